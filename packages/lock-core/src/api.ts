@@ -1,0 +1,103 @@
+import type { Capabilities, LockInfo } from './contract.ts';
+
+/** The locks of one backend; made by `createLocks` or, from a URL, by `openLocks` of the package `holdfast`. */
+export interface Locks extends AsyncDisposable {
+  readonly adapter: { readonly name: string; readonly capabilities: Capabilities };
+  /**
+   * Waits for the lock.
+   * @throws LockError LOCK_TIMEOUT busy past `waitMs`; LOCK_BACKEND no answer; LOCK_INVALID_ARGUMENT; LOCK_SELF_DEADLOCK;
+   * LOCK_CLOSED; LOCK_FOREIGN_KEY; or the signal's own reason.
+   */
+  acquire(key: string, options?: AcquireOptions): Promise<Lock>;
+  /** One attempt, no waiting: `undefined` when the lock is busy. Throws as `acquire`, never LOCK_TIMEOUT. */
+  tryAcquire(key: string, options?: AcquireOptions): Promise<Lock | undefined>;
+  /** Runs `body` under the lock and releases it; gives back the body's result or error, always (H56). */
+  using<T>(key: string, body: (lock: Lock) => T | Promise<T>): Promise<T>;
+  using<T>(key: string, options: AcquireOptions, body: (lock: Lock) => T | Promise<T>): Promise<T>;
+  /** A new identity for reentrancy, to be passed as `owner` or bound with `owner.run`. */
+  createOwner(label?: string): LockOwner;
+  /** Who holds the key in the backend; `undefined` when it is free. Throws LOCK_BACKEND rather than guess (H24). */
+  inspect(key: string): Promise<LockInfo | undefined>;
+  /** Frees the key whoever holds it; `false` when it was free. For an operator's hand, not for a program. */
+  forceRelease(key: string): Promise<boolean>;
+  /** Fails the waiting with LOCK_CLOSED, releases what is held, and closes what the adapter opened. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface AcquireOptions {
+  /** Lease length in ms, default 30,000: shorter frees a crashed holder's lock sooner, longer survives longer stalls. */
+  ttlMs?: number | undefined;
+  /** How long to wait for a busy lock in ms, default Infinity; 0 makes one attempt. */
+  waitMs?: number | undefined;
+  /** The watchdog renews every ttl/3, default true; false lets the lease end by itself after `ttlMs`. */
+  autoRenew?: boolean | undefined;
+  /** The watchdog stops after this many ms and the hold is lost: a hung task cannot block for ever (H50). Default Infinity. */
+  maxHoldMs?: number | undefined;
+  /** Cancels the waiting, with the signal's own reason. */
+  signal?: AbortSignal | undefined;
+  /** Identity for reentrancy; default: the async context's owner, else a new one. */
+  owner?: LockOwner | undefined;
+  /** Default true; false: re-acquiring one's own lock fails at once with LOCK_SELF_DEADLOCK. */
+  reentrant?: boolean | undefined;
+}
+
+/** One hold of a key. `await using` releases it at the end of the block. */
+export interface Lock extends AsyncDisposable {
+  readonly key: string;
+  readonly owner: LockOwner;
+  /** Higher for every later hold of the key; `undefined` where the backend has none. Have the protected resource check it. */
+  readonly fencingToken: bigint | undefined;
+  /** Aborts with LockError LOCK_LOST no later than the lease can pass to another. */
+  readonly signal: AbortSignal;
+  readonly state: 'held' | 'released' | 'lost';
+  /** Time until the local deadline in ms; 0 when lost or released. */
+  readonly remainingMs: number;
+  /** Throws LOCK_LOST unless the lease is good at this very moment. */
+  assertHeld(): void;
+  /** Prolongs the lease now. Throws LOCK_LOST when it is gone, LOCK_BACKEND when no answer came (the lease then stands as it was). */
+  renew(ttlMs?: number): Promise<void>;
+  /** Gives the lock back; never throws for a lost one; idempotent. */
+  release(): Promise<'released' | 'lost'>;
+}
+
+/** An identity that may hold locks reentrantly. JavaScript has no thread identity, so it is explicit or bound to the async context. */
+export interface LockOwner {
+  readonly id: string;
+  readonly label: string | undefined;
+  /** Runs `fn` with this owner bound to its async context: acquisitions in it use this owner. */
+  run<T>(fn: () => T): T;
+}
+
+/** Defaults for `AcquireOptions`, and how the backend is treated. */
+export interface LocksOptions {
+  /** Default 30,000. */
+  ttlMs?: number | undefined;
+  /** Default Infinity. */
+  waitMs?: number | undefined;
+  /** Default true. */
+  autoRenew?: boolean | undefined;
+  /** Default Infinity. */
+  maxHoldMs?: number | undefined;
+  /** How long a backend without an answer is tried before LOCK_BACKEND; default 10,000. */
+  backendTimeoutMs?: number | undefined;
+  /** One call without an answer counts as unknown after this; default min(ttl/3, 2,000). */
+  attemptTimeoutMs?: number | undefined;
+  /**
+   * Local hand-over: after this many hand-overs inside the process, or this many ms, other processes get their turn.
+   * Default `{ count: 64, ms: 10 }`; `{ count: 0 }` turns it off.
+   */
+  localRun?: { count: number; ms?: number | undefined } | undefined;
+  /** For tests; default the system's clock. */
+  clock?: Clock | undefined;
+}
+
+/** Time, injected so that tests run in milliseconds. */
+export interface Clock {
+  /** Monotonic ms; never steps. All leases count on it (H49). */
+  now(): number;
+  /** Wall-clock ms, used only to notice that the machine slept. */
+  wallNow(): number;
+  /** A timer that does not keep the process alive. */
+  setTimeout(callback: () => void, delayMs: number): unknown;
+  clearTimeout(timer: unknown): void;
+}

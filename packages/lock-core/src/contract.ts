@@ -1,0 +1,115 @@
+/**
+ * What an adapter implements. A plain object, one attempt per call: no retry loop, no lease timer, no wall clock.
+ *
+ * Two rules carry the rest:
+ * - an expected outcome is a value; a rejected promise means "unknown", the command may have taken effect.
+ *   The one exception is a `LockError` whose `retryable` is false: a definite answer that no repetition changes;
+ * - everything is idempotent by `owner`, so that a lost, late or doubled reply is harmless (H12, H13, H64).
+ */
+export interface LockAdapter {
+  /** A short name for messages and reports, e.g. `ioredis`. */
+  readonly name: string;
+  /** What this backend promises. Declared once, checked by the conformance suite and by `require` at start-up. */
+  readonly capabilities: Capabilities;
+
+  /** Asks once for the lock. Asked again by the owner that holds it: granted, same token, fresh TTL. */
+  tryAcquire(attempt: AcquireAttempt): Promise<AcquireOutcome>;
+  /** Prolongs a hold. Never resurrects: an expired or taken-over lock is `lost` and stays untouched (H5, H6). */
+  renew(hold: HoldRef, ttlMs: number): Promise<RenewOutcome>;
+  /** Frees the lock if `hold.owner` still has it, and withdraws a place of that owner in the queue. Repeated: `not-held`. */
+  release(hold: HoldRef): Promise<ReleaseOutcome>;
+
+  /**
+   * Waits in the backend's own FIFO queue until granted. An abort of `signal` withdraws the place; the promise then
+   * rejects, or resolves if the grant came first (the caller releases it).
+   */
+  enqueue?(attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted>;
+  /**
+   * A hint that the key may be free now; it may fire too early and may be missed.
+   *
+   * The first call for a `signal` resolves as soon as the subscription stands, because a release may have gone by before
+   * (H37). The subscription lasts until `signal` aborts; each further call with the same signal resolves at the next hint
+   * after that call. Rejects only when the subscription fails or the signal aborts.
+   */
+  whenFree?(key: string, signal: AbortSignal): Promise<void>;
+  /** Renews many holds of one TTL together; outcome `i` belongs to hold `i`. */
+  renewMany?(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]>;
+  /** Who holds the key now, `undefined` when it is free. */
+  inspect?(key: string): Promise<LockInfo | undefined>;
+  /** Frees the key whoever holds it; `false` when it was free. */
+  forceRelease?(key: string): Promise<boolean>;
+  /** Closes what the adapter opened itself, never the caller's client. Idempotent. */
+  close?(): Promise<void>;
+}
+
+/** One request for the lock. */
+export interface AcquireAttempt {
+  readonly key: string;
+  /** Unique per hold, at least 128 random bits; compared whole (H4). */
+  readonly owner: string;
+  readonly ttlMs: number;
+  /** How many consecutive fencing tokens to reserve for this hold; at least 1. */
+  readonly tokens: number;
+  /** Aborts when the caller no longer wants the answer. */
+  readonly signal: AbortSignal;
+}
+
+/** Names one hold. */
+export interface HoldRef {
+  readonly key: string;
+  readonly owner: string;
+  readonly fencingToken?: bigint | undefined;
+}
+
+export interface Granted {
+  readonly status: 'granted';
+  readonly fencingToken?: bigint | undefined;
+  /** How many tokens, from `fencingToken` upwards, are reserved for this hold; default 1. */
+  readonly tokens?: number | undefined;
+  /**
+   * The backend cannot give the lock away sooner than this many ms after the adapter was *called* (H47), for `enqueue`
+   * too, where it may well be more than the TTL.
+   */
+  readonly validForMs: number;
+  /** True when other clients were seen waiting for the key: after a local run they get their turn first. */
+  readonly contended?: boolean | undefined;
+}
+
+export type AcquireOutcome = Granted | { readonly status: 'busy'; readonly retryAfterMs?: number | undefined };
+export type RenewOutcome = { readonly status: 'renewed'; readonly validForMs: number } | { readonly status: 'lost' };
+export type ReleaseOutcome = 'released' | 'not-held';
+
+/** What a backend promises; each flag is checked in both directions by the conformance suite. */
+export interface Capabilities {
+  /** Tokens strictly increase per key, over release, expiry and crash. */
+  readonly fencing: boolean;
+  /** `fifo`: grants follow the order of queueing, across processes. */
+  readonly fairness: 'fifo' | 'none';
+  /** What frees the lock of a crashed holder. */
+  readonly expiry: 'ttl' | 'session';
+  /** How a waiter learns of a release. */
+  readonly wakeup: 'push' | 'poll';
+  /** Exclusion holds when the backend loses its leader or primary. */
+  readonly survivesFailover: boolean;
+  /** Excludes other processes, not only other tasks of this one. */
+  readonly crossProcess: boolean;
+  readonly ttl: {
+    /** The shortest lease that the backend grants; a shorter request is raised to it. */
+    readonly minMs: number;
+    readonly granularityMs: number;
+    /** How much later than asked a crashed holder's lock may be freed. */
+    readonly maxOvershootMs: number;
+  };
+}
+
+/** The state of a held key, as `inspect` reports it. */
+export interface LockInfo {
+  readonly key: string;
+  /** The backend's owner value of the hold: unique per hold, not a secret. */
+  readonly owner: string;
+  /** Time until the backend frees it by itself; `undefined` where that hangs on a session or there is no expiry. */
+  readonly remainingMs: number | undefined;
+  readonly fencingToken: bigint | undefined;
+  /** Queued waiters, where the backend knows them. */
+  readonly waiters: number | undefined;
+}

@@ -1,0 +1,14 @@
+export type { AcquireOptions, Clock, Lock, LockOwner, Locks, LocksOptions } from './api.ts';
+export { systemClock } from './clock.ts';
+export type {
+  AcquireAttempt,
+  AcquireOutcome,
+  Capabilities,
+  Granted,
+  HoldRef,
+  LockAdapter,
+  LockInfo,
+  ReleaseOutcome,
+  RenewOutcome,
+} from './contract.ts';
+export { isLockError, LockError, type LockErrorCode, type LockErrorOptions } from './errors.ts';
