@@ -1,0 +1,146 @@
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { unpackDebianPackages, unpackedBundle } from './debian.ts';
+
+/** What a server program needs to be started. */
+export interface Binary {
+  /** The program, or for ZooKeeper its class path. */
+  readonly path: string;
+  /** Environment variables to add, such as a library path. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Where it was found, for people. */
+  readonly source: string;
+}
+
+interface Recipe {
+  readonly title: string;
+  readonly variable: string;
+  readonly onSystem: () => string | undefined;
+  /** Debian packages; of several lists the first that can be had. */
+  readonly packages: readonly (readonly string[])[];
+  readonly inBundle: (root: string) => Omit<Binary, 'source'> | undefined;
+  readonly advice: string;
+}
+
+export type BinaryName = 'redis' | 'etcd' | 'zookeeper' | 'java';
+
+const zookeeperJars = ['zookeeper', 'zookeeper-jute', 'slf4j-api', 'slf4j-simple', 'metrics-core', 'snappy-java'];
+
+const recipes: Record<BinaryName, Recipe> = {
+  redis: {
+    title: 'redis-server',
+    variable: 'HOLDFAST_REDIS_SERVER',
+    onSystem: () => onPath('redis-server'),
+    // The package redis-server holds only a link to the program in redis-tools.
+    packages: [['redis-server', 'redis-tools', 'libjemalloc2', 'liblzf1', 'libatomic1']],
+    inBundle: (root) => program(join(root, 'usr/bin/redis-server'), { LD_LIBRARY_PATH: libraryFolder(root) }),
+    advice: 'apt install redis-server | brew install redis',
+  },
+  etcd: {
+    title: 'etcd',
+    variable: 'HOLDFAST_ETCD',
+    onSystem: () => onPath('etcd'),
+    packages: [['etcd-server']],
+    inBundle: (root) => program(join(root, 'usr/bin/etcd')),
+    advice: 'apt install etcd-server | brew install etcd',
+  },
+  zookeeper: {
+    title: 'ZooKeeper',
+    variable: 'HOLDFAST_ZOOKEEPER_CLASSPATH',
+    onSystem: () => jarsIn('/usr/share/java'),
+    packages: [['libzookeeper-java', 'libslf4j-java', 'libdropwizard-metrics-java', 'libsnappy-java']],
+    inBundle: (root) => {
+      const path = jarsIn(join(root, 'usr/share/java'));
+      return path === undefined ? undefined : { path, env: {} };
+    },
+    advice: `apt install zookeeper | brew install zookeeper and set the variable to "<its libexec>/lib/*"`,
+  },
+  java: {
+    title: 'java',
+    variable: 'HOLDFAST_JAVA',
+    onSystem: () => onPath('java'),
+    packages: [['openjdk-17-jre-headless'], ['openjdk-21-jre-headless'], ['openjdk-25-jre-headless']],
+    inBundle: (root) => {
+      const machines = join(root, 'usr/lib/jvm');
+      const home =
+        existsSync(machines) && readdirSync(machines).find((name) => existsSync(join(machines, name, 'bin')));
+      return home ? program(join(machines, home, 'bin/java')) : undefined;
+    },
+    advice: 'apt install default-jre-headless | brew install openjdk',
+  },
+};
+
+/** All programs that the testbed can start, in the order in which they are fetched. */
+export const binaryNames: readonly BinaryName[] = ['redis', 'etcd', 'zookeeper', 'java'];
+
+/** A program that is there already: by its environment variable, on the system, or downloaded before. */
+export function presentBinary(name: BinaryName): Binary | undefined {
+  const recipe = recipes[name];
+  const chosen = process.env[recipe.variable];
+  if (chosen) return { path: chosen, env: {}, source: recipe.variable };
+  const path = recipe.onSystem();
+  if (path) return { path, env: {}, source: 'system' };
+  const bundle = unpackedBundle(name);
+  const found = bundle && recipe.inBundle(bundle);
+  return found ? { ...found, source: 'download' } : undefined;
+}
+
+/** A program, downloaded as Debian packages when it is not there; rejects with what to install when that fails. */
+export async function binary(name: BinaryName): Promise<Binary> {
+  const present = presentBinary(name);
+  if (present) return present;
+  const recipe = recipes[name];
+  const failures: unknown[] = [];
+  for (const packages of recipe.packages) {
+    try {
+      const found = recipe.inBundle(await unpackDebianPackages(name, packages));
+      if (found) return { ...found, source: 'download' };
+      failures.push(new Error(`the packages ${packages.join(', ')} do not hold it`));
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw new Error(
+    `${recipe.title} was not found: ${recipe.variable} is not set, the system has none, and Debian packages could ` +
+      `not be downloaded (${firstLine(failures[0])}). Install it (${recipe.advice}), or set ${recipe.variable}, or ` +
+      'run in a Debian container: docker run --rm -it -v "$PWD":/app -w /app node:20-bookworm bash',
+    { cause: failures[0] },
+  );
+}
+
+function onPath(file: string): string | undefined {
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, file))
+    .find(isProgram);
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function program(path: string, env: Record<string, string> = {}): Omit<Binary, 'source'> | undefined {
+  return isProgram(path) ? { path, env } : undefined;
+}
+
+function jarsIn(folder: string): string | undefined {
+  const jars = zookeeperJars.map((name) => join(folder, `${name}.jar`));
+  return jars.every((jar) => existsSync(jar)) ? jars.join(delimiter) : undefined;
+}
+
+function libraryFolder(root: string): string {
+  const libraries = join(root, 'usr/lib');
+  const folders = existsSync(libraries) ? readdirSync(libraries).filter((name) => name.includes('-linux-')) : [];
+  return folders.map((name) => join(libraries, name)).join(delimiter);
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n').find((line) => line.startsWith('E: ')) ?? text.split('\n')[0] ?? '';
+}
