@@ -1,2 +1,12 @@
+export { type EtcdCluster, startEtcd, startEtcdCluster } from './etcd.ts';
 export { type RedisGroup, type RedisOptions, type RedisServer, startRedis, startRedisNodes } from './redis.ts';
+export { startRedisCluster } from './redis-cluster.ts';
+export { type RedisSentinel, startRedisSentinel } from './redis-sentinel.ts';
 export type { ServerProcess } from './server-process.ts';
+export {
+  startZookeeper,
+  startZookeeperEnsemble,
+  type ZookeeperEnsemble,
+  type ZookeeperOptions,
+  type ZookeeperServer,
+} from './zookeeper.ts';

@@ -53,8 +53,8 @@ export async function startRedisOn(
   const { port, password, args = [] } = options;
   const { path, env } = await binary('redis');
   const folder = serverFolder('redis');
-  const command = (...command: (string | number)[]): Promise<unknown> =>
-    redisCommand({ host: localhost, port, password }, command);
+  const ask = (command: (string | number)[], timeoutMs?: number): Promise<unknown> =>
+    redisCommand({ host: localhost, port, password }, command, timeoutMs);
   const plan: ServerPlan = {
     name: 'redis-server',
     url: `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}${localhost}:${port}`,
@@ -68,9 +68,17 @@ export async function startRedisOn(
       ...args,
     ],
     // INFO tells the process: the answer of another server that took the port first must not count.
-    healthy: async (pid) =>
-      (await command('PING')) === 'PONG' &&
-      new RegExp(`process_id:${pid}\r`).test(String(await command('INFO', 'server'))),
+    healthy: async (pid, timeoutMs) =>
+      (await ask(['PING'], timeoutMs)) === 'PONG' &&
+      String(await ask(['INFO', 'server'], timeoutMs)).includes(`process_id:${pid}\r`) &&
+      isServing(String(await ask(['CLUSTER', 'INFO'], timeoutMs).catch(() => ''))),
   };
-  return Object.assign(await startServer(configure(plan), signal), { command });
+  return Object.assign(await startServer(configure(plan), signal), {
+    command: (...args: (string | number)[]) => ask(args),
+  });
+}
+
+/** False only for a cluster node that has a place in a cluster which does not work yet. */
+function isServing(clusterInfo: string): boolean {
+  return !clusterInfo.includes('cluster_state:fail') || clusterInfo.includes('cluster_slots_assigned:0');
 }

@@ -2,11 +2,12 @@ import { createConnection } from 'node:net';
 
 /**
  * Sends one command to a Redis server over a socket of its own and answers the reply (RESP2): strings, numbers, null,
- * arrays. Rejects with the server's message for an error reply, and after 30 s without one.
+ * arrays. Rejects with the server's message for an error reply, and after `timeoutMs` (default 30 s) without one.
  */
 export function redisCommand(
   target: { host: string; port: number; password?: string },
   args: readonly (string | number)[],
+  timeoutMs: number = 30_000,
 ): Promise<unknown> {
   const commands = target.password === undefined ? [args] : [['AUTH', target.password], args];
   return new Promise((resolve, reject) => {
@@ -16,7 +17,9 @@ export function redisCommand(
       socket.destroy();
       settle();
     };
-    socket.setTimeout(30_000, () => finish(() => reject(new Error(`redis-server did not answer ${args[0]} in 30 s`))));
+    socket.setTimeout(timeoutMs, () =>
+      finish(() => reject(new Error(`redis-server did not answer ${args[0]} within ${timeoutMs} ms`))),
+    );
     socket.once('error', (error) => finish(() => reject(error)));
     socket.once('close', () => reject(new Error(`redis-server closed the connection before it answered ${args[0]}`)));
     socket.once('connect', () => socket.write(commands.map(encode).join('')));

@@ -38,8 +38,8 @@ export interface ServerPlan {
   readonly env?: Readonly<Record<string, string>>;
   /** Writes what the server wants to find; runs before the first start and after a wipe. */
   readonly prepare?: () => Promise<void>;
-  /** True once the server answers; false or a rejection: not yet. */
-  readonly healthy: (pid: number) => Promise<boolean>;
+  /** True once the server with this pid answers; false, a rejection or no answer within `timeoutMs`: not yet. */
+  readonly healthy: (pid: number, timeoutMs: number) => Promise<boolean>;
 }
 
 const readyWithinMs = 30_000;
@@ -82,9 +82,10 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
 
   const untilHealthy = async (): Promise<void> => {
     const giveUpAt = performance.now() + readyWithinMs;
-    for (;;) {
+    // Servers may leave a question unanswered that comes while they start; a slow machine needs more patience each time.
+    for (let timeoutMs = 250; ; timeoutMs = Math.min(timeoutMs * 1.2, 5000)) {
       if (!child) throw new Error(`${name} ended before it was ready. ${logTail()}`);
-      if (await plan.healthy(lastPid).catch(() => false)) return;
+      if (await plan.healthy(lastPid, timeoutMs).catch(() => false)) return;
       if (performance.now() > giveUpAt) throw new Error(`${name} was not ready in ${readyWithinMs} ms. ${logTail()}`);
       signal?.throwIfAborted();
       await sleep(15);
@@ -106,7 +107,7 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
   };
 
   const prepare = async (): Promise<void> => {
-    await mkdir(data, { recursive: true });
+    await mkdir(data, { recursive: true, mode: 0o700 });
     await plan.prepare?.();
   };
 

@@ -1,0 +1,83 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { until } from './polling.ts';
+import { localhost, withFreePorts } from './ports.ts';
+import { type RedisServer, startRedisOn } from './redis.ts';
+import { startTogether, stopAll } from './server-process.ts';
+
+/** A master with two replicas, watched by three sentinels. The roles are those of the start: a failover changes them. */
+export interface RedisSentinel extends AsyncDisposable {
+  readonly master: RedisServer;
+  readonly replicas: RedisServer[];
+  readonly sentinels: RedisServer[];
+  readonly masterName: string;
+  stop(): Promise<void>;
+}
+
+const masterName = 'holdfast';
+
+/**
+ * Starts a master, two replicas and three sentinels, and waits until each sentinel knows all of them. A master that does
+ * not answer for 1 s is replaced (about 2.3 s after its death).
+ */
+export function startRedisSentinel(): Promise<RedisSentinel> {
+  return withFreePorts(6, async (ports) => {
+    const started: RedisServer[] = [];
+    const stop = (): Promise<void> => stopAll(started);
+    try {
+      const master = await startRedisOn({ port: ports[0]!, args: ['--repl-diskless-sync-delay', '0'] });
+      started.push(master);
+      const replicaArgs = ['--replicaof', `${localhost} ${master.port}`, '--repl-diskless-sync-delay', '0'];
+      const replicas = await startTogether(
+        ports.slice(1, 3).map((port) => (signal) => startRedisOn({ port, args: replicaArgs }, signal)),
+      );
+      started.push(...replicas);
+      // Sentinels ask a master for its replicas only every 10 s: let them find all at their first look.
+      await until('the replicas did not connect to the master', async () => {
+        const replication = String(await master.command('INFO', 'replication'));
+        return replication.split('state=online').length - 1 === replicas.length;
+      });
+      const sentinels = await startTogether(
+        ports.slice(3).map((port) => (signal) => startSentinel(port, master, signal)),
+      );
+      started.push(...sentinels);
+      await until('the sentinels did not find each other', async () => {
+        for (const sentinel of sentinels) {
+          const fields = (await sentinel.command('SENTINEL', 'MASTER', masterName)) as string[];
+          const field = (name: string): number => Number(fields[fields.indexOf(name) + 1]);
+          if (field('num-slaves') !== 2 || field('num-other-sentinels') !== 2) return false;
+        }
+        return true;
+      });
+      return { master, replicas, sentinels, masterName, stop, [Symbol.asyncDispose]: stop };
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  });
+}
+
+function startSentinel(port: number, master: RedisServer, signal: AbortSignal): Promise<RedisServer> {
+  return startRedisOn({ port }, signal, (plan) => {
+    const file = join(plan.folder, 'data', 'sentinel.conf');
+    return {
+      ...plan,
+      name: 'redis-server --sentinel',
+      command: [plan.command[0]!, file, '--sentinel'],
+      prepare: () =>
+        writeFile(
+          file,
+          [
+            `port ${port}`,
+            `bind ${localhost}`,
+            `dir ${join(plan.folder, 'data')}`,
+            `sentinel monitor ${masterName} ${localhost} ${master.port} 2`,
+            `sentinel down-after-milliseconds ${masterName} 1000`,
+            `sentinel failover-timeout ${masterName} 3000`,
+            `sentinel parallel-syncs ${masterName} 2`,
+            '',
+          ].join('\n'),
+        ),
+    };
+  });
+}
