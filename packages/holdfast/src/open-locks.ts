@@ -1,0 +1,52 @@
+import { createLocks, type LockAdapter, type Locks, type LocksOptions } from '@holdfast/lock-core';
+import { type LocksConfig, readConfig, type SchemeHandler } from './config.ts';
+import { checkNames, locksOptionTable, objectNames } from './options.ts';
+import { assertRequirements, checkRequirementNames, type Requirements } from './requirements.ts';
+import { withoutSecrets } from './secrets.ts';
+
+export interface OpenLocksOptions extends LocksOptions {
+  /** What the application needs of the backend; `openLocks` refuses one that lacks it. Default: nothing. */
+  require?: Requirements | undefined;
+  /** Own URL schemes, by name without the colon: `{ dynamo: (url) => dynamoAdapter(url) }`. They go before ours. */
+  schemes?: Readonly<Record<string, SchemeHandler>> | undefined;
+  /**
+   * Default false: the backend is asked once, so that a wrong host or password shows at start-up and not at the first lock.
+   * True: nothing is sent, for applications that must start while the backend is down.
+   */
+  lazy?: boolean | undefined;
+}
+
+const optionNames = [...objectNames(locksOptionTable), 'clock', 'require', 'schemes', 'lazy'];
+const greetingKey = 'holdfast:hello';
+
+/**
+ * Opens the locks that a configuration names: finds the adapter, opens its client, checks what the application requires of
+ * it, and asks the backend once.
+ *
+ * Options in the configuration go before those in code: code states defaults, whoever deploys decides. `close()`, or the end
+ * of an `await using` block, closes everything that was opened.
+ *
+ * @throws LockError LOCK_INVALID_ARGUMENT a mistake in the configuration; LOCK_UNSUPPORTED the adapter's package is not
+ * installed, or the backend lacks something of `require`; LOCK_BACKEND no answer within `backendTimeoutMs`, or access
+ * refused. No error holds a password.
+ */
+export async function openLocks(config: LocksConfig, options: OpenLocksOptions = {}): Promise<Locks> {
+  checkNames(options, optionNames, 'openLocks');
+  const { require: required = {}, schemes = {}, lazy = false, ...defaults } = options;
+  checkRequirementNames(required);
+  const plan = readConfig(config, schemes);
+  let opened: LockAdapter | Locks | undefined;
+  try {
+    const adapter = await plan.open();
+    opened = adapter;
+    assertRequirements(adapter.name, adapter.capabilities, required);
+    const locks = createLocks(adapter, { ...defaults, ...plan.locksOptions });
+    opened = locks;
+    if (!lazy && adapter.inspect !== undefined) await locks.inspect(greetingKey);
+    return locks;
+  } catch (error) {
+    // The first error says why; one of the closing would only hide it.
+    await opened?.close?.().catch(() => {});
+    throw withoutSecrets(error, plan.secrets);
+  }
+}

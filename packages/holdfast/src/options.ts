@@ -1,0 +1,76 @@
+import { invalid, knownNames } from './invalid.ts';
+
+/** How an option is written in a URL. In objects, a duration's name ends in `Ms` and its value is a number. */
+export type OptionKind = 'duration' | 'count' | 'boolean' | 'text' | 'localRun';
+/** Option names as a URL has them. */
+export type OptionTable = Readonly<Record<string, OptionKind>>;
+
+/** The defaults for every lock, which any URL may set. */
+export const locksOptionTable: OptionTable = {
+  ttl: 'duration',
+  wait: 'duration',
+  autoRenew: 'boolean',
+  maxHold: 'duration',
+  backendTimeout: 'duration',
+  attemptTimeout: 'duration',
+  localRun: 'localRun',
+};
+
+/** The name that an option has in an object: durations end in `Ms`. */
+export function objectName(name: string, kind: OptionKind): string {
+  return kind === 'duration' ? `${name}Ms` : name;
+}
+
+/** Query parameters to options, by the table; an unknown name or a value of the wrong form is LOCK_INVALID_ARGUMENT. */
+export function readParams(
+  params: ReadonlyMap<string, string>,
+  table: OptionTable,
+  scheme: string,
+): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  for (const [name, value] of params) {
+    const kind = Object.hasOwn(table, name) ? table[name] : undefined;
+    // The name is shown only when it looks like one, and the value never: a password may have slipped in there.
+    const shown = /^[a-z][a-z0-9]{0,30}$/i.test(name) ? ` "${name}"` : '';
+    if (kind === undefined) {
+      throw invalid(`The ${scheme}: URL has an unknown option${shown}. ${knownNames(name, Object.keys(table))}`);
+    }
+    options[objectName(name, kind)] = readValue(value, kind, `The option${shown} of the ${scheme}: URL`);
+  }
+  return options;
+}
+
+/** Refuses option names that are in none of the tables, with the nearest known one. */
+export function checkNames(options: object, known: readonly string[], what: string): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw invalid(`${what} has no option "${name}". ${knownNames(name, known)}`);
+  }
+}
+
+/** The names that the options of a table have in an object. */
+export function objectNames(table: OptionTable): string[] {
+  return Object.entries(table).map(([name, kind]) => objectName(name, kind));
+}
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function readValue(value: string, kind: OptionKind, what: string): unknown {
+  if (kind === 'text') return value;
+  if (kind === 'boolean') {
+    if (value === 'true' || value === 'false') return value === 'true';
+    throw invalid(`${what} is true or false.`);
+  }
+  if (kind === 'duration') return readDuration(value, what);
+  if (!/^\d{1,9}$/.test(value)) throw invalid(`${what} is a whole number, such as 2.`);
+  return kind === 'localRun' ? { count: Number(value) } : Number(value);
+}
+
+function readDuration(value: string, what: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(value) ?? [];
+  const ms = Number(number) * (unitMs[unit ?? ''] ?? Number.NaN);
+  // 0.3 s is 300 ms, whatever binary fractions make of it.
+  const whole = Math.round(ms);
+  if (Number.isSafeInteger(whole) && Math.abs(whole - ms) < 1e-6) return whole;
+  const problem = number !== undefined && unit === '' ? 'needs a unit' : 'is not a duration';
+  throw invalid(`${what} ${problem}: write a number with one of ms, s, m, h, d, such as 500ms or 10s.`);
+}

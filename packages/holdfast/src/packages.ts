@@ -1,0 +1,101 @@
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type LockAdapter, LockError } from '@holdfast/lock-core';
+import { invalid } from './invalid.ts';
+
+/** A package of ours that binds one client library. */
+export interface AdapterPackage {
+  readonly name: string;
+  /** The client library that it needs, its peer. */
+  readonly client: string;
+  /** The export that opens a client for a target and answers an adapter that closes it again. */
+  readonly open: string;
+}
+
+/**
+ * Opens `target` with the first of the packages that is installed together with its client.
+ * @throws LockError LOCK_UNSUPPORTED with the install command when none is.
+ */
+export async function openInstalled(packages: readonly AdapterPackage[], target: object): Promise<LockAdapter> {
+  for (const { name, client, open } of packages) {
+    try {
+      const module: Record<string, (target: object) => LockAdapter | Promise<LockAdapter>> = await import(name);
+      return await module[open]!(target);
+    } catch (error) {
+      if (!isMissing(error, name) && !isMissing(error, client)) throw error;
+    }
+  }
+  const commands = packages.map(({ name, client }) => `npm install ${name} ${client}`);
+  throw new LockError(
+    'LOCK_UNSUPPORTED',
+    `The package for this backend is not installed: ${commands.join('   or   ')}`,
+  );
+}
+
+/**
+ * Opens the adapter of a third party's module: its export `createAdapter`, else its default export, is called with the options.
+ * The name is a package, or a path from the working directory.
+ */
+export async function openModule(name: string, options: object): Promise<LockAdapter> {
+  const module = await importModule(name);
+  const create = module.createAdapter ?? module.default;
+  if (typeof create !== 'function') {
+    throw invalid(
+      `The module ${name} is no lock adapter: it must export createAdapter(options), which gives a LockAdapter.`,
+    );
+  }
+  return assertAdapter(await create(options), `createAdapter of ${name}`);
+}
+
+/** Gives back what a third party's function made, if it is an adapter by its looks. */
+export function assertAdapter(made: unknown, maker: string): LockAdapter {
+  const adapter = made as Partial<LockAdapter> | undefined | null;
+  const methods = [adapter?.tryAcquire, adapter?.renew, adapter?.release];
+  if (methods.every((method) => typeof method === 'function') && typeof adapter?.capabilities === 'object') {
+    return adapter as LockAdapter;
+  }
+  throw invalid(`${maker} must give a LockAdapter: name, capabilities, tryAcquire, renew and release.`);
+}
+
+async function importModule(name: string): Promise<Record<string, unknown>> {
+  if (/^\.{0,2}[/\\]/.test(name)) return importOrExplain(pathToFileURL(resolve(name)).href, name);
+  if (name.startsWith('file:')) return importOrExplain(name, name);
+  try {
+    return await import(name);
+  } catch (error) {
+    if (!isMissing(error, name)) throw error;
+    // With a strict node_modules, a package is visible from the application only, not from this file.
+    return importOrExplain(pathToFileURL(resolveFromApplication(name)).href, name);
+  }
+}
+
+function resolveFromApplication(name: string): string {
+  try {
+    return createRequire(join(process.cwd(), 'package.json')).resolve(name);
+  } catch {
+    throw new LockError('LOCK_UNSUPPORTED', `The package of this lock adapter is not installed: npm install ${name}`);
+  }
+}
+
+async function importOrExplain(specifier: string, name: string): Promise<Record<string, unknown>> {
+  try {
+    return await import(specifier);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw new LockError(
+      'LOCK_INVALID_ARGUMENT',
+      `The lock adapter ${name} cannot be loaded: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function isMissing(error: unknown, name: string): boolean {
+  if (!(error instanceof Error) || !/^(ERR_)?MODULE_NOT_FOUND$/.test((error as NodeJS.ErrnoException).code ?? ''))
+    return false;
+  return error.message.includes(`'${name}'`);
+}

@@ -1,0 +1,61 @@
+import { type Capabilities, LockError } from '@holdfast/lock-core';
+import { checkNames } from './options.ts';
+import { schemes } from './schemes.ts';
+
+/** What an application needs of a backend. What is left out, or false, asks for nothing. */
+export interface Requirements {
+  /** Fencing tokens that rise over release, expiry and crash. */
+  fencing?: boolean | undefined;
+  /** Exclusion that holds when the backend loses its leader or primary. */
+  survivesFailover?: boolean | undefined;
+  /** Exclusion between processes, not only between the tasks of one. */
+  crossProcess?: boolean | undefined;
+  /** Grants in the order of queueing, across processes. */
+  fairness?: 'fifo' | undefined;
+  /** What frees a crashed holder's lock. */
+  expiry?: 'ttl' | 'session' | undefined;
+  /** Waiters are told of a release, they need not ask. */
+  wakeup?: 'push' | undefined;
+  /** Upper bounds, in ms. */
+  ttl?: Partial<Capabilities['ttl']> | undefined;
+}
+
+const flags = ['fencing', 'survivesFailover', 'crossProcess', 'fairness', 'expiry', 'wakeup'] as const;
+const ttlBounds = ['minMs', 'granularityMs', 'maxOvershootMs'] as const;
+
+/** Refuses misspelt requirements before anything is opened: a requirement that nobody reads would promise safety. */
+export function checkRequirementNames(required: Requirements): void {
+  checkNames(required, [...flags, 'ttl'], 'require');
+  checkNames(required.ttl ?? {}, ttlBounds, 'require.ttl');
+}
+
+/**
+ * Compares a backend with what the application needs of it.
+ * @throws LockError LOCK_UNSUPPORTED naming what is missing, and the backends that would give it.
+ */
+export function assertRequirements(name: string, given: Capabilities, required: Requirements): void {
+  const missing: string[] = [];
+  for (const flag of flags) {
+    const needed = required[flag];
+    if (needed === undefined || needed === false || given[flag] === needed) continue;
+    missing.push(`${typeof needed === 'string' ? `${flag}: ${needed}` : flag} (${backendsWith(flag, needed)})`);
+  }
+  for (const bound of ttlBounds) {
+    const limit = required.ttl?.[bound];
+    if (limit !== undefined && given.ttl[bound] > limit) {
+      missing.push(`ttl.${bound} of at most ${limit} ms (it has ${given.ttl[bound]} ms)`);
+    }
+  }
+  if (missing.length === 0) return;
+  throw new LockError(
+    'LOCK_UNSUPPORTED',
+    `The lock backend ${name} does not give what is required: ${missing.join('; ')}.`,
+  );
+}
+
+function backendsWith(flag: (typeof flags)[number], needed: string | true): string {
+  const giving = Object.entries(schemes)
+    .filter(([name, scheme]) => !name.includes('+') && name !== 'rediss' && scheme.gives[flag] === needed)
+    .map(([name]) => name);
+  return giving.length === 0 ? 'no backend gives it' : `given by ${giving.join(', ')}`;
+}

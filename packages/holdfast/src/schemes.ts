@@ -1,0 +1,166 @@
+import { type MemoryStore, memoryAdapter, memoryStore } from '@holdfast/adapter-memory';
+import type { Capabilities, LockAdapter } from '@holdfast/lock-core';
+import { invalid } from './invalid.ts';
+import { hostAndPort, type LockUrl } from './lock-url.ts';
+import type { OptionTable } from './options.ts';
+import { type AdapterPackage, openInstalled } from './packages.ts';
+import { redisTarget } from './redis-target.ts';
+
+/** One kind of backend that a URL can name. */
+export interface Scheme {
+  /** How such a URL looks. */
+  readonly example: string;
+  /** The adapter's own options; those of every lock are known beside them. */
+  readonly options: OptionTable;
+  /** What it promises by default, to name the backends that meet a requirement without loading them. */
+  readonly gives: Omit<Capabilities, 'ttl'>;
+  open(url: LockUrl, options: Record<string, unknown>): Promise<LockAdapter>;
+}
+
+const ioredis: AdapterPackage = { name: '@holdfast/adapter-ioredis', client: 'ioredis', open: 'openIoredis' };
+const nodeRedis: AdapterPackage = { name: '@holdfast/adapter-node-redis', client: 'redis', open: 'openNodeRedis' };
+const zookeeperPackage: AdapterPackage = {
+  name: '@holdfast/adapter-zookeeper',
+  client: 'node-zookeeper-client',
+  open: 'zookeeperAdapter',
+};
+const etcdPackage: AdapterPackage = { name: '@holdfast/adapter-etcd', client: 'etcd3', open: 'etcdAdapter' };
+const redlockPackage: AdapterPackage = { name: '@holdfast/adapter-redlock', client: 'ioredis', open: 'openRedlock' };
+
+// All `memory:` of a process are one backend, as all `redis://` of one server are.
+let sharedMemory: MemoryStore | undefined;
+
+const memory: Scheme = {
+  example: 'memory:',
+  options: { fencing: 'boolean' },
+  gives: {
+    fencing: true,
+    fairness: 'fifo',
+    expiry: 'ttl',
+    wakeup: 'push',
+    survivesFailover: true,
+    crossProcess: false,
+  },
+  async open(url, options) {
+    if (url.hosts.length > 0 || url.path !== '' || url.password !== undefined) {
+      throw invalid('The lock URL memory: takes no host and no path: it is in this process.');
+    }
+    sharedMemory ??= memoryStore();
+    return memoryAdapter({ ...options, store: sharedMemory });
+  },
+};
+
+const redisOptions: OptionTable = {
+  prefix: 'text',
+  fencing: 'boolean',
+  waitReplicas: 'count',
+  waitReplicasTimeout: 'duration',
+};
+const redisGives: Scheme['gives'] = {
+  fencing: true,
+  fairness: 'none',
+  expiry: 'ttl',
+  wakeup: 'push',
+  survivesFailover: false,
+  crossProcess: true,
+};
+
+function redis(example: string, clients: readonly AdapterPackage[]): Scheme {
+  return {
+    example,
+    options: redisOptions,
+    gives: redisGives,
+    open: (url, options) => openInstalled(clients, redisTarget(url, options)),
+  };
+}
+
+/** `redis`, `rediss+cluster`, `redis+sentinel+node-redis`, …: TLS, topology and client may be combined. */
+function redisSchemes(): Record<string, Scheme> {
+  const table: Record<string, Scheme> = {};
+  for (const base of ['redis', 'rediss']) {
+    for (const [topology, rest] of [
+      ['', 'user:password@host:6379/0'],
+      ['+cluster', 'user:password@host:6379,host:6379'],
+      ['+sentinel', 'user:password@host:26379,host:26379/master-name'],
+    ]) {
+      for (const [client, packages] of [
+        ['', [ioredis, nodeRedis]],
+        ['+ioredis', [ioredis]],
+        ['+node-redis', [nodeRedis]],
+      ] as const) {
+        table[`${base}${topology}${client}`] = redis(`${base}${topology}${client}://${rest}`, packages);
+      }
+    }
+  }
+  return table;
+}
+
+const redlock: Scheme = {
+  example: 'redlock://user:password@host:6379,host:6379,host:6379',
+  options: { prefix: 'text', tls: 'boolean' },
+  gives: redisGives,
+  async open(url, { tls, ...options }) {
+    needHosts(url, redlock);
+    const nodes = url.hosts.map(({ host, port }) => ({ host, port: port ?? 6_379 }));
+    const { username, password } = url;
+    return openInstalled([redlockPackage], { nodes, username, password, tls: tls ?? false, options });
+  },
+};
+
+const zookeeper: Scheme = {
+  example: 'zookeeper://user:password@host:2181,host:2181/chroot',
+  options: { sessionTimeout: 'duration' },
+  gives: {
+    fencing: true,
+    fairness: 'fifo',
+    expiry: 'session',
+    wakeup: 'push',
+    survivesFailover: true,
+    crossProcess: true,
+  },
+  async open(url, options) {
+    needHosts(url, zookeeper);
+    const chroot = url.path === '' ? '' : `/${url.path.replace(/\/+$/, '')}`;
+    const connectionString = `${url.hosts.map((host) => hostAndPort(host, 2_181)).join(',')}${chroot}`;
+    const auth =
+      url.username === undefined
+        ? undefined
+        : { scheme: 'digest', credentials: `${url.username}:${url.password ?? ''}` };
+    return openInstalled([zookeeperPackage], { connectionString, auth, ...options });
+  },
+};
+
+const etcd: Scheme = {
+  example: 'etcd://user:password@host:2379,host:2379/prefix',
+  options: { tls: 'boolean' },
+  gives: { fencing: true, fairness: 'fifo', expiry: 'ttl', wakeup: 'push', survivesFailover: true, crossProcess: true },
+  async open(url, { tls, ...options }) {
+    needHosts(url, etcd);
+    const hosts = url.hosts.map((host) => `${tls === true ? 'https' : 'http'}://${hostAndPort(host, 2_379)}`);
+    const auth = url.username === undefined ? undefined : { username: url.username, password: url.password ?? '' };
+    const prefix = url.path === '' ? undefined : url.path;
+    return openInstalled([etcdPackage], { hosts, prefix, auth, ...options });
+  },
+};
+
+function needHosts(url: LockUrl, { example }: Scheme): void {
+  if (url.hosts.length === 0)
+    throw invalid(`The lock URL ${url.scheme}:… is not valid: hosts must follow, such as ${example}.`);
+}
+
+/** Every scheme of ours. To add one: an entry here, and its package among the optional peers. */
+export const schemes: Readonly<Record<string, Scheme>> = { memory, ...redisSchemes(), redlock, zookeeper, etcd };
+
+/** The schemes as a message lists them: without the combinations of TLS, topology and client. */
+export const shownSchemes: readonly string[] = [
+  'memory:',
+  'redis://',
+  'rediss://',
+  'redis+ioredis://',
+  'redis+node-redis://',
+  'redis+cluster://',
+  'redis+sentinel://',
+  'redlock://',
+  'zookeeper://',
+  'etcd://',
+];
