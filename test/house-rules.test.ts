@@ -1,0 +1,137 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { filesUnder, type Manifest, packagesIn, root } from './workspace.ts';
+
+const packages = packagesIn('packages');
+const examples = packagesIn('examples');
+const published = packages.filter(({ manifest }) => !manifest.private);
+const adapters = packages.filter(({ path }) => path.includes('adapter-'));
+const all = [...packages, ...examples];
+const sources = packages
+  .filter(({ path }) => !/\/(compare|testbed)$/.test(path))
+  .flatMap(({ folder }) => filesUnder(join(folder, 'src'), '.ts'));
+const tests = [
+  ...all.flatMap(({ folder }) => filesUnder(join(folder, 'test'), '.ts')),
+  ...filesUnder(join(root, 'test'), '.ts'),
+];
+const thisFile = join(root, 'test', 'house-rules.test.ts');
+
+/** The places `file:line` where a pattern stands in code, comments aside. */
+function places(files: readonly string[], pattern: RegExp): string[] {
+  return files
+    .filter((file) => file !== thisFile)
+    .flatMap((file) =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .map((line, index) => ({ line, where: `${relative(root, file)}:${index + 1}` }))
+        .filter(({ line }) => !/^\s*(\/\/|\*|\/\*)/.test(line) && pattern.test(line))
+        .map(({ where }) => where),
+    );
+}
+
+describe('manifests', () => {
+  it.each(all)('$path agrees with the others', ({ manifest }) => {
+    expect(manifest).toMatchObject({
+      type: 'module',
+      license: 'MIT',
+      sideEffects: false,
+      engines: { node: '>=20.19' },
+    });
+  });
+
+  it.each(published)('$path is published with types first, dist only and provenance', ({ manifest }) => {
+    expect(manifest.files).toEqual(['dist']);
+    expect(manifest.publishConfig).toEqual({ access: 'public', provenance: true });
+    expect(manifest.exports?.['./package.json']).toBe('./package.json');
+    expect(manifest.scripts).toMatchObject({
+      build: 'tsdown',
+      typecheck: 'tsc',
+      'lint:package': 'publint --strict && attw --pack . --profile esm-only --quiet',
+    });
+    for (const [entry, target] of Object.entries(manifest.exports ?? {})) {
+      if (entry === './package.json') continue;
+      expect(Object.keys(target), entry).toEqual(['types', 'default']);
+    }
+  });
+
+  it.each(adapters)('$path has lock-core and its client as peers, and no other package at run time', ({ manifest }) => {
+    const peers = Object.keys(manifest.peerDependencies ?? {});
+    expect(manifest.peerDependencies?.['@holdfast/lock-core']).toBe('workspace:^');
+    expect(manifest.devDependencies?.['@holdfast/lock-core']).toBe('workspace:*');
+    expect(foreign(manifest.dependencies)).toEqual([]);
+    for (const peer of peers.filter((name) => !name.startsWith('@holdfast/'))) {
+      expect(manifest.devDependencies, `${peer} is tested`).toHaveProperty(peer);
+    }
+  });
+
+  it('lock-core and redis-protocol need no package at run time', () => {
+    const bare = packages.filter(({ path }) => /\/(lock-core|redis-protocol)$/.test(path));
+    expect(bare.flatMap(({ manifest }) => Object.keys(manifest.dependencies ?? {}))).toEqual([]);
+  });
+
+  it('the pinned pnpm is the installed one', () => {
+    const manifest: Manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    expect(manifest.packageManager).toBe(`pnpm@${manifest.devDependencies?.pnpm}`);
+  });
+});
+
+describe('every package', () => {
+  it.each(all)('$path has a README', ({ folder }) => {
+    expect(existsSync(join(folder, 'README.md'))).toBe(true);
+  });
+
+  it.each(adapters)('$path runs the conformance suite', ({ folder }) => {
+    const files = filesUnder(join(folder, 'test'), '.test.ts').flatMap(withImports);
+    const registering = files.filter((file) =>
+      /import \{[^}]*\bregisterConformance\b[^}]*\} from '@holdfast\/conformance\/vitest'/.test(
+        readFileSync(file, 'utf8'),
+      ),
+    );
+    expect(registering).not.toEqual([]);
+  });
+});
+
+describe('sources', () => {
+  it('files have one idea each: under 300 lines', () => {
+    const long = [...sources, ...tests, ...examples.flatMap(({ folder }) => filesUnder(folder, '.ts'))].filter(
+      (file) => readFileSync(file, 'utf8').split('\n').length > 300,
+    );
+    expect(long.map((file) => relative(root, file))).toEqual([]);
+  });
+
+  it('H23, H49: no wall clock outside the clock module', () => {
+    const files = sources.filter((file) => !file.endsWith('lock-core/src/clock.ts'));
+    expect(places(files, /\bDate\.now\(|\bnew Date\(/)).toEqual([]);
+  });
+
+  it('H3: no Math.random', () => {
+    expect(places(sources, /\bMath\.random\(/)).toEqual([]);
+  });
+
+  it('libraries write nothing to the console', () => {
+    expect(places(sources, /\bconsole\.|process\.std(out|err)\.write/)).toEqual([]);
+  });
+
+  it('types are not silenced', () => {
+    expect(places([...sources, ...tests], /@ts-(ignore|nocheck)|\bas any\b/)).toEqual([]);
+  });
+});
+
+describe('tests', () => {
+  it('run all of them, once, against real servers: no only, skip, retry or mock', () => {
+    expect(
+      places(tests, /\b(it|test|describe)\.(only|skip|todo|fails|skipIf|runIf)\b|\bretry:\s*\d|\bvi\.(mock|doMock)\(/),
+    ).toEqual([]);
+  });
+});
+
+/** The file and those that it imports by relative paths, for tests whose body is shared between packages. */
+function withImports(file: string): string[] {
+  const imports = [...readFileSync(file, 'utf8').matchAll(/from '(\.{1,2}\/[^']+\.ts)'/g)];
+  return [file, ...imports.map(([, path]) => join(dirname(file), path!)).filter((path) => existsSync(path))];
+}
+
+function foreign(dependencies: Record<string, string> = {}): string[] {
+  return Object.keys(dependencies).filter((name) => !name.startsWith('@holdfast/'));
+}
