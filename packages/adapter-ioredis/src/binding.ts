@@ -1,0 +1,116 @@
+import {
+  hashSlot,
+  type RedisClientBinding,
+  type RedisSubscriber,
+  readyGate,
+  type SubscriberEvents,
+} from '@holdfast/redis-protocol';
+import type { IoredisClient, IoredisCluster } from './client.ts';
+
+const name = 'ioredis';
+
+// In these states ioredis queues a command to send it later; a lazy client ("wait") connects for its first command.
+const queueing: ReadonlySet<string> = new Set(['connecting', 'connect', 'reconnecting', 'close', 'disconnecting']);
+
+// The subscription connection comes back whatever the application chose for its own one.
+const subscriberOptions = {
+  keyPrefix: '',
+  lazyConnect: false,
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: null,
+  commandTimeout: undefined,
+  reconnectOnError: null,
+  retryStrategy: (attempt: number): number => Math.min(attempt * 50, 1_000),
+};
+
+/**
+ * Binds the Redis lock protocol to an ioredis client, which stays the caller's: it is neither configured nor closed,
+ * unless `ownsClient` says that the binding's `close()` closes it.
+ *
+ * ioredis sends commands that were under way again after a reconnect; the binding counts the connections that were lost.
+ */
+export function ioredisBinding(
+  client: IoredisClient | IoredisCluster,
+  { ownsClient = false }: { readonly ownsClient?: boolean } = {},
+): RedisClientBinding {
+  let resends = 0;
+  const onDrop = () => {
+    resends += 1;
+  };
+  const dropEvent = isCluster(client) ? '-node' : 'close';
+  client.on(dropEvent, onDrop);
+  const whenReady = readyGate(client, name);
+  return {
+    name,
+    cluster: isCluster(client),
+    keyPrefix:
+      client.options.keyPrefix ?? (isCluster(client) ? client.options.redisOptions?.keyPrefix : undefined) ?? '',
+    get resends() {
+      return resends;
+    },
+    get ready() {
+      return !queueing.has(client.status);
+    },
+    whenReady,
+    call: (command, args) => client.call(command, args as string[]),
+    waitReplicas: async (key, replicas, timeoutMs) =>
+      Number(await masterOf(client, key).call('wait', [replicas, timeoutMs])),
+    openSubscriber: (events) => (isCluster(client) ? clusterSubscriber(client, events) : subscriber(client, events)),
+    async close() {
+      client.off(dropEvent, onDrop);
+      // Not `quit`, which waits for a server that may never answer.
+      if (ownsClient) client.disconnect();
+    },
+  };
+}
+
+function isCluster(client: IoredisClient | IoredisCluster): client is IoredisCluster {
+  return 'nodes' in client;
+}
+
+/** The connection that carries the writes of a key. */
+function masterOf(client: IoredisClient | IoredisCluster, key: string): IoredisClient {
+  if (!isCluster(client)) return client;
+  const address = client.slots[hashSlot(key)]?.[0];
+  const master = client.nodes('master').find(({ options }) => `${options.host}:${options.port}` === address);
+  if (master === undefined) throw new Error('The cluster has no master for this key at the moment.');
+  return master;
+}
+
+function subscriber(client: IoredisClient, events: SubscriberEvents): RedisSubscriber {
+  const connection = client.duplicate(subscriberOptions);
+  let wasReady = false;
+  connection.on('error', () => {});
+  connection.on('message', (channel) => events.message(String(channel)));
+  connection.on('ready', () => {
+    if (wasReady) events.reconnected();
+    wasReady = true;
+  });
+  return {
+    subscribe: (channel) => connection.subscribe(channel),
+    unsubscribe: (channel) => connection.unsubscribe(channel),
+    close: () => connection.disconnect(),
+  };
+}
+
+function clusterSubscriber(client: IoredisCluster, events: SubscriberEvents): RedisSubscriber {
+  const connection = client.duplicate([], {
+    keyPrefix: '',
+    lazyConnect: false,
+    enableOfflineQueue: true,
+    shardedSubscribers: true,
+    clusterRetryStrategy: subscriberOptions.retryStrategy,
+  });
+  let wasReady = false;
+  connection.on('error', () => {});
+  connection.on('smessage', (channel) => events.message(String(channel)));
+  connection.on('subscribersReady', () => {
+    if (wasReady) events.reconnected();
+    wasReady = true;
+  });
+  return {
+    subscribe: (channel) => connection.ssubscribe(channel),
+    unsubscribe: (channel) => connection.sunsubscribe(channel),
+    close: () => connection.disconnect(),
+  };
+}

@@ -1,0 +1,55 @@
+import { type LockAdapter, LockError } from '@holdfast/lock-core';
+import { type RedisLockOptions, type RedisTarget, redisLockAdapter } from '@holdfast/redis-protocol';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { ioredisBinding } from './binding.ts';
+
+const retryStrategy = (attempt: number): number => Math.min(attempt * 50, 1_000);
+
+/**
+ * Connects to a Redis deployment and makes an adapter that owns the client: `close()` closes it too, at once, the server
+ * being up or not. Connecting goes on in the background; a server that is down shows when a lock is asked for.
+ * @throws LockError LOCK_INVALID_ARGUMENT for a target or an option that makes no sense.
+ */
+export function openIoredis(target: RedisTarget<RedisOptions>, options: RedisLockOptions = {}): LockAdapter {
+  const client = connectIoredis(target);
+  try {
+    return redisLockAdapter(ioredisBinding(client, { ownsClient: true }), options);
+  } catch (error) {
+    client.disconnect();
+    throw error;
+  }
+}
+
+/** The client of `openIoredis` by itself, for `ioredisBinding(client, { ownsClient: true })`. */
+export function connectIoredis(target: RedisTarget<RedisOptions>): Redis | Cluster {
+  const client = createClient(target);
+  // Without a listener ioredis would write each failed attempt to the console.
+  client.on('error', () => {});
+  return client;
+}
+
+function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
+  const [first] = target.nodes;
+  if (first === undefined) throw new LockError('LOCK_INVALID_ARGUMENT', 'No Redis node to connect to.');
+  const connection: RedisOptions = {
+    username: target.username,
+    password: target.password,
+    db: target.db ?? 0,
+    tls: target.tls ? {} : undefined,
+    maxRetriesPerRequest: null,
+    retryStrategy,
+    ...target.options,
+  };
+  if (target.kind === 'single') return new Redis({ ...connection, host: first.host, port: first.port });
+  if (target.kind === 'sentinel') {
+    if (!target.masterName) throw new LockError('LOCK_INVALID_ARGUMENT', 'Sentinels need the name of their master.');
+    return new Redis({
+      ...connection,
+      sentinels: [...target.nodes],
+      name: target.masterName,
+      sentinelRetryStrategy: retryStrategy,
+    });
+  }
+  if (target.db) throw new LockError('LOCK_INVALID_ARGUMENT', `A Redis Cluster has only database 0, not ${target.db}.`);
+  return new Cluster([...target.nodes], { redisOptions: connection, clusterRetryStrategy: retryStrategy });
+}

@@ -1,0 +1,228 @@
+import {
+  type AcquireAttempt,
+  type AcquireOutcome,
+  type HoldRef,
+  type LockAdapter,
+  LockError,
+  type LockInfo,
+  type ReleaseOutcome,
+  type RenewOutcome,
+} from '@holdfast/lock-core';
+import type { RedisClientBinding } from './binding.ts';
+import { foreignFence, foreignKey, readable } from './errors.ts';
+import { createHints } from './hints.ts';
+import { type LockKeys, lockKeys } from './keys.ts';
+import acquireSource from './lua/acquire.lua';
+import forceReleaseSource from './lua/force-release.lua';
+import inspectSource from './lua/inspect.lua';
+import releaseSource from './lua/release.lua';
+import renewSource from './lua/renew.lua';
+import { type RedisLockOptions, redisLockSettings } from './options.ts';
+import { luaScript, runScript } from './script.ts';
+
+const scripts = {
+  acquire: /* @__PURE__ */ luaScript(acquireSource),
+  renew: /* @__PURE__ */ luaScript(renewSource),
+  release: /* @__PURE__ */ luaScript(releaseSource),
+  forceRelease: /* @__PURE__ */ luaScript(forceReleaseSource),
+  inspect: /* @__PURE__ */ luaScript(inspectSource),
+};
+
+// A fence key outlives its lock by this much, so that tokens rise even if the server's clock steps back.
+const fenceTtlMs = 30 * 24 * 3_600_000;
+const renewBatch = 100;
+
+/**
+ * The lock protocol of a Redis server, Cluster or Sentinel group over a client's binding. Needs Redis 6.2, a Cluster 7.0.
+ *
+ * A lock is one string key, `prefix + name`, whose value is the owner, set as `SET key owner NX PX ttl`: it excludes, and
+ * is excluded by, any program that follows that convention.
+ * @throws LockError LOCK_INVALID_ARGUMENT for a bad option.
+ */
+export function redisLockAdapter(client: RedisClientBinding, options: RedisLockOptions = {}): LockAdapter {
+  const { prefix, fencing, waitReplicas, waitReplicasTimeoutMs } = redisLockSettings(options);
+  const keysOf = lockKeys(prefix, client.keyPrefix);
+  const hints = createHints(client);
+  const publish = client.cluster ? 'SPUBLISH' : 'PUBLISH';
+  const countWaiters = client.cluster ? 'SHARDNUMSUB' : 'NUMSUB';
+  const channelOf = (keys: LockKeys): string => client.keyPrefix + keys.lock;
+  const used = (keys: LockKeys): string[] => (fencing ? [keys.lock, keys.fence] : [keys.lock]);
+  const foreign = (name: string, keys: LockKeys): LockError => foreignKey(name, channelOf(keys), client.name);
+
+  function rethrow(error: unknown, name: string): never {
+    throw readable(error, client.name, name);
+  }
+
+  function acquireOnce(attempt: AcquireAttempt): Promise<AcquireOutcome> {
+    const { key, owner, ttlMs } = attempt;
+    const keys = keysOf(key);
+    if (fencing || attempt.tokens > 1) return acquireByScript(attempt, keys);
+    return client.call('set', [keys.lock, owner, 'NX', 'PX', String(ttlMs)], keys.lock).then(
+      // Not set may still mean that this owner has it already (H12).
+      (reply) => (reply === null ? acquireByScript(attempt, keys) : { status: 'granted', validForMs: ttlMs }),
+      (error) => rethrow(error, key),
+    );
+  }
+
+  function acquireByScript(attempt: AcquireAttempt, keys: LockKeys): Promise<AcquireOutcome> {
+    const { key, owner, ttlMs, tokens } = attempt;
+    // Only who wants several tokens hands over inside its process, and asks whether other processes wait.
+    const counting = tokens > 1 ? [countWaiters, String(hints.own(channelOf(keys)))] : ['', '0'];
+    const fenceTtl = String(Math.max(fenceTtlMs, 10 * ttlMs));
+    return runScript(client, scripts.acquire, used(keys), [
+      owner,
+      String(ttlMs),
+      String(tokens),
+      fenceTtl,
+      ...counting,
+    ]).then(
+      (reply) => {
+        if (typeof reply === 'number') {
+          return { status: 'busy', retryAfterMs: reply >= 0 ? reply : undefined };
+        }
+        const answer = String(reply);
+        if (answer === 'foreign') throw foreign(key, keys);
+        if (answer === 'fence') throw foreignFence(key, client.keyPrefix + keys.fence, client.name);
+        const [first = '', count, contended] = answer.split(' ');
+        const seen = tokens > 1 ? contended === '1' : undefined;
+        if (!fencing) return { status: 'granted', validForMs: ttlMs, contended: seen };
+        return {
+          status: 'granted',
+          fencingToken: BigInt(first),
+          tokens: Number(count),
+          validForMs: ttlMs,
+          contended: seen,
+        };
+      },
+      (error) => rethrow(error, key),
+    );
+  }
+
+  /** A grant that too few replicas have is given back and counts as busy (H19). */
+  async function acquireReplicated(attempt: AcquireAttempt): Promise<AcquireOutcome> {
+    const before = client.resends;
+    const outcome = await acquireOnce(attempt);
+    if (outcome.status === 'busy') return outcome;
+    const keys = keysOf(attempt.key);
+    const replicas = await client
+      .waitReplicas(keys.lock, waitReplicas, waitReplicasTimeoutMs)
+      .catch((error: unknown) => rethrow(error, attempt.key));
+    // WAIT counts for the writes of its own connection; over a new one it says nothing about the grant.
+    if (client.resends !== before) throw unknownOutcome('the lock was acquired', attempt.key);
+    if (replicas >= waitReplicas) return outcome;
+    await release(attempt);
+    return { status: 'busy' };
+  }
+
+  const acquire = waitReplicas > 0 ? acquireReplicated : acquireOnce;
+
+  function unknownOutcome(what: string, name: string): LockError {
+    return new LockError(
+      'LOCK_BACKEND',
+      `The connection to Redis (${client.name}) broke while ${what}; the outcome is unknown.`,
+      {
+        key: name,
+      },
+    );
+  }
+
+  function release(hold: HoldRef): Promise<ReleaseOutcome> {
+    const before = client.resends;
+    const keys = keysOf(hold.key);
+    return runScript(client, scripts.release, [keys.lock], [hold.owner, publish]).then(
+      (reply) => {
+        const outcome = Number(reply);
+        if (outcome === 1) return 'released';
+        // The client may have sent this twice, and the first one may have released (H14).
+        if (client.resends !== before) throw unknownOutcome('the lock was released', hold.key);
+        if (outcome < 0) throw foreign(hold.key, keys);
+        return 'not-held';
+      },
+      (error) => rethrow(error, hold.key),
+    );
+  }
+
+  function renew(hold: HoldRef, ttlMs: number): Promise<RenewOutcome> {
+    const keys = keysOf(hold.key);
+    return runScript(client, scripts.renew, [keys.lock], [String(ttlMs), hold.owner]).then(
+      (reply) => {
+        if (reply === '1') return { status: 'renewed', validForMs: ttlMs };
+        if (reply === 'f') throw foreign(hold.key, keys);
+        return { status: 'lost' };
+      },
+      (error) => rethrow(error, hold.key),
+    );
+  }
+
+  async function renewBatchOf(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
+    const keys = holds.map((hold) => keysOf(hold.key).lock);
+    const args = [String(ttlMs), ...holds.map((hold) => hold.owner)];
+    const reply = String(
+      await runScript(client, scripts.renew, keys, args).catch((error) => rethrow(error, holds[0]!.key)),
+    );
+    // A key that became something else is as lost as a deleted one.
+    return holds.map((_, i) => (reply[i] === '1' ? { status: 'renewed', validForMs: ttlMs } : { status: 'lost' }));
+  }
+
+  async function renewMany(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
+    const batches: Promise<RenewOutcome[]>[] = [];
+    for (let i = 0; i < holds.length; i += renewBatch)
+      batches.push(renewBatchOf(holds.slice(i, i + renewBatch), ttlMs));
+    return (await Promise.all(batches)).flat();
+  }
+
+  async function inspect(name: string): Promise<LockInfo | undefined> {
+    const keys = keysOf(name);
+    const reply = await runScript(client, scripts.inspect, used(keys), []).catch((error) => rethrow(error, name));
+    if (!Array.isArray(reply)) throw foreign(name, keys);
+    if (reply.length === 0) return undefined;
+    const [owner, ttl, first] = reply;
+    const remainingMs = Number(ttl);
+    return {
+      key: name,
+      owner: String(owner),
+      remainingMs: remainingMs >= 0 ? remainingMs : undefined,
+      fencingToken: String(first) === '' ? undefined : BigInt(String(first)),
+      waiters: undefined,
+    };
+  }
+
+  async function forceRelease(name: string): Promise<boolean> {
+    const keys = keysOf(name);
+    const before = client.resends;
+    const reply = await runScript(client, scripts.forceRelease, [keys.lock], [publish]).catch((error) =>
+      rethrow(error, name),
+    );
+    const outcome = Number(reply);
+    if (outcome === 1) return true;
+    if (client.resends !== before) throw unknownOutcome('the lock was released', name);
+    if (outcome < 0) throw foreign(name, keys);
+    return false;
+  }
+
+  return {
+    name: client.name,
+    capabilities: {
+      fencing,
+      fairness: 'none',
+      expiry: 'ttl',
+      wakeup: 'push',
+      survivesFailover: false,
+      crossProcess: true,
+      ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 50 },
+    },
+    tryAcquire: (attempt) =>
+      client.ready ? acquire(attempt) : client.whenReady(attempt.signal).then(() => acquire(attempt)),
+    renew,
+    release,
+    whenFree: (name, signal) => hints.whenFree(channelOf(keysOf(name)), signal).catch((error) => rethrow(error, name)),
+    // On a cluster locks hardly share a slot, and one call must not wait for the slowest node: each is renewed by itself.
+    ...(client.cluster ? {} : { renewMany }),
+    inspect,
+    forceRelease,
+    async close() {
+      hints.close();
+      await client.close();
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/** The little that the lock protocol needs of a Redis client. One per client library; see `ioredisBinding`, `nodeRedisBinding`. */
+export interface RedisClientBinding {
+  /** Short name of the client library for messages, e.g. `ioredis`. */
+  readonly name: string;
+  /** True when keys are spread over slots: one command then touches one slot, and hints go over sharded pub/sub. */
+  readonly cluster: boolean;
+  /** What the client itself puts before every key that it sends; channels do not get it. */
+  readonly keyPrefix: string;
+  /**
+   * Grows each time the client may have sent a command twice, as ioredis does after a reconnect. If it grew between a
+   * call and its answer, "not held" may be the echo of the caller's own success (H14).
+   */
+  readonly resends: number;
+  /** Sends one command and gives its raw reply. `key` chooses the node of a cluster. Never retried, never timed out. */
+  call(command: string, args: readonly string[], key?: string): Promise<unknown>;
+  /** WAIT on the connection that carries the writes of `key`: how many replicas have them after at most `timeoutMs`. */
+  waitReplicas(key: string, replicas: number, timeoutMs: number): Promise<number>;
+  /** False while the client would queue a command instead of sending it. */
+  readonly ready: boolean;
+  /**
+   * Resolves when the client is ready; rejects when `signal` aborts, and when the server refuses the client's credentials.
+   * An acquisition must not sit in a client's offline queue and be sent after its caller gave up (H27).
+   */
+  whenReady(signal: AbortSignal): Promise<void>;
+  /** Opens the connection for subscriptions; it reconnects by itself for ever. */
+  openSubscriber(events: SubscriberEvents): RedisSubscriber;
+  /** Closes the client if the binding opened it, in bounded time, the server being up or not. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** What a subscription connection reports. */
+export interface SubscriberEvents {
+  /** A message on the channel. */
+  message(channel: string): void;
+  /** The connection is back after a loss: messages may have been missed, and subscriptions may have to be made anew. */
+  reconnected(): void;
+}
+
+/** A connection for subscriptions. */
+export interface RedisSubscriber {
+  /** Resolves when the subscription stands at the server. Repeated: harmless. */
+  subscribe(channel: string): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  /** Closes the connection at once. Idempotent. */
+  close(): void;
+}

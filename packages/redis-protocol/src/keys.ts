@@ -1,0 +1,61 @@
+import { LockError } from '@holdfast/lock-core';
+import { hashTag } from './slot.ts';
+
+/** Where the two Redis keys of a lock are; they share one cluster slot for every name. */
+export interface LockKeys {
+  /** Key of the lock; its value is the owner. Also the channel of its releases. */
+  readonly lock: string;
+  /** Key of the fencing tokens. */
+  readonly fence: string;
+}
+
+/** What begins every fence key. No lock key may begin so. */
+const fenceMark = 'fence:';
+
+/**
+ * Maps lock names to keys; two names never share a key.
+ *
+ * - The lock key is `prefix + name`, and its fence key `fence:{prefix + name}`.
+ * - A name with a hash tag, `a{t}b`, keeps it: the fence key is then `fence:{t}:prefix + name`.
+ * - A name with a `}` but no hash tag cannot be a tag itself. Its key is `prefix + '{' + encoded + '}'` with `%`, `{` and
+ *   `}` percent-encoded. So is a name that looks like the outcome, `{…%7D…}`; that keeps the mapping one to one.
+ *
+ * `clientPrefix` is what the client puts before each key by itself.
+ * @throws LockError LOCK_INVALID_ARGUMENT for a prefix that is empty, has braces, or could make a lock key a fence key.
+ */
+export function lockKeys(prefix: string, clientPrefix = ''): (name: string) => LockKeys {
+  checkPrefix(prefix, clientPrefix);
+  const fenceTo = `${fenceMark}{`;
+  return (name) => {
+    // Names without a closing brace are the usual case.
+    if (name.indexOf('}') < 0) {
+      const lock = prefix + name;
+      return { lock, fence: `${fenceTo}${clientPrefix}${lock}}` };
+    }
+    const tag = looksEncoded.test(name) ? undefined : hashTag(name);
+    if (tag !== undefined) {
+      const lock = prefix + name;
+      return { lock, fence: `${fenceTo}${tag}}:${lock}` };
+    }
+    const encoded = name.replace(/[%{}]/g, percentEncode);
+    return { lock: `${prefix}{${encoded}}`, fence: `${fenceTo}${encoded}}:${prefix}{${encoded}}` };
+  };
+}
+
+// Every encoded name has at least one %7D, since only names with a } are encoded.
+const looksEncoded = /^\{[^{}]*%7D[^{}]*\}$/;
+
+function percentEncode(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+function checkPrefix(prefix: string, clientPrefix: string): void {
+  const refuse = (why: string) => new LockError('LOCK_INVALID_ARGUMENT', why);
+  if (typeof prefix !== 'string' || prefix === '')
+    throw refuse("The option prefix must be a non-empty string, e.g. 'lock:'.");
+  if (/[{}]/.test(prefix)) throw refuse(`The option prefix must have no braces, got '${prefix}'.`);
+  if (/[{}]/.test(clientPrefix)) throw refuse(`The client's keyPrefix must have no braces, got '${clientPrefix}'.`);
+  if (prefix.startsWith(fenceMark) || fenceMark.startsWith(prefix)) {
+    throw refuse(`The option prefix must differ from '${fenceMark}', where fencing tokens are kept, got '${prefix}'.`);
+  }
+}
