@@ -1,0 +1,40 @@
+import type { Lock } from './api.ts';
+import { channels } from './channels.ts';
+import type { Core } from './core.ts';
+import { selfDeadlock } from './failures.ts';
+import type { Hold } from './hold.ts';
+import { HeldLock } from './lock.ts';
+import { isWithin } from './owner.ts';
+import type { Slot } from './slot.ts';
+import type { Waiter } from './waiter.ts';
+
+type Way = 'backend' | 'hand-over' | 'reentry';
+
+/** Gives the waiter a lock on a hold that stands. */
+export function admit(core: Core, hold: Hold, waiter: Waiter, via: Way, now: number): Lock {
+  if (channels.grant.hasSubscribers) {
+    const { key, fencingToken } = hold;
+    const waitedMs = now - waiter.startedAt;
+    channels.grant.publish({ adapter: core.adapter.name, key, owner: hold.lease.owner, via, waitedMs, fencingToken });
+  }
+  return new HeldLock(core, hold);
+}
+
+/** Lets those queue up no longer who wait for what their own owner has just got. */
+export function admitKin(core: Core, slot: Slot, hold: Hold, now: number): void {
+  for (let waiter = slot.first; waiter !== undefined; ) {
+    const following = waiter.after;
+    if (isWithin(waiter.owner, hold.owner)) {
+      core.leave(slot, waiter);
+      if (waiter.terms.reentrant) waiter.resolve(reenter(core, hold, waiter, now));
+      else waiter.reject(selfDeadlock(slot.key));
+    }
+    waiter = following;
+  }
+}
+
+/** One more lock on the owner's own hold: no round trip, same token, same signal. */
+export function reenter(core: Core, hold: Hold, waiter: Waiter, now: number): Lock {
+  hold.count += 1;
+  return admit(core, hold, waiter, 'reentry', now);
+}

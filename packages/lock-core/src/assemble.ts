@@ -1,0 +1,38 @@
+import { type Contention, createContention } from './contention.ts';
+import type { LockAdapter } from './contract.ts';
+import type { Core } from './core.ts';
+import { createNativeQueue, type NativeQueue } from './native-queue.ts';
+import { leave, lose } from './possession.ts';
+import { createReaper } from './reaper.ts';
+import { giveBack } from './release.ts';
+import { createScheduler } from './scheduler.ts';
+import type { Settings } from './settings.ts';
+import { createWatchdog } from './watchdog.ts';
+
+export interface Parts {
+  readonly core: Core;
+  readonly contention: Contention;
+  readonly nativeQueue: NativeQueue | undefined;
+}
+
+/** Puts the parts of one `Locks` together. */
+export function assemble(adapter: LockAdapter, settings: Settings): Parts {
+  const shared = {
+    adapter,
+    settings,
+    scheduler: createScheduler(settings.clock),
+    slots: new Map(),
+    visitors: new Set(),
+    closed: false,
+  } satisfies Partial<Core>;
+  // The parts call each other through the core, and none before all are there.
+  const core = shared as typeof shared & Core;
+  core.lose = (hold, error, backend) => lose(core, hold, error, backend);
+  core.giveBack = (hold) => giveBack(core, hold);
+  core.leave = (slot, waiter) => leave(core, slot, waiter);
+  core.reaper = createReaper(core);
+  core.watchdog = createWatchdog(core);
+  const contention = createContention(core);
+  core.advance = contention.advance;
+  return { core, contention, nativeQueue: adapter.enqueue === undefined ? undefined : createNativeQueue(core) };
+}

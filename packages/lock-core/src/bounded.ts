@@ -1,0 +1,41 @@
+import { noAnswer } from './failures.ts';
+import type { Scheduler, TimedEntry } from './scheduler.ts';
+
+/**
+ * Calls the adapter and waits for the answer no longer than `withinMs`; then the call counts as unknown, and rejects. A
+ * later answer goes to `late`.
+ */
+export function bounded<T>(
+  scheduler: Scheduler,
+  now: () => number,
+  withinMs: number,
+  call: () => Promise<T>,
+  late?: (answer: T) => void,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    let open = true;
+    const entry: TimedEntry = {
+      at: 0,
+      heapIndex: -1,
+      fire() {
+        open = false;
+        reject(noAnswer(withinMs));
+      },
+    };
+    scheduler.set(entry, now() + withinMs);
+    const done = (): boolean => {
+      scheduler.clear(entry);
+      const inTime = open;
+      open = false;
+      return inTime;
+    };
+    // An adapter that throws instead of rejecting is treated alike.
+    const answer = new Promise<T>((take) => take(call()));
+    answer.then(
+      (value) => (done() ? resolve(value) : late?.(value)),
+      (error) => {
+        if (done()) reject(error);
+      },
+    );
+  });
+}

@@ -1,0 +1,216 @@
+import { channels } from './channels.ts';
+import type { AcquireOutcome, Granted } from './contract.ts';
+import type { Core } from './core.ts';
+import { isLockError } from './errors.ts';
+import { noAnswer, timedOut, unreachable } from './failures.ts';
+import { leaseDeadline } from './lease.ts';
+import { detach, possess } from './possession.ts';
+import { AcquireRequest } from './request.ts';
+import { attemptTimeout } from './settings.ts';
+import type { Slot } from './slot.ts';
+import type { Waiter } from './waiter.ts';
+import { pollMs, retryMs } from './waits.ts';
+import { unwatch, watchFor } from './wake-up.ts';
+
+/**
+ * How the waiters of one process get a lock from a backend without a queue of its own: they stand in line, and the first
+ * alone contends. He asks; when the lock is busy he sleeps until a hint, the end of the holder's lease, or the fall-back
+ * poll, whichever is first, and asks again.
+ */
+export interface Contention {
+  /** Puts a waiter in line. */
+  enter(slot: Slot, waiter: Waiter): void;
+  /** One definite answer, without standing in line. */
+  askOnce(slot: Slot, waiter: Waiter): void;
+  advance(slot: Slot): void;
+  onTime(waiter: Waiter, now: number): void;
+}
+
+export function createContention(core: Core): Contention {
+  const { adapter, scheduler, settings, slots } = core;
+  const now = settings.clock.now;
+
+  function enter(slot: Slot, waiter: Waiter): void {
+    slot.append(waiter);
+    if (slot.first === waiter && slot.hold === undefined) advance(slot);
+    else park(waiter);
+  }
+
+  /** Waits in line; wakes only when the time is up. */
+  function park(waiter: Waiter): void {
+    waiter.phase = 'queued';
+    tellWait(waiter);
+    if (waiter.waitUntil !== Number.POSITIVE_INFINITY) scheduler.set(waiter, waiter.waitUntil);
+    else scheduler.clear(waiter);
+  }
+
+  function advance(slot: Slot): void {
+    const head = slot.first;
+    if (head === undefined) {
+      unwatch(slot);
+      if (slot.idle) slots.delete(slot.key);
+    } else if (slot.hold === undefined && head.phase === 'queued' && !core.closed) {
+      if (slot.yieldUntil > now()) {
+        head.phase = 'sleeping';
+        scheduler.set(head, slot.yieldUntil);
+      } else {
+        ask(slot, head);
+      }
+    }
+  }
+
+  function askOnce(slot: Slot, waiter: Waiter): void {
+    slot.visitors += 1;
+    core.visitors.add(waiter);
+    ask(slot, waiter);
+  }
+
+  function ask(slot: Slot, waiter: Waiter): void {
+    const { request } = waiter;
+    const sentAt = now();
+    waiter.phase = 'asking';
+    waiter.round += 1;
+    const { round } = waiter;
+    if (!waiter.once) slot.hinted = false;
+    request.unanswered += 1;
+    request.sentAt = sentAt;
+    scheduler.set(waiter, sentAt + attemptTimeout(settings, request.ttlMs));
+    let answer: Promise<AcquireOutcome>;
+    try {
+      answer = adapter.tryAcquire(request);
+    } catch (error) {
+      answer = Promise.reject(error);
+    }
+    answer.then(
+      (outcome) => {
+        request.unanswered -= 1;
+        answered(slot, waiter, request, outcome, round, sentAt);
+      },
+      (error: unknown) => {
+        const definite = isLockError(error) && !error.retryable;
+        if (definite) request.unanswered -= 1;
+        if (waiter.request !== request || waiter.phase === 'done') return;
+        if (definite) fail(slot, waiter, error);
+        else if (waiter.round === round && waiter.phase === 'asking') failed(slot, waiter, error);
+      },
+    );
+  }
+
+  function answered(
+    slot: Slot,
+    waiter: Waiter,
+    request: AcquireRequest,
+    outcome: AcquireOutcome,
+    round: number,
+    sentAt: number,
+  ): void {
+    const at = now();
+    slot.answeredAt = at;
+    slot.roundTripMs = at - sentAt;
+    // Who left in the meantime has left the request to the reaper.
+    if (waiter.phase === 'done' || waiter.request !== request) return;
+    if (outcome.status === 'granted') return granted(slot, waiter, outcome, sentAt);
+    // Busy, but a newer attempt is under way: its answer counts.
+    if (waiter.round !== round || waiter.phase !== 'asking') return;
+    waiter.failure = undefined;
+    waiter.failures = 0;
+    if (waiter.once) {
+      core.leave(slot, waiter);
+      waiter.resolve(undefined);
+    } else if (at >= waiter.waitUntil) fail(slot, waiter, timedOut(slot.key, adapter.name, at - waiter.startedAt));
+    else if (slot.hold !== undefined) park(waiter);
+    else if (slot.hinted) ask(slot, waiter);
+    else sleep(slot, waiter, outcome.retryAfterMs, at);
+  }
+
+  function granted(slot: Slot, waiter: Waiter, grant: Granted, sentAt: number): void {
+    const { request } = waiter;
+    const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs);
+    if (deadline > now()) {
+      detach(core, slot, waiter);
+      possess(core, slot, waiter, grant, deadline);
+      return advance(slot);
+    }
+    // So late that another may have it already (H28). A release is sent for that owner value: it is never used again.
+    core.reaper.add(request);
+    waiter.request = new AcquireRequest(request.key, request.ttlMs, request.tokens);
+    failed(slot, waiter, new Error(`it was granted too late: ttlMs ${request.ttlMs} is too short for this backend`));
+  }
+
+  /** No answer, or an answer of no use. */
+  function failed(slot: Slot, waiter: Waiter, error: unknown): void {
+    const at = now();
+    waiter.failure = error;
+    waiter.failures += 1;
+    const silentMs = at - Math.max(waiter.startedAt, slot.answeredAt);
+    if (silentMs >= budgetMs(waiter)) return giveUp(slot, waiter, error, at);
+    waiter.phase = 'sleeping';
+    scheduler.set(waiter, at + retryMs(waiter.failures));
+  }
+
+  /** Fails the waiter, and with him all in line who have been without an answer for too long as well. */
+  function giveUp(slot: Slot, waiter: Waiter, cause: unknown, at: number): void {
+    const outOfTime = [waiter];
+    for (let other = slot.first; other !== undefined; other = other.after) {
+      const silentMs = at - Math.max(other.startedAt, slot.answeredAt);
+      if (other !== waiter && silentMs >= budgetMs(other)) outOfTime.push(other);
+    }
+    // From the last to the first, so that none of them begins to ask.
+    for (const other of outOfTime.reverse()) {
+      fail(slot, other, unreachable(slot.key, adapter.name, at - Math.max(other.startedAt, slot.answeredAt), cause));
+    }
+  }
+
+  /**
+   * How long to do without an answer: `backendTimeoutMs`, but no longer than the caller would wait for a busy lock, and
+   * at least one attempt.
+   */
+  function budgetMs(waiter: Waiter): number {
+    const patienceMs = waiter.once ? 0 : waiter.terms.waitMs;
+    return Math.min(settings.backendTimeoutMs, Math.max(patienceMs, attemptTimeout(settings, waiter.terms.ttlMs)));
+  }
+
+  function sleep(slot: Slot, waiter: Waiter, retryAfterMs: number | undefined, at: number): void {
+    waiter.phase = 'sleeping';
+    tellWait(waiter);
+    watchFor(core, slot, () => hint(slot));
+    const wakeAt = at + pollMs(slot, waiter.round, retryAfterMs);
+    // At the very end of his patience he asks once more: a hint may have been lost.
+    scheduler.set(waiter, Math.min(wakeAt, waiter.waitUntil));
+  }
+
+  /** The lock may be free. */
+  function hint(slot: Slot): void {
+    slot.hinted = true;
+    const head = slot.first;
+    if (head === undefined || slot.hold !== undefined || head.phase !== 'sleeping') return;
+    // Our own release was heard too; the others have the first go.
+    if (slot.yieldUntil <= now()) ask(slot, head);
+  }
+
+  function onTime(waiter: Waiter, at: number): void {
+    const slot = slots.get(waiter.key);
+    if (slot === undefined) return;
+    if (waiter.phase === 'asking') {
+      return failed(slot, waiter, noAnswer(attemptTimeout(settings, waiter.request.ttlMs)));
+    }
+    if (waiter.phase === 'sleeping') return ask(slot, waiter);
+    // In line behind others: those get no answer either, or the lock was busy all the time.
+    const failure = slot.first?.failure;
+    const waitedMs = at - waiter.startedAt;
+    if (failure === undefined) fail(slot, waiter, timedOut(slot.key, adapter.name, waitedMs));
+    else fail(slot, waiter, unreachable(slot.key, adapter.name, waitedMs, failure));
+  }
+
+  function fail(slot: Slot, waiter: Waiter, error: unknown): void {
+    core.leave(slot, waiter);
+    waiter.reject(error);
+  }
+
+  function tellWait(waiter: Waiter): void {
+    if (!channels.wait.hasSubscribers) return;
+    channels.wait.publish({ adapter: adapter.name, key: waiter.key, owner: waiter.request.owner });
+  }
+
+  return { enter, askOnce, advance, onTime };
+}

@@ -1,0 +1,51 @@
+import type { LockAdapter } from './contract.ts';
+import type { LockError } from './errors.ts';
+import type { Hold } from './hold.ts';
+import type { Lease } from './lease.ts';
+import type { AcquireRequest } from './request.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Settings } from './settings.ts';
+import type { Slot } from './slot.ts';
+import type { Waiter } from './waiter.ts';
+
+/** What the parts of one `Locks` share; each part is made over it, and adds itself. */
+export interface Core {
+  readonly adapter: LockAdapter;
+  readonly settings: Settings;
+  readonly scheduler: Scheduler;
+  /** By key: who holds it in this process and who waits. A key that nobody uses has no slot. */
+  readonly slots: Map<string, Slot>;
+  /** Who asks outside of a queue. */
+  readonly visitors: Set<Waiter>;
+  watchdog: Watchdog;
+  reaper: Reaper;
+  closed: boolean;
+  /** Ends a hold that is gone: tells the holder, cleans up, lets the next contend. */
+  lose(hold: Hold, error: LockError, backend: 'may have it' | 'is free of it'): void;
+  /** Takes back one lock of a hold. */
+  giveBack(hold: Hold): Promise<'released' | 'lost'>;
+  /** Lets the next waiter of the key do what there is to do now, and forgets a key that nobody uses. */
+  advance(slot: Slot): void;
+  /** Takes a waiter off the queue, whatever he was doing there. */
+  leave(slot: Slot, waiter: Waiter): void;
+}
+
+/** Keeps leases alive and announces their loss. */
+export interface Watchdog {
+  watch(lease: Lease): void;
+  /** No command for the lease is sent after this (H54). */
+  unwatch(lease: Lease): void;
+  /** The lease has a new holder, with a time of his own. */
+  handedOver(lease: Lease): void;
+  /** Called at `lease.at`. */
+  onTime(lease: Lease, now: number): void;
+  /** Renews now, whatever the schedule. Throws LOCK_LOST or LOCK_BACKEND. */
+  renewNow(hold: Hold, ttlMs: number): Promise<void>;
+}
+
+/** Frees what a call without an answer may have taken, or may still take. */
+export interface Reaper {
+  add(request: AcquireRequest): void;
+  /** Resolves when nothing is left to clean up. */
+  drained(): Promise<void>;
+}

@@ -1,0 +1,49 @@
+import { admit, admitKin } from './admit.ts';
+import type { Core } from './core.ts';
+import { Hold } from './hold.ts';
+import type { Lease } from './lease.ts';
+import type { Slot } from './slot.ts';
+
+// Time for another process to hear of the release and to ask; timers do no finer.
+const leastYieldMs = 1;
+
+/**
+ * Passes a lease on to the next waiter of this process, without a round trip: a cohort lock (Dice, Marathe, Shavit 2012).
+ * The backend keeps seeing one hold; the new holder gets the next token of the reserved block. False when the lock has
+ * to be released for real: nobody fits, or the run is over and other processes get their turn.
+ */
+export function handOver(core: Core, slot: Slot, lease: Lease, now: number): boolean {
+  const next = slot.first;
+  if (next === undefined) return false;
+  if (!mayRunOn(core, lease, now)) {
+    // Where the backend can tell that nobody else waits, nobody has to be let through.
+    if (lease.contended !== false) slot.yieldUntil = now + Math.max(leastYieldMs, 2 * slot.roundTripMs);
+    return false;
+  }
+  const { terms } = next;
+  const fits = lease.autoRenew && terms.autoRenew && terms.ttlMs === lease.ttlMs && now - lease.since < terms.maxHoldMs;
+  // Half the time must be left, so that the new holder does not begin with a lease about to end.
+  if (!fits || lease.deadline - now <= lease.ttlMs / 2) return false;
+
+  core.leave(slot, next);
+  let token = lease.hold.fencingToken;
+  if (token !== undefined) {
+    token += 1n;
+    lease.tokensLeft -= 1;
+  }
+  lease.handOvers += 1;
+  const hold = new Hold(slot.key, next.owner, token, now, terms.maxHoldMs);
+  hold.lease = lease;
+  lease.hold = hold;
+  slot.hold = hold;
+  core.watchdog.handedOver(lease);
+  next.resolve(admit(core, hold, next, 'hand-over', now));
+  if (slot.first !== undefined) admitKin(core, slot, hold, now);
+  return true;
+}
+
+function mayRunOn(core: Core, lease: Lease, now: number): boolean {
+  const { count, ms } = core.settings.localRun;
+  if (lease.handOvers >= count || now - lease.since >= ms) return false;
+  return lease.fencingToken === undefined || lease.tokensLeft > 0;
+}

@@ -1,0 +1,32 @@
+import { bounded } from './bounded.ts';
+import type { Core } from './core.ts';
+import { isLockError } from './errors.ts';
+import { closed, unreachable } from './failures.ts';
+import { attemptTimeout } from './settings.ts';
+import { retryMs } from './waits.ts';
+
+/** Repeats a call that may be repeated until it is answered, or fails with LOCK_BACKEND after `backendTimeoutMs`. */
+export async function insist<T>(core: Core, key: string, call: () => Promise<T>): Promise<T> {
+  const { adapter, scheduler, settings } = core;
+  const { clock, backendTimeoutMs } = settings;
+  const begin = clock.now();
+  for (let failures = 1; ; failures += 1) {
+    if (core.closed) throw closed(key);
+    try {
+      return await bounded(scheduler, clock.now, attemptTimeout(settings, settings.defaults.ttlMs), call);
+    } catch (error) {
+      if (isLockError(error) && !error.retryable) throw error;
+      const forMs = clock.now() - begin;
+      if (forMs >= backendTimeoutMs) throw unreachable(key, adapter.name, forMs, error);
+      await pause(core, Math.min(retryMs(failures), backendTimeoutMs - forMs));
+    }
+  }
+}
+
+/** Lets some time pass. */
+export function pause(core: Core, forMs: number): Promise<void> {
+  const { clock } = core.settings;
+  return new Promise((resolve) => {
+    core.scheduler.set({ at: 0, heapIndex: -1, fire: () => resolve() }, clock.now() + forMs);
+  });
+}

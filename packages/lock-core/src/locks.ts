@@ -1,0 +1,141 @@
+import { reenter } from './admit.ts';
+import type { AcquireOptions, Lock, LockOwner, Locks, LocksOptions } from './api.ts';
+import { assemble } from './assemble.ts';
+import { channels } from './channels.ts';
+import { closeLocks } from './close.ts';
+import type { LockAdapter } from './contract.ts';
+import { closed, lost, selfDeadlock, timedOut, unsupported } from './failures.ts';
+import { insist } from './insist.ts';
+import { expireIfDue } from './lock.ts';
+import { contextOwner, isWithin, Owner } from './owner.ts';
+import { AcquireRequest } from './request.ts';
+import { checkKey, resolveSettings, resolveTerms, type Terms } from './settings.ts';
+import { Slot } from './slot.ts';
+import { Waiter } from './waiter.ts';
+
+type Body<T> = (lock: Lock) => T | Promise<T>;
+
+/**
+ * The locks of one backend, through its adapter.
+ *
+ * @throws LockError LOCK_INVALID_ARGUMENT for an option that does not exist or is out of range
+ */
+export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks {
+  const settings = resolveSettings(options);
+  const { core, contention, nativeQueue } = assemble(adapter, settings);
+  const { slots } = core;
+  const now = settings.clock.now;
+  // A queue in the backend keeps its own order, so nothing is handed over past it, and no tokens are reserved for that.
+  const tokens = nativeQueue === undefined ? 1 + settings.localRun.count : 1;
+  let closing: Promise<void> | undefined;
+
+  /** Starts one acquisition; `once` for a single answer. Throws what can be told at once. */
+  function start(key: string, terms: Terms, owner: LockOwner, once: boolean): Promise<Lock | undefined> {
+    if (core.closed) throw closed(key);
+    terms.signal?.throwIfAborted();
+    const held = slots.get(key)?.hold;
+    if (held !== undefined) expireIfDue(core, held);
+    let slot = slots.get(key);
+    if (slot === undefined) {
+      slot = new Slot(key);
+      slots.set(key, slot);
+    }
+    const { hold } = slot;
+    const at = now();
+    const onTime = nativeQueue === undefined || once ? contention.onTime : nativeQueue.onTime;
+    const waiter = new Waiter(key, owner, terms, once, new AcquireRequest(key, terms.ttlMs, tokens), at, onTime);
+    if (channels.acquire.hasSubscribers) {
+      channels.acquire.publish({
+        adapter: adapter.name,
+        key,
+        owner: waiter.request.owner,
+        waitMs: once ? 0 : terms.waitMs,
+      });
+    }
+    if (hold !== undefined && isWithin(owner, hold.owner)) {
+      if (!terms.reentrant) throw selfDeadlock(key);
+      return Promise.resolve(reenter(core, hold, waiter, at));
+    }
+    // What this process holds is busy without asking.
+    if (once && hold !== undefined) return Promise.resolve(undefined);
+    if (terms.signal !== undefined) listen(terms.signal, slot, waiter);
+    if (once) contention.askOnce(slot, waiter);
+    else if (nativeQueue !== undefined) nativeQueue.enter(slot, waiter);
+    else contention.enter(slot, waiter);
+    return waiter.promise;
+  }
+
+  function listen(signal: AbortSignal, slot: Slot, waiter: Waiter): void {
+    const onAbort = (): void => {
+      core.leave(slot, waiter);
+      waiter.reject(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    waiter.stopListening = () => signal.removeEventListener('abort', onAbort);
+  }
+
+  function terms(key: string, options: AcquireOptions | undefined): Terms {
+    checkKey(key);
+    return resolveTerms(settings.defaults, options);
+  }
+
+  const ownerOf = (terms: Terms): LockOwner => terms.owner ?? contextOwner() ?? new Owner(undefined, undefined);
+
+  async function acquireAs(key: string, terms: Terms, owner: LockOwner): Promise<Lock> {
+    const begin = now();
+    const lock = await start(key, terms, owner, terms.waitMs === 0);
+    if (lock === undefined) throw timedOut(key, adapter.name, now() - begin);
+    return lock;
+  }
+
+  async function using<T>(key: string, options: AcquireOptions | undefined, body: Body<T>): Promise<T> {
+    const checked = terms(key, options);
+    // An identity of its own, inside the context's one: what is nested in the body re-enters, what runs beside it does not.
+    const owner = checked.owner ?? new Owner(undefined, contextOwner());
+    const lock = await acquireAs(key, checked, owner);
+    try {
+      return await owner.run(() => body(lock));
+    } finally {
+      // Never rejects, so it hides neither the body's result nor its error (H56).
+      await lock.release();
+    }
+  }
+
+  return {
+    adapter: { name: adapter.name, capabilities: adapter.capabilities },
+    async acquire(key, options) {
+      const checked = terms(key, options);
+      return acquireAs(key, checked, ownerOf(checked));
+    },
+    async tryAcquire(key, options) {
+      const checked = terms(key, options);
+      return start(key, checked, ownerOf(checked), true);
+    },
+    using<T>(key: string, options: AcquireOptions | Body<T>, body?: Body<T>): Promise<T> {
+      return typeof options === 'function' ? using(key, undefined, options) : using(key, options, body as Body<T>);
+    },
+    createOwner: (label) => new Owner(label, undefined),
+    async inspect(key) {
+      checkKey(key);
+      const { inspect } = adapter;
+      if (inspect === undefined) throw unsupported(adapter.name, 'way to inspect a lock');
+      return insist(core, key, () => inspect.call(adapter, key));
+    },
+    async forceRelease(key) {
+      checkKey(key);
+      const { forceRelease } = adapter;
+      if (forceRelease === undefined) throw unsupported(adapter.name, 'way to release a lock by force');
+      // A holder of this process is told before anybody else can have the lock.
+      const hold = slots.get(key)?.hold;
+      if (hold !== undefined) core.lose(hold, lost(key, adapter.name, 'it was released by force'), 'may have it');
+      return insist(core, key, () => forceRelease.call(adapter, key));
+    },
+    close() {
+      closing ??= closeLocks(core);
+      return closing;
+    },
+    async [Symbol.asyncDispose]() {
+      await this.close();
+    },
+  };
+}

@@ -1,0 +1,155 @@
+import { bounded } from './bounded.ts';
+import { channels } from './channels.ts';
+import type { Granted } from './contract.ts';
+import type { Core } from './core.ts';
+import { isLockError } from './errors.ts';
+import { timedOut, unreachable } from './failures.ts';
+import { leaseDeadline } from './lease.ts';
+import { detach, possess } from './possession.ts';
+import { AcquireRequest } from './request.ts';
+import { attemptTimeout } from './settings.ts';
+import type { Slot } from './slot.ts';
+import type { Waiter } from './waiter.ts';
+import { retryMs } from './waits.ts';
+
+/**
+ * How waiters get a lock from a backend with a FIFO queue of its own: each takes his place there, and core only sees to
+ * time-outs, aborts and failures. A place that is given up is withdrawn by the adapter, else by the reaper (H42).
+ */
+export interface NativeQueue {
+  enter(slot: Slot, waiter: Waiter): void;
+  onTime(waiter: Waiter, now: number): void;
+}
+
+export function createNativeQueue(core: Core): NativeQueue {
+  const { adapter, scheduler, settings, slots } = core;
+  const now = settings.clock.now;
+
+  function enter(slot: Slot, waiter: Waiter): void {
+    slot.append(waiter);
+    if (waiter.waitUntil !== Number.POSITIVE_INFINITY) scheduler.set(waiter, waiter.waitUntil);
+    // In the same process asking costs nothing, and spares an uncontended caller a place in the queue.
+    if (adapter.capabilities.crossProcess || slot.hold !== undefined) place(slot, waiter);
+    else void askFirst(slot, waiter);
+  }
+
+  async function askFirst(slot: Slot, waiter: Waiter): Promise<void> {
+    const { request } = waiter;
+    const sentAt = send(waiter);
+    try {
+      const outcome = await adapter.tryAcquire(request);
+      request.unanswered -= 1;
+      if (waiter.phase === 'done') return;
+      if (outcome.status === 'granted') granted(slot, waiter, outcome, sentAt);
+      else place(slot, waiter);
+    } catch (error) {
+      if (waiter.phase !== 'done') failed(slot, waiter, error, sentAt);
+    }
+  }
+
+  /** Counts a request as sent, at the time that is returned. */
+  function send(waiter: Waiter): number {
+    const at = now();
+    waiter.phase = 'asking';
+    waiter.request.unanswered += 1;
+    waiter.request.sentAt = at;
+    return at;
+  }
+
+  function place(slot: Slot, waiter: Waiter): void {
+    const { request } = waiter;
+    const sentAt = send(waiter);
+    if (channels.wait.hasSubscribers) {
+      channels.wait.publish({ adapter: adapter.name, key: waiter.key, owner: request.owner });
+    }
+    const withdrawal = new AbortController();
+    // An adapter that throws instead of rejecting is treated alike.
+    const grant = new Promise<Granted>((resolve) => {
+      resolve((adapter.enqueue as NonNullable<typeof adapter.enqueue>)(request, withdrawal.signal));
+    });
+    waiter.withdraw = () => withdraw(request, grant, withdrawal);
+    grant.then(
+      (outcome) => {
+        if (waiter.phase === 'done' || waiter.request !== request) return;
+        request.unanswered -= 1;
+        waiter.withdraw = undefined;
+        granted(slot, waiter, outcome, sentAt);
+      },
+      (error: unknown) => {
+        if (waiter.phase === 'done' || waiter.request !== request) return;
+        waiter.withdraw = undefined;
+        failed(slot, waiter, error, sentAt);
+      },
+    );
+  }
+
+  /** Has the adapter give up the place; where that is not certain, the reaper sees to it. */
+  function withdraw(request: AcquireRequest, grant: Promise<Granted>, withdrawal: AbortController): void {
+    const reason = new Error('the caller no longer waits');
+    withdrawal.abort(reason);
+    bounded(scheduler, now, attemptTimeout(settings, request.ttlMs), () => grant).then(
+      () => {
+        request.unanswered -= 1;
+        core.reaper.add(request);
+      },
+      (error: unknown) => {
+        if (error !== reason) core.reaper.add(request);
+      },
+    );
+  }
+
+  function granted(slot: Slot, waiter: Waiter, grant: Granted, sentAt: number): void {
+    const { request } = waiter;
+    const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs);
+    if (deadline <= now()) {
+      return failed(
+        slot,
+        waiter,
+        new Error(`it was granted too late: ttlMs ${request.ttlMs} is too short for this backend`),
+        sentAt,
+      );
+    }
+    detach(core, slot, waiter);
+    possess(core, slot, waiter, grant, deadline);
+    core.advance(slot);
+  }
+
+  /** The place is gone, or nobody knows: clean up, and queue anew under another owner value. */
+  function failed(slot: Slot, waiter: Waiter, error: unknown, sentAt: number): void {
+    const { request } = waiter;
+    if (isLockError(error) && !error.retryable) {
+      core.leave(slot, waiter);
+      return waiter.reject(error);
+    }
+    core.reaper.add(request);
+    waiter.request = new AcquireRequest(request.key, request.ttlMs, request.tokens);
+    const at = now();
+    // A call that lasted long had been in the queue: the backend was there until a moment ago.
+    const lasted = at - sentAt >= settings.backendTimeoutMs;
+    if (waiter.failure === undefined || lasted) waiter.failingSince = lasted ? at : sentAt;
+    waiter.failure = error;
+    waiter.failures += 1;
+    if (at - waiter.failingSince >= settings.backendTimeoutMs) {
+      core.leave(slot, waiter);
+      return waiter.reject(unreachable(slot.key, adapter.name, at - waiter.failingSince, error));
+    }
+    waiter.phase = 'sleeping';
+    scheduler.set(waiter, Math.min(at + retryMs(waiter.failures), waiter.waitUntil));
+  }
+
+  function onTime(waiter: Waiter, at: number): void {
+    const slot = slots.get(waiter.key);
+    if (slot === undefined) return;
+    if (at < waiter.waitUntil) {
+      if (waiter.waitUntil !== Number.POSITIVE_INFINITY) scheduler.set(waiter, waiter.waitUntil);
+      return place(slot, waiter);
+    }
+    const waitedMs = at - waiter.startedAt;
+    const { failure } = waiter;
+    core.leave(slot, waiter);
+    if (failure === undefined) waiter.reject(timedOut(slot.key, adapter.name, waitedMs));
+    else waiter.reject(unreachable(slot.key, adapter.name, waitedMs, failure));
+  }
+
+  return { enter, onTime };
+}

@@ -1,0 +1,66 @@
+import { admit, admitKin } from './admit.ts';
+import { channels } from './channels.ts';
+import type { Granted } from './contract.ts';
+import type { Core } from './core.ts';
+import type { LockError } from './errors.ts';
+import { lost } from './failures.ts';
+import { Hold } from './hold.ts';
+import { Lease } from './lease.ts';
+import type { Slot } from './slot.ts';
+import type { Waiter } from './waiter.ts';
+
+/** Makes the waiter, who has left the queue, the holder: by the backend's grant, good until `deadline`. */
+export function possess(core: Core, slot: Slot, waiter: Waiter, granted: Granted, deadline: number): void {
+  const { request, terms } = waiter;
+  const now = core.settings.clock.now();
+  // The backend gave the lock to this waiter, so whoever had it here has it no more.
+  if (slot.hold !== undefined) {
+    core.lose(slot.hold, lost(slot.key, core.adapter.name, 'the backend gave it to another owner'), 'is free of it');
+  }
+  const hold = new Hold(slot.key, waiter.owner, granted.fencingToken, now, terms.maxHoldMs);
+  hold.lease = new Lease(
+    request,
+    granted,
+    { autoRenew: terms.autoRenew, deadline, since: now, hold },
+    core.watchdog.onTime,
+  );
+  slot.hold = hold;
+  core.watchdog.watch(hold.lease);
+  waiter.resolve(admit(core, hold, waiter, 'backend', now));
+  if (slot.first !== undefined) admitKin(core, slot, hold, now);
+}
+
+/** Takes a waiter off the queue and the clock. */
+export function detach(core: Core, slot: Slot, waiter: Waiter): void {
+  waiter.phase = 'done';
+  core.scheduler.clear(waiter);
+  waiter.stopListening?.();
+  if (!waiter.once) return slot.remove(waiter);
+  slot.visitors -= 1;
+  core.visitors.delete(waiter);
+}
+
+/** Takes a waiter off the queue without the lock, and sees to what was asked for him: it may still be granted. */
+export function leave(core: Core, slot: Slot, waiter: Waiter): void {
+  detach(core, slot, waiter);
+  if (waiter.withdraw !== undefined) waiter.withdraw();
+  else if (waiter.request.unanswered > 0) core.reaper.add(waiter.request);
+  core.advance(slot);
+}
+
+/** Ends a hold that is gone: tells the holder, cleans up in the backend, and lets the next of this process contend. */
+export function lose(core: Core, hold: Hold, error: LockError, backend: 'may have it' | 'is free of it'): void {
+  if (hold.state !== 'held') return;
+  const { lease } = hold;
+  core.watchdog.unwatch(lease);
+  // First of all the holder has to stop.
+  hold.markLost(error);
+  if (channels.lost.hasSubscribers) {
+    channels.lost.publish({ adapter: core.adapter.name, key: hold.key, owner: lease.owner, reason: error });
+  }
+  if (backend === 'may have it' || lease.request.unanswered > 0) core.reaper.add(lease.request);
+  const slot = core.slots.get(hold.key);
+  if (slot?.hold !== hold) return;
+  slot.hold = undefined;
+  core.advance(slot);
+}

@@ -1,0 +1,75 @@
+import { bounded } from './bounded.ts';
+import { channels } from './channels.ts';
+import type { ReleaseOutcome } from './contract.ts';
+import type { Core } from './core.ts';
+import { isLockError } from './errors.ts';
+import { lost } from './failures.ts';
+import { handOver } from './hand-over.ts';
+import type { Hold } from './hold.ts';
+import type { Lease } from './lease.ts';
+import { attemptTimeout } from './settings.ts';
+
+/**
+ * Takes back one lock of a hold; the last one frees it. Never rejects: when the backend does not answer, the critical
+ * section is over all the same and the reaper sees to the rest, so that is `released` too (H14).
+ */
+export function giveBack(core: Core, hold: Hold): Promise<'released' | 'lost'> {
+  const { clock } = core.settings;
+  if (hold.state !== 'held') return Promise.resolve('lost');
+  hold.count -= 1;
+  if (hold.count > 0) return Promise.resolve('released');
+  const now = clock.now();
+  const { lease } = hold;
+  const slot = core.slots.get(hold.key);
+  hold.state = 'released';
+  if (slot !== undefined && handOver(core, slot, lease, now)) {
+    tell(core, hold, 'handed-over', now);
+    return Promise.resolve('released');
+  }
+  core.watchdog.unwatch(lease);
+  const outcome = free(core, hold, lease);
+  if (slot !== undefined) {
+    slot.hold = undefined;
+    // Sent right behind the release, the next one's request costs no round trip of its own.
+    core.advance(slot);
+  }
+  return outcome;
+}
+
+async function free(core: Core, hold: Hold, lease: Lease): Promise<'released' | 'lost'> {
+  const { adapter, scheduler, settings } = core;
+  // An acquire without an answer may come in only behind the release.
+  const doubtful = lease.request.unanswered > 0;
+  let outcome: ReleaseOutcome;
+  try {
+    const withinMs = attemptTimeout(settings, lease.ttlMs);
+    outcome = await bounded(scheduler, settings.clock.now, withinMs, () => adapter.release(lease));
+  } catch (error) {
+    if (!isLockError(error) || error.retryable) {
+      core.reaper.add(lease.request);
+      tell(core, hold, 'unknown', settings.clock.now());
+      return 'released';
+    }
+    outcome = 'not-held';
+  }
+  if (doubtful) core.reaper.add(lease.request);
+  if (outcome === 'released') {
+    tell(core, hold, 'released', settings.clock.now());
+    return 'released';
+  }
+  hold.markLost(lost(hold.key, adapter.name, 'it was gone before it was released (expired, or force-released)'));
+  tell(core, hold, 'lost', settings.clock.now());
+  return 'lost';
+}
+
+function tell(core: Core, hold: Hold, outcome: string, now: number): void {
+  if (!channels.release.hasSubscribers) return;
+  const { adapter } = core;
+  channels.release.publish({
+    adapter: adapter.name,
+    key: hold.key,
+    owner: hold.lease.owner,
+    outcome,
+    heldMs: now - hold.since,
+  });
+}

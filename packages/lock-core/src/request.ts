@@ -1,0 +1,35 @@
+import type { AcquireAttempt } from './contract.ts';
+import { newId } from './owner.ts';
+
+/**
+ * What the backend is asked on behalf of one acquisition, under an owner value of its own. It is asked again with the
+ * same value after a lost reply, and never again once a release was sent for it.
+ */
+export class AcquireRequest implements AcquireAttempt {
+  readonly key: string;
+  readonly owner: string = newId();
+  readonly ttlMs: number;
+  readonly tokens: number;
+  /** Commands sent whose effect is unknown: no answer yet, or an error for an answer. */
+  unanswered = 0;
+  /** Monotonic ms of the last send. */
+  sentAt = 0;
+  #controller: AbortController | undefined;
+
+  constructor(key: string, ttlMs: number, tokens: number) {
+    this.key = key;
+    this.ttlMs = ttlMs;
+    this.tokens = tokens;
+  }
+
+  /** Made on demand: a signal costs more than all the rest of an uncontended acquisition. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  /** Tells the adapter that nobody wants the answer any more. */
+  abandon(reason: unknown): void {
+    this.#controller?.abort(reason);
+  }
+}

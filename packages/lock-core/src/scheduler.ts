@@ -1,0 +1,116 @@
+import type { Clock } from './api.ts';
+
+/** Something that happens at a time; it may be in the scheduler once. */
+export interface TimedEntry {
+  /** Monotonic ms; set by the scheduler. */
+  at: number;
+  /** Place in the heap, -1 outside; set by the scheduler. */
+  heapIndex: number;
+  /** Called once `at` has come, with the entry already out of the scheduler. */
+  fire(now: number): void;
+}
+
+export interface Scheduler {
+  /** Enters the entry, or moves it. */
+  set(entry: TimedEntry, at: number): void;
+  clear(entry: TimedEntry): void;
+  /** Forgets everything, and takes in nothing more. */
+  close(): void;
+}
+
+// setTimeout turns delays past 2^31-1 ms into 1 ms: a busy loop (H9). Longer waits are cut into pieces.
+const longestTimerMs = 2 ** 30;
+
+/**
+ * All that waits for a time in one `Locks`, on one timer of the clock. An entry that comes and goes (most do) costs a few
+ * steps in a heap; the timer is left to fire early rather than re-armed for each.
+ */
+export function createScheduler(clock: Clock): Scheduler {
+  const heap: TimedEntry[] = [];
+  let timer: unknown;
+  let armedFor = Number.POSITIVE_INFINITY;
+  let open = true;
+
+  function place(entry: TimedEntry, index: number): void {
+    heap[index] = entry;
+    entry.heapIndex = index;
+  }
+
+  function up(entry: TimedEntry, from: number): void {
+    let index = from;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      const above = heap[parent] as TimedEntry;
+      if (above.at <= entry.at) break;
+      place(above, index);
+      index = parent;
+    }
+    place(entry, index);
+  }
+
+  function down(entry: TimedEntry, from: number): void {
+    let index = from;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      const right = child + 1;
+      if (right < heap.length && (heap[right] as TimedEntry).at < (heap[child] as TimedEntry).at) child = right;
+      const below = heap[child] as TimedEntry;
+      if (below.at >= entry.at) break;
+      place(below, index);
+      index = child;
+    }
+    place(entry, index);
+  }
+
+  function sift(entry: TimedEntry, index: number): void {
+    if (index > 0 && (heap[(index - 1) >> 1] as TimedEntry).at > entry.at) up(entry, index);
+    else down(entry, index);
+  }
+
+  function clear(entry: TimedEntry): void {
+    const index = entry.heapIndex;
+    if (index < 0) return;
+    entry.heapIndex = -1;
+    const last = heap.pop() as TimedEntry;
+    if (last !== entry) sift(last, index);
+  }
+
+  function arm(): void {
+    const first = heap[0];
+    if (first === undefined || first.at >= armedFor) return;
+    if (timer !== undefined) clock.clearTimeout(timer);
+    armedFor = first.at;
+    const delayMs = Math.ceil(Math.max(0, first.at - clock.now()));
+    timer = clock.setTimeout(wake, Math.min(delayMs, longestTimerMs));
+  }
+
+  function wake(): void {
+    timer = undefined;
+    // Until the due ones are through, `set` must not arm: the loop below and the `arm` after it see every entry.
+    armedFor = Number.NEGATIVE_INFINITY;
+    const now = clock.now();
+    for (let first = heap[0]; first !== undefined && first.at <= now; first = heap[0]) {
+      clear(first);
+      first.fire(now);
+    }
+    armedFor = Number.POSITIVE_INFINITY;
+    arm();
+  }
+
+  return {
+    set(entry, at) {
+      if (!open) return;
+      entry.at = at;
+      if (entry.heapIndex >= 0) sift(entry, entry.heapIndex);
+      else up(entry, heap.length);
+      arm();
+    },
+    clear,
+    close() {
+      open = false;
+      for (const entry of heap.splice(0)) entry.heapIndex = -1;
+      if (timer !== undefined) clock.clearTimeout(timer);
+    },
+  };
+}
