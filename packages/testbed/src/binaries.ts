@@ -74,26 +74,26 @@ const recipes: Record<BinaryName, Recipe> = {
 export const binaryNames: readonly BinaryName[] = ['redis', 'etcd', 'zookeeper', 'java'];
 
 /** A program that is there already: by its environment variable, on the system, or downloaded before. */
-export function presentBinary(name: BinaryName): Binary | undefined {
+export function presentBinary(name: BinaryName, cache?: string): Binary | undefined {
   const recipe = recipes[name];
   const chosen = process.env[recipe.variable];
   if (chosen) return { path: chosen, env: {}, source: recipe.variable };
   const path = recipe.onSystem();
   if (path) return { path, env: {}, source: 'system' };
-  const bundle = unpackedBundle(name);
+  const bundle = unpackedBundle(name, cache);
   const found = bundle && recipe.inBundle(bundle);
   return found ? { ...found, source: 'download' } : undefined;
 }
 
 /** A program, downloaded as Debian packages when it is not there; rejects with what to install when that fails. */
-export async function binary(name: BinaryName): Promise<Binary> {
-  const present = presentBinary(name);
+export async function binary(name: BinaryName, cache?: string): Promise<Binary> {
+  const present = presentBinary(name, cache);
   if (present) return present;
   const recipe = recipes[name];
   const failures: unknown[] = [];
   for (const packages of recipe.packages) {
     try {
-      const found = recipe.inBundle(await unpackDebianPackages(name, packages));
+      const found = recipe.inBundle(await unpackDebianPackages(name, packages, cache));
       if (found) return { ...found, source: 'download' };
       failures.push(new Error(`the packages ${packages.join(', ')} do not hold it`));
     } catch (error) {

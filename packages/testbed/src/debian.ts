@@ -15,8 +15,8 @@ export function cacheFolder(): string {
 }
 
 /** The folder of a bundle that was unpacked before, or undefined. */
-export function unpackedBundle(bundle: string): string | undefined {
-  const folder = join(cacheFolder(), bundle);
+export function unpackedBundle(bundle: string, cache: string = cacheFolder()): string | undefined {
+  const folder = join(cache, bundle);
   return existsSync(folder) ? folder : undefined;
 }
 
@@ -25,11 +25,15 @@ export function unpackedBundle(bundle: string): string | undefined {
  * installed, and no root is needed. Answers the folder. Safe when several processes ask at once or one is
  * interrupted: each works in a folder of its own, and only a complete one gets the bundle's name.
  */
-export async function unpackDebianPackages(bundle: string, packages: readonly string[]): Promise<string> {
-  const target = join(cacheFolder(), bundle);
-  await mkdir(cacheFolder(), { recursive: true });
-  await removeLeftovers();
-  const work = await mkdtemp(join(cacheFolder(), `${bundle}.part-${process.pid}-`));
+export async function unpackDebianPackages(
+  bundle: string,
+  packages: readonly string[],
+  cache: string = cacheFolder(),
+): Promise<string> {
+  const target = join(cache, bundle);
+  await mkdir(cache, { recursive: true });
+  await removeLeftovers(cache);
+  const work = await mkdtemp(join(cache, `${bundle}.part-${process.pid}-`));
   try {
     const debs = join(work, 'debs');
     const root = join(work, 'root');
@@ -68,10 +72,10 @@ async function privateLists(work: string): Promise<string[]> {
 }
 
 /** Removes what interrupted downloads of processes that are gone left behind. */
-async function removeLeftovers(): Promise<void> {
-  for (const name of await readdir(cacheFolder())) {
+async function removeLeftovers(cache: string): Promise<void> {
+  for (const name of await readdir(cache)) {
     const pid = /\.part-(\d+)-/.exec(name)?.[1];
-    if (pid && !isAlive(Number(pid))) await rm(join(cacheFolder(), name), { recursive: true, force: true });
+    if (pid && !isAlive(Number(pid))) await rm(join(cache, name), { recursive: true, force: true });
   }
 }
 
