@@ -32,7 +32,14 @@ const recipes: Record<BinaryName, Recipe> = {
     variable: 'HOLDFAST_REDIS_SERVER',
     onSystem: () => onPath('redis-server'),
     // The package redis-server holds only a link to the program in redis-tools.
-    packages: [['redis-server', 'redis-tools', 'libjemalloc2', 'liblzf1', 'libatomic1']],
+    packages: ['libssl3', 'libssl3t64'].map((ssl) => [
+      'redis-server',
+      'redis-tools',
+      'libjemalloc2',
+      'liblzf1',
+      'libatomic1',
+      ssl,
+    ]),
     inBundle: (root) => program(join(root, 'usr/bin/redis-server'), { LD_LIBRARY_PATH: libraryFolder(root) }),
     advice: 'apt install redis-server | brew install redis',
   },

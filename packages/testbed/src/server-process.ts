@@ -82,11 +82,15 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
 
   const untilHealthy = async (): Promise<void> => {
     const giveUpAt = performance.now() + readyWithinMs;
-    // Servers may leave a question unanswered that comes while they start; a slow machine needs more patience each time.
-    for (let timeoutMs = 250; ; timeoutMs = Math.min(timeoutMs * 1.2, 5000)) {
+    let timeoutMs = 250;
+    for (;;) {
       if (!child) throw new Error(`${name} ended before it was ready. ${logTail()}`);
+      const askedAt = performance.now();
       if (await plan.healthy(lastPid, timeoutMs).catch(() => false)) return;
-      if (performance.now() > giveUpAt) throw new Error(`${name} was not ready in ${readyWithinMs} ms. ${logTail()}`);
+      const now = performance.now();
+      if (now > giveUpAt) throw new Error(`${name} was not ready in ${readyWithinMs} ms. ${logTail()}`);
+      // ZooKeeper leaves a question unanswered that comes while it starts; a slow machine needs more patience each time.
+      if (now - askedAt >= timeoutMs) timeoutMs = Math.min(timeoutMs * 2, 5000);
       signal?.throwIfAborted();
       await sleep(15);
     }

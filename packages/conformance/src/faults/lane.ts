@@ -19,6 +19,7 @@ export interface Lane {
 
 /** Passes cargo on to `deliver` in order, as the faults of the moment of its arrival say; `lost` hears of what is dropped. */
 export function createLane(faults: LaneFaults, deliver: (cargo: Cargo) => void, lost: () => void): Lane {
+  // A queue: what is due waits for all that came before it, so a shortened delay overtakes nothing.
   const underway: { cargo: Cargo; dueAt: number }[] = [];
   let timer: NodeJS.Timeout | undefined;
 
@@ -33,8 +34,7 @@ export function createLane(faults: LaneFaults, deliver: (cargo: Cargo) => void, 
     push(cargo) {
       if (faults.mode === 'drop') return lost();
       const dueAt = faults.mode === 'hold' ? Infinity : performance.now() + faults.delayMs;
-      // Never before what came earlier, also when the delay has just been shortened.
-      underway.push({ cargo, dueAt: Math.max(dueAt, underway.at(-1)?.dueAt ?? 0) });
+      underway.push({ cargo, dueAt });
       if (!timer) deliverDue();
     },
     flush() {
