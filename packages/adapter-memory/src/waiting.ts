@@ -44,6 +44,7 @@ export function waitInQueue(
     pending.add(waiter);
     signal.addEventListener('abort', onAbort, { once: true });
     watchExpiry(store, key, hold, calledAt);
+    attempt.onQueued?.();
   });
 }
 

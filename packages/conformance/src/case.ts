@@ -1,0 +1,34 @@
+import type { Capabilities } from '@holdfast/lock-core';
+import type { Context } from './context.ts';
+
+/** A flag that a case may depend on; where one value has a case, the other one has its inverse. */
+export type Gate = Partial<Omit<Capabilities, 'ttl'>>;
+
+/** What a case needs beyond the three operations that every adapter has. */
+export type Need =
+  | 'enqueue'
+  | 'whenFree'
+  | 'renewMany'
+  | 'inspect'
+  | 'forceRelease'
+  /** A hold can be made to end without a release: by its TTL, or by the hook `revoke`. */
+  | 'lapse'
+  | 'revoke';
+
+/** One checkable rule of the contract. */
+export interface Case {
+  /** For ever: ids are never reused or renumbered. */
+  readonly id: `LK-${number}`;
+  /** A failing MUST fails the suite; a failing SHOULD is reported. */
+  readonly level: 'MUST' | 'SHOULD';
+  readonly title: string;
+  /** Numbers in the catalogue of known lock bugs. */
+  readonly hazards?: readonly number[];
+  /** The case runs only when the backend declares exactly this. */
+  readonly requires?: Gate;
+  /** The case is skipped, visibly, where one of these is missing. */
+  readonly needs?: readonly Need[];
+  /** The case looks at the whole process, so nothing else may run beside it. */
+  readonly alone?: boolean;
+  run(context: Context): Promise<void>;
+}

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import type { Case } from '../case.ts';
+
+/** Looking at locks, and freeing them by an operator's hand. */
+export const adminCases: readonly Case[] = [
+  {
+    id: 'LK-0098',
+    level: 'MUST',
+    title: 'inspect tells another client who holds a key, and that a free key is free',
+    hazards: [24],
+    needs: ['inspect'],
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const key = context.key();
+      assert.equal(await two.inspect!(key), undefined, 'Nobody ever held the key');
+      const hold = await context.take(one, key);
+      const info = await two.inspect!(key);
+      assert.ok(info, 'inspect reports a held key as free');
+      assert.equal(info.key, key);
+      assert.equal(info.owner, hold.owner, 'inspect must name the owner value of the hold');
+      assert.equal(info.fencingToken, hold.fencingToken, 'inspect must name the fencing token of the hold');
+      await one.release(hold);
+      const freed = async () => (await two.inspect!(key)) === undefined;
+      await context.eventually('inspect reports the released key as free', freed, context.timing.graceMs);
+    },
+  },
+  {
+    id: 'LK-0099',
+    level: 'MUST',
+    title: 'expiry ttl: inspect tells how long the lease still lasts',
+    needs: ['inspect'],
+    requires: { expiry: 'ttl' },
+    async run(context) {
+      const adapter = await context.client();
+      const key = context.key();
+      const { longTtlMs } = context.timing;
+      await context.take(adapter, key);
+      const left = (await adapter.inspect!(key))?.remainingMs;
+      const most = longTtlMs + context.harness.capabilities.ttl.granularityMs;
+      assert.ok(left !== undefined && left > 0 && left <= most, `Of a lease of ${longTtlMs} ms, ${left} ms are left`);
+    },
+  },
+  {
+    id: 'LK-0100',
+    level: 'MUST',
+    title: 'expiry session: inspect does not promise an end of the hold',
+    needs: ['inspect'],
+    requires: { expiry: 'session' },
+    async run(context) {
+      const adapter = await context.client();
+      const key = context.key();
+      await context.take(adapter, key);
+      const left = (await adapter.inspect!(key))?.remainingMs;
+      assert.equal(left, undefined, `The hold ends with its session, but inspect says in ${left} ms`);
+    },
+  },
+  {
+    id: 'LK-0101',
+    level: 'MUST',
+    title: 'inspect reports an expired hold as free',
+    needs: ['inspect', 'lapse'],
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const key = context.key();
+      await context.take(one, key, { ttlMs: context.timing.ttlMs });
+      await context.lapse(two, key);
+      await context.eventually('inspect reports it', async () => (await two.inspect!(key)) === undefined);
+      await context.assertFree(two, key, 'inspect said so');
+    },
+  },
+  {
+    id: 'LK-0102',
+    level: 'MUST',
+    title: 'a forced release frees the key whoever holds it, and the old holder can do nothing',
+    hazards: [5, 7],
+    needs: ['forceRelease'],
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const key = context.key();
+      assert.equal(await two.forceRelease!(key), false, 'The key was free');
+      const old = await context.take(one, key);
+      assert.equal(await two.forceRelease!(key), true, 'The key was held');
+      const hold = await context.take(two, key);
+      assert.equal((await one.renew(old, context.timing.longTtlMs)).status, 'lost', 'The old holder renewed');
+      assert.equal(await one.release(old), 'not-held', 'The old holder released');
+      await context.assertBusy(one, key, 'its new owner holds it');
+      assert.equal(await two.release(hold), 'released');
+      assert.equal(await two.forceRelease!(key), false, 'The key is free again');
+    },
+  },
+  {
+    id: 'LK-0103',
+    level: 'MUST',
+    title: 'a forced release lets the next waiter in',
+    needs: ['forceRelease'],
+    async run(context) {
+      const [one, two] = [await context.client(), await context.locks()];
+      const key = context.key();
+      await context.take(one, key);
+      const waiting = two.using(key, () => 'served');
+      await context.sleep(context.timing.pollMs);
+      assert.equal(await one.forceRelease!(key), true);
+      assert.equal(await context.soon('the waiter is served', waiting, context.timing.graceMs), 'served');
+    },
+  },
+  {
+    id: 'LK-0104',
+    level: 'MUST',
+    title: 'Locks.inspect and Locks.forceRelease work, or say LOCK_UNSUPPORTED where the adapter cannot',
+    hazards: [24],
+    async run(context) {
+      const adapter = await context.client();
+      const locks = await context.locks({}, adapter);
+      const lock = await locks.acquire(context.key());
+      const { key } = lock;
+      if (adapter.inspect) {
+        const info = await locks.inspect(key);
+        assert.equal(info?.key, key);
+        assert.equal(await locks.inspect(context.key()), undefined);
+      } else {
+        await assert.rejects(async () => locks.inspect(key), { code: 'LOCK_UNSUPPORTED' });
+      }
+      if (adapter.forceRelease) {
+        assert.equal(await locks.forceRelease(key), true);
+        await context.assertFree(await context.client(), key, 'it was released by force');
+      } else {
+        await assert.rejects(async () => locks.forceRelease(key), { code: 'LOCK_UNSUPPORTED' });
+      }
+      await lock.release();
+    },
+  },
+];

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import type { LockAdapter } from '@holdfast/lock-core';
+import type { Case } from '../case.ts';
+import type { Context } from '../context.ts';
+
+/** Waits until `count` waiters are known to be queued, or for a moment where the backend cannot say. */
+async function queued(context: Context, adapter: LockAdapter, key: string, count: number): Promise<void> {
+  const known = (await adapter.inspect?.(key))?.waiters;
+  if (known === undefined) return context.sleep(context.timing.quietMs);
+  await context.eventually(
+    `${count} waiters are queued`,
+    async () => (await adapter.inspect?.(key))?.waiters === count,
+  );
+}
+
+/** The backend's own queue. */
+export const fairnessCases: readonly Case[] = [
+  {
+    id: 'LK-0069',
+    level: 'MUST',
+    title: 'fairness fifo: grants follow the order of queueing over clients',
+    hazards: [44, 71],
+    requires: { fairness: 'fifo' },
+    async run(context) {
+      const clients = [await context.locks(), await context.locks(), await context.locks()];
+      const watcher = await context.client();
+      const key = context.key();
+      const lock = await clients[0]!.acquire(key);
+      const order: number[] = [];
+      const waits: Promise<void>[] = [];
+      for (let i = 0; i < 6; i++) {
+        waits.push(clients[i % 3]!.using(key, () => void order.push(i)));
+        await queued(context, watcher, key, i + 1);
+      }
+      await lock.release();
+      await context.soon('all six waiters are served', Promise.all(waits));
+      assert.deepEqual(order, [0, 1, 2, 3, 4, 5], 'Declares fairness "fifo"; the order of service was another');
+    },
+  },
+  {
+    id: 'LK-0070',
+    level: 'MUST',
+    title: 'fairness fifo: nobody passes the queue',
+    requires: { fairness: 'fifo' },
+    needs: ['enqueue'],
+    async run(context) {
+      const [one, two, three] = [await context.client(), await context.client(), await context.client()];
+      const key = context.key();
+      const hold = await context.take(one, key);
+      const second = context.attempt(key);
+      const waiting = two.enqueue!(second, second.signal);
+      await queued(context, three, key, 1);
+      await one.release(hold);
+      await context.assertBusy(three, key, 'somebody was queued before');
+      const granted = await context.soon('the queued waiter is granted', waiting);
+      assert.ok(granted.validForMs > 0, `The queue granted a validity of ${granted.validForMs} ms`);
+      assert.equal(await two.release(second), 'released');
+    },
+  },
+  {
+    id: 'LK-0071',
+    level: 'MUST',
+    title: 'an aborted enqueue leaves the queue: the next in it is served',
+    hazards: [42],
+    needs: ['enqueue'],
+    async run(context) {
+      const [one, two, three] = [await context.client(), await context.client(), await context.client()];
+      const key = context.key();
+      const hold = await context.take(one, key);
+      const abort = new AbortController();
+      const quitter = context.attempt(key, { signal: abort.signal });
+      const quitting = assert.rejects(two.enqueue!(quitter, abort.signal), 'An aborted enqueue must reject');
+      await queued(context, three, key, 1);
+      const patient = context.attempt(key);
+      const waiting = three.enqueue!(patient, patient.signal);
+      await queued(context, three, key, 2);
+      abort.abort(new Error('no longer wanted'));
+      await context.soon('the aborted enqueue settles', quitting, context.timing.graceMs);
+      await one.release(hold);
+      await context.soon('the next in the queue is served', waiting, context.timing.graceMs);
+      assert.equal(await three.release(patient), 'released');
+      await context.assertFree(one, key, 'the last holder released it, and the other waiter had left');
+    },
+  },
+  {
+    id: 'LK-0072',
+    level: 'MUST',
+    title: 'a release withdraws its owner’s place in the queue',
+    hazards: [42, 64],
+    needs: ['enqueue'],
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const key = context.key();
+      const hold = await context.take(one, key);
+      const abort = new AbortController();
+      const quitter = context.attempt(key, { signal: abort.signal });
+      const waiting = two.enqueue!(quitter, abort.signal).catch(() => undefined);
+      await queued(context, one, key, 1);
+      assert.equal(await two.release(quitter), 'not-held', 'A release of a place in the queue must answer "not-held"');
+      await one.release(hold);
+      await context.assertFree(one, key, 'the only waiter had given back its place');
+      abort.abort();
+      await context.soon('the withdrawn enqueue settles', waiting, context.timing.graceMs);
+    },
+  },
+  {
+    id: 'LK-0073',
+    level: 'MUST',
+    title: 'enqueue with an aborted signal rejects and takes no place',
+    hazards: [42],
+    needs: ['enqueue'],
+    async run(context) {
+      const adapter = await context.client();
+      const key = context.key();
+      const signal = AbortSignal.abort(new Error('too late'));
+      const attempt = context.attempt(key, { signal });
+      const refused = assert.rejects(adapter.enqueue!(attempt, signal), 'An aborted enqueue must reject');
+      await context.soon('the aborted enqueue settles', refused, context.timing.graceMs);
+      // Unknown is no grant; the caller withdraws what may have been taken.
+      await adapter.release(attempt);
+      await context.assertFree(adapter, key, 'the only waiter was aborted before it began');
+    },
+  },
+];

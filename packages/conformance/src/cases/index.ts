@@ -1,0 +1,45 @@
+import type { Case } from '../case.ts';
+import { abortCases } from './abort.ts';
+import { adminCases } from './admin.ts';
+import { argumentCases } from './arguments.ts';
+import { closingCases } from './closing.ts';
+import { declarationCases } from './declaration.ts';
+import { exclusionCases } from './exclusion.ts';
+import { expiryCases } from './expiry.ts';
+import { fairnessCases } from './fairness.ts';
+import { fencingCases } from './fencing.ts';
+import { idempotencyCases } from './idempotency.ts';
+import { keyCases } from './keys.ts';
+import { loadCases } from './load.ts';
+import { lossCases } from './loss.ts';
+import { ownershipCases } from './ownership.ts';
+import { reentrancyCases } from './reentrancy.ts';
+import { releaseCases } from './release.ts';
+import { renewalCases } from './renewal.ts';
+import { usingCases } from './using.ts';
+import { waitingCases } from './waiting.ts';
+import { watchdogCases } from './watchdog.ts';
+
+/** Every case, by id. Ids are for ever: a new case gets the next free one, whatever its group. */
+export const cases: readonly Case[] = [
+  ...declarationCases,
+  ...exclusionCases,
+  ...expiryCases,
+  ...ownershipCases,
+  ...idempotencyCases,
+  ...releaseCases,
+  ...renewalCases,
+  ...watchdogCases,
+  ...lossCases,
+  ...fencingCases,
+  ...waitingCases,
+  ...fairnessCases,
+  ...abortCases,
+  ...reentrancyCases,
+  ...usingCases,
+  ...keyCases,
+  ...argumentCases,
+  ...adminCases,
+  ...closingCases,
+  ...loadCases,
+].sort((a, b) => a.id.localeCompare(b.id));

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { isLockError, type Lock } from '@holdfast/lock-core';
+import type { Case } from '../case.ts';
+import type { Context } from '../context.ts';
+
+/** Node's timers may fire this much early. */
+const EARLY_MS = 2;
+
+async function rejectsWithTimeout(context: Context, acquire: () => Promise<unknown>, waitMs: number): Promise<void> {
+  const startedAt = context.now();
+  const outcome = assert.rejects(acquire(), { code: 'LOCK_TIMEOUT' });
+  await context.soon('LOCK_TIMEOUT comes', outcome, waitMs + context.timing.graceMs);
+  const waited = context.now() - startedAt;
+  assert.ok(waited >= waitMs - EARLY_MS, `LOCK_TIMEOUT after ${waited.toFixed(1)} ms instead of ${waitMs} ms`);
+}
+
+/** Waiting for a busy lock. */
+export const waitingCases: readonly Case[] = [
+  {
+    id: 'LK-0060',
+    level: 'MUST',
+    title: 'a waiter on another client gets the lock soon after its release, long before the lease would end',
+    hazards: [37, 38],
+    async run(context) {
+      const [one, two] = [await context.locks(), await context.locks()];
+      const key = context.key();
+      for (let round = 0; round < 3; round++) {
+        const lock = await one.acquire(key);
+        const waiting = two.acquire(key);
+        waiting.catch(() => {});
+        // The first release races the subscription of the waiter, the later ones find it standing.
+        await context.sleep(round * context.timing.pollMs);
+        await lock.release();
+        const releasedAt = context.now();
+        const next = await context.soon('the waiter gets the lock', waiting, context.timing.graceMs);
+        context.measures.handOverMs = context.now() - releasedAt;
+        await next.release();
+      }
+    },
+  },
+  {
+    id: 'LK-0061',
+    level: 'MUST',
+    title: 'a waiter gets the lock of a holder that vanished, at the end of its lease',
+    hazards: [2, 38],
+    requires: { expiry: 'ttl' },
+    async run(context) {
+      const [one, two] = [await context.client(), await context.locks()];
+      const key = context.key();
+      const gone = await context.take(one, key, { ttlMs: context.timing.ttlMs });
+      const lock = await context.soon('the waiter gets the lock of a vanished holder', two.acquire(key));
+      const earlyMs = gone.sentAt + gone.granted.validForMs - context.now();
+      assert.ok(earlyMs <= 0, `The waiter was let in ${earlyMs} ms before the lease could have ended`);
+      await lock.release();
+    },
+  },
+  {
+    id: 'LK-0062',
+    level: 'MUST',
+    title: 'LOCK_TIMEOUT comes after waitMs, not before, and within the grace',
+    hazards: [41],
+    async run(context) {
+      const [one, two] = [await context.locks(), await context.locks()];
+      const key = context.key();
+      await one.acquire(key);
+      const waitMs = context.timing.quietMs;
+      await Promise.all([
+        rejectsWithTimeout(context, () => two.acquire(key, { waitMs }), waitMs),
+        rejectsWithTimeout(context, () => one.acquire(key, { waitMs }), waitMs),
+      ]);
+    },
+  },
+  {
+    id: 'LK-0063',
+    level: 'MUST',
+    title: 'waitMs 0 makes one attempt: a lock when free, LOCK_TIMEOUT at once when busy',
+    async run(context) {
+      const [one, two] = [await context.locks(), await context.locks()];
+      const key = context.key();
+      const lock = await one.acquire(key, { waitMs: 0 });
+      await rejectsWithTimeout(context, () => two.acquire(key, { waitMs: 0 }), 0);
+      await rejectsWithTimeout(context, () => one.acquire(key, { waitMs: 0 }), 0);
+      assert.equal(await lock.release(), 'released');
+    },
+  },
+  {
+    id: 'LK-0064',
+    level: 'MUST',
+    title: 'the wait is counted from its start, however often the lock changes hands meanwhile',
+    hazards: [41],
+    async run(context) {
+      const [one, two] = [await context.locks(), await context.locks()];
+      const key = context.key();
+      const waitMs = 2 * context.timing.quietMs;
+      // Ten short holds, one after another, each of whose ends wakes the waiter of the other client.
+      const holds = Array.from({ length: 10 }, () => one.using(key, () => context.sleep(waitMs / 8)));
+      await context.sleep(context.timing.pollMs);
+      const startedAt = context.now();
+      const outcome = await context.soon(
+        'the wait ends',
+        two.acquire(key, { waitMs }).catch((error: unknown) => error),
+        waitMs + context.timing.graceMs,
+      );
+      // Where nothing orders the two clients, the waiter may be served; only a time-out is judged.
+      if (isLockError(outcome)) {
+        assert.equal(outcome.code, 'LOCK_TIMEOUT');
+        const waited = context.now() - startedAt;
+        assert.ok(waited >= waitMs - EARLY_MS, `LOCK_TIMEOUT after ${waited.toFixed(1)} ms instead of ${waitMs} ms`);
+      } else {
+        await (outcome as Lock).release();
+      }
+      await Promise.all(holds);
+    },
+  },
+  {
+    id: 'LK-0065',
+    level: 'MUST',
+    title: 'waiters of one client are served in the order in which they asked',
+    async run(context) {
+      const locks = await context.locks();
+      const key = context.key();
+      const lock = await locks.acquire(key);
+      const order: number[] = [];
+      const waits = Array.from({ length: 8 }, (_, i) => locks.using(key, () => void order.push(i)));
+      await context.sleep(context.timing.pollMs);
+      await lock.release();
+      await context.soon('all eight waiters are served', Promise.all(waits));
+      assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7], 'The order of service');
+    },
+  },
+  {
+    id: 'LK-0066',
+    level: 'MUST',
+    title: 'of 30 waiters on three clients every one is served',
+    hazards: [37, 39],
+    async run(context) {
+      const clients = [await context.locks(), await context.locks(), await context.locks()];
+      const key = context.key();
+      let served = 0;
+      const waits = Array.from({ length: 30 }, (_, i) => clients[i % 3]!.using(key, () => void served++));
+      await context.soon('all 30 waiters are served', Promise.all(waits), 2 * context.boundMs);
+      assert.equal(served, 30);
+    },
+  },
+  {
+    id: 'LK-0067',
+    level: 'MUST',
+    title: 'a waiter that times out does not end the waiting of the next, on the same client and on another',
+    hazards: [40],
+    async run(context) {
+      const [one, two] = [await context.client(), await context.locks()];
+      const three = await context.locks();
+      const key = context.key();
+      const hold = await context.take(one, key);
+      const short = assert.rejects(two.acquire(key, { waitMs: context.timing.pollMs }), { code: 'LOCK_TIMEOUT' });
+      const waits = [two, three].map((locks) => locks.using(key, () => {}));
+      await context.soon('the short waiter gives up', short);
+      await one.release(hold);
+      await context.soon('the patient waiters are served', Promise.all(waits), 2 * context.timing.graceMs);
+    },
+  },
+  {
+    id: 'LK-0068',
+    level: 'MUST',
+    title: 'whenFree resolves when its subscription stands, then at the release by another client, every time',
+    hazards: [37, 40],
+    needs: ['whenFree'],
+    requires: { wakeup: 'push' },
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const key = context.key();
+      const { graceMs } = context.timing;
+      const abort = new AbortController();
+      let hold = await context.take(one, key);
+      await context.soon('the subscription stands', two.whenFree!(key, abort.signal), graceMs);
+      for (let round = 0; round < 3; round++) {
+        const hint = two.whenFree!(key, abort.signal);
+        hint.catch(() => {});
+        await one.release(hold);
+        await context.soon(`the hint of release ${round} arrives`, hint, graceMs);
+        hold = await context.take(one, key);
+      }
+      const last = assert.rejects(two.whenFree!(key, abort.signal), 'An aborted whenFree must reject');
+      abort.abort(new Error('no longer wanted'));
+      await context.soon('the aborted whenFree settles', last, graceMs);
+    },
+  },
+];

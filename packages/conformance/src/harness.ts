@@ -1,0 +1,89 @@
+import type { Capabilities, LockAdapter, LocksOptions } from '@holdfast/lock-core';
+
+/** How an adapter is brought to the suite. */
+export interface Harness {
+  /** Stands in titles and reports, e.g. `ioredis 6, cluster`. */
+  readonly name: string;
+  /**
+   * Makes a client of the backend. Called at least twice per case: the clients share the backend and nothing else. The suite
+   * calls `close` on each; where the adapter's client is the caller's, let `close` end that client too.
+   */
+  adapter(): Promise<LockAdapter>;
+  /** What the adapter is expected to declare, every flag of it. */
+  readonly capabilities: Capabilities;
+  /** To slow a case down for a slow backend; the defaults are derived from the capabilities. */
+  readonly timing?: Partial<Timing> | undefined;
+  readonly hooks?: Hooks | undefined;
+  /** Passed to every `createLocks` of the suite. */
+  readonly locksOptions?: LocksOptions | undefined;
+}
+
+/** What only the author of the harness can do to the backend. All optional; the cases that need one are skipped without it. */
+export interface Hooks {
+  /** Makes the backend drop the hold of `key` as if its holder had crashed, e.g. by ending its session. */
+  revoke?(key: string): Promise<void>;
+}
+
+/** The times that all cases derive theirs from, in ms. */
+export interface Timing {
+  /** The lease of a hold that is to expire; default the backend's shortest, at least 400. */
+  readonly ttlMs: number;
+  /** The lease of a hold that must stand while it is renewed; default three times `ttlMs`, at least 1,200. */
+  readonly leaseMs: number;
+  /** The lease of a hold whose end plays no role; default 60,000. */
+  readonly longTtlMs: number;
+  /** How long "eventually" lasts, beyond what the backend declares; default 2,000. */
+  readonly graceMs: number;
+  /** How long "it must not happen" is watched; default 250. Never used to prove that something happened. */
+  readonly quietMs: number;
+  /** Between two looks; default a fiftieth of `ttlMs`, at least 20. */
+  readonly pollMs: number;
+}
+
+/** Fills in the defaults; the environment variable LOCK_CONFORMANCE_TIME_SCALE stretches the patience on a slow machine. */
+export function timingOf(harness: Harness): Timing {
+  const scale = Number(process.env.LOCK_CONFORMANCE_TIME_SCALE ?? 1);
+  const { minMs, granularityMs } = harness.capabilities.ttl;
+  const whole = (ms: number) => Math.ceil(ms / granularityMs) * granularityMs;
+  const ttlMs = harness.timing?.ttlMs ?? whole(Math.max(minMs, 400));
+  return {
+    ttlMs,
+    leaseMs: whole(Math.max(3 * ttlMs, 1_200)),
+    longTtlMs: 60_000,
+    graceMs: 2_000 * scale,
+    quietMs: 250 * scale,
+    pollMs: Math.max(20, ttlMs / 50),
+    ...harness.timing,
+  };
+}
+
+const isFlag = (value: unknown) => typeof value === 'boolean';
+const oneOf =
+  (...values: string[]) =>
+  (value: unknown) =>
+    typeof value === 'string' && values.includes(value);
+const isMs = (value: unknown) => typeof value === 'number' && Number.isFinite(value) && value >= 0;
+
+const capabilityRules: Record<string, (value: unknown) => boolean> = {
+  fencing: isFlag,
+  fairness: oneOf('fifo', 'none'),
+  expiry: oneOf('ttl', 'session'),
+  wakeup: oneOf('push', 'poll'),
+  survivesFailover: isFlag,
+  crossProcess: isFlag,
+  'ttl.minMs': (value) => isMs(value) && value !== 0,
+  'ttl.granularityMs': (value) => isMs(value) && value !== 0,
+  'ttl.maxOvershootMs': isMs,
+};
+
+/** The capability flags that are missing or have no legal value, by name; a flag that is left out is no answer. */
+export function badCapabilities(capabilities: Capabilities | undefined): string[] {
+  return Object.entries(capabilityRules)
+    .filter(([path, isLegal]) => {
+      const value = path
+        .split('.')
+        .reduce<unknown>((at, name) => (at as Record<string, unknown>)?.[name], capabilities);
+      return !isLegal(value);
+    })
+    .map(([path]) => path);
+}
