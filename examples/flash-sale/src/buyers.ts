@@ -10,6 +10,8 @@ export interface BuyersReport {
   /** How many found the lock busy. */
   readonly waits: number;
   readonly firstToken: bigint | undefined;
+  /** From the first buyer's coming to the last one's going. */
+  readonly seconds: number;
 }
 
 /**
@@ -24,12 +26,13 @@ export async function serveBuyers(
   served: () => void,
 ): Promise<BuyersReport> {
   const waitedMs: number[] = [];
-  let waits = 0;
+  const waiting = new Set<string>();
   let firstToken: bigint | undefined;
-  const countWait = () => {
-    waits++;
+  const noteWait = (event: unknown) => {
+    waiting.add((event as { owner: string }).owner);
   };
-  subscribe('holdfast:wait', countWait);
+  subscribe('holdfast:wait', noteWait);
+  const start = performance.now();
 
   const buyUnderLock = async (open: Locks): Promise<void> => {
     const begin = performance.now();
@@ -46,14 +49,14 @@ export async function serveBuyers(
   try {
     await Promise.all(buyers);
   } finally {
-    unsubscribe('holdfast:wait', countWait);
+    unsubscribe('holdfast:wait', noteWait);
   }
-  return { waitedMs, waits, firstToken };
+  return { waitedMs, waits: waiting.size, firstToken, seconds: (performance.now() - start) / 1000 };
 }
 
 async function buy(stock: Stock, lock?: Lock): Promise<void> {
   const left = await stock.read();
   if (left === 0) return;
-  await sleep(1); // the payment
+  await sleep(10); // the payment
   await stock.write(left - 1, lock?.fencingToken);
 }

@@ -59,7 +59,7 @@ async function sellEverywhere(): Promise<Row[]> {
 
 /** Opens the backend once beforehand: a wrong URL is one clear line, not one of each process. */
 async function sellOn(url: string): Promise<Row> {
-  const locks = await openLocks(url, { backendTimeoutMs: 5_000 });
+  const locks = await openLocks(url, { backendTimeoutMs: 3_000 });
   const { name, capabilities } = locks.adapter;
   await locks.close();
   return sell(name, url, capabilities.crossProcess ? 4 : 1);

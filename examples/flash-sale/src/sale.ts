@@ -31,12 +31,10 @@ export async function runSale(
 ): Promise<SaleResult> {
   const stock = openStock(items);
   const key = `flash-sale:${randomUUID().slice(0, 8)}`;
-  const begin = performance.now();
   const reports =
     processes === 1
       ? [await sellHere(url, locked, (locks) => serveBuyers(buyers, stock, locks, key, served))]
       : await sellWithWorkers(processes, buyers, url, locked, key, stock, served);
-  const seconds = (performance.now() - begin) / 1000;
   const { sold, refused } = stock;
 
   const waitedMs = reports.flatMap((report) => report.waitedMs).sort((a, b) => a - b);
@@ -45,7 +43,7 @@ export async function runSale(
   return {
     sold,
     refused,
-    seconds,
+    seconds: Math.max(...reports.map((report) => report.seconds)),
     waits: reports.reduce((sum, report) => sum + report.waits, 0),
     p50Ms: quantile(waitedMs, 0.5),
     p99Ms: quantile(waitedMs, 0.99),

@@ -1,6 +1,6 @@
 import type { LockAdapter, LocksOptions } from '@holdfast/lock-core';
 import { invalid, nearest } from './invalid.ts';
-import { type LockUrl, parseLockUrl, parseQueryOf, schemeOf } from './lock-url.ts';
+import { hostAndPort, type LockUrl, parseLockUrl, parseQueryOf, schemeOf } from './lock-url.ts';
 import { checkNames, locksOptionTable, objectNames, readParams } from './options.ts';
 import { assertAdapter, openModule } from './packages.ts';
 import { schemes, shownSchemes } from './schemes.ts';
@@ -28,6 +28,8 @@ export type SchemeHandler = (url: string) => LockAdapter | Promise<LockAdapter>;
 /** A configuration that was read and found in order; nothing is opened yet. */
 export interface Plan {
   readonly locksOptions: LocksOptions;
+  /** Where the backend is, for messages, without credentials. */
+  readonly address: string;
   readonly secrets: readonly string[];
   open(): Promise<LockAdapter>;
 }
@@ -46,7 +48,12 @@ export function readConfig(config: LocksConfig, handlers: Readonly<Record<string
 
   const rest = without(options, locksOptionNames);
   const secrets = secretForms(typeof options.password === 'string' ? options.password : undefined);
-  return { locksOptions: only(options, locksOptionNames), secrets, open: () => openModule(adapter, rest) };
+  return {
+    locksOptions: only(options, locksOptionNames),
+    address: adapter,
+    secrets,
+    open: () => openModule(adapter, rest),
+  };
 }
 
 function readUrl(text: string, more: Record<string, unknown>, handlers: Readonly<Record<string, SchemeHandler>>): Plan {
@@ -64,6 +71,7 @@ function readUrl(text: string, more: Record<string, unknown>, handlers: Readonly
   const credentials: LockUrl = { ...url, username: username ?? url.username, password: password ?? url.password };
   return {
     locksOptions: only(all, locksOptionNames),
+    address: `${url.scheme}:${url.hosts.length === 0 ? '' : '//'}${url.hosts.map(hostAndPort).join(',')}`,
     secrets: [...secretForms(url.password), ...secretForms(password)],
     open: () => scheme.open(credentials, without(all, locksOptionNames)),
   };
@@ -76,7 +84,8 @@ function readForeignUrl(text: string, name: string, handler: SchemeHandler, more
   checkNames(more, locksOptionNames, `The ${name}: configuration`);
   return {
     locksOptions: only(options, locksOptionNames),
-    secrets: [],
+    address: `${name}:`,
+    secrets: secretForms(/:\/\/[^:@/]*:(.*)@/.exec(text)?.[1]),
     open: async () => assertAdapter(await handler(text), `The handler of the scheme ${name}:`),
   };
 }

@@ -70,8 +70,13 @@ export function parseQueryOf(text: string): ReadonlyMap<string, string> {
 }
 
 /** Host and port as one text, IPv6 in brackets. */
-export function hostAndPort({ host, port }: Host, defaultPort: number): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port ?? defaultPort}`;
+export function hostAndPort({ host, port }: Host): string {
+  return `${host.includes(':') ? `[${host}]` : host}${port === undefined ? '' : `:${port}`}`;
+}
+
+/** The hosts with the port that the protocol uses where none is written. */
+export function withPorts(url: LockUrl, defaultPort: number): { host: string; port: number }[] {
+  return url.hosts.map(({ host, port }) => ({ host, port: port ?? defaultPort }));
 }
 
 const encodeHint =

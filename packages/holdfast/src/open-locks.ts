@@ -1,4 +1,11 @@
-import { createLocks, type LockAdapter, type Locks, type LocksOptions } from '@holdfast/lock-core';
+import {
+  createLocks,
+  isLockError,
+  type LockAdapter,
+  LockError,
+  type Locks,
+  type LocksOptions,
+} from '@holdfast/lock-core';
 import { type LocksConfig, readConfig, type SchemeHandler } from './config.ts';
 import { checkNames, locksOptionTable, objectNames } from './options.ts';
 import { assertRequirements, checkRequirementNames, type Requirements } from './requirements.ts';
@@ -42,11 +49,26 @@ export async function openLocks(config: LocksConfig, options: OpenLocksOptions =
     assertRequirements(adapter.name, adapter.capabilities, required);
     const locks = createLocks(adapter, { ...defaults, ...plan.locksOptions });
     opened = locks;
-    if (!lazy && adapter.inspect !== undefined) await locks.inspect(greetingKey);
+    if (!lazy && adapter.inspect !== undefined) await greet(locks, plan.address);
     return locks;
   } catch (error) {
     // The first error says why; one of the closing would only hide it.
     await opened?.close?.().catch(() => {});
     throw withoutSecrets(error, plan.secrets);
+  }
+}
+
+/** Asks the backend one cheap question, so that the first error names the address and not some lock. */
+async function greet(locks: Locks, address: string): Promise<void> {
+  try {
+    await locks.inspect(greetingKey);
+  } catch (error) {
+    if (!isLockError(error, 'LOCK_BACKEND')) throw error;
+    const { retryable, cause } = error;
+    const problem = retryable
+      ? 'does not answer. Check that it runs there and can be reached from here.'
+      : `cannot be used: ${error.message}`;
+    const where = `The lock backend ${address} (${locks.adapter.name})`;
+    throw new LockError('LOCK_BACKEND', `${where} ${problem}`, { retryable, cause });
   }
 }

@@ -30,12 +30,13 @@ export function readParams(
   const options: Record<string, unknown> = {};
   for (const [name, value] of params) {
     const kind = Object.hasOwn(table, name) ? table[name] : undefined;
-    // The name is shown only when it looks like one, and the value never: a password may have slipped in there.
-    const shown = /^[a-z][a-z0-9]{0,30}$/i.test(name) ? ` "${name}"` : '';
     if (kind === undefined) {
-      throw invalid(`The ${scheme}: URL has an unknown option${shown}. ${knownNames(name, Object.keys(table))}`);
+      // Shown only when it looks like an option with a value: it may be what follows a question mark in a password.
+      const shown = value !== '' && /^[a-z][a-z0-9]{0,30}$/i.test(name) ? ` "${name}"` : '';
+      const known = knownNames(name.replace(/Ms$/, ''), Object.keys(table));
+      throw invalid(`The ${scheme}: URL has an unknown option${shown}. ${known}`);
     }
-    options[objectName(name, kind)] = readValue(value, kind, `The option${shown} of the ${scheme}: URL`);
+    options[objectName(name, kind)] = readValue(value, kind, `The option "${name}" of the ${scheme}: URL`);
   }
   return options;
 }

@@ -9,19 +9,25 @@ export interface AdapterPackage {
   readonly name: string;
   /** The client library that it needs, its peer. */
   readonly client: string;
-  /** The export that opens a client for a target and answers an adapter that closes it again. */
+  /** The export that opens a client for a target and gives an adapter that closes it again: `(target, options)`. */
   readonly open: string;
 }
 
+type Open = (target: object, options: object) => LockAdapter | Promise<LockAdapter>;
+
 /**
- * Opens `target` with the first of the packages that is installed together with its client.
+ * Opens a target with the first of the packages that is installed together with its client.
  * @throws LockError LOCK_UNSUPPORTED with the install command when none is.
  */
-export async function openInstalled(packages: readonly AdapterPackage[], target: object): Promise<LockAdapter> {
+export async function openInstalled(
+  packages: readonly AdapterPackage[],
+  target: object,
+  options: object = {},
+): Promise<LockAdapter> {
   for (const { name, client, open } of packages) {
     try {
-      const module: Record<string, (target: object) => LockAdapter | Promise<LockAdapter>> = await import(name);
-      return await module[open]!(target);
+      const module: Record<string, Open> = await import(name);
+      return await module[open]!(target, options);
     } catch (error) {
       if (!isMissing(error, name) && !isMissing(error, client)) throw error;
     }

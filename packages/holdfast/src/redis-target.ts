@@ -1,5 +1,5 @@
 import { invalid } from './invalid.ts';
-import type { LockUrl } from './lock-url.ts';
+import { type LockUrl, withPorts } from './lock-url.ts';
 
 /** What `openIoredis` and `openNodeRedis` take. */
 export interface RedisTarget {
@@ -10,11 +10,10 @@ export interface RedisTarget {
   readonly db: number | undefined;
   readonly tls: boolean;
   readonly masterName: string | undefined;
-  readonly options: object;
 }
 
 /** Reads `redis[s][+cluster|+sentinel][+client]://…`; what does not fit the topology is LOCK_INVALID_ARGUMENT. */
-export function redisTarget(url: LockUrl, options: object): RedisTarget {
+export function redisTarget(url: LockUrl): RedisTarget {
   const kind = url.scheme.includes('+cluster') ? 'cluster' : url.scheme.includes('+sentinel') ? 'sentinel' : 'single';
   const wrong = (what: string) => invalid(`The lock URL ${url.scheme}:… is not valid: ${what}`);
   if (url.hosts.length === 0) throw wrong('a host must follow, such as redis://127.0.0.1:6379.');
@@ -33,15 +32,13 @@ export function redisTarget(url: LockUrl, options: object): RedisTarget {
     throw wrong('what follows the hosts must be the number of a database, such as /0.');
   if (kind === 'cluster' && Number(db ?? 0) > 0) throw wrong('a cluster has database 0 only.');
 
-  const defaultPort = kind === 'sentinel' ? 26_379 : 6_379;
   return {
     kind,
-    nodes: url.hosts.map(({ host, port }) => ({ host, port: port ?? defaultPort })),
+    nodes: withPorts(url, kind === 'sentinel' ? 26_379 : 6_379),
     username: url.username,
     password: url.password,
     db: db === undefined ? undefined : Number(db),
     tls: url.scheme.startsWith('rediss'),
     masterName,
-    options,
   };
 }

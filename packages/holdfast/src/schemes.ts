@@ -1,7 +1,7 @@
 import { type MemoryStore, memoryAdapter, memoryStore } from '@holdfast/adapter-memory';
 import type { Capabilities, LockAdapter } from '@holdfast/lock-core';
 import { invalid } from './invalid.ts';
-import { hostAndPort, type LockUrl } from './lock-url.ts';
+import { hostAndPort, type LockUrl, withPorts } from './lock-url.ts';
 import type { OptionTable } from './options.ts';
 import { type AdapterPackage, openInstalled } from './packages.ts';
 import { redisTarget } from './redis-target.ts';
@@ -70,7 +70,7 @@ function redis(example: string, clients: readonly AdapterPackage[]): Scheme {
     example,
     options: redisOptions,
     gives: redisGives,
-    open: (url, options) => openInstalled(clients, redisTarget(url, options)),
+    open: (url, options) => openInstalled(clients, redisTarget(url), options),
   };
 }
 
@@ -101,9 +101,9 @@ const redlock: Scheme = {
   gives: redisGives,
   async open(url, { tls, ...options }) {
     needHosts(url, redlock);
-    const nodes = url.hosts.map(({ host, port }) => ({ host, port: port ?? 6_379 }));
+    const nodes = withPorts(url, 6_379);
     const { username, password } = url;
-    return openInstalled([redlockPackage], { nodes, username, password, tls: tls ?? false, options });
+    return openInstalled([redlockPackage], { nodes, username, password, tls: tls ?? false }, options);
   },
 };
 
@@ -121,7 +121,7 @@ const zookeeper: Scheme = {
   async open(url, options) {
     needHosts(url, zookeeper);
     const chroot = url.path === '' ? '' : `/${url.path.replace(/\/+$/, '')}`;
-    const connectionString = `${url.hosts.map((host) => hostAndPort(host, 2_181)).join(',')}${chroot}`;
+    const connectionString = `${withPorts(url, 2_181).map(hostAndPort).join(',')}${chroot}`;
     const auth =
       url.username === undefined
         ? undefined
@@ -136,7 +136,7 @@ const etcd: Scheme = {
   gives: { fencing: true, fairness: 'fifo', expiry: 'ttl', wakeup: 'push', survivesFailover: true, crossProcess: true },
   async open(url, { tls, ...options }) {
     needHosts(url, etcd);
-    const hosts = url.hosts.map((host) => `${tls === true ? 'https' : 'http'}://${hostAndPort(host, 2_379)}`);
+    const hosts = withPorts(url, 2_379).map((host) => `${tls === true ? 'https' : 'http'}://${hostAndPort(host)}`);
     const auth = url.username === undefined ? undefined : { username: url.username, password: url.password ?? '' };
     const prefix = url.path === '' ? undefined : url.path;
     return openInstalled([etcdPackage], { hosts, prefix, auth, ...options });

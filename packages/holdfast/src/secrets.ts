@@ -15,7 +15,16 @@ export function withoutSecrets(error: unknown, secrets: readonly string[]): unkn
   return new LockError(error.code, clean(message), { key: error.key, retryable: error.retryable, cause: plainCause });
 }
 
-/** Every way in which a password may stand in a text. */
+/** Every way in which a password may stand in a text: as it is, percent-encoded, and decoded. */
 export function secretForms(password: string | undefined): string[] {
-  return password === undefined || password === '' ? [] : [password, encodeURIComponent(password)];
+  if (password === undefined || password === '') return [];
+  return [password, encodeURIComponent(password), ...decoded(password)];
+}
+
+function decoded(text: string): string[] {
+  try {
+    return [decodeURIComponent(text)];
+  } catch {
+    return [];
+  }
 }
