@@ -1,9 +1,20 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import https from 'node:https';
 import { basename, join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import * as nodeTls from 'node:tls';
 import { binary } from './binaries.ts';
 import { serverFolder } from './folders.ts';
 import { firstThat } from './polling.ts';
 import { localhost, withFreePorts } from './ports.ts';
 import { type ServerProcess, startServer, startTogether, stopAll } from './server-process.ts';
+
+/** An etcd process. */
+export interface EtcdServer extends ServerProcess {
+  /** The certificate (PEM) to trust, for `startEtcd({ tls: true })`. */
+  readonly certificate: string | undefined;
+}
 
 /** Several etcd members that elect a leader. `await using` stops them all. */
 export interface EtcdCluster extends AsyncDisposable {
@@ -13,9 +24,11 @@ export interface EtcdCluster extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Starts one etcd member. */
-export async function startEtcd(): Promise<ServerProcess> {
-  return (await startMembers(1))[0]!;
+/** Starts one etcd member; `tls` (default false): clients must use TLS and trust its `certificate`. */
+export async function startEtcd(options: { tls?: boolean } = {}): Promise<EtcdServer> {
+  const tls = options.tls ?? false;
+  const server = (await startMembers(1, tls))[0]!;
+  return Object.assign(server, { certificate: tls ? await serverCertificate(server) : undefined });
 }
 
 /**
@@ -33,7 +46,7 @@ export async function startEtcdCluster(count: number = 3): Promise<EtcdCluster> 
   };
 }
 
-function startMembers(count: number): Promise<ServerProcess[]> {
+function startMembers(count: number, tls: boolean = false): Promise<ServerProcess[]> {
   return withFreePorts(count * 2, async (ports) => {
     const { path, env } = await binary('etcd');
     const plans = Array.from({ length: count }, (_, i) => {
@@ -44,13 +57,14 @@ function startMembers(count: number): Promise<ServerProcess[]> {
     const initialCluster = plans.map(({ name, peerUrl }) => `${name}=${peerUrl}`).join(',');
     const servers = await startTogether(
       plans.map(({ port, folder, name, peerUrl }) => (signal) => {
-        const clientUrl = `http://${localhost}:${port}`;
+        const clientUrl = `${tls ? 'https' : 'http'}://${localhost}:${port}`;
         const command = [
           ...[path, '--name', name, '--data-dir', join(folder, 'data')],
           ...['--listen-client-urls', clientUrl, '--advertise-client-urls', clientUrl],
           ...['--listen-peer-urls', peerUrl, '--initial-advertise-peer-urls', peerUrl],
           ...['--initial-cluster', initialCluster, '--initial-cluster-token', plans[0]!.name],
           ...['--heartbeat-interval', '50', '--election-timeout', '500'],
+          ...(tls ? ['--auto-tls'] : []),
           ...['--logger', 'zap', '--log-level', 'warn', '--log-outputs', 'stderr'],
         ];
         const url = `etcd://${localhost}:${port}`;
@@ -85,7 +99,24 @@ async function leads(member: ServerProcess): Promise<boolean> {
 }
 
 async function ask(url: string, timeoutMs: number, body?: string): Promise<Record<string, unknown>> {
-  const method = body === undefined ? 'GET' : 'POST';
-  const response = await fetch(url, { method, body, signal: AbortSignal.timeout(timeoutMs) });
-  return (await response.json()) as Record<string, unknown>;
+  const sent = (url.startsWith('https:') ? https : http).request(url, {
+    method: body === undefined ? 'GET' : 'POST',
+    agent: false, // a connection of its own: one that is kept would outlive a restart
+    rejectUnauthorized: false,
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  sent.on('error', () => {}); // an abort after the response has begun is heard by its reader
+  sent.end(body);
+  const [response] = (await once(sent, 'response')) as [http.IncomingMessage];
+  return (await json(response)) as Record<string, unknown>;
+}
+
+/** The certificate that etcd made for itself (`--auto-tls`). */
+async function serverCertificate({ host, port }: ServerProcess): Promise<string> {
+  const socket = nodeTls.connect({ host, port, rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const certificate = socket.getPeerX509Certificate();
+  socket.destroy();
+  if (!certificate) throw new Error(`etcd on port ${port} showed no certificate.`);
+  return certificate.toString();
 }

@@ -1,5 +1,5 @@
 export { type FaultProxy, faultProxy } from '@holdfast/conformance/faults';
-export { type EtcdCluster, startEtcd, startEtcdCluster } from './etcd.ts';
+export { type EtcdCluster, type EtcdServer, startEtcd, startEtcdCluster } from './etcd.ts';
 export { type RedisGroup, type RedisOptions, type RedisServer, startRedis, startRedisNodes } from './redis.ts';
 export { startRedisCluster } from './redis-cluster.ts';
 export { type RedisSentinel, startRedisSentinel } from './redis-sentinel.ts';

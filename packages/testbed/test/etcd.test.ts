@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:tls';
 import { expect, it } from 'vitest';
 import { type ServerProcess, startEtcd, startEtcdCluster } from '../src/index.ts';
 import { eventually, isRunning } from './processes.ts';
@@ -49,4 +51,19 @@ it('startEtcdCluster: another member leads when the leader is killed, and the ki
   await expect(leader.restart({ empty: true })).rejects.toThrow('cannot restart empty');
   await leader.restart();
   expect(await count(leader)).toBe(1);
+});
+
+it('startEtcd({ tls }): clients that trust its certificate get through, others do not', async () => {
+  await using server = await startEtcd({ tls: true });
+  const { host, port, certificate } = server;
+  const authorized = async (ca: string | undefined): Promise<boolean> => {
+    const socket = connect({ host, port, ca, rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    socket.destroy();
+    return socket.authorized;
+  };
+  expect(await authorized(certificate)).toBe(true);
+  expect(await authorized(undefined)).toBe(false);
+  await server.restart();
+  expect(await authorized(certificate)).toBe(true);
 });
