@@ -1,0 +1,136 @@
+import type { Capabilities, LockAdapter } from '@holdfast/lock-core';
+import { describe, expect, it } from 'vitest';
+import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
+import { cases, type Harness, openSuite, runConformance } from '../src/index.ts';
+
+type Flags = Partial<Omit<Capabilities, 'ttl'>>;
+
+/** A harness whose adapter works as `real`, but says `claimed`. */
+function liar(claimed: Flags, real: { fencing?: boolean; fairness?: 'fifo' | 'none' } = {}): Harness {
+  const store = memoryStore();
+  const capabilities = { ...memoryAdapter(real).capabilities, ...claimed };
+  const adapter = async (): Promise<LockAdapter> => ({ ...memoryAdapter({ store, ...real }), capabilities });
+  return { name: 'liar', adapter, capabilities };
+}
+
+const failing = async (harness: Harness, ids: readonly string[]): Promise<string[]> => {
+  const report = await runConformance(harness, { filter: ({ id }) => ids.includes(id) });
+  return report.results.filter(({ outcome }) => outcome === 'fail').map(({ id }) => id);
+};
+
+describe('H87: a false declaration fails, in either direction', () => {
+  it.concurrent.for([
+    ['fencing claimed, no tokens', liar({ fencing: true }, { fencing: false }), ['LK-0053', 'LK-0058']],
+    ['no fencing claimed, tokens given', liar({ fencing: false }), ['LK-0059']],
+    ['fifo claimed, no queue', liar({ fairness: 'fifo' }, { fairness: 'none' }), ['LK-0002']],
+    ['no fifo claimed, queue offered', liar({ fairness: 'none' }), ['LK-0003']],
+    ['poll claimed, hints given', liar({ wakeup: 'poll' }, { fairness: 'none' }), ['LK-0005']],
+    ['session claimed, expiry by TTL', liar({ expiry: 'session' }), ['LK-0100']],
+  ] as const)('%s', async ([, harness, ids]) => {
+    expect(await failing(harness, ids)).toEqual(ids);
+  });
+
+  it('push claimed, but no way to be told', async () => {
+    const store = memoryStore();
+    const { capabilities } = memoryAdapter({ fairness: 'none' });
+    const adapter = async () => ({ ...memoryAdapter({ store, fairness: 'none' }), whenFree: undefined });
+    expect(await failing({ name: 'deaf', adapter, capabilities }, ['LK-0004'])).toEqual(['LK-0004']);
+  });
+
+  it('push claimed, but the hints never come', async () => {
+    const store = memoryStore();
+    const make = (): LockAdapter => memoryAdapter({ store, fairness: 'none' });
+    const adapter = async (): Promise<LockAdapter> => {
+      const told = new WeakSet<AbortSignal>();
+      const whenFree = (_: string, signal: AbortSignal): Promise<void> => {
+        if (told.has(signal)) return new Promise(() => {});
+        told.add(signal);
+        return Promise.resolve();
+      };
+      return { ...make(), whenFree };
+    };
+    const { capabilities } = make();
+    expect(await failing({ name: 'mute', adapter, capabilities }, ['LK-0068'])).toEqual(['LK-0068']);
+  });
+
+  it('the adapter and its harness disagree', async () => {
+    const harness = { ...liar({}), capabilities: { ...liar({}).capabilities, crossProcess: true } };
+    expect(await failing(harness, ['LK-0001'])).toEqual(['LK-0001']);
+  });
+});
+
+describe('an incomplete harness', () => {
+  it('is an error that names the flags', async () => {
+    const { fencing: _, ttl, ...rest } = liar({}).capabilities;
+    const capabilities = { ...rest, ttl: { ...ttl, granularityMs: Number.NaN } } as Capabilities;
+    await expect(openSuite({ ...liar({}), capabilities })).rejects.toThrow(/"liar".*: fencing, ttl.granularityMs$/);
+    await expect(openSuite({ ...liar({}), capabilities: undefined as never })).rejects.toThrow(/crossProcess/);
+  });
+});
+
+describe('a skip shows its reason', () => {
+  const reasonOf = async (harness: Harness, id: string) => {
+    const suite = await openSuite(harness);
+    const result = await suite.run(cases.find((testCase) => testCase.id === id)!);
+    expect(result.outcome).toBe('skip');
+    return result.reason;
+  };
+
+  it('for a capability, a method and a hook', async () => {
+    expect(await reasonOf(liar({}), 'LK-0059')).toBe('the backend declares fencing: true, the case is for false');
+    expect(await reasonOf(liar({}), 'LK-0068')).toBe('the adapter has no whenFree');
+    expect(await reasonOf(liar({}), 'LK-0050')).toBe('the harness has no hook "revoke"');
+    expect(await reasonOf(liar({ expiry: 'session' }), 'LK-0013')).toMatch(/no hook "revoke" to end one$/);
+  });
+});
+
+describe('the report', () => {
+  it('keeps a failing SHOULD apart from a failing MUST, and counts what it ran', async () => {
+    const harness = liar({});
+    const short = async (): Promise<LockAdapter> => {
+      const right = await harness.adapter();
+      return {
+        ...right,
+        async tryAcquire(attempt) {
+          const outcome = await right.tryAcquire(attempt);
+          return outcome.status === 'granted' ? { ...outcome, validForMs: 10 } : outcome;
+        },
+      };
+    };
+    const report = await runConformance(
+      { ...harness, adapter: short },
+      { filter: ({ id }) => ['LK-0039', 'LK-0059'].includes(id) },
+    );
+    expect(report.counts).toEqual({ pass: 0, fail: 1, skip: 1 });
+    expect(report.ok).toBe(true);
+    expect(report.results[0]?.reason).toContain('validity of only 10 ms');
+  });
+
+  it('H53: a rejection without a listener fails the run', async () => {
+    const harness = liar({});
+    const careless = async (): Promise<LockAdapter> => {
+      const right = await harness.adapter();
+      return {
+        ...right,
+        release(hold) {
+          void Promise.reject(new Error('nobody listens'));
+          return right.release(hold);
+        },
+      };
+    };
+    const report = await runConformance({ ...harness, adapter: careless }, { filter: ({ id }) => id === 'LK-0006' });
+    expect(report.counts.pass).toBe(1);
+    expect(report.unhandled).toContain('nobody listens');
+    expect(report.ok).toBe(false);
+  });
+
+  it('fails a case whose client does not close', async () => {
+    const harness = liar({});
+    const stubborn = async () => ({
+      ...(await harness.adapter()),
+      close: () => Promise.reject(new Error('will not close')),
+    });
+    const suite = await openSuite({ ...harness, adapter: stubborn }).catch((error: Error) => error);
+    expect(suite).toMatchObject({ message: 'will not close' });
+  });
+});

@@ -1,0 +1,63 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
+import { type Case, cases, type Gate, type Harness, runConformance } from '../src/index.ts';
+
+describe('the cases', () => {
+  it('have ids that are never reused or renumbered', () => {
+    const lines = cases.map(({ id, level, title }) => `${id} ${level} ${title}`);
+    expect(new Set(cases.map(({ id }) => id)).size).toBe(cases.length);
+    expect(lines).toMatchSnapshot();
+  });
+
+  it('are at least 45 MUSTs', () => {
+    expect(cases.filter(({ level }) => level === 'MUST').length).toBeGreaterThanOrEqual(45);
+  });
+
+  it('H87: have an inverse wherever a capability gates them', () => {
+    const gated = new Map<string, Set<unknown>>();
+    for (const { requires } of cases) {
+      for (const [name, value] of Object.entries(requires ?? {})) {
+        gated.set(name, (gated.get(name) ?? new Set()).add(value));
+      }
+    }
+    const bothSides: Record<keyof Pick<Gate, 'fencing' | 'fairness' | 'expiry' | 'wakeup'>, number> = {
+      fencing: 2,
+      fairness: 2,
+      expiry: 2,
+      wakeup: 2,
+    };
+    expect(Object.fromEntries([...gated].map(([name, values]) => [name, values.size]))).toEqual(bothSides);
+  });
+
+  it('import no test runner', () => {
+    const folder = new URL('../src/', import.meta.url);
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    const importers = files.filter(
+      (file) => file.endsWith('.ts') && /from 'vitest'/.test(readFileSync(new URL(file, folder), 'utf8')),
+    );
+    expect(importers).toEqual(['vitest.ts']);
+  });
+});
+
+describe('the reference adapter passes', () => {
+  const harnessOf = (fencing: boolean, fairness: 'fifo' | 'none'): Harness => {
+    const store = memoryStore();
+    const make = () => memoryAdapter({ store, fencing, fairness });
+    return { name: 'memory', adapter: async () => make(), capabilities: make().capabilities };
+  };
+
+  for (const fencing of [true, false]) {
+    for (const fairness of ['fifo', 'none'] as const) {
+      // Those that look at the whole process run in the adapter's own tests.
+      const beside = ({ alone }: Case) => !alone;
+      it.concurrent(`with fencing ${fencing} and fairness ${fairness}`, async () => {
+        const report = await runConformance(harnessOf(fencing, fairness), { filter: beside });
+        expect(report.results.filter(({ outcome }) => outcome === 'fail')).toEqual([]);
+        expect(report.unhandled).toEqual([]);
+        expect(report.ok).toBe(true);
+        expect(report.counts.pass).toBeGreaterThan(90);
+      });
+    }
+  }
+});

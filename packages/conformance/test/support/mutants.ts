@@ -1,0 +1,319 @@
+import type { LockAdapter } from '@holdfast/lock-core';
+import { insert, liveRow, now, type Table } from './table-adapter.ts';
+
+/** An adapter with one known bug, and the cases that must find it. */
+export interface Mutant {
+  readonly bug: string;
+  readonly caughtBy: readonly string[];
+  /** Part of the message of the first of those cases, from which an author understands the bug. */
+  readonly message: RegExp;
+  mutate(right: LockAdapter, table: Table): Partial<LockAdapter>;
+}
+
+/** Applies a change to every key before the right adapter sees it. */
+const withKeys = (right: LockAdapter, keyOf: (key: string) => string): Partial<LockAdapter> => ({
+  tryAcquire: (attempt) => right.tryAcquire({ ...attempt, key: keyOf(attempt.key) }),
+  renew: (hold, ttlMs) => right.renew({ ...hold, key: keyOf(hold.key) }, ttlMs),
+  release: (hold) => right.release({ ...hold, key: keyOf(hold.key) }),
+});
+
+/** Refused attempts of all clients, for the mutant that keeps them in line. */
+const refused: { key: string; owner: string }[] = [];
+
+export const mutants: readonly Mutant[] = [
+  {
+    bug: 'H1: the release deletes whatever is there',
+    caughtBy: ['LK-0014', 'LK-0021', 'LK-0030'],
+    message: /could release it/,
+    mutate: (_, { rows }) => ({ release: async ({ key }) => (rows.delete(key) ? 'released' : 'not-held') }),
+  },
+  {
+    bug: 'H2: the key is set first and never gets an expiry, because the second command is missing',
+    caughtBy: ['LK-0012', 'LK-0016', 'LK-0061'],
+    message: /Not within/,
+    mutate: (right, { rows }) => ({
+      async tryAcquire(attempt) {
+        const outcome = await right.tryAcquire(attempt);
+        if (outcome.status === 'granted') rows.get(attempt.key)!.expiresAt = Number.POSITIVE_INFINITY;
+        return outcome;
+      },
+    }),
+  },
+  {
+    bug: 'SETNX, then EXPIRE even when SETNX failed: whoever waits keeps the lock of the dead holder alive',
+    caughtBy: ['LK-0012', 'LK-0018'],
+    message: /Not within/,
+    mutate: (right, table) => ({
+      async tryAcquire(attempt) {
+        const row = liveRow(table, attempt.key);
+        if (row) row.expiresAt = now() + attempt.ttlMs;
+        return right.tryAcquire(attempt);
+      },
+    }),
+  },
+  {
+    bug: 'no NX: the last one to ask has the lock',
+    caughtBy: ['LK-0006', 'LK-0007', 'LK-0010'],
+    message: /must be told "busy"/,
+    mutate: (_, table) => ({
+      tryAcquire: async ({ key, owner, ttlMs, tokens }) => insert(table, key, owner, ttlMs, tokens),
+    }),
+  },
+  {
+    bug: 'GET, then SET: two commands with a gap between them',
+    caughtBy: ['LK-0007'],
+    message: /hold one key at the same time/,
+    mutate: (right, table) => ({
+      async tryAcquire(attempt) {
+        if (liveRow(table, attempt.key)) return right.tryAcquire(attempt);
+        await new Promise((resolve) => setImmediate(resolve));
+        return insert(table, attempt.key, attempt.owner, attempt.ttlMs, attempt.tokens);
+      },
+    }),
+  },
+  {
+    bug: 'H4: owners are compared by prefix',
+    caughtBy: ['LK-0020'],
+    message: /was let in as|renewed the hold of|released/,
+    mutate: (right, table) => {
+      const whole = (key: string, owner: string) => {
+        const holder = liveRow(table, key)?.owner;
+        return holder && (holder.startsWith(owner) || owner.startsWith(holder)) ? holder : owner;
+      };
+      return {
+        tryAcquire: (attempt) => right.tryAcquire({ ...attempt, owner: whole(attempt.key, attempt.owner) }),
+        renew: (hold, ttlMs) => right.renew({ ...hold, owner: whole(hold.key, hold.owner) }, ttlMs),
+        release: (hold) => right.release({ ...hold, owner: whole(hold.key, hold.owner) }),
+      };
+    },
+  },
+  {
+    bug: 'H5: the renewal does not look whose lock it prolongs',
+    caughtBy: ['LK-0013', 'LK-0021', 'LK-0022'],
+    message: /taken over could renew/,
+    mutate: (right, table) => ({
+      renew: (hold, ttlMs) => right.renew({ ...hold, owner: liveRow(table, hold.key)?.owner ?? hold.owner }, ttlMs),
+    }),
+  },
+  {
+    bug: 'H6: the renewal brings an expired lock back',
+    caughtBy: ['LK-0016', 'LK-0032'],
+    message: /expired hold was renewed/,
+    mutate: (right, table) => ({
+      async renew(hold, ttlMs) {
+        if (!liveRow(table, hold.key)) insert(table, hold.key, hold.owner, ttlMs);
+        return right.renew(hold, ttlMs);
+      },
+    }),
+  },
+  {
+    bug: 'H7: a take-over keeps the name of the old owner',
+    caughtBy: ['LK-0013', 'LK-0014', 'LK-0015'],
+    message: /taken over could renew/,
+    mutate: (right, { rows }) => ({
+      tryAcquire(attempt) {
+        const old = rows.get(attempt.key);
+        const expired = old && old.expiresAt <= now();
+        return right.tryAcquire(expired ? { ...attempt, owner: old.owner } : attempt);
+      },
+    }),
+  },
+  {
+    bug: 'H12: the holder that asks again is refused its own lock',
+    caughtBy: ['LK-0024', 'LK-0026'],
+    message: /refused its own lock/,
+    mutate: (right, table) => ({
+      tryAcquire: async (attempt) => (liveRow(table, attempt.key) ? { status: 'busy' } : right.tryAcquire(attempt)),
+    }),
+  },
+  {
+    bug: 'H57: the backend counts acquisitions, so a repeated request needs a repeated release',
+    caughtBy: ['LK-0026'],
+    message: /must not count/,
+    mutate: (right) => {
+      const counts = new Map<string, number>();
+      return {
+        async tryAcquire(attempt) {
+          const outcome = await right.tryAcquire(attempt);
+          if (outcome.status === 'granted') counts.set(attempt.owner, (counts.get(attempt.owner) ?? 0) + 1);
+          return outcome;
+        },
+        async release(hold) {
+          const left = (counts.get(hold.owner) ?? 1) - 1;
+          counts.set(hold.owner, left);
+          return left > 0 ? 'released' : right.release(hold);
+        },
+      };
+    },
+  },
+  {
+    bug: 'H62: the token counter belongs to the key and goes with it',
+    caughtBy: ['LK-0053', 'LK-0055', 'LK-0058'],
+    message: /the token went from/,
+    mutate: (right, table) => ({
+      tryAcquire(attempt) {
+        if (!liveRow(table, attempt.key)) table.lastToken = 0n;
+        return right.tryAcquire(attempt);
+      },
+    }),
+  },
+  {
+    bug: 'H62: a re-entry takes a new token',
+    caughtBy: ['LK-0024', 'LK-0026'],
+    message: /changed the fencing token/,
+    mutate: (right, table) => ({
+      async tryAcquire(attempt) {
+        const row = liveRow(table, attempt.key);
+        if (row?.owner === attempt.owner) row.token = ++table.lastToken;
+        return right.tryAcquire(attempt);
+      },
+    }),
+  },
+  {
+    bug: 'a block of tokens is promised, but the counter moves on by one',
+    caughtBy: ['LK-0056'],
+    message: /the token went from/,
+    mutate: (right, table) => ({
+      async tryAcquire(attempt) {
+        const before = table.lastToken;
+        const outcome = await right.tryAcquire(attempt);
+        if (table.lastToken > before) table.lastToken = before + 1n;
+        return outcome;
+      },
+    }),
+  },
+  {
+    bug: 'H28: a grant without any validity',
+    caughtBy: ['LK-0018', 'LK-0038'],
+    message: /without any validity/,
+    mutate: (right) => ({
+      async tryAcquire(attempt) {
+        const outcome = await right.tryAcquire(attempt);
+        return outcome.status === 'granted' ? { ...outcome, validForMs: -1 } : outcome;
+      },
+    }),
+  },
+  {
+    bug: 'H47: the validity that is promised is longer than the lease',
+    caughtBy: ['LK-0012', 'LK-0038'],
+    message: /before the lease could have ended/,
+    mutate: (right) => ({
+      async tryAcquire(attempt) {
+        const outcome = await right.tryAcquire(attempt);
+        return outcome.status === 'granted' ? { ...outcome, validForMs: 1.5 * outcome.validForMs } : outcome;
+      },
+    }),
+  },
+  {
+    bug: 'the renewal says yes and does nothing',
+    caughtBy: ['LK-0036', 'LK-0037', 'LK-0041', 'LK-0043'],
+    message: /before the lease could have ended/,
+    mutate: (_, table) => ({
+      renew: async ({ key, owner }, ttlMs) =>
+        liveRow(table, key)?.owner === owner ? { status: 'renewed', validForMs: ttlMs } : { status: 'lost' },
+    }),
+  },
+  {
+    bug: 'renewMany gives its answers in the wrong order',
+    caughtBy: ['LK-0040'],
+    message: /own, foreign, never held, released/,
+    mutate: (right) => ({
+      renewMany: async (holds, ttlMs) => {
+        const outcomes = await Promise.all(holds.map((hold) => right.renew(hold, ttlMs)));
+        return outcomes.sort((a, b) => a.status.localeCompare(b.status));
+      },
+    }),
+  },
+  {
+    bug: 'H14: a release of what is not held throws',
+    caughtBy: ['LK-0014', 'LK-0017', 'LK-0030', 'LK-0031'],
+    message: /not the owner/,
+    mutate: (right) => ({
+      async release(hold) {
+        const outcome = await right.release(hold);
+        if (outcome === 'not-held') throw new Error('not the owner');
+        return outcome;
+      },
+    }),
+  },
+  {
+    bug: 'H64: a refused attempt stays in line and gets the lock later',
+    caughtBy: ['LK-0027'],
+    message: /only refused attempts/,
+    mutate: (right, table) => {
+      return {
+        async tryAcquire(attempt) {
+          const outcome = await right.tryAcquire(attempt);
+          if (outcome.status === 'busy') refused.push(attempt);
+          return outcome;
+        },
+        async release(hold) {
+          const outcome = await right.release(hold);
+          const next = refused.findIndex(({ key, owner }) => key === hold.key && owner !== hold.owner);
+          if (outcome === 'released' && next >= 0) insert(table, hold.key, refused.splice(next, 1)[0]!.owner, 60_000);
+          return outcome;
+        },
+      };
+    },
+  },
+  {
+    bug: 'H86: keys are folded to lower case',
+    caughtBy: ['LK-0089'],
+    message: /shares a lock with/,
+    mutate: (right) => withKeys(right, (key) => key.toLowerCase()),
+  },
+  {
+    bug: 'H86: keys are trimmed',
+    caughtBy: ['LK-0089'],
+    message: /shares a lock with/,
+    mutate: (right) => withKeys(right, (key) => key.trim()),
+  },
+  {
+    bug: 'H86: keys are normalised as paths',
+    caughtBy: ['LK-0089'],
+    message: /shares a lock with/,
+    mutate: (right) => withKeys(right, (key) => key.replace(/\/+/g, '/')),
+  },
+  {
+    bug: 'H86: keys are normalised as Unicode',
+    caughtBy: ['LK-0089'],
+    message: /shares a lock with/,
+    mutate: (right) => withKeys(right, (key) => key.normalize('NFC')),
+  },
+  {
+    bug: 'H86: keys are cut off',
+    caughtBy: ['LK-0090'],
+    message: /shares its lock/,
+    mutate: (right) => withKeys(right, (key) => key.slice(0, 1_000)),
+  },
+  {
+    bug: 'H24: inspect does not notice the expiry',
+    caughtBy: ['LK-0101'],
+    message: /reports the expired key as free/,
+    mutate: (_, { rows }) => ({
+      async inspect(key) {
+        const row = rows.get(key);
+        return row && { key, owner: row.owner, remainingMs: 1, fencingToken: row.token, waiters: undefined };
+      },
+    }),
+  },
+  {
+    bug: 'a forced release answers yes whatever it found, and frees nothing',
+    caughtBy: ['LK-0055', 'LK-0102', 'LK-0103'],
+    message: /Not within/,
+    mutate: () => ({ forceRelease: async () => true }),
+  },
+  {
+    bug: 'H55: a timer stays after close',
+    caughtBy: ['LK-0109'],
+    message: /let go of its sockets and timers/,
+    mutate: () => {
+      const timer = setInterval(() => {}, 60_000);
+      leftovers.push(() => clearInterval(timer));
+      return {};
+    },
+  },
+];
+
+/** What the mutants leave behind, for the test to clear away. */
+export const leftovers: (() => void)[] = [];

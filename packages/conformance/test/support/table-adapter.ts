@@ -1,0 +1,80 @@
+import type { AcquireOutcome, Capabilities, LockAdapter } from '@holdfast/lock-core';
+
+export interface Row {
+  owner: string;
+  token: bigint;
+  tokens: number;
+  expiresAt: number;
+}
+
+/** The simplest backend: rows by key. Every bug of the mutants is a wrong way to read or write it. */
+export interface Table {
+  readonly rows: Map<string, Row>;
+  lastToken: bigint;
+}
+
+export const newTable = (): Table => ({ rows: new Map(), lastToken: 0n });
+
+export const tableCapabilities: Capabilities = {
+  fencing: true,
+  fairness: 'none',
+  expiry: 'ttl',
+  wakeup: 'poll',
+  survivesFailover: true,
+  crossProcess: false,
+  ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 10 },
+};
+
+export const now = (): number => performance.now();
+
+/** The row of a key, unless it has expired. */
+export function liveRow(table: Table, key: string): Row | undefined {
+  const row = table.rows.get(key);
+  return row && row.expiresAt > now() ? row : undefined;
+}
+
+export function insert(table: Table, key: string, owner: string, ttlMs: number, tokens = 1): AcquireOutcome {
+  const row: Row = { owner, token: table.lastToken + 1n, tokens, expiresAt: now() + ttlMs };
+  table.lastToken += BigInt(tokens);
+  table.rows.set(key, row);
+  return { status: 'granted', fencingToken: row.token, tokens, validForMs: ttlMs };
+}
+
+/** A correct adapter without wake-ups or queue, which the suite must pass; the mutants override one of its methods. */
+export function tableAdapter(table: Table): LockAdapter {
+  const adapter: LockAdapter = {
+    name: 'table',
+    capabilities: tableCapabilities,
+    async tryAcquire({ key, owner, ttlMs, tokens }) {
+      const row = liveRow(table, key);
+      if (!row) return insert(table, key, owner, ttlMs, tokens);
+      if (row.owner !== owner) return { status: 'busy', retryAfterMs: row.expiresAt - now() };
+      row.expiresAt = now() + ttlMs;
+      return { status: 'granted', fencingToken: row.token, tokens: row.tokens, validForMs: ttlMs };
+    },
+    async renew({ key, owner }, ttlMs) {
+      const row = liveRow(table, key);
+      if (row?.owner !== owner) return { status: 'lost' };
+      row.expiresAt = now() + ttlMs;
+      return { status: 'renewed', validForMs: ttlMs };
+    },
+    async release({ key, owner }) {
+      if (liveRow(table, key)?.owner !== owner) return 'not-held';
+      table.rows.delete(key);
+      return 'released';
+    },
+    renewMany: (holds, ttlMs) => Promise.all(holds.map((hold) => adapter.renew(hold, ttlMs))),
+    async inspect(key) {
+      const row = liveRow(table, key);
+      if (!row) return undefined;
+      const { owner, token, expiresAt } = row;
+      return { key, owner, remainingMs: expiresAt - now(), fencingToken: token, waiters: undefined };
+    },
+    async forceRelease(key) {
+      const held = liveRow(table, key) !== undefined;
+      table.rows.delete(key);
+      return held;
+    },
+  };
+  return adapter;
+}
