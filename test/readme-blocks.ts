@@ -30,13 +30,15 @@ export function readBlocks(): Block[] {
 
 function blocksOf(document: string): Block[] {
   const text = readFileSync(document, 'utf8');
-  return [...text.matchAll(/^```(?:ts|typescript)\b([^\n]*)\n([\s\S]*?)^```/gm)].map((match) => {
+  // A block in a list is indented as a whole.
+  return [...text.matchAll(/^( *)```(?:ts|typescript)\b([^\n]*)\n([\s\S]*?)^\1```/gm)].map((match) => {
+    const [, indent, marks, code] = match as unknown as [string, string, string, string];
     const where = `${relative(root, document)}:${text.slice(0, match.index).split('\n').length}`;
     return {
       where,
       file: join(folder, `${where.replaceAll(/[/:]/g, '_')}.ts`),
-      code: match[2]!,
-      runs: !match[1]!.includes('no-run'),
+      code: code.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
+      runs: !marks.includes('no-run'),
     };
   });
 }

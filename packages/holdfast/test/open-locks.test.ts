@@ -144,13 +144,13 @@ describe('a third party', () => {
       const cause = Object.assign(new Error(`AUTH ${text} failed`), { command: { name: 'auth', args: [text] } });
       throw new Error(`no access with ${text}`, { cause });
     };
-    for (const opening of [
-      openLocks({ adapter: `./${acme}`, password: 'hUnter/2', failWith: 'hUnter/2' }),
-      openLocks({ adapter: `./${acme}`, password: 'hUnter/2', failWith: 'hUnter%2F2' }),
-      openLocks('own://user:hUnter%2F2@host', { schemes: { own: () => leak('hUnter/2') } }),
-      openLocks('own://user:hUnter%2F2@host', { schemes: { own: leak } }),
+    for (const open of [
+      () => openLocks({ adapter: `./${acme}`, password: 'hUnter/2', failWith: 'hUnter/2' }),
+      () => openLocks({ adapter: `./${acme}`, password: 'hUnter/2', failWith: 'hUnter%2F2' }),
+      () => openLocks('own://user:hUnter%2F2@host', { schemes: { own: () => leak('hUnter/2') } }),
+      () => openLocks('own://user:hUnter%2F2@host', { schemes: { own: leak } }),
     ]) {
-      const error = await refusal(opening, 'LOCK_BACKEND');
+      const error = await refusal(open(), 'LOCK_BACKEND');
       expect(error.message).toMatch(/no access with .*\*\*\*/);
       expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/hUnter/);
     }
