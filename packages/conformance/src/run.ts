@@ -1,8 +1,8 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case, Gate, Need } from './case.ts';
 import { cases } from './cases/index.ts';
-import { openContext } from './context.ts';
 import { badCapabilities, type Harness, timingOf } from './harness.ts';
+import { Inconclusive, openContext } from './open-context.ts';
 
 /** What became of one case. */
 export interface CaseResult {
@@ -79,6 +79,7 @@ export async function openSuite(harness: Harness): Promise<Suite> {
       }
       const result = { id, level, title, ms: context.now() - startedAt, measures: context.measures };
       if (errors.length === 0) return { ...result, outcome: 'pass' };
+      if (errors[0] instanceof Inconclusive) return { ...result, outcome: 'skip', reason: errors[0].message };
       return { ...result, outcome: 'fail', reason: messageOf(errors[0]), error: errors[0] };
     },
   };

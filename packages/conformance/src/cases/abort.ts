@@ -16,7 +16,8 @@ export const abortCases: readonly Case[] = [
       const reason = new RangeError('enough');
       for (const locks of [one, two]) {
         const abort = new AbortController();
-        const waiting = assert.rejects(locks.acquire(key, { signal: abort.signal }), (error) => error === reason);
+        const acquiring = locks.acquire(key, { signal: abort.signal });
+        const waiting = context.begin(assert.rejects(acquiring, (error) => error === reason));
         await context.sleep(context.timing.pollMs);
         abort.abort(reason);
         await context.soon('the aborted acquire rejects', waiting, context.timing.graceMs);
@@ -49,9 +50,11 @@ export const abortCases: readonly Case[] = [
       const abort = new AbortController();
       const { pollMs } = context.timing;
       const gone = Array.from({ length: 20 }, (_, i) =>
-        assert.rejects(
-          [one, two][i % 2]!.acquire(key, i < 10 ? { waitMs: pollMs } : { signal: abort.signal }),
-          i < 10 ? { code: 'LOCK_TIMEOUT' } : { name: 'AbortError' },
+        context.begin(
+          assert.rejects(
+            [one, two][i % 2]!.acquire(key, i < 10 ? { waitMs: pollMs } : { signal: abort.signal }),
+            i < 10 ? { code: 'LOCK_TIMEOUT' } : { name: 'AbortError' },
+          ),
         ),
       );
       await context.sleep(pollMs);
@@ -71,8 +74,8 @@ export const abortCases: readonly Case[] = [
       const key = context.key();
       const lock = await one.acquire(key);
       const abort = new AbortController();
-      const first = assert.rejects(two.acquire(key, { signal: abort.signal }), { name: 'AbortError' });
-      const second = two.using(key, () => 'served');
+      const first = context.begin(assert.rejects(two.acquire(key, { signal: abort.signal }), { name: 'AbortError' }));
+      const second = context.begin(two.using(key, () => 'served'));
       await context.sleep(context.timing.pollMs);
       abort.abort();
       await context.soon('the first waiter leaves', first, context.timing.graceMs);

@@ -97,7 +97,7 @@ export const adminCases: readonly Case[] = [
       const [one, two] = [await context.client(), await context.locks()];
       const key = context.key();
       await context.take(one, key);
-      const waiting = two.using(key, () => 'served');
+      const waiting = context.begin(two.using(key, () => 'served'));
       await context.sleep(context.timing.pollMs);
       assert.equal(await one.forceRelease!(key), true);
       assert.equal(await context.soon('the waiter is served', waiting, context.timing.graceMs), 'served');

@@ -53,7 +53,9 @@ export const closingCases: readonly Case[] = [
       const [one, two, three] = [await context.locks(), await context.locks(), await context.client()];
       const key = context.key();
       const lock = await one.acquire(key);
-      const waits = Array.from({ length: 3 }, () => assert.rejects(two.acquire(key), { code: 'LOCK_CLOSED' }));
+      const waits = Array.from({ length: 3 }, () =>
+        context.begin(assert.rejects(two.acquire(key), { code: 'LOCK_CLOSED' })),
+      );
       await context.sleep(context.timing.pollMs);
       await context.soon('close settles', two.close());
       await context.soon('the waiting fails', Promise.all(waits), context.timing.graceMs);
@@ -91,7 +93,7 @@ export const closingCases: readonly Case[] = [
       await locks.acquire(key);
       await locks.acquire(context.key(), { ttlMs: context.timing.leaseMs });
       await (await locks.acquire(context.key(), { maxHoldMs: context.timing.longTtlMs })).release();
-      const waiting = assert.rejects(locks.acquire(key), { code: 'LOCK_CLOSED' });
+      const waiting = context.begin(assert.rejects(locks.acquire(key), { code: 'LOCK_CLOSED' }));
       await context.sleep(context.timing.pollMs);
       await context.soon('close settles', locks.close());
       await context.soon('the waiting fails', waiting, context.timing.graceMs);

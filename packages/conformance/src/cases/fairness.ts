@@ -29,7 +29,7 @@ export const fairnessCases: readonly Case[] = [
       const order: number[] = [];
       const waits: Promise<void>[] = [];
       for (let i = 0; i < 6; i++) {
-        waits.push(clients[i % 3]!.using(key, () => void order.push(i)));
+        waits.push(context.begin(clients[i % 3]!.using(key, () => void order.push(i))));
         await queued(context, watcher, key, i + 1);
       }
       await lock.release();
@@ -48,7 +48,7 @@ export const fairnessCases: readonly Case[] = [
       const key = context.key();
       const hold = await context.take(one, key);
       const second = context.attempt(key);
-      const waiting = two.enqueue!(second, second.signal);
+      const waiting = context.begin(two.enqueue!(second, second.signal));
       await queued(context, three, key, 1);
       await one.release(hold);
       await context.assertBusy(three, key, 'somebody was queued before');
@@ -69,10 +69,12 @@ export const fairnessCases: readonly Case[] = [
       const hold = await context.take(one, key);
       const abort = new AbortController();
       const quitter = context.attempt(key, { signal: abort.signal });
-      const quitting = assert.rejects(two.enqueue!(quitter, abort.signal), 'An aborted enqueue must reject');
+      const quitting = context.begin(
+        assert.rejects(two.enqueue!(quitter, abort.signal), 'An aborted enqueue must reject'),
+      );
       await queued(context, three, key, 1);
       const patient = context.attempt(key);
-      const waiting = three.enqueue!(patient, patient.signal);
+      const waiting = context.begin(three.enqueue!(patient, patient.signal));
       await queued(context, three, key, 2);
       abort.abort(new Error('no longer wanted'));
       await context.soon('the aborted enqueue settles', quitting, context.timing.graceMs);

@@ -207,7 +207,7 @@ export const keyCases: readonly Case[] = [
       const names = ['{', '}', '{}x', '/a//b/', 'a b\n', '🔒é', '%2F', `${'日'.repeat(200)}`].map((end) => base + end);
       const trials = names.map(async (name) => {
         const lock = await one.acquire(name);
-        const waiting = two.using(name, (next) => next.key);
+        const waiting = context.begin(two.using(name, (next) => next.key));
         await lock.renew();
         if (one.adapter.capabilities.fencing) assert.ok(lock.fencingToken! > 0n);
         await context.sleep(context.timing.pollMs);

@@ -33,7 +33,7 @@ export const loadCases: readonly Case[] = [
       const waits = Array.from({ length: 200 }, (_, i) => {
         const options = i % 2 ? { signal: abort.signal } : {};
         const waiting = clients[Number(i >= 100)]!.using(key, options, () => void served.push(i));
-        return i % 2 ? assert.rejects(waiting, { name: 'AbortError' }) : waiting;
+        return context.begin(i % 2 ? assert.rejects(waiting, { name: 'AbortError' }) : waiting);
       });
       await context.sleep(context.timing.pollMs);
       abort.abort();

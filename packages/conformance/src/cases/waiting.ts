@@ -26,8 +26,7 @@ export const waitingCases: readonly Case[] = [
       const key = context.key();
       for (let round = 0; round < 3; round++) {
         const lock = await one.acquire(key);
-        const waiting = two.acquire(key);
-        waiting.catch(() => {});
+        const waiting = context.begin(two.acquire(key));
         // The first release races the subscription of the waiter, the later ones find it standing.
         await context.sleep(round * context.timing.pollMs);
         await lock.release();
@@ -93,7 +92,7 @@ export const waitingCases: readonly Case[] = [
       const key = context.key();
       const waitMs = 2 * context.timing.quietMs;
       // Ten short holds, one after another, each of whose ends wakes the waiter of the other client.
-      const holds = Array.from({ length: 10 }, () => one.using(key, () => context.sleep(waitMs / 8)));
+      const holds = Array.from({ length: 10 }, () => context.begin(one.using(key, () => context.sleep(waitMs / 8))));
       await context.sleep(context.timing.pollMs);
       const startedAt = context.now();
       const outcome = await context.soon(
@@ -121,7 +120,7 @@ export const waitingCases: readonly Case[] = [
       const key = context.key();
       const lock = await locks.acquire(key);
       const order: number[] = [];
-      const waits = Array.from({ length: 8 }, (_, i) => locks.using(key, () => void order.push(i)));
+      const waits = Array.from({ length: 8 }, (_, i) => context.begin(locks.using(key, () => void order.push(i))));
       await context.sleep(context.timing.pollMs);
       await lock.release();
       await context.soon('all eight waiters are served', Promise.all(waits));
@@ -152,8 +151,9 @@ export const waitingCases: readonly Case[] = [
       const three = await context.locks();
       const key = context.key();
       const hold = await context.take(one, key);
-      const short = assert.rejects(two.acquire(key, { waitMs: context.timing.pollMs }), { code: 'LOCK_TIMEOUT' });
-      const waits = [two, three].map((locks) => locks.using(key, () => {}));
+      const hasty = two.acquire(key, { waitMs: context.timing.pollMs });
+      const short = context.begin(assert.rejects(hasty, { code: 'LOCK_TIMEOUT' }));
+      const waits = [two, three].map((locks) => context.begin(locks.using(key, () => {})));
       await context.soon('the short waiter gives up', short);
       await one.release(hold);
       await context.soon('the patient waiters are served', Promise.all(waits), 2 * context.timing.graceMs);
@@ -174,13 +174,12 @@ export const waitingCases: readonly Case[] = [
       let hold = await context.take(one, key);
       await context.soon('the subscription stands', two.whenFree!(key, abort.signal), graceMs);
       for (let round = 0; round < 3; round++) {
-        const hint = two.whenFree!(key, abort.signal);
-        hint.catch(() => {});
+        const hint = context.begin(two.whenFree!(key, abort.signal));
         await one.release(hold);
         await context.soon(`the hint of release ${round} arrives`, hint, graceMs);
         hold = await context.take(one, key);
       }
-      const last = assert.rejects(two.whenFree!(key, abort.signal), 'An aborted whenFree must reject');
+      const last = context.begin(assert.rejects(two.whenFree!(key, abort.signal), 'An aborted whenFree must reject'));
       abort.abort(new Error('no longer wanted'));
       await context.soon('the aborted whenFree settles', last, graceMs);
     },

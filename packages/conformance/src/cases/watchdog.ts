@@ -20,9 +20,11 @@ export const watchdogCases: readonly Case[] = [
       const until = context.now() + 2.2 * leaseMs;
       while (context.now() < until) {
         const { status } = await two.tryAcquire(stranger);
+        if (status === 'granted') await context.assertMachineRan(leaseMs / 2);
         assert.equal(status, 'busy', 'Another owner was let in while the watchdog kept the lock');
         await context.sleep(pollMs);
       }
+      if (lock.remainingMs === 0) await context.assertMachineRan(leaseMs / 2);
       lock.assertHeld();
       assert.equal(await lock.release(), 'released');
     },
@@ -39,6 +41,7 @@ export const watchdogCases: readonly Case[] = [
         Array.from({ length: 30 }, () => locks.acquire(context.key(), { ttlMs: leaseMs })),
       );
       await context.sleep(2 * leaseMs);
+      if (held.some(({ remainingMs }) => remainingMs === 0)) await context.assertMachineRan(leaseMs / 2);
       for (const lock of held) lock.assertHeld();
       assert.deepEqual(new Set(await Promise.all(held.map((lock) => lock.release()))), new Set(['released']));
     },

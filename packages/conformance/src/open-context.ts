@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLocks } from '@holdfast/lock-core';
+import { type Context, newOwner } from './context.ts';
+import { type Harness, timingOf } from './harness.ts';
+
+/** Sums of floating-point times are off by less. */
+const ROUNDING_MS = 0.001;
+
+const nothing = (): void => {};
+const notWithin = (ms: number, what: string) => `Not within ${Math.round(ms)} ms: ${what}`;
+
+/** Thrown when nothing can be concluded; the case is then skipped, with the message as its reason. */
+export class Inconclusive extends Error {}
+
+/** Makes the context of one case, and the function that closes what it made. */
+export function openContext(harness: Harness, caseId: string): { context: Context; close: () => Promise<void> } {
+  const timing = timingOf(harness);
+  const boundMs = timing.leaseMs + harness.capabilities.ttl.maxOvershootMs + timing.graceMs;
+  const never = new AbortController().signal;
+  const closers: (() => Promise<void> | undefined)[] = [];
+  let keys = 0;
+  const now = () => performance.now();
+  let [worstStallMs, lastTurn] = [0, now()];
+  const ticker = setInterval(() => {
+    const at = now();
+    worstStallMs = Math.max(worstStallMs, at - lastTurn);
+    lastTurn = at;
+  }, timing.pollMs).unref();
+
+  /** Time that the machine spent elsewhere is not held against the backend: each look counts for a few polls at most. */
+  const patienceOf = (withinMs: number) => {
+    let spentMs = 0;
+    let lookedAt = now();
+    const isOver = () => {
+      const at = now();
+      spentMs += Math.min(at - lookedAt, 4 * timing.pollMs);
+      lookedAt = at;
+      return spentMs >= withinMs;
+    };
+    return { isOver };
+  };
+
+  const context: Context = {
+    harness,
+    timing,
+    boundMs,
+    measures: {},
+
+    key: () => `${caseId}-${newOwner()}-${keys++}`,
+
+    async client() {
+      const adapter = await harness.adapter();
+      closers.push(() => adapter.close?.());
+      const warmUp = context.attempt(context.key(), { ttlMs: timing.ttlMs });
+      await adapter.tryAcquire(warmUp);
+      await adapter.release(warmUp);
+      return adapter;
+    },
+
+    async locks(options, adapter) {
+      const over = adapter ?? (await context.client());
+      const locks = createLocks(over, {
+        ttlMs: timing.longTtlMs,
+        waitMs: 4 * boundMs,
+        ...harness.locksOptions,
+        ...options,
+      });
+      closers.push(() => locks.close());
+      return locks;
+    },
+
+    attempt: (key, more) => ({ key, owner: newOwner(), ttlMs: timing.longTtlMs, tokens: 1, signal: never, ...more }),
+
+    async take(adapter, key, more) {
+      const attempt = context.attempt(key, more);
+      // The backend is left as it was found; what the case itself gave back or lost is no failure.
+      closers.push(() => adapter.release(attempt).then(nothing, nothing));
+      return context.eventually('a free key is granted', async () => {
+        const sentAt = now();
+        const granted = await adapter.tryAcquire(attempt);
+        if (granted.status === 'busy') return undefined;
+        return { key, owner: attempt.owner, fencingToken: granted.fencingToken, granted, sentAt };
+      });
+    },
+
+    async assertBusy(adapter, key, why) {
+      const stranger = context.attempt(key);
+      const outcome = await adapter.tryAcquire(stranger);
+      if (outcome.status === 'granted') await adapter.release(stranger);
+      assert.equal(outcome.status, 'busy', `Another owner must be told "busy": ${why}`);
+    },
+
+    async assertFree(adapter, key, why) {
+      const stranger = context.attempt(key);
+      await context.eventually(
+        `the key is free: ${why}`,
+        async () => (await adapter.tryAcquire(stranger)).status === 'granted',
+        timing.graceMs,
+      );
+      await adapter.release(stranger);
+    },
+
+    async takeOver(adapter, key, notBefore) {
+      if (harness.capabilities.expiry === 'session') await harness.hooks?.revoke?.(key);
+      const hold = await context.take(adapter, key);
+      const earlyMs = notBefore - now();
+      if (harness.capabilities.expiry === 'ttl') {
+        assert.ok(
+          earlyMs <= ROUNDING_MS,
+          `Another owner was let in ${earlyMs.toFixed(1)} ms before the lease could have ended`,
+        );
+      }
+      return hold;
+    },
+
+    async lapse(adapter, key) {
+      if (harness.capabilities.expiry === 'session') return harness.hooks?.revoke?.(key);
+      if (!adapter.inspect) return context.sleep(boundMs);
+      await context.eventually('inspect reports the expired key as free', async () => {
+        return (await adapter.inspect?.(key)) === undefined;
+      });
+    },
+
+    now,
+    sleep: (ms) => sleep(ms),
+
+    begin(promise) {
+      promise.catch(nothing);
+      return promise;
+    },
+
+    async eventually<T>(what: string, look: () => T | Promise<T>, withinMs = boundMs) {
+      const patience = patienceOf(withinMs);
+      for (;;) {
+        const isLast = patience.isOver();
+        const seen = await look();
+        if (seen !== undefined && seen !== false) return seen as Exclude<Awaited<T>, undefined | false>;
+        assert.ok(!isLast, notWithin(withinMs, what));
+        await context.sleep(timing.pollMs);
+      }
+    },
+
+    async soon(what, promise, withinMs = boundMs) {
+      const patience = patienceOf(withinMs);
+      let settled = false;
+      const settle = () => {
+        settled = true;
+      };
+      promise.then(settle, settle);
+      const waiting = new AbortController();
+      const late = (async () => {
+        while (!settled && !patience.isOver()) await sleep(timing.pollMs, undefined, { signal: waiting.signal });
+        if (!settled) assert.fail(notWithin(withinMs, what));
+        return promise;
+      })();
+      late.catch(nothing);
+      try {
+        return await Promise.race([promise, late]);
+      } finally {
+        waiting.abort();
+      }
+    },
+
+    async assertMachineRan(withinMs) {
+      // A stall that is only just over is measured in the next turns.
+      await context.sleep(timing.pollMs);
+      if (worstStallMs > withinMs) throw new Inconclusive(`the machine stalled for ${Math.round(worstStallMs)} ms`);
+    },
+  };
+
+  const close = async () => {
+    clearInterval(ticker);
+    // Locks before the adapters under them; every one, whatever the others say.
+    const failures: unknown[] = [];
+    for (const closer of closers.reverse()) {
+      try {
+        await context.soon('close settles', Promise.resolve(closer()));
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, `close failed: ${String(failures[0])}`);
+  };
+  return { context, close };
+}
