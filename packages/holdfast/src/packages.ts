@@ -7,16 +7,18 @@ import { invalid } from './invalid.ts';
 /** A package of ours that binds one client library. */
 export interface AdapterPackage {
   readonly name: string;
-  /** The client library that it needs, its peer. */
-  readonly client: string;
+  /** What must be installed beside it: its client library. */
+  readonly needs: readonly string[];
   /** The export that opens a client for a target and gives an adapter that closes it again: `(target, options)`. */
   readonly open: string;
+  /** What the target says beside the URL. */
+  readonly target?: object;
 }
 
 type Open = (target: object, options: object) => LockAdapter | Promise<LockAdapter>;
 
 /**
- * Opens a target with the first of the packages that is installed together with its client.
+ * Opens a target with the first of the packages that is installed together with what it needs.
  * @throws LockError LOCK_UNSUPPORTED with the install command when none is.
  */
 export async function openInstalled(
@@ -24,15 +26,15 @@ export async function openInstalled(
   target: object,
   options: object = {},
 ): Promise<LockAdapter> {
-  for (const { name, client, open } of packages) {
+  for (const { name, needs, open, target: more } of packages) {
     try {
       const module: Record<string, Open> = await import(name);
-      return await module[open]!(target, options);
+      return await module[open]!({ ...target, ...more }, options);
     } catch (error) {
-      if (!isMissing(error, name) && !isMissing(error, client)) throw error;
+      if (![name, ...needs].some((wanted) => isMissing(error, wanted))) throw error;
     }
   }
-  const commands = packages.map(({ name, client }) => `npm install ${name} ${client}`);
+  const commands = packages.map(({ name, needs }) => ['npm install', name, ...needs].join(' '));
   throw new LockError(
     'LOCK_UNSUPPORTED',
     `The package for this backend is not installed: ${commands.join('   or   ')}`,

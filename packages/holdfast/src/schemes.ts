@@ -17,15 +17,22 @@ export interface Scheme {
   open(url: LockUrl, options: Record<string, unknown>): Promise<LockAdapter>;
 }
 
-const ioredis: AdapterPackage = { name: '@holdfast/adapter-ioredis', client: 'ioredis', open: 'openIoredis' };
-const nodeRedis: AdapterPackage = { name: '@holdfast/adapter-node-redis', client: 'redis', open: 'openNodeRedis' };
+const ioredis: AdapterPackage = { name: '@holdfast/adapter-ioredis', needs: ['ioredis'], open: 'openIoredis' };
+const nodeRedis: AdapterPackage = { name: '@holdfast/adapter-node-redis', needs: ['redis'], open: 'openNodeRedis' };
+const redlockOver = (client: string, over: AdapterPackage): AdapterPackage => ({
+  name: '@holdfast/adapter-redlock',
+  needs: [over.name, ...over.needs],
+  open: 'openRedlock',
+  target: { client },
+});
+const redlockIoredis = redlockOver('ioredis', ioredis);
+const redlockNodeRedis = redlockOver('node-redis', nodeRedis);
 const zookeeperPackage: AdapterPackage = {
   name: '@holdfast/adapter-zookeeper',
-  client: 'node-zookeeper-client',
-  open: 'zookeeperAdapter',
+  needs: ['node-zookeeper-client'],
+  open: 'openZookeeper',
 };
-const etcdPackage: AdapterPackage = { name: '@holdfast/adapter-etcd', client: 'etcd3', open: 'etcdAdapter' };
-const redlockPackage: AdapterPackage = { name: '@holdfast/adapter-redlock', client: 'ioredis', open: 'openRedlock' };
+const etcdPackage: AdapterPackage = { name: '@holdfast/adapter-etcd', needs: ['etcd3'], open: 'openEtcd' };
 
 // All `memory:` of a process are one backend, as all `redis://` of one server are.
 let sharedMemory: MemoryStore | undefined;
@@ -95,21 +102,23 @@ function redisSchemes(): Record<string, Scheme> {
   return table;
 }
 
-const redlock: Scheme = {
-  example: 'redlock://user:password@host:6379,host:6379,host:6379',
-  options: { prefix: 'text', tls: 'boolean' },
-  gives: redisGives,
-  async open(url, { tls, ...options }) {
-    needHosts(url, redlock);
-    const nodes = withPorts(url, 6_379);
-    const { username, password } = url;
-    return openInstalled([redlockPackage], { nodes, username, password, tls: tls ?? false }, options);
-  },
-};
+function redlock(name: string, clients: readonly AdapterPackage[]): Scheme {
+  const example = `${name}://user:password@host:6379,host:6379,host:6379`;
+  return {
+    example,
+    options: { prefix: 'text', tls: 'boolean' },
+    gives: redisGives,
+    async open(url, { tls, ...options }) {
+      needHosts(url, example);
+      const { username, password } = url;
+      return openInstalled(clients, { nodes: withPorts(url, 6_379), username, password, tls, options });
+    },
+  };
+}
 
 const zookeeper: Scheme = {
   example: 'zookeeper://user:password@host:2181,host:2181/chroot',
-  options: { sessionTimeout: 'duration' },
+  options: { sessionTimeout: 'duration', prefix: 'text' },
   gives: {
     fencing: true,
     fairness: 'fifo',
@@ -119,37 +128,50 @@ const zookeeper: Scheme = {
     crossProcess: true,
   },
   async open(url, options) {
-    needHosts(url, zookeeper);
-    const chroot = url.path === '' ? '' : `/${url.path.replace(/\/+$/, '')}`;
-    const connectionString = `${withPorts(url, 2_181).map(hostAndPort).join(',')}${chroot}`;
-    const auth =
-      url.username === undefined
-        ? undefined
-        : { scheme: 'digest', credentials: `${url.username}:${url.password ?? ''}` };
-    return openInstalled([zookeeperPackage], { connectionString, auth, ...options });
+    needHosts(url, zookeeper.example);
+    const servers = withPorts(url, 2_181).map(hostAndPort).join(',');
+    const chroot = url.path === '' ? undefined : `/${url.path}`;
+    const credentials = `${url.username ?? ''}:${url.password ?? ''}`;
+    const auth = credentials === ':' ? undefined : { scheme: 'digest', credentials };
+    return openInstalled([zookeeperPackage], { servers, chroot, options: { ...options, auth } });
   },
 };
 
 const etcd: Scheme = {
   example: 'etcd://user:password@host:2379,host:2379/prefix',
   options: { tls: 'boolean' },
-  gives: { fencing: true, fairness: 'fifo', expiry: 'ttl', wakeup: 'push', survivesFailover: true, crossProcess: true },
+  gives: {
+    fencing: true,
+    fairness: 'fifo',
+    expiry: 'ttl',
+    wakeup: 'push',
+    survivesFailover: true,
+    crossProcess: true,
+  },
   async open(url, { tls, ...options }) {
-    needHosts(url, etcd);
-    const hosts = withPorts(url, 2_379).map((host) => `${tls === true ? 'https' : 'http'}://${hostAndPort(host)}`);
-    const auth = url.username === undefined ? undefined : { username: url.username, password: url.password ?? '' };
+    needHosts(url, etcd.example);
+    const hosts = withPorts(url, 2_379).map(hostAndPort);
     const prefix = url.path === '' ? undefined : url.path;
-    return openInstalled([etcdPackage], { hosts, prefix, auth, ...options });
+    const { username, password } = url;
+    return openInstalled([etcdPackage], { hosts, prefix, username, password, tls, options });
   },
 };
 
-function needHosts(url: LockUrl, { example }: Scheme): void {
+function needHosts(url: LockUrl, example: string): void {
   if (url.hosts.length === 0)
     throw invalid(`The lock URL ${url.scheme}:… is not valid: hosts must follow, such as ${example}.`);
 }
 
 /** Every scheme of ours. To add one: an entry here, and its package among the optional peers. */
-export const schemes: Readonly<Record<string, Scheme>> = { memory, ...redisSchemes(), redlock, zookeeper, etcd };
+export const schemes: Readonly<Record<string, Scheme>> = {
+  memory,
+  ...redisSchemes(),
+  redlock: redlock('redlock', [redlockIoredis, redlockNodeRedis]),
+  'redlock+ioredis': redlock('redlock+ioredis', [redlockIoredis]),
+  'redlock+node-redis': redlock('redlock+node-redis', [redlockNodeRedis]),
+  zookeeper,
+  etcd,
+};
 
 /** The schemes as a message lists them: without the combinations of TLS, topology and client. */
 export const shownSchemes: readonly string[] = [

@@ -45,7 +45,10 @@ describe('with holdfast alone installed', () => {
     ],
     ['rediss+ioredis://127.0.0.1', 'npm install @holdfast/adapter-ioredis ioredis'],
     ['redis+cluster+node-redis://127.0.0.1', 'npm install @holdfast/adapter-node-redis redis'],
-    ['redlock://a,b,c', 'npm install @holdfast/adapter-redlock ioredis'],
+    [
+      'redlock://a,b,c',
+      'npm install @holdfast/adapter-redlock @holdfast/adapter-ioredis ioredis   or   npm install @holdfast/adapter-redlock @holdfast/adapter-node-redis redis',
+    ],
     ['zookeeper://127.0.0.1', 'npm install @holdfast/adapter-zookeeper node-zookeeper-client'],
     ['etcd://127.0.0.1', 'npm install @holdfast/adapter-etcd etcd3'],
   ])('%s says what to install, and only that', async (url, command) => {
