@@ -52,7 +52,8 @@ function clusterBinding(client: NodeRedisCluster, close: () => Promise<void>): R
     keyPrefix: '',
     resends: 0,
     get ready() {
-      return client.slots.length > 0 || !client.isOpen;
+      // Version 5 does not tell; there the slots have no nodes before the cluster is connected.
+      return (client.isReady ?? client.slots[0] !== undefined) || !client.isOpen;
     },
     whenReady: readyGate(client, name, 'connect'),
     call: (command, args, key) => client.sendCommand(key, false, [command, ...args]),

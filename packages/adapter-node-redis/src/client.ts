@@ -19,6 +19,8 @@ export interface NodeRedisClient extends ClientEvents {
 /** What the adapter uses of a client made by `createCluster`. */
 export interface NodeRedisCluster extends ClientEvents {
   readonly isOpen: boolean;
+  /** From version 6 on. */
+  readonly isReady?: boolean;
   /** By slot. */
   readonly slots: readonly { readonly master: object }[];
   sendCommand(firstKey: string | undefined, isReadonly: boolean | undefined, args: string[]): Promise<unknown>;

@@ -83,15 +83,17 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
         const answer = String(reply);
         if (answer === 'foreign') throw foreign(key, keys);
         if (answer === 'fence') throw foreignFence(key, client.keyPrefix + keys.fence, client.name);
-        const [first = '', count, contended] = answer.split(' ');
-        const seen = tokens > 1 ? contended === '1' : undefined;
-        if (!fencing) return { status: 'granted', validForMs: ttlMs, contended: seen };
+        // 'last count', and ' +' when others wait.
+        const [last = '', count, others] = answer.split(' ');
+        const contended = tokens > 1 ? others !== undefined : undefined;
+        if (!fencing) return { status: 'granted', validForMs: ttlMs, contended };
+        const block = Number(count);
         return {
           status: 'granted',
-          fencingToken: BigInt(first),
-          tokens: Number(count),
+          fencingToken: firstToken(last, block),
+          tokens: block,
           validForMs: ttlMs,
-          contended: seen,
+          contended,
         };
       },
       (error) => rethrow(error, key),
@@ -110,7 +112,15 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
     // WAIT counts for the writes of its own connection; over a new one it says nothing about the grant.
     if (client.resends !== before) throw unknownOutcome('the lock was acquired', attempt.key);
     if (replicas >= waitReplicas) return outcome;
-    await release(attempt);
+    await release(attempt).catch((error: unknown) => {
+      // A release that may still arrive would free a later hold of this owner, so the owner must not ask again.
+      throw new LockError(
+        'LOCK_BACKEND',
+        `Only ${replicas} of ${waitReplicas} replicas had the lock, and giving it back to Redis (${client.name}) failed; ` +
+          `it frees itself within ${attempt.ttlMs} ms.`,
+        { key: attempt.key, cause: error, retryable: false },
+      );
+    });
     return { status: 'busy' };
   }
 
@@ -173,16 +183,18 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
 
   async function inspect(name: string): Promise<LockInfo | undefined> {
     const keys = keysOf(name);
+    if (!client.ready) await client.whenReady();
     const reply = await runScript(client, scripts.inspect, used(keys), []).catch((error) => rethrow(error, name));
     if (!Array.isArray(reply)) throw foreign(name, keys);
     if (reply.length === 0) return undefined;
-    const [owner, ttl, first] = reply;
+    const [owner, ttl, block] = reply;
+    const [last, count] = String(block).split(' ');
     const remainingMs = Number(ttl);
     return {
       key: name,
       owner: String(owner),
       remainingMs: remainingMs >= 0 ? remainingMs : undefined,
-      fencingToken: String(first) === '' ? undefined : BigInt(String(first)),
+      fencingToken: last && count ? firstToken(last, Number(count)) : undefined,
       waiters: undefined,
     };
   }
@@ -225,4 +237,9 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
       await client.close();
     },
   };
+}
+
+/** Tokens stay below 2^53, so numbers are exact. */
+function firstToken(last: string, count: number): bigint {
+  return BigInt(Number(last) - count + 1);
 }

@@ -21,7 +21,7 @@ export interface RedisClientBinding {
    * Resolves when the client is ready; rejects when `signal` aborts, and when the server refuses the client's credentials.
    * An acquisition must not sit in a client's offline queue and be sent after its caller gave up (H27).
    */
-  whenReady(signal: AbortSignal): Promise<void>;
+  whenReady(signal?: AbortSignal): Promise<void>;
   /** Opens the connection for subscriptions; it reconnects by itself for ever. */
   openSubscriber(events: SubscriberEvents): RedisSubscriber;
   /** Closes the client if the binding opened it, in bounded time, the server being up or not. Idempotent. */

@@ -8,14 +8,14 @@ export interface ClientEvents {
 }
 
 /**
- * A function that resolves at the client's next `readyEvent`. It rejects when its `signal` aborts, and with the error
+ * A function that resolves at the client's next `readyEvent`. It rejects when a given `signal` aborts, and with the error
  * when the client reports one: a server that cannot be reached, or that refuses the credentials.
  */
 export function readyGate(
   client: ClientEvents,
   name: string,
   readyEvent = 'ready',
-): (signal: AbortSignal) => Promise<void> {
+): (signal?: AbortSignal) => Promise<void> {
   // One set of listeners on the client, however many wait.
   const waiting = new Set<(error?: unknown) => void>();
   const settleAll = (error?: unknown) => {
@@ -45,15 +45,15 @@ export function readyGate(
 
   return (signal) =>
     new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
+      if (signal?.aborted) return reject(signal.reason);
       const settle = (error?: unknown) => {
         exit(settle);
-        signal.removeEventListener('abort', onAbort);
+        signal?.removeEventListener('abort', onAbort);
         if (error === undefined) resolve();
         else reject(error);
       };
-      const onAbort = () => settle(signal.reason ?? new Error('aborted'));
+      const onAbort = () => settle(signal?.reason ?? new Error('aborted'));
       enter(settle);
-      signal.addEventListener('abort', onAbort, { once: true });
+      signal?.addEventListener('abort', onAbort, { once: true });
     });
 }

@@ -1,9 +1,9 @@
 -- Looks at a lock.
 -- KEYS[1] lock key    KEYS[2] fence key; absent: no fencing tokens
--- Replies {} when free, 'foreign', else {owner, PTTL, first token or ''}.
+-- Replies {} when free, 'foreign', else {owner, PTTL, 'last count' of its tokens or ''}.
 local holder = redis.pcall('GET', KEYS[1])
 if type(holder) == 'table' then return 'foreign' end
 if not holder then return {} end
 local block = KEYS[2] and redis.pcall('GET', KEYS[2])
-local first = type(block) == 'string' and string.match(block, '^(%d+) %d+$') or ''
-return { holder, redis.call('PTTL', KEYS[1]), first }
+if type(block) ~= 'string' or not string.match(block, '^%d+ %d+$') then block = '' end
+return { holder, redis.call('PTTL', KEYS[1]), block }

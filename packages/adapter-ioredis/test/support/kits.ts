@@ -1,0 +1,30 @@
+import * as six from 'ioredis';
+import * as five from 'ioredis-5';
+import type { ClientKit, Target, TestClient } from '../../../redis-protocol/test/support/kit.ts';
+import { ioredisAdapter, ioredisBinding, openIoredis } from '../../src/index.ts';
+
+/** ioredis in both majors. `open` has the one that the package imports. */
+export const kits: readonly ClientKit[] = [kit('ioredis 6', six), kit('ioredis 5', five as unknown as typeof six)];
+
+function kit(name: string, library: typeof six): ClientKit {
+  return { name, connect: (target) => client(library, target), open: openIoredis };
+}
+
+function client(library: typeof six, target: Target): TestClient {
+  const made = make(library, target);
+  made.on('error', () => {});
+  return {
+    adapter: (options) => ioredisAdapter(made, options),
+    binding: () => ioredisBinding(made),
+    works: async () => (await made.ping()) === 'PONG',
+    listeners: () => made.eventNames().reduce((sum, event) => sum + made.listenerCount(event), 0),
+    close: async () => made.disconnect(),
+  };
+}
+
+function make(library: typeof six, { kind, nodes, masterName, password }: Target): six.Redis | six.Cluster {
+  const seeds = nodes.map(({ host, port }) => ({ host, port }));
+  if (kind === 'cluster') return new library.Cluster(seeds);
+  if (kind === 'sentinel') return new library.Redis({ sentinels: seeds, name: masterName!, password });
+  return new library.Redis({ ...seeds[0]!, password });
+}

@@ -1,0 +1,39 @@
+import * as six from 'redis';
+import * as five from 'redis-5';
+import type { ClientKit, Target, TestClient } from '../../../redis-protocol/test/support/kit.ts';
+import { type AnyNodeRedis, nodeRedisAdapter, nodeRedisBinding, openNodeRedis } from '../../src/index.ts';
+
+/** node-redis in both majors. `open` has the one that the package imports. */
+export const kits: readonly ClientKit[] = [
+  kit('node-redis 6', six),
+  kit('node-redis 5', five as unknown as typeof six),
+];
+
+function kit(name: string, library: typeof six): ClientKit {
+  return { name, connect: (target) => client(library, target), open: openNodeRedis };
+}
+
+function client(library: typeof six, target: Target): TestClient {
+  const made = make(library, target);
+  made.on('error', () => {});
+  made.connect().catch(() => {});
+  return {
+    adapter: (options) => nodeRedisAdapter(made, options),
+    binding: () => nodeRedisBinding(made),
+    works: async () => (await nodeRedisBinding(made).call('get', ['works?'], 'works?')) === null,
+    listeners: () => {
+      const emitter = made as unknown as NodeJS.EventEmitter;
+      return emitter.eventNames().reduce((sum, event) => sum + emitter.listenerCount(event), 0);
+    },
+    close: async () => {
+      if (made.isOpen) await made.destroy();
+    },
+  };
+}
+
+function make(library: typeof six, { kind, nodes, masterName, password }: Target): AnyNodeRedis {
+  const sockets = nodes.map(({ host, port }) => ({ host, port }));
+  if (kind === 'cluster') return library.createCluster({ rootNodes: sockets.map((socket) => ({ socket })) });
+  if (kind === 'sentinel') return library.createSentinel({ name: masterName!, sentinelRootNodes: sockets });
+  return library.createClient({ socket: sockets[0]!, ...(password === undefined ? {} : { password }) }) as AnyNodeRedis;
+}

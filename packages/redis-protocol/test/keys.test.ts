@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { hashSlot, lockKeys } from '../src/index.ts';
+
+// Names of few different characters meet the rules of hash tags far more often than random ones.
+const braced = fc.string({
+  unit: fc.constantFrom('{', '}', '%', '7', 'B', 'D', 'a', ':', 'é'),
+  minLength: 1,
+  maxLength: 12,
+});
+const encodedLooking = braced.map(
+  (name) => `{${name.replace(/[%{}]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)}}`,
+);
+const names = fc.oneof(braced, encodedLooking, fc.string({ minLength: 1 }));
+const prefixes = fc.constantFrom('lock:', 'l', 'locks/', 'fen:', 'app:fence:');
+const clientPrefixes = fc.constantFrom('', 'app:', 'fence:');
+
+describe('hashSlot', () => {
+  it('agrees with the examples of the Redis Cluster specification', () => {
+    expect(hashSlot('123456789')).toBe(0x31c3);
+    expect(hashSlot('{user1000}.following')).toBe(hashSlot('{user1000}.followers'));
+    expect(hashSlot('foo{{bar}}zap')).toBe(hashSlot('{bar'));
+    expect(hashSlot('foo{bar}{zap}')).toBe(hashSlot('bar'));
+    expect(hashSlot('foo{}{bar}')).not.toBe(hashSlot('bar'));
+  });
+});
+
+describe('lockKeys', () => {
+  it('keeps names readable and hash tags in force', () => {
+    const keys = lockKeys('lock:');
+    expect(keys('invoice:42')).toEqual({ lock: 'lock:invoice:42', fence: 'fence:{lock:invoice:42}' });
+    expect(keys('{shop}:42')).toEqual({ lock: 'lock:{shop}:42', fence: 'fence:{shop}:lock:{shop}:42' });
+    expect(keys('a}b')).toEqual({ lock: 'lock:{a%7Db}', fence: 'fence:{a%7Db}:lock:{a%7Db}' });
+    expect(keys('{}')).toEqual({ lock: 'lock:{%7B%7D}', fence: 'fence:{%7B%7D}:lock:{%7B%7D}' });
+    expect(keys('{')).toEqual({ lock: 'lock:{', fence: 'fence:{lock:{}' });
+  });
+
+  it('H17: the keys of one lock share a slot, whatever the name', () => {
+    fc.assert(
+      fc.property(names, prefixes, clientPrefixes, (name, prefix, clientPrefix) => {
+        const { lock, fence } = lockKeys(prefix, clientPrefix)(name);
+        expect(hashSlot(clientPrefix + fence)).toBe(hashSlot(clientPrefix + lock));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('H86: two names never share a key, and no fence key is a lock key', () => {
+    fc.assert(
+      fc.property(names, names, prefixes, clientPrefixes, (one, other, prefix, clientPrefix) => {
+        const keys = lockKeys(prefix, clientPrefix);
+        const [a, b] = [keys(one), keys(other)];
+        expect(a.fence).not.toBe(b.lock);
+        expect(b.fence).not.toBe(a.lock);
+        if (one === other) return;
+        expect(a.lock).not.toBe(b.lock);
+        expect(a.fence).not.toBe(b.fence);
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+
+  it('H86: a name and what it is encoded to have different keys, over three rounds of encoding', () => {
+    fc.assert(
+      fc.property(names, (name) => {
+        const keys = lockKeys('lock:');
+        const seen = new Set<string>();
+        let next = name;
+        for (let i = 0; i < 4; i++) {
+          const { lock } = keys(next);
+          expect(seen.has(lock)).toBe(false);
+          seen.add(lock);
+          if (lock === `lock:${next}`) return;
+          next = lock.slice('lock:'.length);
+        }
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it.each(['', '{', 'a}', 'fence:', 'fence:x', 'f', 'fence'])('refuses the prefix %j', (prefix) => {
+    expect(() => lockKeys(prefix)).toThrow(expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT' }));
+  });
+});

@@ -1,0 +1,27 @@
+import type { LockAdapter } from '@holdfast/lock-core';
+import type { RedisClientBinding, RedisLockOptions, RedisTarget } from '@holdfast/redis-protocol';
+
+/** Where to connect to in a test. */
+export type Target = RedisTarget<never>;
+
+/** One client of one library, in the hands of a test as of an application. */
+export interface TestClient {
+  adapter(options?: RedisLockOptions): LockAdapter;
+  binding(): RedisClientBinding;
+  /** Whether the client still works. */
+  works(): Promise<boolean>;
+  /** How many event listeners stand on it. */
+  listeners(): number;
+  close(): Promise<void>;
+}
+
+/** A client library in one major version. */
+export interface ClientKit {
+  readonly name: string;
+  /** Does not wait for the server. */
+  connect(target: Target): TestClient;
+  /** As an application that has no client: the adapter owns it. */
+  open(target: Target, options?: RedisLockOptions): LockAdapter;
+}
+
+export const single = (server: { host: string; port: number }): Target => ({ kind: 'single', nodes: [server] });
