@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startRedis } from '@holdfast/testbed';
 import { describe, expect, it } from 'vitest';
@@ -26,14 +27,10 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return { child, output, ended };
 }
 
-/** Whether any process of the group is left. */
-function groupAlive(group: number): boolean {
-  try {
-    process.kill(-group, 0);
-    return true;
-  } catch {
-    return false;
-  }
+/** The processes that a process started, and those that these did. */
+function processesBelow(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  return children.flatMap((child) => [child, ...processesBelow(child)]);
 }
 
 function expectSale(text: string): void {
@@ -86,14 +83,16 @@ describe('the flash sale', () => {
   });
 
   it('Ctrl-C ends it, its workers and its servers', { timeout: 60_000 }, async () => {
-    await using server = await startRedis();
-    const { child, output, ended } = start(['--url', server.url]);
-    await expect.poll(() => output.text, { timeout: 30_000 }).toContain('Flash sale on');
+    const { child, output, ended } = start(['--all']);
+    await expect.poll(() => output.text, { timeout: 30_000 }).toContain('Flash sale on Redis');
+    await expect.poll(() => processesBelow(child.pid!).length, { timeout: 30_000 }).toBeGreaterThan(4);
+    const children = processesBelow(child.pid!);
     // The terminal signals the whole group, and npm passes the signal on once more.
     process.kill(-child.pid!, 'SIGINT');
     child.kill('SIGINT');
     expect(await ended).toBe(130);
-    await expect.poll(() => groupAlive(child.pid!), { timeout: 10_000 }).toBe(false);
+    const left = () => children.filter((pid) => existsSync(`/proc/${pid}`));
+    await expect.poll(left, { timeout: 10_000 }).toEqual([]);
     expect(output.errors).toBe('');
   });
 });

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { type RedisServer, startRedis, startRedisCluster, startRedisSentinel } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -72,14 +74,37 @@ describe.each(['ioredis', 'node-redis'])('redis+%s', (client) => {
     expect(error.message).toMatch(/NOAUTH/);
   });
 
-  it('an unreachable server is noticed at start-up, within backendTimeoutMs, and named', async () => {
+  it.each([
+    ['', ''],
+    ['+cluster', ''],
+    ['+sentinel', '/main'],
+  ])('redis%s: an unreachable server is noticed at start-up, in time, and named', async (topology, path) => {
     const begin = performance.now();
-    const url = `redis+${client}://user:${encoded}@127.0.0.1:1?backendTimeout=500ms`;
+    const address = `redis${topology}+${client}://127.0.0.1:1`;
+    const url = `${address.replace('://', `://user:${encoded}@`)}${path}?backendTimeout=500ms`;
     const error = await refusal(openLocks(url), 'LOCK_BACKEND');
-    expect(error.message).toContain(`redis+${client}://127.0.0.1:1 (${client}) does not answer`);
+    expect(error.message).toContain(`${address} (${client}) does not answer`);
     expect(error.retryable).toBe(true);
     expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/p@ss|p%40ss/);
     expect(performance.now() - begin).toBeLessThan(8_000);
+  });
+
+  it('a server that accepts and never answers is noticed likewise', async () => {
+    const sockets = new Set<Socket>();
+    const mute = createServer((socket) => sockets.add(socket)).listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    try {
+      const begin = performance.now();
+      const { port } = mute.address() as AddressInfo;
+      const opening = openLocks(`redis+${client}://127.0.0.1:${port}`, { backendTimeoutMs: 500 });
+      expect((await refusal(opening, 'LOCK_BACKEND')).message).toContain(
+        `127.0.0.1:${port} (${client}) does not answer`,
+      );
+      expect(performance.now() - begin).toBeLessThan(8_000);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      mute.close();
+    }
   });
 
   it('lazy: nothing is asked, and the first lock tells', async () => {
