@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
 import { type Case, cases, type Gate, type Harness, runConformance } from '../src/index.ts';
+import { newTable, sessionAdapter, sessionCapabilities } from './support/table-adapter.ts';
 
 describe('the cases', () => {
   it('have ids that are never reused or renumbered', () => {
@@ -40,7 +41,9 @@ describe('the cases', () => {
   });
 });
 
-describe('the reference adapter passes', () => {
+describe('the reference passes', () => {
+  // Those that look at the whole process run in the adapter's own tests.
+  const beside = ({ alone }: Case) => !alone;
   const harnessOf = (fencing: boolean, fairness: 'fifo' | 'none'): Harness => {
     const store = memoryStore();
     const make = () => memoryAdapter({ store, fencing, fairness });
@@ -49,8 +52,6 @@ describe('the reference adapter passes', () => {
 
   for (const fencing of [true, false]) {
     for (const fairness of ['fifo', 'none'] as const) {
-      // Those that look at the whole process run in the adapter's own tests.
-      const beside = ({ alone }: Case) => !alone;
       it.concurrent(`with fencing ${fencing} and fairness ${fairness}`, async () => {
         const report = await runConformance(harnessOf(fencing, fairness), { filter: beside });
         expect(report.results.filter(({ outcome }) => outcome === 'fail')).toEqual([]);
@@ -60,4 +61,18 @@ describe('the reference adapter passes', () => {
       });
     }
   }
+
+  it.concurrent('with holds that end with a session, by polling', async () => {
+    const table = newTable();
+    const harness: Harness = {
+      name: 'sessions',
+      adapter: async () => sessionAdapter(table),
+      capabilities: sessionCapabilities,
+      hooks: { revoke: async (key) => void table.rows.delete(key) },
+    };
+    const report = await runConformance(harness, { filter: beside });
+    expect(report.results.filter(({ outcome }) => outcome === 'fail')).toEqual([]);
+    expect(report.ok).toBe(true);
+    expect(report.counts.pass).toBeGreaterThan(80);
+  });
 });

@@ -257,6 +257,20 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
+    bug: 'all keys are one lock',
+    caughtBy: ['LK-0009', 'LK-0089'],
+    message: /Not within .* a free key is granted/,
+    mutate: (right) => withKeys(right, () => 'the only one'),
+  },
+  {
+    bug: 'the release says yes and leaves the rest to the TTL',
+    caughtBy: ['LK-0029', 'LK-0032', 'LK-0033', 'LK-0060'],
+    message: /its owner released it/,
+    mutate: (_, table) => ({
+      release: async ({ key, owner }) => (liveRow(table, key)?.owner === owner ? 'released' : 'not-held'),
+    }),
+  },
+  {
     bug: 'H86: keys are folded to lower case',
     caughtBy: ['LK-0089'],
     message: /shares a lock with/,

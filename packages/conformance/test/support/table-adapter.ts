@@ -25,6 +25,8 @@ export const tableCapabilities: Capabilities = {
   ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 10 },
 };
 
+export const sessionCapabilities: Capabilities = { ...tableCapabilities, expiry: 'session' };
+
 export const now = (): number => performance.now();
 
 /** The row of a key, unless it has expired. */
@@ -77,4 +79,32 @@ export function tableAdapter(table: Table): LockAdapter {
     },
   };
   return adapter;
+}
+
+/** The same backend, but a hold ends with its session: never by itself, only by `revoke`. */
+export function sessionAdapter(table: Table): LockAdapter {
+  const right = tableAdapter(table);
+  const endless = (key: string) => {
+    const row = table.rows.get(key);
+    if (row) row.expiresAt = Number.POSITIVE_INFINITY;
+  };
+  return {
+    ...right,
+    capabilities: sessionCapabilities,
+    async tryAcquire(attempt) {
+      const outcome = await right.tryAcquire(attempt);
+      endless(attempt.key);
+      return outcome;
+    },
+    async renew(hold, ttlMs) {
+      const outcome = await right.renew(hold, ttlMs);
+      endless(hold.key);
+      return outcome;
+    },
+    renewMany: undefined,
+    async inspect(key) {
+      const info = await right.inspect?.(key);
+      return info && { ...info, remainingMs: undefined };
+    },
+  };
 }
