@@ -1,0 +1,140 @@
+import type { AcquireAttempt, Capabilities, Granted, HoldRef, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
+import { SessionOver, toLockError, Unanswered } from './failures.ts';
+import { ownerOf } from './names.ts';
+import { resolveSettings, type ZookeeperOptions } from './options.ts';
+import { createPlaces, type Place } from './places.ts';
+import { waitInLine } from './queue.ts';
+import { createWatches } from './watches.ts';
+import { createZookeeper } from './zookeeper.ts';
+
+/**
+ * A lock adapter over a ZooKeeper ensemble: the recipe of ephemeral sequential nodes, first come, first served. It makes its
+ * own clients of `node-zookeeper-client`, connects when it is first asked, and `close()` ends its session.
+ * @throws LockError LOCK_INVALID_ARGUMENT for a bad option.
+ */
+export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
+  const settings = resolveSettings(options);
+  const zookeeper = createZookeeper(settings, () => places.count > 0);
+  const places = createPlaces(zookeeper, settings.root);
+  const watches = createWatches(zookeeper);
+  const now = (): number => performance.now();
+
+  const capabilities: Capabilities = {
+    fencing: true,
+    fairness: 'fifo',
+    expiry: 'session',
+    wakeup: 'push',
+    survivesFailover: true,
+    crossProcess: true,
+    // The lease is as long as asked, but a crash is noticed only by the end of the session: its time-out, and up to half of
+    // that more since the server counts in ticks.
+    ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: Math.ceil(settings.sessionTimeoutMs * 1.5) },
+  };
+
+  /** The lease of a place that is the first, counted from `calledAt`; the TTL counts from `ttlFrom`. */
+  async function grant(place: Place, calledAt: number, ttlFrom: number, ttlMs: number): Promise<Granted> {
+    const validForMs = await validity(place, calledAt, ttlFrom + ttlMs);
+    return { status: 'granted', fencingToken: place.token, validForMs };
+  }
+
+  /** No longer than the session is sure to last: another has the lock as soon as the server ends it. */
+  async function validity(place: Place, calledAt: number, leaseEnd: number): Promise<number> {
+    await zookeeper.confirmed();
+    if (place.session.over) throw new SessionOver();
+    const validForMs = Math.min(zookeeper.trustedUntil(place.session), leaseEnd) - calledAt;
+    if (validForMs <= 0) throw new Unanswered('the answer came too late');
+    return validForMs;
+  }
+
+  async function renewOne({ key, owner }: HoldRef, ttlMs: number, calledAt: number): Promise<RenewOutcome> {
+    const place = await places.known(key, owner);
+    if (place === undefined || place.ahead !== undefined || place.session.over) return { status: 'lost' };
+    try {
+      const [stat, validForMs] = await Promise.all([
+        zookeeper.stat(place.path),
+        validity(place, calledAt, calledAt + ttlMs),
+      ]);
+      // The node is the hold; that of another session would not be ours (H65).
+      if (!stat?.ephemeralOwner.equals(place.session.id)) return { status: 'lost' };
+      return { status: 'renewed', validForMs };
+    } catch (error) {
+      if (error instanceof SessionOver) return { status: 'lost' };
+      throw toLockError(error, key);
+    }
+  }
+
+  /** Runs a call, and says in our words what went wrong. */
+  async function about<T>(key: string, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw toLockError(error, key);
+    }
+  }
+
+  return {
+    name: 'zookeeper',
+    capabilities,
+
+    tryAcquire: ({ key, owner, ttlMs }) =>
+      about(key, async () => {
+        const calledAt = now();
+        const place = await places.enter(key, owner);
+        if (place.ahead === undefined) return grant(place, calledAt, calledAt, ttlMs);
+        // Who does not wait leaves no node, unless an `enqueue` of the same owner waits with it.
+        if (place.wake === undefined) await places.leave(key, owner);
+        return { status: 'busy' };
+      }),
+
+    async enqueue(attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted> {
+      const calledAt = now();
+      const { key, ttlMs } = attempt;
+      try {
+        const place = await waitInLine(zookeeper, places, watches, attempt, signal);
+        return await grant(place, calledAt, now(), ttlMs);
+      } catch (error) {
+        // The signal's own reason says that the place was given back.
+        throw signal.aborted && error === signal.reason ? error : toLockError(error, key);
+      }
+    },
+
+    renew: (hold, ttlMs) => renewOne(hold, ttlMs, now()),
+
+    async renewMany(holds, ttlMs) {
+      const calledAt = now();
+      return Promise.all(holds.map((hold) => renewOne(hold, ttlMs, calledAt)));
+    },
+
+    release: ({ key, owner }) => about(key, async () => ((await places.leave(key, owner)) ? 'released' : 'not-held')),
+
+    inspect: (key) =>
+      about(key, async () => {
+        for (;;) {
+          const order = await places.contenders(key);
+          const [first] = order;
+          if (first === undefined) return undefined;
+          const stat = await zookeeper.stat(first);
+          // It went in between: look who is the first now.
+          if (stat === undefined) continue;
+          return {
+            key,
+            owner: ownerOf(first.slice(first.lastIndexOf('/') + 1)),
+            remainingMs: undefined,
+            fencingToken: stat.czxid.readBigInt64BE(),
+            waiters: order.length - 1,
+          };
+        }
+      }),
+
+    forceRelease: (key) =>
+      about(key, async () => {
+        for (;;) {
+          const [first] = await places.contenders(key);
+          if (first === undefined) return false;
+          if (await zookeeper.remove(first)) return true;
+        }
+      }),
+
+    close: () => zookeeper.close(),
+  };
+}

@@ -1,0 +1,67 @@
+import zookeeper from 'node-zookeeper-client';
+
+type Done<T extends unknown[] = []> = (error: unknown, ...result: T) => void;
+
+/** What the server says of a node; 64-bit numbers are 8 bytes, big-endian. */
+export interface NodeStat {
+  readonly czxid: Buffer;
+  readonly ephemeralOwner: Buffer;
+}
+
+/** A client of `node-zookeeper-client`, as far as the adapter uses it. It serves one TCP connection and is then thrown away. */
+export interface ZookeeperClient {
+  readonly connectionManager: ConnectionManager;
+  connect(): void;
+  close(): void;
+  on(event: 'state', listener: (state: { getCode(): number }) => void): unknown;
+  getSessionId(): Buffer;
+  getSessionPassword(): Buffer;
+  getSessionTimeout(): number;
+  addAuthInfo(scheme: string, auth: Buffer): void;
+  create(path: string, data: Buffer | null, acls: object[], mode: number, done: Done<[path: string]>): void;
+  remove(path: string, version: number, done: Done): void;
+  exists(path: string, done: Done<[stat: NodeStat | null]>): void;
+  getData(path: string, watcher: () => void, done: Done): void;
+  getChildren(path: string, done: Done<[names: string[]]>): void;
+  transaction(): { check(path: string): { commit(done: Done): void } };
+}
+
+/**
+ * The library's inside, which has no public way to end a connection that is mute, to keep it from connecting again on its own,
+ * or to carry the newest seen transaction over to another client.
+ */
+export interface ConnectionManager {
+  connect(): void;
+  onSocketData(data: Buffer): void;
+  zxid: Buffer;
+  readonly socket?: { destroy(): void } | undefined;
+  readonly connectTimeoutHandler?: NodeJS.Timeout | null | undefined;
+}
+
+/** The options of `createClient`; the session is the one to go on with. */
+export interface ClientOptions {
+  readonly sessionTimeout: number;
+  readonly spinDelay: number;
+  readonly retries: number;
+  readonly sessionId?: Buffer | undefined;
+  readonly sessionPassword?: Buffer | undefined;
+}
+
+/** Makes a client for one server, `host:port`, not yet connected. */
+export type ClientFactory = (server: string, options: ClientOptions) => ZookeeperClient;
+
+export const createClient: ClientFactory = (server, options) => zookeeper.createClient(server, options);
+
+/** One entry of an access control list. */
+export interface AclEntry {
+  /** Sum of 1 read, 2 write, 4 create, 8 delete, 16 admin. */
+  readonly permissions: number;
+  /** `world`, `auth`, `digest`, `ip`, … */
+  readonly scheme: string;
+  /** Who, in the words of the scheme: `anyone`, `user:base64`, … */
+  readonly id: string;
+}
+
+export function clientAcl(entries: readonly AclEntry[]): object[] {
+  return entries.map(({ permissions, scheme, id }) => new zookeeper.ACL(permissions, new zookeeper.Id(scheme, id)));
+}

@@ -1,0 +1,190 @@
+import type { ClientFactory, ZookeeperClient } from './client.ts';
+import { codeOf, codes, isAnswer, Unanswered } from './failures.ts';
+
+/** Why a connection has ended. */
+export type End = 'lost' | 'expired' | 'auth-failed';
+
+/** One TCP connection to one server, for one session. It ends once, and never comes back. */
+export interface Connection {
+  readonly sessionId: Buffer;
+  readonly sessionPassword: Buffer;
+  /** What the server granted. */
+  readonly sessionTimeoutMs: number;
+  /** The newest transaction that the server has shown us. */
+  readonly zxid: Buffer;
+  readonly ended: Promise<End>;
+  /** Sends one request. Rejects with `Unanswered` when the connection ends first, which is always in bounded time. */
+  call<T>(send: (client: ZookeeperClient, done: (error: unknown, result: T) => void) => void): Promise<T>;
+  /** Closes the session, waiting for the server no longer than an answer may take, and the connection. */
+  close(): Promise<void>;
+}
+
+export interface ConnectionTerms {
+  readonly server: string;
+  readonly clientFactory: ClientFactory;
+  readonly sessionTimeoutMs: number;
+  readonly auth: { readonly scheme: string; readonly credentials: Buffer } | undefined;
+  /** How long the server may be mute while we wait for it, in the handshake and afterwards. */
+  readonly answerTimeoutMs: number;
+  /** The session to go on with. */
+  readonly resume: { readonly id: Buffer; readonly password: Buffer; readonly zxid: Buffer } | undefined;
+  /** Gives up the handshake. */
+  readonly signal: AbortSignal;
+}
+
+// The library's states, by code.
+const connected = 3;
+const disconnected = 0;
+const expired = -122;
+const authFailed = 4;
+
+const lostCall = (): Unanswered => new Unanswered('the connection to the server was lost');
+
+interface Call {
+  readonly sentAt: number;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Connects to one server, and gives the connection or the reason why there is none.
+ *
+ * The library has no time-out for the handshake nor for an answer, does not say that a connection attempt failed, and connects
+ * again by rules of its own, at times never. So each of its clients serves one connection only.
+ */
+export function openConnection(terms: ConnectionTerms): Promise<Connection | End> {
+  const { answerTimeoutMs, resume, signal } = terms;
+  const client = terms.clientFactory(terms.server, {
+    sessionTimeout: terms.sessionTimeoutMs,
+    spinDelay: 0,
+    retries: 0,
+    sessionId: resume?.id,
+    sessionPassword: resume?.password,
+  });
+  const manager = client.connectionManager;
+  // A server that lags behind what we have seen must not take us (H74).
+  if (resume !== undefined) manager.zxid = resume.zxid;
+  if (terms.auth !== undefined) client.addAuthInfo(terms.auth.scheme, terms.auth.credentials);
+
+  // Answers come in the order of the calls, so one timer for the oldest call is one for all.
+  const calls = new Set<Call>();
+  let timer: NodeJS.Timeout | undefined;
+  let isOpen = false;
+  let why: End = 'lost';
+  let finish: ((end: End) => void) | undefined;
+  const ended = new Promise<End>((resolve) => {
+    finish = resolve;
+  });
+
+  function end(): void {
+    if (finish === undefined) return;
+    const tell = finish;
+    finish = undefined;
+    isOpen = false;
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
+    destroySocket();
+    const error = lostCall();
+    for (const call of calls) call.reject(error);
+    calls.clear();
+    tell(why);
+  }
+
+  function destroySocket(): void {
+    if (manager.socket === undefined) process.nextTick(() => manager.socket?.destroy());
+    manager.socket?.destroy();
+    clearTimeout(manager.connectTimeoutHandler ?? undefined);
+  }
+
+  function watchSilence(forMs: number): void {
+    timer = setTimeout(() => {
+      // After a stall of this process the answer may have arrived already: first read what is there.
+      setImmediate(onSilence);
+    }, forMs);
+    timer.unref();
+  }
+
+  function onSilence(): void {
+    timer = undefined;
+    if (finish === undefined) return;
+    const oldest = calls.values().next().value;
+    if (oldest === undefined) {
+      if (!isOpen) end();
+      return;
+    }
+    const leftMs = oldest.sentAt + answerTimeoutMs - performance.now();
+    if (leftMs <= 0) end();
+    else watchSilence(leftMs);
+  }
+
+  const connection: Connection = {
+    get sessionId() {
+      return client.getSessionId();
+    },
+    get sessionPassword() {
+      return client.getSessionPassword();
+    },
+    get sessionTimeoutMs() {
+      return client.getSessionTimeout();
+    },
+    get zxid() {
+      return manager.zxid;
+    },
+    ended,
+    call(send) {
+      return new Promise((resolve, reject) => {
+        if (!isOpen) return reject(new Unanswered('there is no connection to the server'));
+        const call: Call = { sentAt: performance.now(), reject };
+        calls.add(call);
+        if (timer === undefined) watchSilence(answerTimeoutMs);
+        send(client, (error, result) => {
+          if (!calls.delete(call)) return;
+          if (error) reject(isAnswer(error) || codeOf(error) === codes.authFailed ? error : lostCall());
+          else resolve(result);
+        });
+      });
+    },
+    async close() {
+      if (isOpen) {
+        // The library throws when its socket is gone already.
+        try {
+          client.close();
+        } catch {}
+        clearTimeout(timer);
+        timer = setTimeout(end, Math.min(answerTimeoutMs, 1_000));
+      } else end();
+      await ended;
+    },
+  };
+
+  return new Promise((resolve) => {
+    void ended.then(resolve);
+    client.on('state', (state) => {
+      const code = state.getCode();
+      if (code === expired) why = 'expired';
+      else if (code === authFailed) why = 'auth-failed';
+      else if (code === disconnected) end();
+      else if (code === connected && finish !== undefined) {
+        clearTimeout(timer);
+        timer = undefined;
+        isOpen = true;
+        signal.removeEventListener('abort', end);
+        resolve(connection);
+      }
+    });
+    // An error code that the library does not know is thrown where only the process could catch it.
+    const receive = manager.onSocketData;
+    manager.onSocketData = (data) => {
+      try {
+        receive.call(manager, data);
+      } catch {
+        end();
+      }
+    };
+    if (signal.aborted) return end();
+    signal.addEventListener('abort', end);
+    watchSilence(answerTimeoutMs);
+    client.connect();
+    // This is what the library does when a connection, or an attempt, has ended.
+    manager.connect = end;
+  });
+}

@@ -1,0 +1,55 @@
+/**
+ * How keys and owners become node names. A key is one node, its contenders are the node's children:
+ * `/locks/invoice:42/_c_<owner>-lock-0000000007`. The owner in the name finds the node again after a lost reply (H64).
+ */
+
+/** Any string as one path element, another one for every other string: `/`, control characters and the like are %-encoded. */
+export function nodeName(text: string): string {
+  const name = encodeURIComponent(text).replaceAll('%3A', ':');
+  // As elements of a path these two would mean other nodes.
+  return name === '.' || name === '..' ? name.replaceAll('.', '%2E') : name;
+}
+
+/** The name of an owner's node without the sequence number, which the server appends. */
+export const childPrefix = (owner: string): string => `_c_${nodeName(owner)}-lock-`;
+
+const ours = /^_c_(.*)-lock-(-?\d{9,10})$/;
+
+/** The owner whose node this is; the whole name when another program made it. */
+export function ownerOf(child: string): string {
+  const encoded = ours.exec(child)?.[1];
+  if (encoded === undefined) return child;
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return child;
+  }
+}
+
+/** Whether the node belongs to the owner of this prefix, whatever its number. */
+export const isChildOf = (prefix: string, child: string): boolean =>
+  child.startsWith(prefix) && /^-?\d{9,10}$/.test(child.slice(prefix.length));
+
+/** The sequence number at the end of a name; `undefined` when there is none, and the node is no contender. */
+export function sequenceOf(child: string): number | undefined {
+  // `%010d` of a number below zero: a sign, and 9 or 10 digits. Another `-` stands before it in our names.
+  const digits = /-(-\d{9,10})$/.exec(child)?.[1] ?? /(\d{10})$/.exec(child)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/**
+ * Below 0 when `a` was created before `b`. The server counts in 32 bits with a sign and goes on from 2147483647 to
+ * -2147483648 (H72), so it is the distance that counts; contenders are never 2^31 creations apart.
+ */
+export const compareSequences = (a: number, b: number): number => (a - b) | 0;
+
+/** The contenders in their order; `undefined` when a child is none: then the key holds something else. */
+export function inOrder(children: readonly string[]): string[] | undefined {
+  const numbered: { child: string; sequence: number }[] = [];
+  for (const child of children) {
+    const sequence = sequenceOf(child);
+    if (sequence === undefined) return undefined;
+    numbered.push({ child, sequence });
+  }
+  return numbered.sort((a, b) => compareSequences(a.sequence, b.sequence)).map(({ child }) => child);
+}

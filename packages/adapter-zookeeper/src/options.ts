@@ -1,0 +1,113 @@
+import { LockError } from '@holdfast/lock-core';
+import { type AclEntry, type ClientFactory, createClient } from './client.ts';
+
+/** How locks are kept in ZooKeeper. */
+export interface ZookeeperOptions {
+  /** The ensemble, `host:port,host:port`, optionally with a chroot: `host:port,host:port/app`. The port is 2181 when left out. */
+  readonly servers: string;
+  /** A path under which everything takes place; it is made when it is missing. Default none. */
+  readonly chroot?: string | undefined;
+  /** The path of the locks under the chroot; default `/locks`. All who are to exclude each other use the same. */
+  readonly prefix?: string | undefined;
+  /**
+   * The session time-out that the server is asked for, in ms; default 30,000. The locks of a crashed process come free
+   * after it. Shorter frees them sooner; longer survives longer stalls of the process, the network or the ensemble. The server
+   * has bounds of its own (by default 2 to 20 of its ticks of 2 s).
+   */
+  readonly sessionTimeoutMs?: number | undefined;
+  /** Who we are, e.g. `{ scheme: 'digest', credentials: 'user:password' }`. Default nobody. */
+  readonly auth?: { readonly scheme: string; readonly credentials: string } | undefined;
+  /**
+   * Who may use the nodes that are made: `open`, everybody; `creator`, those with the same `auth`; or a list. Default `creator`
+   * when there is an `auth`, else `open`.
+   */
+  readonly acl?: 'open' | 'creator' | readonly AclEntry[] | undefined;
+  /** Makes the library's clients, one per TCP connection; default its `createClient`. To observe or to wrap them. */
+  readonly clientFactory?: ClientFactory | undefined;
+}
+
+/** The checked options, with their defaults. */
+export interface Settings {
+  readonly servers: readonly string[];
+  /** Chroot and prefix: the parent of all locks. */
+  readonly root: string;
+  readonly sessionTimeoutMs: number;
+  readonly auth: { readonly scheme: string; readonly credentials: Buffer } | undefined;
+  readonly acl: readonly AclEntry[];
+  readonly clientFactory: ClientFactory;
+}
+
+const known = ['servers', 'chroot', 'prefix', 'sessionTimeoutMs', 'auth', 'acl', 'clientFactory'];
+const everything = 31;
+
+function refuse(message: string): never {
+  throw new LockError('LOCK_INVALID_ARGUMENT', message);
+}
+
+/** Checks the options before anything is sent. @throws LockError LOCK_INVALID_ARGUMENT */
+export function resolveSettings(options: ZookeeperOptions): Settings {
+  if (typeof options !== 'object' || options === null) refuse('the options of zookeeperAdapter are an object');
+  for (const name in options) {
+    if (!known.includes(name))
+      refuse(`there is no option ${JSON.stringify(name)}; the options are ${known.join(', ')}`);
+  }
+  const { servers, sessionTimeoutMs = 30_000, auth, clientFactory = createClient, prefix = '/locks' } = options;
+  if (typeof servers !== 'string') refuse('servers is a string of the form "host:port,host:port"');
+  const slash = servers.indexOf('/');
+  const hosts = slash < 0 ? servers : servers.slice(0, slash);
+  const chroot = options.chroot ?? (slash < 0 ? '' : servers.slice(slash));
+  const integer = Number.isSafeInteger(sessionTimeoutMs);
+  if (!integer || sessionTimeoutMs < 100 || sessionTimeoutMs > 2 ** 31 - 1) {
+    refuse(`sessionTimeoutMs is a whole number of milliseconds from 100, not ${String(sessionTimeoutMs)}`);
+  }
+  if (auth !== undefined && (typeof auth?.scheme !== 'string' || typeof auth.credentials !== 'string')) {
+    refuse('auth is { scheme, credentials }, two strings');
+  }
+  if (typeof clientFactory !== 'function') refuse('clientFactory is a function');
+  const below = checkPath('prefix', prefix);
+  if (below === '') refuse('prefix is the path of at least one node, such as /locks');
+  return {
+    servers: hosts.split(',').map(checkServer),
+    root: checkPath('chroot', chroot) + below,
+    sessionTimeoutMs,
+    auth: auth && { scheme: auth.scheme, credentials: Buffer.from(auth.credentials) },
+    acl: aclOf(options.acl ?? (auth === undefined ? 'open' : 'creator')),
+    clientFactory,
+  };
+}
+
+/** The library would throw on a bad port where nobody can catch it. */
+function checkServer(text: string): string {
+  const [, host, port = '2181'] = /^([^:/\s]+)(?::(\d{1,5}))?$/.exec(text.trim()) ?? [];
+  if (host === undefined || Number(port) < 1 || Number(port) > 65_535) {
+    refuse(`${JSON.stringify(text)} is no server: servers are host:port, separated by commas`);
+  }
+  return `${host}:${port}`;
+}
+
+function checkPath(name: string, path: unknown): string {
+  if (path === '' || path === '/') return '';
+  const elements =
+    typeof path === 'string' && path.startsWith('/') ? path.replace(/\/$/, '').split('/').slice(1) : [''];
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what the server refuses.
+  const bad = /^\.{0,2}$|[\u0000-\u001f\u007f-\u009f\ud800-\uf8ff\ufff0-\uffff]/;
+  if (elements.some((element) => bad.test(element)))
+    refuse(`${name} is a path such as /app, not ${JSON.stringify(path)}`);
+  return `/${elements.join('/')}`;
+}
+
+function aclOf(acl: NonNullable<ZookeeperOptions['acl']>): readonly AclEntry[] {
+  if (acl === 'open') return [{ permissions: everything, scheme: 'world', id: 'anyone' }];
+  if (acl === 'creator') return [{ permissions: everything, scheme: 'auth', id: '' }];
+  const fits = (entry: AclEntry): boolean =>
+    Number.isInteger(entry?.permissions) &&
+    entry.permissions >= 1 &&
+    entry.permissions <= everything &&
+    typeof entry.scheme === 'string' &&
+    entry.scheme !== '' &&
+    typeof entry.id === 'string';
+  if (!Array.isArray(acl) || acl.length === 0 || !acl.every(fits)) {
+    refuse('acl is "open", "creator", or a list of { permissions: 1 to 31, scheme, id }');
+  }
+  return acl;
+}

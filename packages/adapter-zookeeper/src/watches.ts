@@ -1,0 +1,67 @@
+import type { Connection } from './connection.ts';
+import type { Zookeeper } from './zookeeper.ts';
+
+type Listener = () => void;
+
+interface Watch {
+  readonly listeners: Set<Listener>;
+  /** Where it stands; `undefined` until the server has answered. */
+  connection: Connection | undefined;
+}
+
+export interface Watches {
+  /**
+   * Calls the listener once, when the node has changed or gone or the watch was lost with its connection; at once when there is
+   * no such node.
+   */
+  listen(path: string, listener: Listener): void;
+  unlisten(path: string, listener: Listener): void;
+}
+
+/**
+ * One watch per node, whoever listens. The library cannot take a watch back, so those who give up leave theirs to the next; as
+ * each is set on a node that exists and fires when that goes, there are never more than contenders (H43, H73).
+ */
+export function createWatches(zookeeper: Zookeeper): Watches {
+  const watches = new Map<string, Watch>();
+  let newest: Connection | undefined;
+
+  function fire(path: string, watch: Watch): void {
+    if (watches.get(path) === watch) watches.delete(path);
+    for (const listener of watch.listeners) listener();
+    watch.listeners.clear();
+  }
+
+  /** A watch ends with its connection; the event may have gone by meanwhile. */
+  function stands(watch: Watch, connection: Connection): void {
+    watch.connection = connection;
+    if (connection === newest) return;
+    newest = connection;
+    void connection.ended.then(() => {
+      for (const [path, each] of watches) {
+        if (each.connection === connection) fire(path, each);
+      }
+    });
+  }
+
+  function set(path: string): Watch {
+    const watch: Watch = { listeners: new Set(), connection: undefined };
+    const onEvent = (): void => fire(path, watch);
+    zookeeper.watch(path, onEvent).then((connection) => {
+      if (connection === undefined) onEvent();
+      else stands(watch, connection);
+    }, onEvent);
+    watches.set(path, watch);
+    return watch;
+  }
+
+  return {
+    listen(path, listener) {
+      const watch = watches.get(path) ?? set(path);
+      watch.listeners.add(listener);
+    },
+    unlisten(path, listener) {
+      watches.get(path)?.listeners.delete(listener);
+    },
+  };
+}
