@@ -32,6 +32,7 @@ export async function closeLocks(core: Core): Promise<void> {
   const within = (call: () => Promise<void>): Promise<void> =>
     bounded(scheduler, settings.clock.now, patienceMs, call).catch(() => {});
   await within(() => core.reaper.drained());
+  core.reaper.close();
   await within(async () => adapter.close?.());
   scheduler.close();
 }

@@ -39,6 +39,8 @@ export function createContention(core: Core): Contention {
   /** Waits in line; wakes only when the time is up. */
   function park(waiter: Waiter): void {
     waiter.phase = 'queued';
+    waiter.failure = undefined;
+    waiter.silentSince = undefined;
     tellWait(waiter);
     if (waiter.waitUntil !== Number.POSITIVE_INFINITY) scheduler.set(waiter, waiter.waitUntil);
     else scheduler.clear(waiter);
@@ -72,9 +74,13 @@ export function createContention(core: Core): Contention {
     waiter.round += 1;
     const { round } = waiter;
     if (!waiter.once) slot.hinted = false;
+    waiter.silentSince ??= Math.max(waiter.startedAt, slot.silentSince ?? sentAt);
     request.unanswered += 1;
     request.sentAt = sentAt;
-    scheduler.set(waiter, sentAt + attemptTimeout(settings, request.ttlMs));
+    scheduler.set(
+      waiter,
+      Math.min(sentAt + attemptTimeout(settings, request.ttlMs), silentUntil(waiter, waiter.silentSince)),
+    );
     let answer: Promise<AcquireOutcome>;
     try {
       answer = adapter.tryAcquire(request);
@@ -105,7 +111,7 @@ export function createContention(core: Core): Contention {
     sentAt: number,
   ): void {
     const at = now();
-    slot.answeredAt = at;
+    slot.silentSince = undefined;
     slot.roundTripMs = at - sentAt;
     // Who left in the meantime has left the request to the reaper.
     if (waiter.phase === 'done' || waiter.request !== request) return;
@@ -114,6 +120,7 @@ export function createContention(core: Core): Contention {
     if (waiter.round !== round || waiter.phase !== 'asking') return;
     waiter.failure = undefined;
     waiter.failures = 0;
+    waiter.silentSince = undefined;
     if (waiter.once) {
       core.leave(slot, waiter);
       waiter.resolve(undefined);
@@ -142,32 +149,35 @@ export function createContention(core: Core): Contention {
     const at = now();
     waiter.failure = error;
     waiter.failures += 1;
-    const silentMs = at - Math.max(waiter.startedAt, slot.answeredAt);
-    if (silentMs >= budgetMs(waiter)) return giveUp(slot, waiter, error, at);
+    const until = silentUntil(waiter, waiter.silentSince);
+    if (at >= until) return giveUp(slot, waiter, error, at);
     waiter.phase = 'sleeping';
-    scheduler.set(waiter, at + retryMs(waiter.failures));
+    scheduler.set(waiter, Math.min(at + retryMs(waiter.failures), until));
   }
 
   /** Fails the waiter, and with him all in line who have been without an answer for too long as well. */
   function giveUp(slot: Slot, waiter: Waiter, cause: unknown, at: number): void {
+    const since = waiter.silentSince ?? at;
+    // Whoever is next has the silence counted to him from here on.
+    slot.silentSince = since;
     const outOfTime = [waiter];
     for (let other = slot.first; other !== undefined; other = other.after) {
-      const silentMs = at - Math.max(other.startedAt, slot.answeredAt);
-      if (other !== waiter && silentMs >= budgetMs(other)) outOfTime.push(other);
+      if (other !== waiter && at >= silentUntil(other, Math.max(other.startedAt, since))) outOfTime.push(other);
     }
     // From the last to the first, so that none of them begins to ask.
     for (const other of outOfTime.reverse()) {
-      fail(slot, other, unreachable(slot.key, adapter.name, at - Math.max(other.startedAt, slot.answeredAt), cause));
+      fail(slot, other, unreachable(slot.key, adapter.name, at - Math.max(other.startedAt, since), cause));
     }
   }
 
   /**
-   * How long to do without an answer: `backendTimeoutMs`, but no longer than the caller would wait for a busy lock, and
-   * at least one attempt.
+   * Until when to do without an answer: for `backendTimeoutMs`, but no longer than the caller would wait for a busy lock,
+   * and for at least one attempt.
    */
-  function budgetMs(waiter: Waiter): number {
+  function silentUntil(waiter: Waiter, since = now()): number {
     const patienceMs = waiter.once ? 0 : waiter.terms.waitMs;
-    return Math.min(settings.backendTimeoutMs, Math.max(patienceMs, attemptTimeout(settings, waiter.terms.ttlMs)));
+    const oneAttemptMs = attemptTimeout(settings, waiter.terms.ttlMs);
+    return since + Math.min(settings.backendTimeoutMs, Math.max(patienceMs, oneAttemptMs));
   }
 
   function sleep(slot: Slot, waiter: Waiter, retryAfterMs: number | undefined, at: number): void {
@@ -194,7 +204,14 @@ export function createContention(core: Core): Contention {
     if (waiter.phase === 'asking') {
       return failed(slot, waiter, noAnswer(attemptTimeout(settings, waiter.request.ttlMs)));
     }
-    if (waiter.phase === 'sleeping') return ask(slot, waiter);
+    // Another task of this process may have it meanwhile (`tryAcquire` does not stand in line).
+    if (waiter.phase === 'sleeping') {
+      if (slot.hold !== undefined) return park(waiter);
+      const { failure } = waiter;
+      return failure !== undefined && at >= silentUntil(waiter, waiter.silentSince)
+        ? giveUp(slot, waiter, failure, at)
+        : ask(slot, waiter);
+    }
     // In line behind others: those get no answer either, or the lock was busy all the time.
     const failure = slot.first?.failure;
     const waitedMs = at - waiter.startedAt;

@@ -52,6 +52,11 @@ export interface AcquireAttempt {
   readonly tokens: number;
   /** Aborts when the caller no longer wants the answer. */
   readonly signal: AbortSignal;
+  /**
+   * For `enqueue`: to be called once the backend has confirmed the place in the queue. Until then core takes silence for
+   * an unreachable backend, from then on for a busy lock.
+   */
+  onQueued?(): void;
 }
 
 /** Names one hold. */

@@ -48,4 +48,6 @@ export interface Reaper {
   add(request: AcquireRequest): void;
   /** Resolves when nothing is left to clean up. */
   drained(): Promise<void>;
+  /** Gives up on the rest. */
+  close(): void;
 }

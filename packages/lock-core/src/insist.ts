@@ -23,8 +23,9 @@ export async function insist<T>(core: Core, key: string, call: () => Promise<T>)
   }
 }
 
-/** Lets some time pass. */
+/** Lets some time pass; none when the locks are closed, since nothing is waited for then. */
 export function pause(core: Core, forMs: number): Promise<void> {
+  if (core.closed) return Promise.resolve();
   const { clock } = core.settings;
   return new Promise((resolve) => {
     core.scheduler.set({ at: 0, heapIndex: -1, fire: () => resolve() }, clock.now() + forMs);

@@ -127,8 +127,13 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
       if (forceRelease === undefined) throw unsupported(adapter.name, 'way to release a lock by force');
       // A holder of this process is told before anybody else can have the lock.
       const hold = slots.get(key)?.hold;
-      if (hold !== undefined) core.lose(hold, lost(key, adapter.name, 'it was released by force'), 'may have it');
-      return insist(core, key, () => forceRelease.call(adapter, key));
+      if (hold !== undefined) core.lose(hold, lost(key, adapter.name, 'it was released by force'), 'is free of it');
+      try {
+        return await insist(core, key, () => forceRelease.call(adapter, key));
+      } catch (error) {
+        if (hold !== undefined) core.reaper.add(hold.lease.request);
+        throw error;
+      }
     },
     close() {
       closing ??= closeLocks(core);

@@ -3,7 +3,7 @@ import { channels } from './channels.ts';
 import type { Granted } from './contract.ts';
 import type { Core } from './core.ts';
 import { isLockError } from './errors.ts';
-import { timedOut, unreachable } from './failures.ts';
+import { noAnswer, timedOut, unreachable } from './failures.ts';
 import { leaseDeadline } from './lease.ts';
 import { detach, possess } from './possession.ts';
 import { AcquireRequest } from './request.ts';
@@ -41,7 +41,10 @@ export function createNativeQueue(core: Core): NativeQueue {
       request.unanswered -= 1;
       if (waiter.phase === 'done') return;
       if (outcome.status === 'granted') granted(slot, waiter, outcome, sentAt);
-      else place(slot, waiter);
+      else {
+        request.onQueued();
+        place(slot, waiter);
+      }
     } catch (error) {
       if (waiter.phase !== 'done') failed(slot, waiter, error, sentAt);
     }
@@ -87,15 +90,10 @@ export function createNativeQueue(core: Core): NativeQueue {
   function withdraw(request: AcquireRequest, grant: Promise<Granted>, withdrawal: AbortController): void {
     const reason = new Error('the caller no longer waits');
     withdrawal.abort(reason);
-    bounded(scheduler, now, attemptTimeout(settings, request.ttlMs), () => grant).then(
-      () => {
-        request.unanswered -= 1;
-        core.reaper.add(request);
-      },
-      (error: unknown) => {
-        if (error !== reason) core.reaper.add(request);
-      },
-    );
+    const reap = (): void => core.reaper.add(request);
+    bounded(scheduler, now, attemptTimeout(settings, request.ttlMs), () => grant, reap).then(reap, (error: unknown) => {
+      if (error !== reason) reap();
+    });
   }
 
   function granted(slot: Slot, waiter: Waiter, grant: Granted, sentAt: number): void {
@@ -124,9 +122,9 @@ export function createNativeQueue(core: Core): NativeQueue {
     core.reaper.add(request);
     waiter.request = new AcquireRequest(request.key, request.ttlMs, request.tokens);
     const at = now();
-    // A call that lasted long had been in the queue: the backend was there until a moment ago.
-    const lasted = at - sentAt >= settings.backendTimeoutMs;
-    if (waiter.failure === undefined || lasted) waiter.failingSince = lasted ? at : sentAt;
+    // Who was in the queue had an answer; for anyone else the silence goes on.
+    if (request.queued) waiter.failingSince = at;
+    else if (waiter.failure === undefined) waiter.failingSince = sentAt;
     waiter.failure = error;
     waiter.failures += 1;
     if (at - waiter.failingSince >= settings.backendTimeoutMs) {
@@ -145,10 +143,12 @@ export function createNativeQueue(core: Core): NativeQueue {
       return place(slot, waiter);
     }
     const waitedMs = at - waiter.startedAt;
-    const { failure } = waiter;
+    const leastMs = attemptTimeout(settings, waiter.terms.ttlMs);
+    // However short his patience, the backend gets the time of one attempt to answer.
+    if (!waiter.request.queued && waitedMs < leastMs) return scheduler.set(waiter, waiter.startedAt + leastMs);
     core.leave(slot, waiter);
-    if (failure === undefined) waiter.reject(timedOut(slot.key, adapter.name, waitedMs));
-    else waiter.reject(unreachable(slot.key, adapter.name, waitedMs, failure));
+    if (waiter.request.queued) waiter.reject(timedOut(slot.key, adapter.name, waitedMs));
+    else waiter.reject(unreachable(slot.key, adapter.name, waitedMs, waiter.failure ?? noAnswer(waitedMs)));
   }
 
   return { enter, onTime };

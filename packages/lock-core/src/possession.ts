@@ -43,6 +43,7 @@ export function detach(core: Core, slot: Slot, waiter: Waiter): void {
 /** Takes a waiter off the queue without the lock, and sees to what was asked for him: it may still be granted. */
 export function leave(core: Core, slot: Slot, waiter: Waiter): void {
   detach(core, slot, waiter);
+  waiter.request.abandon();
   if (waiter.withdraw !== undefined) waiter.withdraw();
   else if (waiter.request.unanswered > 0) core.reaper.add(waiter.request);
   core.advance(slot);

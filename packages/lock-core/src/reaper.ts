@@ -29,6 +29,7 @@ interface Case extends TimedEntry {
 export function createReaper(core: Core): Reaper {
   const open = new Set<Case>();
   let onDrained: (() => void)[] = [];
+  let over = false;
   const { adapter, scheduler, settings } = core;
   const now = settings.clock.now;
 
@@ -88,6 +89,7 @@ export function createReaper(core: Core): Reaper {
 
   return {
     add(request) {
+      if (over) return;
       const item: Case = {
         request,
         giveUpAt: Math.max(request.sentAt, now()) + request.ttlMs + settings.backendTimeoutMs,
@@ -107,6 +109,10 @@ export function createReaper(core: Core): Reaper {
     async drained() {
       if (open.size === 0) return;
       await new Promise<void>((resolve) => onDrained.push(resolve));
+    },
+    close() {
+      over = true;
+      for (const item of open) close(item, 'given-up');
     },
   };
 }

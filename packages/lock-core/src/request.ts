@@ -14,12 +14,18 @@ export class AcquireRequest implements AcquireAttempt {
   unanswered = 0;
   /** Monotonic ms of the last send. */
   sentAt = 0;
+  /** The backend has confirmed a place in its queue. */
+  queued = false;
   #controller: AbortController | undefined;
 
   constructor(key: string, ttlMs: number, tokens: number) {
     this.key = key;
     this.ttlMs = ttlMs;
     this.tokens = tokens;
+  }
+
+  onQueued(): void {
+    this.queued = true;
   }
 
   /** Made on demand: a signal costs more than all the rest of an uncontended acquisition. */
@@ -29,7 +35,7 @@ export class AcquireRequest implements AcquireAttempt {
   }
 
   /** Tells the adapter that nobody wants the answer any more. */
-  abandon(reason: unknown): void {
-    this.#controller?.abort(reason);
+  abandon(): void {
+    this.#controller?.abort();
   }
 }

@@ -14,7 +14,7 @@ export interface Scheduler {
   /** Enters the entry, or moves it. */
   set(entry: TimedEntry, at: number): void;
   clear(entry: TimedEntry): void;
-  /** Forgets everything, and takes in nothing more. */
+  /** Takes in nothing more, and calls the time on all that still waits, so that no promise stays open. */
   close(): void;
 }
 
@@ -90,12 +90,15 @@ export function createScheduler(clock: Clock): Scheduler {
     // Until the due ones are through, `set` must not arm: the loop below and the `arm` after it see every entry.
     armedFor = Number.NEGATIVE_INFINITY;
     const now = clock.now();
-    for (let first = heap[0]; first !== undefined && first.at <= now; first = heap[0]) {
-      clear(first);
-      first.fire(now);
+    try {
+      for (let first = heap[0]; first !== undefined && first.at <= now; first = heap[0]) {
+        clear(first);
+        first.fire(now);
+      }
+    } finally {
+      armedFor = Number.POSITIVE_INFINITY;
+      arm();
     }
-    armedFor = Number.POSITIVE_INFINITY;
-    arm();
   }
 
   return {
@@ -109,8 +112,12 @@ export function createScheduler(clock: Clock): Scheduler {
     clear,
     close() {
       open = false;
-      for (const entry of heap.splice(0)) entry.heapIndex = -1;
       if (timer !== undefined) clock.clearTimeout(timer);
+      const now = clock.now();
+      for (const entry of heap.splice(0)) {
+        entry.heapIndex = -1;
+        entry.fire(now);
+      }
     },
   };
 }

@@ -9,8 +9,8 @@ export class Slot {
   last: Waiter | undefined;
   /** Attempts under way outside of the queue (`tryAcquire`, native queues): they keep the slot alive. */
   visitors = 0;
-  /** Monotonic ms of the backend's last definite answer about this key. */
-  answeredAt: number = Number.NEGATIVE_INFINITY;
+  /** Since when the backend has not answered about this key, as the last waiter found who gave up on it. */
+  silentSince: number | undefined;
   /** How long the backend last took to answer. */
   roundTripMs = 0;
   /** Until then other processes have the first go: set at the end of a local run. */

@@ -21,6 +21,8 @@ export class Waiter implements TimedEntry {
   request: AcquireRequest;
   /** Counts the attempts, to know an old answer from a new one. */
   round = 0;
+  /** Since when he has been asking without an answer. */
+  silentSince: number | undefined;
   /** Failures since the last answer. */
   failures = 0;
   /** Why the last attempt got no answer; `undefined` after an answer. */

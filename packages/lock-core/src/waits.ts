@@ -14,10 +14,8 @@ const spread = (ms: number): number => ms + (ms * randomInt(1_000)) / 5_000;
 
 /** How long to sleep before a busy lock is looked at again without a hint. */
 export function pollMs(slot: Slot, round: number, retryAfterMs: number | undefined): number {
-  const fallbackMs =
-    slot.watching || slot.watch !== undefined
-      ? slowPollMs
-      : Math.min(fastestPollMs * 2 ** Math.min(round, 10), slowestPollMs);
+  const fastMs = Math.min(fastestPollMs * 2 ** Math.min(round, 10), slowestPollMs);
+  const fallbackMs = slot.watching ? slowPollMs : fastMs;
   const soonest = retryAfterMs === undefined || retryAfterMs < 0 ? Number.POSITIVE_INFINITY : retryAfterMs + 1;
   return Math.min(spread(fallbackMs), soonest);
 }

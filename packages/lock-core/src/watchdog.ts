@@ -46,6 +46,7 @@ export function createWatchdog(core: Core): Watchdog {
         // From the send on the backend may count the shorter time, so we do, before any answer.
         lease.ttlMs = ttlMs;
         lease.deadline = Math.min(lease.deadline, leaseDeadline(sentAt, ttlMs, ttlMs));
+        schedule(lease);
       }
       const failure = await renewals.send([lease], ttlMs);
       if (failure === undefined && hold.state === 'held') {

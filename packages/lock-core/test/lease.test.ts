@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest';
+import { createLocks, isLockError, type LocksOptions } from '../src/index.ts';
+import { manualClock } from '../src/testing.ts';
+import { faultyAdapter } from './support/faulty-adapter.ts';
+import { codeOf, follow } from './support/outcome.ts';
+
+function setUp(options: LocksOptions = {}) {
+  const clock = manualClock();
+  const adapter = faultyAdapter(clock);
+  return { clock, adapter, locks: createLocks(adapter, { ttlMs: 3_000, clock, ...options }) };
+}
+
+describe('the lease', () => {
+  it('H47: counts from before the send, less drift', async () => {
+    const { clock, adapter, locks } = setUp();
+    adapter.next('tryAcquire', { replyAfterMs: 800 });
+    const waiting = follow(locks.acquire('k'));
+    await clock.advance(800);
+    const lock = waiting.value!;
+    expect(lock.remainingMs).toBe(3_000 - 800 - 32);
+  });
+
+  it('H28: a grant that comes after its own lease is none; it is cleaned up and asked for anew', async () => {
+    const { clock, adapter, locks } = setUp({ attemptTimeoutMs: 60_000 });
+    adapter.next('tryAcquire', { replyAfterMs: 2_980 });
+    const waiting = follow(locks.acquire('k'));
+    await clock.advance(2_980);
+    expect(waiting.state).toBe('pending');
+    expect(adapter.count('release')).toBe(1);
+    await clock.advance(100);
+    expect(waiting.state).toBe('resolved');
+    const owners = adapter.calls.filter((call) => call.operation === 'tryAcquire').map((call) => call.owner);
+    expect(new Set(owners).size).toBe(2);
+  });
+
+  it('H45: the signal aborts by the clock when renewals hang, before the backend can give the lock away', async () => {
+    const { clock, adapter, locks } = setUp();
+    adapter.otherwise('renew', 'request lost');
+    const lock = await locks.acquire('k');
+    const { signal } = lock;
+    let abortedAt = 0;
+    signal.addEventListener('abort', () => {
+      abortedAt = clock.now();
+    });
+    const begin = clock.now();
+    await clock.advance(2_900);
+    expect(lock.state).toBe('held');
+    await clock.advance(99);
+    expect(lock.state).toBe('lost');
+    expect(abortedAt).toBeGreaterThan(0);
+    expect(abortedAt).toBeLessThan(begin + 3_000);
+    expect(isLockError(signal.reason, 'LOCK_LOST')).toBe(true);
+    expect(lock.remainingMs).toBe(0);
+    expect(() => lock.assertHeld()).toThrow(/lost/);
+    expect(await lock.release()).toBe('lost');
+  });
+
+  it('H48: after a stall the first look sees the loss, before any timer has fired', async () => {
+    const { clock, locks } = setUp();
+    const lock = await locks.acquire('k');
+    const { signal } = lock;
+    clock.stall(6_000);
+    expect(lock.remainingMs).toBe(0);
+    expect(lock.state).toBe('lost');
+    expect(signal.aborted).toBe(true);
+    expect(() => lock.assertHeld()).toThrow(/LOCK_LOST|lost/);
+  });
+
+  it('H48: a signal first asked for after the stall is aborted already', async () => {
+    const { clock, locks } = setUp();
+    const lock = await locks.acquire('k');
+    clock.stall(6_000);
+    expect(lock.signal.aborted).toBe(true);
+  });
+
+  it('H49: a step of the wall clock neither ends nor prolongs a lease; it renews at once', async () => {
+    const { clock, adapter, locks } = setUp();
+    const lock = await locks.acquire('k');
+    clock.stepWall(3_600_000);
+    expect(lock.state).toBe('held');
+    const before = adapter.count('renew');
+    await clock.advance(1_000);
+    expect(adapter.count('renew')).toBeGreaterThan(before);
+    expect(lock.state).toBe('held');
+    clock.stepWall(-7_200_000);
+    await clock.advance(5_000);
+    expect(lock.state).toBe('held');
+  });
+
+  it('a machine that slept renews before it trusts the lease, and learns of the take-over', async () => {
+    const { clock, adapter, locks } = setUp({ ttlMs: 30_000 });
+    const lock = await locks.acquire('k');
+    // The backend counted on while this machine's monotonic clock stood still.
+    await adapter.backend.forceRelease?.('k');
+    clock.stepWall(60_000);
+    await clock.advance(1_100);
+    expect(lock.state).toBe('lost');
+  });
+
+  it('autoRenew false: ends by itself, and the backend is told', async () => {
+    const { clock, adapter, locks } = setUp();
+    const lock = await locks.acquire('k', { autoRenew: false });
+    await clock.advance(2_968);
+    expect(lock.state).toBe('lost');
+    expect(adapter.count('renew')).toBe(0);
+    expect(await adapter.backend.inspect?.('k')).toBe(undefined);
+  });
+
+  it('H9: a TTL past 2^31-1 ms spins no timer', async () => {
+    const { clock, adapter, locks } = setUp();
+    await locks.acquire('k', { ttlMs: 30 * 24 * 3_600_000 });
+    await clock.advance(10_000);
+    expect(adapter.count('renew')).toBe(0);
+  });
+
+  it('renew: prolongs at once, with another length too', async () => {
+    const { clock, adapter, locks } = setUp();
+    const lock = await locks.acquire('k', { autoRenew: false });
+    await clock.advance(1_000);
+    await lock.renew(10_000);
+    expect(lock.remainingMs).toBe(10_000 - 102);
+    await lock.renew(500);
+    expect(lock.remainingMs).toBe(500 - 7);
+    expect((await adapter.backend.inspect?.('k'))?.remainingMs).toBe(500);
+  });
+
+  it('renew without an answer: LOCK_BACKEND, the lease stands as it was; a shorter one counts from the send', async () => {
+    const { clock, adapter, locks } = setUp({ ttlMs: 60_000, backendTimeoutMs: 5_000 });
+    const lock = await locks.acquire('k', { autoRenew: false });
+    const before = lock.remainingMs;
+    adapter.otherwise('renew', 'request lost');
+    const renewing = codeOf(lock.renew(90_000));
+    await clock.advance(20_000);
+    expect(await renewing).toBe('LOCK_BACKEND');
+    expect(lock.remainingMs).toBe(before - 20_000);
+    const shorter = codeOf(lock.renew(8_000));
+    await clock.advance(7_000);
+    await shorter;
+    expect(lock.remainingMs).toBeLessThanOrEqual(1_000);
+    expect(lock.state).toBe('held');
+  });
+
+  it('renew of a lost or released lock: LOCK_LOST, and nothing is sent', async () => {
+    const { clock, adapter, locks } = setUp();
+    const lock = await locks.acquire('k');
+    await lock.release();
+    expect(await codeOf(lock.renew())).toBe('LOCK_LOST');
+    const other = await locks.acquire('k');
+    clock.stall(10_000);
+    expect(await codeOf(other.renew())).toBe('LOCK_LOST');
+    expect(adapter.count('renew')).toBe(0);
+  });
+});

@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import { createLocks, type LocksOptions } from '../src/index.ts';
+import { manualClock } from '../src/testing.ts';
+import { type Fate, faultyAdapter } from './support/faulty-adapter.ts';
+
+function setUp(options: LocksOptions = {}) {
+  const clock = manualClock();
+  const adapter = faultyAdapter(clock);
+  return { clock, adapter, locks: createLocks(adapter, { ttlMs: 3_000, clock, ...options }) };
+}
+
+describe('the watchdog', () => {
+  it('renews every third of the lease, for as long as it is held', async () => {
+    const { clock, adapter, locks } = setUp();
+    const lock = await locks.acquire('k');
+    await clock.advance(30_000);
+    expect(lock.state).toBe('held');
+    expect(adapter.count('renew')).toBeGreaterThanOrEqual(29);
+    expect(adapter.count('renew')).toBeLessThanOrEqual(33);
+    expect(await lock.release()).toBe('released');
+  });
+
+  for (const fate of ['request lost', 'reply lost', 'rejected before', 'rejected after'] satisfies Fate[]) {
+    it(`H51, H58: two renewals in three may fail (${fate})`, async () => {
+      const { clock, adapter, locks } = setUp();
+      const lock = await locks.acquire('k');
+      for (let i = 0; i < 10; i += 1) adapter.next('renew', fate, fate, 'ok');
+      await clock.advance(20_000);
+      expect(lock.state).toBe('held');
+    });
+  }
+
+  it('renews over a backend whose every answer is slower than the time-out of a renewal', async () => {
+    const { clock, adapter, locks } = setUp();
+    adapter.otherwise('renew', { replyAfterMs: 700 });
+    const lock = await locks.acquire('k');
+    await clock.advance(20_000);
+    expect(lock.state).toBe('held');
+  });
+
+  it('H52, H53: when all fail, exactly one loss and no unhandled rejection', async () => {
+    const { clock, adapter, locks } = setUp();
+    const unhandled: unknown[] = [];
+    const onUnhandled = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', onUnhandled);
+    const lock = await locks.acquire('k');
+    let losses = 0;
+    lock.signal.addEventListener('abort', () => {
+      losses += 1;
+    });
+    adapter.otherwise('renew', 'rejected before');
+    adapter.otherwise('release', 'rejected before');
+    await clock.advance(60_000);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.off('unhandledRejection', onUnhandled);
+    expect(losses).toBe(1);
+    expect(unhandled).toEqual([]);
+  });
+
+  it('a renewal that the backend denies is a loss at once', async () => {
+    const { clock, adapter, locks } = setUp();
+    const lock = await locks.acquire('k');
+    await adapter.backend.forceRelease?.('k');
+    await clock.advance(1_000);
+    expect(lock.state).toBe('lost');
+  });
+
+  it('H50: maxHoldMs ends a hung hold, and a waiter gets in', async () => {
+    const { clock, adapter, locks } = setUp();
+    const hung = await locks.acquire('k', { maxHoldMs: 5_000 });
+    const other = createLocks(adapter.backend, { clock, ttlMs: 3_000 });
+    await clock.advance(4_990);
+    expect(hung.state).toBe('held');
+    await clock.advance(20);
+    expect(hung.state).toBe('lost');
+    expect(await other.tryAcquire('k')).toBeDefined();
+  });
+
+  it('H54: no command after the release, also with a renewal on its way', async () => {
+    const { clock, adapter, locks } = setUp();
+    const lock = await locks.acquire('k');
+    adapter.next('renew', { arrivesAfterMs: 200 });
+    await clock.advance(1_000);
+    expect(adapter.count('renew')).toBe(1);
+    await lock.release();
+    const calls = adapter.calls.length;
+    await clock.advance(20_000);
+    expect(adapter.calls.length).toBe(calls);
+    expect(await adapter.backend.inspect?.('k')).toBe(undefined);
+  });
+
+  it('H10: a small TTL makes no hot loop', async () => {
+    for (const ttlMs of [50, 200, 1_000]) {
+      const { clock, adapter, locks } = setUp({ ttlMs });
+      await locks.acquire('k');
+      await clock.advance(ttlMs * 10);
+      expect(adapter.count('renew')).toBeLessThanOrEqual(50);
+    }
+  });
+
+  it('renews what is due at about the same time together', async () => {
+    const { clock, adapter, locks } = setUp();
+    for (let i = 0; i < 500; i += 1) await locks.acquire(`k${i}`);
+    await clock.advance(30_000);
+    expect(adapter.count('renew')).toBe(0);
+    expect(adapter.count('renewMany')).toBeLessThanOrEqual(33);
+    await locks.close();
+  });
+
+  it('H54: one lease of a batch may go while the batch is on its way', async () => {
+    const { clock, adapter, locks } = setUp();
+    const first = await locks.acquire('a');
+    const second = await locks.acquire('b');
+    adapter.next('renewMany', { replyAfterMs: 100 });
+    await clock.advance(1_000);
+    await first.release();
+    await clock.advance(10_000);
+    expect(first.state).toBe('released');
+    expect(second.state).toBe('held');
+  });
+
+  it('a batch with an outcome missing loses nobody', async () => {
+    const { clock, adapter } = setUp();
+    const short = { ...adapter, renewMany: async () => [] };
+    const others = createLocks(short, { clock, ttlMs: 3_000 });
+    const first = await others.acquire('a');
+    const second = await others.acquire('b');
+    await clock.advance(1_200);
+    expect([first.state, second.state]).toEqual(['held', 'held']);
+    await others.close();
+  });
+});
