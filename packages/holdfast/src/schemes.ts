@@ -111,7 +111,7 @@ function redlock(name: string, clients: readonly AdapterPackage[]): Scheme {
     async open(url, { tls, ...options }) {
       needHosts(url, example);
       const { username, password } = url;
-      return openInstalled(clients, { nodes: withPorts(url, 6_379), username, password, tls, options });
+      return openInstalled(clients, { nodes: withPorts(url, 6_379), username, password, tls }, options);
     },
   };
 }
@@ -133,13 +133,13 @@ const zookeeper: Scheme = {
     const chroot = url.path === '' ? undefined : `/${url.path}`;
     const credentials = `${url.username ?? ''}:${url.password ?? ''}`;
     const auth = credentials === ':' ? undefined : { scheme: 'digest', credentials };
-    return openInstalled([zookeeperPackage], { servers, chroot, options: { ...options, auth } });
+    return openInstalled([zookeeperPackage], { servers, chroot }, { ...options, auth });
   },
 };
 
 const etcd: Scheme = {
   example: 'etcd://user:password@host:2379,host:2379/prefix',
-  options: { tls: 'boolean' },
+  options: { tls: 'boolean', callTimeout: 'duration' },
   gives: {
     fencing: true,
     fairness: 'fifo',
@@ -151,9 +151,10 @@ const etcd: Scheme = {
   async open(url, { tls, ...options }) {
     needHosts(url, etcd.example);
     const hosts = withPorts(url, 2_379).map(hostAndPort);
-    const prefix = url.path === '' ? undefined : url.path;
+    // A prefix ends in a slash, as the default one does: `app` would have `apple` among its keys.
+    const prefix = url.path === '' ? undefined : `${url.path.replace(/\/+$/, '')}/`;
     const { username, password } = url;
-    return openInstalled([etcdPackage], { hosts, prefix, username, password, tls, options });
+    return openInstalled([etcdPackage], { hosts, prefix, username, password, tls }, options);
   },
 };
 
