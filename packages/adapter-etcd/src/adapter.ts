@@ -1,0 +1,140 @@
+import type {
+  AcquireAttempt,
+  AcquireOutcome,
+  Capabilities,
+  HoldRef,
+  LockAdapter,
+  LockInfo,
+  ReleaseOutcome,
+  RenewOutcome,
+} from '@holdfast/lock-core';
+import { acquiring, assertLeased, type Backend, placeRequest } from './backend.ts';
+import { createEndpoints } from './endpoints.ts';
+import { lockKeys } from './keys.ts';
+import { createLeases, slackMs } from './leases.ts';
+import { type EtcdLockOptions, etcdLockSettings } from './options.ts';
+import { createPlaces } from './places.ts';
+import { enqueue } from './queue.ts';
+import { renewMany } from './renewal.ts';
+import { deleteSeen, findHolder, giveUp, rehouse, takeIfFree } from './requests.ts';
+import { createWatches } from './watches.ts';
+
+// etcd looks for ended leases every 500 ms, and may be busy.
+const serverLagMs = 1_000;
+
+const capabilities: Capabilities = {
+  fencing: true,
+  fairness: 'fifo',
+  expiry: 'ttl',
+  wakeup: 'push',
+  survivesFailover: true,
+  crossProcess: true,
+  ttl: { minMs: 1_000, granularityMs: 1_000, maxOvershootMs: slackMs + serverLagMs },
+};
+
+/**
+ * Locks on etcd through etcd3; needs etcd 3.4 or newer. A lock is a FIFO queue of keys under `prefix + name + '/'`, in the
+ * order of their creation, all locks of one TTL under one lease.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an option that makes no sense.
+ */
+export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
+  const { prefix, callTimeoutMs, clients, owned } = etcdLockSettings(options);
+  const endpoints = createEndpoints(clients, callTimeoutMs, owned);
+  const places = createPlaces(endpoints);
+  const leases = createLeases(endpoints, (listed) => places.clear(listed));
+  const backend: Backend = { endpoints, keys: lockKeys(prefix), leases, places, watches: createWatches(endpoints) };
+  const { keys, watches } = backend;
+  let closing: Promise<void> | undefined;
+
+  function tryAcquire(attempt: AcquireAttempt): Promise<AcquireOutcome> {
+    return acquiring(backend, attempt, ({ ttlMs, granted }) =>
+      leases.under(ttlMs, async (lease): Promise<AcquireOutcome> => {
+        const place = { ...placeRequest(backend, attempt), leaseId: lease.id, ttlMs };
+        const taken = await endpoints.call((client, options) => takeIfFree(client, options, place));
+        if (taken.holder === undefined) return granted(lease, taken.token);
+        const { holder } = taken;
+        assertLeased(attempt.key, holder);
+        if (!holder.key.equals(place.key)) return { status: 'busy' };
+        // This owner has it already, from a call whose answer was lost (H12).
+        const token = holder.create_revision;
+        const there =
+          holder.lease === lease.id ||
+          (await endpoints.call((client, options) => rehouse(client, options, place, token)));
+        return there ? granted(lease, token) : { status: 'busy' };
+      }),
+    );
+  }
+
+  async function renew(hold: HoldRef, ttlMs: number): Promise<RenewOutcome> {
+    const [outcome] = await renewMany(backend, [hold], ttlMs);
+    return outcome!;
+  }
+
+  async function release(hold: HoldRef): Promise<ReleaseOutcome> {
+    const place = places.begin(keys.place(hold.key, hold.owner));
+    place.over = true;
+    place.lease = undefined;
+    // If there is no answer, its key is deleted all the same.
+    place.wantedUntil = performance.now();
+    try {
+      const held = await endpoints.call((client, options) => giveUp(client, options, placeRequest(backend, hold)));
+      places.forget(place);
+      return held ? 'released' : 'not-held';
+    } finally {
+      places.end(place);
+    }
+  }
+
+  async function inspect(key: string): Promise<LockInfo | undefined> {
+    const found = await endpoints.call((client, options) => findHolder(client, options, keys.range(key)));
+    if (found === undefined) return undefined;
+    const { holder } = found;
+    assertLeased(key, holder);
+    const { TTL } = await endpoints.call((client, options) =>
+      client.leaseClient.leaseTimeToLive({ ID: holder.lease }, options),
+    );
+    const own = places.get(holder.key.toString());
+    // Others' locks are under leases that are longer than their TTL, which is the value of the key.
+    const most = own === undefined ? Number(holder.value.toString()) : own.wantedUntil - performance.now();
+    const leftMs = Number(TTL) * 1_000;
+    return {
+      key,
+      owner: keys.ownerOf(key, holder.key),
+      remainingMs: Math.max(0, most > 0 ? Math.min(leftMs, most) : leftMs),
+      fencingToken: BigInt(holder.create_revision),
+      waiters: found.places - 1,
+    };
+  }
+
+  async function forceRelease(key: string): Promise<boolean> {
+    const found = await endpoints.call((client, options) => findHolder(client, options, keys.range(key)));
+    if (found === undefined) return false;
+    assertLeased(key, found.holder);
+    await endpoints.call((client, options) => deleteSeen(client, options, found.holder));
+    return true;
+  }
+
+  async function closeAll(): Promise<void> {
+    // Sent before everything else is refused; what is held ends with its lease.
+    const revoked = leases.revokeUnused((lease) => places.uses(lease));
+    places.close();
+    watches.close();
+    await Promise.all([revoked, endpoints.close()]);
+  }
+
+  return {
+    name: 'etcd',
+    capabilities,
+    tryAcquire,
+    renew,
+    release,
+    enqueue: (attempt, signal) => enqueue(backend, attempt, signal),
+    renewMany: (holds, ttlMs) => renewMany(backend, holds, ttlMs),
+    inspect,
+    forceRelease,
+    close() {
+      closing ??= closeAll();
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import { type AcquireAttempt, type Granted, type HoldRef, LockError } from '@holdfast/lock-core';
+import type { Endpoints } from './endpoints.ts';
+import { foreignKey } from './errors.ts';
+import type { LockKeys } from './keys.ts';
+import { type Leases, wholeTtl } from './leases.ts';
+import type { Place, Places } from './places.ts';
+import type { PlaceRequest } from './requests.ts';
+import type { SharedLease } from './shared-lease.ts';
+import type { Watches } from './watches.ts';
+
+/** What the operations of an adapter share. */
+export interface Backend {
+  readonly endpoints: Endpoints;
+  readonly keys: LockKeys;
+  readonly leases: Leases;
+  readonly places: Places;
+  readonly watches: Watches;
+}
+
+/** What a request about one owner's place says in any case. */
+export function placeRequest(backend: Backend, { key, owner }: HoldRef): Omit<PlaceRequest, 'leaseId' | 'ttlMs'> {
+  return { range: backend.keys.range(key), key: Buffer.from(backend.keys.place(key, owner)) };
+}
+
+/** One acquisition under way. */
+export interface Acquisition {
+  readonly calledAt: number;
+  readonly ttlMs: number;
+  readonly place: Place;
+  /** Takes the grant in. The TTL counts from `since`, monotonic ms: default the call (H47), later for one that waited. */
+  granted(lease: SharedLease, token: string, since?: number): Granted;
+}
+
+/**
+ * Runs an acquisition of one owner. From before the send until the outcome is known its key counts as wanted; with no answer,
+ * the key is deleted after a TTL unless the owner asks again before (H80).
+ */
+export async function acquiring<T>(
+  backend: Backend,
+  attempt: AcquireAttempt,
+  run: (acquisition: Acquisition) => Promise<T>,
+): Promise<T> {
+  const calledAt = performance.now();
+  const { places, endpoints, keys } = backend;
+  if (endpoints.closed !== undefined) throw endpoints.closed;
+  attempt.signal.throwIfAborted();
+  const key = keys.place(attempt.key, attempt.owner);
+  await places.get(key)?.burial;
+  const ttlMs = wholeTtl(attempt.ttlMs);
+  const place = places.begin(key);
+  const granted = (lease: SharedLease, token: string, since = calledAt): Granted => {
+    assertWanted(place);
+    const until = Math.min(lease.goodUntil, since + ttlMs);
+    places.hold(place, lease, token, since, until);
+    return { status: 'granted', fencingToken: BigInt(token), validForMs: until - calledAt };
+  };
+  try {
+    assertWanted(place);
+    return await run({ calledAt, ttlMs, place, granted });
+  } catch (error) {
+    // The owner may ask again after a call without an answer, but not after a definite one.
+    const wantedMs = error instanceof LockError && !error.retryable ? 0 : ttlMs;
+    place.wantedUntil = Math.max(place.wantedUntil, calledAt + wantedMs);
+    throw error;
+  } finally {
+    places.end(place);
+  }
+}
+
+/** A deletion without an answer may still come in, so this owner gets nothing any more. */
+function assertWanted(place: Place): void {
+  if (place.over) throw new Error('this owner has been released, or was without an answer for longer than its TTL');
+}
+
+/** Refuses to wait for a key that never goes. */
+export function assertLeased(name: string, { key, lease }: { key: Buffer; lease: string }): void {
+  if (lease === '0') throw foreignKey(name, key);
+}

@@ -1,0 +1,56 @@
+import { LockError } from '@holdfast/lock-core';
+import {
+  EtcdAuthenticationFailedError,
+  EtcdPermissionDeniedError,
+  EtcdUserNotFoundError,
+  GRPCFailedPreconditionError,
+  GRPCGenericError,
+} from 'etcd3';
+
+/** A call had no answer when its time was up. */
+export class NoAnswer extends Error {
+  constructor(withinMs: number) {
+    super(`etcd gave no answer within ${withinMs} ms`);
+  }
+}
+
+/** The place in the queue is gone, and with it the turn (H77). */
+export const placeLost = (name: string, why: string): Error =>
+  new Error(`the place in the queue of lock ${JSON.stringify(name)} on etcd is gone: ${why}`);
+
+export const closed = (): LockError =>
+  new LockError('LOCK_CLOSED', 'This etcd lock adapter is closed: open a new one.');
+
+/** A key of the lock that no lock client wrote, since it has no lease; nobody may touch it (H25). */
+export function foreignKey(name: string, key: Buffer): LockError {
+  return new LockError(
+    'LOCK_FOREIGN_KEY',
+    `etcd key ${JSON.stringify(key.toString())} has no lease, so it is data and not a lock; it was left untouched. ` +
+      'Use another name, or another prefix for all locks.',
+    { key: name },
+  );
+}
+
+/** Whether another member of the cluster may answer what this one did not. */
+export function isMemberFailure(error: unknown): boolean {
+  return error instanceof NoAnswer || error instanceof GRPCGenericError;
+}
+
+/**
+ * A definite refusal of the credentials or rights as a `LockError`, since asking again changes nothing; any other error as
+ * it is, which means "unknown" and may be tried again.
+ */
+export function readable(error: unknown): unknown {
+  const refused =
+    error instanceof EtcdAuthenticationFailedError ||
+    error instanceof EtcdPermissionDeniedError ||
+    error instanceof EtcdUserNotFoundError ||
+    (error instanceof GRPCFailedPreconditionError && error.message.includes('authentication is not enabled'));
+  if (!refused) return error;
+  return new LockError(
+    'LOCK_BACKEND',
+    `etcd refuses access: ${error.message.replace(/^.*etcdserver: /, '')}. ` +
+      'Check the user name, the password, and the role: it needs to read and write all keys under the prefix of the locks.',
+    { retryable: false },
+  );
+}

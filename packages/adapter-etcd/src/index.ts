@@ -1,0 +1,3 @@
+export { etcdAdapter } from './adapter.ts';
+export { type EtcdTarget, openEtcd } from './open.ts';
+export type { EtcdLockOptions, EtcdTls } from './options.ts';

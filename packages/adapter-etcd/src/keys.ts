@@ -1,0 +1,34 @@
+/** Where a lock's places are in etcd: one key for each hold and each waiter, `prefix + name + '/' + owner`. */
+export interface LockKeys {
+  /** The range of all places of a lock. */
+  range(name: string): KeyRange;
+  /** The key of one owner's place. */
+  place(name: string, owner: string): string;
+  /** The owner whose place a key of the lock is. */
+  ownerOf(name: string, key: Buffer): string;
+}
+
+/** The keys from `key` up to `range_end`, as etcd takes them. */
+export interface KeyRange {
+  readonly key: Buffer;
+  readonly range_end: Buffer;
+}
+
+// A name has no slash of its own then, so no lock's range holds another lock's keys, and two names never share one.
+const encoded = (name: string): string => name.replace(/[%/]/g, (sign) => (sign === '%' ? '%25' : '%2F'));
+
+/** Maps lock names and owners to keys under `prefix`; this is also how etcd's own clients lay out a mutex. */
+export function lockKeys(prefix: string): LockKeys {
+  const folder = (name: string): string => `${prefix}${encoded(name)}/`;
+  return {
+    range(name) {
+      const key = Buffer.from(folder(name));
+      const range_end = Buffer.from(key);
+      // '0' is the sign after '/'.
+      range_end[range_end.length - 1] = 0x30;
+      return { key, range_end };
+    },
+    place: (name, owner) => folder(name) + owner,
+    ownerOf: (name, key) => key.toString().slice(folder(name).length),
+  };
+}

@@ -1,0 +1,125 @@
+import { rootCertificates } from 'node:tls';
+import { LockError, systemClock } from '@holdfast/lock-core';
+import { Etcd3, type IOptions } from 'etcd3';
+
+/** Options of `etcdAdapter`. Either `hosts` or `client` says where etcd is. */
+export interface EtcdLockOptions {
+  /**
+   * The members of the cluster, each `host:port`, default `127.0.0.1:2379`. One is used while it answers; more survive the
+   * loss of that one.
+   */
+  readonly hosts?: string | readonly string[] | undefined;
+  /** A client of yours instead; it is never closed. Turn its fault handling off, since it retries and withholds calls by itself. */
+  readonly client?: Etcd3 | undefined;
+  /**
+   * What begins the key of every lock, default `locks/`. Applications that share a cluster want different ones, neither of
+   * which begins with the other.
+   */
+  readonly prefix?: string | undefined;
+  /** User of etcd's own authentication; needs `password`. */
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** Default false. True trusts the system's authorities; PEM texts name another one, or the client's own certificate. */
+  readonly tls?: boolean | EtcdTls | undefined;
+  /**
+   * How long one call may take in ms, default 2,000. Shorter finds a dead member sooner, longer bears a slower network; keep
+   * it below the shortest TTL.
+   */
+  readonly callTimeoutMs?: number | undefined;
+}
+
+/** PEM texts for TLS. */
+export interface EtcdTls {
+  /** Whom to trust; default the system's authorities. */
+  readonly ca?: string | Buffer | undefined;
+  /** The client's certificate; needs `key`. */
+  readonly cert?: string | Buffer | undefined;
+  readonly key?: string | Buffer | undefined;
+}
+
+/** The options with their defaults. */
+export interface EtcdLockSettings {
+  readonly prefix: string;
+  readonly callTimeoutMs: number;
+  /** One client for each member, or the caller's. */
+  readonly clients: readonly Etcd3[];
+  readonly owned: boolean;
+}
+
+const names = ['hosts', 'client', 'prefix', 'username', 'password', 'tls', 'callTimeoutMs'];
+
+/** Checks the options, fills in the defaults, and makes the clients; connecting goes on in the background. */
+export function etcdLockSettings(options: EtcdLockOptions): EtcdLockSettings {
+  for (const name in options) {
+    if (!names.includes(name))
+      throw refused(`there is no option ${JSON.stringify(name)}; the options are ${names.join(', ')}`);
+  }
+  const { client, prefix = 'locks/', callTimeoutMs = 2_000 } = options;
+  if (typeof prefix !== 'string' || prefix === '') throw refused('prefix must be a text that is not empty');
+  if (!Number.isSafeInteger(callTimeoutMs) || callTimeoutMs < 1 || callTimeoutMs > 5_000) {
+    throw refused(`callTimeoutMs must be a whole number of ms from 1 to 5,000, got ${String(callTimeoutMs)}`);
+  }
+  const common = { prefix, callTimeoutMs };
+  if (client === undefined) return { ...common, clients: connect(options, callTimeoutMs), owned: true };
+  for (const name of ['hosts', 'username', 'password', 'tls'] as const) {
+    if (options[name] !== undefined) throw refused(`${name} goes without client: a client has its own`);
+  }
+  return { ...common, clients: [client], owned: false };
+}
+
+function connect(options: EtcdLockOptions, callTimeoutMs: number): Etcd3[] {
+  const { hosts = '127.0.0.1:2379', username, password, tls = false } = options;
+  const list = typeof hosts === 'string' ? [hosts] : [...hosts];
+  if (list.length === 0 || list.some((host) => typeof host !== 'string' || host === '')) {
+    throw refused('hosts must name at least one host:port');
+  }
+  if ((username === undefined) !== (password === undefined)) throw refused('username and password need each other');
+  const bare = list.map((host) => host.replace(/^https?:\/\//, ''));
+  const secure = tls !== false || list.some((host) => host.startsWith('https://'));
+  const shared: Omit<IOptions, 'hosts'> = {
+    credentials: secure ? credentials(tls === false || tls === true ? {} : tls) : undefined,
+    auth:
+      username === undefined || password === undefined
+        ? undefined
+        : { username, password, callOptions: () => ({ deadline: systemClock.wallNow() + callTimeoutMs }) },
+    grpcOptions,
+    faultHandling: { host: () => noPolicy, global: noPolicy },
+  };
+  return bare.map((host) => new Etcd3({ ...shared, hosts: host }));
+}
+
+/** How a connection is kept: a dead one is found by pings (etcd allows one in 5 s), a lost one is made anew at once. */
+const grpcOptions: IOptions['grpcOptions'] = {
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  // The list of a lease's keys grows with the locks that are held.
+  'grpc.max_receive_message_length': -1,
+};
+
+type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
+
+const unheard = (): { dispose(): void } => ({ dispose() {} });
+
+/** Neither the library's retries, which hide that a request went out twice, nor its circuit breaker, which withholds calls. */
+const noPolicy: Policy = {
+  _altReturn: undefined as never,
+  onSuccess: unheard,
+  onFailure: unheard,
+  execute: async (run, signal = new AbortController().signal) => run({ signal }),
+};
+
+function credentials({ ca, cert, key }: EtcdTls): IOptions['credentials'] {
+  if ((cert === undefined) !== (key === undefined)) throw refused('tls.cert and tls.key need each other');
+  return {
+    rootCertificate: Buffer.from(ca ?? rootCertificates.join('\n')),
+    privateKey: key === undefined ? undefined : Buffer.from(key),
+    certChain: cert === undefined ? undefined : Buffer.from(cert),
+  };
+}
+
+function refused(rule: string): LockError {
+  return new LockError('LOCK_INVALID_ARGUMENT', `etcd: ${rule}.`);
+}

@@ -1,0 +1,134 @@
+import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-core';
+import { type Acquisition, acquiring, assertLeased, type Backend, placeRequest } from './backend.ts';
+import { placeLost } from './errors.ts';
+import type { KeyRange } from './keys.ts';
+import { find, lookUp, type Standing, takePlace } from './requests.ts';
+import type { SharedLease } from './shared-lease.ts';
+
+// Without any answer for this long nobody knows whether the place still stands, so the wait is given up.
+const patienceMs = 5_000;
+const firstPauseMs = 50;
+const longestPauseMs = 500;
+
+/** Waits for the lock in etcd's order of creation, with an eye only on the place directly ahead (H39). */
+export function enqueue(backend: Backend, attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted> {
+  if (signal.aborted) return Promise.reject(signal.reason);
+  return acquiring(backend, attempt, async (acquisition) => {
+    const { lease, standing } = await enter(backend, attempt, acquisition.ttlMs);
+    if (standing.ahead === undefined) return acquisition.granted(lease, standing.token);
+    return wait(backend, attempt, signal, acquisition, lease, standing);
+  });
+}
+
+async function enter(
+  backend: Backend,
+  attempt: AcquireAttempt,
+  ttlMs: number,
+): Promise<{ lease: SharedLease; standing: Standing }> {
+  const place = placeRequest(backend, attempt);
+  return backend.leases.under(ttlMs, async (lease) => {
+    const standing = await backend.endpoints.call((client, options) =>
+      takePlace(client, options, { ...place, leaseId: lease.id, ttlMs }),
+    );
+    return { lease, standing: standing ?? (await resume(backend, place, lease)) };
+  });
+}
+
+/** An owner that asks again keeps its place. */
+async function resume(
+  { endpoints }: Backend,
+  place: { key: Buffer; range: KeyRange },
+  lease: SharedLease,
+): Promise<Standing> {
+  const own = await endpoints.call((client, options) => find(client, options, place.key));
+  const token = own?.lease === lease.id ? own.create_revision : undefined;
+  const standing = token && (await endpoints.call((client, options) => lookUp(client, options, place, token)));
+  if (!standing) throw new Error('this owner has a place in the queue already, under another lease');
+  return standing;
+}
+
+async function wait(
+  backend: Backend,
+  attempt: AcquireAttempt,
+  signal: AbortSignal,
+  { place, ttlMs, granted }: Acquisition,
+  lease: SharedLease,
+  first: Standing,
+): Promise<Granted> {
+  const { endpoints, watches } = backend;
+  const request = placeRequest(backend, attempt);
+  const { token } = first;
+  let wake = (): void => {};
+  const rouse = (): void => wake();
+  place.wake = rouse;
+  signal.addEventListener('abort', rouse);
+  const leave = lease.attend(rouse);
+
+  /** Sleeps until something happens, unless it has happened already. */
+  function sleep(begin: (resolve: () => void) => () => void): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const stop = begin(() => wake());
+      wake = () => {
+        wake = () => {};
+        stop();
+        resolve();
+      };
+      if (signal.aborted || place.over || lease.ended || endpoints.closed !== undefined) wake();
+    });
+  }
+
+  /** Throws when waiting on makes no sense. */
+  async function check(): Promise<void> {
+    if (endpoints.closed !== undefined) throw endpoints.closed;
+    if (signal.aborted) {
+      await endpoints.call((client, options) => client.kv.deleteRange({ key: request.key }, options));
+      backend.places.forget(place);
+      throw signal.reason;
+    }
+    if (place.over) throw placeLost(attempt.key, 'it was given up');
+    if (lease.ended) throw placeLost(attempt.key, 'its lease has ended');
+    const silentMs = performance.now() - lease.answeredAt;
+    if (performance.now() >= lease.goodUntil || silentMs > patienceMs) {
+      throw placeLost(attempt.key, `etcd has not answered for ${Math.round(silentMs)} ms`);
+    }
+  }
+
+  /** Repeats what may be repeated until etcd answers, or `check` gives the wait up: a hiccup must not cost the turn. */
+  async function insist<T>(call: () => Promise<T>): Promise<T> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return await call();
+      } catch (error) {
+        if (error instanceof LockError && !error.retryable) throw error;
+      }
+      const pauseMs = Math.min(firstPauseMs * 2 ** Math.min(failures, 10), longestPauseMs);
+      await sleep((resolve) => {
+        const timer = setTimeout(resolve, pauseMs).unref();
+        return () => clearTimeout(timer);
+      });
+      await check();
+    }
+  }
+
+  try {
+    let standing = first;
+    while (standing.ahead !== undefined) {
+      const { ahead, revision } = standing;
+      assertLeased(attempt.key, ahead);
+      await sleep((resolve) => watches.deletion(ahead.key, revision, resolve));
+      await check();
+      // The lease may have ended since the place was taken: what counts is what stands now (H77).
+      const now = await insist(() => endpoints.call((client, options) => lookUp(client, options, request, token)));
+      if (now === undefined) throw placeLost(attempt.key, 'its key was deleted');
+      standing = now;
+    }
+    const since = performance.now();
+    if (lease.goodUntil < since + ttlMs) await insist(() => lease.keepAlive());
+    await check();
+    return granted(lease, token, since);
+  } finally {
+    leave();
+    signal.removeEventListener('abort', rouse);
+    place.wake = undefined;
+  }
+}

@@ -1,0 +1,149 @@
+import type { Etcd3, IKeyValue, IRangeRequest, IRequestOp } from 'etcd3';
+import type { CallOptions } from './endpoints.ts';
+import type { KeyRange } from './keys.ts';
+
+/** One owner's place in a lock's queue, as it is asked for. */
+export interface PlaceRequest {
+  readonly range: KeyRange;
+  readonly key: Buffer;
+  readonly leaseId: string;
+  readonly ttlMs: number;
+}
+
+/** A place that stands in etcd. */
+export interface Standing {
+  /** Its create revision: the fencing token, and the rank in the queue. */
+  readonly token: string;
+  /** Who is directly ahead of it; nobody for the holder. */
+  readonly ahead: IKeyValue | undefined;
+  /** The state of etcd that this was true of; to watch what comes after it misses nothing (H37, H83). */
+  readonly revision: string;
+}
+
+const oldest: IRangeRequest = { sort_target: 'Create', sort_order: 'Ascend', limit: 1, keys_only: true };
+const newest: IRangeRequest = { sort_target: 'Create', sort_order: 'Descend', keys_only: true };
+
+// The TTL is for people who look, and for `inspect`; the lock itself hangs on the lease.
+const put = ({ key, leaseId, ttlMs }: PlaceRequest): IRequestOp => ({
+  request_put: { key, value: Buffer.from(String(ttlMs)), lease: leaseId },
+});
+
+/** Takes the lock if it has neither holder nor waiter; else tells who holds it. */
+export async function takeIfFree(
+  client: Etcd3,
+  options: CallOptions,
+  place: PlaceRequest,
+): Promise<{ token: string; holder: undefined } | { holder: IKeyValue }> {
+  const answer = await client.kv.txn(
+    {
+      // Of a range with no keys at all this is true, and of no other.
+      compare: [{ ...place.range, target: 'Create', result: 'Equal', create_revision: 0 }],
+      success: [put(place)],
+      failure: [{ request_range: { ...place.range, ...oldest } }],
+    },
+    options,
+  );
+  if (answer.succeeded) return { token: answer.header.revision, holder: undefined };
+  return { holder: answer.responses[0]!.response_range.kvs[0]! };
+}
+
+/** Takes a place at the end of the queue; `undefined` when this owner has one already. */
+export async function takePlace(
+  client: Etcd3,
+  options: CallOptions,
+  place: PlaceRequest,
+): Promise<Standing | undefined> {
+  const { key, range } = place;
+  const answer = await client.kv.txn(
+    {
+      compare: [{ key, target: 'Create', result: 'Equal', create_revision: 0 }],
+      // The newest is the one just made, and the other one is ahead of it.
+      success: [put(place), { request_range: { ...range, ...newest, limit: 2 } }],
+    },
+    options,
+  );
+  if (!answer.succeeded) return undefined;
+  const { revision } = answer.header;
+  return { token: revision, ahead: answer.responses[1]!.response_range.kvs[1], revision };
+}
+
+/** Looks where a place stands now; `undefined` when it is gone. */
+export async function lookUp(
+  client: Etcd3,
+  options: CallOptions,
+  { key, range }: { key: Buffer; range: KeyRange },
+  token: string,
+): Promise<Standing | undefined> {
+  const before = String(BigInt(token) - 1n);
+  const answer = await client.kv.txn(
+    {
+      success: [
+        { request_range: { key, keys_only: true } },
+        { request_range: { ...range, ...newest, limit: 1, max_create_revision: before } },
+      ],
+    },
+    options,
+  );
+  const [own, others] = answer.responses.map((response) => response.response_range.kvs);
+  if (own![0]?.create_revision !== token) return undefined;
+  return { token, ahead: others![0], revision: answer.header.revision };
+}
+
+/** Brings a held place under another lease. False, with nothing changed, when it is gone or does not hold the lock. */
+export async function rehouse(
+  client: Etcd3,
+  options: CallOptions,
+  place: PlaceRequest,
+  token: string,
+): Promise<boolean> {
+  const answer = await client.kv.txn(
+    {
+      compare: [
+        { key: place.key, target: 'Create', result: 'Equal', create_revision: token },
+        { ...place.range, target: 'Create', result: 'Greater', create_revision: String(BigInt(token) - 1n) },
+      ],
+      success: [put(place)],
+    },
+    options,
+  );
+  return answer.succeeded;
+}
+
+/** Deletes a place, and tells whether it had held the lock. */
+export async function giveUp(
+  client: Etcd3,
+  options: CallOptions,
+  { key, range }: { key: Buffer; range: KeyRange },
+): Promise<boolean> {
+  const answer = await client.kv.txn(
+    { success: [{ request_range: { ...range, ...oldest } }, { request_delete_range: { key } }] },
+    options,
+  );
+  return answer.responses[0]!.response_range.kvs[0]?.key.equals(key) ?? false;
+}
+
+/** The key as it is, if it is there. */
+export async function find(client: Etcd3, options: CallOptions, key: Buffer): Promise<IKeyValue | undefined> {
+  return (await client.kv.range({ key }, options)).kvs[0];
+}
+
+/** The holder of the lock and how many places there are, the holder's among them. */
+export async function findHolder(
+  client: Etcd3,
+  options: CallOptions,
+  range: KeyRange,
+): Promise<{ holder: IKeyValue; places: number } | undefined> {
+  const { kvs, count } = await client.kv.range({ ...range, ...oldest, keys_only: false }, options);
+  return kvs[0] === undefined ? undefined : { holder: kvs[0], places: Number(count) };
+}
+
+/** Deletes a key if it is still the one that was seen. */
+export async function deleteSeen(client: Etcd3, options: CallOptions, seen: IKeyValue): Promise<void> {
+  await client.kv.txn(
+    {
+      compare: [{ key: seen.key, target: 'Create', result: 'Equal', create_revision: seen.create_revision }],
+      success: [{ request_delete_range: { key: seen.key } }],
+    },
+    options,
+  );
+}
