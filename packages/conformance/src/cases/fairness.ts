@@ -123,4 +123,26 @@ export const fairnessCases: readonly Case[] = [
       await context.assertFree(adapter, key, 'the only waiter was aborted before it began');
     },
   },
+  {
+    id: 'LK-0113',
+    level: 'MUST',
+    title: 'enqueue says that it is queued once the backend has confirmed the place, while the key is still held',
+    needs: ['enqueue'],
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const key = context.key();
+      const hold = await context.take(one, key);
+      let calls = 0;
+      const onQueued = () => {
+        calls++;
+      };
+      const attempt = context.attempt(key, { onQueued });
+      const waiting = context.begin(two.enqueue!(attempt, attempt.signal));
+      await context.eventually('onQueued is called', () => calls > 0, context.timing.graceMs);
+      await context.assertBusy(two, key, 'its holder still has it, and a waiter is queued');
+      await one.release(hold);
+      await context.soon('the queued waiter is granted', waiting, context.timing.graceMs);
+      assert.equal(await two.release(attempt), 'released');
+    },
+  },
 ];

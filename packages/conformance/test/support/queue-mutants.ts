@@ -83,4 +83,12 @@ export const queueMutants: readonly Mutant[] = [
       enqueue: async (attempt, signal) => ({ ...(await right.enqueue!(attempt, signal)), validForMs: 0 }),
     }),
   },
+  {
+    bug: 'the queue never says that a place in it is confirmed',
+    caughtBy: ['LK-0113'],
+    message: /onQueued is called/,
+    mutate: (right) => ({
+      enqueue: (attempt, signal) => right.enqueue!({ ...attempt, onQueued: undefined }, signal),
+    }),
+  },
 ];
