@@ -3,25 +3,12 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { type RedisServer, startRedis, startRedisCluster, startRedisSentinel } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type LocksConfig, openLocks } from '../src/index.ts';
+import { openLocks } from '../src/index.ts';
 import { schemes } from '../src/schemes.ts';
-import { refusal } from './support.ts';
+import { expectExclusion, refusal } from './support.ts';
 
 const password = 'p@ss/w:rd#1 %?';
 const encoded = encodeURIComponent(password);
-
-/** Opens the same configuration twice and sees whether the two exclude each other. */
-async function expectExclusion(config: LocksConfig): Promise<string> {
-  await using first = await openLocks(config);
-  await using second = await openLocks(config);
-  const lock = await first.acquire('excluded');
-  expect(await second.tryAcquire('excluded')).toBeUndefined();
-  expect(await lock.release()).toBe('released');
-  const next = await second.acquire('excluded');
-  expect(next.fencingToken! > lock.fencingToken!).toBe(true);
-  await next.release();
-  return first.adapter.name;
-}
 
 describe.each(['ioredis', 'node-redis'])('redis+%s', (client) => {
   let server: RedisServer;
