@@ -2,9 +2,11 @@ import type { Capabilities, LockAdapter } from '@holdfast/lock-core';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
 import { type Harness, runConformance } from '../src/index.ts';
-import { leftovers, type Mutant, mutants } from './support/mutants.ts';
+import { holdMutants } from './support/hold-mutants.ts';
+import type { Mutant } from './support/mutant.ts';
 import { queueMutants } from './support/queue-mutants.ts';
 import { newTable, tableAdapter, tableCapabilities } from './support/table-adapter.ts';
+import { leftovers, valueMutants } from './support/value-mutants.ts';
 
 vi.setConfig({ maxConcurrency: 16 });
 
@@ -51,6 +53,7 @@ describe('the suite can fail', () => {
     expect(report.ok).toBe(true);
   });
 
+  const mutants = [...holdMutants, ...valueMutants];
   const alone = ({ caughtBy }: Mutant) => caughtBy.includes('LK-0109');
   for (const mutant of mutants.filter((mutant) => !alone(mutant))) {
     it.concurrent(`finds ${mutant.bug}`, () => assertFound(mutant, onTable(mutant.bug, mutant.mutate)));

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AcquireAttempt, Granted, LockAdapter } from '@holdfast/lock-core';
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutant.ts';
 
 const never = new AbortController().signal;
 
