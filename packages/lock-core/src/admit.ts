@@ -25,7 +25,7 @@ export function admitKin(core: Core, slot: Slot, hold: Hold, now: number): void 
   for (let waiter = slot.first; waiter !== undefined; ) {
     const following = waiter.after;
     if (isWithin(waiter.owner, hold.owner)) {
-      core.leave(slot, waiter);
+      core.leave(slot, waiter, now);
       if (waiter.terms.reentrant) waiter.resolve(reenter(core, hold, waiter, now));
       else waiter.reject(selfDeadlock(slot.key));
     }

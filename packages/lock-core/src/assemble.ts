@@ -29,7 +29,7 @@ export function assemble(adapter: LockAdapter, settings: Settings): Parts {
   const core = shared as typeof shared & Core;
   core.lose = (hold, error, backend) => lose(core, hold, error, backend);
   core.giveBack = (hold) => giveBack(core, hold);
-  core.leave = (slot, waiter) => leave(core, slot, waiter);
+  core.leave = (slot, waiter, now) => leave(core, slot, waiter, now);
   core.reaper = createReaper(core);
   core.watchdog = createWatchdog(core);
   const contention = createContention(core);

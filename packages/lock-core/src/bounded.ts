@@ -7,7 +7,7 @@ import type { Scheduler, TimedEntry } from './scheduler.ts';
  */
 export function bounded<T>(
   scheduler: Scheduler,
-  now: () => number,
+  now: number,
   withinMs: number,
   call: () => Promise<T>,
   late?: (answer: T) => void,
@@ -22,20 +22,21 @@ export function bounded<T>(
         reject(noAnswer(withinMs));
       },
     };
-    scheduler.set(entry, now() + withinMs);
+    scheduler.set(entry, now + withinMs);
     const done = (): boolean => {
       scheduler.clear(entry);
       const inTime = open;
       open = false;
       return inTime;
     };
-    // An adapter that throws instead of rejecting is treated alike.
-    const answer = new Promise<T>((take) => take(call()));
-    answer.then(
-      (value) => (done() ? resolve(value) : late?.(value)),
-      (error) => {
-        if (done()) reject(error);
-      },
-    );
+    const failed = (error: unknown): void => {
+      if (done()) reject(error);
+    };
+    try {
+      call().then((value) => (done() ? resolve(value) : late?.(value)), failed);
+    } catch (error) {
+      // An adapter that throws instead of rejecting is treated alike.
+      failed(error);
+    }
   });
 }

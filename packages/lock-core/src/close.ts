@@ -21,7 +21,7 @@ export async function closeLocks(core: Core): Promise<void> {
     if (slot !== undefined) leaving.push([slot, waiter]);
   }
   for (const [slot, waiter] of leaving) {
-    core.leave(slot, waiter);
+    core.leave(slot, waiter, settings.clock.now());
     waiter.reject(closed(waiter.key));
   }
   for (const slot of [...core.slots.values()]) {
@@ -30,7 +30,7 @@ export async function closeLocks(core: Core): Promise<void> {
   }
   const patienceMs = 2 * attemptTimeout(settings, settings.defaults.ttlMs);
   const within = (call: () => Promise<void>): Promise<void> =>
-    bounded(scheduler, settings.clock.now, patienceMs, call).catch(() => {});
+    bounded(scheduler, settings.clock.now(), patienceMs, call).catch(() => {});
   await within(() => core.reaper.drained());
   core.reaper.close();
   await within(async () => adapter.close?.());

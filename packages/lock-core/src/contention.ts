@@ -19,10 +19,10 @@ import { unwatch, watchFor } from './wake-up.ts';
  */
 export interface Contention {
   /** Puts a waiter in line. */
-  enter(slot: Slot, waiter: Waiter): void;
+  enter(slot: Slot, waiter: Waiter, now: number): void;
   /** One definite answer, without standing in line. */
-  askOnce(slot: Slot, waiter: Waiter): void;
-  advance(slot: Slot): void;
+  askOnce(slot: Slot, waiter: Waiter, now: number): void;
+  advance(slot: Slot, now: number): void;
   onTime(waiter: Waiter, now: number): void;
 }
 
@@ -30,9 +30,9 @@ export function createContention(core: Core): Contention {
   const { adapter, scheduler, settings, slots } = core;
   const now = settings.clock.now;
 
-  function enter(slot: Slot, waiter: Waiter): void {
+  function enter(slot: Slot, waiter: Waiter, at: number): void {
     slot.append(waiter);
-    if (slot.first === waiter && slot.hold === undefined) advance(slot);
+    if (slot.first === waiter && slot.hold === undefined) advance(slot, at);
     else park(waiter);
   }
 
@@ -46,30 +46,29 @@ export function createContention(core: Core): Contention {
     else scheduler.clear(waiter);
   }
 
-  function advance(slot: Slot): void {
+  function advance(slot: Slot, at: number): void {
     const head = slot.first;
     if (head === undefined) {
       unwatch(slot);
       if (slot.idle) slots.delete(slot.key);
     } else if (slot.hold === undefined && head.phase === 'queued' && !core.closed) {
-      if (slot.yieldUntil > now()) {
+      if (slot.yieldUntil > at) {
         head.phase = 'sleeping';
         scheduler.set(head, slot.yieldUntil);
       } else {
-        ask(slot, head);
+        ask(slot, head, at);
       }
     }
   }
 
-  function askOnce(slot: Slot, waiter: Waiter): void {
+  function askOnce(slot: Slot, waiter: Waiter, at: number): void {
     slot.visitors += 1;
     core.visitors.add(waiter);
-    ask(slot, waiter);
+    ask(slot, waiter, at);
   }
 
-  function ask(slot: Slot, waiter: Waiter): void {
+  function ask(slot: Slot, waiter: Waiter, sentAt: number): void {
     const { request } = waiter;
-    const sentAt = now();
     waiter.phase = 'asking';
     waiter.round += 1;
     const { round } = waiter;
@@ -115,28 +114,28 @@ export function createContention(core: Core): Contention {
     slot.roundTripMs = at - sentAt;
     // Who left in the meantime has left the request to the reaper.
     if (waiter.phase === 'done' || waiter.request !== request) return;
-    if (outcome.status === 'granted') return granted(slot, waiter, outcome, sentAt);
+    if (outcome.status === 'granted') return granted(slot, waiter, outcome, sentAt, at);
     // Busy, but a newer attempt is under way: its answer counts.
     if (waiter.round !== round || waiter.phase !== 'asking') return;
     waiter.failure = undefined;
     waiter.failures = 0;
     waiter.silentSince = undefined;
     if (waiter.once) {
-      core.leave(slot, waiter);
+      core.leave(slot, waiter, at);
       waiter.resolve(undefined);
     } else if (at >= waiter.waitUntil) fail(slot, waiter, timedOut(slot.key, adapter.name, at - waiter.startedAt));
     else if (slot.hold !== undefined) park(waiter);
-    else if (slot.hinted) ask(slot, waiter);
+    else if (slot.hinted) ask(slot, waiter, at);
     else sleep(slot, waiter, outcome.retryAfterMs, at);
   }
 
-  function granted(slot: Slot, waiter: Waiter, grant: Granted, sentAt: number): void {
+  function granted(slot: Slot, waiter: Waiter, grant: Granted, sentAt: number, at: number): void {
     const { request } = waiter;
     const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs);
-    if (deadline > now()) {
+    if (deadline > at) {
       detach(core, slot, waiter);
-      possess(core, slot, waiter, grant, deadline);
-      return advance(slot);
+      possess(core, slot, waiter, grant, deadline, at);
+      return advance(slot, at);
     }
     // So late that another may have it already (H28). A release is sent for that owner value: it is never used again.
     core.reaper.add(request);
@@ -195,7 +194,8 @@ export function createContention(core: Core): Contention {
     const head = slot.first;
     if (head === undefined || slot.hold !== undefined || head.phase !== 'sleeping') return;
     // Our own release was heard too; the others have the first go.
-    if (slot.yieldUntil <= now()) ask(slot, head);
+    const at = now();
+    if (slot.yieldUntil <= at) ask(slot, head, at);
   }
 
   function onTime(waiter: Waiter, at: number): void {
@@ -210,7 +210,7 @@ export function createContention(core: Core): Contention {
       const { failure } = waiter;
       return failure !== undefined && at >= silentUntil(waiter, waiter.silentSince)
         ? giveUp(slot, waiter, failure, at)
-        : ask(slot, waiter);
+        : ask(slot, waiter, at);
     }
     // In line behind others: those get no answer either, or the lock was busy all the time.
     const failure = slot.first?.failure;
@@ -220,7 +220,7 @@ export function createContention(core: Core): Contention {
   }
 
   function fail(slot: Slot, waiter: Waiter, error: unknown): void {
-    core.leave(slot, waiter);
+    core.leave(slot, waiter, now());
     waiter.reject(error);
   }
 

@@ -25,9 +25,9 @@ export interface Core {
   /** Takes back one lock of a hold. */
   giveBack(hold: Hold): Promise<'released' | 'lost'>;
   /** Lets the next waiter of the key do what there is to do now, and forgets a key that nobody uses. */
-  advance(slot: Slot): void;
+  advance(slot: Slot, now: number): void;
   /** Takes a waiter off the queue, whatever he was doing there. */
-  leave(slot: Slot, waiter: Waiter): void;
+  leave(slot: Slot, waiter: Waiter, now: number): void;
 }
 
 /** Keeps leases alive and announces their loss. */

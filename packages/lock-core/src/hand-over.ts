@@ -25,7 +25,7 @@ export function handOver(core: Core, slot: Slot, lease: Lease, now: number): boo
   // Half the time must be left, so that the new holder does not begin with a lease about to end.
   if (!fits || lease.deadline - now <= lease.ttlMs / 2) return false;
 
-  core.leave(slot, next);
+  core.leave(slot, next, now);
   let token = lease.hold.fencingToken;
   if (token !== undefined) {
     token += 1n;

@@ -13,7 +13,7 @@ export async function insist<T>(core: Core, key: string, call: () => Promise<T>)
   for (let failures = 1; ; failures += 1) {
     if (core.closed) throw closed(key);
     try {
-      return await bounded(scheduler, clock.now, attemptTimeout(settings, settings.defaults.ttlMs), call);
+      return await bounded(scheduler, clock.now(), attemptTimeout(settings, settings.defaults.ttlMs), call);
     } catch (error) {
       if (isLockError(error) && !error.retryable) throw error;
       const forMs = clock.now() - begin;

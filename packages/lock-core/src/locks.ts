@@ -13,6 +13,15 @@ import { checkKey, resolveSettings, resolveTerms, type Terms } from './settings.
 import { Slot } from './slot.ts';
 import { Waiter } from './waiter.ts';
 
+/** What an async function does with an error, without its extra promises. */
+function asPromise<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 type Body<T> = (lock: Lock) => T | Promise<T>;
 
 /**
@@ -59,15 +68,15 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
     // What this process holds is busy without asking.
     if (once && hold !== undefined) return Promise.resolve(undefined);
     if (terms.signal !== undefined) listen(terms.signal, slot, waiter);
-    if (once) contention.askOnce(slot, waiter);
+    if (once) contention.askOnce(slot, waiter, at);
     else if (nativeQueue !== undefined) nativeQueue.enter(slot, waiter);
-    else contention.enter(slot, waiter);
+    else contention.enter(slot, waiter, at);
     return waiter.promise;
   }
 
   function listen(signal: AbortSignal, slot: Slot, waiter: Waiter): void {
     const onAbort = (): void => {
-      core.leave(slot, waiter);
+      core.leave(slot, waiter, now());
       waiter.reject(signal.reason);
     };
     signal.addEventListener('abort', onAbort, { once: true });
@@ -81,11 +90,13 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
 
   const ownerOf = (terms: Terms): LockOwner => terms.owner ?? contextOwner() ?? new Owner(undefined, undefined);
 
-  async function acquireAs(key: string, terms: Terms, owner: LockOwner): Promise<Lock> {
-    const begin = now();
-    const lock = await start(key, terms, owner, terms.waitMs === 0);
-    if (lock === undefined) throw timedOut(key, adapter.name, now() - begin);
-    return lock;
+  function acquireAs(key: string, terms: Terms, owner: LockOwner): Promise<Lock> {
+    // Without `once` a waiter is never resolved without a lock.
+    if (terms.waitMs > 0) return start(key, terms, owner, false) as Promise<Lock>;
+    return start(key, terms, owner, true).then((lock) => {
+      if (lock === undefined) throw timedOut(key, adapter.name, 0);
+      return lock;
+    });
   }
 
   async function using<T>(key: string, options: AcquireOptions | undefined, body: Body<T>): Promise<T> {
@@ -103,13 +114,17 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
 
   return {
     adapter: { name: adapter.name, capabilities: adapter.capabilities },
-    async acquire(key, options) {
-      const checked = terms(key, options);
-      return acquireAs(key, checked, ownerOf(checked));
+    acquire(key, options) {
+      return asPromise(() => {
+        const checked = terms(key, options);
+        return acquireAs(key, checked, ownerOf(checked));
+      });
     },
-    async tryAcquire(key, options) {
-      const checked = terms(key, options);
-      return start(key, checked, ownerOf(checked), true);
+    tryAcquire(key, options) {
+      return asPromise(() => {
+        const checked = terms(key, options);
+        return start(key, checked, ownerOf(checked), true);
+      });
     },
     using<T>(key: string, options: AcquireOptions | Body<T>, body?: Body<T>): Promise<T> {
       return typeof options === 'function' ? using(key, undefined, options) : using(key, options, body as Body<T>);

@@ -91,15 +91,19 @@ export function createNativeQueue(core: Core): NativeQueue {
     const reason = new Error('the caller no longer waits');
     withdrawal.abort(reason);
     const reap = (): void => core.reaper.add(request);
-    bounded(scheduler, now, attemptTimeout(settings, request.ttlMs), () => grant, reap).then(reap, (error: unknown) => {
-      if (error !== reason) reap();
-    });
+    bounded(scheduler, now(), attemptTimeout(settings, request.ttlMs), () => grant, reap).then(
+      reap,
+      (error: unknown) => {
+        if (error !== reason) reap();
+      },
+    );
   }
 
   function granted(slot: Slot, waiter: Waiter, grant: Granted, sentAt: number): void {
     const { request } = waiter;
     const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs);
-    if (deadline <= now()) {
+    const at = now();
+    if (deadline <= at) {
       return failed(
         slot,
         waiter,
@@ -108,27 +112,27 @@ export function createNativeQueue(core: Core): NativeQueue {
       );
     }
     detach(core, slot, waiter);
-    possess(core, slot, waiter, grant, deadline);
-    core.advance(slot);
+    possess(core, slot, waiter, grant, deadline, at);
+    core.advance(slot, at);
   }
 
   /** The place is gone, or nobody knows: clean up, and queue anew under another owner value. */
   function failed(slot: Slot, waiter: Waiter, error: unknown, sentAt: number): void {
     const { request } = waiter;
+    const at = now();
     if (isLockError(error) && !error.retryable) {
-      core.leave(slot, waiter);
+      core.leave(slot, waiter, at);
       return waiter.reject(error);
     }
     core.reaper.add(request);
     waiter.request = new AcquireRequest(request.key, request.ttlMs, request.tokens);
-    const at = now();
     // Who was in the queue had an answer; for anyone else the silence goes on.
     if (request.queued) waiter.failingSince = at;
     else if (waiter.failure === undefined) waiter.failingSince = sentAt;
     waiter.failure = error;
     waiter.failures += 1;
     if (at - waiter.failingSince >= settings.backendTimeoutMs) {
-      core.leave(slot, waiter);
+      core.leave(slot, waiter, at);
       return waiter.reject(unreachable(slot.key, adapter.name, at - waiter.failingSince, error));
     }
     waiter.phase = 'sleeping';
@@ -146,7 +150,7 @@ export function createNativeQueue(core: Core): NativeQueue {
     const leastMs = attemptTimeout(settings, waiter.terms.ttlMs);
     // However short his patience, the backend gets the time of one attempt to answer.
     if (!waiter.request.queued && waitedMs < leastMs) return scheduler.set(waiter, waiter.startedAt + leastMs);
-    core.leave(slot, waiter);
+    core.leave(slot, waiter, at);
     if (waiter.request.queued) waiter.reject(timedOut(slot.key, adapter.name, waitedMs));
     else waiter.reject(unreachable(slot.key, adapter.name, waitedMs, waiter.failure ?? noAnswer(waitedMs)));
   }

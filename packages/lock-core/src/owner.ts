@@ -1,21 +1,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { LockOwner } from './api.ts';
 
 const context = new AsyncLocalStorage<Owner>();
 
-const idBytes = 16;
-const pool = Buffer.alloc(idBytes * 256);
-let drawn = pool.length;
+const idDigits = 32;
+const idsInPool = 64;
+let pool = '';
+let drawn = 0;
 
-/** 128 random bits as 32 hexadecimal digits (H3); drawn from a pool, since one system call per lock would be dear. */
+/** 128 random bits as 32 hexadecimal digits (H3); cut from a pool, since one system call per lock would be dear. */
 export function newId(): string {
   if (drawn === pool.length) {
-    randomFillSync(pool);
+    pool = randomBytes((idsInPool * idDigits) / 2).toString('hex');
     drawn = 0;
   }
-  drawn += idBytes;
-  return pool.toString('hex', drawn - idBytes, drawn);
+  drawn += idDigits;
+  return pool.slice(drawn - idDigits, drawn);
 }
 
 /** An identity, and the identity in whose `using` body it arose. */

@@ -10,9 +10,8 @@ import type { Slot } from './slot.ts';
 import type { Waiter } from './waiter.ts';
 
 /** Makes the waiter, who has left the queue, the holder: by the backend's grant, good until `deadline`. */
-export function possess(core: Core, slot: Slot, waiter: Waiter, granted: Granted, deadline: number): void {
+export function possess(core: Core, slot: Slot, waiter: Waiter, granted: Granted, deadline: number, now: number): void {
   const { request, terms } = waiter;
-  const now = core.settings.clock.now();
   // The backend gave the lock to this waiter, so whoever had it here has it no more.
   if (slot.hold !== undefined) {
     core.lose(slot.hold, lost(slot.key, core.adapter.name, 'the backend gave it to another owner'), 'is free of it');
@@ -41,12 +40,12 @@ export function detach(core: Core, slot: Slot, waiter: Waiter): void {
 }
 
 /** Takes a waiter off the queue without the lock, and sees to what was asked for him: it may still be granted. */
-export function leave(core: Core, slot: Slot, waiter: Waiter): void {
+export function leave(core: Core, slot: Slot, waiter: Waiter, now: number): void {
   detach(core, slot, waiter);
   waiter.request.abandon();
   if (waiter.withdraw !== undefined) waiter.withdraw();
   else if (waiter.request.unanswered > 0) core.reaper.add(waiter.request);
-  core.advance(slot);
+  core.advance(slot, now);
 }
 
 /** Ends a hold that is gone: tells the holder, cleans up in the backend, and lets the next of this process contend. */
@@ -63,5 +62,5 @@ export function lose(core: Core, hold: Hold, error: LockError, backend: 'may hav
   const slot = core.slots.get(hold.key);
   if (slot?.hold !== hold) return;
   slot.hold = undefined;
-  core.advance(slot);
+  core.advance(slot, core.settings.clock.now());
 }

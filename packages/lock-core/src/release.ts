@@ -27,39 +27,37 @@ export function giveBack(core: Core, hold: Hold): Promise<'released' | 'lost'> {
     return Promise.resolve('released');
   }
   core.watchdog.unwatch(lease);
-  const outcome = free(core, hold, lease);
+  const outcome = free(core, hold, lease, now);
   if (slot !== undefined) {
     slot.hold = undefined;
     // Sent right behind the release, the next one's request costs no round trip of its own.
-    core.advance(slot);
+    core.advance(slot, now);
   }
   return outcome;
 }
 
-async function free(core: Core, hold: Hold, lease: Lease): Promise<'released' | 'lost'> {
+function free(core: Core, hold: Hold, lease: Lease, now: number): Promise<'released' | 'lost'> {
   const { adapter, scheduler, settings } = core;
   // An acquire without an answer may come in only behind the release.
   const doubtful = lease.request.unanswered > 0;
-  let outcome: ReleaseOutcome;
-  try {
-    const withinMs = attemptTimeout(settings, lease.ttlMs);
-    outcome = await bounded(scheduler, settings.clock.now, withinMs, () => adapter.release(lease));
-  } catch (error) {
-    if (!isLockError(error) || error.retryable) {
-      core.reaper.add(lease.request);
-      tell(core, hold, 'unknown', settings.clock.now());
-      return 'released';
+  const done = (outcome: ReleaseOutcome): 'released' | 'lost' => {
+    if (doubtful) core.reaper.add(lease.request);
+    if (outcome === 'not-held') {
+      hold.markLost(lost(hold.key, adapter.name, 'it was gone before it was released (expired, or force-released)'));
     }
-    outcome = 'not-held';
-  }
-  if (doubtful) core.reaper.add(lease.request);
-  if (outcome === 'released') {
-    tell(core, hold, 'released', settings.clock.now());
-    return 'released';
-  }
-  hold.markLost(lost(hold.key, adapter.name, 'it was gone before it was released (expired, or force-released)'));
-  tell(core, hold, 'lost', settings.clock.now());
-  return 'lost';
+    const told = outcome === 'released' ? 'released' : 'lost';
+    tell(core, hold, told, now);
+    return told;
+  };
+  return bounded(scheduler, now, attemptTimeout(settings, lease.ttlMs), () => adapter.release(lease)).then(
+    done,
+    (error: unknown) => {
+      if (isLockError(error) && !error.retryable) return done('not-held');
+      core.reaper.add(lease.request);
+      tell(core, hold, 'unknown', now);
+      return 'released';
+    },
+  );
 }
 
 function tell(core: Core, hold: Hold, outcome: string, now: number): void {

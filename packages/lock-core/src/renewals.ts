@@ -55,7 +55,7 @@ export function createRenewals(core: Core, schedule: (lease: Lease) => void): Re
     };
     // Of three renewals two may stay without an answer, and the third still comes in time (H51, H58).
     const withinMs = Math.min(attemptTimeout(settings, ttlMs), ttlMs / 6);
-    const done = bounded(scheduler, now, withinMs, () => call(leases, ttlMs), take).then(
+    const done = bounded(scheduler, sentAt, withinMs, () => call(leases, ttlMs), take).then(
       (outcomes) => {
         settle(leases);
         take(outcomes);

@@ -16,7 +16,6 @@ const sleepCheckMs = 1_000;
 export function createWatchdog(core: Core): Watchdog {
   const { adapter, scheduler, settings } = core;
   const { clock } = settings;
-  const watched = new Set<Lease>();
   const renewals = createRenewals(core, schedule);
 
   /** When the lease next needs us: a renewal, its deadline, or the end of the holder's time. */
@@ -70,10 +69,13 @@ export function createWatchdog(core: Core): Watchdog {
       const ahead = clock.wallNow() - now;
       const sleptMs = ahead - wallAhead;
       wallAhead = ahead;
-      for (const lease of watched) {
-        if (sleptMs > lease.ttlMs / 3 && lease.autoRenew) renewals.queue(lease);
+      let watching = false;
+      for (const { hold } of core.slots.values()) {
+        if (hold === undefined) continue;
+        watching = true;
+        if (sleptMs > hold.lease.ttlMs / 3 && hold.lease.autoRenew) renewals.queue(hold.lease);
       }
-      if (watched.size > 0) scheduler.set(sleepCheck, now + sleepCheckMs);
+      if (watching) scheduler.set(sleepCheck, now + sleepCheckMs);
     },
   };
 
@@ -83,14 +85,12 @@ export function createWatchdog(core: Core): Watchdog {
     watch(lease) {
       renewals.plan(lease, lease.since, lease.deadline - lease.since);
       schedule(lease);
-      watched.add(lease);
       if (sleepCheck.heapIndex >= 0) return;
-      wallAhead = clock.wallNow() - clock.now();
-      scheduler.set(sleepCheck, clock.now() + sleepCheckMs);
+      wallAhead = clock.wallNow() - lease.since;
+      scheduler.set(sleepCheck, lease.since + sleepCheckMs);
     },
     unwatch(lease) {
       lease.over = true;
-      watched.delete(lease);
       scheduler.clear(lease);
     },
     renewNow,
