@@ -7,7 +7,7 @@ import type { Stock } from './stock.ts';
 export interface BuyersReport {
   /** How long each acquisition took, in ms. */
   readonly waitedMs: number[];
-  /** How many found the lock busy. */
+  /** How often one found the lock busy and took a place in the queue. */
   readonly waits: number;
   readonly firstToken: bigint | undefined;
   /** From the first buyer's coming to the last one's going. */

@@ -61,7 +61,7 @@ export function printLocked(result: SaleResult): void {
       : color.red(`✗ sold ${number(result.sold)} of ${items}`);
   print(`  with the lock   ${verdict}  ${color.dim(`in ${result.seconds.toFixed(1)} s`)}`);
   print(
-    `                  from asking to having the lock: p50 ${ms(result.p50Ms)}, p99 ${ms(result.p99Ms)}; ${number(result.waits)} buyers waited`,
+    `                  from asking to having the lock: p50 ${ms(result.p50Ms)}, p99 ${ms(result.p99Ms)}; ${number(result.waits)} waits`,
   );
   print(`                  fencing: ${fencing(result)}`);
 }

@@ -11,7 +11,7 @@ export const buyers = 1_000;
 export interface SaleResult {
   readonly sold: number;
   readonly seconds: number;
-  /** How many buyers found the lock busy. */
+  /** How often somebody found the lock busy and took a place in the queue. */
   readonly waits: number;
   /** The time from asking for the lock to having it, in ms. */
   readonly p50Ms: number;
