@@ -33,12 +33,7 @@ export function ioredisBinding(
   client: IoredisClient | IoredisCluster,
   { ownsClient = false }: { readonly ownsClient?: boolean } = {},
 ): RedisClientBinding {
-  let resends = 0;
-  const onDrop = () => {
-    resends += 1;
-  };
-  const dropEvent = isCluster(client) ? '-node' : 'close';
-  client.on(dropEvent, onDrop);
+  const lost = dropsOf(client);
   const whenReady = readyGate(client, name);
   return {
     name,
@@ -46,7 +41,7 @@ export function ioredisBinding(
     keyPrefix:
       client.options.keyPrefix ?? (isCluster(client) ? client.options.redisOptions?.keyPrefix : undefined) ?? '',
     get resends() {
-      return resends;
+      return lost.drops;
     },
     get ready() {
       return !queueing.has(client.status);
@@ -57,11 +52,26 @@ export function ioredisBinding(
       Number(await masterOf(client, key).call('wait', [replicas, timeoutMs])),
     openSubscriber: (events) => (isCluster(client) ? clusterSubscriber(client, events) : subscriber(client, events)),
     async close() {
-      client.off(dropEvent, onDrop);
       // Not `quit`, which waits for a server that may never answer.
       if (ownsClient) client.disconnect();
     },
   };
+}
+
+// One listener per client, however many adapters are made over it.
+const counters = new WeakMap<object, { drops: number }>();
+
+function dropsOf(client: IoredisClient | IoredisCluster): { readonly drops: number } {
+  let counter = counters.get(client);
+  if (counter === undefined) {
+    const made = { drops: 0 };
+    counter = made;
+    counters.set(client, made);
+    client.on(isCluster(client) ? '-node' : 'close', () => {
+      made.drops += 1;
+    });
+  }
+  return counter;
 }
 
 function isCluster(client: IoredisClient | IoredisCluster): client is IoredisCluster {

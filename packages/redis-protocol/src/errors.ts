@@ -20,8 +20,8 @@ export function foreignFence(name: string, redisKey: string, client: string): Lo
   );
 }
 
-// The second form is how a script reports that its user may not run a command or touch a key.
-const refusals = /^(WRONGPASS|NOAUTH|NOPERM)\b|^ERR .*user executing the script/;
+// Also how a script reports that its user may not do something, and how a long command of an unknown user is refused.
+const refusals = /^(WRONGPASS|NOAUTH|NOPERM)\b|^ERR .*(user executing the script|unauthenticated (multi)?bulk length)/;
 
 /**
  * A definite refusal of the client's credentials or rights as a `LockError`, since asking again changes nothing; any other

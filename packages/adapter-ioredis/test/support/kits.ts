@@ -7,7 +7,7 @@ import { ioredisAdapter, ioredisBinding, openIoredis } from '../../src/index.ts'
 export const kits: readonly ClientKit[] = [kit('ioredis 6', six), kit('ioredis 5', five as unknown as typeof six)];
 
 function kit(name: string, library: typeof six): ClientKit {
-  return { name, connect: (target) => client(library, target), open: openIoredis };
+  return { name, file: import.meta.url, connect: (target) => client(library, target), open: openIoredis };
 }
 
 function client(library: typeof six, target: Target): TestClient {

@@ -10,7 +10,7 @@ export const kits: readonly ClientKit[] = [
 ];
 
 function kit(name: string, library: typeof six): ClientKit {
-  return { name, connect: (target) => client(library, target), open: openNodeRedis };
+  return { name, file: import.meta.url, connect: (target) => client(library, target), open: openNodeRedis };
 }
 
 function client(library: typeof six, target: Target): TestClient {

@@ -18,6 +18,8 @@ export interface TestClient {
 /** A client library in one major version. */
 export interface ClientKit {
   readonly name: string;
+  /** The file that exports it among its `kits`, for child processes. */
+  readonly file: string;
   /** Does not wait for the server. */
   connect(target: Target): TestClient;
   /** As an application that has no client: the adapter owns it. */

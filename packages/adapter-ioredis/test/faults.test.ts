@@ -1,0 +1,4 @@
+import { faultSuite } from '../../redis-protocol/test/support/fault-suite.ts';
+import { kits } from './support/kits.ts';
+
+faultSuite(kits);

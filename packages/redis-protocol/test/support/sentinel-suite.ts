@@ -1,0 +1,38 @@
+import { createLocks } from '@holdfast/lock-core';
+import { startRedisSentinel } from '@holdfast/testbed';
+import { describe, expect, it } from 'vitest';
+import { attempt, grant, newName, until } from './helpers.ts';
+import type { ClientKit } from './kit.ts';
+
+/** A failover: what it may lose is lost, and the locks work on. Each test has a group of its own, since it spends it. */
+export function sentinelSuite(kits: readonly ClientKit[]): void {
+  describe.each(kits)('$name', (kit) => {
+    it('H19: waitReplicas, then a failover: the lock works on, and tokens rise', { timeout: 90_000 }, async () => {
+      const group = await startRedisSentinel();
+      const client = kit.connect({ kind: 'sentinel', nodes: group.sentinels, masterName: group.masterName });
+      try {
+        const adapter = client.adapter({ waitReplicas: 1, waitReplicasTimeoutMs: 5_000 });
+        const request = attempt(newName(), { ttlMs: 600_000 });
+        const { fencingToken } = await until('a grant that a replica has', async () => {
+          const outcome = await adapter.tryAcquire(request);
+          return outcome.status === 'granted' && outcome;
+        });
+        await group.master.kill();
+        // Two replicas, and the sentinels promote the one that has more: the lock has survived this failover.
+        const seen = await until('the new master', () => adapter.inspect?.(request.key).catch(() => undefined));
+        expect(seen).toMatchObject({ owner: request.owner, fencingToken });
+        const locks = createLocks(client.adapter());
+        await adapter.forceRelease?.(request.key);
+        const lock = await locks.acquire(request.key, { ttlMs: 5_000 });
+        expect(lock.fencingToken).toBeGreaterThan(fencingToken!);
+        expect(await lock.release()).toBe('released');
+        const after = await grant(client.adapter(), attempt(request.key));
+        expect(after.fencingToken).toBeGreaterThan(lock.fencingToken!);
+        await locks.close();
+      } finally {
+        await client.close();
+        await group.stop();
+      }
+    });
+  });
+}
