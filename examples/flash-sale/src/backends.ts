@@ -1,4 +1,4 @@
-import { startEtcd, startRedis } from '@holdfast/testbed';
+import { startRedis } from '@holdfast/testbed';
 
 /** A backend that `--all` starts by itself. */
 export interface Backend {
@@ -12,7 +12,6 @@ export const backends: readonly Backend[] = [
   { name: 'memory', processes: 1, start: async () => ({ url: 'memory:', stop: async () => {} }) },
   { name: 'Redis, ioredis', processes: 4, start: () => redis('redis+ioredis') },
   { name: 'Redis, node-redis', processes: 4, start: () => redis('redis+node-redis') },
-  { name: 'etcd', processes: 4, start: startEtcd },
 ];
 
 async function redis(scheme: string): Promise<{ url: string; stop(): Promise<void> }> {

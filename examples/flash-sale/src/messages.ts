@@ -1,3 +1,4 @@
+import type { LockErrorCode } from 'holdfast';
 import type { BuyersReport } from './buyers.ts';
 
 /** From a worker process. */
@@ -7,7 +8,7 @@ export type FromWorker =
   | { type: 'write'; id: number; left: number; fencingToken: bigint | undefined }
   | { type: 'served' }
   | { type: 'done'; report: BuyersReport }
-  | { type: 'failed'; message: string };
+  | { type: 'failed'; message: string; code: LockErrorCode | undefined };
 
 /** To a worker process. */
 export type ToWorker = { type: 'start' } | { type: 'answer'; id: number; value: number | 'sold' | 'refused' };

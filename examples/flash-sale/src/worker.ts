@@ -1,5 +1,5 @@
 // One of several processes that sell from one stock. The stock is in the parent and is reached over IPC.
-import { openLocks } from 'holdfast';
+import { isLockError, openLocks } from 'holdfast';
 import { serveBuyers } from './buyers.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import type { Stock } from './stock.ts';
@@ -50,5 +50,6 @@ async function sell(): Promise<void> {
 }
 
 function fail(error: unknown): undefined {
-  send({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+  const code = isLockError(error) ? error.code : undefined;
+  send({ type: 'failed', message: String((error as Error)?.message ?? error), code });
 }

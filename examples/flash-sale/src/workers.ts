@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { LockError, type LockErrorCode } from 'holdfast';
 import type { BuyersReport } from './buyers.ts';
 import { whenInterrupted } from './interrupt.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
@@ -47,7 +48,7 @@ function follow(child: ChildProcess, stock: Stock, ready: () => void, served: ()
       if (message.type === 'ready') ready();
       else if (message.type === 'served') served();
       else if (message.type === 'done') resolve(message.report);
-      else if (message.type === 'failed') reject(new Error(message.message));
+      else if (message.type === 'failed') reject(errorOf(message));
       else {
         const value =
           message.type === 'read' ? await stock.read() : await stock.write(message.left, message.fencingToken);
@@ -55,6 +56,10 @@ function follow(child: ChildProcess, stock: Stock, ready: () => void, served: ()
       }
     });
   });
+}
+
+function errorOf({ message, code }: { message: string; code: LockErrorCode | undefined }): Error {
+  return code === undefined ? new Error(message) : new LockError(code, message);
 }
 
 function tell(child: ChildProcess, message: ToWorker): void {
