@@ -1,0 +1,151 @@
+import { randomInt } from 'node:crypto';
+import {
+  type AcquireAttempt,
+  type AcquireOutcome,
+  type HoldRef,
+  type LockAdapter,
+
+  type ReleaseOutcome,
+  type RenewOutcome,
+} from '@holdfast/lock-core';
+import type { RedisClientBinding } from '@holdfast/redis-protocol';
+import { redlockClock } from './clock.ts';
+import { failedAcquire, noMajority } from './failures.ts';
+import { majorityHints } from './hints.ts';
+import { createIdentities } from './identities.ts';
+import { forceReleaseAll, inspectAll } from './look.ts';
+import { type RedlockOptions, redlockSettings } from './options.ts';
+import { createPatience } from './patience.ts';
+import type { GrantOutcome } from './protocol/campaign.ts';
+import { type Electorate, majorityOf, validityMs } from './protocol/node.ts';
+import { createQuorum, type HeldVote } from './protocol/quorum.ts';
+import { enoughReady, isReady } from './ready.ts';
+import { type RedisNode, redisNode } from './redis-node.ts';
+
+const name = 'redlock';
+
+// Below, the 2 ms that are taken off for timers would be most of the lease.
+const shortestTtlMs = 10;
+
+/**
+ * A lock adapter over 1 to 9 independent Redis servers, by majority: it works while more than half of them do. `clients` are
+ * bindings of any mix, `ioredisBinding(client)` and `nodeRedisBinding(client)`, one per server.
+ *
+ * The Redlock algorithm of redis.io, with what it is criticised for lacking: a fencing token, proposed by the client and
+ * accepted by a majority (see SAFETY.md). Closing the adapter leaves the clients open unless their bindings own them.
+ * @throws LockError LOCK_INVALID_ARGUMENT for a bad option, for no or too many nodes, or, at the first use, for two nodes that
+ * are one server.
+ */
+export function redlockAdapter(clients: readonly RedisClientBinding[], options: RedlockOptions = {}): LockAdapter {
+  const { prefix, nodeTimeoutMs } = redlockSettings(clients, options);
+  const count = clients.length;
+  const majority = majorityOf(count);
+  const identities = createIdentities(clients);
+  const nodes: RedisNode[] = clients.map((client, i) =>
+    redisNode(client, prefix, createPatience(redlockClock.now, nodeTimeoutMs), () => identities.check(i)),
+  );
+  const electorate: Electorate = { nodes, majority, nodeTimeoutMs, clock: redlockClock, random: (bound) => randomInt(bound) };
+  const quorum = createQuorum(electorate);
+  const singles = nodes.map(({ single }) => single);
+  let opened: Promise<void> | undefined;
+  let usable = false;
+
+  /** Before the first grant the nodes tell who they are; one that does not answer in time does so before its first vote. */
+  async function open(): Promise<void> {
+    const checks = nodes.map(async (node, i) => node.ready && identities.check(i));
+    let cancel = (): void => {};
+    const timeUp = new Promise<void>((resolve) => {
+      cancel = redlockClock.after(nodeTimeoutMs, resolve);
+    });
+    await Promise.race([Promise.allSettled(checks), timeUp]);
+    cancel();
+    usable = true;
+  }
+
+  async function prepare(attempt: AcquireAttempt): Promise<void> {
+    await enoughReady(nodes, majority, attempt.signal);
+    if (usable) return;
+    opened ??= open();
+    await opened;
+  }
+
+  function acquire(attempt: AcquireAttempt): Promise<AcquireOutcome> {
+    const { key, owner, tokens } = attempt;
+    const ttlMs = Math.max(attempt.ttlMs, shortestTtlMs);
+    return new Promise((resolve, reject) => {
+      if (identities.duplicate !== undefined) return reject(identities.duplicate);
+      quorum.acquire({ key, owner, ttlMs, tokens }, (outcome) => answer(outcome, key, resolve, reject));
+    });
+  }
+
+  function answer(
+    outcome: GrantOutcome,
+    key: string,
+    resolve: (outcome: AcquireOutcome) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    if (outcome.kind === 'granted') {
+      const { first, tokens, validForMs } = outcome;
+      resolve({ status: 'granted', fencingToken: BigInt(first), tokens, validForMs });
+    } else if (outcome.kind === 'busy') resolve({ status: 'busy', retryAfterMs: outcome.retryAfterMs });
+    else reject(outcome.kind === 'refused' ? outcome.error : failedAcquire(outcome.why, key, { count, majority }));
+  }
+
+  const heldVote = ({ key, owner, fencingToken }: HoldRef): HeldVote => ({
+    key,
+    owner,
+    first: fencingToken === undefined ? undefined : Number(fencingToken),
+  });
+
+  function renewMany(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
+    if (holds.length === 0) return Promise.resolve([]);
+    const leaseMs = Math.max(ttlMs, shortestTtlMs);
+    return new Promise((resolve, reject) => {
+      quorum.renew(holds.map(heldVote), leaseMs, ({ items, errors }) => {
+        // A hold without a verdict has no outcome, which must not cost the others theirs.
+        const outcomes: RenewOutcome[] = new Array(items.length);
+        let decided = 0;
+        for (const [i, item] of items.entries()) {
+          if (item === undefined) continue;
+          decided += 1;
+          outcomes[i] = item ? { status: 'renewed', validForMs: validityMs(leaseMs) } : { status: 'lost' };
+        }
+        if (decided > 0) resolve(outcomes);
+        else reject(noMajority('renew the lock', holds[0]!.key, { count, majority }, errors));
+      });
+    });
+  }
+
+  function release({ key, owner }: HoldRef): Promise<ReleaseOutcome> {
+    return new Promise((resolve, reject) => {
+      quorum.release(key, owner, ({ items: [freed], errors }) => {
+        if (freed === undefined) reject(noMajority('release the lock', key, { count, majority }, errors));
+        else resolve(freed ? 'released' : 'not-held');
+      });
+    });
+  }
+
+  return {
+    name,
+    capabilities: {
+      fencing: true,
+      fairness: 'none',
+      expiry: 'ttl',
+      wakeup: 'push',
+      survivesFailover: false,
+      crossProcess: true,
+      ttl: { minMs: shortestTtlMs, granularityMs: 1, maxOvershootMs: 100 },
+    },
+    tryAcquire: (attempt) =>
+      usable && isReady(nodes, majority) ? acquire(attempt) : prepare(attempt).then(() => acquire(attempt)),
+    renew: async (hold, ttlMs) => (await renewMany([hold], ttlMs))[0]!,
+    renewMany,
+    release,
+    whenFree: majorityHints(singles, majority),
+    inspect: (key) => inspectAll(electorate, singles, key),
+    forceRelease: (key) => forceReleaseAll(electorate, singles, key),
+    async close() {
+      await Promise.all(nodes.map((node) => node.close()));
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import type { LockAdapter } from '@holdfast/lock-core';
+
+/** What one waiter has heard. */
+interface Ear {
+  /** Messages since the last hint. */
+  heard: number;
+  standing: number;
+  failed: number;
+  pending: { resolve: () => void; reject: (reason: unknown) => void }[];
+  failure: unknown;
+}
+
+/**
+ * `whenFree` over all nodes: a hint once a majority of messages came in, since after the first one most nodes still hold the
+ * lock. A node that is down tells nothing, but gave no vote either.
+ */
+export function majorityHints(
+  nodes: readonly LockAdapter[],
+  majority: number,
+): (key: string, signal: AbortSignal) => Promise<void> {
+  const ears = new WeakMap<AbortSignal, Ear>();
+
+  function settle(ear: Ear, reason?: unknown): void {
+    const { pending } = ear;
+    ear.pending = [];
+    for (const { resolve, reject } of pending) reason === undefined ? resolve() : reject(reason);
+  }
+
+  function listen(node: LockAdapter, key: string, signal: AbortSignal, ear: Ear, onHint: () => void): void {
+    const order = (): void => {
+      node.whenFree?.(key, signal).then(
+        () => {
+          // Ordered again first, so that the next message is not missed.
+          order();
+          onHint();
+        },
+        (error: unknown) => {
+          ear.failed += 1;
+          if (signal.aborted) return settle(ear, signal.reason);
+          if (ear.failed <= nodes.length - majority) return;
+          ear.failure = error;
+          settle(ear, error);
+        },
+      );
+    };
+    order();
+  }
+
+  function subscribe(key: string, signal: AbortSignal, ear: Ear): void {
+    for (const node of nodes) {
+      let stands = false;
+      listen(node, key, signal, ear, () => {
+        if (!stands) {
+          stands = true;
+          ear.standing += 1;
+          if (ear.standing === majority) settle(ear);
+          return;
+        }
+        ear.heard += 1;
+        if (ear.heard < majority || ear.standing < majority) return;
+        ear.heard = 0;
+        settle(ear);
+      });
+    }
+  }
+
+  return (key, signal) => {
+    if (signal.aborted) return Promise.reject(signal.reason);
+    let ear = ears.get(signal);
+    if (ear?.failure !== undefined) return Promise.reject(ear.failure);
+    const isNew = ear === undefined;
+    ear ??= { heard: 0, standing: 0, failed: 0, pending: [], failure: undefined };
+    const { pending } = ear;
+    const hint = new Promise<void>((resolve, reject) => pending.push({ resolve, reject }));
+    if (isNew) {
+      ears.set(signal, ear);
+      subscribe(key, signal, ear);
+    }
+    return hint;
+  };
+}

@@ -1,0 +1,74 @@
+import { type LockAdapter, LockError } from '@holdfast/lock-core';
+import type { RedisClientBinding } from '@holdfast/redis-protocol';
+import { redlockAdapter } from './adapter.ts';
+import type { RedlockOptions } from './options.ts';
+
+/** The servers of a Redlock, for `openRedlock`. */
+export interface RedlockTarget {
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly tls?: boolean | undefined;
+  /** Default: ioredis if `@holdfast/adapter-ioredis` is installed, else node-redis. */
+  readonly client?: 'ioredis' | 'node-redis' | undefined;
+  readonly options?: RedlockOptions | undefined;
+}
+
+type Connect = (node: object) => RedisClientBinding;
+
+const clients: Record<'ioredis' | 'node-redis', { install: string; load: () => Promise<Connect> }> = {
+  ioredis: {
+    install: 'npm install @holdfast/adapter-ioredis ioredis',
+    load: async () => {
+      const { connectIoredis, ioredisBinding } = await import('@holdfast/adapter-ioredis');
+      return (node) => ioredisBinding(connectIoredis(node as Parameters<typeof connectIoredis>[0]), { ownsClient: true });
+    },
+  },
+  'node-redis': {
+    install: 'npm install @holdfast/adapter-node-redis redis',
+    load: async () => {
+      const { connectNodeRedis, nodeRedisBinding } = await import('@holdfast/adapter-node-redis');
+      return (node) =>
+        nodeRedisBinding(connectNodeRedis(node as Parameters<typeof connectNodeRedis>[0]), { ownsClient: true });
+    },
+  },
+};
+
+/**
+ * Connects to the servers and makes an adapter that owns the clients: `close()` closes them too, at once, the servers being up
+ * or not. Connecting goes on in the background; too few servers show when a lock is asked for. `options` win over those of
+ * the target.
+ * @throws LockError LOCK_INVALID_ARGUMENT for a target or an option that makes no sense; LOCK_UNSUPPORTED, with the install
+ * command, when no client library is there.
+ */
+export async function openRedlock(target: RedlockTarget, options: RedlockOptions = {}): Promise<LockAdapter> {
+  const { nodes, username, password, tls } = target;
+  const connect = await loadClient(target.client);
+  const bindings = nodes.map((node) => connect({ kind: 'single', nodes: [node], username, password, tls }));
+  try {
+    return redlockAdapter(bindings, { ...target.options, ...options });
+  } catch (error) {
+    await Promise.all(bindings.map((binding) => binding.close()));
+    throw error;
+  }
+}
+
+async function loadClient(wanted: RedlockTarget['client']): Promise<Connect> {
+  const names = wanted === undefined ? (['ioredis', 'node-redis'] as const) : [wanted];
+  for (const name of names) {
+    const client = clients[name];
+    if (client === undefined) {
+      throw new LockError('LOCK_INVALID_ARGUMENT', `The client must be ioredis or node-redis, got ${String(name)}.`);
+    }
+    try {
+      return await client.load();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    }
+  }
+  const commands = names.map((name) => clients[name].install);
+  throw new LockError(
+    'LOCK_UNSUPPORTED',
+    `Redlock needs a Redis client that is not installed: ${commands.join('   or   ')}`,
+  );
+}

@@ -1,0 +1,61 @@
+import type { Answer, Electorate, QuorumNode } from './node.ts';
+
+/** What a majority says to each item: yes, no, or `undefined` when too few answered to know. */
+export interface Verdict {
+  readonly items: readonly (boolean | undefined)[];
+  readonly errors: readonly unknown[];
+}
+
+/**
+ * Asks every node the same `count` yes-or-no questions and decides each by majority, as soon as all are decided: slow nodes
+ * are not waited for (H33). `send` returns false where it cannot ask.
+ */
+export function ask(
+  electorate: Electorate,
+  count: number,
+  withinMs: number,
+  send: (node: QuorumNode, i: number, answer: Answer<readonly boolean[]>) => boolean,
+  done: (verdict: Verdict) => void,
+): void {
+  const { nodes, majority, clock } = electorate;
+  const yes = new Array<number>(count).fill(0);
+  const errors: unknown[] = [];
+  let pending = nodes.length;
+  let open = true;
+  let starting = true;
+  const cancelTimer = clock.after(withinMs, () => finish(verdict(true)));
+
+  function verdict(last: boolean): Verdict | undefined {
+    const items: (boolean | undefined)[] = [];
+    let undecided = false;
+    for (const votes of yes) {
+      // Who failed or has not answered yet may have done it all the same.
+      const possible = votes + pending + errors.length;
+      const item = votes >= majority ? true : possible < majority ? false : undefined;
+      if (item === undefined) undecided = true;
+      items.push(item);
+    }
+    return undecided && !last ? undefined : { items, errors };
+  }
+
+  function finish(outcome: Verdict | undefined): void {
+    if (!open || outcome === undefined) return;
+    open = false;
+    cancelTimer();
+    done(outcome);
+  }
+
+  function take(result: readonly boolean[] | undefined, error?: unknown): void {
+    pending -= 1;
+    if (!open) return;
+    if (result === undefined) errors.push(error);
+    else for (let item = 0; item < count; item++) if (result[item]) yes[item]! += 1;
+    if (!starting) finish(verdict(pending === 0));
+  }
+
+  for (const [i, node] of nodes.entries()) {
+    if (!send(node, i, take)) take(undefined);
+  }
+  starting = false;
+  finish(verdict(pending === 0));
+}

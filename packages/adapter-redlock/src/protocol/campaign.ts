@@ -1,0 +1,163 @@
+import type { Verdict } from './ask.ts';
+import type { Claim, Claims } from './claims.ts';
+import { type Electorate, validityMs } from './node.ts';
+import type { Proposals } from './proposals.ts';
+import type { HeldVote } from './quorum.ts';
+import { Round, type RoundEnd } from './round.ts';
+
+/** What an owner asks for. */
+export interface GrantRequest {
+  readonly key: string;
+  readonly owner: string;
+  readonly ttlMs: number;
+  readonly tokens: number;
+}
+
+export type GrantOutcome =
+  /** `validForMs` counts from the call. */
+  | { readonly kind: 'granted'; readonly first: number; readonly tokens: number; readonly validForMs: number }
+  | { readonly kind: 'busy'; readonly retryAfterMs: number | undefined }
+  /** No repetition helps. */
+  | { readonly kind: 'refused'; readonly error: unknown }
+  | { readonly kind: 'failed'; readonly why: Failure };
+
+/** Why there is no outcome. */
+export type Failure =
+  | { readonly kind: 'unreachable'; readonly answered: number; readonly errors: readonly unknown[] }
+  | { readonly kind: 'too-late' }
+  | { readonly kind: 'released' };
+
+interface Means {
+  readonly electorate: Electorate;
+  readonly claims: Claims;
+  readonly proposals: Proposals;
+  renew(holds: readonly HeldVote[], ttlMs: number, done: (verdict: Verdict) => void): void;
+}
+
+// A split is resolved here, since all contenders would otherwise answer that the lock is busy, and it is free.
+const longestSplitMs = 1_500;
+const firstPauseMs = 8;
+const longestPauseMs = 128;
+const mostLowRounds = 8;
+
+/**
+ * One owner's way to the lock: rounds of votes, each with a proposal of its own, until one is won or another is seen to
+ * have the majority. A split vote is tried again after a random pause (H31). One at a time per owner.
+ */
+export function campaign(means: Means, request: GrantRequest, done: (outcome: GrantOutcome) => void): void {
+  const { electorate, claims, proposals } = means;
+  const { clock, random } = electorate;
+  const { key, owner, ttlMs } = request;
+  const startedAt = clock.now();
+  const claim = claims.open(key, owner);
+  let splits = 0;
+  let lows = 0;
+
+  function begin(): void {
+    claim.busy = true;
+    if (claim.released) return finish({ kind: 'failed', why: { kind: 'released' } });
+    if (claim.hold === undefined || claim.hold.validUntil <= clock.now()) return vote();
+    refresh(claim.hold.first, claim.hold.last);
+  }
+
+  /** The owner asks again for what it has (H12, H13). */
+  function refresh(first: number, last: number): void {
+    const sentAt = clock.now();
+    means.renew([{ key, owner, first }], ttlMs, ({ items: [renewed], errors }) => {
+      if (claim.released) return finish({ kind: 'failed', why: { kind: 'released' } });
+      // What a majority has no more is gone; what nobody knows stays as it is.
+      if (renewed === false) return vote();
+      if (renewed === undefined) return finish({ kind: 'failed', why: { kind: 'unreachable', answered: 0, errors } });
+      finish(granted(first, last, sentAt));
+    });
+  }
+
+  function granted(first: number, last: number, sentAt: number): GrantOutcome {
+    // The votes count from when they were asked for; `validForMs` from the call, and never more than the TTL.
+    const validForMs = Math.min(validityMs(ttlMs) + sentAt - startedAt, ttlMs);
+    return { kind: 'granted', first, tokens: last - first + 1, validForMs };
+  }
+
+  function vote(): void {
+    const sentAt = clock.now();
+    const first = proposals.next(request.tokens);
+    const last = first + request.tokens - 1;
+    const round: Round = new Round(
+      electorate,
+      { key, owner, first, last, ttlMs },
+      (end) => counted(round, end, sentAt),
+      () => settled(claim, round),
+    );
+    claim.open.push(round);
+    round.start(claim.asked);
+  }
+
+  function counted(round: Round, end: RoundEnd, sentAt: number): void {
+    switch (end.kind) {
+      case 'won':
+        return won(round, sentAt);
+      case 'held':
+        return finish({ kind: 'busy', retryAfterMs: end.retryAfterMs });
+      case 'low':
+        proposals.saw(end.highest);
+        lows += 1;
+        return lows < mostLowRounds ? vote() : finish({ kind: 'busy', retryAfterMs: pauseMs() });
+      case 'split':
+        return split();
+      case 'refused':
+        return finish(end);
+      case 'unreachable':
+        return finish({ kind: 'failed', why: end });
+      case 'abandoned':
+        return finish({ kind: 'failed', why: { kind: 'released' } });
+    }
+  }
+
+  function won(round: Round, sentAt: number): void {
+    const { first, last } = round.ballot;
+    const validUntil = sentAt + validityMs(ttlMs);
+    // Won when the first votes may have expired already: that is no majority (H28).
+    if (clock.now() >= validUntil) {
+      round.abandon();
+      return finish({ kind: 'failed', why: { kind: 'too-late' } });
+    }
+    claim.hold = { first, last, validUntil };
+    finish(granted(first, last, sentAt));
+  }
+
+  function split(): void {
+    const waitMs = pauseMs();
+    splits += 1;
+    if (clock.now() + waitMs - startedAt > Math.min(longestSplitMs, ttlMs / 4)) {
+      return finish({ kind: 'busy', retryAfterMs: waitMs });
+    }
+    const next = (): void => {
+      claim.wake = undefined;
+      if (claim.released) finish({ kind: 'failed', why: { kind: 'released' } });
+      else vote();
+    };
+    const cancel = clock.after(waitMs, next);
+    claim.wake = () => {
+      cancel();
+      next();
+    };
+  }
+
+  const pauseMs = (): number => 1 + random(Math.min(firstPauseMs * 2 ** splits, longestPauseMs));
+
+  function finish(outcome: GrantOutcome): void {
+    claim.busy = false;
+    const next = claim.queue.shift();
+    if (next === undefined) claims.tidy(claim);
+    done(outcome);
+    next?.();
+  }
+
+  function settled(of: Claim, round: Round): void {
+    of.open.splice(of.open.indexOf(round), 1);
+    claims.tidy(of);
+  }
+
+  if (claim.busy || claim.queue.length > 0) claim.queue.push(begin);
+  else begin();
+}

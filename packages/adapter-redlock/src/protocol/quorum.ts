@@ -1,0 +1,93 @@
+import { ask, type Verdict } from './ask.ts';
+import { campaign, type GrantOutcome, type GrantRequest } from './campaign.ts';
+import { createClaims } from './claims.ts';
+import { type Answer, type Electorate, type StandingVote, validityMs } from './node.ts';
+import { createProposals } from './proposals.ts';
+
+/** One hold: with the first token of its block, or without where the caller does not know it. */
+export interface HeldVote {
+  readonly key: string;
+  readonly owner: string;
+  readonly first: number | undefined;
+}
+
+/** Locks by majority. The one implementation of the algorithm, over real nodes and over simulated ones. */
+export interface Quorum {
+  /** Asks for the lock; by the owner that holds it: granted again, same tokens, fresh validity. */
+  acquire(request: GrantRequest, done: (outcome: GrantOutcome) => void): void;
+  /** Prolongs holds; for each true (for `validityMs(ttlMs)`), false (lost), or `undefined` (unknown). */
+  renew(holds: readonly HeldVote[], ttlMs: number, done: (verdict: Verdict) => void): void;
+  /** Takes back all votes of an owner, those under way included; whether a majority had one. */
+  release(key: string, owner: string, done: (verdict: Verdict) => void): void;
+  /** How many owners are remembered. */
+  readonly claims: number;
+}
+
+export function createQuorum(electorate: Electorate): Quorum {
+  const { clock, nodeTimeoutMs } = electorate;
+  const claims = createClaims(clock.now);
+  const proposals = createProposals(clock);
+
+  function renew(holds: readonly HeldVote[], ttlMs: number, done: (verdict: Verdict) => void): void {
+    const startedAt = clock.now();
+    const votes: StandingVote[] = holds.map(({ key, owner, first }) => ({
+      key,
+      owner,
+      // No proposal is 0, so an owner that nobody knows has no vote.
+      first: first ?? claims.find(key, owner)?.hold?.first ?? 0,
+    }));
+    ask(
+      electorate,
+      holds.length,
+      Math.min(nodeTimeoutMs, ttlMs / 8),
+      (node, _, answer) => node.renew(votes, ttlMs, answer),
+      ({ items, errors }) => {
+        const validUntil = startedAt + validityMs(ttlMs);
+        // An answer that comes when it is worth nothing any more is none (H29).
+        const late = clock.now() >= validUntil;
+        for (const [i, item] of items.entries()) remember(holds[i]!, item, validUntil);
+        done({ items: late ? items.map((item) => (item ? undefined : item)) : items, errors });
+      },
+    );
+  }
+
+  function remember({ key, owner }: HeldVote, renewed: boolean | undefined, validUntil: number): void {
+    const claim = claims.find(key, owner);
+    if (claim?.hold === undefined || renewed === undefined) return;
+    if (renewed) claim.hold.validUntil = Math.max(claim.hold.validUntil, validUntil);
+    else {
+      claim.hold = undefined;
+      claims.tidy(claim);
+    }
+  }
+
+  return {
+    acquire: (request, done) => campaign({ electorate, claims, proposals, renew }, request, done),
+    renew,
+    release(key, owner, done) {
+      const claim = claims.find(key, owner);
+      if (claim !== undefined) {
+        claim.released = true;
+        claim.hold = undefined;
+        for (const round of claim.open) round.close();
+        claim.wake?.();
+        claims.tidy(claim);
+      }
+      ask(
+        electorate,
+        1,
+        nodeTimeoutMs,
+        (node, i, answer) => {
+          const one: Answer<boolean> = (freed, error) => answer(freed === undefined ? undefined : [freed], error);
+          if (claim === undefined || claim.asked[i]) return node.withdraw(key, owner, one);
+          one(false);
+          return true;
+        },
+        done,
+      );
+    },
+    get claims() {
+      return claims.size;
+    },
+  };
+}

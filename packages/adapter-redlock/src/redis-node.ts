@@ -1,0 +1,141 @@
+import { type LockAdapter, LockError } from '@holdfast/lock-core';
+import {
+  type LockKeys,
+  lockKeys,
+  luaScript,
+  type RedisClientBinding,
+  redisLockAdapter,
+  runScript,
+} from '@holdfast/redis-protocol';
+import voteSource from './lua/vote.lua';
+import withdrawSource from './lua/withdraw.lua';
+import type { Answer, Ballot, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
+import type { Patience } from './patience.ts';
+
+const scripts = {
+  vote: /* @__PURE__ */ luaScript(voteSource),
+  withdraw: /* @__PURE__ */ luaScript(withdrawSource),
+};
+
+// A fence key outlives its lock by this much, so that a node's tokens rise even if the clients' clocks step back.
+const fenceTtlMs = 30 * 24 * 3_600_000;
+
+/** What stands at a node as the owner of a vote: the round's own value, of the contract's owner and the proposed token. */
+export const voteValue = ({ owner, first }: Pick<StandingVote, 'owner' | 'first'>): string => `${owner}:${first}`;
+
+/** One Redis server of the quorum. */
+export interface RedisNode extends QuorumNode {
+  /** The same server as a lock of its own, whose owner values are those of `voteValue`. */
+  readonly single: LockAdapter;
+  readonly ready: boolean;
+  whenReady(signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Binds the algorithm to one server. `admission` is awaited before a vote: true, or a promise until the node is known to be one of its own (H35). */
+export function redisNode(
+  client: RedisClientBinding,
+  prefix: string | undefined,
+  patience: Patience,
+  admission: () => true | Promise<void>,
+): RedisNode {
+  const single = redisLockAdapter(client, { prefix });
+  const keysOf = lockKeys(prefix ?? 'lock:', client.keyPrefix);
+
+  async function explain(error: unknown, key: string): Promise<Vote> {
+    // The server's answer to a plain look tells a refusal of the credentials from a failure that may pass.
+    const refusal = client.ready ? await single.inspect?.(key).then(() => undefined, definite) : undefined;
+    return refusal === undefined ? { kind: 'failed', error } : { kind: 'refused', error: refusal };
+  }
+
+  function voteOf(reply: unknown, key: string, keys: LockKeys): Vote | Promise<Vote> {
+    if (reply === 1) return { kind: 'yes' };
+    if (Array.isArray(reply)) return { kind: 'held', holder: String(reply[0]), remainingMs: Number(reply[1]) };
+    const answer = String(reply);
+    if (answer === 'foreign') return explain(undefined, key);
+    if (answer === 'fence') return { kind: 'refused', error: foreignFence(key, client.keyPrefix + keys.fence) };
+    return { kind: 'low', highest: Number(answer) };
+  }
+
+  function send(ballot: Ballot): Promise<unknown> {
+    const { key, owner, first, last, ttlMs } = ballot;
+    const keys = keysOf(key);
+    const fenceTtl = String(Math.max(fenceTtlMs, 10 * ttlMs));
+    return runScript(client, scripts.vote, [keys.lock, keys.fence], [
+      owner,
+      String(first),
+      String(last),
+      String(ttlMs),
+      fenceTtl,
+    ]);
+  }
+
+  async function withdraw(key: string, owner: string): Promise<boolean> {
+    const before = client.resends;
+    const reply = await runScript(client, scripts.withdraw, [keysOf(key).lock], [owner]);
+    // The client may have sent it twice, and the first one may have taken the vote back (H14).
+    if (reply !== 1 && client.resends !== before) throw new Error('the connection broke during the release');
+    return reply === 1;
+  }
+
+  async function renew(votes: readonly StandingVote[], ttlMs: number): Promise<boolean[]> {
+    const holds = votes.map((vote) => ({ key: vote.key, owner: voteValue(vote) }));
+    const outcomes = await single.renewMany!(holds, ttlMs);
+    return outcomes.map(({ status }) => status === 'renewed');
+  }
+
+  function tell<T>(promise: Promise<T>, answer: Answer<T>): true {
+    patience.sent();
+    promise.then(
+      (result) => {
+        patience.answered();
+        answer(result);
+      },
+      (error: unknown) => {
+        patience.answered();
+        answer(undefined, error);
+      },
+    );
+    return true;
+  }
+
+  return {
+    single,
+    vote(ballot, answer) {
+      // A command in a client's offline queue would be sent after its caller gave up (H27).
+      if (!client.ready || patience.exhausted) return false;
+      const admitted = admission();
+      const reply = admitted === true ? send(ballot) : admitted.then(() => send(ballot));
+      const take = (result: unknown, error?: unknown): void => {
+        const vote = error === undefined ? voteOf(result, ballot.key, keysOf(ballot.key)) : explain(error, ballot.key);
+        if (vote instanceof Promise) vote.then(answer, (failure) => answer({ kind: 'failed', error: failure }));
+        else answer(vote);
+      };
+      return tell(reply, take);
+    },
+    renew: (votes, ttlMs, answer) =>
+      client.ready && !patience.exhausted ? tell(renew(votes, ttlMs), answer) : false,
+    release(vote) {
+      tell(single.release({ key: vote.key, owner: voteValue(vote) }), () => {});
+    },
+    withdraw: (key, owner, answer) => tell(withdraw(key, owner), answer),
+    get ready() {
+      return client.ready;
+    },
+    whenReady: (signal) => client.whenReady(signal),
+    close: async () => single.close?.(),
+  };
+}
+
+function definite(error: unknown): unknown {
+  return error instanceof LockError && !error.retryable ? error : undefined;
+}
+
+function foreignFence(key: string, redisKey: string): LockError {
+  return new LockError(
+    'LOCK_FOREIGN_KEY',
+    `Redis key ${JSON.stringify(redisKey)} should hold the fencing tokens of this lock on a majority of the Redlock nodes, but ` +
+      'holds something else; it was left untouched and no lock was granted. Find out who writes it, then delete it.',
+    { key },
+  );
+}

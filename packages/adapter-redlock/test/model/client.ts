@@ -1,0 +1,175 @@
+import { type Electorate, majorityOf, type QuorumClock, validityMs } from '../../src/protocol/node.ts';
+import { createQuorum, type Quorum } from '../../src/protocol/quorum.ts';
+import type { Judge } from './judge.ts';
+import { connect, type Site, type Weather } from './network.ts';
+import type { Dice, World } from './world.ts';
+
+/** What a client with a known mistake does differently. */
+export interface ClientFaults {
+  /** Believes in its holds for the whole TTL. */
+  readonly noDrift?: boolean;
+  /** Takes half of an even number of nodes, or less of an odd one, for a majority. */
+  readonly halfIsEnough?: boolean;
+  /** Takes the votes of its hold back when it stops to use them for a moment. */
+  readonly releasesEarly?: boolean;
+}
+
+/** A process with its clocks, which may stop for a while. */
+export interface Machine {
+  readonly rate: number;
+  /** Of its wall clock against true time, in µs; may jump. */
+  skewMicros: number;
+  /** Of its wall clock. */
+  readonly granularityMs: number;
+  pausedUntil: number;
+}
+
+/**
+ * A client that takes the lock again and again as lock-core would: it repeats what has no answer with the same owner, renews,
+ * believes in a hold until its own clock says otherwise, and releases an owner that it gives up, never to use it again.
+ */
+export function createClient(
+  name: string,
+  world: World,
+  random: Dice,
+  sites: readonly Site[],
+  weather: Weather,
+  machine: Machine,
+  judge: Judge,
+  faults: ClientFaults,
+): { start(acquisitions: number): void } {
+  const now = (): number => world.now * machine.rate;
+  const inTrueMs = (ms: number): number => ms / machine.rate;
+
+  /** Hands something to the process, when it runs. */
+  const deliver = (run: () => void): void => {
+    if (world.now >= machine.pausedUntil) run();
+    else world.after(machine.pausedUntil - world.now, () => deliver(run));
+  };
+  const clock: QuorumClock = {
+    now,
+    micros: () => Math.floor(world.now / machine.granularityMs) * machine.granularityMs * 1_000 + machine.skewMicros,
+    after(ms, callback) {
+      let cancelled = false;
+      // After the answers of the same moment.
+      const cancel = world.after(inTrueMs(ms), () => deliver(() => world.after(0, () => cancelled || callback())));
+      return () => {
+        cancelled = true;
+        cancel();
+      };
+    },
+  };
+  const electorate: Electorate = {
+    nodes: sites.map((site) => connect(world, random, weather, site, deliver)),
+    majority: faults.halfIsEnough ? Math.floor(sites.length / 2) || 1 : majorityOf(sites.length),
+    clock,
+    random: random.below,
+    nodeTimeoutMs: random.pick([10, 40, 150]),
+  };
+  const quorum: Quorum = createQuorum(electorate);
+  let made = 0;
+  let left = 0;
+
+  function next(): void {
+    if (left === 0) return;
+    left -= 1;
+    clock.after(random.between(0, 60), () => acquisition());
+  }
+
+  function acquisition(): void {
+    const owner = `${name}${made++}`;
+    const ttlMs = random.pick([100, 200, 400]);
+    const tokens = random.pick([1, 1, 65]);
+    const begun = judge.begin();
+    let given = false;
+    let tries = 1 + random.below(4);
+    let deadline = Number.NEGATIVE_INFINITY;
+
+    function ask(): void {
+      const sentAt = now();
+      tries -= 1;
+      let answered = false;
+      const giveUpWaiting = clock.after(ttlMs / 3, () => {
+        if (!answered && !given) again();
+      });
+      quorum.acquire({ key: 'k', owner, ttlMs, tokens }, (outcome) => {
+        answered = true;
+        giveUpWaiting();
+        if (given && deadline === Number.NEGATIVE_INFINITY) return;
+        if (outcome.kind === 'granted') hold(outcome.first, outcome.tokens, sentAt + outcome.validForMs);
+        else if (!given) again(outcome.kind === 'busy' ? outcome.retryAfterMs : undefined);
+      });
+    }
+
+    function again(retryAfterMs?: number): void {
+      if (tries <= 0) return giveUp();
+      // Often at the very moment at which the holder's votes end.
+      const pauseMs = retryAfterMs !== undefined && random.chance(0.7) ? retryAfterMs + 1 : random.between(0, 40);
+      clock.after(pauseMs, () => given || ask());
+    }
+
+    /** Ends the acquisition, or the hold, for good. */
+    function giveUp(): void {
+      if (given && deadline === Number.NEGATIVE_INFINITY) return;
+      given = true;
+      deadline = Number.NEGATIVE_INFINITY;
+      judge.end(world.now, owner);
+      let releases = 2;
+      const release = (): void =>
+        quorum.release('k', owner, ({ items: [freed] }) => {
+          releases -= 1;
+          if (freed !== true && releases > 0) release();
+        });
+      // A process that died releases nothing.
+      if (random.chance(0.85)) release();
+      next();
+    }
+
+    function hold(first: number, count: number, until: number): void {
+      const extra = faults.noDrift ? ttlMs - validityMs(ttlMs) : 0;
+      const better = Math.max(deadline, until + extra);
+      if (better <= now()) return again();
+      if (given && deadline <= now()) return;
+      const fresh = !given;
+      given = true;
+      deadline = better;
+      judge.grant(world.now, owner, first, count, trueTime(deadline), begun);
+      if (fresh) use(first, 1 + random.below(4));
+    }
+
+    const trueTime = (local: number): number => local / machine.rate;
+
+    function use(first: number, steps: number): void {
+      // Some stand by their hold until its end, and do nothing for it.
+      const pauseMs = random.chance(0.3) ? deadline - now() : random.between(0, ttlMs / 2);
+      clock.after(pauseMs, () => {
+        if (deadline <= now() || steps === 0) return giveUp();
+        if (faults.releasesEarly) quorum.release('k', owner, () => {});
+        if (random.chance(0.3)) ask();
+        else renew(first);
+        use(first, steps - 1);
+      });
+    }
+
+    function renew(first: number): void {
+      const sentAt = now();
+      quorum.renew([{ key: 'k', owner, first }], ttlMs, ({ items: [renewed] }) => {
+        // What is over stays over.
+        if (deadline <= now()) return;
+        if (renewed === false) return giveUp();
+        if (renewed === undefined) return;
+        deadline = Math.max(deadline, sentAt + (faults.noDrift ? ttlMs : validityMs(ttlMs)));
+        judge.renewed(world.now, owner, trueTime(deadline));
+      });
+    }
+
+    ask();
+  }
+
+  return {
+    start(acquisitions) {
+      left = acquisitions;
+      next();
+    },
+  };
+}

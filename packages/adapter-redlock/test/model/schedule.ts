@@ -1,0 +1,106 @@
+import { type ClientFaults, createClient, type Machine } from './client.ts';
+import { createJudge } from './judge.ts';
+import { createSite, type Site, type Weather } from './network.ts';
+import type { StoreFaults } from './store.ts';
+import { createWorld, type Dice, dice, type World } from './world.ts';
+
+/** What is assumed of the machines. Networks, pauses and the clients' wall clocks are as bad as they like everywhere. */
+export interface Assumptions {
+  /** No clock runs faster or slower than true time by more than this fraction, and no node's clock jumps. */
+  readonly clocks: 'good' | 'mad';
+  /** What a node remembers after a restart, and whether it stays away first for longer than any lease and proposal. */
+  readonly restart: 'with-memory' | 'empty-delayed' | 'empty-at-once';
+}
+
+export type Faults = StoreFaults & ClientFaults;
+
+// Two clocks that are each off by this stay within the 1 % that the algorithm allows for.
+const rateError = 0.004;
+const longestTtlMs = 400;
+const durationMs = 2_500;
+// In µs: with nodes that forget, wall clocks must be right to within less than half of the restart delay.
+const wildSkewMicros = 3_600_000_000;
+const mildSkewMicros = 50_000;
+const restartDelayMs = longestTtlMs * 1.01 + 2 * (mildSkewMicros / 1_000) + 150;
+
+/** Whether exclusion is promised under these assumptions; what is promised of the tokens is promised under all. */
+const promisesExclusion = ({ clocks, restart }: Assumptions): boolean =>
+  clocks === 'good' && restart !== 'empty-at-once';
+
+/**
+ * Plays one schedule: nodes, clients, weather and disasters all follow from the seed. Gives the number of grants; throws
+ * `Broken` for a promise that did not hold.
+ */
+export function play(
+  seed: number,
+  assumptions: Assumptions,
+  faults: Faults = {},
+  exclusion: boolean = promisesExclusion(assumptions),
+): number {
+  const random = dice(seed);
+  const world = createWorld();
+  const judge = createJudge(exclusion);
+  const good = assumptions.clocks === 'good';
+  const rate = (): number => 1 + random.between(-1, 1) * (good ? rateError : 0.3);
+
+  const clocks = Array.from({ length: random.pick([1, 2, 3, 3, 3, 4, 5, 5]) }, () => ({ rate: rate(), jumpMs: 0 }));
+  const sites = clocks.map((clock) => createSite(world, clock, faults));
+  const weather = weatherOf(random);
+  const skew = assumptions.restart === 'with-memory' ? wildSkewMicros : mildSkewMicros;
+  // Sometimes the wall clocks agree and are coarse, so that proposals collide.
+  const granularityMs = random.chance(0.2) ? 50 : 0.001;
+  const machines: Machine[] = Array.from({ length: 2 + random.below(2) }, () => ({
+    rate: rate(),
+    skewMicros: wildSkewMicros + (granularityMs > 1 ? 0 : random.between(-1, 1) * skew),
+    granularityMs,
+    pausedUntil: 0,
+  }));
+  for (const [i, machine] of machines.entries()) {
+    createClient('ABC'[i]!, world, random, sites, weather, machine, judge, faults).start(1 + random.below(4));
+  }
+  for (let i = random.below(5); i > 0; i--) disaster(random, world, assumptions, clocks, sites, machines, skew);
+  world.run(durationMs);
+  return judge.grants;
+}
+
+function weatherOf(random: Dice): Weather {
+  const sometimes = (most: number): number => (random.chance(0.5) ? 0 : random.between(0, most));
+  return {
+    loss: sometimes(0.2),
+    late: sometimes(0.4),
+    longestDelayMs: random.pick([20, 100, 600]),
+    resent: sometimes(0.2),
+    broken: sometimes(0.1),
+    unconnected: sometimes(0.1),
+  };
+}
+
+function disaster(
+  random: Dice,
+  world: World,
+  { clocks: assumed, restart }: Assumptions,
+  clocks: readonly { jumpMs: number }[],
+  sites: readonly Site[],
+  machines: readonly Machine[],
+  skew: number,
+): void {
+  const kind = random.pick(['pause', 'step', 'restart', 'restart', 'jump']);
+  const machine = random.pick(machines);
+  const site = random.pick(sites);
+  const clock = random.pick(clocks);
+  const pauseMs = random.pick([10, 150, 700]);
+  const stepMicros = wildSkewMicros + random.between(-1, 1) * skew;
+  const jumpMs = random.between(-1, 1) * longestTtlMs;
+  const downMs = random.between(1, 100) + (restart === 'empty-delayed' ? restartDelayMs : 0);
+  world.after(random.between(0, durationMs / 3), () => {
+    if (kind === 'pause') machine.pausedUntil = world.now + pauseMs;
+    if (kind === 'step') machine.skewMicros = stepMicros;
+    if (kind === 'jump' && assumed === 'mad') clock.jumpMs += jumpMs;
+    if (kind !== 'restart' || !site.up) return;
+    site.up = false;
+    if (restart !== 'with-memory') site.store.forget();
+    world.after(downMs, () => {
+      site.up = true;
+    });
+  });
+}

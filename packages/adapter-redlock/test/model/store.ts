@@ -1,0 +1,69 @@
+import type { Ballot, StandingVote, Vote } from '../../src/protocol/node.ts';
+
+/** What a protocol with a known mistake does differently at a node. */
+export interface StoreFaults {
+  /** The node does not keep the token of the vote it gives. */
+  readonly forgetsToken?: boolean;
+  /** Taking back the votes of one round takes back those of every round of the owner. */
+  readonly releasesAnyRound?: boolean;
+  /** A proposal that equals the highest token is accepted. */
+  readonly acceptsEqualTokens?: boolean;
+}
+
+/** What a node remembers of one lock: the model of the scripts, and compared with them on a real server. */
+export interface VoteStore {
+  vote(ballot: Ballot): Vote;
+  renew(vote: StandingVote, ttlMs: number): boolean;
+  release(vote: StandingVote): boolean;
+  withdraw(owner: string): boolean;
+  forget(): void;
+}
+
+/** `now` is the node's own clock in ms, of which it uses whole ones, as Redis does. */
+export function createVoteStore(now: () => number, faults: StoreFaults = {}): VoteStore {
+  let standing: { owner: string; first: number; until: number } | undefined;
+  let highest = 0;
+
+  const clock = (): number => Math.floor(now());
+
+  function current(): typeof standing {
+    if (standing !== undefined && standing.until <= clock()) standing = undefined;
+    return standing;
+  }
+
+  return {
+    vote({ owner, first, last, ttlMs }) {
+      const held = current();
+      if (held !== undefined && held.owner === owner && held.first === first) return { kind: 'yes' };
+      if (held !== undefined && held.owner !== owner) {
+        return { kind: 'held', holder: `${held.owner}:${held.first}`, remainingMs: held.until - clock() };
+      }
+      const tooLow = faults.acceptsEqualTokens ? first < highest : first <= highest;
+      if (tooLow) return { kind: 'low', highest };
+      if (!faults.forgetsToken) highest = last;
+      standing = { owner, first, until: clock() + ttlMs };
+      return { kind: 'yes' };
+    },
+    renew({ owner, first }, ttlMs) {
+      const held = current();
+      if (held?.owner !== owner || held.first !== first) return false;
+      held.until = clock() + ttlMs;
+      return true;
+    },
+    release({ owner, first }) {
+      const held = current();
+      if (held?.owner !== owner || (held.first !== first && !faults.releasesAnyRound)) return false;
+      standing = undefined;
+      return true;
+    },
+    withdraw(owner) {
+      if (current()?.owner !== owner) return false;
+      standing = undefined;
+      return true;
+    },
+    forget() {
+      standing = undefined;
+      highest = 0;
+    },
+  };
+}
