@@ -10,8 +10,10 @@ import type {
 } from '@holdfast/lock-core';
 import { acquiring, assertLeased, type Backend, placeRequest } from './backend.ts';
 import { createEndpoints } from './endpoints.ts';
+import { NoAnswer } from './errors.ts';
 import { lockKeys } from './keys.ts';
 import { createLeases, slackMs } from './leases.ts';
+import { createLine } from './line.ts';
 import { type EtcdLockOptions, etcdLockSettings } from './options.ts';
 import { createPlaces } from './places.ts';
 import { enqueue } from './queue.ts';
@@ -42,14 +44,22 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
   const endpoints = createEndpoints(clients, callTimeoutMs, owned);
   const places = createPlaces(endpoints);
   const leases = createLeases(endpoints, (listed) => places.clear(listed));
-  const backend: Backend = { endpoints, keys: lockKeys(prefix), leases, places, watches: createWatches(endpoints) };
+  const backend: Backend = {
+    endpoints,
+    keys: lockKeys(prefix),
+    leases,
+    places,
+    watches: createWatches(endpoints),
+    line: createLine(callTimeoutMs, () => new NoAnswer(callTimeoutMs)),
+  };
   const { keys, watches } = backend;
   let closing: Promise<void> | undefined;
 
   function tryAcquire(attempt: AcquireAttempt): Promise<AcquireOutcome> {
-    return acquiring(backend, attempt, ({ ttlMs, granted }) =>
+    return acquiring(backend, attempt, true, ({ ttlMs, sending, granted }) =>
       leases.under(ttlMs, async (lease): Promise<AcquireOutcome> => {
         const place = { ...placeRequest(backend, attempt), leaseId: lease.id, ttlMs };
+        sending();
         const taken = await endpoints.call((client, options) => takeIfFree(client, options, place));
         if (taken.holder === undefined) return granted(lease, taken.token);
         const { holder } = taken;

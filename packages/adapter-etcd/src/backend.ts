@@ -3,6 +3,7 @@ import type { Endpoints } from './endpoints.ts';
 import { foreignKey } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import { type Leases, wholeTtl } from './leases.ts';
+import type { Line } from './line.ts';
 import type { Place, Places } from './places.ts';
 import type { PlaceRequest } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
@@ -15,6 +16,8 @@ export interface Backend {
   readonly leases: Leases;
   readonly places: Places;
   readonly watches: Watches;
+  /** Places in one queue are asked for one after the other. */
+  readonly line: Line;
 }
 
 /** What a request about one owner's place says in any case. */
@@ -27,17 +30,20 @@ export interface Acquisition {
   readonly calledAt: number;
   readonly ttlMs: number;
   readonly place: Place;
+  /** To be called before the request that makes the key goes out. */
+  sending(): void;
   /** Takes the grant in. The TTL counts from `since`, monotonic ms: default the call (H47), later for one that waited. */
   granted(lease: SharedLease, token: string, since?: number): Granted;
 }
 
 /**
- * Runs an acquisition of one owner. From before the send until the outcome is known its key counts as wanted; with no answer,
- * the key is deleted after a TTL unless the owner asks again before (H80).
+ * Runs an acquisition of one owner. From before the send until the outcome is known its key counts as wanted. With no answer
+ * the key is deleted: after a TTL, in which the owner may ask again, or at once (H80).
  */
 export async function acquiring<T>(
   backend: Backend,
   attempt: AcquireAttempt,
+  ownerMayAskAgain: boolean,
   run: (acquisition: Acquisition) => Promise<T>,
 ): Promise<T> {
   const calledAt = performance.now();
@@ -54,13 +60,17 @@ export async function acquiring<T>(
     places.hold(place, lease, token, since, until);
     return { status: 'granted', fencingToken: BigInt(token), validForMs: until - calledAt };
   };
+  let sent = false;
+  const sending = (): void => {
+    sent = true;
+  };
   try {
     assertWanted(place);
-    return await run({ calledAt, ttlMs, place, granted });
+    return await run({ calledAt, ttlMs, place, sending, granted });
   } catch (error) {
-    // The owner may ask again after a call without an answer, but not after a definite one.
-    const wantedMs = error instanceof LockError && !error.retryable ? 0 : ttlMs;
-    place.wantedUntil = Math.max(place.wantedUntil, calledAt + wantedMs);
+    const definite = error instanceof LockError && !error.retryable;
+    const wantedMs = ownerMayAskAgain && !definite ? ttlMs : 0;
+    if (sent) place.wantedUntil = Math.max(place.wantedUntil, calledAt + wantedMs);
     throw error;
   } finally {
     places.end(place);

@@ -13,9 +13,13 @@ const longestPauseMs = 500;
 /** Waits for the lock in etcd's order of creation, with an eye only on the place directly ahead (H39). */
 export function enqueue(backend: Backend, attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted> {
   if (signal.aborted) return Promise.reject(signal.reason);
-  return acquiring(backend, attempt, async (acquisition) => {
-    const { lease, standing } = await enter(backend, attempt, acquisition.ttlMs);
+  return acquiring(backend, attempt, false, async (acquisition) => {
+    const { lease, standing } = await backend.line(attempt.key, () => {
+      signal.throwIfAborted();
+      return enter(backend, attempt, acquisition);
+    });
     if (standing.ahead === undefined) return acquisition.granted(lease, standing.token);
+    attempt.onQueued?.();
     return wait(backend, attempt, signal, acquisition, lease, standing);
   });
 }
@@ -23,10 +27,11 @@ export function enqueue(backend: Backend, attempt: AcquireAttempt, signal: Abort
 async function enter(
   backend: Backend,
   attempt: AcquireAttempt,
-  ttlMs: number,
+  { ttlMs, sending }: Acquisition,
 ): Promise<{ lease: SharedLease; standing: Standing }> {
   const place = placeRequest(backend, attempt);
   return backend.leases.under(ttlMs, async (lease) => {
+    sending();
     const standing = await backend.endpoints.call((client, options) =>
       takePlace(client, options, { ...place, leaseId: lease.id, ttlMs }),
     );

@@ -1,12 +1,11 @@
-import type { IDuplexStream, IWatchRequest, IWatchResponse } from 'etcd3';
-import { FilterType } from 'etcd3';
+import { FilterType, type IDuplexStream, type IWatchRequest, type IWatchResponse } from 'etcd3';
 import type { Endpoints } from './endpoints.ts';
 
 /** Tells of deletions, over one watch stream for all waiters of an adapter. */
 export interface Watches {
   /**
-   * Calls back once when the key is deleted after `revision`, or when that can no longer be told (after a compaction, H83):
-   * look again then. Ended by the function that it gives back.
+   * Calls back once, when the key is deleted after `revision` or when that can no longer be told: after a compaction (H83), or
+   * when the stream is dead. The caller then looks again. Ended early by the function that it gives back.
    */
   deletion(key: Buffer, revision: string, onChange: () => void): () => void;
   close(): void;
@@ -32,7 +31,7 @@ const longestPauseMs = 1_000;
  */
 export function createWatches(endpoints: Endpoints): Watches {
   const watches = new Set<Watch>();
-  let byId = new Map<string, Watch>();
+  const byId = new Map<string, Watch>();
   /** Watches whose creation etcd has not answered; it answers in their order. */
   let unanswered: Watch[] = [];
   let stream: Stream | undefined;
@@ -41,34 +40,32 @@ export function createWatches(endpoints: Endpoints): Watches {
   let heard = false;
   let check: NodeJS.Timeout | undefined;
   let reopening: NodeJS.Timeout | undefined;
-  endpoints.onMove(() => drop());
+  endpoints.onMove(lookAgain);
 
   async function open(): Promise<void> {
-    if (opening || stream !== undefined || reopening !== undefined || watches.size === 0) return;
+    reopening = undefined;
+    if (opening || stream !== undefined || watches.size === 0) return;
     opening = true;
     const client = endpoints.current;
     const failed = (): void => {
       endpoints.moveOn(client);
-      drop();
+      lookAgain();
     };
     try {
       const opened = await client.watchClient.watch();
       opening = false;
-      if (watches.size === 0 || endpoints.current !== client) {
-        shut(opened);
-        return void open();
-      }
-      stream = opened;
-      opened.on('data', (answer) => {
-        if (stream === opened) receive(answer);
-      });
       const over = (): void => {
         if (stream === opened) failed();
       };
       opened.on('error', over);
       opened.on('end', over);
+      opened.on('data', (answer) => {
+        if (stream === opened) receive(answer);
+      });
+      stream = opened;
+      if (watches.size === 0 || endpoints.current !== client) return lookAgain();
       heard = true;
-      check ??= setInterval(() => {
+      check = setInterval(() => {
         if (!heard) return failed();
         heard = false;
         stream?.write({ progress_request: {} });
@@ -94,19 +91,14 @@ export function createWatches(endpoints: Endpoints): Watches {
     if (answer.created && !answer.canceled) {
       watch.id = answer.watch_id;
       byId.set(answer.watch_id, watch);
-      // Given up before etcd had answered.
+      // Ended before etcd had answered.
       if (!watches.has(watch)) cancel(watch);
-    } else if (answer.canceled) {
-      byId.delete(answer.watch_id);
-      watch.id = undefined;
-      if (watches.delete(watch)) tell(watch);
-    } else if (answer.events.length > 0 && watches.delete(watch)) {
-      cancel(watch);
-      tell(watch);
+      return;
     }
-  }
-
-  function tell(watch: Watch): void {
+    if (!answer.canceled && answer.events.length === 0) return;
+    if (answer.canceled) byId.delete(answer.watch_id);
+    else cancel(watch);
+    if (!watches.delete(watch)) return;
     watch.onChange();
     rest();
   }
@@ -118,31 +110,38 @@ export function createWatches(endpoints: Endpoints): Watches {
     watch.id = undefined;
   }
 
-  /** Forgets the stream; another one takes up all watches from their revisions. */
   function drop(): void {
+    clearInterval(check);
+    byId.clear();
+    unanswered = [];
+    if (stream === undefined) return;
     const old = stream;
     stream = undefined;
-    if (old !== undefined) shut(old);
-    for (const watch of watches) watch.id = undefined;
-    byId = new Map();
-    unanswered = [];
-    clearInterval(check);
-    check = undefined;
-    if (watches.size === 0 || reopening !== undefined) return;
+    // Ended before it is cancelled, since etcd3 takes a cancelled open stream for a failed member.
+    old.end();
+    old.cancel();
+  }
+
+  /** The stream tells nothing any more: all who wait look for themselves, and then watch over another one (H38). */
+  function lookAgain(): void {
+    drop();
     failures += 1;
-    const pauseMs = Math.min(firstPauseMs * 2 ** Math.min(failures - 1, 10), longestPauseMs);
-    reopening = setTimeout(() => {
-      reopening = undefined;
-      void open();
-    }, pauseMs).unref();
+    const told = [...watches];
+    watches.clear();
+    for (const watch of told) watch.onChange();
   }
 
   function rest(): void {
     if (watches.size > 0) return;
-    failures = 0;
     drop();
     clearTimeout(reopening);
     reopening = undefined;
+  }
+
+  function openSoon(): void {
+    if (failures === 0) return void open();
+    const pauseMs = Math.min(firstPauseMs * 2 ** Math.min(failures - 1, 10), longestPauseMs);
+    reopening ??= setTimeout(open, pauseMs).unref();
   }
 
   return {
@@ -150,7 +149,7 @@ export function createWatches(endpoints: Endpoints): Watches {
       const watch: Watch = { key, startRevision: String(BigInt(revision) + 1n), onChange, id: undefined };
       watches.add(watch);
       if (stream !== undefined) ask(watch);
-      else void open();
+      else openSoon();
       return () => {
         if (!watches.delete(watch)) return;
         cancel(watch);
@@ -162,11 +161,4 @@ export function createWatches(endpoints: Endpoints): Watches {
       rest();
     },
   };
-}
-
-/** Ends a stream. Ended before it is cancelled, since etcd3 takes a cancelled open one for a failed member. */
-function shut(stream: Stream): void {
-  stream.on('error', () => {});
-  stream.end();
-  stream.cancel();
 }
