@@ -33,11 +33,12 @@ export function createContention(core: Core): Contention {
   function enter(slot: Slot, waiter: Waiter, at: number): void {
     slot.append(waiter);
     if (slot.first === waiter && slot.hold === undefined) advance(slot, at);
-    else park(waiter);
+    else park(slot, waiter);
   }
 
   /** Waits in line; wakes only when the time is up. */
-  function park(waiter: Waiter): void {
+  function park(slot: Slot, waiter: Waiter): void {
+    slot.crowded = true;
     waiter.phase = 'queued';
     waiter.failure = undefined;
     waiter.silentSince = undefined;
@@ -74,6 +75,7 @@ export function createContention(core: Core): Contention {
     const { round } = waiter;
     if (!waiter.once) slot.hinted = false;
     waiter.silentSince ??= Math.max(waiter.startedAt, slot.silentSince ?? sentAt);
+    if (slot.crowded) request.tokens = 1 + settings.localRun.count;
     request.unanswered += 1;
     request.sentAt = sentAt;
     scheduler.set(
@@ -124,7 +126,7 @@ export function createContention(core: Core): Contention {
       core.leave(slot, waiter, at);
       waiter.resolve(undefined);
     } else if (at >= waiter.waitUntil) fail(slot, waiter, timedOut(slot.key, adapter.name, at - waiter.startedAt));
-    else if (slot.hold !== undefined) park(waiter);
+    else if (slot.hold !== undefined) park(slot, waiter);
     else if (slot.hinted) ask(slot, waiter, at);
     else sleep(slot, waiter, outcome.retryAfterMs, at);
   }
@@ -139,7 +141,7 @@ export function createContention(core: Core): Contention {
     }
     // So late that another may have it already (H28). A release is sent for that owner value: it is never used again.
     core.reaper.add(request);
-    waiter.request = new AcquireRequest(request.key, request.ttlMs, request.tokens);
+    waiter.request = new AcquireRequest(request.key, request.ttlMs);
     failed(slot, waiter, new Error(`it was granted too late: ttlMs ${request.ttlMs} is too short for this backend`));
   }
 
@@ -206,7 +208,7 @@ export function createContention(core: Core): Contention {
     }
     // Another task of this process may have it meanwhile (`tryAcquire` does not stand in line).
     if (waiter.phase === 'sleeping') {
-      if (slot.hold !== undefined) return park(waiter);
+      if (slot.hold !== undefined) return park(slot, waiter);
       const { failure } = waiter;
       return failure !== undefined && at >= silentUntil(waiter, waiter.silentSince)
         ? giveUp(slot, waiter, failure, at)

@@ -14,8 +14,12 @@ const leastYieldMs = 1;
  */
 export function handOver(core: Core, slot: Slot, lease: Lease, now: number): boolean {
   const next = slot.first;
-  if (next === undefined) return false;
-  if (!mayRunOn(core, lease, now)) {
+  // A queue in the backend keeps its own order: nothing is handed over past it.
+  if (next === undefined || core.adapter.enqueue !== undefined) return false;
+  const hasToken = lease.fencingToken === undefined || lease.tokensLeft > 0;
+  if (!hasToken && lease.handOvers === 0) return false;
+  const { count, ms } = core.settings.localRun;
+  if (!hasToken || lease.handOvers >= count || now - lease.since >= ms) {
     // Where the backend can tell that nobody else waits, nobody has to be let through.
     if (lease.contended !== false) slot.yieldUntil = now + Math.max(leastYieldMs, 2 * slot.roundTripMs);
     return false;
@@ -40,10 +44,4 @@ export function handOver(core: Core, slot: Slot, lease: Lease, now: number): boo
   next.resolve(admit(core, hold, next, 'hand-over', now));
   if (slot.first !== undefined) admitKin(core, slot, hold, now);
   return true;
-}
-
-function mayRunOn(core: Core, lease: Lease, now: number): boolean {
-  const { count, ms } = core.settings.localRun;
-  if (lease.handOvers >= count || now - lease.since >= ms) return false;
-  return lease.fencingToken === undefined || lease.tokensLeft > 0;
 }

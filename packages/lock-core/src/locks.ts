@@ -34,8 +34,6 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
   const { core, contention, nativeQueue } = assemble(adapter, settings);
   const { slots } = core;
   const now = settings.clock.now;
-  // A queue in the backend keeps its own order, so nothing is handed over past it, and no tokens are reserved for that.
-  const tokens = nativeQueue === undefined ? 1 + settings.localRun.count : 1;
   let closing: Promise<void> | undefined;
 
   /** Starts one acquisition; `once` for a single answer. Throws what can be told at once. */
@@ -52,7 +50,7 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
     const { hold } = slot;
     const at = now();
     const onTime = nativeQueue === undefined || once ? contention.onTime : nativeQueue.onTime;
-    const waiter = new Waiter(key, owner, terms, once, new AcquireRequest(key, terms.ttlMs, tokens), at, onTime);
+    const waiter = new Waiter(key, owner, terms, once, new AcquireRequest(key, terms.ttlMs), at, onTime);
     if (channels.acquire.hasSubscribers) {
       channels.acquire.publish({
         adapter: adapter.name,

@@ -125,7 +125,7 @@ export function createNativeQueue(core: Core): NativeQueue {
       return waiter.reject(error);
     }
     core.reaper.add(request);
-    waiter.request = new AcquireRequest(request.key, request.ttlMs, request.tokens);
+    waiter.request = new AcquireRequest(request.key, request.ttlMs);
     // Who was in the queue had an answer; for anyone else the silence goes on.
     if (request.queued) waiter.failingSince = at;
     else if (waiter.failure === undefined) waiter.failingSince = sentAt;

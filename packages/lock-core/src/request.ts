@@ -9,7 +9,8 @@ export class AcquireRequest implements AcquireAttempt {
   readonly key: string;
   readonly owner: string = newId();
   readonly ttlMs: number;
-  readonly tokens: number;
+  /** A block of tokens is wanted only where the hold may be handed over; decided at each send. */
+  tokens = 1;
   /** Commands sent whose effect is unknown: no answer yet, or an error for an answer. */
   unanswered = 0;
   /** Monotonic ms of the last send. */
@@ -18,10 +19,9 @@ export class AcquireRequest implements AcquireAttempt {
   queued = false;
   #controller: AbortController | undefined;
 
-  constructor(key: string, ttlMs: number, tokens: number) {
+  constructor(key: string, ttlMs: number) {
     this.key = key;
     this.ttlMs = ttlMs;
-    this.tokens = tokens;
   }
 
   onQueued(): void {

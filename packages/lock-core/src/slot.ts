@@ -11,6 +11,8 @@ export class Slot {
   visitors = 0;
   /** Since when the backend has not answered about this key, as the last waiter found who gave up on it. */
   silentSince: number | undefined;
+  /** Tasks of this process have waited for each other: the hold will be handed over, and wants tokens for that. */
+  crowded = false;
   /** How long the backend last took to answer. */
   roundTripMs = 0;
   /** Until then other processes have the first go: set at the end of a local run. */

@@ -164,8 +164,10 @@ it('the diagnostics channels tell of each step', async () => {
   });
   const first = await locks.acquire('k');
   const second = locks.acquire('k');
+  const third = locks.acquire('k');
   await first.release();
-  await second;
+  await (await second).release();
+  await third;
   await clock.advance(1_000);
   adapter.otherwise('renew', 'request lost');
   await clock.advance(5_000);
@@ -175,6 +177,10 @@ it('the diagnostics channels tell of each step', async () => {
     'grant k backend',
     'acquire k',
     'wait k',
+    'acquire k',
+    'wait k',
+    'grant k backend',
+    'release k released',
     'grant k hand-over',
     'release k handed-over',
     'renew k renewed',
