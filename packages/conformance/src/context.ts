@@ -40,6 +40,11 @@ export interface Context {
   takeOver(adapter: LockAdapter, key: string, notBefore: number): Promise<RawHold>;
   /** Lets a hold end without a release; the key stays free. */
   lapse(adapter: LockAdapter, key: string): Promise<void>;
+  /**
+   * Asks a client whose hold was ended that way. Where its session went with it, its connection may have gone too: the answer
+   * "unknown" is asked again.
+   */
+  answerOfLoser<T>(ask: () => Promise<T>): Promise<T>;
 
   /** Monotonic ms. */
   now(): number;

@@ -122,6 +122,20 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
       });
     },
 
+    async answerOfLoser<T>(ask: () => Promise<T>) {
+      if (harness.capabilities.expiry === 'ttl') return ask();
+      let failure: unknown;
+      const answer = context.eventually('a client without a session answers', async () => {
+        try {
+          return { value: await ask() };
+        } catch (error) {
+          failure = error;
+          return undefined;
+        }
+      });
+      return (await answer.catch(() => Promise.reject(failure))).value;
+    },
+
     now,
     sleep: (ms) => sleep(ms),
 

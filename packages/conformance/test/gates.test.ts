@@ -2,6 +2,13 @@ import type { Capabilities, LockAdapter } from '@holdfast/lock-core';
 import { describe, expect, it } from 'vitest';
 import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
 import { cases, type Harness, openSuite, runConformance } from '../src/index.ts';
+import {
+  newTable,
+  sessionAdapter,
+  sessionCapabilities,
+  tableAdapter,
+  tableCapabilities,
+} from './support/table-adapter.ts';
 
 type Flags = Partial<Omit<Capabilities, 'ttl'>>;
 
@@ -65,6 +72,35 @@ describe('an incomplete harness', () => {
     const capabilities = { ...rest, ttl: { ...ttl, granularityMs: Number.NaN } } as Capabilities;
     await expect(openSuite({ ...liar({}), capabilities })).rejects.toThrow(/"liar".*: fencing, ttl.granularityMs$/);
     await expect(openSuite({ ...liar({}), capabilities: undefined as never })).rejects.toThrow(/crossProcess/);
+  });
+});
+
+describe('"unknown" is an answer', () => {
+  /** Every first answer about a key whose hold was ended is lost with the connection. */
+  const forgetful = (expiry: 'ttl' | 'session'): Harness => {
+    const table = newTable();
+    const ended = new Set<string>();
+    const adapter = async (): Promise<LockAdapter> => {
+      const right = expiry === 'session' ? sessionAdapter(table) : tableAdapter(table);
+      const renew: LockAdapter['renew'] = async (hold, ttlMs) => {
+        const outcome = await right.renew(hold, ttlMs);
+        const known = outcome.status === 'renewed' || ended.has(hold.key);
+        ended.add(hold.key);
+        if (!known) throw new Error('the connection was lost');
+        return outcome;
+      };
+      return { ...right, renew };
+    };
+    const capabilities = expiry === 'session' ? sessionCapabilities : tableCapabilities;
+    return { name: expiry, adapter, capabilities, hooks: { revoke: async (key) => void table.rows.delete(key) } };
+  };
+
+  it.concurrent('of a client that lost its session: it is asked again', async () => {
+    expect(await failing(forgetful('session'), ['LK-0013', 'LK-0016'])).toEqual([]);
+  });
+
+  it.concurrent('but not where nothing happened to the connection', async () => {
+    expect(await failing(forgetful('ttl'), ['LK-0013', 'LK-0016'])).toEqual(['LK-0013', 'LK-0016']);
   });
 });
 

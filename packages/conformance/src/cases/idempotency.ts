@@ -22,6 +22,7 @@ export const idempotencyCases: readonly Case[] = [
         assert.equal(again.tokens ?? 1, first.tokens ?? 1, 'Asking again changed the number of reserved tokens');
       }
       await context.assertBusy(two, key, 'its owner only asked again');
+      assert.equal(await one.release(attempt), 'released');
     },
   },
   {
