@@ -1,4 +1,4 @@
-import type { ClientFactory, ZookeeperClient } from './client.ts';
+import type { ClientFactory, ConnectionManager, ZookeeperClient } from './client.ts';
 import { codeOf, codes, isAnswer, Unanswered } from './failures.ts';
 
 /** Why a connection has ended. */
@@ -171,15 +171,7 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
         resolve(connection);
       }
     });
-    // An error code that the library does not know is thrown where only the process could catch it.
-    const receive = manager.onSocketData;
-    manager.onSocketData = (data) => {
-      try {
-        receive.call(manager, data);
-      } catch {
-        end();
-      }
-    };
+    manager.onSocketData = framed(manager, end);
     if (signal.aborted) return end();
     signal.addEventListener('abort', end);
     watchSilence(answerTimeoutMs);
@@ -187,4 +179,28 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
     // This is what the library does when a connection, or an attempt, has ended.
     manager.connect = end;
   });
+}
+
+/**
+ * Hands the library one answer at a time. Left to itself it copies the rest of what has arrived for each answer, and throws where
+ * only the process could catch it when it does not know an error code.
+ */
+function framed(manager: ConnectionManager, fail: () => void): (data: Buffer) => void {
+  const receive = manager.onSocketData;
+  let rest: Buffer | undefined;
+  return (data) => {
+    const bytes = rest === undefined ? data : Buffer.concat([rest, data]);
+    let at = 0;
+    try {
+      while (bytes.length - at >= 4) {
+        const end = at + 4 + bytes.readInt32BE(at);
+        if (end > bytes.length) break;
+        receive.call(manager, bytes.subarray(at, end));
+        at = end;
+      }
+      rest = at < bytes.length ? bytes.subarray(at) : undefined;
+    } catch {
+      fail();
+    }
+  };
 }

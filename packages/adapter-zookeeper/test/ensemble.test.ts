@@ -1,0 +1,85 @@
+import { createLocks } from '@holdfast/lock-core';
+import { startZookeeperEnsemble, type ZookeeperEnsemble } from '@holdfast/testbed';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { zookeeperAdapter } from '../src/index.ts';
+import { rawClient, until } from './support/clients.ts';
+
+let ensemble: ZookeeperEnsemble;
+
+beforeAll(async () => {
+  ensemble = await startZookeeperEnsemble(3);
+});
+
+afterAll(async () => {
+  await ensemble?.stop();
+});
+
+it('the leader is killed while locks are held and waited for: none is lost, and the waiters are served', async () => {
+  const sessionTimeoutMs = 20_000;
+  const open = () => createLocks(zookeeperAdapter({ servers: ensemble.connectionString, sessionTimeoutMs }));
+  // Each picks a server by chance.
+  const clients = Array.from({ length: 4 }, open);
+  const held = await Promise.all(Array.from({ length: 20 }, (_, i) => clients[i % 4]!.acquire(`held-${i}`)));
+  const busy = await clients[0]!.acquire('busy');
+  const waits = Array.from({ length: 10 }, (_, i) => clients[i % 4]!.acquire('busy'));
+  await until('all are queued', async () => (await clients[0]!.inspect('busy'))?.waiters === 10);
+  const leader = await ensemble.leader();
+  await leader.kill();
+  const killedAt = performance.now();
+  for (const lock of held) await lock.renew();
+  expect(held.map(({ state }) => state)).toEqual(held.map(() => 'held'));
+  expect(await busy.release()).toBe('released');
+  let last = busy.fencingToken as bigint;
+  for (let served = 0; served < 10; served++) {
+    const lock = await Promise.race(waits);
+    waits.splice(await indexOf(waits, lock), 1);
+    expect(lock.fencingToken).toBeGreaterThan(last);
+    last = lock.fencingToken as bigint;
+    await lock.release();
+  }
+  expect(performance.now() - killedAt).toBeLessThan(sessionTimeoutMs);
+  expect(await Promise.all(held.map((lock) => lock.release()))).toEqual(held.map(() => 'released'));
+  await leader.restart();
+  await Promise.all(clients.map((locks) => locks.close()));
+});
+
+async function indexOf<T>(promises: readonly Promise<T>[], value: T): Promise<number> {
+  const pending = Symbol('pending');
+  const values = await Promise.all(promises.map((promise) => Promise.race([promise, Promise.resolve(pending)])));
+  return values.indexOf(value);
+}
+
+it('H66, H74: a follower cut off from the leader answers reads, and the loss is signalled all the same', async () => {
+  const sessionTimeoutMs = 2_000;
+  const leader = await ensemble.leader();
+  const follower = ensemble.servers.find((server) => server !== leader)!;
+  const others = ensemble.servers.filter((server) => server !== follower);
+  await using locks = createLocks(zookeeperAdapter({ servers: `127.0.0.1:${follower.port}`, sessionTimeoutMs }));
+  await using raw = await rawClient(`127.0.0.1:${follower.port}`);
+  const lock = await locks.acquire('cut-off');
+  let lostAt: number | undefined;
+  lock.signal.addEventListener('abort', () => {
+    lostAt = performance.now();
+  });
+  const [child] = await raw.children('/locks/cut-off');
+  await lock.renew();
+  const frozenAt = performance.now();
+  for (const server of others) server.freeze();
+  let answeredAt = 0;
+  try {
+    await until('the loss', async () => {
+      // For a while it goes on answering what it knows, whatever the leader has decided meanwhile.
+      const answer = await Promise.race([raw.ownerOf(`/locks/cut-off/${child}`).catch(() => undefined), pause(50)]);
+      if (answer !== undefined) answeredAt = performance.now();
+      return lostAt !== undefined;
+    });
+  } finally {
+    for (const server of others) server.thaw();
+  }
+  // The leader cannot have confirmed the session after this moment.
+  expect((lostAt as unknown as number) - frozenAt).toBeLessThan(sessionTimeoutMs);
+  expect(answeredAt).toBeGreaterThan(frozenAt);
+  await (await locks.acquire('cut-off')).release();
+});
+
+const pause = (ms: number): Promise<undefined> => new Promise((resolve) => setTimeout(resolve, ms, undefined));

@@ -1,0 +1,155 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createLocks } from '@holdfast/lock-core';
+import { startZookeeper, type ZookeeperServer } from '@holdfast/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createClient } from '../src/client.ts';
+import { type ClientFactory, openZookeeper, zookeeperAdapter } from '../src/index.ts';
+import { type Raw, rawClient, until } from './support/clients.ts';
+
+let server: ZookeeperServer;
+let at: string;
+let raw: Raw;
+
+beforeAll(async () => {
+  server = await startZookeeper({ containers: true });
+  at = `127.0.0.1:${server.port}`;
+  raw = await rawClient(at);
+});
+
+afterAll(async () => {
+  await raw?.close();
+  await server?.stop();
+});
+
+describe('what stays behind', () => {
+  it('H43, H75: 1,000 keys used once leave no node, no watch, no listener and no memory', {
+    timeout: 120_000,
+  }, async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const heap = (): number => {
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const locks = createLocks(zookeeperAdapter({ servers: at }));
+    const use = async (from: number, count: number): Promise<void> => {
+      for (let i = from; i < from + count; i += 50) {
+        await Promise.all(Array.from({ length: 50 }, (_, j) => locks.using(`once-${i + j}`, () => {})));
+      }
+    };
+    await use(0, 200);
+    const before = heap();
+    await use(200, 1_000);
+    const grownBytes = heap() - before;
+    expect(grownBytes).toBeLessThan(1_000_000);
+    await until('the containers are gone', async () => (await raw.children('/locks')).length === 0, 60_000);
+    expect(await server.fourLetter('wchs')).toContain('Total watches:0');
+    await locks.close();
+    expect(await server.fourLetter('dump')).toMatch(/ephemerals \(0\)/i);
+  });
+
+  it('H75: the parent is removed again and again while the lock is asked for', async () => {
+    await using locks = createLocks(zookeeperAdapter({ servers: at }));
+    let stop = false;
+    const removing = (async () => {
+      while (!stop) await raw.remove('/locks/parent').catch(() => {});
+    })();
+    for (let i = 0; i < 100; i++) {
+      await Promise.all([locks.using('parent', () => {}), locks.using('parent', () => {})]);
+    }
+    stop = true;
+    await removing;
+  });
+
+  it('H75: a server that knows no containers gets persistent parents', async () => {
+    // The server refuses nodes of this kind as an old one refuses containers.
+    const clientFactory: ClientFactory = (address, options) => {
+      const client = createClient(address, options);
+      const { create } = client;
+      client.create = (path, data, acls, mode, done) =>
+        create.call(client, path, data, acls, mode === 4 ? 6 : mode, done);
+      return client;
+    };
+    await using locks = createLocks(zookeeperAdapter({ servers: at, prefix: '/old/locks', clientFactory }));
+    await locks.using('key', () => {});
+    await locks.using('other', () => {});
+    expect((await raw.children('/old/locks')).sort()).toEqual(['key', 'other']);
+  });
+});
+
+describe('where the nodes are', () => {
+  it('a chroot and a prefix, made when they are missing, from options and from the connection string', async () => {
+    await using one = createLocks(zookeeperAdapter({ servers: at, chroot: '/app/a', prefix: '/l' }));
+    await using two = createLocks(zookeeperAdapter({ servers: `${at}/app/a`, prefix: '/l' }));
+    await using three = createLocks(openZookeeper({ servers: at, chroot: '/app/b', options: { prefix: '/l' } }));
+    const lock = await one.acquire('invoice:42/1');
+    expect(await raw.children('/app/a/l')).toEqual(['invoice:42%2F1']);
+    expect(await two.tryAcquire('invoice:42/1')).toBeUndefined();
+    await three.using('invoice:42/1', () => {});
+    await lock.release();
+  });
+
+  it('H25: a key whose node holds something else is LOCK_FOREIGN_KEY, and stays as it is', async () => {
+    await using locks = createLocks(zookeeperAdapter({ servers: at, prefix: '/data' }));
+    await raw.create('/data');
+    await raw.create('/data/config');
+    await raw.create('/data/config/colour');
+    await raw.create('/data/leaf', 1);
+    for (const key of ['config', 'leaf']) {
+      await expect(locks.acquire(key)).rejects.toMatchObject({ code: 'LOCK_FOREIGN_KEY', retryable: false });
+      await expect(locks.tryAcquire(key)).rejects.toMatchObject({ code: 'LOCK_FOREIGN_KEY', key });
+    }
+    await expect(locks.inspect('config')).rejects.toMatchObject({ code: 'LOCK_FOREIGN_KEY' });
+    expect(await raw.children('/data/config')).toEqual(['colour']);
+    await raw.remove('/data/leaf');
+  });
+});
+
+describe('who may use them', () => {
+  const auth = { scheme: 'digest', credentials: 'alice:secret-of-alice' };
+  const denied = { code: 'LOCK_BACKEND', retryable: false };
+
+  it('with `auth` the nodes are the creator’s: others are refused for good, and no error tells the password', async () => {
+    const adapter = zookeeperAdapter({ servers: at, prefix: '/private', auth });
+    await using owner = createLocks(adapter);
+    await using friend = createLocks(zookeeperAdapter({ servers: at, prefix: '/private', auth }));
+    const lock = await owner.acquire('mine');
+    expect(await friend.tryAcquire('mine')).toBeUndefined();
+    await expect(raw.children('/private/mine')).rejects.toMatchObject({ code: -102 });
+    const credentials = 'mallory:secret-of-mallory';
+    for (const other of [undefined, { scheme: 'digest', credentials }]) {
+      await using stranger = createLocks(zookeeperAdapter({ servers: at, prefix: '/private', auth: other }));
+      await expect(stranger.acquire('mine')).rejects.toMatchObject(denied);
+      await expect(stranger.tryAcquire('theirs')).rejects.toMatchObject(denied);
+      await expect(stranger.inspect('mine')).rejects.toMatchObject(denied);
+      await expect(stranger.forceRelease('mine')).rejects.toMatchObject(denied);
+      const error = await stranger.tryAcquire('mine').catch((reason: Error) => reason);
+      expect(`${(error as Error).message}${(error as Error).stack}${String((error as Error).cause)}`).not.toContain(
+        'secret',
+      );
+    }
+    const waiting = friend.acquire('mine');
+    await until('it is queued', async () => (await owner.inspect('mine'))?.waiters === 1);
+    expect(await lock.release()).toBe('released');
+    await (await waiting).release();
+  });
+
+  it('a scheme that the server does not know is refused for good, at every call', async () => {
+    await using locks = createLocks(
+      zookeeperAdapter({ servers: at, auth: { scheme: 'nosuch', credentials: 'secret' }, acl: 'open' }),
+    );
+    for (let i = 0; i < 2; i++) await expect(locks.acquire('refused')).rejects.toMatchObject(denied);
+  });
+
+  it('an ACL of one’s own, and one that the server cannot accept', async () => {
+    const acl = [
+      { permissions: 31, scheme: 'world', id: 'anyone' },
+      { permissions: 1, scheme: 'ip', id: '127.0.0.1' },
+    ];
+    await using locks = createLocks(zookeeperAdapter({ servers: at, prefix: '/listed', acl }));
+    await locks.using('key', () => {});
+    await using nobody = createLocks(zookeeperAdapter({ servers: at, prefix: '/nobody', acl: 'creator' }));
+    await expect(nobody.acquire('key')).rejects.toMatchObject(denied);
+  });
+});

@@ -1,0 +1,215 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:net';
+import { type AcquireAttempt, createLocks } from '@holdfast/lock-core';
+import { faultProxy, startZookeeper, type ZookeeperServer } from '@holdfast/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { zookeeperAdapter } from '../src/index.ts';
+import { type Raw, rawClient, until } from './support/clients.ts';
+
+let server: ZookeeperServer;
+let at: string;
+let raw: Raw;
+
+beforeAll(async () => {
+  server = await startZookeeper();
+  at = `127.0.0.1:${server.port}`;
+  raw = await rawClient(at);
+});
+
+afterAll(async () => {
+  await raw?.close();
+  await server?.stop();
+});
+
+const attempt = (key: string): AcquireAttempt => ({
+  key,
+  owner: randomBytes(16).toString('hex'),
+  ttlMs: 10_000,
+  tokens: 1,
+  signal: new AbortController().signal,
+});
+
+describe('answers that are lost', () => {
+  for (const thenCut of [false, true]) {
+    const how = thenCut ? 'and the connection reset' : 'and the connection stays mute';
+    it(`H64: the answer to the create is lost ${how}: the same owner finds its node, and there is one`, async () => {
+      await using proxy = await faultProxy(server);
+      const adapter = zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}`, sessionTimeoutMs: 10_000 });
+      const request = attempt(`create-${thenCut}`);
+      await adapter.inspect!(request.key);
+      const swallowed = proxy.swallowReplies({ thenCut, match: (bytes) => bytes.includes(request.owner) });
+      await expect(adapter.tryAcquire(request)).rejects.toMatchObject({ code: 'LOCK_BACKEND', retryable: true });
+      await swallowed;
+      await proxy.heal();
+      // One node from the lost answer, or none had the request itself been lost.
+      const before = await raw.children(`/locks/${request.key}`);
+      expect(await adapter.tryAcquire(request)).toMatchObject({ status: 'granted' });
+      const after = await raw.children(`/locks/${request.key}`);
+      expect(after).toHaveLength(1);
+      if (before.length > 0) expect(after).toEqual(before);
+      expect(await adapter.release(request)).toBe('released');
+      expect(await raw.children(`/locks/${request.key}`)).toEqual([]);
+      await adapter.close!();
+    });
+
+    it(`H64: the answer to the create of a waiter is lost ${how}: no orphan stands in the queue`, async () => {
+      await using proxy = await faultProxy(server);
+      const key = `waiter-${thenCut}`;
+      await using locks = createLocks(
+        zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}`, sessionTimeoutMs: 10_000 }),
+      );
+      await locks.inspect(key);
+      const swallowed = proxy.swallowReplies({ thenCut, match: (bytes) => bytes.includes('_c_') });
+      const waiting = locks.acquire(key);
+      await swallowed;
+      await proxy.heal();
+      const lock = await waiting;
+      await until('only the holder is left', async () => (await raw.children(`/locks/${key}`)).length === 1);
+      expect(await lock.release()).toBe('released');
+      await until('nothing is left', async () => (await raw.children(`/locks/${key}`)).length === 0);
+    });
+  }
+
+  it('H64: given up after a lost answer, the node is removed by its owner’s name', async () => {
+    await using proxy = await faultProxy(server);
+    const adapter = zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}`, sessionTimeoutMs: 10_000 });
+    const request = attempt('given-up');
+    await adapter.inspect!(request.key);
+    const swallowed = proxy.swallowReplies({ thenCut: true, match: (bytes) => bytes.includes(request.owner) });
+    await expect(adapter.tryAcquire(request)).rejects.toThrow();
+    await swallowed;
+    await proxy.heal();
+    await adapter.release(request);
+    expect(await raw.children('/locks/given-up')).toEqual([]);
+    expect(await adapter.release(request)).toBe('not-held');
+    await adapter.close!();
+  });
+
+  it('H65: a node of the same owner from another session is not taken for ours', async () => {
+    await using proxy = await faultProxy(server);
+    const adapter = zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}`, sessionTimeoutMs: 10_000 });
+    const request = attempt('dying');
+    await adapter.tryAcquire(request);
+    await adapter.release(request);
+    const stale = await raw.create(`/locks/dying/_c_${request.owner}-lock-`, 3);
+    const swallowed = proxy.swallowReplies({ thenCut: true, match: (bytes) => bytes.includes(request.owner) });
+    await expect(adapter.tryAcquire(request)).rejects.toThrow();
+    await swallowed;
+    await proxy.heal();
+    const granted = await adapter.tryAcquire(request);
+    expect(granted.status).toBe('granted');
+    const children = await raw.children('/locks/dying');
+    expect(children).toHaveLength(1);
+    expect(`/locks/dying/${children[0]}`).not.toBe(stale);
+    expect(await raw.ownerOf(`/locks/dying/${children[0]}`)).not.toBe(raw.client.getSessionId().toString('hex'));
+    await adapter.close!();
+  });
+
+  it('H14, H70: the answer to the delete is lost: released, and the node is gone', async () => {
+    await using proxy = await faultProxy(server);
+    await using locks = createLocks(
+      zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}`, sessionTimeoutMs: 10_000 }),
+    );
+    const lock = await locks.acquire('delete-answer');
+    const swallowed = proxy.swallowReplies({ thenCut: true, match: (bytes) => bytes.includes('-lock-') });
+    expect(await lock.release()).toBe('released');
+    await swallowed;
+    await until('the node is gone', async () => (await raw.children('/locks/delete-answer')).length === 0);
+    await locks.using('delete-answer', () => {});
+  });
+
+  it('H70: the delete itself is lost: it is repeated until the node is gone', async () => {
+    await using proxy = await faultProxy(server);
+    await using locks = createLocks(
+      zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}`, sessionTimeoutMs: 20_000 }),
+    );
+    const lock = await locks.acquire('delete');
+    proxy.blackHole();
+    expect(await lock.release()).toBe('released');
+    await proxy.heal();
+    // The session lives on: only a repeated delete can have removed it so soon.
+    await until('the node is gone', async () => (await raw.children('/locks/delete')).length === 0, 15_000);
+  });
+});
+
+describe('servers that do not answer', () => {
+  let mute: Server;
+  let muteAt: string;
+
+  beforeAll(async () => {
+    // It reads, and says nothing.
+    mute = createServer((socket) => socket.on('error', () => {}).resume());
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    muteAt = `127.0.0.1:${(mute.address() as { port: number }).port}`;
+  });
+
+  afterAll(() => new Promise((resolve) => mute.close(resolve)));
+
+  it('H66: a server that accepts and stays mute is left for the next one', async () => {
+    // The first server is chosen by chance: some of these begin with the mute one.
+    const rounds = Array.from({ length: 8 }, async (_, i) => {
+      await using locks = createLocks(zookeeperAdapter({ servers: `${muteAt},${at}`, sessionTimeoutMs: 4_000 }));
+      await locks.using(`mute-${i}`, () => {});
+    });
+    await Promise.all(rounds);
+  });
+
+  it('H66: with only mute servers every call ends, and says so', async () => {
+    const adapter = zookeeperAdapter({ servers: muteAt, sessionTimeoutMs: 4_000 });
+    const begin = performance.now();
+    const request = attempt('nobody');
+    const calls = [
+      adapter.tryAcquire(request),
+      adapter.enqueue!(attempt('nobody'), request.signal),
+      adapter.release(request),
+      adapter.inspect!('nobody'),
+    ];
+    const unknown = { status: 'rejected', reason: { code: 'LOCK_BACKEND', retryable: true } };
+    for (const outcome of await Promise.allSettled(calls)) expect(outcome).toMatchObject(unknown);
+    expect(performance.now() - begin).toBeLessThan(10_000);
+    await adapter.close!();
+    await expect(adapter.tryAcquire(request)).rejects.toMatchObject({ code: 'LOCK_CLOSED' });
+  });
+
+  it('H27: nothing is queued for a server that is down: an acquire that was given up leaves no node when it comes back', async () => {
+    await using proxy = await faultProxy(server);
+    proxy.refuse();
+    await using locks = createLocks(zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}` }), {
+      backendTimeoutMs: 1_000,
+    });
+    await expect(locks.acquire('down')).rejects.toMatchObject({ code: 'LOCK_BACKEND' });
+    await proxy.heal();
+    await until('it is there again', () => locks.inspect('other').then(() => true));
+    expect(await raw.children('/locks/down')).toEqual([]);
+    await locks.using('down', () => {});
+  });
+
+  it('a waiter’s place is kept over a short failure, and given up in bounded time over a long one', async () => {
+    await using proxy = await faultProxy(server);
+    const adapter = zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}`, sessionTimeoutMs: 30_000 });
+    await using others = createLocks(zookeeperAdapter({ servers: at }));
+    const lock = await others.acquire('patience');
+    const request = attempt('patience');
+    let settled = false;
+    const waiting = adapter.enqueue!(request, request.signal);
+    waiting.then(
+      () => {},
+      () => {
+        settled = true;
+      },
+    );
+    const queued = async () => (await others.inspect('patience'))?.waiters === 1;
+    await until('it is queued', queued);
+    proxy.cut();
+    await until('it is connected again', () => proxy.connections === 1);
+    expect(await queued()).toBe(true);
+    expect(settled).toBe(false);
+    proxy.refuse();
+    await expect(waiting).rejects.toMatchObject({ code: 'LOCK_BACKEND', retryable: true });
+    await proxy.heal();
+    expect(await adapter.release(request)).toBe('not-held');
+    expect((await others.inspect('patience'))?.waiters).toBe(0);
+    await lock.release();
+    await adapter.close!();
+  });
+});
