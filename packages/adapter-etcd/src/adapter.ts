@@ -50,7 +50,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
     leases,
     places,
     watches: createWatches(endpoints),
-    line: createLine(callTimeoutMs, () => new NoAnswer(callTimeoutMs)),
+    line: createLine(2 * callTimeoutMs, () => new NoAnswer(2 * callTimeoutMs)),
   };
   const { keys, watches } = backend;
   let closing: Promise<void> | undefined;

@@ -24,6 +24,8 @@ export interface Endpoints {
   close(): Promise<void>;
 }
 
+const graceMs = 500;
+
 /**
  * Keeps to one member of the cluster while it answers: its unary calls show whether its watch can be trusted, which says
  * nothing by itself when the member is cut off from the others or frozen.
@@ -44,7 +46,7 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
     async call(run) {
       if (refusal !== undefined) throw refusal;
       const client = clients[index]!;
-      const answer = within(callTimeoutMs, run(client, { deadline: systemClock.wallNow() + callTimeoutMs }));
+      const answer = within(callTimeoutMs, run(client, { deadline: systemClock.wallNow() + callTimeoutMs + graceMs }));
       underway.add(answer);
       try {
         return await answer;
@@ -72,10 +74,13 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
   return endpoints;
 }
 
-/** Rejects when there is no answer in time: an expired deadline alone leaves a client hanging that waits for its password's token. */
+/**
+ * Rejects when there is no answer in time. A deadline of gRPC alone leaves a client hanging that waits for its password's token,
+ * and fires before the answers are read that came while the process was stalled.
+ */
 function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new NoAnswer(ms)), ms);
+    const timer = setTimeout(() => setImmediate(reject, new NoAnswer(ms)), ms);
     answer.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

@@ -1,29 +1,48 @@
 /** Runs what belongs to one name one after the other, in the order of the calls. */
 export type Line = <T>(name: string, run: () => Promise<T>) => Promise<T>;
 
+interface Row {
+  tail: Promise<void>;
+  /** Monotonic ms of the last success in it. */
+  movedAt: number;
+}
+
 /**
- * Requests that are sent together overtake each other on the way; those for one queue must not. A task fails if its turn
- * has not come within `patienceMs`, so an unanswered one does not delay all that stand behind it by as much each.
+ * Requests that are sent together overtake each other on the way; those for one queue must not. When nothing has succeeded
+ * for `patienceMs`, all that stand behind fail, so that they do not wait for one dead call after the other.
  */
 export function createLine(patienceMs: number, late: () => Error): Line {
-  const tails = new Map<string, Promise<void>>();
+  const rows = new Map<string, Row>();
 
   return async (name, run) => {
-    const before = tails.get(name);
-    const task = before === undefined ? run() : turn(before).then(run);
+    const row = rows.get(name) ?? { tail: Promise.resolve(), movedAt: performance.now() };
+    rows.set(name, row);
+    const task = turn(row).then(async () => {
+      const result = await run();
+      row.movedAt = performance.now();
+      return result;
+    });
     const tail = task.then(done, done);
-    tails.set(name, tail);
+    row.tail = tail;
     try {
       return await task;
     } finally {
-      if (tails.get(name) === tail) tails.delete(name);
+      if (row.tail === tail) rows.delete(name);
     }
   };
 
-  function turn(before: Promise<void>): Promise<void> {
+  function turn(row: Row): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(late()), patienceMs);
-      void before.then(() => {
+      const wait = (): NodeJS.Timeout =>
+        setTimeout(
+          () => {
+            if (performance.now() - row.movedAt >= patienceMs) reject(late());
+            else timer = wait();
+          },
+          row.movedAt + patienceMs - performance.now(),
+        );
+      let timer = wait();
+      void row.tail.then(() => {
         clearTimeout(timer);
         resolve();
       });

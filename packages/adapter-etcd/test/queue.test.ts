@@ -1,0 +1,136 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLocks } from '@holdfast/lock-core';
+import { type EtcdServer, startEtcd } from '@holdfast/testbed';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createEndpoints } from '../src/endpoints.ts';
+import { createWatches } from '../src/watches.ts';
+import { adapterOf, attemptFor, clientOf, eventually, metric, newName, placesOf, waitIn } from './support/etcd.ts';
+
+let server: EtcdServer;
+beforeAll(async () => {
+  server = await startEtcd();
+});
+afterAll(() => server.stop());
+
+describe('the queue', () => {
+  it('4 processes x 8 waiters: the order of the grants is the order of queueing, one at a time', async () => {
+    const name = newName();
+    const adapter = adapterOf(server);
+    const hold = attemptFor(name);
+    await adapter.tryAcquire(hold);
+    const children: ChildProcess[] = Array.from({ length: 4 }, () =>
+      fork(new URL('./support/waiters.ts', import.meta.url), [String(server.port), name], {
+        execArgv: ['--import', 'tsx'],
+      }),
+    );
+    onTestFinished(() => {
+      for (const child of children) child.kill('SIGKILL');
+    });
+    const reports = children.map((child) => once(child, 'message'));
+    await eventually('all wait', async () => (await placesOf(clientOf(server), name)).length === 33, 60_000);
+    await adapter.release(hold);
+    const grants = (await Promise.all(reports)).map(([grant]) => grant as { i: number; token: string; at: string }[]);
+    const byTime = grants.flat().sort((a, b) => Number(BigInt(a.at) - BigInt(b.at)));
+    const tokens = byTime.map(({ token }) => BigInt(token));
+    expect(tokens).toEqual([...tokens].sort((a, b) => Number(a - b)));
+    expect(new Set(tokens).size).toBe(32);
+  });
+
+  it('H42, H43: an aborted waiter leaves neither key nor watch, and the next one is served at once', async () => {
+    const adapter = adapterOf(server);
+    const hold = attemptFor(newName());
+    await adapter.tryAcquire(hold);
+    const first = await waitIn(adapter, hold.key);
+    const second = await waitIn(adapter, hold.key);
+    first.abort.abort(new Error('enough'));
+    await expect(first.waiting).rejects.toThrow('enough');
+    expect(await placesOf(clientOf(server), hold.key)).toHaveLength(2);
+    await adapter.release(hold);
+    expect((await second.waiting).status).toBe('granted');
+    await eventually(
+      'no watch is left',
+      async () => (await metric(server, /^etcd_debugging_mvcc_watcher_total /)) === 0,
+    );
+  });
+
+  it('H77: a waiter whose lease was revoked is not granted when its turn comes', async () => {
+    const [one, two] = [adapterOf(server), adapterOf(server)];
+    const raw = clientOf(server);
+    const hold = attemptFor(newName());
+    await one.tryAcquire(hold);
+    const { waiting, owner } = await waitIn(two, hold.key, { ttlMs: 20_000 });
+    const place = (await placesOf(raw, hold.key)).find(({ key }) => key.endsWith(owner));
+    await raw.leaseClient.leaseRevoke({ ID: place!.lease });
+    await one.release(hold);
+    await expect(waiting).rejects.toThrow('is gone');
+    expect(await one.inspect!(hold.key)).toBeUndefined();
+  });
+
+  it('H77: a waiter that outlasts its TTL many times over keeps its place', async () => {
+    const [one, two] = [adapterOf(server), adapterOf(server)];
+    const hold = attemptFor(newName());
+    await one.tryAcquire(hold);
+    const { waiting } = await waitIn(two, hold.key, { ttlMs: 1_000 });
+    await sleep(4_500);
+    expect(await placesOf(clientOf(server), hold.key)).toHaveLength(2);
+    const releasedAt = performance.now();
+    await one.release(hold);
+    const { validForMs } = await waiting;
+    // A whole TTL from the grant, not from the call.
+    expect(validForMs).toBeGreaterThan(4_500 + 900);
+    expect(performance.now() - releasedAt).toBeLessThan(2_000);
+  });
+
+  it('H37, H83: the predecessor went between the look and the watch; history was compacted before the watch', async () => {
+    const client = clientOf(server);
+    const endpoints = createEndpoints([client], 2_000, false);
+    const watches = createWatches(endpoints);
+    onTestFinished(() => watches.close());
+    const key = Buffer.from('watched');
+    const { header } = await client.kv.put({ key, value: Buffer.from('1') });
+    await client.kv.deleteRange({ key });
+    await new Promise<void>((resolve) => watches.deletion(key, header.revision, resolve));
+    const later = await client.kv.put({ key, value: Buffer.from('2') });
+    await client.kv.compact({ revision: later.header.revision, physical: true });
+    await new Promise<void>((resolve) => watches.deletion(key, header.revision, resolve));
+  });
+
+  it('H39: a release wakes the next waiter and no other', async () => {
+    const name = newName();
+    const locks = createLocks(adapterOf(server));
+    const hold = await locks.acquire(name);
+    const served: number[] = [];
+    const waits = Array.from({ length: 50 }, (_, i) => locks.using(name, () => void served.push(i)));
+    await eventually('all wait', async () => (await placesOf(clientOf(server), name)).length === 51);
+    const transactions = () => metric(server, /^grpc_server_started_total\{grpc_method="Txn"/);
+    const before = await transactions();
+    await hold.release();
+    await Promise.all(waits);
+    expect(served).toEqual(Array.from(waits, (_, i) => i));
+    // For each hand-over a release and the next one's look.
+    expect((await transactions()) - before).toBeLessThanOrEqual(2 * 50 + 10);
+  });
+
+  it('H25: a key without a lease is no lock: refused at once, left untouched', async () => {
+    const raw = clientOf(server);
+    const name = newName();
+    await raw.kv.put({ key: Buffer.from(`locks/${name}/config`), value: Buffer.from('mine') });
+    const locks = createLocks(adapterOf(server));
+    for (const call of ['acquire', 'tryAcquire', 'inspect', 'forceRelease'] as const) {
+      await expect(locks[call](name)).rejects.toMatchObject({ code: 'LOCK_FOREIGN_KEY' });
+    }
+    await eventually('only the foreign key is there', async () => (await placesOf(raw, name)).length === 1);
+    expect(await raw.get(`locks/${name}/config`).string()).toBe('mine');
+  });
+
+  it('names are apart, whatever signs they have; the keys are those of etcd’s own mutex', async () => {
+    const adapter = adapterOf(server);
+    const names = ['a', 'a/', 'a/b', 'a%2Fb', 'a0', '/', '%', 'ä', '\u{1F512}'];
+    const attempts = names.map((name) => attemptFor(name));
+    for (const attempt of attempts) expect((await adapter.tryAcquire(attempt)).status).toBe('granted');
+    for (const { key, owner } of attempts) expect((await adapter.inspect!(key))?.owner).toBe(owner);
+    expect(await placesOf(clientOf(server), 'a')).toHaveLength(1);
+  });
+});
