@@ -136,7 +136,7 @@ function nextToken(store: OpenStore, count: number): bigint | undefined {
   // From the wall clock, so that a resource that outlives the process does not refuse its successor (H62).
   if (store.lastToken === 0n) store.lastToken = BigInt(Math.floor(store.clock.wallNow() * 1_000));
   const first = store.lastToken + 1n;
-  store.lastToken += BigInt(count);
+  store.lastToken = count === 1 ? first : first + BigInt(count - 1);
   return first;
 }
 
