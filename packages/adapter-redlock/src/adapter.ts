@@ -1,12 +1,11 @@
 import { randomInt } from 'node:crypto';
-import {
-  type AcquireAttempt,
-  type AcquireOutcome,
-  type HoldRef,
-  type LockAdapter,
-
-  type ReleaseOutcome,
-  type RenewOutcome,
+import type {
+  AcquireAttempt,
+  AcquireOutcome,
+  HoldRef,
+  LockAdapter,
+  ReleaseOutcome,
+  RenewOutcome,
 } from '@holdfast/lock-core';
 import type { RedisClientBinding } from '@holdfast/redis-protocol';
 import { redlockClock } from './clock.ts';
@@ -24,8 +23,8 @@ import { type RedisNode, redisNode } from './redis-node.ts';
 
 const name = 'redlock';
 
-// Below, the 2 ms that are taken off for timers would be most of the lease.
-const shortestTtlMs = 10;
+// Below, a majority could hardly be asked before the lease is over.
+const shortestTtlMs = 50;
 
 /**
  * A lock adapter over 1 to 9 independent Redis servers, by majority: it works while more than half of them do. `clients` are
@@ -44,7 +43,13 @@ export function redlockAdapter(clients: readonly RedisClientBinding[], options: 
   const nodes: RedisNode[] = clients.map((client, i) =>
     redisNode(client, prefix, createPatience(redlockClock.now, nodeTimeoutMs), () => identities.check(i)),
   );
-  const electorate: Electorate = { nodes, majority, nodeTimeoutMs, clock: redlockClock, random: (bound) => randomInt(bound) };
+  const electorate: Electorate = {
+    nodes,
+    majority,
+    nodeTimeoutMs,
+    clock: redlockClock,
+    random: (bound) => randomInt(bound),
+  };
   const quorum = createQuorum(electorate);
   const singles = nodes.map(({ single }) => single);
   let opened: Promise<void> | undefined;

@@ -28,13 +28,5 @@ export function failedAcquire(
   nodes: { readonly count: number; readonly majority: number },
 ): LockError {
   if (why.kind === 'unreachable') return noMajority('grant the lock', key, nodes, why.errors);
-  if (why.kind === 'released') {
-    return new LockError('LOCK_BACKEND', 'The lock was released while it was being acquired.', { key });
-  }
-  return new LockError(
-    'LOCK_BACKEND',
-    'The Redlock nodes took so long that the lease was over before a majority had granted it; their votes were taken ' +
-      'back. Use a longer ttlMs, or nodes that are nearer.',
-    { key },
-  );
+  return new LockError('LOCK_BACKEND', 'The lock was released while it was being acquired.', { key });
 }

@@ -21,7 +21,8 @@ const clients: Record<'ioredis' | 'node-redis', { install: string; load: () => P
     install: 'npm install @holdfast/adapter-ioredis ioredis',
     load: async () => {
       const { connectIoredis, ioredisBinding } = await import('@holdfast/adapter-ioredis');
-      return (node) => ioredisBinding(connectIoredis(node as Parameters<typeof connectIoredis>[0]), { ownsClient: true });
+      return (node) =>
+        ioredisBinding(connectIoredis(node as Parameters<typeof connectIoredis>[0]), { ownsClient: true });
     },
   },
   'node-redis': {

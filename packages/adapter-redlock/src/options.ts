@@ -9,7 +9,7 @@ export interface RedlockOptions {
    */
   readonly prefix?: string | undefined;
   /**
-   * How long to wait in ms for answers without which there is no majority, default 500, and never more than a third of the
+   * How long to wait in ms for answers without which there is no majority, default 500, and never more than half of the
    * TTL. A majority that answers is never kept waiting for the rest. Shorter finds out sooner that too many nodes are down;
    * longer copes with slower networks.
    */
@@ -25,7 +25,9 @@ export function redlockSettings(
 ): { readonly prefix: string | undefined; readonly nodeTimeoutMs: number } {
   const { prefix, nodeTimeoutMs = 500 } = options;
   if (!Array.isArray(nodes) || nodes.length < 1 || nodes.length > mostNodes) {
-    throw refused(`Redlock takes 1 to ${mostNodes} nodes, best 3 or 5, got ${Array.isArray(nodes) ? nodes.length : nodes}.`);
+    throw refused(
+      `Redlock takes 1 to ${mostNodes} nodes, best 3 or 5, got ${Array.isArray(nodes) ? nodes.length : nodes}.`,
+    );
   }
   for (const [i, node] of nodes.entries()) {
     if (typeof node?.call !== 'function' || typeof node.openSubscriber !== 'function') {

@@ -9,8 +9,8 @@ import {
 } from '@holdfast/redis-protocol';
 import voteSource from './lua/vote.lua';
 import withdrawSource from './lua/withdraw.lua';
-import type { Answer, Ballot, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
 import type { Patience } from './patience.ts';
+import type { Answer, Ballot, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
 
 const scripts = {
   vote: /* @__PURE__ */ luaScript(voteSource),
@@ -61,13 +61,12 @@ export function redisNode(
     const { key, owner, first, last, ttlMs } = ballot;
     const keys = keysOf(key);
     const fenceTtl = String(Math.max(fenceTtlMs, 10 * ttlMs));
-    return runScript(client, scripts.vote, [keys.lock, keys.fence], [
-      owner,
-      String(first),
-      String(last),
-      String(ttlMs),
-      fenceTtl,
-    ]);
+    return runScript(
+      client,
+      scripts.vote,
+      [keys.lock, keys.fence],
+      [owner, String(first), String(last), String(ttlMs), fenceTtl],
+    );
   }
 
   async function withdraw(key: string, owner: string): Promise<boolean> {
@@ -113,8 +112,7 @@ export function redisNode(
       };
       return tell(reply, take);
     },
-    renew: (votes, ttlMs, answer) =>
-      client.ready && !patience.exhausted ? tell(renew(votes, ttlMs), answer) : false,
+    renew: (votes, ttlMs, answer) => (client.ready && !patience.exhausted ? tell(renew(votes, ttlMs), answer) : false),
     release(vote) {
       tell(single.release({ key: vote.key, owner: voteValue(vote) }), () => {});
     },

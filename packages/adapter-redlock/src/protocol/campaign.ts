@@ -24,7 +24,6 @@ export type GrantOutcome =
 /** Why there is no outcome. */
 export type Failure =
   | { readonly kind: 'unreachable'; readonly answered: number; readonly errors: readonly unknown[] }
-  | { readonly kind: 'too-late' }
   | { readonly kind: 'released' };
 
 interface Means {
@@ -36,8 +35,8 @@ interface Means {
 
 // A split is resolved here, since all contenders would otherwise answer that the lock is busy, and it is free.
 const longestSplitMs = 1_500;
-const firstPauseMs = 8;
-const longestPauseMs = 128;
+const leastPauseMs = 8;
+const longestPauseMs = 250;
 const mostLowRounds = 8;
 
 /**
@@ -73,7 +72,7 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
   }
 
   function granted(first: number, last: number, sentAt: number): GrantOutcome {
-    // The votes count from when they were asked for; `validForMs` from the call, and never more than the TTL.
+    // The votes count from when they were asked for, `validForMs` from the call (H28, H47); never more than the TTL.
     const validForMs = Math.min(validityMs(ttlMs) + sentAt - startedAt, ttlMs);
     return { kind: 'granted', first, tokens: last - first + 1, validForMs };
   }
@@ -101,9 +100,9 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
       case 'low':
         proposals.saw(end.highest);
         lows += 1;
-        return lows < mostLowRounds ? vote() : finish({ kind: 'busy', retryAfterMs: pauseMs() });
+        return lows < mostLowRounds ? vote() : finish({ kind: 'busy', retryAfterMs: pauseMs(0) });
       case 'split':
-        return split();
+        return split(clock.now() - sentAt);
       case 'refused':
         return finish(end);
       case 'unreachable':
@@ -113,20 +112,13 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
     }
   }
 
-  function won(round: Round, sentAt: number): void {
-    const { first, last } = round.ballot;
-    const validUntil = sentAt + validityMs(ttlMs);
-    // Won when the first votes may have expired already: that is no majority (H28).
-    if (clock.now() >= validUntil) {
-      round.abandon();
-      return finish({ kind: 'failed', why: { kind: 'too-late' } });
-    }
-    claim.hold = { first, last, validUntil };
+  function won({ ballot: { first, last } }: Round, sentAt: number): void {
+    claim.hold = { first, last, validUntil: sentAt + validityMs(ttlMs) };
     finish(granted(first, last, sentAt));
   }
 
-  function split(): void {
-    const waitMs = pauseMs();
+  function split(roundMs: number): void {
+    const waitMs = pauseMs(roundMs);
     splits += 1;
     if (clock.now() + waitMs - startedAt > Math.min(longestSplitMs, ttlMs / 4)) {
       return finish({ kind: 'busy', retryAfterMs: waitMs });
@@ -143,7 +135,11 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
     };
   }
 
-  const pauseMs = (): number => 1 + random(Math.min(firstPauseMs * 2 ** splits, longestPauseMs));
+  /** Long enough that whoever comes first has all votes before the next one asks. */
+  function pauseMs(roundMs: number): number {
+    const spreadMs = Math.max(leastPauseMs, 2 * roundMs) * 2 ** splits;
+    return 1 + random(Math.ceil(Math.min(spreadMs, longestPauseMs)));
+  }
 
   function finish(outcome: GrantOutcome): void {
     claim.busy = false;

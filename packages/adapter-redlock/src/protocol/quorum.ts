@@ -39,14 +39,13 @@ export function createQuorum(electorate: Electorate): Quorum {
     ask(
       electorate,
       holds.length,
-      Math.min(nodeTimeoutMs, ttlMs / 8),
+      Math.min(nodeTimeoutMs, ttlMs / 2),
       (node, _, answer) => node.renew(votes, ttlMs, answer),
       ({ items, errors }) => {
+        // Counted from the send (H29).
         const validUntil = startedAt + validityMs(ttlMs);
-        // An answer that comes when it is worth nothing any more is none (H29).
-        const late = clock.now() >= validUntil;
         for (const [i, item] of items.entries()) remember(holds[i]!, item, validUntil);
-        done({ items: late ? items.map((item) => (item ? undefined : item)) : items, errors });
+        done({ items, errors });
       },
     );
   }

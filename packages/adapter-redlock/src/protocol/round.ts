@@ -51,7 +51,7 @@ export class Round {
   /** Asks the nodes; `asked` notes which. */
   start(asked: boolean[]): void {
     const { nodes, nodeTimeoutMs, clock } = this.#electorate;
-    this.#cancelTimer = clock.after(Math.min(nodeTimeoutMs, this.ballot.ttlMs / 3), () => this.#judge(true));
+    this.#cancelTimer = clock.after(Math.min(nodeTimeoutMs, this.ballot.ttlMs / 2), () => this.#judge(true));
     for (let i = 0; i < nodes.length; i++) {
       this.pending += 1;
       this.#mayStand[i] = true;
@@ -68,13 +68,7 @@ export class Round {
     if (this.pending === 0) this.#onSettled();
   }
 
-  /** Takes the votes back, won or not. */
-  abandon(): void {
-    this.#giveUp();
-    this.#end({ kind: 'abandoned' });
-  }
-
-  /** From now on late votes are taken back; the others have been, by the owner's name. */
+  /** Ends the round; from now on late votes are taken back. The others are, by the owner's name. */
   close(): void {
     this.#over = true;
     this.#end({ kind: 'abandoned' });

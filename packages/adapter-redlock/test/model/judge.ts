@@ -55,7 +55,8 @@ export function createJudge(exclusion: boolean): Judge {
         if (same !== undefined) {
           throw new Broken('unique', `${owner} got ${first}-${last}, ${same.owner} had ${same.first}-${same.last}`);
         }
-        if (first <= begun) throw new Broken('rising', `${owner} got ${first}, but ${begun} was granted before it asked`);
+        if (first <= begun)
+          throw new Broken('rising', `${owner} got ${first}, but ${begun} was granted before it asked`);
         granted.push({ owner, first, last, until });
         highest = Math.max(highest, last);
       }

@@ -74,7 +74,11 @@ export function connect(
       ),
     renew: (votes, ttlMs, answer: Answer<readonly boolean[]>) =>
       send(() => votes.map((vote) => store.renew(vote, ttlMs)), answer),
-    release: (vote) => void send(() => store.release(vote), () => {}),
+    release: (vote) =>
+      void send(
+        () => store.release(vote),
+        () => {},
+      ),
     withdraw: (_key, owner, answer) => send(() => store.withdraw(owner), answer),
   };
 }

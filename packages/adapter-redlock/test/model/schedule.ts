@@ -43,7 +43,7 @@ export function play(
   const good = assumptions.clocks === 'good';
   const rate = (): number => 1 + random.between(-1, 1) * (good ? rateError : 0.3);
 
-  const clocks = Array.from({ length: random.pick([1, 2, 3, 3, 3, 4, 5, 5]) }, () => ({ rate: rate(), jumpMs: 0 }));
+  const clocks = Array.from({ length: random.pick([1, 2, 3, 3, 3, 3, 4, 5]) }, () => ({ rate: rate(), jumpMs: 0 }));
   const sites = clocks.map((clock) => createSite(world, clock, faults));
   const weather = weatherOf(random);
   const skew = assumptions.restart === 'with-memory' ? wildSkewMicros : mildSkewMicros;
@@ -56,7 +56,7 @@ export function play(
     pausedUntil: 0,
   }));
   for (const [i, machine] of machines.entries()) {
-    createClient('ABC'[i]!, world, random, sites, weather, machine, judge, faults).start(1 + random.below(4));
+    createClient('ABC'[i]!, world, random, sites, weather, machine, judge, faults).start(1 + random.below(3));
   }
   for (let i = random.below(5); i > 0; i--) disaster(random, world, assumptions, clocks, sites, machines, skew);
   world.run(durationMs);

@@ -17,7 +17,12 @@ export type ClientKind = 'ioredis' | 'node-redis';
 /** A connected client as a binding that owns it. */
 export async function bind(kind: ClientKind, { host, port }: Address): Promise<RedisClientBinding> {
   if (kind === 'ioredis') {
-    const client = new Redis({ host, port, lazyConnect: true, retryStrategy: (attempt) => Math.min(attempt * 50, 500) });
+    const client = new Redis({
+      host,
+      port,
+      lazyConnect: true,
+      retryStrategy: (attempt) => Math.min(attempt * 50, 500),
+    });
     client.on('error', () => {});
     await client.connect();
     return ioredisBinding(client, { ownsClient: true });

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { Broken } from './model/judge.ts';
+import { type Assumptions, type Faults, play } from './model/schedule.ts';
+
+// Another seed plays other schedules: REDLOCK_SEED=12345 npx vitest run packages/adapter-redlock/test/simulation.test.ts
+const firstSeed = Number(process.env.REDLOCK_SEED ?? 1);
+const timeout = 300_000;
+
+const remembering: Assumptions = { clocks: 'good', restart: 'with-memory' };
+const madClocks: Assumptions = { clocks: 'mad', restart: 'with-memory' };
+const forgetting: Assumptions = { clocks: 'good', restart: 'empty-delayed' };
+const forgettingAtOnce: Assumptions = { clocks: 'good', restart: 'empty-at-once' };
+
+/** Plays schedules one by one; the seed of a failing one is in its message. */
+function playAll(count: number, assumptions: Assumptions): number {
+  let grants = 0;
+  for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+    try {
+      grants += play(seed, assumptions);
+    } catch (error) {
+      throw new Error(`Schedule with seed ${seed}: ${String(error)}`, { cause: error });
+    }
+  }
+  return grants;
+}
+
+/** The first promise that is seen broken, if one is. */
+function firstBroken(
+  assumptions: Assumptions,
+  faults: Faults,
+  exclusion?: boolean,
+): { promise: string; seed: number } | undefined {
+  for (let seed = firstSeed; seed < firstSeed + 20_000; seed++) {
+    try {
+      play(seed, assumptions, faults, exclusion);
+    } catch (error) {
+      if (error instanceof Broken) return { promise: error.promise, seed };
+      throw error;
+    }
+  }
+  return undefined;
+}
+
+describe('100,000 schedules of delay, loss, overtaking, repetition, pauses, clock steps and restarts', () => {
+  it('H28, H34, H36: clocks at the right speed, nodes that remember: one holder, and tokens unique and rising', () => {
+    expect(playAll(60_000, remembering)).toBeGreaterThan(60_000);
+  }, timeout);
+
+  it('H22, H49: clocks at any speed that jump: two may believe in it, but tokens stay unique and rising', () => {
+    expect(playAll(20_000, madClocks)).toBeGreaterThan(20_000);
+  }, timeout);
+
+  it('H20: nodes that forget and stay away for a while, wall clocks roughly right: all of it holds', () => {
+    expect(playAll(20_000, forgetting)).toBeGreaterThan(20_000);
+  }, timeout);
+});
+
+describe('the simulation sees', () => {
+  it.each<[string, Faults]>([
+    ['no allowance for drift', { noDrift: true }],
+    ['nodes that do not keep the token', { forgetsToken: true }],
+    ['an equal token that is accepted', { acceptsEqualTokens: true }],
+    ['a late release of one round that takes the votes of the next', { releasesAnyRound: true }],
+    ['votes that are released before the hold is over', { releasesEarly: true }],
+    ['half of the nodes that pass for a majority', { halfIsEnough: true }],
+  ])('%s', (_, faults) => {
+    expect(firstBroken(remembering, faults)).toBeDefined();
+  }, timeout);
+
+  it('H20: why a node that forgets has to stay away: two holders', () => {
+    expect(firstBroken(forgettingAtOnce, {}, true)).toBeDefined();
+  }, timeout);
+});
