@@ -12,24 +12,10 @@ import type { RedisClientBinding } from './binding.ts';
 import { foreignFence, foreignKey, readable } from './errors.ts';
 import { createHints } from './hints.ts';
 import { type LockKeys, lockKeys } from './keys.ts';
-import acquireSource from './lua/acquire.lua';
-import forceReleaseSource from './lua/force-release.lua';
-import inspectSource from './lua/inspect.lua';
-import releaseSource from './lua/release.lua';
-import renewSource from './lua/renew.lua';
 import { type RedisLockOptions, redisLockSettings } from './options.ts';
-import { luaScript, runScript } from './script.ts';
+import { evalScript, runScript } from './script.ts';
+import { scripts } from './scripts.ts';
 
-const scripts = {
-  acquire: /* @__PURE__ */ luaScript(acquireSource),
-  renew: /* @__PURE__ */ luaScript(renewSource),
-  release: /* @__PURE__ */ luaScript(releaseSource),
-  forceRelease: /* @__PURE__ */ luaScript(forceReleaseSource),
-  inspect: /* @__PURE__ */ luaScript(inspectSource),
-};
-
-// A fence key outlives its lock by this much, so that tokens rise even if the server's clock steps back.
-const fenceTtlMs = 30 * 24 * 3_600_000;
 const renewBatch = 100;
 
 /**
@@ -67,15 +53,15 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
   function acquireByScript(attempt: AcquireAttempt, keys: LockKeys): Promise<AcquireOutcome> {
     const { key, owner, ttlMs, tokens } = attempt;
     // Only who wants several tokens hands over inside its process, and asks whether other processes wait.
-    const counting = tokens > 1 ? [countWaiters, String(hints.own(channelOf(keys)))] : ['', '0'];
-    const fenceTtl = String(Math.max(fenceTtlMs, 10 * ttlMs));
-    return runScript(client, scripts.acquire, used(keys), [
-      owner,
-      String(ttlMs),
-      String(tokens),
-      fenceTtl,
-      ...counting,
-    ]).then(
+    const command = fencing
+      ? [scripts.acquire.sha, '2', keys.lock, keys.fence, owner, String(ttlMs), String(tokens)]
+      : [scripts.acquire.sha, '1', keys.lock, owner, String(ttlMs), String(tokens)];
+    if (tokens > 1) command.push(countWaiters, hints.own(channelOf(keys)) ? '1' : '0');
+    return evalScript(
+      client,
+      scripts.acquire,
+      command,
+      keys.lock,
       (reply) => {
         if (typeof reply === 'number') {
           return { status: 'busy', retryAfterMs: reply >= 0 ? reply : undefined };
@@ -139,7 +125,11 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
   function release(hold: HoldRef): Promise<ReleaseOutcome> {
     const before = client.resends;
     const keys = keysOf(hold.key);
-    return runScript(client, scripts.release, [keys.lock], [hold.owner, publish]).then(
+    return evalScript(
+      client,
+      scripts.release,
+      [scripts.release.sha, '1', keys.lock, hold.owner, publish],
+      keys.lock,
       (reply) => {
         const outcome = Number(reply);
         if (outcome === 1) return 'released';
@@ -154,7 +144,11 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
 
   function renew(hold: HoldRef, ttlMs: number): Promise<RenewOutcome> {
     const keys = keysOf(hold.key);
-    return runScript(client, scripts.renew, [keys.lock], [String(ttlMs), hold.owner]).then(
+    return evalScript(
+      client,
+      scripts.renew,
+      [scripts.renew.sha, '1', keys.lock, String(ttlMs), hold.owner],
+      keys.lock,
       (reply) => {
         if (reply === '1') return { status: 'renewed', validForMs: ttlMs };
         if (reply === 'f') throw foreign(hold.key, keys);

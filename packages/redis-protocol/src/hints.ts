@@ -5,8 +5,8 @@ import type { RedisClientBinding, RedisSubscriber } from './binding.ts';
 export interface Hints {
   /** As `LockAdapter.whenFree`, by channel. */
   whenFree(channel: string, signal: AbortSignal): Promise<void>;
-  /** How many of the server's subscribers of the channel are ours: 0 or 1. */
-  own(channel: string): 0 | 1;
+  /** Whether one of the server's subscribers of the channel is ours. */
+  own(channel: string): boolean;
   close(): void;
 }
 
@@ -105,7 +105,7 @@ export function createHints(client: RedisClientBinding): Hints {
         channel.standing.then(() => resolve(), reject);
       });
     },
-    own: (name) => (channels.has(name) ? 1 : 0),
+    own: (name) => channels.has(name),
     close() {
       closed = true;
       const gone = new LockError('LOCK_CLOSED', 'The adapter was closed while waiting for a lock.');

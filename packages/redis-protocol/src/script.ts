@@ -22,11 +22,25 @@ export function runScript(
   keys: readonly string[],
   args: readonly string[],
 ): Promise<unknown> {
-  const key = keys[0];
-  return client.call('evalsha', [script.sha, String(keys.length), ...keys, ...args], key).catch((error: unknown) => {
+  const same = (reply: unknown) => reply;
+  return evalScript(client, script, [script.sha, String(keys.length), ...keys, ...args], keys[0], same, (error) => {
+    throw error;
+  });
+}
+
+/** The hot path of `runScript`: `command` is the whole of EVALSHA's arguments, and there is one promise to the reply. */
+export function evalScript<T>(
+  client: RedisClientBinding,
+  script: LuaScript,
+  command: readonly string[],
+  key: string | undefined,
+  read: (reply: unknown) => T,
+  fail: (error: unknown) => never,
+): Promise<T> {
+  return client.call('evalsha', command, key).then(read, (error: unknown) => {
     // A script that was not found did not run, so sending it again is safe.
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    return client.call('eval', [script.source, String(keys.length), ...keys, ...args], key);
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return fail(error);
+    return client.call('eval', [script.source, ...command.slice(1)], key).then(read, fail);
   });
 }
 

@@ -1,11 +1,13 @@
 -- Takes a free lock for an owner, or refreshes the hold that this owner already has.
 -- KEYS[1] lock key    KEYS[2] fence key: 'last count', the block of tokens given last; absent: no fencing tokens
--- ARGV[1] owner       ARGV[2] TTL in ms     ARGV[3] tokens to reserve     ARGV[4] TTL of the fence key in ms
--- ARGV[5] PUBSUB sub-command that counts waiters, '' to not count     ARGV[6] the caller's own subscriptions
+-- ARGV[1] owner       ARGV[2] TTL in ms     ARGV[3] tokens to reserve
+-- ARGV[4] PUBSUB sub-command that counts waiters; absent: not counted     ARGV[5] the caller's own subscriptions
 -- Replies 'last count' (granted; then ' +' if others wait), PTTL as an integer (busy), 'foreign' or 'fence' (key of
 -- another kind).
 local call, pcall = redis.call, redis.pcall
 local lock, fence, owner, ttl = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+-- A fence key outlives its lock by far, so that tokens rise even if the server's clock steps back: 30 days, or ten TTLs.
+local fenceTtl = ttl + 0 > 259200000 and string.format('%.0f', ttl * 10) or '2592000000'
 local fresh = call('SET', lock, owner, 'NX', 'PX', ttl)
 local block
 
@@ -38,16 +40,16 @@ elseif not block then
     end
     if last >= first then
       block = string.format('%.0f %d', last + count, count)
-      call('SET', fence, block, 'PX', ARGV[4])
+      call('SET', fence, block, 'PX', fenceTtl)
     end
   end
   -- Tokens come from the clock that also ends the fence key, so none is above the time at which the key ends: it need
   -- not be prolonged by each grant, only by those that ran ahead of the clock (above) and by leases of many days.
-  if not before or ttl + 0 > 259200000 then call('PEXPIRE', fence, ARGV[4]) end
+  if not before or fenceTtl ~= '2592000000' then call('PEXPIRE', fence, fenceTtl) end
 end
 
-if ARGV[5] ~= '' then
-  local seen = pcall('PUBSUB', ARGV[5], lock)
-  if seen[2] and seen[2] > ARGV[6] + 0 then return block .. ' +' end
+if ARGV[4] then
+  local seen = pcall('PUBSUB', ARGV[4], lock)
+  if seen[2] and seen[2] > ARGV[5] + 0 then return block .. ' +' end
 end
 return block
