@@ -1,0 +1,38 @@
+// The process of one contestant: does what the bench asks of it, one thing at a time, and ends with it.
+import type { Contestant, ContestantSpec } from './contestants/contestant.ts';
+import { makeContestant } from './contestants/make.ts';
+import { type CycleTask, measureCycles } from './measures/cycles.ts';
+import { type HoldTask, holdMany, letGoOfAll, measureHolding } from './measures/holding.ts';
+import { measureTurns, type TurnTask } from './measures/turns.ts';
+import type { Calls, Reply, Request } from './messages.ts';
+
+let contestant: Contestant | undefined;
+
+function made(): Contestant {
+  if (contestant === undefined) throw new Error('There is no contestant yet.');
+  return contestant;
+}
+
+const calls: Record<keyof Calls, (argument: never) => Promise<unknown>> = {
+  async make(spec: ContestantSpec) {
+    contestant = await makeContestant(spec);
+  },
+  cycles: (task: CycleTask) => measureCycles(made(), task),
+  turns: (task: TurnTask) => measureTurns(made(), task),
+  hold: (task: HoldTask) => holdMany(made(), task),
+  holding: (forMs: number) => measureHolding(forMs),
+  letGo: () => letGoOfAll(),
+  close: () => made().close(),
+};
+
+function reply(message: Reply): void {
+  process.send?.(message);
+}
+
+process.on('message', ({ id, call, argument }: Request) => {
+  calls[call](argument as never).then(
+    (result) => reply({ id, result }),
+    (error: unknown) => reply({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  );
+});
+process.on('disconnect', () => process.exit());

@@ -1,0 +1,30 @@
+import type { Contestant } from './contestant.ts';
+import { connectIoredis } from './redis-clients.ts';
+
+/**
+ * The fastest hand-over that Redis itself offers: waiters block on a list, and the one served puts the token back in the
+ * same breath in which it waits anew. One round trip for each; no TTL, so a crash loses the token for ever.
+ */
+export function batonContestant(port: number): Contestant {
+  const connections: ReturnType<typeof connectIoredis>[] = [];
+  return {
+    async waiter(key, index) {
+      // Each needs a connection of its own, since it blocks.
+      connections[index] ??= connectIoredis('ioredis 6', port);
+      const connection = connections[index];
+      await connection.ping();
+      let passed: Promise<unknown> = Promise.resolve();
+      return async () => {
+        const [, token] = await Promise.all([passed, connection.blpop(key, 60)]);
+        if (token === null) throw new Error('Nobody passed the baton on for a minute.');
+        return async () => {
+          passed = connection.lpush(key, 'token');
+          passed.catch(() => {});
+        };
+      };
+    },
+    async close() {
+      for (const connection of connections) connection.disconnect();
+    },
+  };
+}

@@ -1,0 +1,43 @@
+/** Gives back what was taken. */
+export type GiveBack = () => Promise<unknown>;
+
+/** One way to lock, as a measurement drives it; it lives in a process of its own. */
+export interface Contestant {
+  /** Takes a free lock and gives it back. */
+  cycle?(key: string): Promise<unknown>;
+  /** The waiter number `index` for a key that others want too; each call of it waits for one turn. */
+  waiter?(key: string, index: number): Promise<() => Promise<GiveBack>>;
+  /** Takes locks and keeps them by renewal. The function gives them back and answers how many had been lost. */
+  hold?(keys: readonly string[], ttlMs: number): Promise<() => Promise<number>>;
+  close(): Promise<void>;
+}
+
+/** Which release of which Redis client. */
+export type RedisClientName = 'ioredis 6' | 'ioredis 5' | 'node-redis 6' | 'node-redis 5';
+
+/** What a process has to be told to make a contestant. */
+export type ContestantSpec =
+  | { readonly kind: 'redis raw'; readonly client: RedisClientName; readonly port: number }
+  | {
+      readonly kind: 'redis';
+      readonly client: RedisClientName;
+      readonly port: number;
+      readonly fencing: boolean;
+    }
+  | { readonly kind: 'baton'; readonly port: number }
+  | { readonly kind: 'etcd raw' | 'etcd'; readonly port: number }
+  | { readonly kind: 'zookeeper raw' | 'zookeeper'; readonly port: number }
+  | { readonly kind: 'redlock package' | 'redlock'; readonly ports: readonly number[] };
+
+/** Runs `step` for each item, at most `width` at a time: a client is not to be flooded with 10,000 calls at once. */
+export async function inBatches<T, R>(
+  items: readonly T[],
+  step: (item: T) => Promise<R>,
+  width: number = 200,
+): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += width) {
+    results.push(...(await Promise.all(items.slice(at, at + width).map(step))));
+  }
+  return results;
+}

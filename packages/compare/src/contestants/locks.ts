@@ -1,0 +1,28 @@
+import { createLocks, type LockAdapter } from '@holdfast/lock-core';
+import { type Contestant, inBatches } from './contestant.ts';
+
+/** Holdfast itself, with its defaults. `closeClient` closes what the adapter does not own. */
+export function locksContestant(adapter: LockAdapter, closeClient?: () => unknown): Contestant {
+  const locks = createLocks(adapter);
+  return {
+    async cycle(key) {
+      const lock = await locks.acquire(key);
+      return lock.release();
+    },
+    waiter: async (key) => async () => {
+      const lock = await locks.acquire(key);
+      return () => lock.release();
+    },
+    async hold(keys, ttlMs) {
+      const held = await inBatches(keys, (key) => locks.acquire(key, { ttlMs }));
+      return async () => {
+        const outcomes = await inBatches(held, (lock) => lock.release());
+        return outcomes.filter((outcome) => outcome === 'lost').length;
+      };
+    },
+    async close() {
+      await locks.close();
+      await closeClient?.();
+    },
+  };
+}

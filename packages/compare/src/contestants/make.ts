@@ -1,0 +1,33 @@
+import { openEtcd } from '@holdfast/adapter-etcd';
+import { openZookeeper } from '@holdfast/adapter-zookeeper';
+import { batonContestant } from './baton.ts';
+import type { Contestant, ContestantSpec } from './contestant.ts';
+import { rawEtcdContestant } from './etcd.ts';
+import { locksContestant } from './locks.ts';
+import { rawRedisContestant, redisContestant } from './redis.ts';
+import { redlockPackageContestant } from './redlock.ts';
+import { rawZookeeperContestant } from './zookeeper.ts';
+
+/** Makes a contestant and connects it. */
+export async function makeContestant(spec: ContestantSpec): Promise<Contestant> {
+  switch (spec.kind) {
+    case 'redis raw':
+      return rawRedisContestant(spec.client, spec.port);
+    case 'redis':
+      return redisContestant(spec.client, spec.port, spec.fencing);
+    case 'baton':
+      return batonContestant(spec.port);
+    case 'etcd raw':
+      return rawEtcdContestant(spec.port);
+    case 'etcd':
+      return locksContestant(openEtcd({ hosts: [`127.0.0.1:${spec.port}`] }));
+    case 'zookeeper raw':
+      return rawZookeeperContestant(spec.port);
+    case 'zookeeper':
+      return locksContestant(openZookeeper({ servers: `127.0.0.1:${spec.port}` }));
+    case 'redlock package':
+      return redlockPackageContestant(spec.ports);
+    case 'redlock':
+      throw new Error('The Redlock adapter is not there yet.');
+  }
+}

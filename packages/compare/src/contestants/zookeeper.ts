@@ -1,0 +1,61 @@
+import { once } from 'node:events';
+import zookeeper, { type RawZookeeper } from 'node-zookeeper-client';
+import type { Contestant } from './contestant.ts';
+
+const ephemeralSequential = 3;
+
+/**
+ * The calls that the lock recipe cannot do without, by hand: create a node, see who else is there and that it is in our
+ * session (asked for together), delete it.
+ */
+export async function rawZookeeperContestant(port: number): Promise<Contestant> {
+  const client = zookeeper.createClient(`127.0.0.1:${port}`, { sessionTimeout: 30_000 });
+  const connected = once(client, 'connected');
+  client.connect();
+  await connected;
+  const calls = promised(client);
+  const parents = new Map<string, Promise<void>>();
+
+  function parentOf(key: string): { path: string; made: Promise<void> } {
+    const path = `/raw/${key}`;
+    const made = parents.get(path) ?? calls.mkdirp(path);
+    parents.set(path, made);
+    return { path, made };
+  }
+
+  return {
+    async cycle(key) {
+      const { path, made } = parentOf(key);
+      await made;
+      const node = await calls.create(`${path}/lock-`, ephemeralSequential);
+      const [children, exists] = await Promise.all([calls.getChildren(path), calls.exists(node)]);
+      if (!exists || children.length !== 1) throw new Error(`The key ${key} was not free.`);
+      await calls.remove(node);
+    },
+    async close() {
+      client.close();
+    },
+  };
+}
+
+interface Calls {
+  mkdirp(path: string): Promise<void>;
+  create(path: string, mode: number): Promise<string>;
+  getChildren(path: string): Promise<string[]>;
+  exists(path: string): Promise<boolean>;
+  remove(path: string): Promise<void>;
+}
+
+function promised(client: RawZookeeper): Calls {
+  const call = <T>(send: (done: (error: unknown, result: T) => void) => void): Promise<T> =>
+    new Promise((resolve, reject) => {
+      send((error, result) => (error ? reject(error) : resolve(result)));
+    });
+  return {
+    mkdirp: (path) => call<void>((done) => client.mkdirp(path, done)),
+    create: (path, mode) => call<string>((done) => client.create(path, mode, done)),
+    getChildren: (path) => call<string[]>((done) => client.getChildren(path, done)),
+    exists: async (path) => Boolean(await call<object | null>((done) => client.exists(path, done))),
+    remove: (path) => call<void>((done) => client.remove(path, -1, done)),
+  };
+}

@@ -1,0 +1,53 @@
+import type { Contestant } from '../contestants/contestant.ts';
+import { quantile } from '../stats.ts';
+
+/** Taking free locks and giving them back. */
+export interface CycleFigures {
+  readonly ops: number;
+  readonly opsPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+  /** Of this process, for each operation. */
+  readonly cpuUs: number;
+}
+
+export interface CycleTask {
+  /** How many at a time. */
+  readonly inFlight: number;
+  readonly forMs: number;
+}
+
+// Names come back now and then, as in an application, but never while they are in use.
+const keys: readonly string[] = Array.from({ length: 1_000 }, (_, i) => `bench-${i}`);
+let next = 0;
+
+/** Takes and gives back distinct free locks for a time. */
+export async function measureCycles(contestant: Contestant, { inFlight, forMs }: CycleTask): Promise<CycleFigures> {
+  const { cycle } = contestant;
+  if (cycle === undefined) throw new Error('This contestant takes no free locks.');
+  const took: number[] = [];
+  const cpu = process.cpuUsage();
+  const begin = performance.now();
+  const end = begin + forMs;
+  const loop = async (): Promise<void> => {
+    let before = performance.now();
+    while (before < end) {
+      next = (next + 1) % keys.length;
+      await cycle(keys[next]!);
+      const after = performance.now();
+      took.push(after - before);
+      before = after;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, loop));
+  const elapsedMs = performance.now() - begin;
+  const { user, system } = process.cpuUsage(cpu);
+  const sorted = Float64Array.from(took).sort();
+  return {
+    ops: took.length,
+    opsPerSecond: took.length / (elapsedMs / 1_000),
+    p50Us: quantile(sorted, 0.5) * 1_000,
+    p99Us: quantile(sorted, 0.99) * 1_000,
+    cpuUs: (user + system) / took.length,
+  };
+}

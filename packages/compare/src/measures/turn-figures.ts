@@ -1,0 +1,59 @@
+import type { TurnLog } from './turns.ts';
+
+/** What the turns of all processes amount to. */
+export interface TurnFigures {
+  /** Hand-overs to *another* waiter: a holder who takes the lock again at once has handed nothing over. */
+  readonly handoversPerSecond: number;
+  /** Turns in the window, to whomever. */
+  readonly turns: number;
+  /** All turns, those before and after the window too. */
+  readonly allTurns: number;
+  /** Turns of the waiter with most and of the one with fewest. */
+  readonly most: number;
+  readonly fewest: number;
+  readonly longestWaitMs: number;
+  /** Grants before the holder before had begun to give back: two holders at once. */
+  readonly overlaps: number;
+}
+
+/** Puts the logs of several processes on one time line; counted is what was granted between `from` and `to`. */
+export function turnFigures(logs: readonly TurnLog[], waiters: number, from: number, to: number): TurnFigures {
+  const turns = merged(logs);
+  const { waiter, askedAt, grantedAt, givenBackAt } = turns;
+  const served = new Array<number>(waiters).fill(0);
+  let [handovers, counted, longestWaitMs, overlaps] = [0, 0, 0, 0];
+  for (let i = 0; i < waiter.length; i += 1) {
+    const granted = grantedAt[i]!;
+    if (i > 0 && granted < givenBackAt[i - 1]!) overlaps += 1;
+    // A wait counts as far as it lies in the window, also of those served after it.
+    longestWaitMs = Math.max(longestWaitMs, Math.min(granted, to) - Math.max(askedAt[i]!, from));
+    if (granted < from || granted >= to) continue;
+    counted += 1;
+    served[waiter[i]!]! += 1;
+    if (i > 0 && waiter[i] !== waiter[i - 1]) handovers += 1;
+  }
+  return {
+    handoversPerSecond: handovers / ((to - from) / 1_000),
+    turns: counted,
+    allTurns: waiter.length,
+    most: Math.max(...served),
+    fewest: Math.min(...served),
+    longestWaitMs,
+    overlaps,
+  };
+}
+
+function merged(logs: readonly TurnLog[]): TurnLog {
+  if (logs.length === 1) return logs[0]!;
+  const entries = logs.flatMap((log) =>
+    Array.from(log.waiter, (waiter, i) => [waiter, log.askedAt[i]!, log.grantedAt[i]!, log.givenBackAt[i]!] as const),
+  );
+  entries.sort((a, b) => a[2] - b[2]);
+  const column = (index: 1 | 2 | 3): Float64Array => Float64Array.from(entries, (entry) => entry[index]);
+  return {
+    waiter: Uint16Array.from(entries, ([waiter]) => waiter),
+    askedAt: column(1),
+    grantedAt: column(2),
+    givenBackAt: column(3),
+  };
+}

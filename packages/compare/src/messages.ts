@@ -1,0 +1,25 @@
+import type { ContestantSpec } from './contestants/contestant.ts';
+import type { CycleFigures, CycleTask } from './measures/cycles.ts';
+import type { HoldTask } from './measures/holding.ts';
+import type { TurnLog, TurnTask } from './measures/turns.ts';
+
+/** What a contestant's process can be asked, with the answer. */
+export interface Calls {
+  make(spec: ContestantSpec): void;
+  cycles(task: CycleTask): CycleFigures;
+  turns(task: TurnTask): TurnLog;
+  hold(task: HoldTask): void;
+  /** CPU seconds in so many ms. */
+  holding(forMs: number): number;
+  /** How many had been lost. */
+  letGo(): number;
+  close(): void;
+}
+
+export interface Request {
+  readonly id: number;
+  readonly call: keyof Calls;
+  readonly argument: unknown;
+}
+
+export type Reply = { readonly id: number } & ({ readonly result: unknown } | { readonly error: string });

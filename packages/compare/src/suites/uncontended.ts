@@ -1,0 +1,49 @@
+import { startRedis } from '@holdfast/testbed';
+import { startContestants } from '../contestant-processes.ts';
+import type { ContestantSpec, RedisClientName } from '../contestants/contestant.ts';
+import type { Suite } from '../suite.ts';
+import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
+
+const clients: readonly RedisClientName[] = ['ioredis 6', 'node-redis 6', 'ioredis 5', 'node-redis 5'];
+
+/** Redis: a free lock, against SET NX PX and EVALSHA of the same client. */
+export const uncontended: Suite = {
+  title: 'Redis, locks that are free: acquire and release against raw SET NX PX and EVALSHA of the same client',
+  async run(effort, progress) {
+    await using server = await startRedis({ args: ['--appendonly', 'no'] });
+    const { port } = server;
+    const groups = clients.map((client) => ({
+      raw: `${client} raw`,
+      plain: `${client} without fencing`,
+      fenced: `${client} with fencing`,
+      client,
+    }));
+    const specs: Record<string, ContestantSpec> = {};
+    for (const { raw, plain, fenced, client } of groups) {
+      specs[raw] = { kind: 'redis raw', client, port };
+      specs[plain] = { kind: 'redis', client, port, fencing: false };
+      specs[fenced] = { kind: 'redis', client, port, fencing: true };
+    }
+    progress('starting');
+    await using contestants = await startContestants(specs);
+    const rounds = await cycleRounds(contestants, effort, progress, { rounds: 31, sliceMs: 120, warmUpOps: 40_000 });
+    return {
+      tables: [
+        cycleTable(
+          rounds,
+          groups.flatMap(({ raw, plain, fenced }) => [
+            { name: raw, base: raw },
+            { name: plain, base: raw },
+            { name: fenced, base: raw },
+          ]),
+        ),
+      ],
+      targets: groups.flatMap(({ raw, plain, fenced }) => [
+        ...cycleTargets(rounds, plain, raw, { sequential: 0.95, inFlight: 0.95, p50: 1.1 }),
+        ...cycleTargets(rounds, fenced, raw, { sequential: 0.9, inFlight: 0.9, p50: 1.1 }),
+      ]),
+      failures: [],
+      rounds: Object.fromEntries(rounds),
+    };
+  },
+};
