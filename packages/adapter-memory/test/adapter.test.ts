@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import type { AcquireAttempt, Granted, LockAdapter } from '@holdfast/lock-core';
 import { isLockError } from '@holdfast/lock-core';
 import { manualClock } from '@holdfast/lock-core/testing';
@@ -88,7 +89,7 @@ describe('one adapter', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('H42: an aborted waiter leaves the queue, its timer and its listener', async () => {
+  it('H42: an aborted waiter leaves the queue, and its timer goes', async () => {
     const clock = manualClock();
     const store = memoryStore();
     const adapter = memoryAdapter({ store, clock });
@@ -108,6 +109,22 @@ describe('one adapter', () => {
     expect(clock.pending).toBe(0);
     await adapter.release({ key: 'k', owner: 'c' });
     expect(store.holds.size).toBe(0);
+  });
+
+  it('H43: a long-lived signal keeps no listener, however the waiting ended', async () => {
+    const { signal } = new AbortController();
+    const fifo = memoryAdapter({ clock: manualClock() });
+    await fifo.tryAcquire(attempt('a'));
+    const served = enqueue(fifo, 'b', signal);
+    const withdrawn = expect(enqueue(fifo, 'c', signal)).rejects.toThrow();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(2);
+    await fifo.release({ key: 'k', owner: 'c' });
+    await fifo.release({ key: 'k', owner: 'a' });
+    await Promise.all([served, withdrawn]);
+    const hints = memoryAdapter({ clock: manualClock(), fairness: 'none' });
+    await hints.whenFree!('k', signal);
+    await hints.close!();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   it('H42: a release withdraws the place of its owner', async () => {
