@@ -28,14 +28,22 @@ export interface ZookeeperClient {
 
 /**
  * The library's inside, which has no public way to end a connection that is mute, to keep it from connecting again on its own,
- * or to carry the newest seen transaction over to another client.
+ * to carry the newest seen transaction over to another client, or to send requests newer than itself.
  */
 export interface ConnectionManager {
   connect(): void;
   onSocketData(data: Buffer): void;
+  queue(request: ClientRequest, done?: unknown): void;
   zxid: Buffer;
   readonly socket?: { destroy(): void } | undefined;
   readonly connectTimeoutHandler?: NodeJS.Timeout | null | undefined;
+}
+
+/** A request on its way through the library. */
+export interface ClientRequest {
+  readonly header: { type: number } | null;
+  readonly payload: { readonly flags?: number } | null;
+  toBuffer(): Buffer;
 }
 
 /** The options of `createClient`; the session is the one to go on with. */

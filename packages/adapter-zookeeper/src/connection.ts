@@ -1,4 +1,5 @@
 import type { ClientFactory, ConnectionManager, ZookeeperClient } from './client.ts';
+import { teachContainers } from './container-request.ts';
 import { codeOf, codes, isAnswer, Unanswered } from './failures.ts';
 
 /** Why a connection has ended. */
@@ -171,6 +172,7 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
         resolve(connection);
       }
     });
+    teachContainers(manager);
     manager.onSocketData = framed(manager, end);
     if (signal.aborted) return end();
     signal.addEventListener('abort', end);

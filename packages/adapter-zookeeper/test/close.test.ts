@@ -45,6 +45,8 @@ for (const fault of ['mute', 'refusing'] as const) {
     await locks.close();
     await refused;
     expect(performance.now() - begin).toBeLessThan(10_000);
+    // The proxy keeps from both sides that a connection has ended until it heals.
+    await proxy.heal();
     await until('no connection is left', () => proxy.connections === 0);
   });
 }

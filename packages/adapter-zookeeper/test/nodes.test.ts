@@ -55,26 +55,43 @@ describe('what stays behind', () => {
     const removing = (async () => {
       while (!stop) await raw.remove('/locks/parent').catch(() => {});
     })();
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 30; i++) {
       await Promise.all([locks.using('parent', () => {}), locks.using('parent', () => {})]);
     }
     stop = true;
     await removing;
   });
 
-  it('H75: a server that knows no containers gets persistent parents', async () => {
-    // The server refuses nodes of this kind as an old one refuses containers.
+  it.each([
+    ['a request that it does not know', { type: 99, mode: undefined }],
+    ['a kind of node that it does not know', { type: undefined, mode: 6 }],
+  ])('H75: a server that refuses containers as %s gets persistent parents', async (_, { type, mode }) => {
+    // A request for a container goes out as one that this server refuses, as an old one would that for the container.
     const clientFactory: ClientFactory = (address, options) => {
       const client = createClient(address, options);
-      const { create } = client;
-      client.create = (path, data, acls, mode, done) =>
-        create.call(client, path, data, acls, mode === 4 ? 6 : mode, done);
+      const { create, connectionManager: manager } = client;
+      client.create = (path, data, acls, kind, done) =>
+        create.call(client, path, data, acls, kind === 4 ? (mode ?? kind) : kind, done);
+      const { queue } = manager;
+      manager.queue = (request, done) => {
+        const { toBuffer, payload } = request;
+        if (payload?.flags === 4) {
+          request.toBuffer = () => {
+            const bytes = toBuffer.call(request);
+            bytes.writeInt32BE(type as number, 8);
+            return bytes;
+          };
+        }
+        queue.call(manager, request, done);
+      };
       return client;
     };
-    await using locks = createLocks(zookeeperAdapter({ servers: at, prefix: '/old/locks', clientFactory }));
+    const prefix = `/old-${type ?? mode}/locks`;
+    await using locks = createLocks(zookeeperAdapter({ servers: at, prefix, clientFactory }));
     await locks.using('key', () => {});
     await locks.using('other', () => {});
-    expect((await raw.children('/old/locks')).sort()).toEqual(['key', 'other']);
+    expect((await raw.children(prefix)).sort()).toEqual(['key', 'other']);
+    expect(await raw.ownerOf(`${prefix}/key`)).toBe('0'.repeat(16));
   });
 });
 
@@ -118,17 +135,32 @@ describe('who may use them', () => {
     expect(await friend.tryAcquire('mine')).toBeUndefined();
     await expect(raw.children('/private/mine')).rejects.toMatchObject({ code: -102 });
     const credentials = 'mallory:secret-of-mallory';
-    for (const other of [undefined, { scheme: 'digest', credentials }]) {
-      await using stranger = createLocks(zookeeperAdapter({ servers: at, prefix: '/private', auth: other }));
-      await expect(stranger.acquire('mine')).rejects.toMatchObject(denied);
-      await expect(stranger.tryAcquire('theirs')).rejects.toMatchObject(denied);
-      await expect(stranger.inspect('mine')).rejects.toMatchObject(denied);
-      await expect(stranger.forceRelease('mine')).rejects.toMatchObject(denied);
-      const error = await stranger.tryAcquire('mine').catch((reason: Error) => reason);
-      expect(`${(error as Error).message}${(error as Error).stack}${String((error as Error).cause)}`).not.toContain(
-        'secret',
-      );
-    }
+    const strangers = [undefined, { scheme: 'digest', credentials }].map(async (other) => {
+      const stranger = zookeeperAdapter({ servers: at, prefix: '/private', auth: other });
+      const request = {
+        key: 'theirs',
+        owner: 'c'.repeat(32),
+        ttlMs: 1_000,
+        tokens: 1,
+        signal: new AbortController().signal,
+      };
+      const calls = [
+        stranger.tryAcquire({ ...request, key: 'mine' }),
+        stranger.tryAcquire(request),
+        stranger.enqueue!({ ...request, key: 'mine', owner: 'd'.repeat(32) }, request.signal),
+        stranger.inspect!('mine'),
+        stranger.forceRelease!('mine'),
+      ];
+      for (const outcome of await Promise.allSettled(calls)) {
+        expect(outcome).toMatchObject({ status: 'rejected', reason: denied });
+        const { reason } = outcome as PromiseRejectedResult;
+        expect(`${reason.message}${reason.stack}${String(reason.cause)}`).not.toContain('secret');
+      }
+      const locks = createLocks(stranger);
+      await expect(locks.acquire('mine')).rejects.toMatchObject(denied);
+      await locks.close();
+    });
+    await Promise.all(strangers);
     const waiting = friend.acquire('mine');
     await until('it is queued', async () => (await owner.inspect('mine'))?.waiters === 1);
     expect(await lock.release()).toBe('released');
