@@ -19,6 +19,8 @@ const env = {
   TURBO_TELEMETRY_DISABLED: '1',
   TURBO_NO_UPDATE_NOTIFIER: '1',
   npm_config_update_notifier: 'false',
+  // Some tools colour what goes into a file.
+  ...(isTerminal || process.env.FORCE_COLOR ? {} : { NO_COLOR: '1' }),
 };
 
 /** Ends with one clear line on a Node that is too old. */
