@@ -31,9 +31,12 @@ function client(library: typeof six, target: Target): TestClient {
   };
 }
 
-function make(library: typeof six, { kind, nodes, masterName, password }: Target): AnyNodeRedis {
+function make(library: typeof six, { kind, nodes, masterName, username, password }: Target): AnyNodeRedis {
   const sockets = nodes.map(({ host, port }) => ({ host, port }));
   if (kind === 'cluster') return library.createCluster({ rootNodes: sockets.map((socket) => ({ socket })) });
   if (kind === 'sentinel') return library.createSentinel({ name: masterName!, sentinelRootNodes: sockets });
-  return library.createClient({ socket: sockets[0]!, ...(password === undefined ? {} : { password }) }) as AnyNodeRedis;
+  return library.createClient({
+    socket: sockets[0]!,
+    ...(password === undefined ? {} : { username, password }),
+  }) as AnyNodeRedis;
 }

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createLocks } from '@holdfast/lock-core';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -61,6 +62,31 @@ export function openSuite(kits: readonly ClientKit[]): void {
       } finally {
         await guarded.command('ACL', 'SETUSER', 'default', '~*');
       }
+    });
+
+    it('the ACL rules of the README are enough', async () => {
+      const rules = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').match(
+        /`(\+@scripting [^`]*)`/,
+      )?.[1];
+      const rights = ['resetkeys', '~lock:*', '~fence:*', 'resetchannels', '&lock:*', '-@all', ...rules!.split(/\s+/)];
+      await guarded.command('ACL', 'SETUSER', 'locks', 'on', `>${secret}`, ...rights);
+      const client = kit.connect({ ...single(guarded), username: 'locks', password: secret });
+      const adapter = client.adapter();
+      for (const tokens of [1, 65]) {
+        const request = attempt(newName(), { tokens });
+        await adapter.whenFree?.(request.key, request.signal);
+        await grant(adapter, request);
+        await grant(adapter, request);
+        expect(await adapter.renewMany?.([request], 9_000)).toMatchObject([{ status: 'renewed' }]);
+        expect(await adapter.inspect?.(request.key)).toMatchObject({ owner: request.owner });
+        const hint = adapter.whenFree?.(request.key, request.signal);
+        expect(await adapter.release(request)).toBe('released');
+        await hint;
+        expect(await client.adapter({ fencing: false }).tryAcquire(request)).toMatchObject({ status: 'granted' });
+        expect(await adapter.forceRelease?.(request.key)).toBe(true);
+      }
+      await adapter.close?.();
+      await client.close();
     });
 
     it('H11: a user without the right to the channel releases all the same', async () => {
