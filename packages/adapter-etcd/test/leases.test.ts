@@ -32,7 +32,7 @@ describe('the shared lease', () => {
     expect(await metric(fresh, /^etcd_debugging_mvcc_keys_total /)).toBe(0);
     await locks.close();
     expect(await leasesOf(clientOf(fresh))).toHaveLength(0);
-  });
+  }, 90_000);
 
   it('H80, H82: a hold that is not renewed goes at its TTL, although others keep its lease alive', async () => {
     const adapter = adapterOf(server);
@@ -139,7 +139,7 @@ describe('the shared lease', () => {
     await locks.close();
     const left = (await leasesOf(raw)).filter((id) => !known.includes(id));
     expect(left).toHaveLength(0);
-  });
+  }, 60_000);
 
   it('requests of an uncontended lock: two transactions, as one would write them by hand', async () => {
     const locks = createLocks(adapterOf(server));

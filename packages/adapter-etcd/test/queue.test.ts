@@ -36,7 +36,7 @@ describe('the queue', () => {
     const tokens = byTime.map(({ token }) => BigInt(token));
     expect(tokens).toEqual([...tokens].sort((a, b) => Number(a - b)));
     expect(new Set(tokens).size).toBe(32);
-  });
+  }, 90_000);
 
   it('H42, H43: an aborted waiter leaves neither key nor watch, and the next one is served at once', async () => {
     const adapter = adapterOf(server);
