@@ -57,10 +57,12 @@ export function redlockAdapter(clients: readonly RedisClientBinding[], options: 
 
   /** Before the first grant the nodes tell who they are; one that does not answer in time does so before its first vote. */
   async function open(): Promise<void> {
-    const checks = nodes.map(async (node, i) => node.ready && identities.check(i));
-    let cancel = (): void => {};
-    const timeUp = new Promise<void>((resolve) => {
-      cancel = redlockClock.after(nodeTimeoutMs, resolve);
+    const end = new AbortController();
+    const cancel = redlockClock.after(nodeTimeoutMs, () => end.abort());
+    const timeUp = new Promise<void>((resolve) => end.signal.addEventListener('abort', () => resolve()));
+    const checks = nodes.map(async (node, i) => {
+      if (!node.ready) await node.whenReady(end.signal);
+      await identities.check(i);
     });
     await Promise.race([Promise.allSettled(checks), timeUp]);
     cancel();

@@ -42,17 +42,29 @@ function firstBroken(
 }
 
 describe('100,000 schedules of delay, loss, overtaking, repetition, pauses, clock steps and restarts', () => {
-  it('H28, H34, H36: clocks at the right speed, nodes that remember: one holder, and tokens unique and rising', () => {
-    expect(playAll(60_000, remembering)).toBeGreaterThan(60_000);
-  }, timeout);
+  it(
+    'H28, H34, H36: clocks at the right speed, nodes that remember: one holder, and tokens unique and rising',
+    () => {
+      expect(playAll(60_000, remembering)).toBeGreaterThan(60_000);
+    },
+    timeout,
+  );
 
-  it('H22, H49: clocks at any speed that jump: two may believe in it, but tokens stay unique and rising', () => {
-    expect(playAll(20_000, madClocks)).toBeGreaterThan(20_000);
-  }, timeout);
+  it(
+    'H22, H49: clocks at any speed that jump: two may believe in it, but tokens stay unique and rising',
+    () => {
+      expect(playAll(20_000, madClocks)).toBeGreaterThan(20_000);
+    },
+    timeout,
+  );
 
-  it('H20: nodes that forget and stay away for a while, wall clocks roughly right: all of it holds', () => {
-    expect(playAll(20_000, forgetting)).toBeGreaterThan(20_000);
-  }, timeout);
+  it(
+    'H20: nodes that forget and stay away for a while, wall clocks roughly right: all of it holds',
+    () => {
+      expect(playAll(20_000, forgetting)).toBeGreaterThan(20_000);
+    },
+    timeout,
+  );
 });
 
 describe('the simulation sees', () => {
@@ -63,11 +75,19 @@ describe('the simulation sees', () => {
     ['a late release of one round that takes the votes of the next', { releasesAnyRound: true }],
     ['votes that are released before the hold is over', { releasesEarly: true }],
     ['half of the nodes that pass for a majority', { halfIsEnough: true }],
-  ])('%s', (_, faults) => {
-    expect(firstBroken(remembering, faults)).toBeDefined();
-  }, timeout);
+  ])(
+    '%s',
+    (_, faults) => {
+      expect(firstBroken(remembering, faults)).toBeDefined();
+    },
+    timeout,
+  );
 
-  it('H20: why a node that forgets has to stay away: two holders', () => {
-    expect(firstBroken(forgettingAtOnce, {}, true)).toBeDefined();
-  }, timeout);
+  it(
+    'H20: why a node that forgets has to stay away: two holders',
+    () => {
+      expect(firstBroken(forgettingAtOnce, {}, true)).toBeDefined();
+    },
+    timeout,
+  );
 });

@@ -16,6 +16,9 @@ export interface VoteStore {
   renew(vote: StandingVote, ttlMs: number): boolean;
   release(vote: StandingVote): boolean;
   withdraw(owner: string): boolean;
+  /** Ends the vote that stands, as its TTL would. */
+  lapse(): void;
+  /** Loses everything. */
   forget(): void;
 }
 
@@ -60,6 +63,9 @@ export function createVoteStore(now: () => number, faults: StoreFaults = {}): Vo
       if (current()?.owner !== owner) return false;
       standing = undefined;
       return true;
+    },
+    lapse() {
+      standing = undefined;
     },
     forget() {
       standing = undefined;

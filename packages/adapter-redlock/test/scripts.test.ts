@@ -1,0 +1,81 @@
+import { ioredisBinding } from '@holdfast/adapter-ioredis';
+import { type RedisServer, startRedis } from '@holdfast/testbed';
+import fc from 'fast-check';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { newName } from '../../redis-protocol/test/support/helpers.ts';
+import { createPatience } from '../src/patience.ts';
+import type { Vote } from '../src/protocol/node.ts';
+import { type RedisNode, redisNode, voteValue } from '../src/redis-node.ts';
+import { createVoteStore } from './model/store.ts';
+
+let server: RedisServer;
+let client: Redis;
+let node: RedisNode;
+
+beforeAll(async () => {
+  server = await startRedis();
+  client = new Redis({ host: server.host, port: server.port });
+  const patience = createPatience(() => performance.now(), 60_000);
+  node = redisNode(ioredisBinding(client), undefined, patience, () => true);
+});
+afterAll(async () => {
+  client?.disconnect();
+  await server?.stop();
+});
+
+const owner = fc.constantFrom('a', 'a:1', 'ab', '');
+const token = fc.integer({ min: 1, max: 12 });
+const step = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('vote' as const),
+      owner,
+      first: token,
+      count: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  fc.record({ kind: fc.constantFrom('renew' as const, 'release' as const), owner, first: token }),
+  fc.record({ kind: fc.constantFrom('withdraw' as const, 'expire' as const), owner }),
+);
+
+/** What the simulation believes of a node is what the scripts do on a server. */
+it('the scripts do what the simulated nodes do, for any sequence of requests', async () => {
+  const ttlMs = 600_000;
+  const answered = <T>(ask: (answer: (result: T | undefined, error?: unknown) => void) => boolean) =>
+    new Promise<T | undefined>((resolve, reject) => {
+      if (!ask((result, error) => (error === undefined ? resolve(result) : reject(error))))
+        reject(new Error('not sent'));
+    });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+      const key = newName();
+      const model = createVoteStore(() => 0);
+      for (const request of steps) {
+        const vote = { key, owner: request.owner, first: 'first' in request ? request.first : 0 };
+        if (request.kind === 'vote') {
+          const ballot = { ...vote, last: request.first + request.count - 1, ttlMs };
+          const said = await new Promise<Vote>((resolve) => node.vote(ballot, resolve));
+          const expected = model.vote(ballot);
+          if (expected.kind === 'held') expect(said).toMatchObject({ kind: 'held', holder: expected.holder });
+          else expect(said).toEqual(expected);
+        } else if (request.kind === 'renew') {
+          const renewed = await answered<readonly boolean[]>((answer) => node.renew([vote], ttlMs, answer));
+          expect(renewed).toEqual([model.renew(vote, ttlMs)]);
+        } else if (request.kind === 'release') {
+          const outcome = await node.single.release({ key, owner: voteValue(vote) });
+          expect(outcome).toBe(model.release(vote) ? 'released' : 'not-held');
+        } else if (request.kind === 'withdraw') {
+          const freed = await answered<boolean>((answer) => node.withdraw(key, request.owner, answer));
+          expect(freed).toBe(model.withdraw(request.owner));
+        } else {
+          // As if the time were over.
+          await client.del(`lock:${key}`);
+          model.lapse();
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -1,0 +1,188 @@
+import { ioredisBinding } from '@holdfast/adapter-ioredis';
+import { createLocks } from '@holdfast/lock-core';
+import { Redis } from 'ioredis';
+import { describe, expect, it } from 'vitest';
+import { attempt, grant, lockError, newName, sleep, until } from '../../redis-protocol/test/support/helpers.ts';
+import { openRedlock, redlockAdapter } from '../src/index.ts';
+import { useRig } from './support/rig.ts';
+
+const rig = useRig();
+
+describe('split votes', () => {
+  it.each([2, 4])('H31: %i nodes, several contenders at once: every time exactly one is granted', async (count) => {
+    const over = rig.servers.slice(0, count);
+    const clients = [await rig.adapter({}, over), await rig.adapter({}, over), await rig.adapter({}, over)];
+    for (let round = 0; round < 10; round++) {
+      const key = newName();
+      const requests = clients.map(() => attempt(key, { ttlMs: 60_000 }));
+      const outcomes = await Promise.all(clients.map((client, i) => client.tryAcquire(requests[i]!)));
+      expect(outcomes.filter(({ status }) => status === 'granted')).toHaveLength(1);
+    }
+  });
+
+  it.each([2, 4])(
+    'H31: %i nodes, votes of two crashed contenders on half each: busy, in bounded time',
+    async (count) => {
+      const over = rig.servers.slice(0, count);
+      const adapter = await rig.adapter({}, over);
+      const key = newName();
+      for (const [i, server] of over.entries()) {
+        await server.command('SET', `lock:${key}`, `crashed${i < count / 2 ? 'A' : 'B'}:1`, 'PX', 4_000);
+      }
+      const sentAt = performance.now();
+      expect(await adapter.tryAcquire(attempt(key))).toMatchObject({ status: 'busy' });
+      expect(performance.now() - sentAt).toBeLessThan(8_000);
+      await until('the votes expire', async () => (await adapter.tryAcquire(attempt(key))).status === 'granted');
+    },
+  );
+
+  it('H30: a contender that gave up leaves no vote: when two nodes come free, the next attempt has them', async () => {
+    const adapter = await rig.adapter();
+    const key = newName();
+    const holders = rig.servers.slice(0, 3);
+    for (const server of holders) await server.command('SET', `lock:${key}`, 'crashed:1', 'PX', 60_000);
+    expect(await adapter.tryAcquire(attempt(key))).toMatchObject({ status: 'busy' });
+    await until('its votes are gone', async () => (await rig.votes(key)) === 3);
+    await holders[0]!.command('DEL', `lock:${key}`);
+    expect(await adapter.tryAcquire(attempt(key))).toMatchObject({ status: 'granted' });
+  });
+});
+
+describe('renewal', () => {
+  it('H34: a hold that lost its majority is lost, and does not take back the nodes that another has', async () => {
+    const [one, two] = [await rig.adapter(), await rig.adapter()];
+    const request = attempt(newName(), { ttlMs: 60_000 });
+    const { fencingToken } = await grant(one, request);
+    await until('all nodes voted', async () => (await rig.votes(request.key)) === 5);
+    for (const server of rig.servers.slice(1, 4)) await server.command('DEL', `lock:${request.key}`);
+    const next = attempt(request.key, { ttlMs: 60_000 });
+    const granted = await grant(two, next);
+    expect(await one.renew({ ...request, fencingToken }, 60_000)).toEqual({ status: 'lost' });
+    expect(await one.release(request)).toBe('not-held');
+    expect(await two.renew({ ...next, fencingToken: granted.fencingToken }, 60_000)).toMatchObject({
+      status: 'renewed',
+    });
+  });
+
+  it('another adapter renews, inspects and releases a hold by its owner and token', async () => {
+    const [one, two] = [await rig.adapter(), await rig.adapter()];
+    const request = attempt(newName());
+    const { fencingToken } = await grant(one, request);
+    const hold = { key: request.key, owner: request.owner, fencingToken };
+    expect(await two.inspect?.(request.key)).toMatchObject({ owner: request.owner, fencingToken });
+    expect(await two.renew(hold, 20_000)).toMatchObject({ status: 'renewed' });
+    expect(await two.release(hold)).toBe('released');
+  });
+});
+
+describe('fencing tokens', () => {
+  it('H36: they rise from one majority to another, over expiry, and over clocks that are behind', async () => {
+    const adapter = await rig.adapter();
+    const key = newName();
+    const first = attempt(key);
+    const one = await grant(adapter, first);
+    await adapter.release(first);
+    // What a client with a clock that is ten minutes ahead would leave behind.
+    const ahead = one.fencingToken! + 600_000_000n;
+    for (const server of rig.servers.slice(0, 3)) {
+      await server.command('SET', `fence:{lock:${key}}`, `${ahead} ${ahead + 9n}`, 'PX', 60_000);
+    }
+    for (const server of rig.servers.slice(0, 2)) server.freeze();
+    const second = attempt(key, { tokens: 65 });
+    const two = await grant(adapter, second);
+    expect(two.fencingToken).toBeGreaterThan(ahead + 9n);
+    await adapter.release(second);
+    for (const server of rig.servers.slice(0, 2)) server.thaw();
+    for (const server of rig.servers.slice(3)) server.freeze();
+    // The two that were stopped count again once they have caught up.
+    const third = attempt(key);
+    const three = await until('three of them answer', () => grant(adapter, third).catch(() => undefined));
+    expect(three.fencingToken).toBeGreaterThan(two.fencingToken! + 64n);
+  });
+
+  it('H62: a fence key with something else in it is left alone, and refuses the lock on a majority', async () => {
+    const adapter = await rig.adapter();
+    const key = newName();
+    const spoil = (i: number) => rig.servers[i]!.command('SET', `fence:{lock:${key}}`, 'not a token');
+    await Promise.all([spoil(0), spoil(1)]);
+    const request = attempt(key);
+    await grant(adapter, request);
+    await adapter.release(request);
+    await spoil(2);
+    await expect(adapter.tryAcquire(attempt(key))).rejects.toEqual(lockError('LOCK_FOREIGN_KEY', { retryable: false }));
+    expect(await rig.servers[0]!.command('GET', `fence:{lock:${key}}`)).toBe('not a token');
+    expect(await rig.votes(key)).toBe(0);
+  });
+
+  it('fence keys expire by themselves', async () => {
+    const adapter = await rig.adapter();
+    const request = attempt(newName());
+    await grant(adapter, request);
+    const left = Number(await rig.servers[0]!.command('PTTL', `fence:{lock:${request.key}}`));
+    expect(left).toBeGreaterThan(29 * 24 * 3_600_000);
+  });
+});
+
+describe('nodes', () => {
+  it('H35: two databases of one server are refused as two nodes, at the first use', async () => {
+    const clients = [rig.servers[0]!, rig.servers[1]!, rig.servers[1]!].map(
+      ({ host, port }, db) => new Redis({ host, port, db }),
+    );
+    const adapter = redlockAdapter(clients.map((client) => ioredisBinding(client, { ownsClient: true })));
+    const refusal = lockError('LOCK_INVALID_ARGUMENT', { message: expect.stringContaining('nodes 2 and 3') });
+    await expect(adapter.tryAcquire(attempt(newName()))).rejects.toEqual(refusal);
+    await expect(adapter.tryAcquire(attempt(newName()))).rejects.toEqual(refusal);
+    await adapter.close?.();
+  });
+
+  it('H25: data of another type on a majority is LOCK_FOREIGN_KEY and left untouched; on a minority it does not matter', async () => {
+    const adapter = await rig.adapter();
+    const key = newName();
+    const spoil = (i: number) => rig.servers[i]!.command('LPUSH', `lock:${key}`, 'data');
+    await Promise.all([spoil(0), spoil(1)]);
+    const request = attempt(key);
+    await grant(adapter, request);
+    expect(await adapter.release(request)).toBe('released');
+    await spoil(2);
+    await expect(adapter.tryAcquire(attempt(key))).rejects.toEqual(lockError('LOCK_FOREIGN_KEY', { retryable: false }));
+    await expect(adapter.inspect?.(key)).rejects.toEqual(lockError('LOCK_FOREIGN_KEY'));
+    expect(await rig.servers[2]!.command('LRANGE', `lock:${key}`, 0, -1)).toEqual(['data']);
+  });
+
+  it('none, ten, a bare client and a bad option are refused by name', () => {
+    const refusal = (part: string) => lockError('LOCK_INVALID_ARGUMENT', { message: expect.stringContaining(part) });
+    const thrown = (make: () => unknown): unknown => {
+      try {
+        return make();
+      } catch (error) {
+        return error;
+      }
+    };
+    const client = new Redis({ lazyConnect: true });
+    const binding = ioredisBinding(client);
+    expect(thrown(() => redlockAdapter([]))).toEqual(refusal('got 0'));
+    expect(thrown(() => redlockAdapter(new Array(10).fill(binding)))).toEqual(refusal('got 10'));
+    expect(thrown(() => redlockAdapter([client as never]))).toEqual(refusal('ioredisBinding'));
+    expect(thrown(() => redlockAdapter([binding], { nodeTimeoutMs: 0 }))).toEqual(refusal('nodeTimeoutMs'));
+    expect(thrown(() => redlockAdapter([binding], { prefix: '{' }))).toEqual(refusal('prefix'));
+    client.disconnect();
+  });
+});
+
+describe('openRedlock', () => {
+  it.each(['ioredis', 'node-redis'] as const)(
+    '%s: connects, locks, and closes with nodes stopped and killed',
+    async (client) => {
+      const { servers } = rig;
+      const adapter = await openRedlock({ nodes: servers.map(({ host, port }) => ({ host, port })), client });
+      const locks = createLocks(adapter);
+      await (await locks.acquire(newName())).release();
+      servers[0]!.freeze();
+      servers[1]!.freeze();
+      await servers[2]!.kill();
+      const closing = Promise.race([locks.close().then(() => 'closed'), sleep(15_000)]);
+      expect(await closing).toBe('closed');
+      await servers[2]!.restart();
+    },
+  );
+});
