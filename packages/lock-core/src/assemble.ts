@@ -1,6 +1,8 @@
+import { createAborts } from './aborts.ts';
 import { type Contention, createContention } from './contention.ts';
 import type { LockAdapter } from './contract.ts';
 import type { Core } from './core.ts';
+import { createKeepAlive } from './keep-alive.ts';
 import { createNativeQueue, type NativeQueue } from './native-queue.ts';
 import { leave, lose } from './possession.ts';
 import { createReaper } from './reaper.ts';
@@ -23,6 +25,8 @@ export function assemble(adapter: LockAdapter, settings: Settings): Parts {
     scheduler: createScheduler(settings.clock),
     slots: new Map(),
     visitors: new Set(),
+    aborts: createAborts(),
+    keepAlive: createKeepAlive(),
     closed: false,
   } satisfies Partial<Core>;
   // The parts call each other through the core, and none before all are there.

@@ -1,6 +1,8 @@
+import type { Aborts } from './aborts.ts';
 import type { LockAdapter } from './contract.ts';
 import type { LockError } from './errors.ts';
 import type { Hold } from './hold.ts';
+import type { KeepAlive } from './keep-alive.ts';
 import type { Lease } from './lease.ts';
 import type { AcquireRequest } from './request.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -17,6 +19,8 @@ export interface Core {
   readonly slots: Map<string, Slot>;
   /** Who asks outside of a queue. */
   readonly visitors: Set<Waiter>;
+  readonly aborts: Aborts;
+  readonly keepAlive: KeepAlive;
   watchdog: Watchdog;
   reaper: Reaper;
   closed: boolean;

@@ -65,20 +65,17 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
     }
     // What this process holds is busy without asking.
     if (once && hold !== undefined) return Promise.resolve(undefined);
-    if (terms.signal !== undefined) listen(terms.signal, slot, waiter);
+    const { signal } = terms;
+    if (signal !== undefined) {
+      waiter.stopListening = core.aborts.listen(signal, () => {
+        core.leave(slot, waiter, now());
+        waiter.reject(signal.reason);
+      });
+    }
     if (once) contention.askOnce(slot, waiter, at);
     else if (nativeQueue !== undefined) nativeQueue.enter(slot, waiter);
     else contention.enter(slot, waiter, at);
     return waiter.promise;
-  }
-
-  function listen(signal: AbortSignal, slot: Slot, waiter: Waiter): void {
-    const onAbort = (): void => {
-      core.leave(slot, waiter, now());
-      waiter.reject(signal.reason);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    waiter.stopListening = () => signal.removeEventListener('abort', onAbort);
   }
 
   function terms(key: string, options: AcquireOptions | undefined): Terms {

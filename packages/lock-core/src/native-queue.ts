@@ -65,6 +65,7 @@ export function createNativeQueue(core: Core): NativeQueue {
     if (channels.wait.hasSubscribers) {
       channels.wait.publish({ adapter: adapter.name, key: waiter.key, owner: request.owner });
     }
+    core.keepAlive.waits(waiter);
     const withdrawal = new AbortController();
     // An adapter that throws instead of rejecting is treated alike.
     const grant = new Promise<Granted>((resolve) => {

@@ -34,6 +34,7 @@ export function detach(core: Core, slot: Slot, waiter: Waiter): void {
   waiter.phase = 'done';
   core.scheduler.clear(waiter);
   waiter.stopListening?.();
+  core.keepAlive.done(waiter);
   if (!waiter.once) return slot.remove(waiter);
   slot.visitors -= 1;
   core.visitors.delete(waiter);

@@ -3,6 +3,7 @@ import { expired, lost, released, unreachable } from './failures.ts';
 import type { Hold } from './hold.ts';
 import { pause } from './insist.ts';
 import { type Lease, leaseDeadline } from './lease.ts';
+import { expireIfDue } from './lock.ts';
 import { createRenewals } from './renewals.ts';
 import type { TimedEntry } from './scheduler.ts';
 
@@ -48,6 +49,8 @@ export function createWatchdog(core: Core): Watchdog {
         schedule(lease);
       }
       const failure = await renewals.send([lease], ttlMs);
+      // The answer may have come when the lease was over, and is then of no use.
+      expireIfDue(core, hold);
       if (failure === undefined && hold.state === 'held') {
         lease.ttlMs = ttlMs;
         return;

@@ -140,6 +140,18 @@ describe('the lease', () => {
     expect(lock.state).toBe('held');
   });
 
+  it('renew whose answer comes when the lease is over: LOCK_LOST', async () => {
+    const { clock, adapter, locks } = setUp();
+    const lock = await locks.acquire('k', { autoRenew: false });
+    adapter.next('renew', { replyAfterMs: 10 });
+    const renewing = codeOf(lock.renew(60_000));
+    await clock.advance(1);
+    clock.stall(3_500);
+    await clock.advance(10);
+    expect(await renewing).toBe('LOCK_LOST');
+    expect(lock.remainingMs).toBe(0);
+  });
+
   it('renew of a lost or released lock: LOCK_LOST, and nothing is sent', async () => {
     const { clock, adapter, locks } = setUp();
     const lock = await locks.acquire('k');

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
 import { createLocks, type Lock, type LockAdapter, type LocksOptions } from '../src/index.ts';
@@ -113,6 +114,30 @@ for (const fairness of ['none', 'fifo'] as const) {
     });
   });
 }
+
+it('one signal for 1,000 waiters gets one listener, and none when they are done', async () => {
+  const { clock, locks } = setUp();
+  const held = await locks.acquire('k');
+  const { signal } = new AbortController();
+  const all = Array.from({ length: 1_000 }, () => locks.using('k', { signal }, () => {}));
+  expect(getEventListeners(signal, 'abort').length).toBe(1);
+  await held.release();
+  for (let i = 0; i < 50; i += 1) await clock.advance(10);
+  await Promise.all(all);
+  expect(getEventListeners(signal, 'abort').length).toBe(0);
+});
+
+it('1,000 waiters aborted by one signal send nothing more', async () => {
+  const { clock, adapter, locks, other } = setUp();
+  await other.acquire('k');
+  const controller = new AbortController();
+  const all = Array.from({ length: 1_000 }, () => locks.acquire('k', { signal: controller.signal }).catch(() => {}));
+  await clock.advance(10);
+  const before = adapter.calls.length;
+  controller.abort();
+  await Promise.all(all);
+  expect(adapter.calls.length).toBe(before);
+});
 
 describe('waiting without a queue in the backend', () => {
   it('H39: only the first of the process asks, however many wait', async () => {

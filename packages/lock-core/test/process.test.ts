@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+
+/** Runs a program in a process of its own; rejects when it does not end by itself. */
+async function run(program: string): Promise<string> {
+  const source = new URL('../src/index.ts', import.meta.url).href;
+  const memory = new URL('../../adapter-memory/src/index.ts', import.meta.url).href;
+  const head = `import { createLocks } from '${source}'; import { memoryAdapter } from '${memory}';`;
+  const args = ['--import', 'tsx', '--input-type=module', '-e', head + program];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 25_000 });
+  return stdout.trim();
+}
+
+it('H55: a process that holds a lock and has nothing else to do ends', async () => {
+  expect(await run(`const lock = await createLocks(memoryAdapter()).acquire('k'); console.log(lock.state);`)).toBe(
+    'held',
+  );
+});
+
+for (const fairness of ['fifo', 'none']) {
+  it(`H55: a process that waits for a lock does not end before it has it (${fairness})`, async () => {
+    const program = `
+      const locks = createLocks(memoryAdapter({ fairness: '${fairness}' }));
+      await locks.acquire('k', { ttlMs: 300, autoRenew: false });
+      const lock = await locks.acquire('k');
+      console.log(lock.state);`;
+    expect(await run(program)).toBe('held');
+  });
+}
+
+it('H48: an event loop blocked for two leases: the first thing that the holder sees is the loss', async () => {
+  const program = `
+    const lock = await createLocks(memoryAdapter()).acquire('k', { ttlMs: 300 });
+    const { signal } = lock;
+    const until = performance.now() + 700;
+    while (performance.now() < until);
+    console.log(signal.aborted || lock.signal.aborted, lock.state, lock.remainingMs);`;
+  expect(await run(program)).toBe('true lost 0');
+});
