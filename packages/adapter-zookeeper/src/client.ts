@@ -35,7 +35,7 @@ export interface ConnectionManager {
   onSocketData(data: Buffer): void;
   queue(request: ClientRequest, done?: unknown): void;
   zxid: Buffer;
-  readonly socket?: { destroy(): void } | undefined;
+  readonly socket?: { destroy(): void; cork(): void; uncork(): void } | undefined;
   readonly connectTimeoutHandler?: NodeJS.Timeout | null | undefined;
 }
 
