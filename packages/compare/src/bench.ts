@@ -7,9 +7,13 @@ import { type BenchOptions, readOptions } from './options.ts';
 import { progressLine } from './progress.ts';
 import { print, printMachine, printSuite, printSummary } from './report.ts';
 import { isMet, type Suite, type SuiteResult } from './suite.ts';
+import { etcd } from './suites/etcd.ts';
+import { handover } from './suites/handover.ts';
 import { uncontended } from './suites/uncontended.ts';
+import { watchdog } from './suites/watchdog.ts';
+import { zookeeper } from './suites/zookeeper.ts';
 
-const suites: Readonly<Record<string, Suite>> = { uncontended };
+const suites: Readonly<Record<string, Suite>> = { uncontended, handover, watchdog, etcd, zookeeper };
 
 const usage = `Measures the locks on real servers against raw calls of the same client.
 
@@ -50,7 +54,7 @@ async function main(): Promise<number> {
     options,
     targets: targets.map((target) => ({ ...target, met: isMet(target) })),
     failures,
-    rounds: Object.fromEntries(Object.entries(results).map(([name, { rounds }]) => [name, rounds])),
+    rounds: Object.fromEntries(Object.entries(results).map(([name, { server, rounds }]) => [name, { server, rounds }])),
   });
   printSummary(targets, failures, relative(process.env.INIT_CWD ?? process.cwd(), file));
   return failures.length === 0 ? 0 : 1;
@@ -63,7 +67,7 @@ async function run(name: string, options: BenchOptions): Promise<SuiteResult> {
     return await suites[name]!.run(options, progress);
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return { tables: [], targets: [], failures: [text], rounds: {} };
+    return { server: '', tables: [], targets: [], failures: [text], rounds: {} };
   } finally {
     progress('');
   }

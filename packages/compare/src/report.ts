@@ -24,8 +24,9 @@ export function printMachine({ cpu, memory, system, node, load, clients }: Machi
   }
 }
 
-export function printSuite(title: string, { tables, targets, failures }: SuiteResult): void {
+export function printSuite(title: string, { server, tables, targets, failures }: SuiteResult): void {
   print(`\n${colors.bold(title)}`);
+  if (server !== '') print(server);
   for (const table of tables) printTable(table);
   if (targets.length > 0) printTargets(targets);
   for (const failure of failures) print(colors.red(`FAILED: ${failure}`));

@@ -25,6 +25,8 @@ export interface Table {
 
 /** What a suite found out. */
 export interface SuiteResult {
+  /** Name and version. */
+  readonly server: string;
   readonly tables: readonly Table[];
   readonly targets: readonly Target[];
   /** What must not happen at all, such as a lost lock. */

@@ -6,12 +6,14 @@ export interface HoldTask {
   readonly ttlMs: number;
 }
 
+let batches = 0;
 let letGo: (() => Promise<number>) | undefined;
 
 /** Takes many locks and keeps them until `letGoOfAll`. */
 export async function holdMany(contestant: Contestant, { locks, ttlMs }: HoldTask): Promise<void> {
   if (contestant.hold === undefined) throw new Error('This contestant renews nothing.');
-  const keys = Array.from({ length: locks }, (_, i) => `held-${i}`);
+  batches += 1;
+  const keys = Array.from({ length: locks }, (_, i) => `held-${process.pid}-${batches}-${i}`);
   letGo = await contestant.hold(keys, ttlMs);
 }
 

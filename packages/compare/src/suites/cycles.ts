@@ -16,6 +16,8 @@ const mostWarmUpSlices = 24;
 export interface CycleRound {
   readonly sequential: CycleFigures;
   readonly inFlight: CycleFigures;
+  /** CPU of the server for each operation with 64 in flight, where it is known. */
+  readonly serverCpuUs: number;
 }
 
 interface Plan {
@@ -24,6 +26,8 @@ interface Plan {
   readonly sliceMs: number;
   /** How many locks each contestant takes beforehand, uncounted: until then the compiler is still at work. */
   readonly warmUpOps: number;
+  /** How much CPU the server has used so far. */
+  readonly serverCpuSeconds?: (() => Promise<number>) | undefined;
 }
 
 /** Warms everything up, then measures in turns. */
@@ -39,14 +43,16 @@ export async function cycleRounds(
     progress(`warming up ${name}`);
     await warmUp(contestants.get(name)!, plan.warmUpOps * shorter);
   }
+  const { serverCpuSeconds = async () => Number.NaN } = plan;
   const forMs = plan.sliceMs * shorter;
   const count = effort.rounds ?? Math.ceil(plan.rounds * (effort.quick ? 1 / 3 : 1));
   return interleave(names, count, progress, async (name) => {
     const contestant = contestants.get(name)!;
-    return {
-      sequential: await contestant.ask('cycles', { inFlight: 1, forMs }),
-      inFlight: await contestant.ask('cycles', { inFlight: width, forMs }),
-    };
+    const sequential = await contestant.ask('cycles', { inFlight: 1, forMs });
+    const cpuBefore = await serverCpuSeconds();
+    const inFlight = await contestant.ask('cycles', { inFlight: width, forMs });
+    const serverCpuUs = (((await serverCpuSeconds()) - cpuBefore) * 1e6) / inFlight.ops;
+    return { sequential, inFlight, serverCpuUs };
   });
 }
 
@@ -66,7 +72,19 @@ export function cycleTable(
 ): Table {
   return {
     title: `One at a time, and ${width} in flight. Ratios are to the raw calls within each round: median (half of the rounds).`,
-    head: ['', 'ops/s', 'ratio', 'p50 µs', 'p99 µs', 'p50 ratio', `${width}: ops/s`, 'ratio', 'CPU µs/op', 'ratio'],
+    head: [
+      '',
+      'ops/s',
+      'ratio',
+      'p50 µs',
+      'p99 µs',
+      'p50 ratio',
+      `${width}: ops/s`,
+      'ratio',
+      'CPU µs/op',
+      'ratio',
+      'server µs/op',
+    ],
     rows: lines.map(({ name, base }) => {
       const of = (pick: (round: CycleRound) => number): string => figure(median(column(rounds, name, pick)));
       const ratio = (pick: (round: CycleRound) => number): string =>
@@ -82,6 +100,7 @@ export function cycleTable(
         ratio(inFlightOps),
         of(inFlightCpu),
         ratio(inFlightCpu),
+        of(({ serverCpuUs }) => serverCpuUs),
       ];
     }),
   };

@@ -1,6 +1,7 @@
 import { startRedis } from '@holdfast/testbed';
 import { startContestants } from '../contestant-processes.ts';
 import type { ContestantSpec, RedisClientName } from '../contestants/contestant.ts';
+import { redisCounters, redisVersion } from '../servers.ts';
 import type { Suite } from '../suite.ts';
 import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
 
@@ -26,8 +27,14 @@ export const uncontended: Suite = {
     }
     progress('starting');
     await using contestants = await startContestants(specs);
-    const rounds = await cycleRounds(contestants, effort, progress, { rounds: 31, sliceMs: 120, warmUpOps: 40_000 });
+    const rounds = await cycleRounds(contestants, effort, progress, {
+      rounds: 31,
+      sliceMs: 120,
+      warmUpOps: 40_000,
+      serverCpuSeconds: async () => (await redisCounters(server)).cpuSeconds,
+    });
     return {
+      server: await redisVersion(server),
       tables: [
         cycleTable(
           rounds,

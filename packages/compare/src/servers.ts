@@ -1,0 +1,49 @@
+import type { EtcdServer, RedisServer, ZookeeperServer } from '@holdfast/testbed';
+
+/** What a server has done since it started. */
+export interface RedisCounters {
+  /** Those within scripts count too. */
+  readonly commands: number;
+  readonly cpuSeconds: number;
+}
+
+export async function redisCounters(server: RedisServer): Promise<RedisCounters> {
+  const info = String(await server.command('INFO', 'all'));
+  const field = (name: string): number => Number(textField(info, name));
+  return {
+    commands: field('total_commands_processed'),
+    cpuSeconds: field('used_cpu_user') + field('used_cpu_sys'),
+  };
+}
+
+export async function redisVersion(server: RedisServer): Promise<string> {
+  return `redis-server ${textField(String(await server.command('INFO', 'server')), 'redis_version')}`;
+}
+
+/** How many messages clients have sent to etcd: single requests, and those within streams such as keep-alives. */
+export async function etcdRequests({ host, port }: EtcdServer): Promise<number> {
+  const metrics = await (await fetch(`http://${host}:${port}/metrics`)).text();
+  const counts = [...metrics.matchAll(/^grpc_server_msg_received_total\{.*\} (\S+)$/gm)];
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+export async function etcdVersion({ host, port }: EtcdServer): Promise<string> {
+  const { etcdserver } = (await (await fetch(`http://${host}:${port}/version`)).json()) as { etcdserver: string };
+  return `etcd ${etcdserver}`;
+}
+
+/** How many requests clients have sent to ZooKeeper, pings too. */
+export async function zookeeperRequests(server: ZookeeperServer): Promise<number> {
+  const [, count] = /^zk_packets_received\s+(\d+)$/m.exec(await server.fourLetter('mntr')) ?? [];
+  return Number(count);
+}
+
+export async function zookeeperVersion(server: ZookeeperServer): Promise<string> {
+  const [, version = 'of unknown version'] =
+    /^Zookeeper version: ([\d.]+)/m.exec(await server.fourLetter('srvr')) ?? [];
+  return `ZooKeeper ${version}`;
+}
+
+function textField(info: string, name: string): string {
+  return new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1] ?? '';
+}

@@ -1,0 +1,84 @@
+import { startEtcd } from '@holdfast/testbed';
+import { startContestants } from '../contestant-processes.ts';
+import { figure } from '../format.ts';
+import { column, interleave } from '../rounds.ts';
+import { etcdRequests, etcdVersion } from '../servers.ts';
+import { median, ratios, spread } from '../stats.ts';
+import type { Suite } from '../suite.ts';
+import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
+import { lossFailures, measureHoldingOf } from './holding.ts';
+import { handovers, measureTurnsOf, overlapFailures, turnTable } from './turns.ts';
+
+const [raw, ours] = ['raw', 'Holdfast'];
+const task = { locks: 1_000, ttlMs: 3_000 };
+
+/** etcd: free locks, a wanted lock, and held locks. */
+export const etcd: Suite = {
+  title:
+    'etcd: against two raw transactions (create if absent, delete if mine) under one shared lease; waiters against polling every 10 ms',
+  async run(effort, progress) {
+    await using server = await startEtcd();
+    const { port } = server;
+    progress('starting');
+    await using contestants = await startContestants({
+      [raw]: { kind: 'etcd raw', port },
+      [ours]: { kind: 'etcd', port },
+    });
+    const names = [raw, ours];
+    const { quick } = effort;
+
+    const cycles = await cycleRounds(contestants, effort, progress, { rounds: 21, sliceMs: 300, warmUpOps: 10_000 });
+    const turns = await interleave(names, effort.rounds ?? (quick ? 3 : 7), progress, (name, round) =>
+      measureTurnsOf([contestants.get(name)!], { key: `handover-${name}-${round}`, forMs: quick ? 1_000 : 2_000 }),
+    );
+    const holding = await interleave([ours], effort.rounds ?? (quick ? 1 : 3), progress, (name) =>
+      measureHoldingOf(contestants.get(name)!, task, 10_000, async () => [await etcdRequests(server)]),
+    );
+    const requests = column(holding, ours, ({ perSecond }) => perSecond[0]!);
+
+    return {
+      server: await etcdVersion(server),
+      tables: [
+        cycleTable(
+          cycles,
+          names.map((name) => ({ name, base: raw })),
+        ),
+        turnTable(
+          turns,
+          names.map((name) => ({ name, base: raw })),
+          'polling every 10 ms',
+        ),
+        {
+          title: `${figure(task.locks)} held locks with a TTL of ${task.ttlMs / 1_000} s`,
+          head: ['', 'requests/s', 'node CPU s in 10 s'],
+          rows: [
+            [ours, figure(median(requests)), figure(median(column(holding, ours, ({ cpuSeconds }) => cpuSeconds)))],
+          ],
+        },
+      ],
+      targets: [
+        ...cycleTargets(cycles, ours, raw, { sequential: 0.9, inFlight: 0.9 }),
+        {
+          what: `${ours}: hand-overs / polling every 10 ms`,
+          value: spread(ratios(column(turns, ours, handovers), column(turns, raw, handovers))),
+          limit: 3,
+          better: 'more',
+          unit: '',
+        },
+        {
+          what: `${ours}: requests to keep ${figure(task.locks)} locks`,
+          value: spread(requests),
+          limit: 2,
+          better: 'less',
+          unit: '/s',
+        },
+      ],
+      failures: [...overlapFailures(turns), ...lossFailures(holding, [ours])],
+      rounds: {
+        cycles: Object.fromEntries(cycles),
+        turns: Object.fromEntries(turns),
+        holding: Object.fromEntries(holding),
+      },
+    };
+  },
+};

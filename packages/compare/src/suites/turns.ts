@@ -1,0 +1,79 @@
+import { machineNow } from '../clock.ts';
+import type { ContestantProcess } from '../contestant-processes.ts';
+import { figure, spreadText } from '../format.ts';
+import { type TurnFigures, turnFigures } from '../measures/turn-figures.ts';
+import { column, type Rounds } from '../rounds.ts';
+import { median, ratios, spread } from '../stats.ts';
+import type { Table } from '../suite.ts';
+
+/** How many want the lock at the same time. */
+export const waiters = 32;
+
+export interface TurnRound extends TurnFigures {
+  /** Server commands for each turn, where they are counted. */
+  readonly commands: number;
+}
+
+// Messages arrive and timers fire within that time, unless the machine is very busy.
+const leadMs = 100;
+
+export interface TurnPlan {
+  readonly key: string;
+  readonly forMs: number;
+  /** What the server has counted so far. */
+  readonly commandsSoFar?: (() => Promise<number>) | undefined;
+}
+
+/** 32 waiters in one or more processes compete for a key. What they do first, and after the end, does not count. */
+export async function measureTurnsOf(
+  processes: readonly ContestantProcess[],
+  { key, forMs, commandsSoFar = async () => Number.NaN }: TurnPlan,
+): Promise<TurnRound> {
+  const each = waiters / processes.length;
+  const startAt = machineNow() + leadMs;
+  const from = startAt + forMs * 0.2;
+  const endAt = from + forMs;
+  const commandsBefore = await commandsSoFar();
+  const logs = await Promise.all(
+    processes.map((process, i) => process.ask('turns', { key, waiters: each, firstWaiter: i * each, startAt, endAt })),
+  );
+  const commands = (await commandsSoFar()) - commandsBefore;
+  const figures = turnFigures(logs, waiters, from, endAt);
+  return { ...figures, commands: commands / figures.allTurns };
+}
+
+export const handovers = ({ handoversPerSecond }: TurnRound): number => handoversPerSecond;
+export const unfairness = ({ most, fewest }: TurnRound): number => most / fewest;
+export const longestWait = ({ longestWaitMs }: TurnRound): number => longestWaitMs;
+
+/** A line for each contestant, with its ratio to the one that it is measured against. */
+export function turnTable(
+  rounds: Rounds<TurnRound>,
+  lines: readonly { readonly name: string; readonly base: string }[],
+  baseTitle: string,
+): Table {
+  return {
+    title: `${waiters} waiters for one key, hold 0 ms: hand-overs to another waiter. Ratios are to ${baseTitle}: median (half of the rounds).`,
+    head: ['', 'hand-overs/s', 'ratio', 'most/fewest turns', 'longest wait ms', 'commands/turn'],
+    rows: lines.map(({ name, base }) => {
+      const of = (pick: (round: TurnRound) => number): string => figure(median(column(rounds, name, pick)));
+      const ratio = spread(ratios(column(rounds, name, handovers), column(rounds, base, handovers)));
+      return [
+        name,
+        of(handovers),
+        name === base ? '1' : spreadText(ratio),
+        of(unfairness),
+        of(longestWait),
+        of(({ commands }) => commands),
+      ];
+    }),
+  };
+}
+
+/** Two holders at once, by the machine's clock, is the one thing that may not be. */
+export function overlapFailures(rounds: Rounds<TurnRound>): string[] {
+  return [...rounds].flatMap(([name, figures]) => {
+    const overlaps = figures.reduce((sum, round) => sum + round.overlaps, 0);
+    return overlaps === 0 ? [] : [`${name}: ${overlaps} times two held the key at once.`];
+  });
+}

@@ -1,0 +1,66 @@
+import { startRedis } from '@holdfast/testbed';
+import { startContestants } from '../contestant-processes.ts';
+import type { ContestantSpec } from '../contestants/contestant.ts';
+import { figure, spreadText } from '../format.ts';
+import { column, interleave } from '../rounds.ts';
+import { redisCounters, redisVersion } from '../servers.ts';
+import { median, ratios, spread } from '../stats.ts';
+import type { Suite } from '../suite.ts';
+import { type HoldRound, lossFailures, measureHoldingOf } from './holding.ts';
+
+const clients = ['ioredis 6', 'node-redis 6'] as const;
+const task = { locks: 10_000, ttlMs: 3_000 };
+const cpu = ({ cpuSeconds }: HoldRound): number => cpuSeconds;
+
+/** Redis: many locks that are held for long. */
+export const watchdog: Suite = {
+  title: `Redis, ${figure(task.locks)} held locks with a TTL of ${task.ttlMs / 1_000} s: CPU of renewal against one timer and one EVALSHA for each`,
+  async run({ rounds, quick }, progress) {
+    await using server = await startRedis({ args: ['--appendonly', 'no'] });
+    const { port } = server;
+    const lines = clients.flatMap((client) => [
+      { name: `${client} raw`, base: `${client} raw`, client, spec: { kind: 'redis raw', client, port } as const },
+      { name: client, base: `${client} raw`, client, spec: { kind: 'redis', client, port, fencing: true } as const },
+    ]);
+    progress('starting');
+    await using contestants = await startContestants(
+      Object.fromEntries(lines.map(({ name, spec }): [string, ContestantSpec] => [name, spec])),
+    );
+    const counters = async (): Promise<number[]> => {
+      const { commands, cpuSeconds } = await redisCounters(server);
+      return [commands, cpuSeconds];
+    };
+    const names = lines.map(({ name }) => name);
+    const figures = await interleave(names, rounds ?? (quick ? 1 : 3), progress, (name) =>
+      measureHoldingOf(contestants.get(name)!, task, quick ? 5_000 : 10_000, counters),
+    );
+    const ratio = (name: string, base: string): number[] =>
+      ratios(column(figures, name, cpu), column(figures, base, cpu));
+    return {
+      server: await redisVersion(server),
+      tables: [
+        {
+          title: 'In 10 s. Ratios are to the raw calls of the same client: median (half of the rounds).',
+          head: ['', 'node CPU s', 'ratio', 'server CPU s', 'server commands/s', 'lost'],
+          rows: lines.map(({ name, base }) => [
+            name,
+            figure(median(column(figures, name, cpu))),
+            name === base ? '1' : spreadText(spread(ratio(name, base))),
+            figure(median(column(figures, name, ({ perSecond }) => perSecond[1]! * 10))),
+            figure(median(column(figures, name, ({ perSecond }) => perSecond[0]!))),
+            String(column(figures, name, ({ lost }) => lost).reduce((sum, lost) => sum + lost, 0)),
+          ]),
+        },
+      ],
+      targets: clients.map((client) => ({
+        what: `${client}: node CPU / raw`,
+        value: spread(ratio(client, `${client} raw`)),
+        limit: 0.4,
+        better: 'less',
+        unit: '',
+      })),
+      failures: lossFailures(figures, clients),
+      rounds: Object.fromEntries(figures),
+    };
+  },
+};

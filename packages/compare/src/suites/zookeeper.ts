@@ -1,0 +1,82 @@
+import { startZookeeper } from '@holdfast/testbed';
+import { startContestants } from '../contestant-processes.ts';
+import { figure } from '../format.ts';
+import { column, interleave } from '../rounds.ts';
+import { zookeeperRequests, zookeeperVersion } from '../servers.ts';
+import { median, spread } from '../stats.ts';
+import type { Suite } from '../suite.ts';
+import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
+import { lossFailures, measureHoldingOf } from './holding.ts';
+import { handovers, measureTurnsOf, overlapFailures, turnTable } from './turns.ts';
+
+const [raw, ours] = ['raw', 'Holdfast'];
+const task = { locks: 1_000, ttlMs: 3_000 };
+
+/** ZooKeeper: free locks, a wanted lock, and held locks. */
+export const zookeeper: Suite = {
+  title: 'ZooKeeper: against raw create, getChildren with exists of the own node, delete',
+  async run(effort, progress) {
+    await using server = await startZookeeper();
+    const { port } = server;
+    progress('starting');
+    await using contestants = await startContestants({
+      [raw]: { kind: 'zookeeper raw', port },
+      [ours]: { kind: 'zookeeper', port },
+    });
+    const names = [raw, ours];
+    const { quick } = effort;
+
+    // The server's compiler takes its time, too.
+    const cycles = await cycleRounds(contestants, effort, progress, { rounds: 21, sliceMs: 300, warmUpOps: 40_000 });
+    const turns = await interleave([ours], effort.rounds ?? (quick ? 3 : 7), progress, (name, round) =>
+      measureTurnsOf([contestants.get(name)!], { key: `handover-${round}`, forMs: quick ? 1_000 : 2_000 }),
+    );
+    const holding = await interleave([ours], effort.rounds ?? (quick ? 1 : 3), progress, (name) =>
+      measureHoldingOf(contestants.get(name)!, task, 10_000, async () => [await zookeeperRequests(server)]),
+    );
+    const requests = column(holding, ours, ({ perSecond }) => perSecond[0]!);
+    const perLock = requests.map((count) => (count * task.ttlMs) / 3_000 / task.locks);
+
+    return {
+      server: await zookeeperVersion(server),
+      tables: [
+        cycleTable(
+          cycles,
+          names.map((name) => ({ name, base: raw })),
+        ),
+        turnTable(turns, [{ name: ours, base: ours }], 'itself'),
+        {
+          title: `${figure(task.locks)} held locks with a TTL of ${task.ttlMs / 1_000} s`,
+          head: ['', 'requests/s', 'node CPU s in 10 s'],
+          rows: [
+            [ours, figure(median(requests)), figure(median(column(holding, ours, ({ cpuSeconds }) => cpuSeconds)))],
+          ],
+        },
+      ],
+      targets: [
+        ...cycleTargets(cycles, ours, raw, { sequential: 0.9, inFlight: 0.8 }),
+        {
+          what: `${ours}: hand-overs`,
+          value: spread(column(turns, ours, handovers)),
+          limit: 1_000,
+          better: 'more',
+          unit: '/s',
+        },
+        {
+          // A whole batch more or less falls into the window, and there are pings.
+          what: `${ours}: requests for each held lock in a third of the TTL`,
+          value: spread(perLock),
+          limit: 1.2,
+          better: 'less',
+          unit: '',
+        },
+      ],
+      failures: [...overlapFailures(turns), ...lossFailures(holding, [ours])],
+      rounds: {
+        cycles: Object.fromEntries(cycles),
+        turns: Object.fromEntries(turns),
+        holding: Object.fromEntries(holding),
+      },
+    };
+  },
+};
