@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type LockAdapter, LockError } from '@holdfast/lock-core';
+import { isLockError, type LockAdapter, LockError } from '@holdfast/lock-core';
 import { invalid } from './invalid.ts';
 
 /** A package of ours that binds one client library. */
@@ -31,7 +31,9 @@ export async function openInstalled(
       const module: Record<string, Open> = await import(name);
       return await module[open]!({ ...target, ...more }, options);
     } catch (error) {
-      if (![name, ...needs].some((wanted) => isMissing(error, wanted))) throw error;
+      // An adapter over several clients says itself that one is missing.
+      if (!isLockError(error, 'LOCK_UNSUPPORTED') && ![name, ...needs].some((wanted) => isMissing(error, wanted)))
+        throw error;
     }
   }
   const commands = packages.map(({ name, needs }) => ['npm install', name, ...needs].join(' '));
