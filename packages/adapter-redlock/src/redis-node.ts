@@ -21,11 +21,11 @@ const scripts = {
 const fenceTtlMs = 30 * 24 * 3_600_000;
 
 /** What stands at a node as the owner of a vote: the round's own value, of the contract's owner and the proposed token. */
-export const voteValue = ({ owner, first }: Pick<StandingVote, 'owner' | 'first'>): string => `${owner}:${first}`;
+const voteValue = ({ owner, first }: Pick<StandingVote, 'owner' | 'first'>): string => `${owner}:${first}`;
 
 /** One Redis server of the quorum. */
 export interface RedisNode extends QuorumNode {
-  /** The same server as a lock of its own, whose owner values are those of `voteValue`. */
+  /** The same server as a lock of its own, whose owner is what stands there as a vote. */
   readonly single: LockAdapter;
   readonly ready: boolean;
   whenReady(signal: AbortSignal): Promise<void>;
@@ -69,9 +69,9 @@ export function redisNode(
     );
   }
 
-  async function withdraw(key: string, owner: string): Promise<boolean> {
+  async function withdraw(key: string, owner: string, first?: number): Promise<boolean> {
     const before = client.resends;
-    const reply = await runScript(client, scripts.withdraw, [keysOf(key).lock], [owner]);
+    const reply = await runScript(client, scripts.withdraw, [keysOf(key).lock], [owner, first?.toString() ?? '']);
     // The client may have sent it twice, and the first one may have taken the vote back (H14).
     if (reply !== 1 && client.resends !== before) throw new Error('the connection broke during the release');
     return reply === 1;
@@ -114,7 +114,7 @@ export function redisNode(
     },
     renew: (votes, ttlMs, answer) => (client.ready && !patience.exhausted ? tell(renew(votes, ttlMs), answer) : false),
     release(vote) {
-      tell(single.release({ key: vote.key, owner: voteValue(vote) }), () => {});
+      tell(withdraw(vote.key, vote.owner, vote.first), () => {});
     },
     withdraw: (key, owner, answer) => tell(withdraw(key, owner), answer),
     get ready() {

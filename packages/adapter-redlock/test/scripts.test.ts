@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newName } from '../../redis-protocol/test/support/helpers.ts';
 import { createPatience } from '../src/patience.ts';
 import type { Vote } from '../src/protocol/node.ts';
-import { type RedisNode, redisNode, voteValue } from '../src/redis-node.ts';
+import { type RedisNode, redisNode } from '../src/redis-node.ts';
 import { createVoteStore } from './model/store.ts';
 
 let server: RedisServer;
@@ -16,6 +16,7 @@ let node: RedisNode;
 beforeAll(async () => {
   server = await startRedis();
   client = new Redis({ host: server.host, port: server.port });
+  await client.ping();
   const patience = createPatience(() => performance.now(), 60_000);
   node = redisNode(ioredisBinding(client), undefined, patience, () => true);
 });
@@ -64,8 +65,11 @@ it('the scripts do what the simulated nodes do, for any sequence of requests', a
           const renewed = await answered<readonly boolean[]>((answer) => node.renew([vote], ttlMs, answer));
           expect(renewed).toEqual([model.renew(vote, ttlMs)]);
         } else if (request.kind === 'release') {
-          const outcome = await node.single.release({ key, owner: voteValue(vote) });
-          expect(outcome).toBe(model.release(vote) ? 'released' : 'not-held');
+          node.release(vote);
+          model.release(vote);
+          expect(await node.single.inspect?.(key)).toEqual(
+            model.standing === undefined ? undefined : expect.objectContaining({ owner: model.standing }),
+          );
         } else if (request.kind === 'withdraw') {
           const freed = await answered<boolean>((answer) => node.withdraw(key, request.owner, answer));
           expect(freed).toBe(model.withdraw(request.owner));

@@ -16,6 +16,8 @@ export interface VoteStore {
   renew(vote: StandingVote, ttlMs: number): boolean;
   release(vote: StandingVote): boolean;
   withdraw(owner: string): boolean;
+  /** The vote that stands, as other contenders are told of it. */
+  readonly standing: string | undefined;
   /** Ends the vote that stands, as its TTL would. */
   lapse(): void;
   /** Loses everything. */
@@ -63,6 +65,10 @@ export function createVoteStore(now: () => number, faults: StoreFaults = {}): Vo
       if (current()?.owner !== owner) return false;
       standing = undefined;
       return true;
+    },
+    get standing() {
+      const held = current();
+      return held && `${held.owner}:${held.first}`;
     },
     lapse() {
       standing = undefined;
