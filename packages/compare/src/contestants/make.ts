@@ -5,7 +5,7 @@ import type { Contestant, ContestantSpec } from './contestant.ts';
 import { rawEtcdContestant } from './etcd.ts';
 import { locksContestant } from './locks.ts';
 import { rawRedisContestant, redisContestant } from './redis.ts';
-import { redlockPackageContestant } from './redlock.ts';
+import { redlockContestant, redlockPackageContestant } from './redlock.ts';
 import { rawZookeeperContestant } from './zookeeper.ts';
 
 /** Makes a contestant and connects it. */
@@ -28,6 +28,6 @@ export async function makeContestant(spec: ContestantSpec): Promise<Contestant> 
     case 'redlock package':
       return redlockPackageContestant(spec.ports);
     case 'redlock':
-      throw new Error('The Redlock adapter is not there yet.');
+      return redlockContestant(spec.ports);
   }
 }

@@ -1,6 +1,9 @@
 import { createRequire } from 'node:module';
+import { ioredisBinding } from '@holdfast/adapter-ioredis';
+import { redlockAdapter } from '@holdfast/adapter-redlock';
 import type { Redis } from 'ioredis';
 import type { Contestant } from './contestant.ts';
+import { locksContestant } from './locks.ts';
 import { connectIoredis } from './redis-clients.ts';
 
 const ttlMs = 30_000;
@@ -12,10 +15,25 @@ interface RedlockPackage {
   ) => { acquire(keys: string[], ttlMs: number): Promise<{ release(): Promise<unknown> }> };
 }
 
-/** The package `redlock` with its defaults. */
-export async function redlockPackageContestant(ports: readonly number[]): Promise<Contestant> {
+async function connectAll(ports: readonly number[]): Promise<Redis[]> {
   const clients = ports.map((port) => connectIoredis('ioredis 6', port));
   await Promise.all(clients.map((client) => client.ping()));
+  return clients;
+}
+
+function disconnectAll(clients: readonly Redis[]): void {
+  for (const client of clients) client.disconnect();
+}
+
+/** Holdfast's Redlock on clients of the caller's. */
+export async function redlockContestant(ports: readonly number[]): Promise<Contestant> {
+  const clients = await connectAll(ports);
+  return locksContestant(redlockAdapter(clients.map((client) => ioredisBinding(client))), () => disconnectAll(clients));
+}
+
+/** The package `redlock` with its defaults. */
+export async function redlockPackageContestant(ports: readonly number[]): Promise<Contestant> {
+  const clients = await connectAll(ports);
   const { default: Redlock } = createRequire(import.meta.url)('redlock') as RedlockPackage;
   const redlock = new Redlock(clients);
   return {
@@ -24,7 +42,7 @@ export async function redlockPackageContestant(ports: readonly number[]): Promis
       await lock.release();
     },
     async close() {
-      for (const client of clients) client.disconnect();
+      disconnectAll(clients);
     },
   };
 }

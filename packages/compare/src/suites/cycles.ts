@@ -69,21 +69,16 @@ async function warmUp(contestant: ContestantProcess, atLeast: number): Promise<v
 export function cycleTable(
   rounds: Rounds<CycleRound>,
   lines: readonly { readonly name: string; readonly base: string }[],
+  baseTitle: string = 'the raw calls',
 ): Table {
+  const serverIsCounted = lines.some(({ name }) =>
+    column(rounds, name, serverCpu).some((cpuUs) => !Number.isNaN(cpuUs)),
+  );
   return {
-    title: `One at a time, and ${width} in flight. Ratios are to the raw calls within each round: median (half of the rounds).`,
+    title: `One at a time, and ${width} in flight. Ratios are to ${baseTitle} within each round: median (half of the rounds).`,
     head: [
-      '',
-      'ops/s',
-      'ratio',
-      'p50 µs',
-      'p99 µs',
-      'p50 ratio',
-      `${width}: ops/s`,
-      'ratio',
-      'CPU µs/op',
-      'ratio',
-      'server µs/op',
+      ...['', 'ops/s', 'ratio', 'p50 µs', 'p99 µs', 'p50 ratio', `${width}: ops/s`, 'ratio', 'CPU µs/op', 'ratio'],
+      ...(serverIsCounted ? ['server µs/op'] : []),
     ],
     rows: lines.map(({ name, base }) => {
       const of = (pick: (round: CycleRound) => number): string => figure(median(column(rounds, name, pick)));
@@ -100,7 +95,7 @@ export function cycleTable(
         ratio(inFlightOps),
         of(inFlightCpu),
         ratio(inFlightCpu),
-        of(({ serverCpuUs }) => serverCpuUs),
+        ...(serverIsCounted ? [of(serverCpu)] : []),
       ];
     }),
   };
@@ -112,6 +107,7 @@ export function cycleTargets(
   name: string,
   base: string,
   limits: { readonly sequential?: number; readonly inFlight?: number; readonly p50?: number },
+  baseTitle: string = 'raw',
 ): Target[] {
   const target = (
     what: string,
@@ -123,7 +119,7 @@ export function cycleTargets(
       ? []
       : [
           {
-            what: `${name}: ${what} / raw`,
+            what: `${name}: ${what} / ${baseTitle}`,
             value: spread(ratios(column(rounds, name, pick), column(rounds, base, pick))),
             limit,
             better,
@@ -141,3 +137,4 @@ const sequentialOps = ({ sequential }: CycleRound): number => sequential.opsPerS
 const sequentialP50 = ({ sequential }: CycleRound): number => sequential.p50Us;
 const inFlightOps = ({ inFlight }: CycleRound): number => inFlight.opsPerSecond;
 const inFlightCpu = ({ inFlight }: CycleRound): number => inFlight.cpuUs;
+const serverCpu = ({ serverCpuUs }: CycleRound): number => serverCpuUs;

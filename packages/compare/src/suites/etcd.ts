@@ -31,6 +31,8 @@ export const etcd: Suite = {
     const turns = await interleave(names, effort.rounds ?? (quick ? 3 : 7), progress, (name, round) =>
       measureTurnsOf([contestants.get(name)!], { key: `handover-${name}-${round}`, forMs: quick ? 1_000 : 2_000 }),
     );
+    // It keeps a lease alive, too.
+    await contestants.get(raw)![Symbol.asyncDispose]();
     const holding = await interleave([ours], effort.rounds ?? (quick ? 1 : 3), progress, (name) =>
       measureHoldingOf(contestants.get(name)!, task, 10_000, async () => [await etcdRequests(server)]),
     );

@@ -37,34 +37,42 @@ export async function measureTurnsOf(
   const logs = await Promise.all(
     processes.map((process, i) => process.ask('turns', { key, waiters: each, firstWaiter: i * each, startAt, endAt })),
   );
-  const commands = (await commandsSoFar()) - commandsBefore;
+  const counted = (await commandsSoFar()) - commandsBefore;
   const figures = turnFigures(logs, waiters, from, endAt);
-  return { ...figures, commands: commands / figures.allTurns };
+  return { ...figures, commands: counted / figures.allTurns };
 }
 
 export const handovers = ({ handoversPerSecond }: TurnRound): number => handoversPerSecond;
 export const unfairness = ({ most, fewest }: TurnRound): number => most / fewest;
+const commands = (round: TurnRound): number => round.commands;
 export const longestWait = ({ longestWaitMs }: TurnRound): number => longestWaitMs;
 
 /** A line for each contestant, with its ratio to the one that it is measured against. */
 export function turnTable(
   rounds: Rounds<TurnRound>,
   lines: readonly { readonly name: string; readonly base: string }[],
-  baseTitle: string,
+  baseTitle: string = 'the first',
 ): Table {
+  const areCounted = lines.some(({ name }) => column(rounds, name, commands).some((count) => !Number.isNaN(count)));
+  const compared = lines.some(({ name, base }) => name !== base);
   return {
-    title: `${waiters} waiters for one key, hold 0 ms: hand-overs to another waiter. Ratios are to ${baseTitle}: median (half of the rounds).`,
-    head: ['', 'hand-overs/s', 'ratio', 'most/fewest turns', 'longest wait ms', 'commands/turn'],
+    title:
+      `${waiters} waiters for one key, hold 0 ms: hand-overs to another waiter.` +
+      (compared ? ` Ratios are to ${baseTitle} within each round: median (half of the rounds).` : ''),
+    head: [
+      ...['', 'hand-overs/s', ...(compared ? ['ratio'] : []), 'most/fewest turns', 'longest wait ms'],
+      ...(areCounted ? ['commands/turn'] : []),
+    ],
     rows: lines.map(({ name, base }) => {
       const of = (pick: (round: TurnRound) => number): string => figure(median(column(rounds, name, pick)));
       const ratio = spread(ratios(column(rounds, name, handovers), column(rounds, base, handovers)));
       return [
         name,
         of(handovers),
-        name === base ? '1' : spreadText(ratio),
+        ...(compared ? [name === base ? '1' : spreadText(ratio)] : []),
         of(unfairness),
         of(longestWait),
-        of(({ commands }) => commands),
+        ...(areCounted ? [of(commands)] : []),
       ];
     }),
   };

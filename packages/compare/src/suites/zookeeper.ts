@@ -44,7 +44,7 @@ export const zookeeper: Suite = {
           cycles,
           names.map((name) => ({ name, base: raw })),
         ),
-        turnTable(turns, [{ name: ours, base: ours }], 'itself'),
+        turnTable(turns, [{ name: ours, base: ours }]),
         {
           title: `${figure(task.locks)} held locks with a TTL of ${task.ttlMs / 1_000} s`,
           head: ['', 'requests/s', 'node CPU s in 10 s'],
