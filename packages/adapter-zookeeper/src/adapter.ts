@@ -14,7 +14,11 @@ import { createZookeeper } from './zookeeper.ts';
  */
 export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
   const settings = resolveSettings(options);
-  const zookeeper = createZookeeper(settings, () => places.count > 0);
+  const zookeeper = createZookeeper(
+    settings,
+    () => places.count > 0,
+    () => places.clearUp(),
+  );
   const places = createPlaces(zookeeper, settings.root);
   const watches = createWatches(zookeeper);
   const now = (): number => performance.now();

@@ -13,6 +13,8 @@ export interface Connection {
   readonly sessionTimeoutMs: number;
   /** The newest transaction that the server has shown us. */
   readonly zxid: Buffer;
+  /** Whether any request has been answered. */
+  readonly hasAnswered: boolean;
   readonly ended: Promise<End>;
   /** Sends one request. Rejects with `Unanswered` when the connection ends first, which is always in bounded time. */
   call<T>(send: (client: ZookeeperClient, done: (error: unknown, result: T) => void) => void): Promise<T>;
@@ -71,6 +73,7 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
   let timer: NodeJS.Timeout | undefined;
   let isOpen = false;
   let isGathering = false;
+  let hasAnswered = false;
   let why: End = 'lost';
   let finish: ((end: End) => void) | undefined;
   const ended = new Promise<End>((resolve) => {
@@ -143,6 +146,9 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
     get zxid() {
       return manager.zxid;
     },
+    get hasAnswered() {
+      return hasAnswered;
+    },
     ended,
     call(send) {
       return new Promise((resolve, reject) => {
@@ -153,6 +159,7 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
         gather();
         send(client, (error, result) => {
           if (!calls.delete(call)) return;
+          hasAnswered ||= !error || isAnswer(error);
           if (error) reject(isAnswer(error) || codeOf(error) === codes.authFailed ? error : lostCall());
           else resolve(result);
         });

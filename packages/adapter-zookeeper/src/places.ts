@@ -32,6 +32,8 @@ export interface Places {
   leave(key: string, owner: string): Promise<boolean>;
   /** The paths of all contenders for a key in their order, as of now. */
   contenders(key: string): Promise<string[]>;
+  /** Tries again to remove what could not be removed. */
+  clearUp(): void;
 }
 
 /** Somebody has removed our node. */
@@ -44,8 +46,12 @@ export class PlaceGone extends Error {
 
 /** A place that is being made, or stands, or may stand because a call had no answer. */
 interface Entry {
+  readonly key: string;
+  readonly owner: string;
   place: Promise<Place>;
   doubtful: boolean;
+  /** It was to be removed, without an answer. The session, and the node with it, may outlast the caller's patience (H70). */
+  unwanted: boolean;
 }
 
 // The server's clean-up may remove the parent between two requests of ours; even once is rare.
@@ -135,7 +141,8 @@ export function createPlaces(zookeeper: Zookeeper, root: string): Places {
 
   function begin(key: string, owner: string, search: boolean): Promise<Place> {
     const name = nameOf(key, owner);
-    const entry: Entry = { place: undefined as unknown as Promise<Place>, doubtful: search };
+    const place = undefined as unknown as Promise<Place>;
+    const entry: Entry = { key, owner, place, doubtful: search, unwanted: false };
     entries.set(name, entry);
     entry.place = make(key, owner, entry, search);
     entry.place.catch(() => {
@@ -177,23 +184,35 @@ export function createPlaces(zookeeper: Zookeeper, root: string): Places {
     return entries.get(nameOf(key, owner))?.place.catch(() => undefined);
   }
 
+  /** Removes the owner's nodes; `true` when the first place was among them. */
+  async function removeAll(key: string, owner: string): Promise<boolean> {
+    const parent = parentOf(key);
+    const children = (await zookeeper.children(parent, 'fresh')).map((child) => `${parent}/${child}`);
+    const first = inOrder(children)?.[0];
+    let wasFirst = false;
+    for (const path of ofOwner(children, key, owner)) {
+      const removed = await zookeeper.remove(path);
+      wasFirst ||= removed && path === first;
+    }
+    return wasFirst;
+  }
+
+  async function remove(place: Place): Promise<boolean> {
+    // The server ends a session with all its nodes.
+    if (place.session.over) return false;
+    return (await zookeeper.remove(place.path)) && place.ahead === undefined;
+  }
+
   async function leave(key: string, owner: string): Promise<boolean> {
     const name = nameOf(key, owner);
     const entry = entries.get(name);
     const place = await entry?.place.catch(() => undefined);
-    let wasFirst = false;
-    if (place !== undefined) {
-      // The server ends a session with all its nodes.
-      const removed = place.session.over ? false : await zookeeper.remove(place.path);
-      wasFirst = removed && place.ahead === undefined;
-    } else {
-      const parent = parentOf(key);
-      const children = (await zookeeper.children(parent, 'fresh')).map((child) => `${parent}/${child}`);
-      const first = inOrder(children)?.[0];
-      for (const path of ofOwner(children, key, owner)) {
-        const removed = await zookeeper.remove(path);
-        wasFirst ||= removed && path === first;
-      }
+    let wasFirst: boolean;
+    try {
+      wasFirst = await (place === undefined ? removeAll(key, owner) : remove(place));
+    } catch (error) {
+      if (entry !== undefined) entry.unwanted = true;
+      throw error;
     }
     if (entries.get(name) === entry) entries.delete(name);
     place?.wake?.();
@@ -209,5 +228,10 @@ export function createPlaces(zookeeper: Zookeeper, root: string): Places {
     look,
     leave,
     contenders: (key) => contenders(key, 'fresh'),
+    clearUp() {
+      for (const { key, owner, unwanted } of entries.values()) {
+        if (unwanted) leave(key, owner).catch(() => {});
+      }
+    },
   };
 }

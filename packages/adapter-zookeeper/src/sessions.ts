@@ -26,7 +26,7 @@ export interface Sessions {
   /** The connection of now, made if there is none; waits for it, in bounded time. */
   link(): Promise<Link>;
   readonly current: Link | undefined;
-  /** For how long there has been no connection; 0 when there is one. */
+  /** For how long there has been no connection that answers; 0 when there is one. */
   readonly downForMs: number;
   close(): Promise<void>;
 }
@@ -100,7 +100,8 @@ export function createSessions(settings: Settings, onLink: (link: Link) => void)
     const end = await connection.ended;
     session.zxid = connection.zxid;
     current = undefined;
-    downSince = now();
+    // A server that takes us and then says nothing is as good as none.
+    if (connection.hasAnswered) downSince = now();
     return end;
   }
 
@@ -156,7 +157,7 @@ export function createSessions(settings: Settings, onLink: (link: Link) => void)
       return current;
     },
     get downForMs() {
-      return current === undefined ? now() - downSince : 0;
+      return current?.connection.hasAnswered ? 0 : now() - downSince;
     },
     async link() {
       if (closing.signal.aborted) throw closed();

@@ -24,6 +24,7 @@ export interface Zookeeper {
   confirmed(): Promise<void>;
   /** Until when, in monotonic ms, no server can have ended the session. */
   trustedUntil(session: Session): number;
+  /** For how long nothing has been answered for want of a connection; 0 when there is one that answers. */
   readonly downForMs: number;
   close(): Promise<void>;
 }
@@ -36,9 +37,12 @@ export interface Zookeeper {
 const trustedShare = 2 / 3;
 const beatsPerSession = 10;
 
-export function createZookeeper(settings: Settings, isInUse: () => boolean): Zookeeper {
+export function createZookeeper(settings: Settings, isInUse: () => boolean, onConnect: () => void): Zookeeper {
   const acl = clientAcl(settings.acl);
-  const sessions = createSessions(settings, beat);
+  const sessions = createSessions(settings, (link) => {
+    beat(link);
+    onConnect();
+  });
   const now = (): number => performance.now();
   let confirming: Promise<void> | undefined;
 
