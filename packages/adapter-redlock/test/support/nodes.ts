@@ -14,6 +14,9 @@ export interface Address {
 
 export type ClientKind = 'ioredis' | 'node-redis';
 
+// To make a client from scratch, with all commands that it knows, takes node-redis 10 ms.
+const base = createClient();
+
 /** A connected client as a binding that owns it. */
 export async function bind(kind: ClientKind, { host, port }: Address): Promise<RedisClientBinding> {
   if (kind === 'ioredis') {
@@ -27,7 +30,7 @@ export async function bind(kind: ClientKind, { host, port }: Address): Promise<R
     await client.connect();
     return ioredisBinding(client, { ownsClient: true });
   }
-  const client = createClient({
+  const client = base.duplicate({
     socket: { host, port, reconnectStrategy: (retries: number) => Math.min(50 + retries * 50, 500) },
   });
   client.on('error', () => {});
