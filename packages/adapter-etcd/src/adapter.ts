@@ -18,7 +18,7 @@ import { type EtcdLockOptions, etcdLockSettings } from './options.ts';
 import { createPlaces } from './places.ts';
 import { enqueue } from './queue.ts';
 import { renewMany } from './renewal.ts';
-import { deleteSeen, findHolder, giveUp, rehouse, takeIfFree } from './requests.ts';
+import { deleteAndLook, deleteKey, deleteSeen, findHolder, giveUp, rehouse, takeIfFree } from './requests.ts';
 import { createWatches } from './watches.ts';
 
 // etcd looks for ended leases every 500 ms, and may be busy.
@@ -50,6 +50,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
     leases,
     places,
     watches: createWatches(endpoints),
+    waiting: new Map(),
     line: createLine(2 * callTimeoutMs, () => new NoAnswer(2 * callTimeoutMs)),
   };
   const { keys, watches } = backend;
@@ -81,18 +82,32 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
   }
 
   async function release(hold: HoldRef): Promise<ReleaseOutcome> {
+    const request = placeRequest(backend, hold);
     const place = places.begin(keys.place(hold.key, hold.owner));
+    // Who has held the lock holds it as long as his key is there; of another owner that must be asked.
+    const heldIfThere = place.lease !== undefined;
     place.over = true;
     place.lease = undefined;
     // If there is no answer, its key is deleted all the same.
     place.wantedUntil = performance.now();
     try {
-      const held = await endpoints.call((client, options) => giveUp(client, options, placeRequest(backend, hold)));
+      const held = await (heldIfThere
+        ? freeHeld(hold.key, request)
+        : endpoints.call((client, options) => giveUp(client, options, request)));
       places.forget(place);
       return held ? 'released' : 'not-held';
     } finally {
       places.end(place);
     }
+  }
+
+  /** Deletes a holder's key. Where somebody of this process waits, the same transaction tells whether it is his turn. */
+  async function freeHeld(name: string, request: ReturnType<typeof placeRequest>): Promise<boolean> {
+    const waiters = backend.waiting.get(name);
+    if (waiters === undefined) return endpoints.call((client, options) => deleteKey(client, options, request.key));
+    const { deleted, head } = await endpoints.call((client, options) => deleteAndLook(client, options, request));
+    if (head !== undefined) waiters.get(head.key.toString())?.(head.create_revision);
+    return deleted;
   }
 
   async function inspect(key: string): Promise<LockInfo | undefined> {

@@ -16,6 +16,8 @@ export interface Backend {
   readonly leases: Leases;
   readonly places: Places;
   readonly watches: Watches;
+  /** Who waits here for which lock: by its name, then by the key of his place, told that he is at the head. */
+  readonly waiting: Map<string, Map<string, (token: string) => void>>;
   /** Places in one queue are asked for one after the other. */
   readonly line: Line;
 }

@@ -101,6 +101,7 @@ const grpcOptions: IOptions['grpcOptions'] = {
 
 type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
 
+const never = new AbortController().signal;
 const unheard = (): { dispose(): void } => ({ dispose() {} });
 
 /** Neither the library's retries, which hide that a request went out twice, nor its circuit breaker, which withholds calls. */
@@ -108,7 +109,7 @@ const noPolicy: Policy = {
   _altReturn: undefined as never,
   onSuccess: unheard,
   onFailure: unheard,
-  execute: async (run, signal = new AbortController().signal) => run({ signal }),
+  execute: async (run, signal = never) => run({ signal }),
 };
 
 function credentials({ ca, cert, key }: EtcdTls): IOptions['credentials'] {

@@ -1,4 +1,5 @@
 import type { Endpoints } from './endpoints.ts';
+import { deleteKey } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
 /** What this adapter knows of one owner's key. */
@@ -99,7 +100,7 @@ export function createPlaces(endpoints: Endpoints): Places {
     place.lease = undefined;
     place.burials += 1;
     place.burial = endpoints
-      .call((client, options) => client.kv.deleteRange({ key: Buffer.from(place.key) }, options))
+      .call((client, options) => deleteKey(client, options, Buffer.from(place.key)))
       .then(
         () => forget(place),
         () => {

@@ -2,7 +2,7 @@ import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-cor
 import { type Acquisition, acquiring, assertLeased, type Backend, placeRequest } from './backend.ts';
 import { placeLost } from './errors.ts';
 import type { KeyRange } from './keys.ts';
-import { find, lookUp, type Standing, takePlace } from './requests.ts';
+import { deleteKey, find, lookUp, type Standing, takePlace } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
 // Without any answer for this long nobody knows whether the place still stands, so the wait is given up.
@@ -66,6 +66,11 @@ async function wait(
   let wake = (): void => {};
   const rouse = (): void => wake();
   place.wake = rouse;
+  let atHead = false;
+  const stopListening = hearOfTurn(backend, attempt.key, place.key, (seen) => {
+    atHead ||= seen === token;
+    wake();
+  });
   signal.addEventListener('abort', rouse);
   const leave = lease.attend(rouse);
 
@@ -86,7 +91,7 @@ async function wait(
   async function check(): Promise<void> {
     if (endpoints.closed !== undefined) throw endpoints.closed;
     if (signal.aborted) {
-      await endpoints.call((client, options) => client.kv.deleteRange({ key: request.key }, options));
+      await endpoints.call((client, options) => deleteKey(client, options, request.key));
       backend.places.forget(place);
       throw signal.reason;
     }
@@ -120,8 +125,10 @@ async function wait(
     while (standing.ahead !== undefined) {
       const { ahead, revision } = standing;
       assertLeased(attempt.key, ahead);
-      await sleep((resolve) => watches.deletion(ahead.key, revision, resolve));
+      if (!atHead) await sleep((resolve) => watches.deletion(ahead.key, revision, resolve));
       await check();
+      // A release in this process has just seen the place at the head.
+      if (atHead) break;
       // The lease may have ended since the place was taken: what counts is what stands now (H77).
       const now = await insist(() => endpoints.call((client, options) => lookUp(client, options, request, token)));
       if (now === undefined) throw placeLost(attempt.key, 'its key was deleted');
@@ -133,7 +140,18 @@ async function wait(
     return granted(lease, token, since);
   } finally {
     leave();
+    stopListening();
     signal.removeEventListener('abort', rouse);
     place.wake = undefined;
   }
+}
+
+function hearOfTurn({ waiting }: Backend, name: string, key: string, onTurn: (token: string) => void): () => void {
+  const waiters = waiting.get(name) ?? new Map<string, (token: string) => void>();
+  waiting.set(name, waiters);
+  waiters.set(key, onTurn);
+  return () => {
+    waiters.delete(key);
+    if (waiters.size === 0 && waiting.get(name) === waiters) waiting.delete(name);
+  };
 }

@@ -109,6 +109,25 @@ export async function rehouse(
   return answer.succeeded;
 }
 
+/** Deletes a key, and tells whether it was there. */
+export async function deleteKey(client: Etcd3, options: CallOptions, key: Buffer): Promise<boolean> {
+  return (await client.kv.deleteRange({ key }, options)).deleted !== '0';
+}
+
+/** Deletes a key, and tells whether it was there and who is at the head of the queue then. */
+export async function deleteAndLook(
+  client: Etcd3,
+  options: CallOptions,
+  { key, range }: { key: Buffer; range: KeyRange },
+): Promise<{ deleted: boolean; head: IKeyValue | undefined }> {
+  const answer = await client.kv.txn(
+    { success: [{ request_delete_range: { key } }, { request_range: { ...range, ...oldest } }] },
+    options,
+  );
+  const [gone, left] = answer.responses;
+  return { deleted: gone!.response_delete_range.deleted !== '0', head: left!.response_range.kvs[0] };
+}
+
 /** Deletes a place, and tells whether it had held the lock. */
 export async function giveUp(
   client: Etcd3,
