@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { faultProxy } from '@holdfast/conformance/faults';
 import { createLocks, type LockAdapter } from '@holdfast/lock-core';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
@@ -141,6 +142,7 @@ export function waitingSuite(kits: readonly ClientKit[]): void {
       const closing = adapter.close?.();
       await expect(hint).rejects.toEqual(lockError('LOCK_CLOSED'));
       await closing;
+      expect(getEventListeners(abort.signal, 'abort')).toEqual([]);
       await expect(adapter.whenFree?.(key, abort.signal)).rejects.toEqual(lockError('LOCK_CLOSED'));
       await nobodyListens();
       expect(await client.works()).toBe(true);
