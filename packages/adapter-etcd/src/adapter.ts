@@ -11,6 +11,7 @@ import type {
 import { acquiring, assertLeased, type Backend, placeRequest } from './backend.ts';
 import { createEndpoints } from './endpoints.ts';
 import { NoAnswer } from './errors.ts';
+import { createGate } from './gate.ts';
 import { lockKeys } from './keys.ts';
 import { createLeases, slackMs } from './leases.ts';
 import { createLine } from './line.ts';
@@ -51,6 +52,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
     places,
     watches: createWatches(endpoints),
     waiting: new Map(),
+    gate: createGate(64, 2 * callTimeoutMs, () => new NoAnswer(2 * callTimeoutMs)),
     line: createLine(2 * callTimeoutMs, () => new NoAnswer(2 * callTimeoutMs)),
   };
   const { keys, watches } = backend;
@@ -61,7 +63,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
       leases.under(ttlMs, async (lease): Promise<AcquireOutcome> => {
         const place = { ...placeRequest(backend, attempt), leaseId: lease.id, ttlMs };
         sending();
-        const taken = await endpoints.call((client, options) => takeIfFree(client, options, place));
+        const taken = await backend.gate(() => endpoints.call((client, options) => takeIfFree(client, options, place)));
         if (taken.holder === undefined) return granted(lease, taken.token);
         const { holder } = taken;
         assertLeased(attempt.key, holder);

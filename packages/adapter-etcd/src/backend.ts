@@ -1,6 +1,7 @@
 import { type AcquireAttempt, type Granted, type HoldRef, LockError } from '@holdfast/lock-core';
 import type { Endpoints } from './endpoints.ts';
 import { foreignKey } from './errors.ts';
+import type { Gate } from './gate.ts';
 import type { LockKeys } from './keys.ts';
 import { type Leases, wholeTtl } from './leases.ts';
 import type { Line } from './line.ts';
@@ -18,6 +19,8 @@ export interface Backend {
   readonly watches: Watches;
   /** Who waits here for which lock: by its name, then by the key of his place, told that he is at the head. */
   readonly waiting: Map<string, Map<string, (token: string) => void>>;
+  /** Not more requests for places at a time than a busy machine gets done in time. */
+  readonly gate: Gate;
   /** Places in one queue are asked for one after the other. */
   readonly line: Line;
 }

@@ -3,7 +3,6 @@ import {
   EtcdAuthenticationFailedError,
   EtcdPermissionDeniedError,
   EtcdUserNotFoundError,
-  GRPCFailedPreconditionError,
   GRPCGenericError,
 } from 'etcd3';
 
@@ -11,6 +10,13 @@ import {
 export class NoAnswer extends Error {
   constructor(withinMs: number) {
     super(`etcd gave no answer within ${withinMs} ms`);
+  }
+}
+
+/** A member did not do what it was asked for; another one may. */
+export class MemberFailure extends Error {
+  constructor(cause: Error) {
+    super(cause.message, { cause });
   }
 }
 
@@ -33,7 +39,7 @@ export function foreignKey(name: string, key: Buffer): LockError {
 
 /** Whether another member of the cluster may answer what this one did not. */
 export function isMemberFailure(error: unknown): boolean {
-  return error instanceof NoAnswer || error instanceof GRPCGenericError;
+  return error instanceof NoAnswer || error instanceof MemberFailure || error instanceof GRPCGenericError;
 }
 
 /**
@@ -45,7 +51,7 @@ export function readable(error: unknown): unknown {
     error instanceof EtcdAuthenticationFailedError ||
     error instanceof EtcdPermissionDeniedError ||
     error instanceof EtcdUserNotFoundError ||
-    (error instanceof GRPCFailedPreconditionError && error.message.includes('authentication is not enabled'));
+    (error instanceof Error && error.message.includes('etcdserver: authentication is not enabled'));
   if (!refused) return error;
   return new LockError(
     'LOCK_BACKEND',

@@ -1,6 +1,7 @@
 import { rootCertificates } from 'node:tls';
 import { LockError, systemClock } from '@holdfast/lock-core';
-import { Etcd3, type IOptions } from 'etcd3';
+import { Etcd3, GRPCGenericError, type IOptions } from 'etcd3';
+import { MemberFailure } from './errors.ts';
 
 /** Options of `etcdAdapter`. Either `hosts` or `client` says where etcd is. */
 export interface EtcdLockOptions {
@@ -83,7 +84,7 @@ function connect(options: EtcdLockOptions, callTimeoutMs: number): Etcd3[] {
         ? undefined
         : { username, password, callOptions: () => ({ deadline: systemClock.wallNow() + callTimeoutMs }) },
     grpcOptions,
-    faultHandling: { host: () => noPolicy, global: noPolicy },
+    faultHandling: { host: () => keepConnection, global: noPolicy },
   };
   return bare.map((host) => new Etcd3({ ...shared, hosts: host }));
 }
@@ -110,6 +111,21 @@ const noPolicy: Policy = {
   onSuccess: unheard,
   onFailure: unheard,
   execute: async (run, signal = never) => run({ signal }),
+};
+
+/**
+ * After a failed call etcd3 would close the connections of the member, under all other calls too. gRPC mends a broken
+ * connection by itself, so the failure goes by under another name.
+ */
+const keepConnection: Policy = {
+  ...noPolicy,
+  async execute(run, signal = never) {
+    try {
+      return await run({ signal });
+    } catch (error) {
+      throw error instanceof GRPCGenericError ? new MemberFailure(error) : error;
+    }
+  },
 };
 
 function credentials({ ca, cert, key }: EtcdTls): IOptions['credentials'] {

@@ -32,8 +32,8 @@ async function enter(
   const place = placeRequest(backend, attempt);
   return backend.leases.under(ttlMs, async (lease) => {
     sending();
-    const standing = await backend.endpoints.call((client, options) =>
-      takePlace(client, options, { ...place, leaseId: lease.id, ttlMs }),
+    const standing = await backend.gate(() =>
+      backend.endpoints.call((client, options) => takePlace(client, options, { ...place, leaseId: lease.id, ttlMs })),
     );
     return { lease, standing: standing ?? (await resume(backend, place, lease)) };
   });

@@ -142,12 +142,10 @@ const anyway = (): void => {};
 async function keepAliveOnce(client: Etcd3, id: string, options: CallOptions): Promise<number> {
   const stream = await client.leaseClient.leaseKeepAlive(options);
   return new Promise((resolve, reject) => {
-    stream.on('data', (answer) => {
-      resolve(Number(answer.TTL));
-      stream.end();
-    });
+    stream.on('data', (answer) => resolve(Number(answer.TTL)));
     stream.on('error', (error) => reject(castGrpcError(error)));
     stream.on('end', () => reject(new Error('etcd closed the keep-alive stream without an answer')));
     stream.write({ ID: id });
+    stream.end();
   });
 }

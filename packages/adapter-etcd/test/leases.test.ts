@@ -24,9 +24,11 @@ describe('the shared lease', () => {
     await sleep(1_000);
     const [before, beganAt] = [await count(), performance.now()];
     await sleep(6_000);
-    const perSecond = ((await count()) - before) / ((performance.now() - beganAt) / 1_000);
+    const made = (await count()) - before;
+    const seconds = (performance.now() - beganAt) / 1_000;
     expect(held.filter((lock) => lock.state === 'held')).toHaveLength(1_000);
-    expect(perSecond).toBeLessThanOrEqual(2);
+    // One look and one keep-alive more may fall into the time.
+    expect(made).toBeLessThanOrEqual(2 * seconds + 2);
     expect(await leasesOf(clientOf(fresh))).toHaveLength(1);
     await Promise.all(held.map((lock) => lock.release()));
     expect(await metric(fresh, /^etcd_debugging_mvcc_keys_total /)).toBe(0);

@@ -1,0 +1,48 @@
+/** Lets a bounded number of tasks run at a time. */
+export type Gate = <T>(run: () => Promise<T>) => Promise<T>;
+
+/**
+ * Thousands of requests at once would all miss their deadline on a slow machine, and then be made again. When nothing has
+ * succeeded for `patienceMs`, those that still wait fail.
+ */
+export function createGate(width: number, patienceMs: number, late: () => Error): Gate {
+  const queue = new Set<() => void>();
+  let running = 0;
+  let movedAt = Number.NEGATIVE_INFINITY;
+
+  return async (run) => {
+    if (running < width) running += 1;
+    else await turn();
+    try {
+      const result = await run();
+      movedAt = performance.now();
+      return result;
+    } finally {
+      const [next] = queue;
+      if (next === undefined) running -= 1;
+      else next();
+    }
+  };
+
+  function turn(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const since = performance.now();
+      const wait = (): NodeJS.Timeout => {
+        const lateAt = Math.max(since, movedAt) + patienceMs;
+        return setTimeout(() => {
+          if (performance.now() >= Math.max(since, movedAt) + patienceMs) {
+            queue.delete(start);
+            reject(late());
+          } else timer = wait();
+        }, lateAt - performance.now());
+      };
+      const start = (): void => {
+        queue.delete(start);
+        clearTimeout(timer);
+        resolve();
+      };
+      let timer = wait();
+      queue.add(start);
+    });
+  }
+}
