@@ -14,14 +14,22 @@ export interface ContestantProcess extends AsyncDisposable {
 
 /** Starts a process and makes the contestant in it. */
 export async function startContestant(spec: ContestantSpec): Promise<ContestantProcess> {
-  const child = fork(program, { execArgv: ['--import', 'tsx'], serialization: 'advanced' });
+  const child = fork(program, {
+    execArgv: ['--import', 'tsx'],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  let complaints = '';
+  child.stderr?.on('data', (text) => {
+    complaints = (complaints + text).slice(-2_000);
+  });
   const waiting = new Map<number, (reply: Reply) => void>();
   let lastId = 0;
   let ended: string | undefined;
   child.on('message', (reply: Reply) => waiting.get(reply.id)?.(reply));
   const exited = new Promise<void>((resolve) => {
     child.on('exit', (code, signal) => {
-      ended = `The process of ${spec.kind} ended (${signal ?? code}).`;
+      ended = `The process of ${spec.kind} ended (${signal ?? code}). ${complaints}`;
       for (const [id, settle] of waiting) settle({ id, error: ended });
       resolve();
     });

@@ -2,7 +2,7 @@ import Table3 from 'cli-table3';
 import colors from 'picocolors';
 import { figure, spreadText } from './format.ts';
 import type { Machine } from './machine.ts';
-import { isMet, type SuiteResult, type Table, type Target } from './suite.ts';
+import { isClear, isMet, type SuiteResult, type Table, type Target } from './suite.ts';
 
 // Colours only where they mean something, and no line between rows.
 const plain = { head: [], border: [], compact: true };
@@ -59,7 +59,8 @@ export function printSummary(all: readonly Target[], failures: readonly string[]
 }
 
 function verdict(target: Target): string {
-  return isMet(target) ? colors.green('met') : colors.red('not met');
+  const word = isMet(target) ? colors.green('met') : colors.red('not met');
+  return isClear(target) ? word : `${word}, unsure`;
 }
 
 function aligned(columns: number): ('left' | 'right')[] {

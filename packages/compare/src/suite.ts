@@ -44,3 +44,8 @@ export interface Suite {
 export function isMet({ value, limit, better }: Target): boolean {
   return better === 'more' ? value.median >= limit : value.median <= limit;
 }
+
+/** Whether most rounds agree with the verdict: otherwise the limit lies among the middle half of them. */
+export function isClear({ value, limit }: Target): boolean {
+  return limit <= value.low || limit >= value.high;
+}

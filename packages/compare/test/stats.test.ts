@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readOptions } from '../src/options.ts';
 import { ratios, spread } from '../src/stats.ts';
-import { isMet, type Target } from '../src/suite.ts';
+import { isClear, isMet, type Target } from '../src/suite.ts';
 
 describe('figures', () => {
   it('are medians with quartiles, and leave out what is no number', () => {
@@ -27,6 +27,12 @@ describe('a target', () => {
     expect(isMet(target([0.89, 0.89, 2], 'more'))).toBe(false);
     expect(isMet(target([0.9, 0.9, 2], 'less'))).toBe(true);
     expect(isMet(target([0.91], 'less'))).toBe(false);
+  });
+
+  it('is unsure when the limit lies among the middle half of the rounds', () => {
+    expect(isClear(target([0.8, 0.91, 0.92, 0.93, 1], 'more'))).toBe(true);
+    expect(isClear(target([0.8, 0.85, 0.92, 0.93, 1], 'more'))).toBe(false);
+    expect(isClear(target([0.95], 'less'))).toBe(true);
   });
 
   it('without a single figure is not met', () => {
