@@ -1,21 +1,8 @@
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
-import {
-  type LockKeys,
-  lockKeys,
-  luaScript,
-  type RedisClientBinding,
-  redisLockAdapter,
-  runScript,
-} from '@holdfast/redis-protocol';
-import voteSource from './lua/vote.lua';
-import withdrawSource from './lua/withdraw.lua';
+import { type LockKeys, lockKeys, type RedisClientBinding, redisLockAdapter } from '@holdfast/redis-protocol';
 import type { Patience } from './patience.ts';
-import type { Answer, Ballot, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
-
-const scripts = {
-  vote: /* @__PURE__ */ luaScript(voteSource),
-  withdraw: /* @__PURE__ */ luaScript(withdrawSource),
-};
+import type { Ballot, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
+import { createRequests } from './requests.ts';
 
 // A fence key outlives its lock by this much, so that a node's tokens rise even if the clients' clocks step back.
 const fenceTtlMs = 30 * 24 * 3_600_000;
@@ -40,6 +27,7 @@ export function redisNode(
   admission: () => true | Promise<void>,
 ): RedisNode {
   const single = redisLockAdapter(client, { prefix });
+  const requests = createRequests(client, patience);
   const keysOf = lockKeys(prefix ?? 'lock:', client.keyPrefix);
 
   async function explain(error: unknown, key: string): Promise<Vote> {
@@ -57,24 +45,14 @@ export function redisNode(
     return { kind: 'low', highest: Number(answer) };
   }
 
-  function send(ballot: Ballot): Promise<unknown> {
-    const { key, owner, first, last, ttlMs } = ballot;
+  function send({ key, owner, first, last, ttlMs }: Ballot, answer: (vote: Vote) => void): void {
     const keys = keysOf(key);
     const fenceTtl = String(Math.max(fenceTtlMs, 10 * ttlMs));
-    return runScript(
-      client,
-      scripts.vote,
-      [keys.lock, keys.fence],
-      [owner, String(first), String(last), String(ttlMs), fenceTtl],
-    );
-  }
-
-  async function withdraw(key: string, owner: string, first?: number): Promise<boolean> {
-    const before = client.resends;
-    const reply = await runScript(client, scripts.withdraw, [keysOf(key).lock], [owner, first?.toString() ?? '']);
-    // The client may have sent it twice, and the first one may have taken the vote back (H14).
-    if (reply !== 1 && client.resends !== before) throw new Error('the connection broke during the release');
-    return reply === 1;
+    requests.add(keys, [owner, String(first), String(last), String(ttlMs), fenceTtl], (reply, error) => {
+      const vote = error === undefined ? voteOf(reply, key, keys) : explain(error, key);
+      if (vote instanceof Promise) vote.then(answer, (failure) => answer({ kind: 'failed', error: failure }));
+      else answer(vote);
+    });
   }
 
   async function renew(votes: readonly StandingVote[], ttlMs: number): Promise<boolean[]> {
@@ -83,40 +61,41 @@ export function redisNode(
     return outcomes.map(({ status }) => status === 'renewed');
   }
 
-  function tell<T>(promise: Promise<T>, answer: Answer<T>): true {
-    patience.sent();
-    promise.then(
-      (result) => {
-        patience.answered();
-        answer(result);
-      },
-      (error: unknown) => {
-        patience.answered();
-        answer(undefined, error);
-      },
-    );
-    return true;
-  }
-
   return {
     single,
     vote(ballot, answer) {
       // A command in a client's offline queue would be sent after its caller gave up (H27).
       if (!client.ready || patience.exhausted) return false;
       const admitted = admission();
-      const reply = admitted === true ? send(ballot) : admitted.then(() => send(ballot));
-      const take = (result: unknown, error?: unknown): void => {
-        const vote = error === undefined ? voteOf(result, ballot.key, keysOf(ballot.key)) : explain(error, ballot.key);
-        if (vote instanceof Promise) vote.then(answer, (failure) => answer({ kind: 'failed', error: failure }));
-        else answer(vote);
-      };
-      return tell(reply, take);
+      if (admitted === true) send(ballot, answer);
+      else {
+        admitted.then(
+          () => send(ballot, answer),
+          (error) => answer({ kind: 'failed', error }),
+        );
+      }
+      return true;
     },
-    renew: (votes, ttlMs, answer) => (client.ready && !patience.exhausted ? tell(renew(votes, ttlMs), answer) : false),
-    release(vote) {
-      tell(withdraw(vote.key, vote.owner, vote.first), () => {});
+    renew(votes, ttlMs, answer) {
+      if (!client.ready || patience.exhausted) return false;
+      patience.sent();
+      renew(votes, ttlMs)
+        .finally(() => patience.answered())
+        .then(answer, (error) => answer(undefined, error));
+      return true;
     },
-    withdraw: (key, owner, answer) => tell(withdraw(key, owner), answer),
+    release({ key, owner, first }) {
+      requests.add(keysOf(key), [owner, String(first), '', 'round', ''], () => {});
+    },
+    withdraw(key, owner, answer) {
+      requests.add(keysOf(key), [owner, '', '', 'owner', ''], (reply, error, resent) => {
+        if (error !== undefined) answer(undefined, error);
+        // The client may have sent it twice, and the first one may have taken the vote back (H14).
+        else if (reply !== 1 && resent) answer(undefined, new Error('the connection broke during the release'));
+        else answer(reply === 1);
+      });
+      return true;
+    },
     get ready() {
       return client.ready;
     },

@@ -66,6 +66,8 @@ it('the scripts do what the simulated nodes do, for any sequence of requests', a
           expect(renewed).toEqual([model.renew(vote, ttlMs)]);
         } else if (request.kind === 'release') {
           node.release(vote);
+          // Requests of one turn go out at its end.
+          await new Promise((resolve) => setImmediate(resolve));
           model.release(vote);
           expect(await node.single.inspect?.(key)).toEqual(
             model.standing === undefined ? undefined : expect.objectContaining({ owner: model.standing }),
