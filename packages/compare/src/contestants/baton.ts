@@ -17,9 +17,11 @@ export function batonContestant(port: number): Contestant {
       return async () => {
         const [, token] = await Promise.all([passed, connection.blpop(key, 60)]);
         if (token === null) throw new Error('Nobody passed the baton on for a minute.');
-        return async () => {
-          passed = connection.lpush(key, 'token');
-          passed.catch(() => {});
+        return {
+          async giveBack() {
+            passed = connection.lpush(key, 'token');
+            passed.catch(() => {});
+          },
         };
       };
     },

@@ -1,12 +1,16 @@
-/** Gives back what was taken. */
-export type GiveBack = () => Promise<unknown>;
+/** What a waiter got when its turn came. */
+export interface Turn {
+  /** The fencing token, where there is one; later turns have higher ones. */
+  readonly token?: bigint | undefined;
+  giveBack(): Promise<unknown>;
+}
 
 /** One way to lock, as a measurement drives it; it lives in a process of its own. */
 export interface Contestant {
   /** Takes a free lock and gives it back. */
   cycle?(key: string): Promise<unknown>;
   /** The waiter number `index` for a key that others want too; each call of it waits for one turn. */
-  waiter?(key: string, index: number): Promise<() => Promise<GiveBack>>;
+  waiter?(key: string, index: number): Promise<() => Promise<Turn>>;
   /** Takes locks and keeps them by renewal. The function gives them back and answers how many had been lost. */
   hold?(keys: readonly string[], ttlMs: number): Promise<() => Promise<number>>;
   close(): Promise<void>;

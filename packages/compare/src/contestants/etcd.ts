@@ -41,7 +41,7 @@ export async function rawEtcdContestant(port: number): Promise<Contestant> {
     waiter: async (name) => async () => {
       const [key, value] = [Buffer.from(`raw/${name}`), newValue()];
       while (!(await take(key, value))) await sleep(pollMs);
-      return () => giveBack(key, value);
+      return { giveBack: () => giveBack(key, value) };
     },
     async close() {
       await lease.revoke();

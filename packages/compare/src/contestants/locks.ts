@@ -11,7 +11,7 @@ export function locksContestant(adapter: LockAdapter, closeClient?: () => unknow
     },
     waiter: async (key) => async () => {
       const lock = await locks.acquire(key);
-      return () => lock.release();
+      return { token: lock.fencingToken, giveBack: () => lock.release() };
     },
     async hold(keys, ttlMs) {
       const held = await inBatches(keys, (key) => locks.acquire(key, { ttlMs }));

@@ -12,19 +12,22 @@ export interface TurnFigures {
   readonly most: number;
   readonly fewest: number;
   readonly longestWaitMs: number;
-  /** Grants before the holder before had begun to give back: two holders at once. */
-  readonly overlaps: number;
+  /**
+   * Grants before the holder before had begun to give back, or with a token that is not higher than the one before: two
+   * processes believed to hold the key. Holds of no length hardly ever overlap, so the tokens are what tells.
+   */
+  readonly violations: number;
 }
 
 /** Puts the logs of several processes on one time line; counted is what was granted between `from` and `to`. */
 export function turnFigures(logs: readonly TurnLog[], waiters: number, from: number, to: number): TurnFigures {
   const turns = merged(logs);
-  const { waiter, askedAt, grantedAt, givenBackAt } = turns;
+  const { waiter, askedAt, grantedAt, givenBackAt, token } = turns;
   const served = new Array<number>(waiters).fill(0);
-  let [handovers, counted, longestWaitMs, overlaps] = [0, 0, 0, 0];
+  let [handovers, counted, longestWaitMs, violations] = [0, 0, 0, 0];
   for (let i = 0; i < waiter.length; i += 1) {
     const granted = grantedAt[i]!;
-    if (i > 0 && granted < givenBackAt[i - 1]!) overlaps += 1;
+    if (i > 0 && (granted < givenBackAt[i - 1]! || token[i]! <= token[i - 1]!)) violations += 1;
     // A wait counts as far as it lies in the window, also of those served after it.
     longestWaitMs = Math.max(longestWaitMs, Math.min(granted, to) - Math.max(askedAt[i]!, from));
     if (granted < from || granted >= to) continue;
@@ -39,21 +42,21 @@ export function turnFigures(logs: readonly TurnLog[], waiters: number, from: num
     most: Math.max(...served),
     fewest: Math.min(...served),
     longestWaitMs,
-    overlaps,
+    violations,
   };
 }
 
 function merged(logs: readonly TurnLog[]): TurnLog {
-  if (logs.length === 1) return logs[0]!;
-  const entries = logs.flatMap((log) =>
-    Array.from(log.waiter, (waiter, i) => [waiter, log.askedAt[i]!, log.grantedAt[i]!, log.givenBackAt[i]!] as const),
-  );
-  entries.sort((a, b) => a[2] - b[2]);
-  const column = (index: 1 | 2 | 3): Float64Array => Float64Array.from(entries, (entry) => entry[index]);
+  const [only] = logs;
+  if (logs.length === 1) return only!;
+  const entries = logs.flatMap((log) => Array.from(log.grantedAt, (at, i) => ({ at, log, i })));
+  entries.sort((a, b) => a.at - b.at);
+  const column = (name: keyof TurnLog): Float64Array => Float64Array.from(entries, ({ log, i }) => log[name][i]!);
   return {
-    waiter: Uint16Array.from(entries, ([waiter]) => waiter),
-    askedAt: column(1),
-    grantedAt: column(2),
-    givenBackAt: column(3),
+    waiter: column('waiter'),
+    askedAt: column('askedAt'),
+    grantedAt: column('grantedAt'),
+    givenBackAt: column('givenBackAt'),
+    token: column('token'),
   };
 }

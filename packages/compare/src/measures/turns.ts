@@ -4,11 +4,13 @@ import type { Contestant } from '../contestants/contestant.ts';
 
 /** The turns of some waiters for one key, one entry each, times by the machine's clock. */
 export interface TurnLog {
-  readonly waiter: Uint16Array;
+  readonly waiter: Float64Array;
   readonly askedAt: Float64Array;
   readonly grantedAt: Float64Array;
   /** Just before it was given back. */
   readonly givenBackAt: Float64Array;
+  /** The fencing token, or NaN. */
+  readonly token: Float64Array;
 }
 
 export interface TurnTask {
@@ -24,57 +26,50 @@ export interface TurnTask {
 export async function measureTurns(contestant: Contestant, task: TurnTask): Promise<TurnLog> {
   const { key, waiters, firstWaiter, startAt, endAt } = task;
   if (contestant.waiter === undefined) throw new Error('This contestant cannot wait.');
-  const log = new GrowingLog();
+  const { add, done } = growingLog();
   const takes = await Promise.all(Array.from({ length: waiters }, (_, i) => contestant.waiter!(key, i)));
   await sleep(Math.max(0, startAt - machineNow()));
   await Promise.all(
     takes.map(async (take, index) => {
       let askedAt = machineNow();
       while (askedAt < endAt) {
-        const giveBack = await take();
+        const turn = await take();
         const grantedAt = machineNow();
-        log.add(firstWaiter + index, askedAt, grantedAt, machineNow());
-        await giveBack();
+        const token = turn.token === undefined ? Number.NaN : Number(turn.token);
+        add(firstWaiter + index, askedAt, grantedAt, machineNow(), token);
+        await turn.giveBack();
         askedAt = machineNow();
       }
     }),
   );
-  return log.done();
+  return done();
 }
 
 /** Typed arrays that double: a plain array of a million turns would bring the garbage collector into the measurement. */
-class GrowingLog {
-  private length = 0;
-  private waiter = new Uint16Array(1 << 18);
-  private times = [0, 1, 2].map(() => new Float64Array(1 << 18));
-
-  add(waiter: number, askedAt: number, grantedAt: number, givenBackAt: number): void {
-    if (this.length === this.waiter.length) this.grow();
-    this.waiter[this.length] = waiter;
-    this.times[0]![this.length] = askedAt;
-    this.times[1]![this.length] = grantedAt;
-    this.times[2]![this.length] = givenBackAt;
-    this.length += 1;
-  }
-
-  private grow(): void {
-    const { waiter, times } = this;
-    this.waiter = new Uint16Array(waiter.length * 2);
-    this.waiter.set(waiter);
-    this.times = times.map((old) => {
-      const grown = new Float64Array(old.length * 2);
-      grown.set(old);
-      return grown;
-    });
-  }
-
-  done(): TurnLog {
-    const [askedAt, grantedAt, givenBackAt] = this.times.map((times) => times.slice(0, this.length));
-    return {
-      waiter: this.waiter.slice(0, this.length),
-      askedAt: askedAt!,
-      grantedAt: grantedAt!,
-      givenBackAt: givenBackAt!,
-    };
-  }
+function growingLog(): { add(...entry: number[]): void; done(): TurnLog } {
+  let length = 0;
+  let columns = Array.from({ length: 5 }, () => new Float64Array(1 << 17));
+  return {
+    add(...entry) {
+      if (length === columns[0]!.length) {
+        columns = columns.map((old) => {
+          const grown = new Float64Array(old.length * 2);
+          grown.set(old);
+          return grown;
+        });
+      }
+      for (let i = 0; i < columns.length; i += 1) columns[i]![length] = entry[i]!;
+      length += 1;
+    },
+    done() {
+      const [waiter, askedAt, grantedAt, givenBackAt, token] = columns.map((column) => column.slice(0, length));
+      return {
+        waiter: waiter!,
+        askedAt: askedAt!,
+        grantedAt: grantedAt!,
+        givenBackAt: givenBackAt!,
+        token: token!,
+      };
+    },
+  };
 }

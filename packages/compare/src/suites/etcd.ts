@@ -7,7 +7,7 @@ import { median, ratios, spread } from '../stats.ts';
 import type { Suite } from '../suite.ts';
 import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
 import { lossFailures, measureHoldingOf } from './holding.ts';
-import { handovers, measureTurnsOf, overlapFailures, turnTable } from './turns.ts';
+import { exclusionFailures, handovers, measureTurnsOf, turnTable } from './turns.ts';
 
 const [raw, ours] = ['raw', 'Holdfast'];
 const task = { locks: 1_000, ttlMs: 3_000 };
@@ -75,7 +75,7 @@ export const etcd: Suite = {
           unit: '/s',
         },
       ],
-      failures: [...overlapFailures(turns), ...lossFailures(holding, [ours])],
+      failures: [...exclusionFailures(turns), ...lossFailures(holding, [ours])],
       rounds: {
         cycles: Object.fromEntries(cycles),
         turns: Object.fromEntries(turns),

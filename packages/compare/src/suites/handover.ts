@@ -6,10 +6,10 @@ import { redisCounters, redisVersion } from '../servers.ts';
 import { ratios, spread } from '../stats.ts';
 import type { Suite, Target } from '../suite.ts';
 import {
+  exclusionFailures,
   handovers,
   longestWait,
   measureTurnsOf,
-  overlapFailures,
   type TurnRound,
   turnTable,
   unfairness,
@@ -88,7 +88,7 @@ export const handover: Suite = {
           unit: 'ms',
         },
       ]),
-      failures: overlapFailures(figures),
+      failures: exclusionFailures(figures),
       rounds: Object.fromEntries(figures),
     };
   },

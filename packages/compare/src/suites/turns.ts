@@ -78,10 +78,10 @@ export function turnTable(
   };
 }
 
-/** Two holders at once, by the machine's clock, is the one thing that may not be. */
-export function overlapFailures(rounds: Rounds<TurnRound>): string[] {
+/** Two holders of one key, by the machine's clock or by their tokens: the one thing that may not be. */
+export function exclusionFailures(rounds: Rounds<TurnRound>): string[] {
   return [...rounds].flatMap(([name, figures]) => {
-    const overlaps = figures.reduce((sum, round) => sum + round.overlaps, 0);
-    return overlaps === 0 ? [] : [`${name}: ${overlaps} times two held the key at once.`];
+    const violations = figures.reduce((sum, round) => sum + round.violations, 0);
+    return violations === 0 ? [] : [`${name}: ${violations} times two held the key at once.`];
   });
 }
