@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { follow } from './support/outcome.ts';
+import { twoClients } from './support/two-clients.ts';
+
+describe('the queue of the backend', () => {
+  it('H80: an enqueue without an answer is cleaned up, and tried again under another owner', async () => {
+    const { clock, adapter, locks, other } = twoClients({}, 'fifo');
+    const held = await other.acquire('k');
+    adapter.next('enqueue', 'rejected before', 'rejected before');
+    const waiting = follow(locks.acquire('k'));
+    await clock.advance(500);
+    await held.release();
+    await clock.advance(5);
+    expect(waiting.state).toBe('resolved');
+    const owners = adapter.calls.filter((call) => call.operation === 'enqueue').map((call) => call.owner);
+    expect(new Set(owners).size).toBe(3);
+  });
+
+  it('a queue that fails for backendTimeoutMs is LOCK_BACKEND', async () => {
+    const { clock, adapter, locks, other } = twoClients({ backendTimeoutMs: 3_000 }, 'fifo');
+    await other.acquire('k');
+    adapter.otherwise('enqueue', 'rejected before');
+    const waiting = follow(locks.acquire('k'));
+    await clock.advance(5_000);
+    expect(waiting.error).toMatchObject({ code: 'LOCK_BACKEND' });
+  });
+
+  it('a grant that comes after the abort is given back', async () => {
+    const { clock, adapter, locks, other } = twoClients({}, 'fifo');
+    const held = await other.acquire('k');
+    adapter.next('enqueue', { replyAfterMs: 500 });
+    const controller = new AbortController();
+    const waiting = follow(locks.acquire('k', { signal: controller.signal }));
+    await clock.advance(10);
+    await held.release();
+    await clock.advance(100);
+    expect(waiting.state).toBe('pending');
+    controller.abort();
+    await clock.advance(5_000);
+    expect(waiting.state).toBe('rejected');
+    expect(await adapter.backend.inspect?.('k')).toBe(undefined);
+  });
+});
