@@ -11,6 +11,9 @@ export interface Patience {
 
 export function createPatience(now: () => number, timeoutMs: number): Patience {
   let outstanding = 0;
+  // Counted, and dated only when somebody looks: clocks are slow to read, and nearly always all is well.
+  let progress = 0;
+  let datedProgress = -1;
   let progressAt = 0;
   let sentAt = 0;
   let silent = false;
@@ -20,10 +23,10 @@ export function createPatience(now: () => number, timeoutMs: number): Patience {
   function check(): void {
     if (checking) return;
     checking = true;
-    const before = progressAt;
+    const before = progress;
     setImmediate(() => {
       checking = false;
-      silent = outstanding > 0 && progressAt === before;
+      silent = outstanding > 0 && progress === before;
     });
   }
 
@@ -31,18 +34,22 @@ export function createPatience(now: () => number, timeoutMs: number): Patience {
     get exhausted() {
       if (outstanding === 0) return false;
       const at = now();
+      if (progress !== datedProgress) {
+        datedProgress = progress;
+        progressAt = at;
+      }
       if (at - progressAt < timeoutMs) return false;
       if (!silent) check();
       return silent && at - sentAt < timeoutMs;
     },
     sent() {
-      sentAt = now();
-      if (outstanding === 0) progressAt = sentAt;
+      if (silent) sentAt = now();
+      if (outstanding === 0) progress += 1;
       outstanding += 1;
     },
     answered() {
       outstanding -= 1;
-      progressAt = now();
+      progress += 1;
       silent = false;
     },
   };
