@@ -148,7 +148,15 @@ it('4 processes with 8 waiters each: the order of the grants is the order of the
   );
   try {
     const exits = children.map((child) => new Promise<number | null>((resolve) => child.once('exit', resolve)));
-    await until('all are queued', async () => (await locks.inspect('fifo'))?.waiters === 32);
+    let waiters: number | undefined;
+    const queued = async (): Promise<boolean> => {
+      expect(children.map(({ exitCode }) => exitCode)).toEqual([null, null, null, null]);
+      waiters = (await locks.inspect('fifo'))?.waiters;
+      return waiters === 32;
+    };
+    await until('all are queued', queued, 25_000).catch((error: Error) => {
+      throw new Error(`${error.message}: ${waiters} of 32`);
+    });
     await lock.release();
     expect(await Promise.all(exits)).toEqual([0, 0, 0, 0]);
     const grants = (await readFile(log, 'utf8'))
