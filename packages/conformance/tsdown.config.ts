@@ -1,3 +1,9 @@
 import { libraryBuild } from '../../tsdown.base.ts';
 
-export default libraryBuild(['src/index.ts', 'src/vitest.ts', 'src/faults/index.ts']);
+export default libraryBuild([
+  'src/index.ts',
+  'src/vitest.ts',
+  'src/node-test.ts',
+  'src/mocha.ts',
+  'src/faults/index.ts',
+]);

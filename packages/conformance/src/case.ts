@@ -22,8 +22,10 @@ export interface Case {
   /** A failing MUST fails the suite; a failing SHOULD is reported. */
   readonly level: 'MUST' | 'SHOULD';
   readonly title: string;
-  /** Numbers in the catalogue of known lock bugs. */
-  readonly hazards?: readonly number[];
+  /** The sentence of CONTRACT.md that it checks. */
+  readonly rule: `C-${number}`;
+  /** The known lock bugs that it finds, by their numbers in `hazards`; empty for a rule that nobody was seen to break. */
+  readonly hazards: readonly number[];
   /** The case runs only when the backend declares exactly this. */
   readonly requires?: Gate;
   /** The case is skipped, visibly, where one of these is missing. */

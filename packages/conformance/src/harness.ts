@@ -14,8 +14,24 @@ export interface Harness {
   /** To slow a case down for a slow backend; the defaults are derived from the capabilities. */
   readonly timing?: Partial<Timing> | undefined;
   readonly hooks?: Hooks | undefined;
+  /** What the report says was tested, e.g. `{ client: 'ioredis 5.11.1', server: 'redis 8.2.3' }`; asked at the end of a run. */
+  versions?(): Versions | Promise<Versions>;
+  /** The seed of what the harness itself leaves to chance, for the report. */
+  readonly seed?: string | number | undefined;
+  /**
+   * Cases that fail for a reason that you know, by id, with that reason. They still run, and one that passes fails the run:
+   * the list cannot outlive its reasons.
+   */
+  readonly knownFailing?: Readonly<Record<string, string>> | undefined;
   /** Passed to every `createLocks` of the suite. */
   readonly locksOptions?: LocksOptions | undefined;
+}
+
+/** Names and versions of what was tested; what is left out is not reported. */
+export interface Versions {
+  readonly adapter?: string | undefined;
+  readonly client?: string | undefined;
+  readonly server?: string | undefined;
 }
 
 /** What only the author of the harness can do to the backend. All optional; the cases that need one are skipped without it. */

@@ -1,5 +1,9 @@
 export type { Case, Gate, Need } from './case.ts';
 export { cases } from './cases/index.ts';
 export type { Context, RawHold } from './context.ts';
-export type { Harness, Hooks, Timing } from './harness.ts';
-export { type CaseResult, openSuite, type Report, type RunOptions, runConformance, type Suite } from './run.ts';
+export type { Harness, Hooks, Timing, Versions } from './harness.ts';
+export { type Hazard, hazards } from './hazards.ts';
+export { renderBadge, renderJson, renderMarkdown } from './render.ts';
+export type { CaseResult, Outcome, Report } from './report.ts';
+export { type RunOptions, runConformance } from './run.ts';
+export { openSuite, type Suite } from './suite.ts';

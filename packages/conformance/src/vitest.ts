@@ -1,12 +1,13 @@
 import { beforeAll, describe, it, vi } from 'vitest';
 import { cases } from './cases/index.ts';
 import type { Harness } from './harness.ts';
-import { openSuite, type Suite } from './run.ts';
+import { verdictOf } from './report.ts';
+import { CONCURRENCY } from './start-cases.ts';
+import { openSuite, type Suite } from './suite.ts';
 
 /** Registers every case as a test of the current file. A failing MUST fails; a failing SHOULD and a skip show their reason. */
 export function registerConformance(harness: Harness): void {
-  // The cases mostly wait; side by side, the suite pays few TTLs.
-  vi.setConfig({ maxConcurrency: 24 });
+  vi.setConfig({ maxConcurrency: CONCURRENCY });
   describe(`conformance: ${harness.name}`, () => {
     let suite: Suite;
     beforeAll(async () => {
@@ -18,10 +19,9 @@ export function registerConformance(harness: Harness): void {
       const register = testCase.alone ? it.sequential : it.concurrent;
       // The suite has its own time-out per case, with a message.
       register(`${testCase.id} ${testCase.level} ${testCase.title}`, { timeout: 0, retry: 0 }, async ({ skip }) => {
-        const { outcome, level, reason, error } = await suite.run(testCase);
-        if (outcome === 'skip') skip(reason);
-        if (outcome === 'fail' && level === 'SHOULD') skip(`SHOULD failed: ${reason}`);
-        if (outcome === 'fail') throw error;
+        const verdict = verdictOf(await suite.run(testCase));
+        if (verdict && 'skip' in verdict) skip(verdict.skip);
+        if (verdict && 'fail' in verdict) throw verdict.fail;
       });
     }
   });

@@ -137,7 +137,7 @@ describe('the report', () => {
       { ...harness, adapter: short },
       { filter: ({ id }) => ['LK-0039', 'LK-0059'].includes(id) },
     );
-    expect(report.counts).toEqual({ pass: 0, fail: 1, skip: 1 });
+    expect(report.counts).toMatchObject({ pass: 0, fail: 1, skip: 1 });
     expect(report.ok).toBe(true);
     expect(report.results[0]?.reason).toContain('validity of only 10 ms');
   });

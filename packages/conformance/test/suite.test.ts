@@ -1,18 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
-import { type Case, cases, type Gate, type Harness, runConformance } from '../src/index.ts';
+import { type Case, cases, type Gate, type Harness, hazards, runConformance } from '../src/index.ts';
 import { newTable, sessionAdapter, sessionCapabilities } from './support/table-adapter.ts';
 
 describe('the cases', () => {
   it('have ids that are never reused or renumbered', () => {
-    const lines = cases.map(({ id, level, title }) => `${id} ${level} ${title}`);
+    const lines = cases.map(({ id, level, rule, title }) => `${id} ${level} ${rule} ${title}`);
     expect(new Set(cases.map(({ id }) => id)).size).toBe(cases.length);
     expect(lines).toMatchSnapshot();
   });
 
-  it('are at least 45 MUSTs', () => {
-    expect(cases.filter(({ level }) => level === 'MUST').length).toBeGreaterThanOrEqual(45);
+  it('are at least 80 MUSTs', () => {
+    expect(cases.filter(({ level }) => level === 'MUST').length).toBeGreaterThanOrEqual(80);
   });
 
   it('H87: have an inverse wherever a capability gates them', () => {
@@ -31,13 +31,22 @@ describe('the cases', () => {
     expect(Object.fromEntries([...gated].map(([name, values]) => [name, values.size]))).toEqual(bothSides);
   });
 
+  it('name hazards of the catalogue, each once', () => {
+    const numbers = new Set(hazards.map(({ number }) => number));
+    for (const { id, hazards: named } of cases) {
+      expect(new Set(named).size, id).toBe(named.length);
+      for (const number of named) expect(numbers, id).toContain(number);
+    }
+  });
+
   it('import no test runner', () => {
     const folder = new URL('../src/', import.meta.url);
     const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
     const importers = files.filter(
-      (file) => file.endsWith('.ts') && /from 'vitest'/.test(readFileSync(new URL(file, folder), 'utf8')),
+      (file) =>
+        file.endsWith('.ts') && /from '(vitest|mocha|node:test)'/.test(readFileSync(new URL(file, folder), 'utf8')),
     );
-    expect(importers).toEqual(['vitest.ts']);
+    expect(importers.sort()).toEqual(['mocha.ts', 'node-test.ts', 'vitest.ts']);
   });
 });
 

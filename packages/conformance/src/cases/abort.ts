@@ -8,7 +8,9 @@ export const abortCases: readonly Case[] = [
   {
     id: 'LK-0074',
     level: 'MUST',
+    rule: 'C-72',
     title: 'aborted waiting rejects promptly with the signal’s own reason',
+    hazards: [42],
     async run(context) {
       const [one, two] = [await context.locks(), await context.locks()];
       const key = context.key();
@@ -27,7 +29,9 @@ export const abortCases: readonly Case[] = [
   {
     id: 'LK-0075',
     level: 'MUST',
+    rule: 'C-73',
     title: 'with an aborted signal nothing is sent',
+    hazards: [11],
     async run(context) {
       const { adapter, commands } = recorded(await context.client());
       const locks = await context.locks({}, adapter);
@@ -41,6 +45,7 @@ export const abortCases: readonly Case[] = [
   {
     id: 'LK-0076',
     level: 'MUST',
+    rule: 'C-74',
     title: 'waiters that timed out or were aborted leave nothing: after the release the key is free',
     hazards: [11, 42, 43],
     async run(context) {
@@ -67,6 +72,7 @@ export const abortCases: readonly Case[] = [
   {
     id: 'LK-0077',
     level: 'MUST',
+    rule: 'C-70',
     title: 'when the first waiter is aborted, the second is served at the release',
     hazards: [40, 42],
     async run(context) {
@@ -86,6 +92,7 @@ export const abortCases: readonly Case[] = [
   {
     id: 'LK-0078',
     level: 'MUST',
+    rule: 'C-75',
     title: 'an abort that races the grant gives either a lock or the reason, and the key is free in the end',
     hazards: [11, 42],
     async run(context) {

@@ -6,6 +6,7 @@ export const adminCases: readonly Case[] = [
   {
     id: 'LK-0098',
     level: 'MUST',
+    rule: 'C-109',
     title: 'inspect tells another client who holds a key, and that a free key is free',
     hazards: [24],
     needs: ['inspect'],
@@ -27,7 +28,9 @@ export const adminCases: readonly Case[] = [
   {
     id: 'LK-0099',
     level: 'MUST',
+    rule: 'C-110',
     title: 'expiry ttl: inspect tells how long the lease still lasts',
+    hazards: [],
     needs: ['inspect'],
     requires: { expiry: 'ttl' },
     async run(context) {
@@ -43,7 +46,9 @@ export const adminCases: readonly Case[] = [
   {
     id: 'LK-0100',
     level: 'MUST',
+    rule: 'C-111',
     title: 'expiry session: inspect does not promise an end of the hold',
+    hazards: [88],
     needs: ['inspect'],
     requires: { expiry: 'session' },
     async run(context) {
@@ -57,7 +62,9 @@ export const adminCases: readonly Case[] = [
   {
     id: 'LK-0101',
     level: 'MUST',
+    rule: 'C-112',
     title: 'inspect reports an expired hold as free',
+    hazards: [],
     needs: ['inspect', 'lapse'],
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];
@@ -71,6 +78,7 @@ export const adminCases: readonly Case[] = [
   {
     id: 'LK-0102',
     level: 'MUST',
+    rule: 'C-113',
     title: 'a forced release frees the key whoever holds it, and the old holder can do nothing',
     hazards: [5, 7],
     needs: ['forceRelease'],
@@ -91,7 +99,9 @@ export const adminCases: readonly Case[] = [
   {
     id: 'LK-0103',
     level: 'MUST',
+    rule: 'C-114',
     title: 'a forced release lets the next waiter in',
+    hazards: [],
     needs: ['forceRelease'],
     async run(context) {
       const [one, two] = [await context.client(), await context.locks()];
@@ -106,6 +116,7 @@ export const adminCases: readonly Case[] = [
   {
     id: 'LK-0104',
     level: 'MUST',
+    rule: 'C-115',
     title: 'Locks.inspect and Locks.forceRelease work, or say LOCK_UNSUPPORTED where the adapter cannot',
     hazards: [24],
     async run(context) {

@@ -20,6 +20,7 @@ export const argumentCases: readonly Case[] = [
   {
     id: 'LK-0094',
     level: 'MUST',
+    rule: 'C-105',
     title: 'a TTL that is no positive whole number is refused before anything is sent',
     hazards: [8],
     async run(context) {
@@ -35,6 +36,7 @@ export const argumentCases: readonly Case[] = [
   {
     id: 'LK-0095',
     level: 'MUST',
+    rule: 'C-106',
     title: 'a renewal with a bad TTL is refused before anything is sent, and the lock stays held',
     hazards: [8],
     async run(context) {
@@ -53,6 +55,7 @@ export const argumentCases: readonly Case[] = [
   {
     id: 'LK-0096',
     level: 'MUST',
+    rule: 'C-107',
     title: 'bad values of waitMs and maxHoldMs are refused before anything is sent',
     hazards: [8],
     async run(context) {
@@ -76,6 +79,7 @@ export const argumentCases: readonly Case[] = [
   {
     id: 'LK-0097',
     level: 'MUST',
+    rule: 'C-19',
     title: 'a TTL shorter than the backend’s shortest is raised, never refused and never endless',
     hazards: [8, 82],
     requires: { expiry: 'ttl' },
@@ -90,6 +94,23 @@ export const argumentCases: readonly Case[] = [
         `A TTL of 1 ms gave a validity of ${validForMs} ms`,
       );
       await context.takeOver(two, key, hold.sentAt + validForMs);
+    },
+  },
+  {
+    id: 'LK-0115',
+    level: 'MUST',
+    rule: 'C-108',
+    title: 'an option that does not exist is refused before anything is sent',
+    hazards: [88],
+    async run(context) {
+      const { adapter, commands } = recorded(await context.client());
+      const locks = await context.locks({}, adapter);
+      const misspelt: object[] = [{ ttl: 1_000 }, { ttlms: 1_000 }, { waitMS: 5 }];
+      for (const options of misspelt as AcquireOptions[]) {
+        await assert.rejects(async () => locks.acquire(context.key(), options), refused, JSON.stringify(options));
+        await assert.rejects(async () => locks.tryAcquire(context.key(), options), refused, JSON.stringify(options));
+      }
+      assert.deepEqual(commands, []);
     },
   },
 ];

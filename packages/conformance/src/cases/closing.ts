@@ -29,7 +29,9 @@ export const closingCases: readonly Case[] = [
   {
     id: 'LK-0105',
     level: 'MUST',
+    rule: 'C-117',
     title: 'close is idempotent, for an adapter and for its locks; acquire after it is LOCK_CLOSED',
+    hazards: [],
     async run(context) {
       const adapter = await context.client();
       const locks = await context.locks({}, adapter);
@@ -47,6 +49,7 @@ export const closingCases: readonly Case[] = [
   {
     id: 'LK-0106',
     level: 'MUST',
+    rule: 'C-118',
     title: 'close fails the waiting with LOCK_CLOSED and leaves no place in a queue',
     hazards: [42],
     async run(context) {
@@ -66,7 +69,9 @@ export const closingCases: readonly Case[] = [
   {
     id: 'LK-0107',
     level: 'MUST',
+    rule: 'C-119',
     title: 'close releases what its client holds, and nothing that another one holds',
+    hazards: [],
     async run(context) {
       const [one, two, three] = [await context.locks(), await context.locks(), await context.client()];
       const [key, other] = [context.key(), context.key()];
@@ -83,6 +88,7 @@ export const closingCases: readonly Case[] = [
   {
     id: 'LK-0108',
     level: 'MUST',
+    rule: 'C-120',
     title: 'close leaves no timer, and no command follows it',
     hazards: [43, 54, 55],
     async run(context) {
@@ -111,6 +117,7 @@ export const closingCases: readonly Case[] = [
   {
     id: 'LK-0109',
     level: 'MUST',
+    rule: 'C-121',
     title: 'a client that worked, waited and was closed leaves no socket and no timer in the process',
     hazards: [43, 55],
     alone: true,

@@ -6,6 +6,7 @@ export const declarationCases: readonly Case[] = [
   {
     id: 'LK-0001',
     level: 'MUST',
+    rule: 'C-124',
     title: 'the adapter has a name and declares the capabilities that its harness expects',
     hazards: [87, 88],
     async run(context) {
@@ -31,6 +32,7 @@ export const declarationCases: readonly Case[] = [
   {
     id: 'LK-0002',
     level: 'MUST',
+    rule: 'C-125',
     title: 'fairness fifo: the adapter has a queue of its own',
     hazards: [87],
     requires: { fairness: 'fifo' },
@@ -42,6 +44,7 @@ export const declarationCases: readonly Case[] = [
   {
     id: 'LK-0003',
     level: 'MUST',
+    rule: 'C-126',
     title: 'fairness none: the adapter offers no queue',
     hazards: [87],
     requires: { fairness: 'none' },
@@ -53,6 +56,7 @@ export const declarationCases: readonly Case[] = [
   {
     id: 'LK-0004',
     level: 'MUST',
+    rule: 'C-127',
     title: 'wakeup push: the adapter can tell a waiter of a release',
     hazards: [87],
     requires: { wakeup: 'push' },
@@ -64,6 +68,7 @@ export const declarationCases: readonly Case[] = [
   {
     id: 'LK-0005',
     level: 'MUST',
+    rule: 'C-128',
     title: 'wakeup poll: the adapter offers no wake-ups',
     hazards: [87],
     requires: { wakeup: 'poll' },

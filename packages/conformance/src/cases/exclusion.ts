@@ -6,7 +6,9 @@ export const exclusionCases: readonly Case[] = [
   {
     id: 'LK-0006',
     level: 'MUST',
+    rule: 'C-1',
     title: 'while one client holds, every other owner is busy, on its own client and on another',
+    hazards: [],
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];
       const key = context.key();
@@ -20,7 +22,9 @@ export const exclusionCases: readonly Case[] = [
   {
     id: 'LK-0007',
     level: 'MUST',
+    rule: 'C-2',
     title: 'of 24 attempts at once over three clients exactly one is granted',
+    hazards: [],
     async run(context) {
       const clients = [await context.client(), await context.client(), await context.client()];
       const key = context.key();
@@ -35,6 +39,7 @@ export const exclusionCases: readonly Case[] = [
   {
     id: 'LK-0008',
     level: 'MUST',
+    rule: 'C-3',
     title: 'holds of 12 contenders over three clients never overlap, and no update is lost',
     hazards: [59],
     async run(context) {
@@ -62,7 +67,9 @@ export const exclusionCases: readonly Case[] = [
   {
     id: 'LK-0009',
     level: 'MUST',
+    rule: 'C-4',
     title: 'different keys do not exclude each other',
+    hazards: [],
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];
       const keys = Array.from({ length: 20 }, () => context.key());
@@ -78,7 +85,9 @@ export const exclusionCases: readonly Case[] = [
   {
     id: 'LK-0010',
     level: 'MUST',
+    rule: 'C-5',
     title: 'tryAcquire of a busy lock is undefined, on both clients, and a lock again after the release',
+    hazards: [],
     async run(context) {
       const [one, two] = [await context.locks(), await context.locks()];
       const key = context.key();
@@ -99,7 +108,9 @@ export const exclusionCases: readonly Case[] = [
   {
     id: 'LK-0011',
     level: 'MUST',
+    rule: 'C-7',
     title: 'a busy answer does not ask to wait longer than the lease can last',
+    hazards: [],
     requires: { expiry: 'ttl' },
     async run(context) {
       const adapter = await context.client();

@@ -16,6 +16,7 @@ export const expiryCases: readonly Case[] = [
   {
     id: 'LK-0012',
     level: 'MUST',
+    rule: 'C-16',
     title: 'a hold that is not renewed passes to another owner, not before its time and within the declared overshoot',
     hazards: [2, 8, 22, 82],
     requires: { expiry: 'ttl' },
@@ -33,6 +34,7 @@ export const expiryCases: readonly Case[] = [
   {
     id: 'LK-0013',
     level: 'MUST',
+    rule: 'C-21',
     title: 'after a take-over the old owner cannot renew, and the new hold stays as it was',
     hazards: [5, 7],
     needs: ['lapse'],
@@ -48,6 +50,7 @@ export const expiryCases: readonly Case[] = [
   {
     id: 'LK-0014',
     level: 'MUST',
+    rule: 'C-22',
     title: 'after a take-over the old owner cannot release, and a third client does not get in',
     hazards: [1, 7],
     needs: ['lapse'],
@@ -64,6 +67,7 @@ export const expiryCases: readonly Case[] = [
   {
     id: 'LK-0015',
     level: 'MUST',
+    rule: 'C-23',
     title: 'after a take-over the old owner is a stranger: it is busy, and so is everybody else',
     hazards: [7, 63],
     needs: ['lapse'],
@@ -78,6 +82,7 @@ export const expiryCases: readonly Case[] = [
   {
     id: 'LK-0016',
     level: 'MUST',
+    rule: 'C-24',
     title: 'the renewal of an expired hold is lost and does not bring it back',
     hazards: [6],
     needs: ['lapse'],
@@ -94,6 +99,7 @@ export const expiryCases: readonly Case[] = [
   {
     id: 'LK-0017',
     level: 'MUST',
+    rule: 'C-25',
     title: 'the release of an expired hold is not-held and leaves the key free',
     hazards: [1],
     needs: ['lapse'],
@@ -110,6 +116,7 @@ export const expiryCases: readonly Case[] = [
   {
     id: 'LK-0018',
     level: 'MUST',
+    rule: 'C-20',
     title: 'a take-over begins a whole lease of its own',
     hazards: [7],
     requires: { expiry: 'ttl' },
@@ -126,6 +133,7 @@ export const expiryCases: readonly Case[] = [
   {
     id: 'LK-0019',
     level: 'MUST',
+    rule: 'C-28',
     title: 'without the watchdog a lock ends by itself: others get it, and the old handle can do nothing',
     hazards: [5, 6, 7, 81],
     async run(context) {

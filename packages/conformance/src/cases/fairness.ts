@@ -18,8 +18,9 @@ export const fairnessCases: readonly Case[] = [
   {
     id: 'LK-0069',
     level: 'MUST',
+    rule: 'C-76',
     title: 'fairness fifo: grants follow the order of queueing over clients',
-    hazards: [44, 71],
+    hazards: [71],
     requires: { fairness: 'fifo' },
     async run(context) {
       const clients = [await context.locks(), await context.locks(), await context.locks()];
@@ -40,7 +41,9 @@ export const fairnessCases: readonly Case[] = [
   {
     id: 'LK-0070',
     level: 'MUST',
+    rule: 'C-77',
     title: 'fairness fifo: nobody passes the queue',
+    hazards: [],
     requires: { fairness: 'fifo' },
     needs: ['enqueue'],
     async run(context) {
@@ -60,6 +63,7 @@ export const fairnessCases: readonly Case[] = [
   {
     id: 'LK-0071',
     level: 'MUST',
+    rule: 'C-78',
     title: 'an aborted enqueue leaves the queue: the next in it is served',
     hazards: [42],
     needs: ['enqueue'],
@@ -87,6 +91,7 @@ export const fairnessCases: readonly Case[] = [
   {
     id: 'LK-0072',
     level: 'MUST',
+    rule: 'C-79',
     title: 'a release withdraws its owner’s place in the queue',
     hazards: [42, 64],
     needs: ['enqueue'],
@@ -108,6 +113,7 @@ export const fairnessCases: readonly Case[] = [
   {
     id: 'LK-0073',
     level: 'MUST',
+    rule: 'C-80',
     title: 'enqueue with an aborted signal rejects and takes no place',
     hazards: [42],
     needs: ['enqueue'],
@@ -126,7 +132,9 @@ export const fairnessCases: readonly Case[] = [
   {
     id: 'LK-0113',
     level: 'MUST',
+    rule: 'C-81',
     title: 'enqueue says that it is queued once the backend has confirmed the place, while the key is still held',
+    hazards: [],
     needs: ['enqueue'],
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];

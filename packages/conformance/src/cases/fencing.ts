@@ -14,6 +14,7 @@ export const fencingCases: readonly Case[] = [
   {
     id: 'LK-0053',
     level: 'MUST',
+    rule: 'C-84',
     title: 'every grant carries a fencing token, higher than all before it, over releases and clients',
     hazards: [36, 61, 62],
     requires: { fencing: true },
@@ -34,6 +35,7 @@ export const fencingCases: readonly Case[] = [
   {
     id: 'LK-0054',
     level: 'MUST',
+    rule: 'C-85',
     title: 'the fencing token rises over a hold that ended without a release',
     hazards: [62],
     requires: { fencing: true },
@@ -48,6 +50,7 @@ export const fencingCases: readonly Case[] = [
   {
     id: 'LK-0055',
     level: 'MUST',
+    rule: 'C-86',
     title: 'the fencing token rises over a forced release',
     hazards: [62],
     requires: { fencing: true },
@@ -63,6 +66,7 @@ export const fencingCases: readonly Case[] = [
   {
     id: 'LK-0056',
     level: 'MUST',
+    rule: 'C-87',
     title: 'a reserved block of tokens is never given to a later hold',
     hazards: [62],
     requires: { fencing: true },
@@ -84,6 +88,7 @@ export const fencingCases: readonly Case[] = [
   {
     id: 'LK-0057',
     level: 'MUST',
+    rule: 'C-88',
     title: 'a holder that lost its lock keeps its own token and never sees its successor’s',
     hazards: [61],
     requires: { fencing: true },
@@ -100,6 +105,7 @@ export const fencingCases: readonly Case[] = [
   {
     id: 'LK-0058',
     level: 'MUST',
+    rule: 'C-89',
     title: 'tokens rise in the order of the holds, among contenders of one client and of several',
     hazards: [59, 62],
     requires: { fencing: true },
@@ -118,6 +124,7 @@ export const fencingCases: readonly Case[] = [
   {
     id: 'LK-0059',
     level: 'MUST',
+    rule: 'C-90',
     title: 'fencing false: no token appears anywhere',
     hazards: [36, 87],
     requires: { fencing: false },

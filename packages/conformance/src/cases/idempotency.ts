@@ -6,6 +6,7 @@ export const idempotencyCases: readonly Case[] = [
   {
     id: 'LK-0024',
     level: 'MUST',
+    rule: 'C-11',
     title: 'the holder that asks again is granted again, with the same fencing token',
     hazards: [12, 13, 64],
     async run(context) {
@@ -28,6 +29,7 @@ export const idempotencyCases: readonly Case[] = [
   {
     id: 'LK-0025',
     level: 'MUST',
+    rule: 'C-12',
     title: 'asking again begins a fresh lease',
     hazards: [12],
     requires: { expiry: 'ttl' },
@@ -49,6 +51,7 @@ export const idempotencyCases: readonly Case[] = [
   {
     id: 'LK-0026',
     level: 'MUST',
+    rule: 'C-13',
     title: 'ten requests of one owner at once are one hold, and one release frees it',
     hazards: [57, 60, 64],
     async run(context) {
@@ -70,6 +73,7 @@ export const idempotencyCases: readonly Case[] = [
   {
     id: 'LK-0027',
     level: 'MUST',
+    rule: 'C-14',
     title: 'a refused attempt leaves nothing behind',
     hazards: [11, 64],
     async run(context) {
@@ -84,6 +88,7 @@ export const idempotencyCases: readonly Case[] = [
   {
     id: 'LK-0028',
     level: 'MUST',
+    rule: 'C-15',
     title: 'enqueue of the owner that holds is granted at once, with the same fencing token',
     hazards: [64],
     needs: ['enqueue'],

@@ -1,115 +1,10 @@
 import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
+import { recorded } from '../recording.ts';
+import { BARE, ENDINGS } from './key-names.ts';
 
 const LONGEST_BYTES = 1_024;
-
-/** Endings that a careless adapter folds together, cuts off, or reads as its own syntax (H86). */
-const ENDINGS = [
-  ...[
-    'a',
-    'A',
-    'aa',
-    'a ',
-    ' a',
-    ' ',
-    '  ',
-    '\t',
-    '\n',
-    'a\n',
-    '\r\n',
-    '\u0000',
-    'a\u0000',
-    '\u007f',
-    '\u00a0',
-    '\ufeff',
-  ],
-  ...[
-    '/',
-    '//',
-    'a/',
-    '/a',
-    'a/b',
-    'a//b',
-    './',
-    '../',
-    '/..',
-    '/.',
-    '.',
-    '..',
-    '...',
-    'a/../b',
-    'a/./b',
-    '\\',
-    'a\\b',
-  ],
-  ...[':', 'a:b', 'a::b', ':a', '{', '}', '{}', '{a}', '{a}b', '{b}a', 'a{b}', '{}{a}', '{{a}}', 'a{', 'a}', '}{'],
-  ...[
-    '*',
-    '?',
-    '[a]',
-    '%',
-    '%20',
-    '%2F',
-    '%00',
-    '+',
-    '&',
-    '#',
-    '"',
-    "'",
-    '`',
-    '$',
-    '$1',
-    '~',
-    '^',
-    '|',
-    '<',
-    '>',
-    ',',
-    ';',
-  ],
-  ...[
-    'é',
-    'e\u0301',
-    'É',
-    'ß',
-    'ss',
-    'ﬁ',
-    'fi',
-    '\u03a9',
-    '\u2126',
-    'İ',
-    'ı',
-    'I',
-    'i',
-    '日本',
-    '日',
-    'עברית',
-    'ا',
-    '🔒',
-    '🔓',
-    '👩‍👩‍👧',
-    '\u{1d11e}',
-  ],
-  ...[
-    '0',
-    '00',
-    '1',
-    '-1',
-    '0000000000',
-    '0000000001',
-    '2147483648',
-    'null',
-    'undefined',
-    'NaN',
-    'true',
-    '__proto__',
-    'constructor',
-  ],
-];
-
-/** Names as a whole, which cannot be made unique; so they are taken one by one, with patience for other users of the backend. */
-const BARE = ['.', '..', '/', '//', '{', '}', '{}', '{a}', ':', '*', ' ', '\n', '-', '0', '🔒', '__proto__'];
 
 /** Very long keys that differ only in one place. */
 function longKeys(context: Context): string[] {
@@ -132,6 +27,7 @@ export const keyCases: readonly Case[] = [
   {
     id: 'LK-0089',
     level: 'MUST',
+    rule: 'C-99',
     title: 'over a hundred names that differ in case, spaces, slashes, braces or script are locks of their own',
     hazards: [17, 86],
     async run(context) {
@@ -160,6 +56,7 @@ export const keyCases: readonly Case[] = [
   {
     id: 'LK-0090',
     level: 'MUST',
+    rule: 'C-100',
     title: 'keys of 1,024 bytes are not cut off: they differ by their last character, or by their length',
     hazards: [86],
     async run(context) {
@@ -179,6 +76,7 @@ export const keyCases: readonly Case[] = [
   {
     id: 'LK-0091',
     level: 'MUST',
+    rule: 'C-101',
     title: 'names of one or two characters that mean something elsewhere are ordinary names',
     hazards: [86],
     async run(context) {
@@ -199,6 +97,7 @@ export const keyCases: readonly Case[] = [
   {
     id: 'LK-0092',
     level: 'MUST',
+    rule: 'C-102',
     title: 'waiting, renewing and inspecting work for difficult names as for easy ones',
     hazards: [17, 40, 86],
     async run(context) {
@@ -220,6 +119,7 @@ export const keyCases: readonly Case[] = [
   {
     id: 'LK-0093',
     level: 'MUST',
+    rule: 'C-103',
     title: 'an empty key, one of 1,025 bytes, and what is no string are refused before anything is sent',
     hazards: [86],
     async run(context) {
@@ -233,6 +133,23 @@ export const keyCases: readonly Case[] = [
         await assert.rejects(async () => locks.inspect(key), expected);
         await assert.rejects(async () => locks.forceRelease(key), expected);
       }
+    },
+  },
+  {
+    id: 'LK-0114',
+    level: 'MUST',
+    rule: 'C-104',
+    title: 'a key with half of a surrogate pair is refused before anything is sent',
+    hazards: [86],
+    async run(context) {
+      const { adapter, commands } = recorded(await context.client());
+      const locks = await context.locks({}, adapter);
+      for (const key of ['\ud83d', 'a\udd12', '\udd12\ud83d']) {
+        const expected = { code: 'LOCK_INVALID_ARGUMENT', retryable: false };
+        await assert.rejects(async () => locks.acquire(key), expected, JSON.stringify(key));
+        await assert.rejects(async () => locks.tryAcquire(key), expected, JSON.stringify(key));
+      }
+      assert.deepEqual(commands, []);
     },
   },
 ];

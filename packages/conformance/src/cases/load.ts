@@ -6,6 +6,7 @@ export const loadCases: readonly Case[] = [
   {
     id: 'LK-0110',
     level: 'MUST',
+    rule: 'C-4',
     title: '400 locks held at once by one client do not disturb each other',
     hazards: [43, 90],
     async run(context) {
@@ -21,6 +22,7 @@ export const loadCases: readonly Case[] = [
   {
     id: 'LK-0111',
     level: 'MUST',
+    rule: 'C-69',
     title: 'of 200 waiters for one key half are aborted, and each of the others is served once',
     hazards: [39, 42, 43],
     async run(context) {
@@ -47,6 +49,7 @@ export const loadCases: readonly Case[] = [
   {
     id: 'LK-0112',
     level: 'MUST',
+    rule: 'C-62',
     title:
       'nothing is rejected without a listener: time-outs, aborts, losses, forced releases and a close with waiters',
     hazards: [53],

@@ -17,6 +17,7 @@ export const lossCases: readonly Case[] = [
   {
     id: 'LK-0048',
     level: 'MUST',
+    rule: 'C-54',
     title: 'a lock that ends by itself says so no later than another is let in',
     hazards: [28, 45, 46, 47, 48],
     async run(context) {
@@ -51,6 +52,7 @@ export const lossCases: readonly Case[] = [
   {
     id: 'LK-0049',
     level: 'MUST',
+    rule: 'C-55',
     title: 'a hold that the watchdog finds taken over is announced as lost, and the new holder is left alone',
     hazards: [5, 52],
     needs: ['forceRelease'],
@@ -70,6 +72,7 @@ export const lossCases: readonly Case[] = [
   {
     id: 'LK-0050',
     level: 'MUST',
+    rule: 'C-56',
     title: 'a hold that the backend drops is announced as lost, and another gets the key',
     hazards: [45, 67, 79],
     needs: ['revoke'],
@@ -87,6 +90,7 @@ export const lossCases: readonly Case[] = [
   {
     id: 'LK-0051',
     level: 'MUST',
+    rule: 'C-57',
     title: 'the time left counts down and never exceeds the TTL; a held lock can be asserted',
     hazards: [47, 49],
     async run(context) {
@@ -112,6 +116,7 @@ export const lossCases: readonly Case[] = [
   {
     id: 'LK-0052',
     level: 'MUST',
+    rule: 'C-49',
     title: 'releasing a lost lock answers "lost" and never throws, again and again',
     hazards: [14, 56],
     async run(context) {

@@ -8,6 +8,7 @@ export const ownershipCases: readonly Case[] = [
   {
     id: 'LK-0020',
     level: 'MUST',
+    rule: 'C-10',
     title: 'owners that begin with one another are strangers',
     hazards: [4],
     async run(context) {
@@ -30,6 +31,7 @@ export const ownershipCases: readonly Case[] = [
   {
     id: 'LK-0021',
     level: 'MUST',
+    rule: 'C-26',
     title: 'a stranger can neither renew nor release a hold, from its own client or another',
     hazards: [1, 5],
     async run(context) {
@@ -50,6 +52,7 @@ export const ownershipCases: readonly Case[] = [
   {
     id: 'LK-0022',
     level: 'MUST',
+    rule: 'C-27',
     title: 'a stranger’s renewal does not prolong a hold',
     hazards: [5],
     requires: { expiry: 'ttl' },
@@ -64,6 +67,7 @@ export const ownershipCases: readonly Case[] = [
   {
     id: 'LK-0023',
     level: 'MUST',
+    rule: 'C-8',
     title: 'every hold has an owner value of its own, of at least 128 bits',
     hazards: [3],
     async run(context) {

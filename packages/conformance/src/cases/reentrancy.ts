@@ -6,6 +6,7 @@ export const reentrancyCases: readonly Case[] = [
   {
     id: 'LK-0079',
     level: 'MUST',
+    rule: 'C-92',
     title: 'a nested acquire of the same context enters at once, under the same token and signal',
     hazards: [60],
     async run(context) {
@@ -24,6 +25,7 @@ export const reentrancyCases: readonly Case[] = [
   {
     id: 'LK-0080',
     level: 'MUST',
+    rule: 'C-93',
     title: 'only the last release frees: an inner one keeps the lock',
     hazards: [57, 60],
     async run(context) {
@@ -46,6 +48,7 @@ export const reentrancyCases: readonly Case[] = [
   {
     id: 'LK-0081',
     level: 'MUST',
+    rule: 'C-94',
     title: 'two unrelated tasks of one process exclude each other',
     hazards: [59],
     async run(context) {
@@ -61,6 +64,7 @@ export const reentrancyCases: readonly Case[] = [
   {
     id: 'LK-0082',
     level: 'MUST',
+    rule: 'C-95',
     title: 'owner.run binds the identity to everything in it, and to nothing outside',
     hazards: [59],
     async run(context) {
@@ -81,7 +85,9 @@ export const reentrancyCases: readonly Case[] = [
   {
     id: 'LK-0083',
     level: 'MUST',
+    rule: 'C-96',
     title: 'reentrant false: acquiring one’s own lock fails at once with LOCK_SELF_DEADLOCK',
+    hazards: [],
     async run(context) {
       const locks = await context.locks();
       const key = context.key();
@@ -95,6 +101,7 @@ export const reentrancyCases: readonly Case[] = [
   {
     id: 'LK-0084',
     level: 'MUST',
+    rule: 'C-97',
     title: 'nested holds are kept over two TTLs, and are lost together',
     hazards: [60],
     async run(context) {

@@ -7,7 +7,9 @@ export const releaseCases: readonly Case[] = [
   {
     id: 'LK-0029',
     level: 'MUST',
+    rule: 'C-41',
     title: 'a release frees the key for another client long before its lease would end',
+    hazards: [],
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];
       const key = context.key();
@@ -21,6 +23,7 @@ export const releaseCases: readonly Case[] = [
   {
     id: 'LK-0030',
     level: 'MUST',
+    rule: 'C-42',
     title: 'a repeated release is not-held and leaves the next holder alone',
     hazards: [1, 14],
     async run(context) {
@@ -38,7 +41,9 @@ export const releaseCases: readonly Case[] = [
   {
     id: 'LK-0031',
     level: 'MUST',
+    rule: 'C-43',
     title: 'releasing or renewing what was never held is an answer, not an error',
+    hazards: [14],
     async run(context) {
       const adapter = await context.client();
       const stranger = { key: context.key(), owner: newOwner() };
@@ -50,6 +55,7 @@ export const releaseCases: readonly Case[] = [
   {
     id: 'LK-0032',
     level: 'MUST',
+    rule: 'C-44',
     title: 'a renewal after the release is lost and does not bring the hold back',
     hazards: [6, 54],
     async run(context) {
@@ -64,6 +70,7 @@ export const releaseCases: readonly Case[] = [
   {
     id: 'LK-0033',
     level: 'MUST',
+    rule: 'C-45',
     title: 'renewals in flight beside a release do not keep the key',
     hazards: [54],
     async run(context) {
@@ -78,7 +85,9 @@ export const releaseCases: readonly Case[] = [
   {
     id: 'LK-0034',
     level: 'MUST',
+    rule: 'C-47',
     title: 'Lock.release is idempotent, and a released lock says so',
+    hazards: [14],
     async run(context) {
       const locks = await context.locks();
       const lock = await locks.acquire(context.key());
@@ -92,7 +101,9 @@ export const releaseCases: readonly Case[] = [
   {
     id: 'LK-0035',
     level: 'MUST',
+    rule: 'C-48',
     title: 'await using releases at the end of the block',
+    hazards: [],
     async run(context) {
       const [one, two] = [await context.locks(), await context.locks()];
       const key = context.key();

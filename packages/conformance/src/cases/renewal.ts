@@ -7,7 +7,9 @@ export const renewalCases: readonly Case[] = [
   {
     id: 'LK-0036',
     level: 'MUST',
+    rule: 'C-29',
     title: 'a renewal prolongs the lease by a whole TTL, counted from the renewal',
+    hazards: [47],
     requires: { expiry: 'ttl' },
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];
@@ -32,7 +34,9 @@ export const renewalCases: readonly Case[] = [
   {
     id: 'LK-0037',
     level: 'MUST',
+    rule: 'C-30',
     title: 'a renewal with a longer TTL gives the longer TTL',
+    hazards: [],
     requires: { expiry: 'ttl' },
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];
@@ -51,6 +55,7 @@ export const renewalCases: readonly Case[] = [
   {
     id: 'LK-0038',
     level: 'MUST',
+    rule: 'C-17',
     title: 'validity is positive, and no longer than the TTL that was asked for',
     hazards: [28, 47, 82],
     requires: { expiry: 'ttl' },
@@ -76,7 +81,9 @@ export const renewalCases: readonly Case[] = [
   {
     id: 'LK-0039',
     level: 'SHOULD',
+    rule: 'C-18',
     title: 'validity is at least half of the TTL that was asked for, when the backend answers quickly',
+    hazards: [],
     requires: { expiry: 'ttl' },
     async run(context) {
       const adapter = await context.client();
@@ -91,6 +98,7 @@ export const renewalCases: readonly Case[] = [
   {
     id: 'LK-0040',
     level: 'MUST',
+    rule: 'C-31',
     title: 'renewMany answers each hold as renew does, in order: own, foreign, never held, released',
     hazards: [5, 6],
     needs: ['renewMany'],
@@ -121,6 +129,7 @@ export const renewalCases: readonly Case[] = [
   {
     id: 'LK-0041',
     level: 'MUST',
+    rule: 'C-32',
     title: 'renewMany prolongs every one of 100 holds',
     hazards: [17],
     needs: ['renewMany'],
@@ -146,7 +155,9 @@ export const renewalCases: readonly Case[] = [
   {
     id: 'LK-0042',
     level: 'MUST',
+    rule: 'C-33',
     title: 'Lock.renew sets the time left to the TTL that it is given',
+    hazards: [],
     async run(context) {
       const locks = await context.locks();
       const { longTtlMs } = context.timing;

@@ -18,7 +18,9 @@ export const usingCases: readonly Case[] = [
   {
     id: 'LK-0085',
     level: 'MUST',
+    rule: 'C-51',
     title: 'using gives back what the body returns, and releases',
+    hazards: [56],
     async run(context) {
       const [locks, two] = [await context.locks(), await context.client()];
       const key = context.key();
@@ -30,6 +32,7 @@ export const usingCases: readonly Case[] = [
   {
     id: 'LK-0086',
     level: 'MUST',
+    rule: 'C-52',
     title: 'using rethrows the body’s own error, and releases',
     hazards: [56],
     async run(context) {
@@ -50,6 +53,7 @@ export const usingCases: readonly Case[] = [
   {
     id: 'LK-0087',
     level: 'MUST',
+    rule: 'C-53',
     title: 'the body’s result survives the loss of the lock inside it',
     hazards: [56],
     async run(context) {
@@ -59,6 +63,7 @@ export const usingCases: readonly Case[] = [
   {
     id: 'LK-0088',
     level: 'MUST',
+    rule: 'C-53',
     title: 'the body’s error survives the loss of the lock inside it',
     hazards: [56],
     async run(context) {

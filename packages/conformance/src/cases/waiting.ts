@@ -19,6 +19,7 @@ export const waitingCases: readonly Case[] = [
   {
     id: 'LK-0060',
     level: 'MUST',
+    rule: 'C-63',
     title: 'a waiter on another client gets the lock soon after its release, long before the lease would end',
     hazards: [37, 38],
     async run(context) {
@@ -40,6 +41,7 @@ export const waitingCases: readonly Case[] = [
   {
     id: 'LK-0061',
     level: 'MUST',
+    rule: 'C-64',
     title: 'a waiter gets the lock of a holder that vanished, at the end of its lease',
     hazards: [2, 38],
     requires: { expiry: 'ttl' },
@@ -56,6 +58,7 @@ export const waitingCases: readonly Case[] = [
   {
     id: 'LK-0062',
     level: 'MUST',
+    rule: 'C-65',
     title: 'LOCK_TIMEOUT comes after waitMs, not before, and within the grace',
     hazards: [41],
     async run(context) {
@@ -72,7 +75,9 @@ export const waitingCases: readonly Case[] = [
   {
     id: 'LK-0063',
     level: 'MUST',
+    rule: 'C-67',
     title: 'waitMs 0 makes one attempt: a lock when free, LOCK_TIMEOUT at once when busy',
+    hazards: [],
     async run(context) {
       const [one, two] = [await context.locks(), await context.locks()];
       const key = context.key();
@@ -85,6 +90,7 @@ export const waitingCases: readonly Case[] = [
   {
     id: 'LK-0064',
     level: 'MUST',
+    rule: 'C-66',
     title: 'the wait is counted from its start, however often the lock changes hands meanwhile',
     hazards: [41],
     async run(context) {
@@ -114,7 +120,9 @@ export const waitingCases: readonly Case[] = [
   {
     id: 'LK-0065',
     level: 'MUST',
+    rule: 'C-68',
     title: 'waiters of one client are served in the order in which they asked',
+    hazards: [],
     async run(context) {
       const locks = await context.locks();
       const key = context.key();
@@ -130,6 +138,7 @@ export const waitingCases: readonly Case[] = [
   {
     id: 'LK-0066',
     level: 'MUST',
+    rule: 'C-69',
     title: 'of 30 waiters on three clients every one is served',
     hazards: [37, 39],
     async run(context) {
@@ -144,6 +153,7 @@ export const waitingCases: readonly Case[] = [
   {
     id: 'LK-0067',
     level: 'MUST',
+    rule: 'C-70',
     title: 'a waiter that times out does not end the waiting of the next, on the same client and on another',
     hazards: [40],
     async run(context) {
@@ -162,6 +172,7 @@ export const waitingCases: readonly Case[] = [
   {
     id: 'LK-0068',
     level: 'MUST',
+    rule: 'C-71',
     title: 'whenFree resolves when its subscription stands, then at the release by another client, every time',
     hazards: [37, 40],
     needs: ['whenFree'],

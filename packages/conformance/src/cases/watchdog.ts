@@ -9,6 +9,7 @@ export const watchdogCases: readonly Case[] = [
   {
     id: 'LK-0043',
     level: 'MUST',
+    rule: 'C-35',
     title: 'a lock is held over several TTLs, and nobody else is let in meanwhile',
     hazards: [58, 81],
     async run(context) {
@@ -32,6 +33,7 @@ export const watchdogCases: readonly Case[] = [
   {
     id: 'LK-0044',
     level: 'MUST',
+    rule: 'C-36',
     title: 'one watchdog keeps 30 locks over two TTLs',
     hazards: [17, 90],
     async run(context) {
@@ -49,6 +51,7 @@ export const watchdogCases: readonly Case[] = [
   {
     id: 'LK-0045',
     level: 'MUST',
+    rule: 'C-46',
     title: 'after the release nothing is sent for the hold, and the key stays free',
     hazards: [54],
     async run(context) {
@@ -77,6 +80,7 @@ export const watchdogCases: readonly Case[] = [
   {
     id: 'LK-0046',
     level: 'MUST',
+    rule: 'C-39',
     title: 'maxHoldMs ends a hold that is never released, and a waiter gets in',
     hazards: [50],
     async run(context) {
@@ -95,6 +99,7 @@ export const watchdogCases: readonly Case[] = [
   {
     id: 'LK-0047',
     level: 'MUST',
+    rule: 'C-38',
     title: 'a TTL of 30 days is accepted and never spins a timer',
     hazards: [9, 10],
     async run(context) {

@@ -1,0 +1,32 @@
+import { describe, it } from 'mocha';
+import type { Case } from './case.ts';
+import { cases } from './cases/index.ts';
+import type { Harness } from './harness.ts';
+import { type CaseResult, verdictOf } from './report.ts';
+import { startCases } from './start-cases.ts';
+import { openSuite } from './suite.ts';
+
+/**
+ * Registers every case as a test of mocha. A failing MUST fails; a failing SHOULD and a skip show their reason in the title.
+ *
+ * Mocha runs one test at a time, so with the first of them all cases start side by side, and each test awaits its own. The
+ * price: with `--grep` they all run, and those that were chosen are reported.
+ */
+export function registerConformance(harness: Harness): void {
+  let started: Promise<ReadonlyMap<Case, Promise<CaseResult>>> | undefined;
+  describe(`conformance: ${harness.name}`, () => {
+    for (const testCase of cases) {
+      it(`${testCase.id} ${testCase.level} ${testCase.title}`, async function () {
+        // The suite has its own time-out per case, with a message.
+        this.timeout(0);
+        started ??= openSuite(harness).then((suite) => startCases(suite, cases));
+        const verdict = verdictOf(await (await started).get(testCase)!);
+        if (verdict && 'skip' in verdict) {
+          this.test!.title += ` (${verdict.skip})`;
+          this.skip();
+        }
+        if (verdict && 'fail' in verdict) throw verdict.fail;
+      });
+    }
+  });
+}

@@ -1,0 +1,110 @@
+import type { LockAdapter } from '@holdfast/lock-core';
+import type { Case, Gate, Need } from './case.ts';
+import { cases } from './cases/index.ts';
+import { badCapabilities, type Harness, timingOf } from './harness.ts';
+import { Inconclusive, openContext } from './open-context.ts';
+import type { CaseResult } from './report.ts';
+
+/** A harness whose declarations were checked, ready to run cases. */
+export interface Suite {
+  readonly adapterName: string;
+  /** No case takes longer: after this it is failed. */
+  readonly caseTimeoutMs: number;
+  run(testCase: Case): Promise<CaseResult>;
+}
+
+/**
+ * Looks once at what the harness and its adapter offer.
+ *
+ * @throws TypeError when a capability flag is missing or has no legal value, or `knownFailing` names no case
+ */
+export async function openSuite(harness: Harness): Promise<Suite> {
+  checkHarness(harness);
+  const probe = await harness.adapter();
+  const has = offers(harness, probe);
+  await probe.close?.();
+  const timing = timingOf(harness);
+  const caseTimeoutMs = 8 * (timing.leaseMs + harness.capabilities.ttl.maxOvershootMs + timing.graceMs);
+
+  async function attempt(testCase: Case): Promise<CaseResult> {
+    const { id, level, rule, title } = testCase;
+    const about = { id, level, rule, title };
+    const reason = skipReason(testCase, harness, has);
+    if (reason) return { ...about, outcome: 'skip', reason, ms: 0, measures: {} };
+    const { context, close } = openContext(harness, id);
+    const startedAt = context.now();
+    const errors: unknown[] = [];
+    for (const step of [() => testCase.run(context), close]) {
+      try {
+        await context.soon(`${id} ends`, step(), caseTimeoutMs);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    const result = { ...about, ms: context.now() - startedAt, measures: context.measures };
+    if (errors.length === 0) return { ...result, outcome: 'pass' };
+    if (errors[0] instanceof Inconclusive) return { ...result, outcome: 'skip', reason: errors[0].message };
+    return { ...result, outcome: 'fail', reason: messageOf(errors[0]), error: errors[0] };
+  }
+
+  return {
+    adapterName: probe.name,
+    caseTimeoutMs,
+    async run(testCase) {
+      const result = await attempt(testCase);
+      const known = harness.knownFailing?.[testCase.id];
+      return known === undefined ? result : expectFailure(result, known);
+    },
+  };
+}
+
+/** The result of a case that the harness says fails; what was skipped stays so, since it showed neither. */
+function expectFailure(result: CaseResult, known: string): CaseResult {
+  if (result.outcome === 'pass') {
+    const reason = `it passes, but is listed in knownFailing (${known}): take it off the list`;
+    return { ...result, outcome: 'unexpected-pass', reason };
+  }
+  if (result.outcome === 'skip') return result;
+  return { ...result, outcome: 'known-failing', reason: `${known} (${result.reason})` };
+}
+
+/** The message of anything that was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+function checkHarness({ name, capabilities, knownFailing }: Harness): void {
+  const bad = badCapabilities(capabilities);
+  if (bad.length > 0) {
+    throw new TypeError(`The harness "${name}" must declare every capability; missing or illegal: ${bad.join(', ')}`);
+  }
+  const unknown = Object.keys(knownFailing ?? {}).filter((id) => !cases.some((testCase) => testCase.id === id));
+  if (unknown.length > 0)
+    throw new TypeError(`knownFailing of the harness "${name}" names no case: ${unknown.join(', ')}`);
+}
+
+const needReasons: Record<Need, string> = {
+  enqueue: 'the adapter has no enqueue',
+  whenFree: 'the adapter has no whenFree',
+  renewMany: 'the adapter has no renewMany',
+  inspect: 'the adapter has no inspect',
+  forceRelease: 'the adapter has no forceRelease',
+  lapse: 'holds end with their session, and the harness has no hook "revoke" to end one',
+  revoke: 'the harness has no hook "revoke"',
+};
+
+function offers(harness: Harness, adapter: LockAdapter): (need: Need) => boolean {
+  const revoke = harness.hooks?.revoke !== undefined;
+  return (need) => {
+    if (need === 'revoke') return revoke;
+    if (need === 'lapse') return revoke || harness.capabilities.expiry === 'ttl';
+    return adapter[need] !== undefined;
+  };
+}
+
+function skipReason(testCase: Case, harness: Harness, has: (need: Need) => boolean): string | undefined {
+  for (const [name, value] of Object.entries(testCase.requires ?? {})) {
+    const declared = harness.capabilities[name as keyof Gate];
+    if (declared !== value) return `the backend declares ${name}: ${declared}, the case is for ${value}`;
+  }
+  const missing = testCase.needs?.find((need) => !has(need));
+  return missing && needReasons[missing];
+}
