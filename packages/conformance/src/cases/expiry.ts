@@ -18,7 +18,7 @@ export const expiryCases: readonly Case[] = [
     level: 'MUST',
     rule: 'C-16',
     title: 'a hold that is not renewed passes to another owner, not before its time and within the declared overshoot',
-    hazards: [2, 8, 22, 82],
+    hazards: [2, 8, 82],
     requires: { expiry: 'ttl' },
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];

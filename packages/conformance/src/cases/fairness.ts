@@ -20,7 +20,7 @@ export const fairnessCases: readonly Case[] = [
     level: 'MUST',
     rule: 'C-76',
     title: 'fairness fifo: grants follow the order of queueing over clients',
-    hazards: [71],
+    hazards: [],
     requires: { fairness: 'fifo' },
     async run(context) {
       const clients = [await context.locks(), await context.locks(), await context.locks()];

@@ -19,7 +19,7 @@ export const lossCases: readonly Case[] = [
     level: 'MUST',
     rule: 'C-54',
     title: 'a lock that ends by itself says so no later than another is let in',
-    hazards: [28, 45, 46, 47, 48],
+    hazards: [28, 46, 47],
     async run(context) {
       const [one, two] = [await context.locks(), await context.locks()];
       const key = context.key();
@@ -74,7 +74,7 @@ export const lossCases: readonly Case[] = [
     level: 'MUST',
     rule: 'C-56',
     title: 'a hold that the backend drops is announced as lost, and another gets the key',
-    hazards: [45, 67, 79],
+    hazards: [67],
     needs: ['revoke'],
     async run(context) {
       const [one, two] = [await context.locks(), await context.locks()];
@@ -92,7 +92,7 @@ export const lossCases: readonly Case[] = [
     level: 'MUST',
     rule: 'C-57',
     title: 'the time left counts down and never exceeds the TTL; a held lock can be asserted',
-    hazards: [47, 49],
+    hazards: [47],
     async run(context) {
       const locks = await context.locks();
       const { longTtlMs } = context.timing;

@@ -140,7 +140,7 @@ export const waitingCases: readonly Case[] = [
     level: 'MUST',
     rule: 'C-69',
     title: 'of 30 waiters on three clients every one is served',
-    hazards: [37, 39],
+    hazards: [37],
     async run(context) {
       const clients = [await context.locks(), await context.locks(), await context.locks()];
       const key = context.key();

@@ -1,0 +1,84 @@
+import type { HistoryEvent } from './events.ts';
+import { checkFences, checkWrites, isAmbiguous } from './fences.ts';
+import { groupBy } from './group-by.ts';
+import { type History, type Hold, interpret } from './holds.ts';
+import { fifo, reentrant, reentrantFenced } from './models.ts';
+import { operationsOf, placesOf, refusalsOf } from './operations.ts';
+import { split } from './split.ts';
+import { checkExclusion, type ExclusionOptions, type Violation } from './sweep.ts';
+import { checkLinearizable, type Linearization } from './wgl.ts';
+
+export interface CheckOptions extends ExclusionOptions {
+  /** Also: a request is refused only while somebody may hold the key. Default false. A search, so for small histories of each key. */
+  readonly strict?: boolean | undefined;
+  /** Also: grants follow the order of confirmed places in the queue. Default false. For histories of adapters, and small ones. */
+  readonly fifo?: boolean | undefined;
+}
+
+export interface HistoryReport {
+  /** `unknown`: nothing wrong was found, and a search was too large to be finished. Take it for a failure. */
+  readonly verdict: 'valid' | 'invalid' | 'unknown';
+  readonly violations: readonly Violation[];
+  /** The keys on which a search was given up. */
+  readonly undecided: readonly string[];
+  readonly history: History;
+}
+
+/** Checks a history: exclusion, the order of fencing tokens, and writes to fenced resources. */
+export function checkHistory(events: readonly HistoryEvent[], options: CheckOptions = {}): HistoryReport {
+  const history = interpret(events);
+  const violations = [...checkExclusion(history.holds, options), ...checkWrites(history.writes)];
+  const undecided = new Set<string>();
+  const judge = (key: string, what: string, holds: readonly Hold[], { verdict }: Linearization) => {
+    if (verdict === 'unknown') undecided.add(key);
+    if (verdict === 'invalid') violations.push(noOrder(key, what, holds));
+    return verdict;
+  };
+
+  const unfair = new Set(violations.map(({ key }) => key));
+  for (const [key, holds] of groupBy(history.holds, ({ key }) => key)) {
+    // Where two hold at once, the order of tokens means nothing.
+    if (unfair.has(key)) continue;
+    if (isAmbiguous(holds))
+      searchFences(holds, (window, found) => judge(key, 'its fencing tokens rise', window, found));
+    else violations.push(...checkFences(holds));
+  }
+
+  for (const key of options.strict || options.fifo ? new Set(events.map((event) => event.key)) : []) {
+    if (unfair.has(key)) continue;
+    const of = <T extends { readonly key: string }>(items: readonly T[]) => items.filter((item) => item.key === key);
+    const holds = of(history.holds);
+    const refusals = options.strict ? of(history.refusals) : [];
+    const operations = [...operationsOf(holds), ...refusalsOf({ refusals, unanswered: of(history.unanswered) })];
+    if (options.strict) judge(key, 'each refusal met a holder', holds, checkLinearizable(reentrant(), operations));
+    if (options.fifo) {
+      const places = placesOf({ places: of(history.places) });
+      judge(key, 'grants follow the queue', holds, checkLinearizable(fifo(), [...operations, ...places]));
+    }
+  }
+  const verdict = violations.length > 0 ? 'invalid' : undecided.size > 0 ? 'unknown' : 'valid';
+  return { verdict, violations, undecided: [...undecided], history };
+}
+
+/** Window by window; the highest token goes along. Stops at the first window that is not valid. */
+function searchFences(
+  holds: readonly Hold[],
+  judge: (window: readonly Hold[], found: Linearization) => Linearization['verdict'],
+): void {
+  let highest = 0n;
+  for (const window of split(holds)) {
+    if (judge(window, checkLinearizable(reentrantFenced(highest), operationsOf(window))) !== 'valid') return;
+    for (const { lastFence } of window) if (lastFence !== undefined && lastFence > highest) highest = lastFence;
+  }
+}
+
+function noOrder(key: string, what: string, holds: readonly Hold[]): Violation {
+  return {
+    rule: 'linearizability',
+    key,
+    message: `"${key}": there is no order of its ${holds.length} holds and their requests in which ${what}`,
+    from: Math.min(...holds.map(({ invokedAt }) => invokedAt)),
+    to: Math.max(...holds.map(({ start }) => start)),
+    holds,
+  };
+}

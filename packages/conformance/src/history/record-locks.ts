@@ -1,0 +1,143 @@
+import { type AcquireOptions, isLockError, type Lock, type Locks } from '@holdfast/lock-core';
+import { overlay } from './overlay.ts';
+import { type Notes, reasonOf } from './recorder.ts';
+
+/** How often the deadlines of the holds are looked at: the watchdog moves them unseen. */
+const LOOK_EVERY_MS = 50;
+
+/** The locks with every acquire, renewal, release and loss noted. A hold is one `Lock`; reentrant ones share the owner. */
+export function recordLocks(notes: Notes, locks: Locks): Locks {
+  const open = new Set<{ look(): void }>();
+  let looking: NodeJS.Timeout | undefined;
+  const watch = (entry: { look(): void }) => {
+    open.add(entry);
+    looking ??= setInterval(() => {
+      for (const each of open) each.look();
+    }, LOOK_EVERY_MS).unref();
+  };
+  const unwatch = (entry: { look(): void }) => {
+    open.delete(entry);
+    if (open.size > 0) return;
+    clearInterval(looking);
+    looking = undefined;
+  };
+
+  /** Until when the lock says that it is held; read the clock first, so that this is never too late. */
+  const deadlineOf = (lock: Lock): number | undefined => {
+    const now = notes.now();
+    const { remainingMs } = lock;
+    return remainingMs > 0 ? now + remainingMs : undefined;
+  };
+
+  const begin = (key: string, options: AcquireOptions | undefined) => {
+    const call = { op: notes.nextId(), f: 'acquire', key, hold: notes.nextId(), owner: options?.owner?.id } as const;
+    notes.note({ ...call, kind: 'invoke' });
+    return call;
+  };
+  type Begun = ReturnType<typeof begin>;
+  const failed = (call: Begun, error: unknown): void => {
+    const busy = isLockError(error, 'LOCK_TIMEOUT');
+    const definite = busy || (isLockError(error) && !error.retryable);
+    notes.note({ ...call, kind: definite ? 'fail' : 'info', why: busy ? 'busy' : reasonOf(error) });
+  };
+
+  /** Notes the grant and all that becomes of it. */
+  const granted = (call: Begun, lock: Lock): Lock => {
+    const hold = { key: call.key, hold: call.hold, owner: lock.owner.id };
+    let deadline = deadlineOf(lock);
+    // A lock that has no time left when it is given is not held for a moment.
+    notes.note({ ...call, ...hold, kind: 'ok', fence: lock.fencingToken, deadline: deadline ?? notes.now() });
+    const entry = {
+      look() {
+        deadline = deadlineOf(lock) ?? deadline;
+      },
+    };
+    const onLost = () => {
+      unwatch(entry);
+      notes.note({ ...hold, op: notes.nextId(), f: 'hold', kind: 'lost', deadline });
+    };
+    watch(entry);
+    lock.signal.addEventListener('abort', onLost, { once: true });
+    if (lock.signal.aborted) onLost();
+
+    let releasing: Promise<'released' | 'lost'> | undefined;
+    const release = async (): Promise<'released' | 'lost'> => {
+      const op = { ...hold, op: notes.nextId(), f: 'release' } as const;
+      entry.look();
+      unwatch(entry);
+      lock.signal.removeEventListener('abort', onLost);
+      notes.note({ ...op, kind: 'invoke', deadline });
+      const outcome = await lock.release();
+      notes.note({ ...op, kind: outcome === 'released' ? 'ok' : 'fail' });
+      return outcome;
+    };
+    const renew: Lock['renew'] = async (ttlMs) => {
+      const op = { ...hold, op: notes.nextId(), f: 'renew' } as const;
+      const sentAt = notes.now();
+      notes.note({ ...op, t: sentAt, kind: 'invoke', deadline: ttlMs === undefined ? undefined : sentAt + ttlMs });
+      try {
+        await lock.renew(ttlMs);
+      } catch (error) {
+        notes.note({ ...op, kind: isLockError(error, 'LOCK_LOST') ? 'fail' : 'info', why: reasonOf(error) });
+        throw error;
+      }
+      entry.look();
+      notes.note({ ...op, kind: 'ok', deadline });
+    };
+    const releaseOnce = () => {
+      releasing ??= release();
+      return releasing;
+    };
+    const noted: Partial<Lock> = {
+      renew,
+      release: releaseOnce,
+      [Symbol.asyncDispose]: async () => void (await releaseOnce()),
+    };
+    return overlay(lock, noted);
+  };
+
+  const noted: Partial<Locks> = {
+    async acquire(key, options) {
+      const call = begin(key, options);
+      const lock = await locks.acquire(key, options).catch((error: unknown) => {
+        failed(call, error);
+        throw error;
+      });
+      return granted(call, lock);
+    },
+    async tryAcquire(key, options) {
+      const call = begin(key, options);
+      const lock = await locks.tryAcquire(key, options).catch((error: unknown) => {
+        failed(call, error);
+        throw error;
+      });
+      if (lock) return granted(call, lock);
+      notes.note({ ...call, kind: 'fail', why: 'busy' });
+      return undefined;
+    },
+    async using<T>(
+      key: string,
+      ...rest: [(lock: Lock) => T | Promise<T>] | [AcquireOptions, (lock: Lock) => T | Promise<T>]
+    ): Promise<T> {
+      const body = rest.at(-1) as (lock: Lock) => T | Promise<T>;
+      const options = rest.length === 2 ? rest[0] : {};
+      const call = begin(key, options);
+      let entered = false;
+      try {
+        return await locks.using(key, options, async (lock) => {
+          entered = true;
+          const seen = granted(call, lock);
+          try {
+            return await body(seen);
+          } finally {
+            await seen.release();
+          }
+        });
+      } catch (error) {
+        if (!entered) failed(call, error);
+        throw error;
+      }
+    },
+  };
+  return overlay(locks, noted);
+}
