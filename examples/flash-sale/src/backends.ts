@@ -1,4 +1,4 @@
-import { startEtcd, startRedis, startRedisNodes } from '@holdfast/testbed';
+import { startEtcd, startRedis, startRedisNodes, startZookeeper } from '@holdfast/testbed';
 
 interface Started {
   readonly url: string;
@@ -18,6 +18,7 @@ export const backends: readonly Backend[] = [
   { name: 'Redis, ioredis', processes: 4, start: () => redis('redis+ioredis') },
   { name: 'Redis, node-redis', processes: 4, start: () => redis('redis+node-redis') },
   { name: 'Redlock, 5 nodes', processes: 4, start: () => redlock(5) },
+  { name: 'ZooKeeper', processes: 4, start: () => startZookeeper() },
   { name: 'etcd', processes: 4, start: startEtcd },
 ];
 

@@ -1,7 +1,11 @@
 import type { LockAdapter } from '@holdfast/lock-core';
-import { type RedisLockOptions, redisLockAdapter } from '@holdfast/redis-protocol';
-import { ioredisBinding } from './binding.ts';
-import type { IoredisClient, IoredisCluster } from './client.ts';
+import {
+  type IoredisClient,
+  type IoredisCluster,
+  ioredisBinding,
+  type RedisLockOptions,
+  redisLockAdapter,
+} from '@holdfast/redis-protocol';
 
 /**
  * A lock adapter over an ioredis `Redis` (single server or Sentinel) or `Cluster`. The client stays yours: closing the

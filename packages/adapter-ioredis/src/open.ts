@@ -1,7 +1,6 @@
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
-import { type RedisLockOptions, type RedisTarget, redisLockAdapter } from '@holdfast/redis-protocol';
+import { ioredisBinding, type RedisLockOptions, type RedisTarget, redisLockAdapter } from '@holdfast/redis-protocol';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import { ioredisBinding } from './binding.ts';
 
 const retryStrategy = (attempt: number): number => Math.min(attempt * 50, 1_000);
 

@@ -1,7 +1,5 @@
 import type { LockAdapter } from '@holdfast/lock-core';
-import { type RedisLockOptions, redisLockAdapter } from '@holdfast/redis-protocol';
-import { nodeRedisBinding } from './binding.ts';
-import type { AnyNodeRedis } from './client.ts';
+import { type AnyNodeRedis, nodeRedisBinding, type RedisLockOptions, redisLockAdapter } from '@holdfast/redis-protocol';
 
 /**
  * A lock adapter over a node-redis client, cluster or sentinel that the application connects, before or after. The client

@@ -1,12 +1,11 @@
-export type { RedisLockOptions, RedisTarget } from '@holdfast/redis-protocol';
-export { nodeRedisAdapter } from './adapter.ts';
-export { nodeRedisBinding } from './binding.ts';
 export type {
   AnyNodeRedis,
-  MessageListener,
   NodeRedisClient,
   NodeRedisCluster,
   NodeRedisSentinel,
-  NodeSender,
-} from './client.ts';
+  RedisLockOptions,
+  RedisTarget,
+} from '@holdfast/redis-protocol';
+export { nodeRedisBinding } from '@holdfast/redis-protocol';
+export { nodeRedisAdapter } from './adapter.ts';
 export { connectNodeRedis, openNodeRedis } from './open.ts';

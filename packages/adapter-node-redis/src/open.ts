@@ -1,8 +1,12 @@
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
-import { type RedisLockOptions, type RedisTarget, redisLockAdapter } from '@holdfast/redis-protocol';
+import {
+  type AnyNodeRedis,
+  nodeRedisBinding,
+  type RedisLockOptions,
+  type RedisTarget,
+  redisLockAdapter,
+} from '@holdfast/redis-protocol';
 import { createClient, createCluster, createSentinel, type RedisClientOptions } from 'redis';
-import { nodeRedisBinding } from './binding.ts';
-import type { AnyNodeRedis } from './client.ts';
 
 const reconnectStrategy = (retries: number): number => Math.min(50 + retries * 50, 1_000);
 

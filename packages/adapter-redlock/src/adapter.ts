@@ -7,7 +7,7 @@ import type {
   ReleaseOutcome,
   RenewOutcome,
 } from '@holdfast/lock-core';
-import type { RedisClientBinding } from '@holdfast/redis-protocol';
+import type { AnyRedisClient } from '@holdfast/redis-protocol';
 import { redlockClock } from './clock.ts';
 import { failedAcquire, noMajority } from './failures.ts';
 import { majorityHints } from './hints.ts';
@@ -28,19 +28,19 @@ const shortestTtlMs = 50;
 
 /**
  * A lock adapter over 1 to 9 independent Redis servers, by majority: it works while more than half of them do. `clients` are
- * bindings of any mix, `ioredisBinding(client)` and `nodeRedisBinding(client)`, one per server.
+ * ioredis and node-redis clients in any mix, one per server.
  *
  * The Redlock algorithm of redis.io, with what it is criticised for lacking: a fencing token, proposed by the client and
- * accepted by a majority (see SAFETY.md). Closing the adapter leaves the clients open unless their bindings own them.
+ * accepted by a majority (see SAFETY.md). Closing the adapter leaves the clients open.
  * @throws LockError LOCK_INVALID_ARGUMENT for a bad option, for no or too many nodes, or, at the first use, for two nodes that
  * are one server.
  */
-export function redlockAdapter(clients: readonly RedisClientBinding[], options: RedlockOptions = {}): LockAdapter {
-  const { prefix, nodeTimeoutMs } = redlockSettings(clients, options);
-  const count = clients.length;
+export function redlockAdapter(clients: readonly AnyRedisClient[], options: RedlockOptions = {}): LockAdapter {
+  const { nodes: bindings, prefix, nodeTimeoutMs } = redlockSettings(clients, options);
+  const count = bindings.length;
   const majority = majorityOf(count);
-  const identities = createIdentities(clients);
-  const nodes: RedisNode[] = clients.map((client, i) =>
+  const identities = createIdentities(bindings);
+  const nodes: RedisNode[] = bindings.map((client, i) =>
     redisNode(client, prefix, createPatience(redlockClock.now, nodeTimeoutMs), () => identities.check(i)),
   );
   const electorate: Electorate = {

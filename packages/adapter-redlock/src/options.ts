@@ -1,5 +1,5 @@
 import { LockError } from '@holdfast/lock-core';
-import type { RedisClientBinding } from '@holdfast/redis-protocol';
+import { type AnyRedisClient, bindRedisClient, type RedisClientBinding } from '@holdfast/redis-protocol';
 
 /** Options of the Redlock adapter. */
 export interface RedlockOptions {
@@ -20,22 +20,24 @@ const mostNodes = 9;
 
 /** Checks the nodes and the options, and fills in the defaults. */
 export function redlockSettings(
-  nodes: readonly RedisClientBinding[],
+  clients: readonly AnyRedisClient[],
   options: RedlockOptions,
-): { readonly prefix: string | undefined; readonly nodeTimeoutMs: number } {
+): {
+  readonly nodes: readonly RedisClientBinding[];
+  readonly prefix: string | undefined;
+  readonly nodeTimeoutMs: number;
+} {
   const { prefix, nodeTimeoutMs = 500 } = options;
-  if (!Array.isArray(nodes) || nodes.length < 1 || nodes.length > mostNodes) {
+  if (!Array.isArray(clients) || clients.length < 1 || clients.length > mostNodes) {
     throw refused(
-      `Redlock takes 1 to ${mostNodes} nodes, best 3 or 5, got ${Array.isArray(nodes) ? nodes.length : nodes}.`,
+      `Redlock takes 1 to ${mostNodes} nodes, best 3 or 5, got ${Array.isArray(clients) ? clients.length : clients}.`,
     );
   }
-  for (const [i, node] of nodes.entries()) {
-    if (typeof node?.call !== 'function' || typeof node.openSubscriber !== 'function') {
-      throw refused(
-        `Redlock node ${i + 1} is not a client binding: pass ioredisBinding(client) of @holdfast/adapter-ioredis or ` +
-          'nodeRedisBinding(client) of @holdfast/adapter-node-redis.',
-      );
-    }
+  const nodes: RedisClientBinding[] = [];
+  for (const [i, client] of clients.entries()) {
+    const node = bindRedisClient(client);
+    if (node === undefined) throw refused(`Redlock node ${i + 1} is neither an ioredis nor a node-redis client.`);
+    nodes.push(node);
     if (node.cluster) {
       throw refused(`Redlock node ${i + 1} is a Redis Cluster, which is no single node: pass a client of one server.`);
     }
@@ -43,7 +45,7 @@ export function redlockSettings(
   if (!Number.isSafeInteger(nodeTimeoutMs) || nodeTimeoutMs < 1) {
     throw refused(`The option nodeTimeoutMs must be a whole number of ms, 1 or more, got ${String(nodeTimeoutMs)}.`);
   }
-  return { prefix, nodeTimeoutMs };
+  return { nodes, prefix, nodeTimeoutMs };
 }
 
 function refused(message: string): LockError {

@@ -1,6 +1,7 @@
 import { ioredisBinding } from '@holdfast/adapter-ioredis';
 import { createLocks } from '@holdfast/lock-core';
 import { Redis } from 'ioredis';
+import { createClient } from 'redis';
 import { describe, expect, it } from 'vitest';
 import { attempt, grant, lockError, newName, sleep, until } from '../../redis-protocol/test/support/helpers.ts';
 import { openRedlock, redlockAdapter } from '../src/index.ts';
@@ -124,6 +125,21 @@ describe('fencing tokens', () => {
 });
 
 describe('nodes', () => {
+  it('clients of both libraries are taken as they are, and stay open; anything else is refused', async () => {
+    const [first, second, third] = rig.servers;
+    const one = new Redis(first!.port, first!.host);
+    const two = createClient({ url: second!.url });
+    await two.connect();
+    const three = new Redis(third!.port, third!.host);
+    const adapter = redlockAdapter([one, two, three]);
+    await grant(adapter, attempt(newName()));
+    await adapter.close?.();
+    expect([await one.ping(), await two.ping()]).toEqual(['PONG', 'PONG']);
+    one.disconnect();
+    three.disconnect();
+    two.destroy();
+  });
+
   it('H35: two databases of one server are refused as two nodes, at the first use', async () => {
     const clients = [rig.servers[0]!, rig.servers[1]!, rig.servers[1]!].map(
       ({ host, port }, db) => new Redis({ host, port, db }),
@@ -149,7 +165,7 @@ describe('nodes', () => {
     expect(await rig.servers[2]!.command('LRANGE', `lock:${key}`, 0, -1)).toEqual(['data']);
   });
 
-  it('none, ten, a bare client and a bad option are refused by name', () => {
+  it('none, ten, no client and a bad option are refused by name', () => {
     const refusal = (part: string) => lockError('LOCK_INVALID_ARGUMENT', { message: expect.stringContaining(part) });
     const thrown = (make: () => unknown): unknown => {
       try {
@@ -162,7 +178,7 @@ describe('nodes', () => {
     const binding = ioredisBinding(client);
     expect(thrown(() => redlockAdapter([]))).toEqual(refusal('got 0'));
     expect(thrown(() => redlockAdapter(new Array(10).fill(binding)))).toEqual(refusal('got 10'));
-    expect(thrown(() => redlockAdapter([client as never]))).toEqual(refusal('ioredisBinding'));
+    expect(thrown(() => redlockAdapter([{ ping: 'pong' } as never]))).toEqual(refusal('neither an ioredis nor'));
     expect(thrown(() => redlockAdapter([binding], { nodeTimeoutMs: 0 }))).toEqual(refusal('nodeTimeoutMs'));
     expect(thrown(() => redlockAdapter([binding], { prefix: '{' }))).toEqual(refusal('prefix'));
     client.disconnect();

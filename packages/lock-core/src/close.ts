@@ -28,6 +28,8 @@ export async function closeLocks(core: Core): Promise<void> {
     if (slot.hold === undefined) continue;
     core.lose(slot.hold, lost(slot.key, adapter.name, 'these locks were closed'), 'may have it');
   }
+  // Until the releases have gone out the process is not to end, though nothing else keeps it alive.
+  const alive = setInterval(() => {}, 2 ** 30);
   const patienceMs = 2 * attemptTimeout(settings, settings.defaults.ttlMs);
   const within = (call: () => Promise<void>): Promise<void> =>
     bounded(scheduler, settings.clock.now(), patienceMs, call).catch(() => {});
@@ -35,4 +37,5 @@ export async function closeLocks(core: Core): Promise<void> {
   core.reaper.close();
   await within(async () => adapter.close?.());
   scheduler.close();
+  clearInterval(alive);
 }

@@ -122,6 +122,7 @@ export function createNativeQueue(core: Core): NativeQueue {
     const { request } = waiter;
     const at = now();
     if (isLockError(error) && !error.retryable) {
+      request.unanswered -= 1;
       core.leave(slot, waiter, at);
       return waiter.reject(error);
     }

@@ -1,5 +1,6 @@
 import { channels } from './channels.ts';
 import type { Core, Reaper } from './core.ts';
+import { isLockError } from './errors.ts';
 import type { AcquireRequest } from './request.ts';
 import type { TimedEntry } from './scheduler.ts';
 import { attemptTimeout } from './settings.ts';
@@ -76,8 +77,11 @@ export function createReaper(core: Core): Reaper {
       (outcome) => {
         if (open.has(item) && round === item.sent) answered(item, outcome);
       },
-      () => {
-        if (open.has(item) && round === item.sent) retryLater(item);
+      (error: unknown) => {
+        if (!open.has(item) || round !== item.sent) return;
+        // A definite refusal will be the same the next time.
+        if (isLockError(error) && !error.retryable) close(item, 'given-up');
+        else retryLater(item);
       },
     );
   }

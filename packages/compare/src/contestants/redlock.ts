@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module';
-import { ioredisBinding } from '@holdfast/adapter-ioredis';
 import { redlockAdapter } from '@holdfast/adapter-redlock';
 import type { Redis } from 'ioredis';
 import type { Contestant } from './contestant.ts';
@@ -28,7 +27,7 @@ function disconnectAll(clients: readonly Redis[]): void {
 /** Holdfast's Redlock on clients of the caller's. */
 export async function redlockContestant(ports: readonly number[]): Promise<Contestant> {
   const clients = await connectAll(ports);
-  return locksContestant(redlockAdapter(clients.map((client) => ioredisBinding(client))), () => disconnectAll(clients));
+  return locksContestant(redlockAdapter(clients), () => disconnectAll(clients));
 }
 
 /** The package `redlock` with its defaults. */

@@ -1,4 +1,9 @@
-import type { ClientEvents } from '@holdfast/redis-protocol';
+import type { ClientEvents } from '../ready.ts';
+
+/** How one command is sent. */
+export interface CommandOptions {
+  readonly timeout?: number | undefined;
+}
 
 /** Gets each message and its channel. */
 export type MessageListener = (message: unknown, channel: unknown) => void;
@@ -8,7 +13,7 @@ export interface NodeRedisClient extends ClientEvents {
   readonly isOpen: boolean;
   readonly isReady: boolean;
   readonly options?: { readonly socket?: object | undefined } | undefined;
-  sendCommand(args: string[]): Promise<unknown>;
+  sendCommand(args: string[], options?: CommandOptions): Promise<unknown>;
   connect(): Promise<unknown>;
   destroy(): void;
   duplicate(overrides?: object): NodeRedisClient;
@@ -23,7 +28,12 @@ export interface NodeRedisCluster extends ClientEvents {
   readonly isReady?: boolean;
   /** By slot. */
   readonly slots: readonly { readonly master: object }[];
-  sendCommand(firstKey: string | undefined, isReadonly: boolean | undefined, args: string[]): Promise<unknown>;
+  sendCommand(
+    firstKey: string | undefined,
+    isReadonly: boolean | undefined,
+    args: string[],
+    options?: CommandOptions,
+  ): Promise<unknown>;
   nodeClient(node: never): NodeSender | Promise<NodeSender>;
   connect(): Promise<unknown>;
   destroy(): void;
@@ -33,7 +43,7 @@ export interface NodeRedisCluster extends ClientEvents {
 
 /** One node's connection of a cluster. */
 export interface NodeSender {
-  sendCommand(args: string[]): Promise<unknown>;
+  sendCommand(args: string[], options?: CommandOptions): Promise<unknown>;
 }
 
 /** What the adapter uses of a client made by `createSentinel`. */

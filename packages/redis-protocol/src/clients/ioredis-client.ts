@@ -1,8 +1,10 @@
-import type { ClientEvents } from '@holdfast/redis-protocol';
+import type { ClientEvents } from '../ready.ts';
 
 /** What the adapter uses of an ioredis `Redis`, of any major version: a subset of its type. */
 export interface IoredisClient extends ClientEvents {
   readonly status: string;
+  /** The socket; absent until the first connection. */
+  readonly stream?: { cork(): void; uncork(): void } | undefined;
   readonly options: { readonly keyPrefix?: string | undefined };
   call(command: string, args: (string | Buffer | number)[]): Promise<unknown>;
   disconnect(): void;

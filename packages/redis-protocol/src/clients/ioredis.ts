@@ -1,11 +1,7 @@
-import {
-  hashSlot,
-  type RedisClientBinding,
-  type RedisSubscriber,
-  readyGate,
-  type SubscriberEvents,
-} from '@holdfast/redis-protocol';
-import type { IoredisClient, IoredisCluster } from './client.ts';
+import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../binding.ts';
+import { readyGate } from '../ready.ts';
+import { hashSlot } from '../slot.ts';
+import type { IoredisClient, IoredisCluster } from './ioredis-client.ts';
 
 const name = 'ioredis';
 
@@ -35,6 +31,7 @@ export function ioredisBinding(
 ): RedisClientBinding {
   const lost = dropsOf(client);
   const whenReady = readyGate(client, name);
+  const gather = isCluster(client) ? () => {} : oneWritePerTurn(client);
   return {
     name,
     cluster: isCluster(client),
@@ -47,7 +44,10 @@ export function ioredisBinding(
       return !queueing.has(client.status);
     },
     whenReady,
-    call: (command, args) => client.call(command, args as string[]),
+    call(command, args) {
+      gather();
+      return client.call(command, args as string[]);
+    },
     waitReplicas: async (key, replicas, timeoutMs) =>
       Number(await masterOf(client, key).call('wait', [replicas, timeoutMs])),
     openSubscriber: (events) => (isCluster(client) ? clusterSubscriber(client, events) : subscriber(client, events)),
@@ -55,6 +55,27 @@ export function ioredisBinding(
       // Not `quit`, which waits for a server that may never answer.
       if (ownsClient) client.disconnect();
     },
+  };
+}
+
+/**
+ * Has the socket send the commands of one turn of the event loop together, where ioredis makes a system call of each. The
+ * first of a turn goes out at once, so a command alone is not delayed.
+ */
+function oneWritePerTurn(client: IoredisClient): () => void {
+  let calls = 0;
+  let corked: IoredisClient['stream'];
+  const endOfTurn = (): void => {
+    calls = 0;
+    corked?.uncork();
+    corked = undefined;
+  };
+  return () => {
+    calls += 1;
+    if (calls === 1) process.nextTick(endOfTurn);
+    if (calls !== 2) return;
+    corked = client.stream;
+    corked?.cork();
   };
 }
 

@@ -1,13 +1,13 @@
-import {
-  hashSlot,
-  type RedisClientBinding,
-  type RedisSubscriber,
-  readyGate,
-  type SubscriberEvents,
-} from '@holdfast/redis-protocol';
-import type { AnyNodeRedis, NodeRedisClient, NodeRedisCluster, NodeRedisSentinel } from './client.ts';
+import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../binding.ts';
+import { readyGate } from '../ready.ts';
+import { hashSlot } from '../slot.ts';
+import type { AnyNodeRedis, NodeRedisClient, NodeRedisCluster, NodeRedisSentinel } from './node-redis-client.ts';
 
 const name = 'node-redis';
+
+// Version 6 makes a time-out signal for every command, which costs more than sending it and ends nothing that was sent;
+// the deadlines are lock-core's.
+const noTimeout = { timeout: undefined };
 
 /**
  * Binds the Redis lock protocol to a node-redis client, which stays the caller's: it is neither configured nor closed,
@@ -37,7 +37,7 @@ function clientBinding(client: NodeRedisClient, close: () => Promise<void>): Red
       return client.isReady || !client.isOpen;
     },
     whenReady: readyGate(client, name, 'ready'),
-    call: (command, args) => client.sendCommand([command, ...args]),
+    call: (command, args) => client.sendCommand([command, ...args], noTimeout),
     waitReplicas: async (_key, replicas, timeoutMs) =>
       Number(await client.sendCommand(['wait', String(replicas), String(timeoutMs)])),
     openSubscriber: (events) => subscriber(client, events),
@@ -56,7 +56,7 @@ function clusterBinding(client: NodeRedisCluster, close: () => Promise<void>): R
       return (client.isReady ?? client.slots[0] !== undefined) || !client.isOpen;
     },
     whenReady: readyGate(client, name, 'connect'),
-    call: (command, args, key) => client.sendCommand(key, false, [command, ...args]),
+    call: (command, args, key) => client.sendCommand(key, false, [command, ...args], noTimeout),
     async waitReplicas(key, replicas, timeoutMs) {
       // To the master itself: a cluster would ask all of its masters.
       const master = await client.nodeClient(client.slots[hashSlot(key)]!.master as never);
@@ -96,7 +96,7 @@ function sentinelBinding(client: NodeRedisSentinel, close: () => Promise<void>):
       return client._execute(false, (master) => {
         sends += 1;
         if (sends > 1) resends += 1;
-        return master.sendCommand(whole);
+        return master.sendCommand(whole, noTimeout);
       });
     },
     waitReplicas: async (_key, replicas, timeoutMs) =>
