@@ -7,7 +7,14 @@ const covers = coverage();
 
 describe('docs/hazards.md', () => {
   it('is up to date: `pnpm hazards` writes it anew', () => {
-    expect(readFileSync(tableFile, 'utf8')).toBe(renderTable(covers));
+    const lines = renderTable(covers).split('\n');
+    const written = readFileSync(tableFile, 'utf8').split('\n');
+    const changed = [
+      ...lines.filter((line) => !written.includes(line)),
+      ...written.filter((line) => !lines.includes(line)),
+    ];
+    expect(changed, 'run `pnpm hazards`').toEqual([]);
+    expect(written).toEqual(lines);
   });
 
   it('has every one of 90 hazards, with what covers it or the reason why nothing does', () => {

@@ -6,4 +6,5 @@ export default libraryBuild([
   'src/node-test.ts',
   'src/mocha.ts',
   'src/faults/index.ts',
+  'src/history/index.ts',
 ]);

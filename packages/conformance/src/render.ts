@@ -33,7 +33,11 @@ export function renderBadge(report: Report): string {
   return `${JSON.stringify({ schemaVersion: 1, label: 'holdfast', message: shown, color })}\n`;
 }
 
-const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll(/\s*\n\s*/g, ' ');
+const cell = (text: string): string =>
+  text
+    .replaceAll('|', '\\|')
+    .replaceAll('<', '&lt;')
+    .replaceAll(/\s*\n\s*/g, ' ');
 const row = (...cells: string[]): string => `| ${cells.map(cell).join(' | ')} |`;
 
 /**
@@ -54,16 +58,18 @@ export function renderMarkdown(report: Report, contract?: string): string {
     ['client', versions.client],
     ['server', versions.server],
     ['Node', node],
-    ...Object.entries({ ...flags, ...ttl }).map(([name, value]) => [name, String(value)]),
+    ...Object.entries(flags).map(([name, value]) => [name, String(value)]),
+    ...Object.entries(ttl).map(([name, value]) => [`ttl.${name}`, String(value)]),
     ['seed', seed?.toString()],
   ];
+  const verdict = !report.ok ? 'Does not conform' : passed < of ? 'Conforms but for what is known to fail' : 'Conforms';
+  const part = report.complete ? '' : ', of a part of the suite';
+  const outcomes = Object.entries(counts).filter(([, count]) => count > 0);
+  const sums = outcomes.map(([outcome, count]) => `${count} ${outcome}`).join(', ');
   return [
     `# Conformance: ${harness}`,
     '',
-    `${report.ok ? 'Conforms' : 'Does not conform'}: ${passed} of ${of} MUST cases that apply passed${report.complete ? '' : ', of a part of the suite'}. ` +
-      `${Object.entries(counts)
-        .map(([outcome, count]) => `${count} ${outcome}`)
-        .join(', ')}; ${(report.ms / 1_000).toFixed(1)} s.`,
+    `${verdict}: ${passed} of ${of} MUST cases that apply passed${part}. ${sums}; ${(report.ms / 1_000).toFixed(1)} s.`,
     ...(unhandled.length > 0 ? ['', `Rejected with nobody listening: ${unhandled.join('; ')}`] : []),
     '',
     row('', ''),

@@ -84,6 +84,8 @@ describe('the report', () => {
     const widths = page.split('\n').filter((line) => line.startsWith('| LK-'));
     for (const line of widths) expect(line.replaceAll('\\|', '').match(/\|/g)).toHaveLength(8);
     expect(renderMarkdown(report)).toContain('| C-1 |');
+    const known = await runConformance({ ...broken, knownFailing: { 'LK-0006': 'issue 12' } }, only('LK-0006'));
+    expect(renderMarkdown(known)).toContain('\n\nConforms but for what is known to fail: 0 of 1 ');
   });
 
   it('is a badge: green, yellow when something is known to fail, red when something failed, grey when a part ran', async () => {
