@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs';
+import type { ServerProcess } from '@holdfast/testbed';
+import { startEtcd, startRedis, startRedisNodes, startZookeeper } from '@holdfast/testbed';
+import { describe, expect, it } from 'vitest';
+import { type Locks, openLocks } from '../src/index.ts';
+import { type Scenario, scenarios } from './contract-scenarios.ts';
+
+interface Backend {
+  readonly name: string;
+  /** Its servers; none for the one that cannot be down without its users. */
+  start(): Promise<{ url: string; servers: readonly ServerProcess[]; stop(): Promise<void> }>;
+}
+
+const redis = (scheme: string) => async () => {
+  const server = await startRedis();
+  return { url: `${scheme}://${server.host}:${server.port}`, servers: [server], stop: () => server.stop() };
+};
+const single = (start: () => Promise<ServerProcess>, query: string) => async () => {
+  const server = await start();
+  return { url: server.url + query, servers: [server], stop: () => server.stop() };
+};
+
+const backends: readonly Backend[] = [
+  { name: 'memory', start: async () => ({ url: 'memory:', servers: [], stop: async () => {} }) },
+  { name: 'Redis, ioredis', start: redis('redis+ioredis') },
+  { name: 'Redis, node-redis', start: redis('redis+node-redis') },
+  {
+    name: 'Redlock',
+    async start() {
+      const { nodes, stop } = await startRedisNodes(3);
+      return { url: `redlock://${nodes.map(({ host, port }) => `${host}:${port}`).join(',')}`, servers: nodes, stop };
+    },
+  },
+  // A session of 10 s, so that its end is seen in time.
+  { name: 'ZooKeeper', start: single(startZookeeper, '?sessionTimeout=10s') },
+  { name: 'etcd', start: single(startEtcd, '') },
+];
+
+const options = { backendTimeoutMs: 2_500, attemptTimeoutMs: 1_000, ttlMs: 9_000 };
+const rows = new Map<string, Map<string, string>>(scenarios.map(({ title }) => [title, new Map()]));
+
+async function play(chosen: readonly Scenario[], stage: { locks: Locks; other: Locks }, down: () => void) {
+  const stages = chosen.map(({ title }) => ({ ...stage, key: `table: ${title}` }));
+  const held = await Promise.all(chosen.map((scenario, i) => scenario.before?.(stages[i]!)));
+  down();
+  return Promise.all(chosen.map((scenario, i) => scenario.then(stages[i]!, held[i])));
+}
+
+describe('H88: the same scenarios have the same outcomes on every backend', () => {
+  for (const { name, start } of backends) {
+    it(name, { timeout: 90_000 }, async () => {
+      const { url, servers, stop } = await start();
+      const locks = await openLocks(url, options);
+      const other = await openLocks(url, options);
+      try {
+        const up = scenarios.filter(({ frozen }) => frozen === undefined);
+        const down = scenarios.filter(({ frozen }) => frozen === true);
+        for (const [i, outcome] of (await play(up, { locks, other }, () => {})).entries()) {
+          rows.get(up[i]!.title)?.set(name, outcome);
+        }
+        if (servers.length === 0) return;
+        const freeze = () => servers.forEach((server) => server.freeze());
+        for (const [i, outcome] of (await play(down, { locks, other }, freeze)).entries()) {
+          rows.get(down[i]!.title)?.set(name, outcome);
+        }
+      } finally {
+        for (const server of servers) server.thaw();
+        await Promise.all([locks.close(), other.close()]);
+        await stop();
+      }
+      for (const [title, outcomes] of rows) {
+        const own = outcomes.get(name);
+        const first = [...outcomes.values()][0];
+        if (own !== undefined) expect(`${title}: ${own}`).toBe(`${title}: ${first}`);
+      }
+    });
+  }
+
+  it('and the README has the table', () => {
+    const lines = [
+      '| | outcome |',
+      '|---|---|',
+      ...[...rows].map(([title, outcomes]) => `| ${title} | ${[...new Set(outcomes.values())].join(', or ')} |`),
+    ];
+    const table = lines.join('\n');
+    process.stdout.write(`${table}\n`);
+    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    expect(readme.includes(table), 'put the table above into README.md').toBe(true);
+  });
+});
