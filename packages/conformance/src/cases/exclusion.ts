@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
+import { recorded } from '../recording.ts';
 
 /** At most one holder. */
 export const exclusionCases: readonly Case[] = [
@@ -127,6 +128,24 @@ export const exclusionCases: readonly Case[] = [
         retryAfterMs >= 0 && retryAfterMs <= most,
         `retryAfterMs is ${retryAfterMs}, the lease was ${longTtlMs} ms`,
       );
+    },
+  },
+  {
+    id: 'LK-0116',
+    level: 'MUST',
+    rule: 'C-6',
+    title: 'tryAcquire of a key that another task of the client holds sends nothing',
+    hazards: [],
+    async run(context) {
+      const { adapter, commands } = recorded(await context.client());
+      const locks = await context.locks({}, adapter);
+      const key = context.key();
+      const lock = await locks.acquire(key);
+      const requests = () => commands.filter(({ name }) => name === 'tryAcquire' || name === 'enqueue').length;
+      const before = requests();
+      for (let i = 0; i < 3; i++) assert.equal(await locks.tryAcquire(key), undefined, 'Another task got a held lock');
+      assert.equal(requests(), before, 'The backend was asked for a key that this client holds');
+      await lock.release();
     },
   },
 ];

@@ -121,4 +121,25 @@ export const reentrancyCases: readonly Case[] = [
       assert.deepEqual([await inner.release(), await outer.release()], ['lost', 'lost']);
     },
   },
+  {
+    id: 'LK-0117',
+    level: 'MUST',
+    rule: 'C-98',
+    title: 'a nested acquisition takes the hold as it is: its own TTL and maxHoldMs have no effect',
+    hazards: [60],
+    async run(context) {
+      const locks = await context.locks();
+      const key = context.key();
+      const owner = locks.createOwner('nested');
+      const { ttlMs, quietMs } = context.timing;
+      const outer = await locks.acquire(key, { owner });
+      const inner = await locks.acquire(key, { owner, ttlMs, autoRenew: false, maxHoldMs: 1 });
+      await context.sleep(quietMs);
+      inner.assertHeld();
+      assert.ok(inner.remainingMs > ttlMs, `${inner.remainingMs} ms left: the TTL of the inner one ended the hold`);
+      await inner.release();
+      outer.assertHeld();
+      assert.equal(await outer.release(), 'released');
+    },
+  },
 ];
