@@ -59,6 +59,7 @@ function parseEvent(line: string, number: number): HistoryEvent {
       if (typeof event[name] !== 'string') throw new SyntaxError(`"${name}" is missing`);
     }
     if (!Number.isFinite(event.t)) throw new SyntaxError('"t" is no number');
+    if (event.f === 'write' && fence === undefined) throw new SyntaxError('"fence" of a write is missing');
     return fence === undefined ? event : { ...event, fence: BigInt(fence) };
   } catch (cause) {
     throw new SyntaxError(`Line ${number} is no event of a history: ${(cause as Error).message}`, { cause });

@@ -4,7 +4,9 @@ import type { Model } from './wgl.ts';
 export interface LockOp {
   /** `expire`: the hold ends without its holder's doing. `busy`: a request is refused. `queue` and `leave`: a place in the queue. */
   readonly f: 'acquire' | 'release' | 'expire' | 'busy' | 'queue' | 'leave';
-  /** `undefined` where nobody knows: of some refusals. */
+  /** A hold is given back by itself only, never in place of another one of its owner. */
+  readonly hold: string;
+  /** Who may enter again; `undefined` where nobody knows: of some refusals. */
   readonly owner: string | undefined;
   /** The first and the last fencing token of an acquire; `undefined` matches any. */
   readonly fence?: bigint | undefined;
@@ -13,77 +15,56 @@ export interface LockOp {
   readonly sure?: boolean | undefined;
 }
 
-/** A lock that does not look at owners. */
+/** A lock that does not look at who gives it back. The state is whether it is held. */
 export function mutex(): Model<boolean, LockOp> {
-  return {
-    initial: false,
-    keyOf: String,
-    step: (locked, op) =>
-      maybe(locked, op, () => {
-        if (op.f === 'busy') return locked ? [locked] : [];
-        return locked === (op.f !== 'acquire') ? [!locked] : [];
-      }),
-  };
+  return model<boolean>(false, String, (held, { f }) => {
+    if (f === 'busy') return held ? [held] : [];
+    return held === (f !== 'acquire') ? [!held] : [];
+  });
 }
 
-/** A lock that only its owner frees and nobody enters twice. The state is the owner. */
+/** A lock that only its holder frees and nobody enters twice. The state is the hold. */
 export function ownerAware(): Model<string | undefined, LockOp> {
-  return {
-    initial: undefined,
-    keyOf: String,
-    step: (holder, op) =>
-      maybe(holder, op, () => {
-        if (op.f === 'busy') return holder === undefined ? [] : [holder];
-        if (op.f === 'acquire') return holder === undefined ? [op.owner] : [];
-        return holder === op.owner ? [undefined] : [];
-      }),
-  };
+  return model<string | undefined>(undefined, String, (holder, { f, hold }) => {
+    if (f === 'busy') return holder === undefined ? [] : [holder];
+    if (f === 'acquire') return holder === undefined ? [hold] : [];
+    return holder === hold ? [undefined] : [];
+  });
 }
 
-/** Who is in, and how often. */
+/** Who is in, with which holds; nobody when there is none. */
 export interface Entered {
   readonly owner: string | undefined;
-  readonly count: number;
+  readonly holds: readonly string[];
 }
 
 /** A lock that its owner may enter again. */
 export function reentrant(): Model<Entered, LockOp> {
-  const free: Entered = { owner: undefined, count: 0 };
-  return {
-    initial: free,
-    keyOf: ({ owner, count }) => `${owner} ${count}`,
-    step: (state, op) =>
-      maybe(state, op, () => {
-        if (op.f === 'busy') return state.count > 0 && state.owner !== op.owner ? [state] : [];
-        if (op.f === 'acquire') return enter(state, op);
-        if (state.count === 0 || state.owner !== op.owner) return [];
-        return [state.count === 1 ? free : { owner: state.owner, count: state.count - 1 }];
-      }),
-  };
+  const keyOf = ({ owner, holds }: Entered) => JSON.stringify([owner, holds]);
+  return model<Entered>({ owner: undefined, holds: [] }, keyOf, (state, op) => {
+    if (op.f === 'busy') return isRefused(state, op) ? [state] : [];
+    return op.f === 'acquire' ? enter(state, op) : leave(state, op);
+  });
 }
 
 /** Who holds, and the highest fencing token so far. */
 export interface Fenced {
-  readonly owner: string | undefined;
+  readonly holder: string | undefined;
   readonly highest: bigint;
 }
 
 /** An owner-aware lock whose tokens rise from above `highest`; default 0. */
 export function fenced(highest = 0n): Model<Fenced, LockOp> {
-  return {
-    initial: { owner: undefined, highest },
-    keyOf: ({ owner, highest }) => `${owner} ${highest}`,
-    step: (state, op) =>
-      maybe(state, op, () => {
-        if (op.f === 'busy') return state.owner === undefined ? [] : [state];
-        if (op.f !== 'acquire') return state.owner === op.owner ? [{ ...state, owner: undefined }] : [];
-        if (state.owner !== undefined || (op.fence !== undefined && op.fence <= state.highest)) return [];
-        return [{ owner: op.owner, highest: op.lastFence ?? op.fence ?? state.highest }];
-      }),
-  };
+  const keyOf = (state: Fenced) => `${state.highest} ${state.holder}`;
+  return model<Fenced>({ holder: undefined, highest }, keyOf, (state, { f, hold, fence, lastFence }) => {
+    if (f === 'busy') return state.holder === undefined ? [] : [state];
+    if (f !== 'acquire') return state.holder === hold ? [{ ...state, holder: undefined }] : [];
+    if (state.holder !== undefined || (fence !== undefined && fence <= state.highest)) return [];
+    return [{ holder: hold, highest: lastFence ?? fence ?? state.highest }];
+  });
 }
 
-/** Who is in, how often, with which token, and the highest token so far. */
+/** Who is in, with which holds and token, and the highest token so far. */
 export interface FencedEntered extends Entered {
   readonly current: bigint | undefined;
   readonly highest: bigint;
@@ -91,29 +72,29 @@ export interface FencedEntered extends Entered {
 
 /** A reentrant lock whose tokens rise from above `highest`, default 0; re-entry keeps the token. */
 export function reentrantFenced(highest = 0n): Model<FencedEntered, LockOp> {
-  return {
-    initial: { owner: undefined, count: 0, current: undefined, highest },
-    keyOf: ({ owner, count, current, highest }) => `${owner} ${count} ${current} ${highest}`,
-    step: (state, op) =>
-      maybe(state, op, () => {
-        if (op.f === 'busy') return state.count > 0 && state.owner !== op.owner ? [state] : [];
-        if (op.f === 'acquire') {
-          return enter(state, op).flatMap((entered) => {
-            const { fence } = op;
-            const { current, highest } = state;
-            if (fence === undefined) return [{ ...entered, current, highest }];
-            if (current !== undefined) return fence === current ? [{ ...entered, current, highest }] : [];
-            return fence > highest ? [{ ...entered, current: fence, highest: op.lastFence ?? fence }] : [];
-          });
-        }
-        if (state.count === 0 || state.owner !== op.owner) return [];
-        if (state.count > 1) return [{ ...state, count: state.count - 1 }];
-        return [{ owner: undefined, count: 0, current: undefined, highest: state.highest }];
-      }),
-  };
+  const initial: FencedEntered = { owner: undefined, holds: [], current: undefined, highest };
+  const keyOf = (state: FencedEntered) =>
+    JSON.stringify([state.owner, state.holds, String(state.current), String(state.highest)]);
+  return model<FencedEntered>(initial, keyOf, (state, op) => {
+    const { current, highest } = state;
+    if (op.f === 'busy') return isRefused(state, op) ? [state] : [];
+    if (op.f !== 'acquire') {
+      return leave(state, op).map((left) => ({
+        ...left,
+        current: left.owner === undefined ? undefined : current,
+        highest,
+      }));
+    }
+    const { fence, lastFence } = op;
+    return enter(state, op).flatMap((entered) => {
+      if (fence === undefined || fence === current) return [{ ...entered, current, highest }];
+      if (current !== undefined || fence <= highest) return [];
+      return [{ ...entered, current: fence, highest: lastFence ?? fence }];
+    });
+  });
 }
 
-/** Who holds, and who waits, first come first. */
+/** Which hold has the key, and which wait, first come first. */
 export interface Queue {
   readonly holder: string | undefined;
   readonly waiting: readonly string[];
@@ -121,28 +102,38 @@ export interface Queue {
 
 /** An owner-aware lock that is granted in the order of the queue; who has no place in it gets the key only when nobody waits. */
 export function fifo(): Model<Queue, LockOp> {
-  return {
-    initial: { holder: undefined, waiting: [] },
-    keyOf: ({ holder, waiting }) => JSON.stringify([holder, waiting]),
-    step: (state, op) =>
-      maybe(state, op, () => {
-        const { holder, waiting } = state;
-        const owner = op.owner!;
-        if (op.f === 'queue') return [{ holder, waiting: [...waiting, owner] }];
-        if (op.f === 'leave') return [{ holder, waiting: waiting.filter((other) => other !== owner) }];
-        if (op.f === 'busy') return holder !== undefined || waiting.length > 0 ? [state] : [];
-        if (op.f !== 'acquire') return holder === owner ? [{ holder: undefined, waiting }] : [];
-        if (holder !== undefined || (waiting.length > 0 && waiting[0] !== owner)) return [];
-        return [{ holder: owner, waiting: waiting.slice(1) }];
-      }),
-  };
+  const keyOf = ({ holder, waiting }: Queue) => JSON.stringify([holder, waiting]);
+  return model<Queue>({ holder: undefined, waiting: [] }, keyOf, (state, { f, hold }) => {
+    const { holder, waiting } = state;
+    if (f === 'queue') return [{ holder, waiting: [...waiting, hold] }];
+    if (f === 'leave') return [{ holder, waiting: waiting.filter((other) => other !== hold) }];
+    if (f === 'busy') return holder !== undefined || waiting.length > 0 ? [state] : [];
+    if (f !== 'acquire') return holder === hold ? [{ holder: undefined, waiting }] : [];
+    if (holder !== undefined || (waiting.length > 0 && waiting[0] !== hold)) return [];
+    return [{ holder: hold, waiting: waiting.slice(1) }];
+  });
 }
 
-/** What is not sure may as well not have happened. */
-function maybe<State>(state: State, op: LockOp, happen: () => readonly State[]): readonly State[] {
-  return op.sure === false ? [state, ...happen()] : happen();
+/** A model in which what is not sure may as well not have happened. */
+function model<State>(
+  initial: State,
+  keyOf: (state: State) => string,
+  step: (state: State, op: LockOp) => readonly State[],
+): Model<State, LockOp> {
+  return { initial, keyOf, step: (state, op) => (op.sure === false ? [state, ...step(state, op)] : step(state, op)) };
 }
 
-function enter({ owner, count }: Entered, op: LockOp): readonly Entered[] {
-  return count === 0 || owner === op.owner ? [{ owner: op.owner, count: count + 1 }] : [];
+function isRefused({ owner }: Entered, op: LockOp): boolean {
+  return owner !== undefined && owner !== op.owner;
+}
+
+function enter({ owner, holds }: Entered, op: LockOp): readonly Entered[] {
+  if (owner !== undefined && owner !== op.owner) return [];
+  return [{ owner: op.owner, holds: [...holds, op.hold].sort() }];
+}
+
+function leave({ owner, holds }: Entered, op: LockOp): readonly Entered[] {
+  if (!holds.includes(op.hold)) return [];
+  const left = holds.filter((hold) => hold !== op.hold);
+  return [{ owner: left.length > 0 ? owner : undefined, holds: left }];
 }

@@ -1,0 +1,242 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLocks, type LockAdapter } from '@holdfast/lock-core';
+import { describe, expect, it } from 'vitest';
+import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
+import {
+  checkHistory,
+  createRecorder,
+  formatEvent,
+  type HistoryEvent,
+  parseHistory,
+  readHistoryFiles,
+  renderHtml,
+  renderText,
+} from '../src/history/index.ts';
+
+const attempt = (owner: string, ttlMs = 5_000) => ({
+  ...{ key: 'k', owner, ttlMs, tokens: 1 },
+  signal: new AbortController().signal,
+});
+const kinds = (events: readonly HistoryEvent[]) => events.map(({ f, kind }) => `${f} ${kind}`);
+const until = async (what: string, holds: () => boolean) => {
+  const giveUpAt = performance.now() + 20_000;
+  while (!holds()) {
+    if (performance.now() > giveUpAt) throw new Error(`Not within 20 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+};
+/** Gives the key to whoever asks, as a DEL without a look at the owner makes possible (H1). */
+const broken = (adapter: LockAdapter): LockAdapter => ({
+  ...adapter,
+  enqueue: undefined,
+  async tryAcquire(asked) {
+    await adapter.forceRelease!(asked.key);
+    return adapter.tryAcquire(asked);
+  },
+});
+
+describe('the recorder of an adapter', () => {
+  it('notes each request before its send and each answer after it', async () => {
+    const store = memoryStore();
+    const recorder = createRecorder({ process: 'a' });
+    const adapter = recorder.adapter(memoryAdapter({ store }));
+    const asked: number[] = [];
+    await adapter.tryAcquire(attempt('A'));
+    await adapter.tryAcquire(attempt('B'));
+    await adapter.renew({ key: 'k', owner: 'A' }, 5_000);
+    await adapter.renewMany!(
+      [
+        { key: 'k', owner: 'A' },
+        { key: 'k', owner: 'B' },
+      ],
+      5_000,
+    );
+    const waiting = adapter.enqueue!(
+      { ...attempt('C'), onQueued: () => void asked.push(1) },
+      new AbortController().signal,
+    );
+    await adapter.release({ key: 'k', owner: 'A' });
+    await waiting;
+    expect(asked).toEqual([1]);
+    expect(await adapter.inspect!('k')).toMatchObject({ owner: 'C' });
+    expect(kinds(recorder.events)).toEqual([
+      ...['acquire invoke', 'acquire ok', 'acquire invoke', 'acquire fail', 'renew invoke', 'renew ok'],
+      ...['renew invoke', 'renew invoke', 'renew ok', 'renew fail', 'acquire invoke', 'acquire queued'],
+      ...['release invoke'],
+      ...kinds(recorder.events).slice(13),
+    ]);
+    expect(kinds(recorder.events).slice(13).sort()).toEqual(['acquire ok', 'release ok']);
+    const [, granted] = recorder.events;
+    expect(granted).toMatchObject({ hold: 'A', owner: 'A', fence: expect.any(BigInt) });
+    expect(granted!.deadline! - recorder.events[0]!.t).toBe(5_000);
+    expect(recorder.events.map(({ t }) => t)).toEqual(recorder.events.map(({ t }) => t).toSorted((a, b) => a - b));
+    expect(checkHistory(recorder.events, { strict: true, fifo: true }).verdict).toBe('valid');
+  });
+
+  it('takes a rejection for "nobody knows", and passes it on', async () => {
+    const recorder = createRecorder();
+    const reset = new Error('connection reset');
+    const adapter = recorder.adapter({ ...memoryAdapter(), tryAcquire: () => Promise.reject(reset) });
+    await expect(adapter.tryAcquire(attempt('A'))).rejects.toBe(reset);
+    expect(recorder.events.at(-1)).toMatchObject({ kind: 'info', why: 'Error: connection reset' });
+  });
+
+  it('adds no method that the adapter does not have', () => {
+    const adapter = createRecorder().adapter(memoryAdapter({ fairness: 'none' }));
+    expect(adapter.enqueue).toBeUndefined();
+    expect(adapter.whenFree).toBeTypeOf('function');
+    expect(adapter.name).toBe('memory');
+  });
+
+  it('H1: shows how an adapter gave one key to two', async () => {
+    const store = memoryStore();
+    const recorder = createRecorder();
+    const [a, b] = [memoryAdapter({ store }), memoryAdapter({ store })].map((right) => recorder.adapter(broken(right)));
+    await a!.tryAcquire(attempt('first'));
+    await b!.tryAcquire(attempt('second'));
+    await b!.release({ key: 'k', owner: 'second' });
+    await a!.release({ key: 'k', owner: 'first' });
+    const { verdict, violations, history } = checkHistory(recorder.events);
+    expect(verdict).toBe('invalid');
+    expect(violations).toMatchObject([{ rule: 'exclusion', holds: [{ id: 'first' }, { id: 'second' }] }]);
+    const text = renderText(history, violations[0]!);
+    expect(text).toMatch(/"k" had two holders for [\d.]+ ms: first/);
+    expect(text).toMatch(/> \|.*#.*\| second token \d+/);
+    expect(text).toMatch(/release invoke/);
+    const html = renderHtml(history, violations);
+    expect(html).toContain('1 violation');
+    expect(html).toContain('class="both"');
+    expect(html).not.toMatch(/<script|https?:\/\//);
+  });
+});
+
+describe('the recorder of locks', () => {
+  it('notes acquire, renewal, release and re-entry, and stays out of the way', async () => {
+    const recorder = createRecorder();
+    const locks = recorder.locks(createLocks(memoryAdapter()));
+    const result = await locks.using('k', async (outer) => {
+      await outer.renew(10_000);
+      await using inner = await locks.acquire('k');
+      expect(inner.fencingToken).toBe(outer.fencingToken);
+      expect(inner.owner.id).toBe(outer.owner.id);
+      inner.assertHeld();
+      expect(await locks.createOwner().run(() => locks.tryAcquire('k'))).toBeUndefined();
+      return 'result';
+    });
+    expect(result).toBe('result');
+    await expect(locks.using('k', () => Promise.reject(new Error('of the body')))).rejects.toThrow('of the body');
+    await expect(locks.acquire('k', { ttlMs: -1 })).rejects.toThrow(/ttl/i);
+    await locks.close();
+    expect(kinds(recorder.events)).toEqual([
+      ...['acquire invoke', 'acquire ok', 'renew invoke', 'renew ok', 'acquire invoke', 'acquire ok'],
+      ...['acquire invoke', 'acquire fail', 'release invoke', 'release ok', 'release invoke', 'release ok'],
+      ...['acquire invoke', 'acquire ok', 'release invoke', 'release ok', 'acquire invoke', 'acquire fail'],
+    ]);
+    expect(checkHistory(recorder.events, { strict: true }).verdict).toBe('valid');
+  });
+
+  it('H45: a hold lasts until its loss, and no longer than its last deadline', async () => {
+    const store = memoryStore();
+    const recorder = createRecorder();
+    const locks = recorder.locks(createLocks(memoryAdapter({ store })));
+    const lock = await locks.acquire('k', { ttlMs: 400, autoRenew: false });
+    await until('the loss', () => lock.signal.aborted);
+    expect(await lock.release()).toBe('lost');
+    const next = await locks.acquire('k');
+    await next.release();
+    await locks.close();
+    const { verdict, history } = checkHistory(recorder.events);
+    expect(verdict).toBe('valid');
+    const [first, second] = history.holds;
+    expect(first!.end - first!.invokedAt).toBeLessThan(400);
+    expect(first!.end).toBeLessThan(second!.start);
+  });
+
+  it('H1: shows two holders that lock-core was made to believe in', async () => {
+    const store = memoryStore();
+    const recorder = createRecorder();
+    const all = [0, 1].map(() => recorder.locks(createLocks(broken(memoryAdapter({ store })))));
+    const held = await Promise.all(all.map((locks) => locks.acquire('k')));
+    await Promise.all(held.map((lock) => lock.release()));
+    await Promise.all(all.map((locks) => locks.close()));
+    expect(checkHistory(recorder.events).violations).toMatchObject([{ rule: 'exclusion', key: 'k' }]);
+  });
+
+  it('finds nothing wrong with many tasks over several clients', async () => {
+    const store = memoryStore();
+    const recorder = createRecorder();
+    const all = [0, 1, 2].map(() =>
+      recorder.locks(createLocks(recorder.adapter(memoryAdapter({ store, fairness: 'none' })))),
+    );
+    const task = async (n: number) => {
+      for (let turn = 0; turn < 10; turn++) {
+        await all[n % 3]!.using(`key ${(n + turn) % 3}`, () => new Promise((resolve) => setImmediate(resolve)));
+      }
+    };
+    await Promise.all(Array.from({ length: 12 }, (_, n) => task(n)));
+    await Promise.all(all.map((locks) => locks.close()));
+    // Two histories in one: what the applications saw, and what the backend did.
+    const seen = checkHistory(recorder.events.filter(({ hold }) => hold.startsWith(`${process.pid}/`)));
+    const done = checkHistory(recorder.events.filter(({ hold }) => !hold.startsWith(`${process.pid}/`)));
+    expect(seen.violations).toEqual([]);
+    expect(done.violations).toEqual([]);
+    expect(seen.history.holds.length).toBe(120);
+    expect(done.history.holds.length).toBeGreaterThan(3);
+  });
+});
+
+describe('writes to a fenced resource', () => {
+  it('H48: a stale one that was accepted is found, one that was refused is right', async () => {
+    const recorder = createRecorder();
+    await recorder.write('row', 2n, async () => true);
+    await recorder.write('row', 1n, async () => false);
+    await expect(recorder.write('row', 1n, () => Promise.reject(new Error('cut')))).rejects.toThrow('cut');
+    expect(checkHistory(recorder.events).verdict).toBe('valid');
+    await recorder.write('row', 1n, async () => true);
+    expect(checkHistory(recorder.events).violations).toMatchObject([{ rule: 'stale-write', key: 'row' }]);
+  });
+});
+
+describe('JSONL', () => {
+  it('H48: of two processes, one of them killed while it holds, is one history', { timeout: 60_000 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-history-'));
+    try {
+      const files = ['a', 'b'].map((name) => join(folder, `${name}.jsonl`));
+      const child = fork(new URL('./support/recorded-holder.ts', import.meta.url), [files[0]!], {
+        execArgv: ['--import', 'tsx'],
+      });
+      await once(child, 'message');
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      const recorder = createRecorder({ file: files[1]!, process: 'parent' });
+      await recorder.adapter(memoryAdapter()).tryAcquire(attempt('of the parent'));
+      recorder.close();
+      recorder.close();
+      expect(existsSync(files[0]!)).toBe(true);
+      const events = readHistoryFiles(...files);
+      expect(new Set(events.map(({ process }) => process))).toEqual(new Set(['child', 'parent']));
+      expect(readFileSync(files[1]!, 'utf8')).toBe(recorder.events.map((event) => `${formatEvent(event)}\n`).join(''));
+      expect(events.filter((event) => event.process === 'parent')).toEqual(recorder.events.map(withoutUndefined));
+      // One clock: the child asked before it died, the parent after. Both hold "k" in stores of their own: found.
+      expect(checkHistory(events).violations).toMatchObject([
+        { rule: 'exclusion', holds: [{ id: 'of the child' }, { id: 'of the parent' }] },
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('leaves out a line that was cut off, and names one that is no event', () => {
+    const line = JSON.stringify({ t: 1, process: 'a', op: '1', f: 'acquire', kind: 'invoke', key: 'k', hold: 'h' });
+    expect(parseHistory(`${line}\n${line.slice(0, 20)}`)).toHaveLength(1);
+    expect(() => parseHistory(`${line}\n{}\n`)).toThrow(/Line 2 .* "op" is missing/);
+  });
+});
+
+/** As JSON leaves it. */
+const withoutUndefined = (event: HistoryEvent) =>
+  Object.fromEntries(Object.entries(event).filter(([, value]) => value !== undefined));
