@@ -13,6 +13,8 @@ export interface CheckOptions extends ExclusionOptions {
   readonly strict?: boolean | undefined;
   /** Also: grants follow the order of confirmed places in the queue. Default false. For histories of adapters, and small ones. */
   readonly fifo?: boolean | undefined;
+  /** The budget of each search, as in `checkLinearizable`; more decides larger histories, and takes longer. Default 1,000,000. */
+  readonly maxNodes?: number | undefined;
 }
 
 export interface HistoryReport {
@@ -40,7 +42,7 @@ export function checkHistory(events: readonly HistoryEvent[], options: CheckOpti
     // Where two hold at once, the order of tokens means nothing.
     if (unfair.has(key)) continue;
     if (isAmbiguous(holds))
-      searchFences(holds, (window, found) => judge(key, 'its fencing tokens rise', window, found));
+      searchFences(holds, options.maxNodes, (window, found) => judge(key, 'its fencing tokens rise', window, found));
     else violations.push(...checkFences(holds));
   }
 
@@ -50,10 +52,16 @@ export function checkHistory(events: readonly HistoryEvent[], options: CheckOpti
     const holds = of(history.holds);
     const refusals = options.strict ? of(history.refusals) : [];
     const operations = [...operationsOf(holds), ...refusalsOf({ refusals, unanswered: of(history.unanswered) })];
-    if (options.strict) judge(key, 'each refusal met a holder', holds, checkLinearizable(reentrant(), operations));
+    if (options.strict)
+      judge(key, 'each refusal met a holder', holds, checkLinearizable(reentrant(), operations, options.maxNodes));
     if (options.fifo) {
       const places = placesOf({ places: of(history.places) });
-      judge(key, 'grants follow the queue', holds, checkLinearizable(fifo(), [...operations, ...places]));
+      judge(
+        key,
+        'grants follow the queue',
+        holds,
+        checkLinearizable(fifo(), [...operations, ...places], options.maxNodes),
+      );
     }
   }
   const verdict = violations.length > 0 ? 'invalid' : undecided.size > 0 ? 'unknown' : 'valid';
@@ -63,11 +71,12 @@ export function checkHistory(events: readonly HistoryEvent[], options: CheckOpti
 /** Window by window; the highest token goes along. Stops at the first window that is not valid. */
 function searchFences(
   holds: readonly Hold[],
+  maxNodes: number | undefined,
   judge: (window: readonly Hold[], found: Linearization) => Linearization['verdict'],
 ): void {
   let highest = 0n;
   for (const window of split(holds)) {
-    if (judge(window, checkLinearizable(reentrantFenced(highest), operationsOf(window))) !== 'valid') return;
+    if (judge(window, checkLinearizable(reentrantFenced(highest), operationsOf(window), maxNodes)) !== 'valid') return;
     for (const { lastFence } of window) if (lastFence !== undefined && lastFence > highest) highest = lastFence;
   }
 }
