@@ -53,17 +53,23 @@ export const closingCases: readonly Case[] = [
     title: 'close fails the waiting with LOCK_CLOSED and leaves no place in a queue',
     hazards: [42],
     async run(context) {
-      const [one, two, three] = [await context.locks(), await context.locks(), await context.client()];
-      const key = context.key();
-      const lock = await one.acquire(key);
-      const waits = Array.from({ length: 3 }, () =>
-        context.begin(assert.rejects(two.acquire(key), { code: 'LOCK_CLOSED' })),
-      );
-      await context.sleep(context.timing.pollMs);
-      await context.soon('close settles', two.close());
-      await context.soon('the waiting fails', Promise.all(waits), context.timing.graceMs);
-      assert.equal(await lock.release(), 'released');
-      await context.assertFree(three, key, 'its waiters were closed, and its holder released it');
+      const [one, three] = [await context.locks(), await context.client()];
+      const { pollMs, graceMs } = context.timing;
+      // From before the places are taken to when they stand.
+      const rounds = [0, pollMs / 2, 2 * pollMs].map(async (afterMs) => {
+        const two = await context.locks();
+        const key = context.key();
+        const lock = await one.acquire(key);
+        const waits = Array.from({ length: 3 }, () =>
+          context.begin(assert.rejects(two.acquire(key), { code: 'LOCK_CLOSED' })),
+        );
+        await context.sleep(afterMs);
+        await context.soon('close settles', two.close());
+        await context.soon('the waiting fails', Promise.all(waits), graceMs);
+        assert.equal(await lock.release(), 'released');
+        await context.assertFree(three, key, 'its waiters were closed, and its holder released it');
+      });
+      await Promise.all(rounds);
     },
   },
   {
