@@ -14,7 +14,8 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', ...args], {
     cwd: folder,
     detached: true,
-    env: { ...process.env, ...env },
+    // Of the two the test alone says whether there are colours.
+    env: { ...process.env, NO_COLOR: undefined, FORCE_COLOR: undefined, ...env },
   });
   const output = { text: '', errors: '' };
   child.stdout.on('data', (chunk) => {

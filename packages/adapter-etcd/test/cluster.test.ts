@@ -72,7 +72,9 @@ describe('three members', () => {
     await Promise.all([second!.kill(), third!.kill()]);
     const killedAt = performance.now();
     await lost;
-    expect(performance.now() - killedAt).toBeLessThan(3_000);
+    // A leader without its followers answers keep-alives until it notices, which takes an election time-out; no key can be
+    // deleted without a quorum, and the next leader begins every lease anew.
+    expect(performance.now() - killedAt).toBeLessThan(3_000 + 2_000);
     await expect(locks.acquire(name)).rejects.toMatchObject({ code: 'LOCK_BACKEND' });
     await Promise.all([second!.restart(), third!.restart()]);
     const next = await createLocks(adapterOf([first!, second!, third!]), { backendTimeoutMs: 20_000 }).acquire(name);

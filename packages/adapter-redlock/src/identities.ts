@@ -21,7 +21,7 @@ export function createIdentities(clients: readonly RedisClientBinding[]): Identi
     if (other !== undefined && other !== i) {
       duplicate ??= new LockError(
         'LOCK_INVALID_ARGUMENT',
-        `Redlock nodes ${other + 1} and ${i + 1} are the same Redis server (run_id ${runId}), so one server would have two ` +
+        `Redlock nodes ${Math.min(i, other) + 1} and ${Math.max(i, other) + 1} are the same Redis server (run_id ${runId}), so one server would have two ` +
           'votes. Give each node a server of its own; two databases of one server are one server.',
       );
       throw duplicate;

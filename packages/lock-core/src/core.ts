@@ -50,6 +50,8 @@ export interface Watchdog {
 /** Frees what a call without an answer may have taken, or may still take. */
 export interface Reaper {
   add(request: AcquireRequest): void;
+  /** Counts a clean-up that somebody else does, and that does not reject. */
+  await(cleaning: Promise<void>): void;
   /** Resolves when nothing is left to clean up. */
   drained(): Promise<void>;
   /** Gives up on the rest. */

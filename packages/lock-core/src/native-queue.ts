@@ -92,11 +92,11 @@ export function createNativeQueue(core: Core): NativeQueue {
     const reason = new Error('the caller no longer waits');
     withdrawal.abort(reason);
     const reap = (): void => core.reaper.add(request);
-    bounded(scheduler, now(), attemptTimeout(settings, request.ttlMs), () => grant, reap).then(
-      reap,
-      (error: unknown) => {
+    const withdrawn = bounded(scheduler, now(), attemptTimeout(settings, request.ttlMs), () => grant, reap);
+    core.reaper.await(
+      withdrawn.then(reap, (error: unknown) => {
         if (error !== reason) reap();
-      },
+      }),
     );
   }
 

@@ -28,7 +28,7 @@ interface Case extends TimedEntry {
  * sent can hold the lock any longer. No orphan stays behind (H11, H12, H27, H64, H80).
  */
 export function createReaper(core: Core): Reaper {
-  const open = new Set<Case>();
+  const open = new Set<Case | Promise<void>>();
   let onDrained: (() => void)[] = [];
   let over = false;
   const { adapter, scheduler, settings } = core;
@@ -36,8 +36,12 @@ export function createReaper(core: Core): Reaper {
 
   function close(item: Case, outcome: string): void {
     scheduler.clear(item);
-    open.delete(item);
     tell(item.request, outcome);
+    done(item);
+  }
+
+  function done(item: Case | Promise<void>): void {
+    open.delete(item);
     if (open.size > 0) return;
     for (const resolve of onDrained) resolve();
     onDrained = [];
@@ -110,13 +114,17 @@ export function createReaper(core: Core): Reaper {
       tell(request, 'begun');
       ask(item);
     },
+    await(cleaning) {
+      open.add(cleaning);
+      void cleaning.then(() => done(cleaning));
+    },
     async drained() {
       if (open.size === 0) return;
       await new Promise<void>((resolve) => onDrained.push(resolve));
     },
     close() {
       over = true;
-      for (const item of open) close(item, 'given-up');
+      for (const item of open) if ('request' in item) close(item, 'given-up');
     },
   };
 }

@@ -40,4 +40,26 @@ describe('the queue of the backend', () => {
     expect(waiting.state).toBe('rejected');
     expect(await adapter.backend.inspect?.('k')).toBe(undefined);
   });
+
+  it('H42: close waits until the places of its waiters are given up', async () => {
+    const { clock, adapter, locks, other } = twoClients({}, 'fifo');
+    await other.acquire('k');
+    let withdrawn = false;
+    adapter.enqueue = (_attempt, signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => {
+          clock.setTimeout(() => {
+            withdrawn = true;
+            reject(signal.reason);
+          }, 200);
+        });
+      });
+    void locks.acquire('k').catch(() => {});
+    await clock.advance(10);
+    const closing = follow(locks.close());
+    await clock.advance(150);
+    expect(closing.state).toBe('pending');
+    await clock.advance(100);
+    expect([withdrawn, closing.state]).toEqual([true, 'resolved']);
+  });
 });
