@@ -14,6 +14,11 @@ const bad: Record<string, { rule: Violation['rule']; message: RegExp; options?: 
     overlapMs: 4,
   },
   'bad-told-of-its-loss-too-late': { rule: 'exclusion', message: /until it was told of its loss/, overlapMs: 50 },
+  'bad-granted-before-a-lease-that-was-still-there': {
+    rule: 'exclusion',
+    message: /for 38\.000 ms: A .* until it called release/,
+    overlapMs: 38,
+  },
   'bad-released-by-the-loser': {
     rule: 'exclusion',
     message: /B .* until it called release, C/,

@@ -63,7 +63,6 @@ export function recordLocks(notes: Notes, locks: Locks): Locks {
     let releasing: Promise<'released' | 'lost'> | undefined;
     const release = async (): Promise<'released' | 'lost'> => {
       const op = { ...hold, op: notes.nextId(), f: 'release' } as const;
-      entry.look();
       unwatch(entry);
       lock.signal.removeEventListener('abort', onLost);
       notes.note({ ...op, kind: 'invoke', deadline });

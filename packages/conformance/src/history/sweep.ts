@@ -22,7 +22,7 @@ export interface ExclusionOptions {
 /**
  * Exclusion, exactly, in O(n log n): a history of a lock with leases is linearizable if and only if the cores of different owners
  * are disjoint. Any linearization contains the cores, and to acquire at the return and to release at the call makes just them. Cores
- * are closed intervals that may touch. Gives one violation for each hold that began in another owner's; [] when there is none.
+ * are closed intervals that may touch. Gives the first violation of each key and most of the later ones; [] when there is none.
  */
 export function checkExclusion(holds: readonly Hold[], options: ExclusionOptions = {}): Violation[] {
   const toleratedMs = 2 * (options.skewMs ?? 0);
@@ -30,18 +30,14 @@ export function checkExclusion(holds: readonly Hold[], options: ExclusionOptions
   for (const ofKey of groupBy(holds, ({ key }) => key).values()) {
     // By their ends, so that a hold of no length stands before one that begins with it.
     const inOrder = ofKey.toSorted((a, b) => a.start - b.start || a.end - b.end);
+    // As long as cores are disjoint, whoever ends last is the only one that the next can meet.
     let last: Hold | undefined;
-    let lastOfOthers: Hold | undefined;
     for (const hold of inOrder) {
-      const rival = last?.owner === hold.owner ? lastOfOthers : last;
-      if (rival && rival.end > hold.start) {
-        const overlapMs = Math.min(rival.end, hold.end) - hold.start;
-        if (toleratedMs === 0 || overlapMs > toleratedMs) violations.push(twoHolders(rival, hold, overlapMs));
+      if (last && last.owner !== hold.owner && last.end > hold.start) {
+        const overlapMs = Math.min(last.end, hold.end) - hold.start;
+        if (toleratedMs === 0 || overlapMs > toleratedMs) violations.push(twoHolders(last, hold, overlapMs));
       }
-      if (!last || hold.end > last.end) {
-        if (last && last.owner !== hold.owner) lastOfOthers = last;
-        last = hold;
-      } else if (hold.owner !== last.owner && (!lastOfOthers || hold.end > lastOfOthers.end)) lastOfOthers = hold;
+      if (!last || hold.end > last.end) last = hold;
     }
   }
   return violations;

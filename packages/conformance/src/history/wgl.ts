@@ -41,36 +41,32 @@ export function checkLinearizable<State, Op>(
 ): Linearization {
   const head = entriesOf(operations);
   const seen = new Set<string>();
-  const stack: { entry: Entry; choice: number; state: State; done: bigint }[] = [];
+  const stack: { entry: Entry; state: State; done: bigint }[] = [];
   let longest: number[] = [];
   let state = model.initial;
   let done = 0n;
   let entry = head.next;
-  let choice = 0;
   for (let nodes = 0; head.next !== undefined; nodes++) {
     if (nodes >= maxNodes) return { verdict: 'unknown', order: longest };
     if (entry?.end) {
       const states = model.step(state, operations[entry.index]!.op);
       const after = done | (1n << BigInt(entry.index));
-      while (choice < states.length && !remember(seen, `${after.toString(36)} ${model.keyOf(states[choice]!)}`))
-        choice++;
-      if (choice === states.length) entry = entry.next;
+      const fresh = states.findIndex((next) => remember(seen, `${after.toString(36)} ${model.keyOf(next)}`));
+      if (fresh === -1) entry = entry.next;
       else {
-        stack.push({ entry, choice, state, done });
-        state = states[choice]!;
+        stack.push({ entry, state, done });
+        state = states[fresh]!;
         done = after;
         lift(entry);
         entry = head.next;
       }
-      choice = 0;
     } else {
-      // This call has returned, and nothing that may come first has worked: take the last one back.
-      if (stack.length > longest.length) longest = stack.map(({ entry: { index } }) => index);
+      // This call has returned, and nothing that may come first has worked: take the last one back, and try what else it may lead to.
+      if (stack.length > longest.length) longest = stack.map((step) => step.entry.index);
       const undone = stack.pop();
       if (undone === undefined) return { verdict: 'invalid', order: longest };
       unlift(undone.entry);
       ({ entry, state, done } = undone);
-      choice = undone.choice + 1;
     }
   }
   return { verdict: 'valid', order: stack.map((step) => step.entry.index) };
