@@ -1,6 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type CheckOptions, checkHistory, readHistoryFiles, type Violation } from '../src/history/index.ts';
+import {
+  type CheckOptions,
+  checkHistory,
+  readHistoryFiles,
+  renderHtml,
+  renderText,
+  type Violation,
+} from '../src/history/index.ts';
 
 const folder = new URL('./histories/', import.meta.url);
 const check = (name: string, options?: CheckOptions) =>
@@ -60,6 +67,32 @@ describe('histories whose verdict is known', () => {
 
   it('are all of them judged', () => {
     expect(files.filter((file) => file.startsWith('bad-'))).toEqual(Object.keys(bad).sort());
+  });
+});
+
+describe('the timeline', () => {
+  it('shows the moments around a violation, however long the leases', () => {
+    const { history, violations } = check('bad-granted-before-the-deadline');
+    const text = renderText(history, violations[0]!);
+    expect(text).toMatch(/^> \|=+#{8,}\s*\| A token 1$/m);
+    expect(text).toMatch(/^> \|\s*\.+#{8,}=+\| B token 2$/m);
+    expect(text).toMatch(/10\.000 +process A +fence 1 +write ok \(token 1\)/);
+  });
+
+  it('is drawn for every violation, as text and as a page', () => {
+    for (const [name, { options }] of Object.entries(bad)) {
+      const { history, violations } = check(name, options);
+      for (const violation of violations) expect(renderText(history, violation)).toContain(violation.message);
+      const page = renderHtml(history, violations);
+      expect(page).not.toMatch(/NaN|Infinity|undefined/);
+      expect(page.match(/<section>/g)?.length).toBe(violations.length);
+    }
+  });
+
+  it('takes names for text, never for markup', () => {
+    const { history, violations } = check('bad-token-given-twice');
+    const page = renderHtml(history, [{ ...violations[0]!, message: '<script>alert("x")</script>' }]);
+    expect(page).toContain('&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;');
   });
 });
 

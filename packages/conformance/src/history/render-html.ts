@@ -22,7 +22,9 @@ function section(history: History, violation: Violation): string {
   const { from, to, rows, events } = timelineOf(history, violation);
   const at = (t: number) => ((Math.min(Math.max(t, from), to) - from) / (to - from)) * 100;
   const bar = (kind: string, start: number, end: number) =>
-    `<i class="${kind}" style="left:${at(start).toFixed(3)}%;width:${(at(end) - at(start)).toFixed(3)}%"></i>`;
+    end < from || start > to
+      ? ''
+      : `<i class="${kind}" style="left:${at(start).toFixed(3)}%;width:${(at(end) - at(start)).toFixed(3)}%"></i>`;
   const lines = rows.map(({ hold, offender }) => {
     const { id, process, fence, invokedAt, start, end, doneAt } = hold;
     const bars = [

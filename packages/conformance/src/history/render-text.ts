@@ -4,13 +4,15 @@ import { describeEvent, timelineOf } from './timeline.ts';
 
 const WIDTH = 64;
 
-/** A violation and the moments around it as text, for a terminal or a test's message. Times in ms from the first moment shown. */
+/** A violation and the moments around it as text, for a terminal or a test's message. Times in ms from the first moment drawn. */
 export function renderText(history: History, violation: Violation): string {
   const { from, to, rows, events } = timelineOf(history, violation);
   const column = (t: number) => Math.round(((Math.min(Math.max(t, from), to) - from) / (to - from)) * (WIDTH - 1));
   const bars = rows.map(({ hold, offender }) => {
     const cells = Array.from({ length: WIDTH }, () => ' ');
-    const draw = (mark: string, start: number, end: number) => cells.fill(mark, column(start), column(end) + 1);
+    const draw = (mark: string, start: number, end: number) => {
+      if (end >= from && start <= to) cells.fill(mark, column(start), column(end) + 1);
+    };
     draw('.', hold.invokedAt, Number.isFinite(hold.doneAt) ? hold.doneAt : hold.end);
     draw('=', hold.start, hold.end);
     if (offender && violation.overlapMs !== undefined) draw('#', violation.from, violation.to);

@@ -21,6 +21,8 @@ export interface Timeline {
 
 const MOST_ROWS = 6;
 const MOST_EVENTS = 24;
+/** How many times its length is shown before and after a violation. */
+const SURROUNDINGS = 2;
 
 /** The holds nearest to a violation, the offenders first of all, and what was called and answered around it. */
 export function timelineOf(history: History, violation: Violation): Timeline {
@@ -43,14 +45,23 @@ export function timelineOf(history: History, violation: Violation): Timeline {
     .slice(0, MOST_EVENTS)
     .toSorted((a, b) => a.t - b.t);
 
+  // Leases are long and overlaps short: show the surroundings of the violation, not the whole of its holds.
   const moments = [
-    ...rows.filter(({ offender }) => offender).flatMap(({ hold }) => [hold.invokedAt, hold.start, hold.end]),
+    ...rows.flatMap(({ hold }) => [hold.invokedAt, hold.start, hold.end]),
     ...events.map(({ t }) => t),
     violation.from,
     violation.to,
   ].filter(Number.isFinite);
-  const from = Math.min(...moments);
-  return { from, to: Math.max(...moments, from + 0.001), rows, events };
+  const last = moments.reduce((a, b) => Math.max(a, b));
+  const until = Math.min(violation.to, last);
+  const marginMs = Math.max(1, SURROUNDINGS * (until - violation.from));
+  const from = Math.max(
+    moments.reduce((a, b) => Math.min(a, b)),
+    violation.from - marginMs,
+  );
+  const to = Math.max(Math.min(last, until + marginMs), from + 0.001);
+  const inView = rows.filter(({ hold }) => hold.end >= from && hold.invokedAt <= to);
+  return { from, to, rows: inView, events };
 }
 
 /** An event in words, its time counted from `from`. */
