@@ -21,6 +21,11 @@ const bad: Record<string, { rule: Violation['rule']; message: RegExp; options?: 
     overlapMs: 4,
   },
   'bad-told-of-its-loss-too-late': { rule: 'exclusion', message: /until it was told of its loss/, overlapMs: 50 },
+  'bad-granted-before-a-late-renewal-could-end': {
+    rule: 'exclusion',
+    message: /for 10\.000 ms: A .* until its deadline/,
+    overlapMs: 10,
+  },
   'bad-granted-before-a-lease-that-was-still-there': {
     rule: 'exclusion',
     message: /for 38\.000 ms: A .* until it called release/,

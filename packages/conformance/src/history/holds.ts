@@ -151,6 +151,7 @@ function deadlineOf(story: readonly HistoryEvent[]): number | undefined {
   const invokedAt = new Map<string, number>();
   const doubtful = new Map<string, { ttlMs: number; until: number }>();
   let confirmed: number | undefined;
+  let confirmedAt = Number.NEGATIVE_INFINITY;
   for (const { t, f, kind, op, deadline } of story) {
     if (kind === 'invoke') invokedAt.set(op, t);
     if (deadline === undefined) continue;
@@ -158,11 +159,13 @@ function deadlineOf(story: readonly HistoryEvent[]): number | undefined {
       doubtful.set(op, { ttlMs: deadline - t, until: deadline });
       continue;
     }
-    confirmed = deadline;
+    const sentAt = invokedAt.get(op) ?? t;
+    // Of two that were on their way together, either may have come last.
+    const crossed = confirmed !== undefined && sentAt < confirmedAt;
+    confirmed = crossed ? Math.min(confirmed!, deadline) : deadline;
+    confirmedAt = t;
+    if (f === 'hold') continue;
     doubtful.delete(op);
-    // Still there when it was released: then nothing had shortened it.
-    if (f === 'release') doubtful.clear();
-    const sentAt = invokedAt.get(op) ?? Number.NEGATIVE_INFINITY;
     for (const doubt of doubtful.values()) doubt.until = Math.max(doubt.until, sentAt + doubt.ttlMs);
   }
   if (confirmed === undefined) return undefined;
