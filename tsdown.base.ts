@@ -9,7 +9,7 @@ export function libraryBuild(entry: string[] = ['src/index.ts'], more: UserConfi
     target: 'node20.19',
     dts: true,
     sourcemap: true,
-    clean: false,
+    clean: true,
     fixedExtension: false,
     loader: { '.lua': 'text' },
     logLevel: 'warn',

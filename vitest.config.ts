@@ -12,6 +12,8 @@ export default defineConfig({
   plugins: [luaText],
   test: {
     include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
+    // Many tests wait for real leases to end: only what is slower than that is worth a line.
+    slowTestThreshold: 20_000,
     testTimeout: 30_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
