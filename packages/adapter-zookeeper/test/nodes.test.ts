@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createLocks } from '@holdfast/lock-core';
@@ -53,13 +54,20 @@ describe('what stays behind', () => {
     await using locks = createLocks(zookeeperAdapter({ servers: at }));
     let stop = false;
     const removing = (async () => {
-      while (!stop) await raw.remove('/locks/parent').catch(() => {});
+      while (!stop) {
+        await raw.remove('/locks/parent').catch(() => {});
+        // Without a pause it would remove every parent before a child can be made.
+        await sleep(2);
+      }
     })();
-    for (let i = 0; i < 30; i++) {
-      await Promise.all([locks.using('parent', () => {}), locks.using('parent', () => {})]);
+    try {
+      for (let i = 0; i < 30; i++) {
+        await Promise.all([locks.using('parent', () => {}), locks.using('parent', () => {})]);
+      }
+    } finally {
+      stop = true;
+      await removing;
     }
-    stop = true;
-    await removing;
   });
 
   it.each([

@@ -43,7 +43,7 @@ async function play(chosen: readonly Scenario[], stage: { locks: Locks; other: L
   const stages = chosen.map(({ title }) => ({ ...stage, key: `table: ${title}` }));
   const held = await Promise.all(chosen.map((scenario, i) => scenario.before?.(stages[i]!)));
   down();
-  return Promise.all(chosen.map((scenario, i) => scenario.then(stages[i]!, held[i])));
+  return Promise.all(chosen.map((scenario, i) => scenario.run(stages[i]!, held[i])));
 }
 
 describe('H88: the same scenarios have the same outcomes on every backend', () => {
@@ -59,7 +59,9 @@ describe('H88: the same scenarios have the same outcomes on every backend', () =
           rows.get(up[i]!.title)?.set(name, outcome);
         }
         if (servers.length === 0) return;
-        const freeze = () => servers.forEach((server) => server.freeze());
+        const freeze = () => {
+          for (const server of servers) server.freeze();
+        };
         for (const [i, outcome] of (await play(down, { locks, other }, freeze)).entries()) {
           rows.get(down[i]!.title)?.set(name, outcome);
         }
