@@ -1,4 +1,4 @@
-import type { Capabilities, LockAdapter, LocksOptions } from '@holdfast/lock-core';
+import type { Capabilities, LockAdapter, Locks, LocksOptions } from '@holdfast/lock-core';
 
 /** How an adapter is brought to the suite. */
 export interface Harness {
@@ -25,6 +25,8 @@ export interface Harness {
   readonly knownFailing?: Readonly<Record<string, string>> | undefined;
   /** Passed to every `createLocks` of the suite. */
   readonly locksOptions?: LocksOptions | undefined;
+  /** Makes the `Locks` of every case; default `createLocks` of lock-core. To check what you have wrapped around it. */
+  createLocks?(adapter: LockAdapter, options: LocksOptions): Locks;
 }
 
 /** Names and versions of what was tested; what is left out is not reported. */

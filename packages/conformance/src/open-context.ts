@@ -60,7 +60,7 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
 
     async locks(options, adapter) {
       const over = adapter ?? (await context.client());
-      const locks = createLocks(over, {
+      const locks = (harness.createLocks ?? createLocks)(over, {
         ttlMs: timing.longTtlMs,
         waitMs: 4 * boundMs,
         ...harness.locksOptions,

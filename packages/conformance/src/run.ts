@@ -5,6 +5,7 @@ import type { Harness } from './harness.ts';
 import type { Outcome, Report } from './report.ts';
 import { startCases } from './start-cases.ts';
 import { messageOf, openSuite } from './suite.ts';
+import { noteUnhandled } from './unhandled.ts';
 
 export interface RunOptions {
   /** Which cases to run; default all. */
@@ -15,9 +16,7 @@ export interface RunOptions {
 
 /** Runs the cases against a backend; never rejects for a failing case. @throws TypeError for an incomplete harness. */
 export async function runConformance(harness: Harness, options: RunOptions = {}): Promise<Report> {
-  const unhandled: string[] = [];
-  const onUnhandled = (error: unknown) => void unhandled.push(messageOf(error));
-  process.on('unhandledRejection', onUnhandled);
+  const unhandled = noteUnhandled();
   try {
     const startedAt = performance.now();
     const suite = await openSuite(harness);
@@ -42,10 +41,10 @@ export async function runConformance(harness: Harness, options: RunOptions = {})
       counts,
       complete: chosen.length === cases.length,
       ms: performance.now() - startedAt,
-      unhandled,
-      ok: unhandled.length === 0 && counts['unexpected-pass'] === 0 && !failed,
+      unhandled: unhandled.errors.map(messageOf),
+      ok: unhandled.errors.length === 0 && counts['unexpected-pass'] === 0 && !failed,
     };
   } finally {
-    process.off('unhandledRejection', onUnhandled);
+    unhandled.stop();
   }
 }

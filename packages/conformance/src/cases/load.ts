@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
+import { noteUnhandled } from '../unhandled.ts';
 
 /** Many at once. */
 export const loadCases: readonly Case[] = [
@@ -54,9 +55,7 @@ export const loadCases: readonly Case[] = [
       'nothing is rejected without a listener: time-outs, aborts, losses, forced releases and a close with waiters',
     hazards: [53],
     async run(context) {
-      const unhandled: unknown[] = [];
-      const note = (error: unknown) => void unhandled.push(error);
-      process.on('unhandledRejection', note);
+      const unhandled = noteUnhandled();
       try {
         const [one, two] = [await context.locks(), await context.locks()];
         const key = context.key();
@@ -79,9 +78,9 @@ export const loadCases: readonly Case[] = [
         await Promise.all([one.close(), two.close(), closing]);
         // Rejections are reported a turn after they happen.
         await context.sleep(context.timing.pollMs);
-        assert.deepEqual(unhandled, [], 'Promises were rejected with nobody listening');
+        assert.deepEqual(unhandled.errors, [], 'Promises were rejected with nobody listening');
       } finally {
-        process.off('unhandledRejection', note);
+        unhandled.stop();
       }
     },
   },
