@@ -2,9 +2,9 @@ import manifest from '../package.json' with { type: 'json' };
 import type { Case } from './case.ts';
 import { cases } from './cases/index.ts';
 import type { Harness } from './harness.ts';
-import type { Outcome, Report } from './report.ts';
+import type { CaseResult, Outcome, Report } from './report.ts';
 import { startCases } from './start-cases.ts';
-import { messageOf, openSuite } from './suite.ts';
+import { messageOf, openSuite, type Suite } from './suite.ts';
 import { noteUnhandled } from './unhandled.ts';
 
 export interface RunOptions {
@@ -12,6 +12,10 @@ export interface RunOptions {
   readonly filter?: ((testCase: Case) => boolean) | undefined;
   /** How many cases run side by side, so that the suite pays few TTLs; default 24. */
   readonly concurrency?: number | undefined;
+  /** Told of each result at once, for a display of progress; `of` is how many there will be. */
+  readonly onResult?: ((result: CaseResult, of: number) => void) | undefined;
+  /** Aborted: cases that have not begun are skipped, those that run are ended as ever. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Runs the cases against a backend; never rejects for a failing case. @throws TypeError for an incomplete harness. */
@@ -21,7 +25,7 @@ export async function runConformance(harness: Harness, options: RunOptions = {})
     const startedAt = performance.now();
     const suite = await openSuite(harness);
     const chosen = cases.filter(options.filter ?? (() => true));
-    const started = startCases(suite, chosen, options.concurrency);
+    const started = startCases(observed(suite, chosen.length, options), chosen, options.concurrency);
     const results = await Promise.all(chosen.map((testCase) => started.get(testCase)!));
     // Rejections are reported a turn after they happen.
     await new Promise((resolve) => setImmediate(resolve));
@@ -39,7 +43,7 @@ export async function runConformance(harness: Harness, options: RunOptions = {})
       seed: harness.seed,
       results,
       counts,
-      complete: chosen.length === cases.length,
+      complete: chosen.length === cases.length && !options.signal?.aborted,
       ms: performance.now() - startedAt,
       unhandled: unhandled.errors.map(messageOf),
       ok: unhandled.errors.length === 0 && counts['unexpected-pass'] === 0 && !failed,
@@ -47,4 +51,21 @@ export async function runConformance(harness: Harness, options: RunOptions = {})
   } finally {
     unhandled.stop();
   }
+}
+
+/** The suite, with each result told, and without those cases that begin after the end was asked for. */
+function observed(suite: Suite, of: number, { signal, onResult }: RunOptions): Suite {
+  return {
+    ...suite,
+    async run(testCase) {
+      const result = signal?.aborted ? notBegun(testCase) : await suite.run(testCase);
+      onResult?.(result, of);
+      return result;
+    },
+  };
+}
+
+function notBegun({ id, level, rule, title }: Case): CaseResult {
+  const reason = 'the run was ended before its turn';
+  return { id, level, rule, title, outcome: 'skip', reason, ms: 0, measures: {} };
 }
