@@ -1,0 +1,30 @@
+/**
+ * The exit codes of every command, in one place. Our own lie where programs seldom have theirs (`sysexits.h` and above), so that
+ * `holdfast run` can hand on those of its command.
+ */
+export const exitCodes = {
+  /** Done; the answer is yes. */
+  ok: 0,
+  /** The answer is no: the key is free, a danger was found, the adapter does not conform. */
+  no: 1,
+  /** A mistake on the command line or in the lock URL. */
+  usage: 64,
+  /** The key holds data that is no lock. */
+  foreignKey: 65,
+  /** The backend does not answer, or refuses access. */
+  unavailable: 69,
+  /** A bug of ours. */
+  internal: 70,
+  /** `holdfast run`: another one has the lock (with `--try`, or past `--wait`). */
+  busy: 75,
+  /** A package is not installed, or the backend cannot do what was asked. */
+  unsupported: 78,
+  /** `holdfast run`: the lock was lost while the command ran, and the command was stopped. */
+  lost: 79,
+  /** `holdfast run`: the command cannot be executed. */
+  notExecutable: 126,
+  /** `holdfast run`: there is no such command. */
+  notFound: 127,
+  /** A signal ended it: this plus the number of the signal, 130 for Ctrl-C. */
+  signal: 128,
+} as const;

@@ -1,0 +1,76 @@
+import { styleText } from 'node:util';
+import { secretForms } from '../secrets.ts';
+
+// `stdout` is for answers, `stderr` for all else. No other file of the command line writes.
+const { stdout, stderr } = process;
+
+/** One line of the answer. */
+export function print(line = ''): void {
+  stdout.write(`${line}\n`);
+}
+
+/** The answer as JSON on one line; a `bigint` becomes a string of digits, since tokens can exceed what a double holds. */
+export function printJson(value: unknown): void {
+  print(toJson(value));
+}
+
+/** One line about what goes on, on stderr: it does not disturb whoever reads the answer. */
+export function note(line: string): void {
+  stderr.write(`${clean(line)}\n`);
+}
+
+/** The same as JSON. */
+export function noteJson(value: unknown): void {
+  note(toJson(value));
+}
+
+/** Text of a library, which ends its lines itself. */
+export function writeText(text: string, to: 'stdout' | 'stderr'): void {
+  if (to === 'stdout') stdout.write(text);
+  else stderr.write(clean(text));
+}
+
+/** Whether a person looks at the answer; then screens may be redrawn. */
+export function isTerminal(): boolean {
+  return stdout.isTTY === true;
+}
+
+type Format = Parameters<typeof styleText>[0];
+
+/** Coloured where stdout is a terminal that shows colours and NO_COLOR is not set. */
+export function styled(format: Format, text: string): string {
+  return styleText(format, text, { stream: stdout });
+}
+
+/** The same for stderr. */
+export function styledNote(format: Format, text: string): string {
+  return styleText(format, text, { stream: stderr });
+}
+
+/** A key or an owner as it may be shown: what is no visible character cannot move the cursor, nor turn the line round. */
+export function shown(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => {
+    const code = character.codePointAt(0)!;
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
+  });
+}
+
+/** A reader that has enough (`holdfast list | head`) is no failure. */
+export function endQuietlyOnClosedPipe(): void {
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit();
+    throw error;
+  });
+}
+
+/** A message without any password that stands in an argument or in LOCK_URL, whoever quotes it. */
+function clean(text: string): string {
+  return [...process.argv.slice(2), process.env.LOCK_URL ?? '']
+    .flatMap((source) => secretForms(/:\/\/[^:@/]*:(.*)@/s.exec(source)?.[1]))
+    .sort((a, b) => b.length - a.length)
+    .reduce((left, secret) => left.replaceAll(secret, '***'), text);
+}
+
+function toJson(value: unknown): string {
+  return JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? part.toString() : part));
+}
