@@ -28,6 +28,7 @@ const servers: { ports: readonly number[]; start(): Promise<Started> }[] = [
   },
   { ports: [2181], start: async () => portsOf([await testbed.startZookeeper()]) },
   { ports: [2379], start: async () => portsOf([await testbed.startEtcd()]) },
+  { ports: [5432], start: async () => portsOf([await testbed.startPostgres()]) },
 ];
 
 function portsOf(started: readonly (Stoppable & { port: number })[]): Started {

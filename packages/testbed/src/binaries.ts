@@ -22,9 +22,15 @@ interface Recipe {
   readonly advice: string;
 }
 
-export type BinaryName = 'redis' | 'etcd' | 'zookeeper' | 'java';
+export type BinaryName = 'redis' | 'etcd' | 'zookeeper' | 'java' | 'postgres';
 
 const zookeeperJars = ['zookeeper', 'zookeeper-jute', 'slf4j-api', 'slf4j-simple', 'metrics-core', 'snappy-java'];
+
+// What the server and initdb link that a minimal system may lack.
+const postgresLibraries = [
+  ...['libpq5', 'libxml2', 'libsasl2-2', 'libgssapi-krb5-2', 'libkrb5-3', 'libk5crypto3', 'libkrb5support0'],
+  ...['libcom-err2', 'libkeyutils1'],
+];
 
 const recipes: Record<BinaryName, Recipe> = {
   redis: {
@@ -75,10 +81,28 @@ const recipes: Record<BinaryName, Recipe> = {
     },
     advice: 'apt install default-jre-headless | brew install openjdk',
   },
+  postgres: {
+    title: 'postgres',
+    variable: 'HOLDFAST_POSTGRES',
+    // Debian keeps the server off the PATH, in a folder per version.
+    onSystem: () => onPath('postgres') ?? newestPostgres('/usr/lib/postgresql'),
+    // Debian 12 and 13, Ubuntu 24.04 and 22.04.
+    packages: [
+      ['15', 'libicu72', 'libldap-2.5-0', 'libssl3'],
+      ['17', 'libicu76', 'libldap2', 'libssl3t64'],
+      ['16', 'libicu74', 'libldap2', 'libssl3t64'],
+      ['14', 'libicu70', 'libldap-2.5-0', 'libssl3'],
+    ].map(([version, ...libraries]) => [`postgresql-${version}`, ...libraries, ...postgresLibraries]),
+    inBundle: (root) => {
+      const path = newestPostgres(join(root, 'usr/lib/postgresql'));
+      return path === undefined ? undefined : program(path, { LD_LIBRARY_PATH: libraryFolder(root) });
+    },
+    advice: 'apt install postgresql | brew install postgresql',
+  },
 };
 
 /** All programs that the testbed can start, in the order in which they are fetched. */
-export const binaryNames: readonly BinaryName[] = ['redis', 'etcd', 'zookeeper', 'java'];
+export const binaryNames: readonly BinaryName[] = ['redis', 'etcd', 'zookeeper', 'java', 'postgres'];
 
 /** A program that is there already: by its environment variable, on the system, or downloaded before. */
 export function presentBinary(name: BinaryName, cache?: string): Binary | undefined {
@@ -141,10 +165,21 @@ function jarsIn(folder: string): string | undefined {
   return jars.every((jar) => existsSync(jar)) ? jars.join(delimiter) : undefined;
 }
 
+function newestPostgres(versions: string): string | undefined {
+  const names = existsSync(versions) ? readdirSync(versions).sort((a, b) => Number(b) - Number(a)) : [];
+  return names.map((name) => join(versions, name, 'bin/postgres')).find(isProgram);
+}
+
 function libraryFolder(root: string): string {
-  const libraries = join(root, 'usr/lib');
-  const folders = existsSync(libraries) ? readdirSync(libraries).filter((name) => name.includes('-linux-')) : [];
-  return folders.map((name) => join(libraries, name)).join(delimiter);
+  return ['usr/lib', 'lib']
+    .map((folder) => join(root, folder))
+    .filter((libraries) => existsSync(libraries))
+    .flatMap((libraries) =>
+      readdirSync(libraries)
+        .filter((name) => name.includes('-linux-'))
+        .map((name) => join(libraries, name)),
+    )
+    .join(delimiter);
 }
 
 function firstLine(error: unknown): string {

@@ -11,7 +11,7 @@ const janitor = `
 trap '' HUP INT TERM
 while read -r line; do :; done
 mv "$1" "$1.dead" || exit 0
-for file in "$1.dead"/*/pid; do
+for file in "$1.dead"/*/pid*; do
   [ -s "$file" ] && kill -KILL "$(cat "$file")"
 done
 tries=0

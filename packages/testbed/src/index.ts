@@ -1,5 +1,6 @@
 export { type FaultProxy, faultProxy } from '@holdfast/conformance/faults';
 export { type EtcdCluster, type EtcdServer, startEtcd, startEtcdCluster } from './etcd.ts';
+export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.ts';
 export { type RedisGroup, type RedisOptions, type RedisServer, startRedis, startRedisNodes } from './redis.ts';
 export { startRedisCluster } from './redis-cluster.ts';
 export { type RedisSentinel, startRedisSentinel } from './redis-sentinel.ts';

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { childrenOf, isRunning } from './children.ts';
 import { launcher } from './folders.ts';
+import { until } from './polling.ts';
 import { localhost } from './ports.ts';
 
 /** A real server of this machine, owned by this process. `await using` stops it. */
@@ -36,6 +38,10 @@ export interface ServerPlan {
   readonly folder: string;
   readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The user to run as, for a server that refuses root; default ours. The folder must be his. */
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined;
+  /** The server is a family of processes: freeze, thaw and kill must reach its children too. */
+  readonly forks?: boolean;
   /** Writes what the server wants to find; runs before the first start and after a wipe. */
   readonly prepare?: () => Promise<void>;
   /** True once the server with this pid answers; false, a rejection or no answer within `timeoutMs`: not yet. */
@@ -62,6 +68,7 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
       cwd: folder,
       detached: true, // Ctrl-C in a terminal must not stop servers under running tests
       env: { ...process.env, ...plan.env },
+      ...plan.user,
       stdio: ['ignore', output, output],
     });
     closeSync(output);
@@ -101,13 +108,46 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
 
   const kill = async (): Promise<void> => {
     child?.ref(); // the process must not end while it waits for this
+    const family = child && plan.forks ? stopFamily(child) : [];
     child?.kill('SIGKILL');
+    signalAll(family, 'SIGKILL');
     await exited;
+    // What they share with their parent is free only when all are gone.
+    await until(`${name} has children that do not end`, async () => !family.some(isRunning));
+    forget(family);
   };
 
-  const send = (what: 'SIGSTOP' | 'SIGCONT'): void => {
+  /** Stops the parent first, so that no child is missed; answers the children. */
+  const stopFamily = (parent: ChildProcess): number[] => {
+    parent.kill('SIGSTOP');
+    const family = childrenOf(lastPid);
+    // A stopped child does not notice that its parent is gone: the janitor must know it.
+    for (const pid of family) writeFileSync(join(folder, `pid-${pid}`), String(pid));
+    signalAll(family, 'SIGSTOP');
+    return family;
+  };
+
+  const forget = (family: readonly number[]): void => {
+    for (const pid of family) rmSync(join(folder, `pid-${pid}`), { force: true });
+  };
+
+  const running = (what: string): ChildProcess => {
     if (!child) throw new Error(`${name} on port ${port} is not running: restart() it before ${what}`);
-    child.kill(what);
+    return child;
+  };
+
+  const freeze = (): void => {
+    const parent = running('SIGSTOP');
+    if (plan.forks) stopFamily(parent);
+    else parent.kill('SIGSTOP');
+  };
+
+  const thaw = (): void => {
+    const parent = running('SIGCONT');
+    const family = plan.forks ? childrenOf(lastPid) : [];
+    signalAll(family, 'SIGCONT');
+    parent.kill('SIGCONT');
+    forget(family);
   };
 
   const prepare = async (): Promise<void> => {
@@ -132,8 +172,8 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
     get logs() {
       return logs();
     },
-    freeze: () => send('SIGSTOP'),
-    thaw: () => send('SIGCONT'),
+    freeze,
+    thaw,
     kill,
     async restart({ empty = false } = {}) {
       if (stopped) throw new Error(`${name} on port ${port} was stopped and its folder removed: start a new one`);
@@ -155,6 +195,16 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // it has ended by itself
+    }
   }
 }
 

@@ -15,7 +15,8 @@ describe('a process that ends without stopping its servers leaves none behind, n
       const script = fileURLToPath(new URL('start-and-wait.ts', import.meta.url));
       const child = fork(script, { execArgv: ['--import', 'tsx'], stdio: 'ignore' });
       const [{ pids, folder }] = (await once(child, 'message')) as [{ pids: number[]; folder: string }];
-      expect(pids.map(isRunning)).toEqual([true, true, true]);
+      expect(pids.length).toBeGreaterThan(4); // a PostgreSQL server is several processes
+      expect(pids.filter((pid) => !isRunning(pid))).toEqual([]);
       if (how === 'exit' || how === 'throw') child.send(how);
       else child.kill(how);
       await eventually('the servers are gone', () => !pids.some(isRunning));

@@ -1,18 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { expect } from 'vitest';
 import type { RedisServer } from '../src/index.ts';
 
-/** Whether a process runs; one that has ended and only waits to be collected does not. */
-export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-  const stat = `/proc/${pid}/stat`;
-  return !existsSync(stat) || !/\) Z /.test(readFileSync(stat, 'utf8'));
-}
+export { isRunning } from '../src/children.ts';
 
 /** The temporary folder of a Redis server. */
 export async function folderOf(server: RedisServer): Promise<string> {
