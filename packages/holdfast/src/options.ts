@@ -66,7 +66,8 @@ function readValue(value: string, kind: OptionKind, what: string): unknown {
   return kind === 'localRun' ? { count: Number(value) } : Number(value);
 }
 
-function readDuration(value: string, what: string): number {
+/** A duration such as `10s` in ms; `what` begins the error. @throws LockError LOCK_INVALID_ARGUMENT */
+export function readDuration(value: string, what: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(value) ?? [];
   const ms = Number(number) * (unitMs[unit ?? ''] ?? Number.NaN);
   // 0.3 s is 300 ms, whatever binary fractions make of it.

@@ -35,6 +35,16 @@ export function isTerminal(): boolean {
   return stdout.isTTY === true;
 }
 
+let drawn = 0;
+
+/** Lines in the place of those drawn before, cut at the width of the terminal so that they can be found again. */
+export function redraw(lines: readonly string[]): void {
+  const up = drawn === 0 ? '' : `\x1b[${drawn}A`;
+  // Without wrapping a line is a line, whatever width its characters have.
+  stdout.write(`\x1b[?7l${up}\x1b[J${lines.join('\n')}\n\x1b[?7h`);
+  drawn = lines.length;
+}
+
 type Format = Parameters<typeof styleText>[0];
 
 /** Coloured where stdout is a terminal that shows colours and NO_COLOR is not set. */

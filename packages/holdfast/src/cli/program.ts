@@ -4,9 +4,18 @@ import { writeText } from './output.ts';
 
 /** Every command, by its name. One is loaded when it is called, so that `holdfast run` starts without the others. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import('./commands/run.ts')).runCommand(),
   inspect: async () => (await import('./commands/inspect.ts')).inspectCommand(),
+  watch: async () => (await import('./commands/watch.ts')).watchCommand(),
+  release: async () => (await import('./commands/release.ts')).releaseCommand(),
+  completion: async () => (await import('./commands/completion.ts')).completionCommand(),
   // conformance: async () => (await import('./commands/conformance.ts')).conformanceCommand(),
 };
+
+/** The whole command line. */
+export function buildWholeProgram(): Promise<Command> {
+  return buildProgram([]);
+}
 
 /** The command line with the command that `args` name, or with all of them, for help and completion. */
 export async function buildProgram(args: readonly string[]): Promise<Command> {

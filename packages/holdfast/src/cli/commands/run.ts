@@ -1,0 +1,100 @@
+import type { AcquireOptions, Lock, Locks } from '@holdfast/lock-core';
+import { Command, Option } from 'commander';
+import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
+import { durationOption } from '../durations.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { createEvents, type Events } from '../run/events.ts';
+import { runUnderLock } from '../run/run-under-lock.ts';
+import { Interrupted, interruptible } from '../run/signals.ts';
+
+interface Options extends BackendOptions {
+  readonly ttl?: number;
+  readonly wait?: number;
+  readonly try?: true;
+  readonly minHold: number;
+  readonly maxHold?: number;
+  readonly onLost: 'kill' | 'warn';
+  readonly grace: number;
+}
+
+const examples = `
+Examples:
+  A cron job on three machines, of which one runs it; the others exit with 75 at once:
+    LOCK_URL=redis://db:6379
+    0 3 * * *  holdfast run nightly-report --try --min-hold 5m -- /usr/local/bin/report
+
+  Wait for the lock, at most 10 s:
+    holdfast run deploy --wait 10s -- ./deploy.sh production
+
+  Let the database refuse a writer that woke up too late:
+    holdfast run import -- sh -c 'psql -v fence="$HOLDFAST_FENCING_TOKEN" -f import.sql'
+
+Exit codes: those of the command; 75 busy, 79 lock lost, 69 no backend, 64 wrong usage, 126 and 127 as a shell.
+`;
+
+/** `holdfast run <key> -- <command>`: runs a command while a lock is held. */
+export function runCommand(): Command {
+  const command = new Command('run')
+    .summary('Run a command while a lock is held.')
+    .description(
+      'Run a command while a lock is held, on all machines at most one at a time.\n' +
+        'It finds the fencing token in HOLDFAST_FENCING_TOKEN and the key in HOLDFAST_KEY.',
+    )
+    .usage('[options] <key> -- <command> [args...]')
+    .argument('<key>', 'the lock')
+    .argument('<command>', 'what to run')
+    .argument('[args...]', 'its arguments')
+    .addOption(durationOption('ttl', 'the lease: what a crash of this machine costs the others (default: 30s)'))
+    .addOption(durationOption('wait', 'how long to wait for a busy lock (default: for ever)').conflicts('try'))
+    .addOption(new Option('--try', 'do not wait: exit with 75 when it is busy'))
+    .addOption(
+      durationOption(
+        'min-hold',
+        'keep the lock at least so long, more than clocks differ: a job that runs by the clock runs once',
+      ).default(0, 'not'),
+    )
+    .addOption(durationOption('max-hold', 'the lock is lost after this, so that a hung command cannot block for ever'))
+    .addOption(
+      new Option('--on-lost <what>', 'when the lock is lost: stop the command, or only say so')
+        .choices(['kill', 'warn'])
+        .default('kill'),
+    )
+    .addOption(durationOption('grace', 'from SIGTERM to SIGKILL when the lock is lost').default(5_000, '5s'))
+    .addHelpText('after', examples);
+  return withBackend(command).action(run);
+}
+
+async function run(key: string, file: string, args: string[], options: Options): Promise<void> {
+  const events = createEvents(key, options.json === true);
+  await using locks = await openBackend(options);
+  try {
+    const lock = await interruptible((signal) => acquire(locks, key, options, events, signal));
+    if (lock === undefined) {
+      events.progress('busy', `${key} is busy`);
+      process.exitCode = exitCodes.busy;
+      return;
+    }
+    events.progress('held', `${key} is held`, { fencingToken: lock.fencingToken });
+    const { onLost, grace: graceMs, minHold: minHoldMs } = options;
+    process.exitCode = await runUnderLock(lock, [file, ...args], { onLost, graceMs, minHoldMs }, events);
+    await lock.release();
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    process.exitCode = error.exitCode;
+  }
+}
+
+async function acquire(
+  locks: Locks,
+  key: string,
+  options: Options,
+  events: Events,
+  signal: AbortSignal,
+): Promise<Lock | undefined> {
+  // What is undefined is as the lock URL says.
+  const terms: AcquireOptions = { ttlMs: options.ttl, maxHoldMs: options.maxHold, waitMs: options.wait, signal };
+  const first = await locks.tryAcquire(key, terms);
+  if (first !== undefined || options.try) return first;
+  events.progress('waiting', `${key} is busy, waiting`);
+  return locks.acquire(key, terms);
+}

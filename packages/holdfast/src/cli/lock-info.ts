@@ -1,0 +1,44 @@
+import type { LockInfo } from '@holdfast/lock-core';
+import { shownDuration } from './durations.ts';
+import { shown, styled } from './output.ts';
+
+/** A lock as JSON has it: tokens are digits in a string, since they exceed what a double holds exactly. */
+export interface LockJson {
+  readonly key: string;
+  readonly held: boolean;
+  readonly owner?: string;
+  readonly fencingToken?: string | undefined;
+  readonly remainingMs?: number | undefined;
+  readonly waiters?: number | undefined;
+}
+
+/** The state of a key as JSON has it. */
+export function lockJson(key: string, info: LockInfo | undefined): LockJson {
+  if (info === undefined) return { key, held: false };
+  const { owner, fencingToken, remainingMs, waiters } = info;
+  return {
+    key,
+    held: true,
+    owner,
+    fencingToken: fencingToken?.toString(),
+    remainingMs: remainingMs === undefined ? undefined : Math.round(remainingMs),
+    waiters,
+  };
+}
+
+/** The state of a key as lines for a person. What a backend does not know is left out. */
+export function lockLines(key: string, info: LockInfo | undefined): string[] {
+  const name = styled('bold', shown(key));
+  if (info === undefined) return [`${name} is ${styled('green', 'free')}`];
+  const { owner, fencingToken, remainingMs, waiters } = info;
+  const lines = [`${name} is ${styled('yellow', 'held')}`, row('owner', shown(owner))];
+  if (fencingToken !== undefined) lines.push(row('fencing token', String(fencingToken)));
+  if (remainingMs !== undefined) lines.push(row('lease', `${shownDuration(remainingMs)} left, unless it is renewed`));
+  else lines.push(row('lease', 'as long as the session of its holder'));
+  if (waiters !== undefined) lines.push(row('waiting', String(waiters)));
+  return lines;
+}
+
+function row(name: string, value: string): string {
+  return `  ${styled('dim', name.padEnd(14))} ${value}`;
+}

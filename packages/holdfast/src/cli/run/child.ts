@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { isatty } from 'node:tty';
+import { exitCodes } from '../exit-codes.ts';
+
+/** The command that runs under the lock. */
+export interface Child {
+  /** Where signals to it go: its process group (below 0), or itself. `undefined` when it did not start. */
+  readonly target: number | undefined;
+  /** Sends a signal; harmless when it has ended. */
+  signal(name: NodeJS.Signals): void;
+  /** How it ended. Never rejects. */
+  readonly ended: Promise<ChildEnd>;
+}
+
+/** How a command ended. */
+export interface ChildEnd {
+  /** As a shell would say it: 128 + n for signal n, 127 when there is no such command, 126 when it cannot be executed. */
+  readonly exitCode: number;
+  /** Why it did not start. */
+  readonly problem?: string;
+}
+
+/** What is passed on. SIGUSR1 would start Node's debugger if nobody listened; SIGSTOP and SIGKILL cannot be heard. */
+const forwarded: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
+
+/** What a terminal itself sends to all in its foreground when a key is pressed. */
+const fromKeyboard: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT']);
+
+/**
+ * Starts a command with our stdin, stdout and stderr, and passes signals on to it.
+ *
+ * Without a terminal (cron, systemd, CI) it gets a process group of its own, so that whatever it starts is stopped with it. At a
+ * terminal it stays in ours, since it could not read the keyboard otherwise. Ctrl-C then reaches it directly; passed on as
+ * well, it would count twice, which many programs take as "at once, without tidying up".
+ */
+export function startChild(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Child {
+  const atTerminal = [0, 1, 2].some((fd) => isatty(fd));
+  const child = spawn(command, args, { stdio: 'inherit', env, detached: !atTerminal });
+  const { pid } = child;
+  const target = pid === undefined || atTerminal ? pid : -pid;
+  const signal = (name: NodeJS.Signals): void => {
+    if (target !== undefined) send(target, name);
+  };
+  const pass = (name: NodeJS.Signals): void => {
+    if (!atTerminal || !fromKeyboard.has(name)) signal(name);
+  };
+  for (const name of forwarded) process.on(name, pass);
+  const ended = new Promise<ChildEnd>((resolve) => {
+    child.once('error', (error: NodeJS.ErrnoException) => resolve(notStarted(command, error)));
+    child.once('exit', (code, name) => resolve({ exitCode: code ?? exitCodes.signal + constants.signals[name!] }));
+  }).finally(() => {
+    for (const name of forwarded) process.off(name, pass);
+  });
+  return { target, signal, ended };
+}
+
+function send(target: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(target, name);
+  } catch (error) {
+    // It has ended by itself.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function notStarted(command: string, error: NodeJS.ErrnoException): ChildEnd {
+  if (error.code === 'ENOENT') return { exitCode: exitCodes.notFound, problem: `there is no command ${command}` };
+  return { exitCode: exitCodes.notExecutable, problem: `${command} cannot be executed (${error.code})` };
+}

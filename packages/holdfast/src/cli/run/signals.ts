@@ -1,0 +1,26 @@
+import { constants } from 'node:os';
+import { exitCodes } from '../exit-codes.ts';
+
+const ending: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+
+/** Why something was given up: a signal that asks us to end. */
+export class Interrupted extends Error {
+  readonly exitCode: number;
+
+  constructor(name: NodeJS.Signals) {
+    super(`ended by ${name}`);
+    this.exitCode = exitCodes.signal + constants.signals[name];
+  }
+}
+
+/** Runs something that a signal to end aborts, with `Interrupted` as the reason. */
+export async function interruptible<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const abort = new AbortController();
+  const listener = (name: NodeJS.Signals): void => abort.abort(new Interrupted(name));
+  for (const name of ending) process.on(name, listener);
+  try {
+    return await run(abort.signal);
+  } finally {
+    for (const name of ending) process.off(name, listener);
+  }
+}
