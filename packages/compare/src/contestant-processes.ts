@@ -9,6 +9,7 @@ const patienceMs = 120_000;
 
 /** A contestant in a process of its own, so that it has its own event loop, heap and compiled code. */
 export interface ContestantProcess extends AsyncDisposable {
+  readonly pid: number;
   ask<C extends keyof Calls>(call: C, argument: Parameters<Calls[C]>[0]): Promise<ReturnType<Calls[C]>>;
 }
 
@@ -71,7 +72,7 @@ export async function startContestant(spec: ContestantSpec): Promise<ContestantP
     await exited;
     throw error;
   }
-  return { ask, [Symbol.asyncDispose]: dispose };
+  return { pid: child.pid ?? 0, ask, [Symbol.asyncDispose]: dispose };
 }
 
 /** Starts one process for each name; when one fails to start, none is left. */

@@ -1,6 +1,7 @@
 import { startRedis } from '@holdfast/testbed';
 import { startContestants } from '../contestant-processes.ts';
 import type { ContestantSpec, RedisClientName } from '../contestants/contestant.ts';
+import { pin } from '../pin.ts';
 import { redisCounters, redisVersion } from '../servers.ts';
 import type { Suite } from '../suite.ts';
 import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
@@ -27,6 +28,8 @@ export const uncontended: Suite = {
     }
     progress('starting');
     await using contestants = await startContestants(specs);
+    const pinned = pin(server.pid, 'server');
+    for (const { pid } of contestants.values()) pin(pid, 'client');
     const rounds = await cycleRounds(contestants, effort, progress, {
       rounds: 31,
       sliceMs: 120,
@@ -34,7 +37,7 @@ export const uncontended: Suite = {
       serverCpuSeconds: async () => (await redisCounters(server)).cpuSeconds,
     });
     return {
-      server: await redisVersion(server),
+      server: `${await redisVersion(server)}, ${pinned ? 'on one core, the client on another' : 'not bound to a core'}`,
       tables: [
         cycleTable(
           rounds,

@@ -5,6 +5,9 @@ import type { IoredisClient, IoredisCluster } from './ioredis-client.ts';
 
 const name = 'ioredis';
 
+// A write to the socket costs about as much as making this many commands.
+const groupSize = 8;
+
 // In these states ioredis queues a command to send it later; a lazy client ("wait") connects for its first command.
 const queueing: ReadonlySet<string> = new Set(['connecting', 'connect', 'reconnecting', 'close', 'disconnecting']);
 
@@ -31,7 +34,7 @@ export function ioredisBinding(
 ): RedisClientBinding {
   const lost = dropsOf(client);
   const whenReady = readyGate(client, name);
-  const gather = isCluster(client) ? () => {} : oneWritePerTurn(client);
+  const gather = isCluster(client) ? () => {} : writesInGroups(client);
   return {
     name,
     cluster: isCluster(client),
@@ -60,9 +63,10 @@ export function ioredisBinding(
 
 /**
  * Has the socket send the commands of one turn of the event loop together, where ioredis makes a system call of each. The
- * first of a turn goes out at once, so a command alone is not delayed.
+ * first of a turn goes out at once, so a command alone is not delayed; then some at a time, so that the server works on
+ * them while the next are made.
  */
-function oneWritePerTurn(client: IoredisClient): () => void {
+function writesInGroups(client: IoredisClient): () => void {
   let calls = 0;
   let corked: IoredisClient['stream'];
   const endOfTurn = (): void => {
@@ -73,9 +77,11 @@ function oneWritePerTurn(client: IoredisClient): () => void {
   return () => {
     calls += 1;
     if (calls === 1) process.nextTick(endOfTurn);
-    if (calls !== 2) return;
-    corked = client.stream;
-    corked?.cork();
+    else if (calls % groupSize === 2) {
+      corked?.uncork();
+      corked = client.stream;
+      corked?.cork();
+    }
   };
 }
 

@@ -1,6 +1,7 @@
 import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../binding.ts';
 import { readyGate } from '../ready.ts';
 import { hashSlot } from '../slot.ts';
+import { inGroups } from './in-groups.ts';
 import type { AnyNodeRedis, NodeRedisClient, NodeRedisCluster, NodeRedisSentinel } from './node-redis-client.ts';
 
 const name = 'node-redis';
@@ -37,7 +38,7 @@ function clientBinding(client: NodeRedisClient, close: () => Promise<void>): Red
       return client.isReady || !client.isOpen;
     },
     whenReady: readyGate(client, name, 'ready'),
-    call: (command, args) => client.sendCommand([command, ...args], noTimeout),
+    call: inGroups((command, args) => client.sendCommand([command, ...args], noTimeout)),
     waitReplicas: async (_key, replicas, timeoutMs) =>
       Number(await client.sendCommand(['wait', String(replicas), String(timeoutMs)])),
     openSubscriber: (events) => subscriber(client, events),

@@ -24,22 +24,23 @@ end
 if not fence then
   block = '0 0'
 elseif not block then
-  local time = call('TIME')
-  local count = ARGV[3] + 0
-  local first = time[1] * 1000000 + time[2]
-  block = string.format('%.0f %d', first + count - 1, count)
+  -- Joining strings costs a fifth of formatting a number, and this is nearly all of what fencing costs.
+  local time, tokens = call('TIME'), ARGV[3]
+  local last = time[1] .. string.sub('00000' .. time[2], -6)
+  if tokens ~= '1' then last = string.format('%.0f', last + tokens - 1) end
+  block = last .. ' ' .. tokens
   -- The clock is nearly always ahead of the last token, so write first and read what was there.
   local before = pcall('SET', fence, block, 'KEEPTTL', 'GET')
   if before then
-    local last = type(before) == 'string' and tonumber(string.sub(before, 1, 16))
-    if not (last and last + count < 9007199254740992) then
+    local previous = type(before) == 'string' and tonumber(string.sub(before, 1, 16))
+    if not (previous and previous + tokens < 9007199254740992) then
       -- A token that cannot be trusted to rise is refused, and everything is left as it was (H62).
       if type(before) == 'string' then call('SET', fence, before, 'KEEPTTL') end
       if fresh then call('DEL', lock) end
       return 'fence'
     end
-    if last >= first then
-      block = string.format('%.0f %d', last + count, count)
+    if previous > last - tokens then
+      block = string.format('%.0f %d', previous + tokens, tokens)
       call('SET', fence, block, 'PX', fenceTtl)
     end
   end

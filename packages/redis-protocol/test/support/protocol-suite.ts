@@ -30,6 +30,20 @@ export function protocolSuite(kits: readonly ClientKit[]): void {
       expect(await server.command('EXISTS', `lock:${request.key}`)).toBe(0);
     });
 
+    it('commands of one turn reach the server in the order of the calls, however many there are', async () => {
+      const binding = client.binding();
+      const list = newName('order');
+      const calls = Array.from({ length: 1_000 }, (_, i) => String(i));
+      // Some more from within the replies: they wait behind those that were there before.
+      const replies = calls.map((call, i) => {
+        const sent = binding.call('rpush', [list, call], list);
+        return i % 10 === 0 ? sent.then(() => binding.call('rpush', [`${list}-later`, call], list)) : sent;
+      });
+      await Promise.all(replies);
+      expect(await server.command('LRANGE', list, '0', '-1')).toEqual(calls);
+      expect(await server.command('LRANGE', `${list}-later`, '0', '-1')).toEqual(calls.filter((_, i) => i % 10 === 0));
+    });
+
     it('excludes, and is excluded by, a program that uses SET NX', async () => {
       const adapter = client.adapter();
       const key = newName();
