@@ -7,4 +7,5 @@ export default libraryBuild([
   'src/mocha.ts',
   'src/faults/index.ts',
   'src/history/index.ts',
+  'src/processes/child.ts',
 ]);

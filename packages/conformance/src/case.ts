@@ -1,5 +1,6 @@
 import type { Capabilities } from '@holdfast/lock-core';
 import type { Context } from './context.ts';
+import type { Hooks } from './harness.ts';
 
 /** A flag that a case may depend on; where one value has a case, the other one has its inverse. */
 export type Gate = Partial<Omit<Capabilities, 'ttl'>>;
@@ -13,7 +14,11 @@ export type Need =
   | 'forceRelease'
   /** A hold can be made to end without a release: by its TTL, or by the hook `revoke`. */
   | 'lapse'
-  | 'revoke';
+  /** Connections can be broken: the harness says where the servers are. */
+  | 'servers'
+  /** Another process can make a client. */
+  | 'process'
+  | keyof Hooks;
 
 /** One checkable rule of the contract. */
 export interface Case {
@@ -30,7 +35,7 @@ export interface Case {
   readonly requires?: Gate;
   /** The case is skipped, visibly, where one of these is missing. */
   readonly needs?: readonly Need[];
-  /** The case looks at the whole process, so nothing else may run beside it. */
+  /** The case looks at the whole process, or disturbs the whole backend, so nothing else may run beside it. */
   readonly alone?: boolean;
   run(context: Context): Promise<void>;
 }

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { AcquireAttempt, Granted, HoldRef, LockAdapter, Locks, LocksOptions } from '@holdfast/lock-core';
+import type { FaultProxies } from './faults/proxies.ts';
 import type { Harness, Timing } from './harness.ts';
+import type { Register } from './processes/register.ts';
+import type { LockProcess } from './start-process.ts';
 
 /** A hold that a case took from an adapter directly. */
 export interface RawHold extends HoldRef {
@@ -9,8 +12,22 @@ export interface RawHold extends HoldRef {
   readonly sentAt: number;
 }
 
+/** What a case does to the world around a client. Each needs the part of the harness that makes it possible. */
+export interface Outside {
+  /** A new client, warmed up, with fault proxies of its own between it and the servers. They are healed after the case. */
+  proxied(): Promise<{ readonly adapter: LockAdapter; readonly faults: FaultProxies }>;
+  /** lock-core over such a client, with the defaults of `locks`. */
+  proxiedLocks(options?: LocksOptions): Promise<{ readonly locks: Locks; readonly faults: FaultProxies }>;
+  /** Another process with a client of its own, connected. It is killed after the case. */
+  process(): Promise<LockProcess>;
+  /** A resource that looks at fencing tokens; the processes of the case write to it. */
+  readonly register: Register;
+  /** Stops the servers until the function that it resolves to is called, or the case is over. */
+  freeze(): Promise<() => Promise<void>>;
+}
+
 /** What a case works with. Everything made here is closed after the case, also when it failed. */
-export interface Context {
+export interface Context extends Outside {
   readonly harness: Harness;
   readonly timing: Timing;
   /** How long something that must happen may take: a lease, what the backend adds to it, and grace. */
@@ -38,6 +55,8 @@ export interface Context {
    * `notBefore`, or not within the bound.
    */
   takeOver(adapter: LockAdapter, key: string, notBefore: number): Promise<RawHold>;
+  /** Whether somebody holds the key, asked without disturbing him. */
+  isHeld(adapter: LockAdapter, key: string): Promise<boolean>;
   /** Lets a hold end without a release; the key stays free. */
   lapse(adapter: LockAdapter, key: string): Promise<void>;
   /**

@@ -1,4 +1,5 @@
 import type { Capabilities, LockAdapter, Locks, LocksOptions } from '@holdfast/lock-core';
+import type { ProxyTarget } from './faults/types.ts';
 
 /** How an adapter is brought to the suite. */
 export interface Harness {
@@ -7,8 +8,15 @@ export interface Harness {
   /**
    * Makes a client of the backend. Called at least twice per case: the clients share the backend and nothing else. The suite
    * calls `close` on each; where the adapter's client is the caller's, let `close` end that client too.
+   *
+   * @param at where to connect to instead of the servers, one address for each of them: there the suite has put a proxy that
+   * breaks connections. Only passed where `servers` is given.
    */
-  adapter(): Promise<LockAdapter>;
+  adapter(at?: readonly ProxyTarget[]): Promise<LockAdapter>;
+  /** Where the servers of the backend listen. Without it the cases with broken connections are skipped. */
+  servers?(): readonly ProxyTarget[];
+  /** How another process makes a client. Without it the cases with several processes are skipped. */
+  process?(): ProcessClient;
   /** What the adapter is expected to declare, every flag of it. */
   readonly capabilities: Capabilities;
   /** To slow a case down for a slow backend; the defaults are derived from the capabilities. */
@@ -36,10 +44,31 @@ export interface Versions {
   readonly server?: string | undefined;
 }
 
-/** What only the author of the harness can do to the backend. All optional; the cases that need one are skipped without it. */
+/** A module by which a process that the suite starts makes a client of the same backend. */
+export interface ProcessClient {
+  /** Its URL, e.g. `new URL('./open-adapter.js', import.meta.url)`. It exports `openAdapter(options)`, which gives an adapter or the promise of one. */
+  readonly module: URL | string;
+  /** What `openAdapter` is called with: addresses and the like, as JSON. */
+  readonly options?: unknown;
+  /** Arguments of Node for the process, e.g. `['--import', 'tsx']` for a module in TypeScript; default those of this process. */
+  readonly execArgv?: readonly string[] | undefined;
+}
+
+/**
+ * What only the author of the harness can do to the backend. All optional; the cases that need one are skipped without it. Those that
+ * disturb all clients (all but `revoke`) are used by cases that run alone, after the others.
+ */
 export interface Hooks {
   /** Makes the backend drop the hold of `key` as if its holder had crashed, e.g. by ending its session. */
   revoke?(key: string): Promise<void>;
+  /** Stops the servers in their tracks (SIGSTOP): connections stay open, nothing is answered. Resolves to what lets them go on. */
+  freeze?(): Promise<() => void | Promise<void>>;
+  /** Kills the servers and starts them again, with what they keep over a crash; resolves when they answer. */
+  restart?(): Promise<void>;
+  /** Moves the backend's own clock on, where that is no real one. */
+  advance?(ms: number): Promise<void>;
+  /** Makes the backend lose its leader or primary; resolves when another server has taken over. */
+  failover?(): Promise<void>;
 }
 
 /** The times that all cases derive theirs from, in ms. */

@@ -1,7 +1,7 @@
 export type { Case, Gate, Need } from './case.ts';
 export { cases } from './cases/index.ts';
-export type { Context, RawHold } from './context.ts';
-export type { Harness, Hooks, Timing, Versions } from './harness.ts';
+export type { Context, Outside, RawHold } from './context.ts';
+export type { Harness, Hooks, ProcessClient, Timing, Versions } from './harness.ts';
 export { type Hazard, hazards } from './hazards.ts';
 export { renderBadge, renderJson, renderMarkdown } from './render.ts';
 export type { CaseResult, Outcome, Report } from './report.ts';

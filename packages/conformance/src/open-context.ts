@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createLocks } from '@holdfast/lock-core';
+import { createLocks, type LockAdapter } from '@holdfast/lock-core';
 import { type Context, newOwner } from './context.ts';
+import type { ProxyTarget } from './faults/types.ts';
 import { type Harness, timingOf } from './harness.ts';
+import { openOutside } from './open-outside.ts';
 
 /** Sums of floating-point times are off by less. */
 const ROUNDING_MS = 0.001;
@@ -19,6 +21,7 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
   const boundMs = timing.leaseMs + harness.capabilities.ttl.maxOvershootMs + timing.graceMs;
   const never = new AbortController().signal;
   const closers: (() => Promise<void> | undefined)[] = [];
+  const healers: (() => Promise<void>)[] = [];
   let keys = 0;
   const now = () => performance.now();
   let [worstStallMs, lastTurn] = [0, now()];
@@ -41,7 +44,17 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
     return { isOver };
   };
 
+  const open = async (at?: readonly ProxyTarget[]): Promise<LockAdapter> => {
+    const adapter = await harness.adapter(at);
+    closers.push(() => adapter.close?.());
+    const warmUp = context.attempt(context.key(), { ttlMs: timing.ttlMs });
+    await adapter.tryAcquire(warmUp);
+    await adapter.release(warmUp);
+    return adapter;
+  };
+
   const context: Context = {
+    ...openOutside({ harness, closers, healers, open, context: () => context }),
     harness,
     timing,
     boundMs,
@@ -49,14 +62,7 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
 
     key: () => `${caseId}-${newOwner()}-${keys++}`,
 
-    async client() {
-      const adapter = await harness.adapter();
-      closers.push(() => adapter.close?.());
-      const warmUp = context.attempt(context.key(), { ttlMs: timing.ttlMs });
-      await adapter.tryAcquire(warmUp);
-      await adapter.release(warmUp);
-      return adapter;
-    },
+    client: () => open(),
 
     async locks(options, adapter) {
       const over = adapter ?? (await context.client());
@@ -99,6 +105,14 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
         timing.graceMs,
       );
       await adapter.release(stranger);
+    },
+
+    async isHeld(adapter, key) {
+      if (adapter.inspect) return (await adapter.inspect(key)) !== undefined;
+      const stranger = context.attempt(key);
+      const { status } = await adapter.tryAcquire(stranger);
+      if (status === 'granted') await adapter.release(stranger);
+      return status === 'busy';
     },
 
     async takeOver(adapter, key, notBefore) {
@@ -185,6 +199,7 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
 
   const close = async () => {
     clearInterval(ticker);
+    await Promise.all(healers.map((heal) => heal()));
     // Locks before the adapters under them; every one, whatever the others say.
     const failures: unknown[] = [];
     for (const closer of closers.reverse()) {

@@ -5,10 +5,13 @@ import { badCapabilities, type Harness, timingOf } from './harness.ts';
 import { Inconclusive, openContext } from './open-context.ts';
 import type { CaseResult } from './report.ts';
 
+/** Processes take their time to start, on a busy machine a lot of it. */
+const processMs = 60_000;
+
 /** A harness whose declarations were checked, ready to run cases. */
 export interface Suite {
   readonly adapterName: string;
-  /** No case takes longer: after this it is failed. */
+  /** No case takes longer, processes that it starts aside: after this it is failed. */
   readonly caseTimeoutMs: number;
   run(testCase: Case): Promise<CaseResult>;
 }
@@ -36,7 +39,7 @@ export async function openSuite(harness: Harness): Promise<Suite> {
     const errors: unknown[] = [];
     for (const step of [() => testCase.run(context), close]) {
       try {
-        await context.soon(`${id} ends`, step(), caseTimeoutMs);
+        await context.soon(`${id} ends`, step(), caseTimeoutMs + (testCase.needs?.includes('process') ? processMs : 0));
       } catch (error) {
         errors.push(error);
       }
@@ -88,15 +91,33 @@ const needReasons: Record<Need, string> = {
   inspect: 'the adapter has no inspect',
   forceRelease: 'the adapter has no forceRelease',
   lapse: 'holds end with their session, and the harness has no hook "revoke" to end one',
+  servers: 'the harness has no "servers" to put a proxy before',
+  process: 'the harness has no "process" by which another process makes a client',
   revoke: 'the harness has no hook "revoke"',
+  freeze: 'the harness has no hook "freeze"',
+  restart: 'the harness has no hook "restart"',
+  advance: 'the harness has no hook "advance"',
+  failover: 'the harness has no hook "failover"',
 };
 
 function offers(harness: Harness, adapter: LockAdapter): (need: Need) => boolean {
-  const revoke = harness.hooks?.revoke !== undefined;
+  const { capabilities, hooks = {} } = harness;
   return (need) => {
-    if (need === 'revoke') return revoke;
-    if (need === 'lapse') return revoke || harness.capabilities.expiry === 'ttl';
-    return adapter[need] !== undefined;
+    switch (need) {
+      case 'lapse':
+        return hooks.revoke !== undefined || capabilities.expiry === 'ttl';
+      case 'servers':
+      case 'process':
+        return harness[need] !== undefined;
+      case 'revoke':
+      case 'freeze':
+      case 'restart':
+      case 'advance':
+      case 'failover':
+        return hooks[need] !== undefined;
+      default:
+        return adapter[need] !== undefined;
+    }
   };
 }
 

@@ -12,10 +12,15 @@ import { idempotencyCases } from './idempotency.ts';
 import { keyCases } from './keys.ts';
 import { loadCases } from './load.ts';
 import { lossCases } from './loss.ts';
+import { lostReplyCases } from './lost-replies.ts';
 import { ownershipCases } from './ownership.ts';
+import { partitionCases } from './partitions.ts';
+import { processCases } from './processes.ts';
 import { reentrancyCases } from './reentrancy.ts';
 import { releaseCases } from './release.ts';
 import { renewalCases } from './renewal.ts';
+import { serverCases } from './servers.ts';
+import { silenceCases } from './silence.ts';
 import { usingCases } from './using.ts';
 import { waitingCases } from './waiting.ts';
 import { watchdogCases } from './watchdog.ts';
@@ -42,4 +47,9 @@ export const cases: readonly Case[] = [
   ...adminCases,
   ...closingCases,
   ...loadCases,
+  ...lostReplyCases,
+  ...partitionCases,
+  ...silenceCases,
+  ...serverCases,
+  ...processCases,
 ].sort((a, b) => a.id.localeCompare(b.id));

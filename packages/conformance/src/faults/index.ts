@@ -1,2 +1,3 @@
+export { type FaultProxies, faultProxies } from './proxies.ts';
 export { faultProxy } from './proxy.ts';
 export type { Direction, FaultProxy, ProxyTarget, SwallowOptions } from './types.ts';

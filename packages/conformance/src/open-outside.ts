@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import type { LockAdapter } from '@holdfast/lock-core';
+import type { Context, Outside } from './context.ts';
+import { faultProxies } from './faults/proxies.ts';
+import type { ProxyTarget } from './faults/types.ts';
+import type { Harness } from './harness.ts';
+import { createRegister } from './processes/register.ts';
+import { startProcess } from './start-process.ts';
+
+/** A process on a busy machine takes its time to start. */
+const startMs = 20_000;
+
+/** What the tools of a case are made from. */
+interface Workshop {
+  readonly harness: Harness;
+  readonly context: () => Context;
+  /** Run after the case, the last one first. */
+  readonly closers: (() => Promise<void> | undefined)[];
+  /** Run before all closers: only then can the others end. */
+  readonly healers: (() => Promise<void>)[];
+  /** A client that connects to these addresses, its connection warmed up. */
+  open(at: readonly ProxyTarget[]): Promise<LockAdapter>;
+}
+
+/** The part of a context that breaks connections, stops servers and starts processes. */
+export function openOutside({ harness, context, closers, healers, open }: Workshop): Outside {
+  const register = createRegister();
+  return {
+    register,
+
+    async proxied() {
+      const faults = await faultProxies(harness.servers!());
+      closers.push(() => faults.close());
+      healers.push(() => faults.heal());
+      const adapter = await open(faults.proxies.map(({ host, port }) => ({ host, port })));
+      assert.ok(
+        faults.proxies.every(({ bytes }) => bytes.toServer > 0),
+        'The client went past the proxies: `adapter(at)` of the harness must connect to the addresses that it is given, to all of them',
+      );
+      return { adapter, faults };
+    },
+
+    async proxiedLocks(options) {
+      const { adapter, faults } = await context().proxied();
+      return { locks: await context().locks(options, adapter), faults };
+    },
+
+    async process() {
+      const { key, soon, timing, boundMs } = context();
+      const client = harness.process!();
+      const { process, ready } = startProcess(client.execArgv, { ...register });
+      closers.push(() => process.kill());
+      await soon('the other process starts', ready, startMs);
+      const { clock: _, ...options } = harness.locksOptions ?? {};
+      const opened = process.open(client, { ttlMs: timing.longTtlMs, waitMs: 4 * boundMs, ...options });
+      await soon('the other process opens its adapter', opened, startMs);
+      await soon('the other process is connected', process.warmUp(key(), timing.ttlMs), startMs);
+      return process;
+    },
+
+    async freeze() {
+      const letGo = await harness.hooks!.freeze!();
+      let frozen = true;
+      const thaw = async (): Promise<void> => {
+        if (frozen) await letGo();
+        frozen = false;
+      };
+      healers.push(thaw);
+      return thaw;
+    },
+  };
+}
