@@ -8,4 +8,6 @@ export default libraryBuild([
   'src/faults/index.ts',
   'src/history/index.ts',
   'src/processes/child.ts',
+  'src/stress/index.ts',
+  'src/stress/worker.ts',
 ]);

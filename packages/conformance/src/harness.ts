@@ -46,7 +46,10 @@ export interface Versions {
 
 /** A module by which a process that the suite starts makes a client of the same backend. */
 export interface ProcessClient {
-  /** Its URL, e.g. `new URL('./open-adapter.js', import.meta.url)`. It exports `openAdapter(options)`, which gives an adapter or the promise of one. */
+  /**
+   * Its URL, e.g. `new URL('./open-adapter.js', import.meta.url)`. It exports `openAdapter(options, at?)`, which gives an adapter or the
+   * promise of one; `at` is as in `adapter(at)`, and passed by stress runs that break connections.
+   */
   readonly module: URL | string;
   /** What `openAdapter` is called with: addresses and the like, as JSON. */
   readonly options?: unknown;

@@ -1,4 +1,5 @@
 import type { Capabilities } from '@holdfast/lock-core';
+import { row } from './markdown.ts';
 import type { CaseResult, Report } from './report.ts';
 
 /** The report as JSON, without the error objects; their messages stand in `reason`. */
@@ -32,13 +33,6 @@ export function renderBadge(report: Report): string {
   const shown = report.complete ? message : `${message} · part of the suite`;
   return `${JSON.stringify({ schemaVersion: 1, label: 'holdfast', message: shown, color })}\n`;
 }
-
-const cell = (text: string): string =>
-  text
-    .replaceAll('|', '\\|')
-    .replaceAll('<', '&lt;')
-    .replaceAll(/\s*\n\s*/g, ' ');
-const row = (...cells: string[]): string => `| ${cells.map(cell).join(' | ')} |`;
 
 /**
  * The report as a page of Markdown.
