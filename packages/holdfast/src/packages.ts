@@ -68,7 +68,8 @@ export function assertAdapter(made: unknown, maker: string): LockAdapter {
   throw invalid(`${maker} must give a LockAdapter: name, capabilities, tryAcquire, renew and release.`);
 }
 
-async function importModule(name: string): Promise<Record<string, unknown>> {
+/** Imports a package, or a path from the working directory. @throws LockError LOCK_UNSUPPORTED with the install command */
+export async function importModule(name: string): Promise<Record<string, unknown>> {
   if (/^\.{0,2}[/\\]/.test(name)) return importOrExplain(pathToFileURL(resolve(name)).href, name);
   if (name.startsWith('file:')) return importOrExplain(name, name);
   try {

@@ -20,7 +20,7 @@ const units = [
 
 /** A duration for people, with no more digits than they need: `1.5 s`, `250 ms`, `2 h 5 m`. */
 export function shownDuration(ms: number): string {
-  if (ms < 1_000) return `${ms < 10 ? Number(ms.toFixed(1)) : Math.round(ms)} ms`;
+  if (ms < 1_000) return `${ms < 10 ? Number(ms.toPrecision(2)) : Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
   const at = units.findIndex(([, size]) => ms >= size);
   const [unit, size] = units[at]!;

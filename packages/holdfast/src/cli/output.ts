@@ -16,7 +16,7 @@ export function printJson(value: unknown): void {
 
 /** One line about what goes on, on stderr: it does not disturb whoever reads the answer. */
 export function note(line: string): void {
-  stderr.write(`${clean(line)}\n`);
+  stderr.write(`${withoutPasswords(line)}\n`);
 }
 
 /** The same as JSON. */
@@ -27,12 +27,17 @@ export function noteJson(value: unknown): void {
 /** Text of a library, which ends its lines itself. */
 export function writeText(text: string, to: 'stdout' | 'stderr'): void {
   if (to === 'stdout') stdout.write(text);
-  else stderr.write(clean(text));
+  else stderr.write(withoutPasswords(text));
 }
 
 /** Whether a person looks at the answer; then screens may be redrawn. */
 export function isTerminal(): boolean {
   return stdout.isTTY === true;
+}
+
+/** How wide text may be: as wide as the terminal, but no wider than reads well. */
+export function terminalWidth(): number {
+  return Math.min(stdout.columns ?? 100, 100);
 }
 
 let drawn = 0;
@@ -74,7 +79,7 @@ export function endQuietlyOnClosedPipe(): void {
 }
 
 /** A message without any password that stands in an argument or in LOCK_URL, whoever quotes it. */
-function clean(text: string): string {
+export function withoutPasswords(text: string): string {
   return [...process.argv.slice(2), process.env.LOCK_URL ?? '']
     .flatMap((source) => secretForms(/:\/\/[^:@/]*:(.*)@/s.exec(source)?.[1]))
     .sort((a, b) => b.length - a.length)

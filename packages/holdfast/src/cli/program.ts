@@ -8,8 +8,9 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   inspect: async () => (await import('./commands/inspect.ts')).inspectCommand(),
   watch: async () => (await import('./commands/watch.ts')).watchCommand(),
   release: async () => (await import('./commands/release.ts')).releaseCommand(),
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand(),
   completion: async () => (await import('./commands/completion.ts')).completionCommand(),
-  // conformance: async () => (await import('./commands/conformance.ts')).conformanceCommand(),
+  conformance: async () => (await import('./commands/conformance.ts')).conformanceCommand(),
 };
 
 /** The whole command line. */

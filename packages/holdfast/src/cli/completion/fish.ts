@@ -6,6 +6,11 @@ export function fishCompletion(commands: readonly CommandWords[]): string {
 function __holdfast_after_dashes
     contains -- -- (commandline -opc)
 end
+function __holdfast_command
+    set -l words (commandline -opc)
+    set -e words[1..(contains -i -- -- $words)]
+    complete -C (string join ' ' -- (string escape -- $words) (commandline -ct))
+end
 complete -c holdfast -f
 ${commands.flatMap(linesOf).join('\n')}
 `;
@@ -15,10 +20,7 @@ function linesOf({ name, summary, options, choices, runsCommand }: CommandWords)
   const here = `'__fish_seen_subcommand_from ${name}; and not __holdfast_after_dashes'`;
   const lines = [`complete -c holdfast -n __fish_use_subcommand -a ${name} -d ${quoted(summary)}`];
   if (choices.length > 0) lines.push(`complete -c holdfast -n ${here} -a ${quoted(choices.join(' '))}`);
-  if (runsCommand) {
-    const command = `'__fish_complete_subcommand --fcs-skip=(contains -i -- -- (commandline -opc))'`;
-    lines.push(`complete -c holdfast -n __holdfast_after_dashes -x -a "(${command.slice(1, -1)})"`);
-  }
+  if (runsCommand) lines.push(`complete -c holdfast -n __holdfast_after_dashes -x -a '(__holdfast_command)'`);
   for (const option of options) {
     const flags = option.flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
     const value =

@@ -1,0 +1,114 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { schemeOf } from '../../lock-url.ts';
+import { whyNoProxy } from '../conformance/addresses.ts';
+import { checkStress, type StressOptions } from '../conformance/check-stress.ts';
+import { checkSuite, type SuiteOptions } from '../conformance/check-suite.ts';
+import { moduleHarness } from '../conformance/module-harness.ts';
+import { outputOption } from '../conformance/outputs.ts';
+import { urlHarness } from '../conformance/url-harness.ts';
+import { durationOption } from '../durations.ts';
+import { Failure } from '../failure.ts';
+import { note } from '../output.ts';
+import { Interrupted, interruptible } from '../run/signals.ts';
+
+interface Options extends SuiteOptions, Partial<Omit<StressOptions, 'json' | 'markdown'>> {}
+
+const faults = ['pause', 'cut', 'kill', 'freeze', 'restart'] as const;
+
+const help = `
+The suite needs: npm install --save-dev @holdfast/conformance @holdfast/lock-core
+
+Examples:
+  holdfast conformance redis://127.0.0.1:6379
+  holdfast conformance ./my-harness.ts --markdown report.md --badge badge.json
+  holdfast conformance etcd://127.0.0.1:2379 --filter LK-0042,fencing,H12
+  holdfast conformance redis://127.0.0.1:6379 --stress 60s --processes 4 --nemesis pause,cut,kill
+
+A module exports a harness, or a function that gives one (default, or named "harness"); see the README of @holdfast/conformance.
+Keys are of the suite's own, and nothing is left behind; faults are played by a proxy of ours and on processes of ours, never on your server.
+
+Exit codes: 0 conforms, or sound under stress; 1 does not; 64 wrong usage; 69 no backend; 78 a package is missing; 130 Ctrl-C.
+`;
+
+/** `holdfast conformance <url | module>`: does an adapter keep the contract? */
+export function conformanceCommand(): Command {
+  return new Command('conformance')
+    .summary('Check an adapter or a backend against the contract.')
+    .description(
+      'Check an adapter or a backend against the contract: case by case, or by a random workload with faults.',
+    )
+    .argument('[target]', 'a lock URL, or a module that exports a harness (env: LOCK_URL)')
+    .option(
+      '--filter <words>',
+      'only the cases with one of these in id, rule, level, title or hazards; comma-separated',
+    )
+    .addOption(outputOption('json', 'the report as JSON'))
+    .addOption(outputOption('markdown', 'the report as a page'))
+    .addOption(outputOption('badge', 'a badge for shields.io, as JSON of its endpoint format'))
+    .addOption(
+      durationOption('stress', 'use locks at random for so long, with faults, and check the history').conflicts([
+        'filter',
+        'badge',
+      ]),
+    )
+    .addOption(countOption('processes', 'stress: processes that use locks (default: 4)'))
+    .addOption(countOption('clients', 'stress: clients in each of them (default: 2)'))
+    .addOption(countOption('keys', 'stress: keys that they contend for (default: 4)'))
+    .addOption(nemesisOption())
+    .option('--seed <text>', 'stress: decides workload and faults (default: drawn)')
+    .addOption(durationOption('ttl', 'stress: the lease of the locks (default: the shortest, at least 1s)'))
+    .option('--out <folder>', 'stress: where the evidence of a violation goes (default: holdfast-stress-<seed>)')
+    .addHelpText('after', help)
+    .action(conformance);
+}
+
+function countOption(name: string, description: string): Option {
+  return new Option(`--${name} <n>`, description).argParser((text) => {
+    if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
+    throw new InvalidArgumentError('It is a whole number, 1 or more.');
+  });
+}
+
+function nemesisOption(): Option {
+  return new Option('--nemesis <list>', `stress: of ${faults.join(', ')} (default: all that can be played)`).argParser(
+    (text) => {
+      const names = text.split(',').map((name) => name.trim());
+      const wrong = names.find((name) => !(faults as readonly string[]).includes(name));
+      if (wrong === undefined) return names;
+      throw new InvalidArgumentError(`There is no fault "${wrong}"; there are ${faults.join(', ')}.`);
+    },
+  );
+}
+
+async function conformance(argument: string | undefined, options: Options): Promise<void> {
+  const target = argument ?? process.env.LOCK_URL;
+  if (target === undefined || target === '') {
+    throw new Failure(
+      'Check what? Name a lock URL, such as redis://127.0.0.1:6379, or a module that exports a harness.',
+    );
+  }
+  const scheme = schemeOf(target);
+  const isUrl = scheme !== undefined && scheme !== 'file' && scheme.length > 1;
+  const harness = isUrl ? await urlHarness(target) : await moduleHarness(target);
+  const whyNot = (fault: string): string | undefined => (fault === 'cut' && isUrl ? whyNoProxy(target) : undefined);
+  try {
+    process.exitCode = await interruptible((signal) => {
+      signal.addEventListener('abort', onFirstCtrlC, { once: true });
+      const { stress } = options;
+      return stress === undefined
+        ? checkSuite(harness, options, signal)
+        : checkStress(harness, { ...options, stress }, whyNot, signal);
+    });
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    process.exitCode = error.exitCode;
+  } finally {
+    const dispose = (harness as Partial<AsyncDisposable>)[Symbol.asyncDispose];
+    await dispose?.call(harness);
+  }
+}
+
+function onFirstCtrlC(): void {
+  note('\nEnding: what is held is given back first. Ctrl-C again leaves at once.');
+  process.once('SIGINT', () => process.exit(130));
+}

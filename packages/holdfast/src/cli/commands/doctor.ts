@@ -1,0 +1,37 @@
+import { Argument, Command } from 'commander';
+import { type BackendOptions, requireUrl, withBackend } from '../backend.ts';
+import { examine, isAway } from '../doctor/examine.ts';
+import { examinationLines } from '../doctor/render.ts';
+import { readTarget } from '../doctor/target.ts';
+import { exitCodes } from '../exit-codes.ts';
+import { print, printJson } from '../output.ts';
+
+const help = `
+It asks every server of the URL who it is, how far away it is and what its clock says, looks for what endangers locks there,
+and takes a lock of its own and gives it back. Nothing is changed.
+
+Examples:
+  holdfast doctor redis://db:6379
+  holdfast doctor 'redlock://a:6379,b:6379,c:6379' --json
+  LOCK_URL=etcd://etcd-1:2379,etcd-2:2379,etcd-3:2379 holdfast doctor
+
+Exit codes: 0 no danger, 1 a danger was found, 69 no server answers.
+`;
+
+/** `holdfast doctor [url]`: what endangers locks at a backend. */
+export function doctorCommand(): Command {
+  const command = new Command('doctor')
+    .description('Examine a backend: is it reachable, how fast, and what endangers locks there.')
+    .addArgument(new Argument('[url]', 'the backend, instead of --url'))
+    .addHelpText('after', help);
+  return withBackend(command).action(doctor);
+}
+
+async function doctor(url: string | undefined, options: BackendOptions): Promise<void> {
+  const target = readTarget(requireUrl(url ?? options.url));
+  const examination = await examine(target);
+  if (options.json) printJson({ address: target.address, ...examination });
+  else for (const line of examinationLines(target.address, examination)) print(line);
+  const inDanger = examination.findings.some(({ severity }) => severity === 'danger');
+  process.exitCode = isAway(examination) ? exitCodes.unavailable : inDanger ? exitCodes.no : exitCodes.ok;
+}

@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { extname, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Harness } from '@holdfast/conformance';
+import { exitCodes } from '../exit-codes.ts';
+import { Failure } from '../failure.ts';
+
+/** A harness from the author's module: its default export or its export `harness`, or a function that gives one. */
+export async function moduleHarness(path: string): Promise<Harness> {
+  const file = resolve(path);
+  if (!existsSync(file)) {
+    throw new Failure(
+      `There is no file ${path}. The target is a lock URL, such as redis://127.0.0.1:6379, or a module.`,
+    );
+  }
+  const module = await load(file, path);
+  const exported = module.default ?? module.harness;
+  const harness: unknown = typeof exported === 'function' ? await exported() : exported;
+  if (isHarness(harness)) return harness;
+  throw new Failure(
+    `The module ${path} exports no harness: give it "export default { name, adapter, capabilities }", or a function that gives that.`,
+  );
+}
+
+function isHarness(value: unknown): value is Harness {
+  const harness = value as Partial<Harness> | undefined | null;
+  return typeof harness?.adapter === 'function' && typeof harness.capabilities === 'object';
+}
+
+async function load(file: string, path: string): Promise<Record<string, unknown>> {
+  const url = pathToFileURL(file).href;
+  try {
+    return await import(url);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_UNKNOWN_FILE_EXTENSION' || !/ts$/.test(extname(file)))
+      throw error;
+  }
+  // This Node does not read TypeScript; the project's tsx does.
+  const { register } = await tsx(path);
+  register();
+  return import(url);
+}
+
+async function tsx(path: string): Promise<{ register(): void }> {
+  try {
+    const resolved = createRequire(join(process.cwd(), 'package.json')).resolve('tsx/esm/api');
+    return await import(pathToFileURL(resolved).href);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+    throw new Failure(
+      `Node ${process.versions.node} does not read TypeScript: npm install --save-dev tsx, or use a newer Node, or compile ${path} to JavaScript.`,
+      exitCodes.unsupported,
+    );
+  }
+}

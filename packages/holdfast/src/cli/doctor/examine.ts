@@ -1,0 +1,51 @@
+import { isLockError } from '@holdfast/lock-core';
+import { clockFindings } from './clock.ts';
+import { type Diagnosis, danger, type Finding, merged } from './diagnosis.ts';
+import type { Target } from './target.ts';
+import { tryOut } from './trial.ts';
+
+/** All that is known of a backend in the end. */
+export interface Examination extends Diagnosis {
+  /** How long it takes to take a lock and to give it back; `undefined` when that failed. */
+  readonly lockMs: number | undefined;
+}
+
+/** Looks at the servers of a lock URL, then takes a lock there. @throws LockError LOCK_UNSUPPORTED without its package */
+export async function examine(target: Target): Promise<Examination> {
+  const diagnosis = await diagnose(target);
+  if (isAway(diagnosis)) return { ...diagnosis, lockMs: undefined };
+  const trial = await tryOut(target).catch((error: unknown) => {
+    if (!isLockError(error) || error.code === 'LOCK_UNSUPPORTED') throw error;
+    return { lockMs: undefined, findings: [failedTrial(error.message)] };
+  });
+  const findings = merged([...diagnosis.findings, ...clockFindings(diagnosis.servers), ...trial.findings]);
+  return { servers: diagnosis.servers, findings, lockMs: trial.lockMs };
+}
+
+/** Whether no server answered. */
+export function isAway({ servers }: Diagnosis): boolean {
+  return servers.length > 0 && servers.every(({ problem }) => problem !== undefined);
+}
+
+async function diagnose(target: Target): Promise<Diagnosis> {
+  const { scheme } = target.url;
+  if (scheme === 'memory') return { servers: [], findings: [inMemory] };
+  if (scheme === 'zookeeper') return (await import('./zookeeper.ts')).diagnoseZookeeper(target);
+  if (scheme === 'etcd') return (await import('./etcd.ts')).diagnoseEtcd(target);
+  if (scheme.startsWith('redlock')) return (await import('./redlock.ts')).diagnoseRedlock(target);
+  return (await import('./redis.ts')).diagnoseRedis(target);
+}
+
+const inMemory: Finding = danger(
+  'memory: is in each process by itself.',
+  'It excludes the tasks of one process, and no other process.',
+  'Any other backend, as soon as there are two processes.',
+);
+
+function failedTrial(message: string): Finding {
+  return danger(
+    `No lock can be taken: ${message}`,
+    'Every application fails in the same way.',
+    'See the reason above.',
+  );
+}

@@ -1,0 +1,34 @@
+import { type Finding, hint, warning } from './diagnosis.ts';
+
+/** What follows from the number of voting servers, and from how many of them the URL names. */
+export function membershipFindings(word: string, voting: number, named: number): Finding[] {
+  const findings: Finding[] = [];
+  const tolerated = Math.ceil(voting / 2) - 1;
+  if (voting === 1) {
+    findings.push(
+      warning(
+        `There is one ${word} only.`,
+        'While it is away no lock can be taken, and those that are held are lost when their leases end.',
+        'Three, on different machines.',
+      ),
+    );
+  } else if (voting % 2 === 0) {
+    findings.push(
+      warning(
+        `There are ${voting} ${word}s, an even number.`,
+        `They bear the loss of ${tolerated}, as ${voting - 1} would, and one more can fail.`,
+        `Use ${voting - 1} or ${voting + 1}.`,
+      ),
+    );
+  }
+  if (named < voting) {
+    findings.push(
+      hint(
+        `The URL names ${named} of ${voting} ${word}s.`,
+        'When those are away the others are not found, although they still grant locks.',
+        `Name them all.`,
+      ),
+    );
+  }
+  return findings;
+}

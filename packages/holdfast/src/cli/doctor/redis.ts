@@ -1,0 +1,92 @@
+import { hostAndPort } from '../../lock-url.ts';
+import { redisTarget } from '../../redis-target.ts';
+import { at, type Diagnosis, danger, type Finding, warning } from './diagnosis.ts';
+import { reasonOf } from './measure.ts';
+import { loadRedisClient } from './redis-client.ts';
+import { replicaFindings, serverFindings } from './redis-findings.ts';
+import { askSentinel, lookAtRedis, type RedisServer } from './redis-server.ts';
+import type { Target } from './target.ts';
+
+/** Looks at a Redis server, a Cluster, or what sentinels watch. */
+export async function diagnoseRedis({ url, options }: Target): Promise<Diagnosis> {
+  const target = redisTarget(url);
+  const connect = await loadRedisClient(url.scheme);
+  const look = (node: { host: string; port: number }): Promise<RedisServer> => lookAtRedis(connect, target, node);
+  const waitReplicas = Number(options.waitReplicas ?? 0);
+  const failsOver = target.kind !== 'single';
+
+  if (target.kind === 'sentinel') {
+    const answers = await Promise.allSettled(target.nodes.map((node) => askSentinel(connect, target, node)));
+    const silent = target.nodes.flatMap((node, i) => {
+      const answer = answers[i]!;
+      return answer.status === 'rejected' ? [{ address: hostAndPort(node), problem: reasonOf(answer.reason) }] : [];
+    });
+    const known = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))[0];
+    if (known === undefined) return { servers: silent, findings: [] };
+    const master = await look(known.master);
+    return {
+      servers: [master.report, ...silent],
+      findings: [
+        ...serverFindings(master),
+        ...replicaFindings(master, waitReplicas, failsOver),
+        ...sentinelFindings(known),
+      ],
+    };
+  }
+
+  const named = await Promise.all(target.nodes.map(look));
+  const servers = target.kind === 'cluster' ? [...named, ...(await otherMasters(named, look))] : named;
+  return {
+    servers: servers.map(({ report }) => report),
+    findings: [
+      ...servers.flatMap((server) => [
+        ...(failsOver && server.facts?.info.role === 'slave' ? [] : serverFindings(server)),
+        ...replicaFindings(server, waitReplicas, failsOver),
+      ]),
+      ...modeFindings(target.kind, servers),
+    ],
+  };
+}
+
+/** The masters of a cluster that the URL does not name: they have locks as well. */
+async function otherMasters(
+  named: readonly RedisServer[],
+  look: (node: { host: string; port: number }) => Promise<RedisServer>,
+): Promise<RedisServer[]> {
+  const nodes = named.find(({ facts }) => facts !== undefined)?.facts?.clusterNodes ?? [];
+  const masters = nodes.filter(({ address, master }) => {
+    return master && !named.some(({ report }) => report.address === address);
+  });
+  return Promise.all(
+    masters.map(({ address }) => {
+      const colon = address.lastIndexOf(':');
+      return look({ host: address.slice(0, colon), port: Number(address.slice(colon + 1)) });
+    }),
+  );
+}
+
+function modeFindings(kind: 'single' | 'cluster', servers: readonly RedisServer[]): Finding[] {
+  return servers.flatMap(({ report: { address }, facts }) => {
+    if (facts === undefined || (facts.info.cluster_enabled === '1') === (kind === 'cluster')) return [];
+    return kind === 'cluster'
+      ? at(address, [danger('It is no cluster node.', 'The client finds no cluster there.', 'Write redis:// for it.')])
+      : at(address, [
+          danger(
+            'It is a node of a cluster.',
+            'It refuses the keys of the other nodes, so most locks fail.',
+            'Write redis+cluster:// with some of the nodes.',
+          ),
+        ]);
+  });
+}
+
+function sentinelFindings({ sentinels, quorum }: { sentinels: number; quorum: number }): Finding[] {
+  if (sentinels >= 3 && sentinels % 2 === 1 && quorum > sentinels / 2) return [];
+  return [
+    warning(
+      `${sentinels} ${sentinels === 1 ? 'sentinel watches' : 'sentinels watch'} the master, with a quorum of ${quorum}.`,
+      'Fewer than three, an even number or a quorum below the majority: a failover may not come, or come without need, and each may lose locks.',
+      'Three or five sentinels on different machines, with a quorum of more than half.',
+    ),
+  ];
+}

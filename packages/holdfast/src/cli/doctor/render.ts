@@ -1,0 +1,85 @@
+import { shownDuration } from '../durations.ts';
+import { shown, styled, terminalWidth } from '../output.ts';
+import type { Finding, ServerReport, Severity } from './diagnosis.ts';
+import type { Examination } from './examine.ts';
+
+const colours: Readonly<Record<Severity, 'red' | 'yellow' | 'cyan'>> = {
+  danger: 'red',
+  warning: 'yellow',
+  note: 'cyan',
+};
+
+/** The examination as lines for a person. */
+export function examinationLines(address: string, { servers, findings, lockMs }: Examination): string[] {
+  const lines = [styled('bold', address), ''];
+  if (servers.length > 0) lines.push(...serverLines(servers), '');
+  if (lockMs !== undefined) lines.push(`A lock is taken and given back in ${shownDuration(lockMs)}.`, '');
+  for (const finding of findings) lines.push(...findingLines(finding), '');
+  lines.push(summary(findings, servers));
+  return lines;
+}
+
+function serverLines(servers: readonly ServerReport[]): string[] {
+  const rows = servers.map(({ address, role = '', version = '', roundTripMs, clockOffsetMs, clockErrorMs, problem }) =>
+    problem === undefined
+      ? [
+          address,
+          role,
+          version,
+          roundTripMs === undefined ? '' : shownDuration(roundTripMs),
+          clock(clockOffsetMs, clockErrorMs),
+        ]
+      : [address, shown(problem)],
+  );
+  const head = ['server', 'role', 'version', 'round trip', 'clock'];
+  // What failed has a sentence in place of its figures, which may be as long as it likes.
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...rows.filter((row) => column === 0 || row.length > 2).map((row) => row[column]!.length)),
+  );
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd();
+  return [
+    styled('dim', line(head)),
+    ...rows.map((row) => (row.length > 2 ? line(row) : `${row[0]!.padEnd(widths[0]!)}  ${styled('red', row[1]!)}`)),
+  ];
+}
+
+function clock(offsetMs: number | undefined, errorMs: number = 0): string {
+  if (offsetMs === undefined) return '';
+  if (Math.abs(offsetMs) <= errorMs) return `agrees within ${shownDuration(errorMs)}`;
+  return `${shownDuration(Math.abs(offsetMs))} ${offsetMs > 0 ? 'ahead' : 'behind'}`;
+}
+
+function findingLines({ severity, what, at = [], harm, remedy }: Finding): string[] {
+  const indent = 9;
+  const [first = '', ...more] = wrapped(at.length === 0 ? what : `${at.join(', ')}: ${what}`, indent);
+  const label = styled(colours[severity], severity.padEnd(indent));
+  const rest = [...more, ...wrapped(harm, indent), ...wrapped(`Remedy: ${remedy}`, indent)];
+  return [label + styled('bold', first), ...rest.map((line) => ' '.repeat(indent) + line)];
+}
+
+function summary(findings: readonly Finding[], servers: readonly ServerReport[]): string {
+  if (servers.length > 0 && servers.every(({ problem }) => problem !== undefined)) {
+    return styled('red', 'No server could be examined.');
+  }
+  const counts = (['danger', 'warning', 'note'] as const).flatMap((severity) => {
+    const count = findings.filter((finding) => finding.severity === severity).length;
+    return count === 0 ? [] : styled(colours[severity], `${count} ${severity}${count === 1 ? '' : 's'}`);
+  });
+  return counts.length === 0 ? styled('green', 'Nothing endangers locks here.') : counts.join(', ');
+}
+
+/** Text in lines that fit beside the indent, broken between words. */
+function wrapped(text: string, indent: number): string[] {
+  const width = Math.max(30, terminalWidth() - indent);
+  const lines: string[] = [];
+  for (const word of shown(text).split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}

@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
+import { hostAndPort } from '../../lock-url.ts';
+import type { ServerReport } from './diagnosis.ts';
+import { inTime, reasonOf, roundTrip } from './measure.ts';
+
+/** Looks at one server by the command `srvr`, which servers answer by default; what goes wrong is in the report. */
+export async function lookAtZookeeper(node: { host: string; port: number }): Promise<ServerReport> {
+  const address = hostAndPort(node);
+  try {
+    return await inTime(async (signal) => {
+      const answer = await fourLetter(node, 'srvr', signal);
+      const roundTripMs = await roundTrip(() => fourLetter(node, 'srvr', signal));
+      if (answer.includes('not in the whitelist')) return { address, roundTripMs };
+      const role = /^Mode: (.*)$/m.exec(answer)?.[1];
+      // A server without a majority answers that it is not serving.
+      if (role === undefined) throw new Error(answer.trim().split('\n')[0] || 'it answers nothing');
+      return { address, role, version: /version: ([\w.]+)/.exec(answer)?.[1], roundTripMs };
+    });
+  } catch (error) {
+    return { address, problem: reasonOf(error) };
+  }
+}
+
+/** Each needs a connection of its own, so its time is that of a connection and an answer. */
+async function fourLetter(node: { host: string; port: number }, word: string, signal: AbortSignal): Promise<string> {
+  const socket = createConnection({ ...node, signal });
+  let answer = '';
+  socket.setEncoding('utf8');
+  socket.on('data', (text: string) => {
+    answer += text;
+  });
+  socket.write(word);
+  await once(socket, 'close');
+  return answer;
+}

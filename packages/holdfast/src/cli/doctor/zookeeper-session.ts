@@ -1,0 +1,94 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { importModule } from '../../packages.ts';
+import { clockOffset, inTime } from './measure.ts';
+
+/** What a session shows. */
+export interface SessionFacts {
+  /** What the servers granted. */
+  readonly timeoutMs: number;
+  /** Servers with a vote; `undefined` where it is not known: a server alone, or one older than 3.5. */
+  readonly voting: number | undefined;
+  /** The leader's clock; `undefined` where no node could be made. */
+  readonly clock: { readonly clockOffsetMs: number; readonly clockErrorMs: number } | undefined;
+}
+
+/** The part of `node-zookeeper-client` that is needed. */
+interface Client {
+  connect(): void;
+  close(): void;
+  once(event: 'connected' | 'authenticationFailed', listener: () => void): void;
+  addAuthInfo(scheme: string, auth: Buffer): void;
+  getSessionTimeout(): number;
+  getData(path: string, done: (error: Error | null, data?: Buffer) => void): void;
+  create(path: string, mode: number, done: (error: Error | null) => void): void;
+  exists(path: string, done: (error: Error | null, stat?: { readonly ctime: Buffer } | null) => void): void;
+  remove(path: string, done: (error: Error | null) => void): void;
+}
+
+interface Library {
+  createClient(servers: string, options: { sessionTimeout: number; retries: number }): Client;
+}
+
+/** Opens a session as the adapter does, looks, and closes it. Rejects when there is none in time. */
+export async function lookAtSession(
+  servers: string,
+  sessionTimeoutMs: number,
+  credentials: string | undefined,
+  folders: readonly string[],
+): Promise<SessionFacts> {
+  const module = await importModule('node-zookeeper-client');
+  const { createClient } = (module.default ?? module) as Library;
+  const client = createClient(servers, { sessionTimeout: sessionTimeoutMs, retries: 0 });
+  try {
+    return await inTime(async () => {
+      await new Promise<void>((resolve, reject) => {
+        client.once('connected', resolve);
+        client.once('authenticationFailed', () => reject(new Error('the credentials were refused')));
+        if (credentials !== undefined) client.addAuthInfo('digest', Buffer.from(credentials));
+        client.connect();
+      });
+      const config = await new Promise<string>((resolve) => {
+        client.getData('/zookeeper/config', (error, data) => resolve(error === null ? String(data) : ''));
+      });
+      const members = config.split('\n').filter((line) => line.startsWith('server.') && !line.includes(':observer'));
+      return {
+        timeoutMs: client.getSessionTimeout(),
+        voting: members.length === 0 ? undefined : members.length,
+        clock: await readClock(client, folders),
+      };
+    });
+  } finally {
+    client.close();
+    // The library closes the connection when the server has said goodbye; it has nothing to wait for otherwise.
+    await sleep(50);
+  }
+}
+
+const ephemeral = 1;
+
+/** A node shows when it was made; this one goes again at once, and with the session at the latest. */
+async function readClock(client: Client, folders: readonly string[]): Promise<SessionFacts['clock']> {
+  for (const folder of folders) {
+    const path = `${folder}/holdfast-doctor-${randomBytes(8).toString('hex')}`;
+    try {
+      return await clockOffset(async () => {
+        await answer<void>((done) => client.create(path, ephemeral, done));
+        const stat = await answer<{ readonly ctime: Buffer } | null | undefined>((done) => client.exists(path, done));
+        if (stat == null) throw new Error('it is gone');
+        return Number(stat.ctime.readBigInt64BE());
+      }, 1);
+    } catch {
+      // No such folder, or not permitted there.
+    } finally {
+      client.remove(path, () => {});
+    }
+  }
+  return undefined;
+}
+
+function answer<T>(send: (done: (error: Error | null, result?: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    send((error, result) => (error === null ? resolve(result as T) : reject(error)));
+  });
+}

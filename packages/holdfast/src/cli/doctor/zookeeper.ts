@@ -1,0 +1,102 @@
+import { hostAndPort, withPorts } from '../../lock-url.ts';
+import { shownDuration } from '../durations.ts';
+import { at, type Diagnosis, danger, type Finding, hint, type ServerReport, warning } from './diagnosis.ts';
+import { reasonOf } from './measure.ts';
+import { membershipFindings } from './membership.ts';
+import type { Target } from './target.ts';
+import { lookAtZookeeper } from './zookeeper-server.ts';
+import { lookAtSession, type SessionFacts } from './zookeeper-session.ts';
+
+const defaultSessionTimeoutMs = 30_000;
+
+/** Looks at the servers of a ZooKeeper ensemble. */
+export async function diagnoseZookeeper({ url, options }: Target): Promise<Diagnosis> {
+  const nodes = withPorts(url, 2_181);
+  const servers = await Promise.all(nodes.map(lookAtZookeeper));
+  if (servers.every(({ problem }) => problem !== undefined)) return { servers, findings: [] };
+  const { username, password } = url;
+  const credentials =
+    username === undefined && password === undefined ? undefined : `${username ?? ''}:${password ?? ''}`;
+  const wantedMs = Number(options.sessionTimeoutMs ?? defaultSessionTimeoutMs);
+  const chroot = url.path === '' ? '' : `/${url.path.replace(/\/+$/, '')}`;
+  const folders = [`${chroot}${String(options.prefix ?? '/locks')}`, chroot, ''];
+  const session = await lookAtSession(nodes.map(hostAndPort).join(','), wantedMs, credentials, folders).catch(reasonOf);
+  const clock = typeof session === 'string' ? undefined : session.clock;
+  return {
+    // The leader's clock is the only one that shows.
+    servers: servers.map((server) => (/leader|standalone/.test(server.role ?? '') ? { ...server, ...clock } : server)),
+    findings: [
+      ...servers.flatMap(serverFindings),
+      ...majorityFindings(servers),
+      ...(typeof session === 'string'
+        ? [noSession(session)]
+        : sessionFindings(session, wantedMs, nodes.length, servers)),
+    ],
+  };
+}
+
+function serverFindings({ address, version, problem }: ServerReport): Finding[] {
+  if (problem !== undefined) return [];
+  if (version === undefined) {
+    return at(address, [
+      hint(
+        'The command srvr is not in 4lw.commands.whitelist.',
+        'Its version and its role are not known here.',
+        'Nothing, unless you want to see them.',
+      ),
+    ]);
+  }
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major > 3 || (major === 3 && minor >= 5)) return [];
+  return at(address, [
+    warning(
+      `ZooKeeper ${version} has no container nodes.`,
+      'A node stays for every key that was ever locked.',
+      'Upgrade to 3.5 or newer.',
+    ),
+  ]);
+}
+
+function majorityFindings(servers: readonly ServerReport[]): Finding[] {
+  const up = servers.filter(({ problem }) => problem === undefined);
+  const alone = up.filter(({ role }) => role === 'standalone');
+  if (alone.length === 0 || servers.length === 1) return [];
+  return [
+    danger(
+      `${alone.map(({ address }) => address).join(' and ')} ${alone.length === 1 ? 'is a server' : 'are servers'} alone, no part of an ensemble.`,
+      'The hosts of the URL grant the same lock each by itself: two holders, depending on which host answers.',
+      'Name the servers of one ensemble.',
+    ),
+  ];
+}
+
+function noSession(reason: string): Finding {
+  return danger(
+    `No session could be opened: ${reason}.`,
+    'No lock can be taken.',
+    'Check the credentials in the URL, and that a majority of the servers is up.',
+  );
+}
+
+function sessionFindings(
+  { timeoutMs, voting }: SessionFacts,
+  wantedMs: number,
+  named: number,
+  servers: readonly ServerReport[],
+): Finding[] {
+  const alone = servers.length === 1 && servers[0]!.role === 'standalone';
+  const findings = membershipFindings('server', voting ?? (alone ? 1 : named), named);
+  if (timeoutMs !== wantedMs) {
+    const longer = timeoutMs > wantedMs;
+    findings.push(
+      warning(
+        `A session time-out of ${shownDuration(wantedMs)} is outside the bounds of the servers; they grant ${shownDuration(timeoutMs)}.`,
+        longer
+          ? 'The lock of a crashed process comes free later than you asked.'
+          : 'A stall that you meant to survive loses the lock.',
+        `?sessionTimeout=${timeoutMs}ms in the URL, or ${longer ? 'a lower minSessionTimeout' : 'a higher maxSessionTimeout'} (by default 2 and 20 ticks) at the servers.`,
+      ),
+    );
+  }
+  return findings;
+}
