@@ -1,3 +1,3 @@
 import { libraryBuild } from '../../tsdown.base.ts';
 
-export default libraryBuild(['src/index.ts', 'src/cli/main.ts']);
+export default libraryBuild(['src/index.ts', 'src/cli/main.ts', 'src/cli/conformance/open-adapter.ts']);
