@@ -1,0 +1,127 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { faultProxy, type RedisServer, startRedis } from '@holdfast/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openLocks } from '../../src/index.ts';
+import { runs, start, temporaryFolder, until } from './support.ts';
+
+let server: RedisServer;
+
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server?.stop());
+
+const onServer = (): NodeJS.ProcessEnv => ({ LOCK_URL: server.url });
+
+/** A command that tells its process id, and that of something that it starts, and goes on for ever. */
+const family = `sleep 600 & echo "pids $$ $!"; wait; while :; do sleep 1; done`;
+
+const pidsIn = (stdout: string): number[] => /pids (\d+) (\d+)/.exec(stdout)!.slice(1).map(Number);
+
+describe('a lock that is lost', { timeout: 120_000 }, () => {
+  it('H45: the backend falls silent: the command and all that it started is stopped, with 79', async () => {
+    await using proxy = await faultProxy(server);
+    const env = { LOCK_URL: `redis://${proxy.host}:${proxy.port}` };
+    const running = start(['run', 'silent', '--ttl', '2s', '--', 'sh', '-c', family], env);
+    await running.printed('pids');
+    proxy.blackHole();
+    const { code, stdout, stderr } = await running.ended;
+    expect(code).toBe(79);
+    expect(stderr).toMatch(/^holdfast: .*"silent".* The command is stopped\.\n$/);
+    expect(pidsIn(stdout).filter(runs)).toEqual([]);
+  });
+
+  it('the command is asked first, and may tidy up', async () => {
+    const script = `trap 'echo tidied; exit 0' TERM; echo ready; while :; do sleep 0.1; done`;
+    const running = start(['run', 'tidy', '--max-hold', '1s', '--', 'sh', '-c', script], onServer());
+    // Whatever it says of itself, the lock did not last to its end.
+    expect(await running.ended).toMatchObject({ code: 79, stdout: 'ready\ntidied\n' });
+  });
+
+  it('a command that does not listen is killed after the grace', async () => {
+    const script = `trap '' TERM; echo "pids $$ $$"; while :; do sleep 0.1; done`;
+    const args = ['run', 'deaf', '--max-hold', '500ms', '--grace', '700ms', '--', 'sh', '-c', script];
+    const startedAt = performance.now();
+    const { code, stdout } = await start(args, onServer()).ended;
+    expect(code).toBe(79);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(1_200);
+    expect(pidsIn(stdout).filter(runs)).toEqual([]);
+  });
+
+  it('--on-lost warn: it goes on, and its exit code counts', async () => {
+    using folder = temporaryFolder();
+    const script = `while [ ! -e '${folder.file('enough')}' ]; do sleep 0.1; done; exit 5`;
+    const args = ['run', 'warned', '--max-hold', '500ms', '--on-lost', 'warn', '--', 'sh', '-c', script];
+    const running = start(args, onServer());
+    let told = '';
+    running.child.stderr!.on('data', (text) => {
+      told += text;
+    });
+    await until('the loss is told', () => told.includes('The command goes on without it.'));
+    await using locks = await openLocks(server.url);
+    await using _ = await locks.acquire('warned', { waitMs: 30_000 });
+    writeFileSync(folder.file('enough'), '');
+    expect((await running.ended).code).toBe(5);
+  });
+
+  it('H48: stopped for longer than the lease, it stops the command as soon as it goes on', async () => {
+    const running = start(['run', 'stalled', '--ttl', '1s', '--', 'sh', '-c', family], onServer());
+    await running.printed('pids');
+    running.child.kill('SIGSTOP');
+    await using locks = await openLocks(server.url);
+    // Another has it in the meantime, while the command is still at work: only the fencing token tells them apart.
+    await using _ = await locks.acquire('stalled', { waitMs: 60_000 });
+    expect(pidsIn(running.stdout).filter(runs)).toHaveLength(2);
+    running.child.kill('SIGCONT');
+    const { code, stdout } = await running.ended;
+    expect(code).toBe(79);
+    expect(pidsIn(stdout).filter(runs)).toEqual([]);
+  });
+});
+
+describe('holdfast itself is killed', { timeout: 120_000 }, () => {
+  it('SIGKILL: its command is stopped all the same, and the lease ends', async () => {
+    const running = start(['run', 'orphan', '--ttl', '3s', '--', 'sh', '-c', family], onServer());
+    await running.printed('pids');
+    running.child.kill('SIGKILL');
+    expect((await running.ended).code).toBe(137);
+    await until('the command is gone', () => pidsIn(running.stdout).filter(runs).length === 0);
+    await using locks = await openLocks(server.url);
+    await using _ = await locks.acquire('orphan', { waitMs: 60_000 });
+  });
+
+  it('SIGKILL with --on-lost warn: the command goes on', async () => {
+    const args = ['run', 'left', '--ttl', '1s', '--on-lost', 'warn', '--', 'sh', '-c', family];
+    const running = start(args, onServer());
+    await running.printed('pids');
+    running.child.kill('SIGKILL');
+    await using locks = await openLocks(server.url);
+    await using _ = await locks.acquire('left', { waitMs: 60_000 });
+    const [command, started] = pidsIn(running.stdout);
+    expect([command!, started!].filter(runs)).toHaveLength(2);
+    process.kill(-command!, 'SIGKILL');
+    await running.ended;
+  });
+
+  it('once the command has ended, nobody stands guard any more', async () => {
+    const running = start(['run', 'dismissed', '--', 'sh', '-c', 'echo "pids $$ $$"'], onServer());
+    const { stdout } = await running.ended;
+    const [pid] = pidsIn(stdout);
+    await until('no guard', () => !guards().some((line) => line.includes(`holdfast-guard\0-${pid}\0`)));
+  });
+});
+
+/** The command lines of the guards that run on this machine. */
+function guards(): string[] {
+  if (!existsSync('/proc')) return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => {
+      try {
+        return readFileSync(`/proc/${name}/cmdline`, 'utf8');
+      } catch {
+        return ''; // it has ended
+      }
+    })
+    .filter((line) => line.includes('holdfast-guard'));
+}

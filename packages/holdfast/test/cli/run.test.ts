@@ -1,0 +1,183 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { type RedisServer, startRedis } from '@holdfast/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openLocks } from '../../src/index.ts';
+import { holdfast, start, temporaryFolder, until } from './support.ts';
+
+let server: RedisServer;
+let env: { LOCK_URL: string };
+
+beforeAll(async () => {
+  server = await startRedis();
+  env = { LOCK_URL: server.url };
+});
+afterAll(() => server?.stop());
+
+/** Who holds a key; used to see that nothing was left behind. */
+async function holder(key: string) {
+  await using locks = await openLocks(server.url);
+  return await locks.inspect(key);
+}
+
+describe('the command', { timeout: 90_000 }, () => {
+  it('finds the key and the fencing token in its environment, has our stdout, and gives its exit code', async () => {
+    const script = 'echo "$HOLDFAST_KEY $HOLDFAST_FENCING_TOKEN"; echo aside >&2; exit 7';
+    const first = await holdfast(['run', 'a key', '--', 'sh', '-c', script], env);
+    const second = await holdfast(['run', 'a key', '--', 'sh', '-c', script], env);
+    expect(first).toMatchObject({ code: 7, stderr: 'aside\n' });
+    const tokens = [first, second].map(({ stdout }) => BigInt(/^a key (\d+)\n$/.exec(stdout)![1]!));
+    expect(tokens[1]! > tokens[0]!).toBe(true);
+    expect(await holder('a key')).toBeUndefined();
+  });
+
+  it('keeps its own options, also those that look like ours', async () => {
+    const { stdout } = await holdfast(['run', 'k-options', '--', 'echo', '--json', '--ttl', '--', '-h'], env);
+    expect(stdout).toBe('--json --ttl -- -h\n');
+  });
+
+  it('has no token of another lock around it', async () => {
+    const url = `${server.url}?fencing=false&prefix=bare:`;
+    const script = 'echo "<$HOLDFAST_FENCING_TOKEN>"';
+    const { stdout } = await holdfast(['run', 'k', '--url', url, '--', 'sh', '-c', script], {
+      HOLDFAST_FENCING_TOKEN: '1',
+    });
+    expect(stdout).toBe('<>\n');
+  });
+
+  it('ended by a signal: 128 + its number', async () => {
+    expect((await holdfast(['run', 'k-signal', '--', 'sh', '-c', 'kill -KILL $$'], env)).code).toBe(137);
+  });
+
+  it('that does not exist is 127, that cannot be executed 126, and the lock is free', async () => {
+    using folder = temporaryFolder();
+    writeFileSync(folder.file('text'), 'no program');
+    expect(await holdfast(['run', 'k-none', '--', 'no-such-command-here'], env)).toMatchObject({
+      code: 127,
+      stderr: 'holdfast: there is no command no-such-command-here\n',
+    });
+    expect(await holdfast(['run', 'k-none', '--', folder.file('text')], env)).toMatchObject({ code: 126 });
+    expect(await holder('k-none')).toBeUndefined();
+  });
+
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const)(
+    'is passed %s on',
+    async (name) => {
+      const trap = `trap 'echo got ${name}; exit 3' ${name.slice(3)}; echo ready; while :; do sleep 0.1; done`;
+      const running = start(['run', `k-${name}`, '--', 'sh', '-c', trap], env);
+      await running.printed('ready');
+      running.child.kill(name);
+      expect(await running.ended).toMatchObject({ code: 3, stdout: `ready\ngot ${name}\n` });
+      expect(await holder(`k-${name}`)).toBeUndefined();
+    },
+  );
+});
+
+describe('a busy lock', { timeout: 90_000 }, () => {
+  it('with --try: 75 at once, without a word, since cron would send a mail of it', async () => {
+    await using locks = await openLocks(server.url);
+    await using _ = await locks.acquire('busy');
+    expect(await holdfast(['run', 'busy', '--try', '--', 'echo', 'ran'], env)).toEqual({
+      code: 75,
+      stdout: '',
+      stderr: '',
+    });
+  });
+
+  it('with --wait: 75 when the time is over, not before', async () => {
+    await using locks = await openLocks(server.url);
+    await using _ = await locks.acquire('busy-wait');
+    const startedAt = performance.now();
+    const { code, stdout, stderr } = await holdfast(['run', 'busy-wait', '--wait', '700ms', '--', 'echo', 'ran'], env);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(700);
+    expect({ code, stdout }).toEqual({ code: 75, stdout: '' });
+    expect(stderr).toMatch(/^holdfast: lock "busy-wait" was still busy after .*\n$/);
+  });
+
+  it('is waited for, and two commands never run at once', async () => {
+    using folder = temporaryFolder();
+    const inside = folder.file('inside');
+    const script = `[ ! -e '${inside}' ] || exit 9; : > '${inside}'; sleep 0.3; rm '${inside}'`;
+    const all = await Promise.all(
+      Array.from({ length: 4 }, () => holdfast(['run', 'turns', '--', 'sh', '-c', script], env)),
+    );
+    expect(all.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+  });
+
+  it('a signal ends the waiting with 128 + its number, and the command never runs', async () => {
+    using folder = temporaryFolder();
+    await using locks = await openLocks(server.url);
+    const lock = await locks.acquire('given-up');
+    const waiting = start(['run', 'given-up', '--json', '--', 'touch', folder.file('ran')], env);
+    let told = '';
+    waiting.child.stderr!.on('data', (text) => {
+      told += text;
+    });
+    await until('it waits', () => told.includes('"waiting"'));
+    waiting.child.kill('SIGTERM');
+    expect((await waiting.ended).code).toBe(143);
+    await lock.release();
+    expect(existsSync(folder.file('ran'))).toBe(false);
+    expect(await holder('given-up')).toBeUndefined();
+  });
+});
+
+describe('a cron job on three machines', { timeout: 120_000 }, () => {
+  it('runs once a tick, although it is quick and the clocks differ', async () => {
+    using folder = temporaryFolder();
+    const log = folder.file('log');
+    writeFileSync(log, '');
+    const job = ['run', 'nightly', '--try', '--min-hold', '20s', '--', 'sh', '-c', `echo ran >> '${log}'`];
+    const machines = [start(job, env)];
+    // The other clocks are late: by then the job is done, and only --min-hold keeps it from running again.
+    await until('the job has run', () => readFileSync(log, 'utf8') !== '');
+    machines.push(start(job, env), start(job, env));
+    expect((await Promise.all(machines.slice(1).map(({ ended }) => ended))).map(({ code }) => code)).toEqual([75, 75]);
+    expect(readFileSync(log, 'utf8')).toBe('ran\n');
+    // Whoever keeps the lock can be sent home before the time.
+    machines[0]!.child.kill('SIGTERM');
+    expect((await machines[0]!.ended).code).toBe(0);
+    expect(await holder('nightly')).toBeUndefined();
+  });
+});
+
+describe('wrong usage', { timeout: 90_000 }, () => {
+  it.each([
+    [['run'], "missing required argument 'key'"],
+    [['run', 'k'], "missing required argument 'command'"],
+    [['run', 'k', '--ttl', '30', '--', 'true'], 'needs a unit'],
+    [['run', 'k', '--try', '--wait', '1s', '--', 'true'], "cannot be used with option '--try'"],
+    [['run', 'k', '--on-lost', 'cry', '--', 'true'], 'Allowed choices are kill, warn'],
+    [['run', 'k', 'ls', '-l'], "unknown option '-l'"],
+    [['rum', 'k'], 'Did you mean run?'],
+  ])('%j is 64 and says why', async (args, why) => {
+    const { code, stderr, stdout } = await holdfast(args, env);
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(stderr).toContain(why);
+  });
+
+  it('memory: is refused, since no other process is excluded', async () => {
+    const { code, stderr } = await holdfast(['run', 'k', '--url', 'memory:', '--', 'true']);
+    expect(code).toBe(78);
+    expect(stderr).toContain('crossProcess');
+  });
+
+  it('without a backend it says how to name one', async () => {
+    expect(await holdfast(['run', 'k', '--', 'true'])).toMatchObject({
+      code: 64,
+      stderr: 'holdfast: Which backend? Give --url, or set LOCK_URL, such as LOCK_URL=redis://127.0.0.1:6379.\n',
+    });
+  });
+});
+
+it('tells JSON lines on stderr with --json', { timeout: 90_000 }, async () => {
+  const { stdout, stderr } = await holdfast(['run', 'told', '--json', '--', 'echo', 'mine'], env);
+  expect(stdout).toBe('mine\n');
+  const events = stderr
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(events).toEqual([
+    { event: 'held', key: 'told', fencingToken: expect.stringMatching(/^\d+$/) },
+    { event: 'ended', key: 'told', exitCode: 0, lost: false },
+  ]);
+});
