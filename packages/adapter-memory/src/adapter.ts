@@ -153,6 +153,11 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): LockAdapter {
       return Promise.resolve(info);
     },
 
+    keys() {
+      if (closed) return Promise.reject(closed);
+      return Promise.resolve({ keys: [...store.holds.keys()], next: undefined });
+    },
+
     forceRelease(key) {
       if (closed) return Promise.reject(closed);
       const now = clock.now();

@@ -18,6 +18,12 @@ export interface Locks extends AsyncDisposable {
   createOwner(label?: string): LockOwner;
   /** Who holds the key in the backend; `undefined` when it is free. Throws LOCK_BACKEND rather than guess (H24). */
   inspect(key: string): Promise<LockInfo | undefined>;
+  /**
+   * The locks that are held, in no order, looked up while it is iterated: of those taken or freed meanwhile it has some.
+   * `pattern` has `*` for any characters and `?` for one, default `*`. For an operator's eyes: it may read everything there is.
+   * @throws LockError LOCK_UNSUPPORTED where the backend cannot tell; LOCK_BACKEND no answer
+   */
+  list(pattern?: string): AsyncIterable<LockInfo>;
   /** Frees the key whoever holds it; `false` when it was free. For an operator's hand, not for a program. */
   forceRelease(key: string): Promise<boolean>;
   /** Fails the waiting with LOCK_CLOSED, releases what is held, and closes what the adapter opened. Idempotent. */

@@ -36,6 +36,11 @@ export interface LockAdapter {
   renewMany?(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]>;
   /** Who holds the key now, `undefined` when it is free. */
   inspect?(key: string): Promise<LockInfo | undefined>;
+  /**
+   * One page of the keys that are held, in no order; the first without a cursor. A key may come twice, and may be free by now;
+   * none is left out that is held all the while from the first page to the last.
+   */
+  keys?(cursor?: string): Promise<KeysPage>;
   /** Frees the key whoever holds it; `false` when it was free. */
   forceRelease?(key: string): Promise<boolean>;
   /** Closes what the adapter opened itself, never the caller's client. Idempotent. */
@@ -105,6 +110,13 @@ export interface Capabilities {
     /** How much later than asked a crashed holder's lock may be freed. */
     readonly maxOvershootMs: number;
   };
+}
+
+/** Some of the keys that are held. */
+export interface KeysPage {
+  readonly keys: readonly string[];
+  /** Where the next page begins, in the adapter's own words; `undefined` after the last one. */
+  readonly next: string | undefined;
 }
 
 /** The state of a held key, as `inspect` reports it. */

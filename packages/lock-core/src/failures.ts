@@ -12,10 +12,10 @@ export const timedOut = (key: string, backend: string, waitedMs: number): LockEr
     { key },
   );
 
-export const unreachable = (key: string, backend: string, forMs: number, cause: unknown): LockError =>
+export const unreachable = (key: string | undefined, backend: string, forMs: number, cause: unknown): LockError =>
   new LockError(
     'LOCK_BACKEND',
-    `no answer about lock ${name(key)} from ${backend} for ${ms(forMs)}${reason(cause)}: check that the backend is up and reachable`,
+    `no answer about ${key === undefined ? 'the locks' : `lock ${name(key)}`} from ${backend} for ${ms(forMs)}${reason(cause)}: check that the backend is up and reachable`,
     { key, cause },
   );
 

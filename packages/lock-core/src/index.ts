@@ -7,6 +7,7 @@ export type {
   Capabilities,
   Granted,
   HoldRef,
+  KeysPage,
   LockAdapter,
   LockInfo,
   ReleaseOutcome,

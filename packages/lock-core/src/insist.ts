@@ -6,7 +6,7 @@ import { attemptTimeout } from './settings.ts';
 import { retryMs } from './waits.ts';
 
 /** Repeats a call that may be repeated until it is answered, or fails with LOCK_BACKEND after `backendTimeoutMs`. */
-export async function insist<T>(core: Core, key: string, call: () => Promise<T>): Promise<T> {
+export async function insist<T>(core: Core, key: string | undefined, call: () => Promise<T>): Promise<T> {
   const { adapter, scheduler, settings } = core;
   const { clock, backendTimeoutMs } = settings;
   const begin = clock.now();

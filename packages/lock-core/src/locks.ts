@@ -6,6 +6,7 @@ import { closeLocks } from './close.ts';
 import type { LockAdapter } from './contract.ts';
 import { closed, lost, selfDeadlock, timedOut, unsupported } from './failures.ts';
 import { insist } from './insist.ts';
+import { listLocks } from './list.ts';
 import { expireIfDue } from './lock.ts';
 import { contextOwner, isWithin, Owner } from './owner.ts';
 import { AcquireRequest } from './request.ts';
@@ -131,6 +132,7 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
       if (inspect === undefined) throw unsupported(adapter.name, 'way to inspect a lock');
       return insist(core, key, () => inspect.call(adapter, key));
     },
+    list: (pattern) => listLocks(core, pattern),
     async forceRelease(key) {
       checkKey(key);
       const { forceRelease } = adapter;

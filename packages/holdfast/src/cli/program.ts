@@ -6,6 +6,7 @@ import { writeText } from './output.ts';
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./commands/run.ts')).runCommand(),
   inspect: async () => (await import('./commands/inspect.ts')).inspectCommand(),
+  list: async () => (await import('./commands/list.ts')).listCommand(),
   watch: async () => (await import('./commands/watch.ts')).watchCommand(),
   release: async () => (await import('./commands/release.ts')).releaseCommand(),
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand(),

@@ -74,7 +74,7 @@ async function run(key: string, file: string, args: string[], options: Options):
       process.exitCode = exitCodes.busy;
       return;
     }
-    events.progress('held', `${key} is held`, { fencingToken: lock.fencingToken });
+    events.record('held', { fencingToken: lock.fencingToken });
     const { onLost, grace: graceMs, minHold: minHoldMs } = options;
     process.exitCode = await runUnderLock(lock, [file, ...args], { onLost, graceMs, minHoldMs }, events);
     await lock.release();

@@ -7,6 +7,8 @@ export interface Events {
   problem(name: string, text: string, details?: object): void;
   /** Something to know, for those who watch a terminal; cron would send a mail of it. */
   progress(name: string, text: string, details?: object): void;
+  /** What happens every time, for programs only. */
+  record(name: string, details?: object): void;
 }
 
 /** Events as lines for people, or each as one line of JSON. */
@@ -20,6 +22,9 @@ export function createEvents(key: string, json: boolean): Events {
     problem: say,
     progress: (name, text, details) => {
       if (watched) say(name, text, details);
+    },
+    record: (name, details) => {
+      if (json) say(name, '', details);
     },
   };
 }

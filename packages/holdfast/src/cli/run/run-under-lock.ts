@@ -47,7 +47,7 @@ export async function runUnderLock(
   // What it started and left behind has no lock either.
   if (stopped && child.target! < 0) child.signal('SIGKILL');
   if (!stopped) await keep(lock, minHoldMs - (systemClock.now() - startedAt), events);
-  events.progress('ended', `the command ended with ${exitCode}`, { exitCode, lost: stopped });
+  events.record('ended', { exitCode, lost: stopped });
   return stopped ? exitCodes.lost : exitCode;
 }
 

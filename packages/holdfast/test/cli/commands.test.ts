@@ -1,0 +1,235 @@
+import { spawn } from 'node:child_process';
+import { type RedisServer, startEtcd, startRedis, startRedisNodes } from '@holdfast/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openLocks } from '../../src/index.ts';
+import { holdfast, holdfastWords, start } from './support.ts';
+
+let server: RedisServer;
+let env: { LOCK_URL: string };
+
+beforeAll(async () => {
+  server = await startRedis();
+  env = { LOCK_URL: server.url };
+});
+afterAll(() => server?.stop());
+
+describe('inspect', { timeout: 90_000 }, () => {
+  it('a held lock: 0, and who holds it', async () => {
+    await using locks = await openLocks(server.url);
+    await using lock = await locks.acquire('held');
+    const info = (await locks.inspect('held'))!;
+    const { code, stdout } = await holdfast(['inspect', 'held'], env);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^held is held\n/);
+    expect(stdout).toContain(
+      `  owner          ${info.owner}\n  fencing token  ${lock.fencingToken}\n  lease          `,
+    );
+    const json = await holdfast(['inspect', 'held', '--json'], env);
+    expect(JSON.parse(json.stdout)).toEqual({
+      key: 'held',
+      held: true,
+      owner: info.owner,
+      fencingToken: String(lock.fencingToken),
+      remainingMs: expect.any(Number),
+    });
+  });
+
+  it('a free one: 1', async () => {
+    expect(await holdfast(['inspect', 'free'], env)).toEqual({ code: 1, stdout: 'free is free\n', stderr: '' });
+    const { code, stdout } = await holdfast(['inspect', 'free', '--json'], env);
+    expect([code, JSON.parse(stdout)]).toEqual([1, { key: 'free', held: false }]);
+  });
+
+  it('the number of those who wait, where the backend keeps the queue', async () => {
+    await using etcd = await startEtcd();
+    await using locks = await openLocks(etcd.url);
+    await using other = await openLocks(etcd.url);
+    await using _ = await locks.acquire('queued');
+    const enough = new AbortController();
+    const waiting = other.acquire('queued', { signal: enough.signal }).catch(() => {});
+    const watching = start(['watch', 'queued', '--json', '--interval', '50ms', '--url', etcd.url]);
+    await watching.printed('"waiters":1');
+    const { stdout } = await holdfast(['inspect', 'queued', '--url', etcd.url]);
+    expect(stdout).toMatch(/^ {2}waiting {8}1$/m);
+    enough.abort();
+    await waiting;
+    await watching.printed('"waiters":0');
+    watching.child.kill('SIGINT');
+    expect((await watching.ended).code).toBe(130);
+  });
+
+  it('a key cannot move the cursor', async () => {
+    const { stdout } = await holdfast(['inspect', '\u001b[2J\u202egone'], env);
+    expect(stdout).toBe('\\x1b[2J\\u{202e}gone is free\n');
+  });
+
+  it('data that is no lock is 65, and stays', async () => {
+    await server.command('LPUSH', 'lock:list', 'x');
+    expect(await holdfast(['inspect', 'list'], env)).toMatchObject({ code: 65, stdout: '' });
+    expect(await server.command('TYPE', 'lock:list')).toBe('list');
+  });
+});
+
+describe('list', { timeout: 90_000 }, () => {
+  it('has what is held and fits the pattern, by its key', async () => {
+    const url = `${server.url}?prefix=listed:`;
+    await using locks = await openLocks(url);
+    await using b = await locks.acquire('b:2 *');
+    await using a = await locks.acquire('a:1');
+    await using _ = await locks.acquire('b:1');
+    const { code, stdout } = await holdfast(['list', '--url', url]);
+    expect(code).toBe(0);
+    expect(stdout.split('\n').map((line) => line.split(/ {2,}/).at(-1))).toEqual(['key', 'a:1', 'b:1', 'b:2 *', '']);
+    expect(stdout).toContain(String(a.fencingToken));
+    const some = JSON.parse((await holdfast(['list', 'b:? *', '--json', '--url', url])).stdout);
+    expect(some).toMatchObject([{ key: 'b:2 *', held: true, fencingToken: String(b.fencingToken) }]);
+    const none = await holdfast(['list', 'c*', '--url', url]);
+    expect(none).toEqual({ code: 0, stdout: '', stderr: 'No such lock is held.\n' });
+  });
+
+  it('78 where the backend cannot', async () => {
+    await using group = await startRedisNodes(1);
+    const { code, stderr } = await holdfast(['list', '--url', `redlock://127.0.0.1:${group.nodes[0]!.port}`]);
+    expect({ code, stderr }).toEqual({ code: 78, stderr: 'holdfast: redlock has no way to list its locks\n' });
+  });
+});
+
+describe('watch', { timeout: 90_000 }, () => {
+  it('prints a line for each change, and goes on when the server is away for a while', async () => {
+    const watching = start(['watch', 'seen', '--interval', '20ms', '--url', `${server.url}?backendTimeout=1s`]);
+    await watching.printed('seen is free\n');
+    await using locks = await openLocks(server.url);
+    const lock = await locks.acquire('seen', { ttlMs: 60_000 });
+    await watching.printed('seen is held, owner ');
+    let told = '';
+    watching.child.stderr!.on('data', (text) => {
+      told += text;
+    });
+    server.freeze();
+    await expect.poll(() => told, { timeout: 60_000 }).not.toBe('');
+    server.thaw();
+    await lock.release();
+    await expect.poll(() => watching.stdout.endsWith('seen is free\n'), { timeout: 60_000 }).toBe(true);
+    watching.child.kill('SIGTERM');
+    expect((await watching.ended).code).toBe(143);
+  });
+});
+
+describe('release', { timeout: 90_000 }, () => {
+  it('needs --force', async () => {
+    const { code, stderr } = await holdfast(['release', 'k'], env);
+    expect(code).toBe(64);
+    expect(stderr).toContain("required option '--force' not specified");
+  });
+
+  it('asks, and where nobody can answer it leaves the lock alone', async () => {
+    await using locks = await openLocks(server.url);
+    await using _ = await locks.acquire('asked');
+    const { code, stderr } = await holdfast(['release', '--force', 'asked'], env);
+    expect(code).toBe(64);
+    expect(stderr).toContain('say --yes');
+    expect(await locks.inspect('asked')).toBeDefined();
+  });
+
+  it('--yes frees it, and says so; a free one is 1', async () => {
+    await using locks = await openLocks(server.url);
+    await using _ = await locks.acquire('forced');
+    const forced = await holdfast(['release', '--force', '--yes', 'forced'], env);
+    expect(forced).toEqual({ code: 0, stdout: 'forced is free now\n', stderr: '' });
+    expect(await locks.inspect('forced')).toBeUndefined();
+    const again = await holdfast(['release', '--force', '--yes', '--json', 'forced'], env);
+    expect([again.code, JSON.parse(again.stdout)]).toEqual([1, { key: 'forced', released: false }]);
+  });
+});
+
+describe('a backend that is not there', { timeout: 90_000 }, () => {
+  it.each(['run', 'inspect', 'watch', 'release'])(
+    '%s: 69 within 10 s, with one line that names it',
+    async (command) => {
+      const more = { run: ['--', 'true'], release: ['--force', '--yes'] }[command] ?? [];
+      const startedAt = performance.now();
+      const { code, stdout, stderr } = await holdfast([command, 'k', '--url', 'redis://127.0.0.1:1', ...more]);
+      expect({ code, stdout }).toEqual({ code: 69, stdout: '' });
+      expect(stderr).toBe(
+        'holdfast: The lock backend redis://127.0.0.1:1 (ioredis) does not answer. Check that it runs there and can be reached from here.\n',
+      );
+      expect(performance.now() - startedAt).toBeLessThan(10_000);
+    },
+  );
+
+  it('as JSON with --json', async () => {
+    const { code, stderr } = await holdfast([
+      'inspect',
+      'k',
+      '--json',
+      '--url',
+      'redis://127.0.0.1:1?backendTimeout=1s',
+    ]);
+    expect([code, JSON.parse(stderr)]).toEqual([
+      69,
+      { error: { code: 'LOCK_BACKEND', message: expect.stringContaining('127.0.0.1:1'), exitCode: 69 } },
+    ]);
+  });
+});
+
+describe('a password', { timeout: 120_000 }, () => {
+  const password = 'tOp/sEcret%7';
+  const encoded = encodeURIComponent(password);
+
+  it('is never printed, whatever goes wrong', async () => {
+    await using guarded = await startRedis({ password: 'right' });
+    const [, address] = guarded.url.split('@');
+    const urls = [
+      `redis://user:${encoded}@127.0.0.1:1?backendTimeout=500ms`,
+      `redis://:${encoded}@${address}`,
+      `reddis://:${encoded}@${address}`,
+      `redis://:${password}@${address}`,
+      `redis://:${encoded}@${address}?tll=1s`,
+      `:${encoded}@${address}`,
+    ];
+    const lines = [
+      ...urls.flatMap((url) => [
+        ['inspect', 'k', '--url', url],
+        ['inspect', 'k', '--url', url, '--json'],
+        ['doctor', url],
+        ['doctor', url, '--json'],
+      ]),
+      [`redis://:${encoded}@${address}`],
+      ['run', 'k', '--url', `redis://:${encoded}@${address}`, '--on-lost', `redis://:${encoded}@${address}`],
+    ];
+    for (const args of lines) {
+      const { code, stdout, stderr } = await holdfast(args);
+      expect(code, args.join(' ')).not.toBe(0);
+      expect(stdout + stderr, args.join(' ')).not.toMatch(/tOp|sEcret/);
+    }
+    const { stdout, stderr } = await holdfast(['run', '--help'], { LOCK_URL: `redis://:${encoded}@${address}` });
+    expect(stdout + stderr).not.toMatch(/tOp|sEcret/);
+  });
+});
+
+describe('the whole', { timeout: 90_000 }, () => {
+  it('every command has help with examples', async () => {
+    const { stdout } = await holdfast(['--help']);
+    const names = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name!).filter((name) => name !== 'help');
+    expect(names).toEqual(
+      expect.arrayContaining(['run', 'inspect', 'list', 'watch', 'release', 'doctor', 'completion']),
+    );
+    for (const name of names) {
+      const help = await holdfast([name, '--help']);
+      expect(help.code).toBe(0);
+      expect(help.stdout, name).toContain('Examples:');
+    }
+  });
+
+  it('a reader that has enough is no failure', async () => {
+    const shell = spawn('bash', ['-o', 'pipefail', '-c', `"$@" --help | true`, 'bash', ...holdfastWords], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stderr = '';
+    shell.stderr.on('data', (text) => {
+      stderr += text;
+    });
+    const code = await new Promise((resolve) => shell.once('close', resolve));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+});

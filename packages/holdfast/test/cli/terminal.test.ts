@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
+import { type RedisServer, startRedis } from '@holdfast/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openLocks } from '../../src/index.ts';
+import { holdfastWords, temporaryFolder, until } from './support.ts';
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis();
+});
+afterAll(() => server?.stop());
+
+const quoted = (words: readonly string[]): string => words.map((word) => `'${word}'`).join(' ');
+
+/** Runs `holdfast` at a terminal, made by `script` of util-linux; what is typed goes to its keyboard. */
+function atTerminal(args: readonly string[]) {
+  const line = `stty cols 60; ${quoted([...holdfastWords, ...args])}`;
+  const child = spawn('script', ['-qefc', line, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, LOCK_URL: server.url, TERM: 'xterm-256color', FORCE_COLOR: undefined, NO_COLOR: undefined },
+  });
+  let screen = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text;
+  });
+  return {
+    type: (text: string) => child.stdin.write(text),
+    shows: (text: string) => until(`the screen has "${text}": ${screen}`, () => screen.includes(text)),
+    screen: () => screen,
+    code: new Promise<number | null>((resolve) => child.once('close', resolve)),
+  };
+}
+
+// On a system without it the same is seen by hand; the reason stands in the title.
+const haveScript = existsSync('/usr/bin/script') && process.platform === 'linux';
+
+describe(haveScript ? 'at a terminal' : 'at a terminal: there is no util-linux script here', {
+  timeout: 90_000,
+}, () => {
+  if (!haveScript) {
+    it('cannot be tried', () => expect(haveScript).toBe(false));
+    return;
+  }
+
+  it('release shows the holder and asks; only a yes frees', async () => {
+    await using locks = await openLocks(server.url);
+    await using lock = await locks.acquire('asked');
+    const no = atTerminal(['release', '--force', 'asked']);
+    await no.shows('Free it? [y/N]');
+    expect(no.screen()).toContain(String(lock.fencingToken));
+    no.type('\r');
+    expect(await no.code).toBe(1);
+    expect(await locks.inspect('asked')).toBeDefined();
+    const yes = atTerminal(['release', '--force', 'asked']);
+    await yes.shows('Free it? [y/N]');
+    yes.type('y\r');
+    expect(await yes.code).toBe(0);
+    expect(await locks.inspect('asked')).toBeUndefined();
+  });
+
+  it('Ctrl-C reaches the command once, and its exit code counts', async () => {
+    using folder = temporaryFolder();
+    const log = folder.file('log');
+    writeFileSync(log, '');
+    writeFileSync(
+      folder.file('command.sh'),
+      `trap 'echo int >> ${log}; stop=1' INT; echo ready; while [ -z "$stop" ]; do sleep 0.1; done; sleep 0.5; exit 4`,
+    );
+    const run = atTerminal(['run', 'keys', '--', 'sh', folder.file('command.sh')]);
+    await run.shows('ready');
+    run.type('\u0003');
+    expect(await run.code).toBe(4);
+    expect(readFileSync(log, 'utf8')).toBe('int\n');
+  });
+
+  it('the command can read the keyboard', async () => {
+    const run = atTerminal(['run', 'keyboard', '--', 'head', '-n', '1']);
+    run.type('hello there\r');
+    expect(await run.code).toBe(0);
+    expect(run.screen().match(/hello there/g)).toHaveLength(2);
+  });
+
+  it('there are colours, and lines as long as the terminal is wide', async () => {
+    const doctor = atTerminal(['doctor']);
+    await doctor.code;
+    expect(doctor.screen()).toContain('\u001b[');
+    const lines = doctor
+      .screen()
+      .split('\r\n')
+      .map((line) => stripVTControlCharacters(line));
+    expect(lines.filter((line) => line.startsWith(' ') && line.length > 60)).toEqual([]);
+    expect(lines.some((line) => line.length > 40)).toBe(true);
+  });
+
+  it('watch draws the picture in place of the last one', async () => {
+    await using locks = await openLocks(server.url);
+    const watch = atTerminal(['watch', 'drawn', '--interval', '50ms']);
+    await watch.shows('free');
+    const lock = await locks.acquire('drawn');
+    await watch.shows(String(lock.fencingToken));
+    expect(watch.screen()).toContain('\u001b[2A\u001b[J');
+    watch.type('\u0003');
+    expect(await watch.code).toBe(130);
+  });
+});
