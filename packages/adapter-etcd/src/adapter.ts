@@ -9,6 +9,7 @@ import type {
   RenewOutcome,
 } from '@holdfast/lock-core';
 import { acquiring, assertLeased, type Backend, placeRequest } from './backend.ts';
+import { createBatch } from './batch.ts';
 import { createEndpoints } from './endpoints.ts';
 import { NoAnswer } from './errors.ts';
 import { createGate } from './gate.ts';
@@ -19,7 +20,7 @@ import { type EtcdLockOptions, etcdLockSettings } from './options.ts';
 import { createPlaces } from './places.ts';
 import { enqueue } from './queue.ts';
 import { renewMany } from './renewal.ts';
-import { deleteAndLook, deleteKey, deleteSeen, findHolder, giveUp, rehouse, takeIfFree } from './requests.ts';
+import { deleteSeen, findHolder, freeHeld, giveUp, rehouse, takeIfFree } from './requests.ts';
 import { createWatches } from './watches.ts';
 
 // etcd looks for ended leases every 500 ms, and may be busy.
@@ -52,6 +53,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
     places,
     watches: createWatches(endpoints),
     waiting: new Map(),
+    batch: createBatch(endpoints),
     gate: createGate(64, 2 * callTimeoutMs, () => new NoAnswer(2 * callTimeoutMs)),
     line: createLine(2 * callTimeoutMs, () => new NoAnswer(2 * callTimeoutMs)),
   };
@@ -62,8 +64,10 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
     return acquiring(backend, attempt, true, ({ ttlMs, sending, granted }) =>
       leases.under(ttlMs, async (lease): Promise<AcquireOutcome> => {
         const place = { ...placeRequest(backend, attempt), leaseId: lease.id, ttlMs };
-        sending();
-        const taken = await backend.gate(() => endpoints.call((client, options) => takeIfFree(client, options, place)));
+        const taken = await backend.gate(() => {
+          sending();
+          return endpoints.call((client, options) => takeIfFree(client, options, place));
+        });
         if (taken.holder === undefined) return granted(lease, taken.token);
         const { holder } = taken;
         assertLeased(attempt.key, holder);
@@ -94,7 +98,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
     place.wantedUntil = performance.now();
     try {
       const held = await (heldIfThere
-        ? freeHeld(hold.key, request)
+        ? free(hold.key, request)
         : endpoints.call((client, options) => giveUp(client, options, request)));
       places.forget(place);
       return held ? 'released' : 'not-held';
@@ -104,11 +108,10 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
   }
 
   /** Deletes a holder's key. Where somebody of this process waits, the same transaction tells whether it is his turn. */
-  async function freeHeld(name: string, request: ReturnType<typeof placeRequest>): Promise<boolean> {
-    const waiters = backend.waiting.get(name);
-    if (waiters === undefined) return endpoints.call((client, options) => deleteKey(client, options, request.key));
-    const { deleted, head } = await endpoints.call((client, options) => deleteAndLook(client, options, request));
-    if (head !== undefined) waiters.get(head.key.toString())?.(head.create_revision);
+  async function free(name: string, request: ReturnType<typeof placeRequest>): Promise<boolean> {
+    const { waiting, batch } = backend;
+    const { deleted, head } = await batch.send(freeHeld(request, waiting.has(name)));
+    if (head !== undefined) waiting.get(name)?.get(head.key.toString())?.(head.create_revision);
     return deleted;
   }
 
@@ -134,15 +137,18 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
   }
 
   async function forceRelease(key: string): Promise<boolean> {
-    const found = await endpoints.call((client, options) => findHolder(client, options, keys.range(key)));
-    if (found === undefined) return false;
-    assertLeased(key, found.holder);
-    await endpoints.call((client, options) => deleteSeen(client, options, found.holder));
-    return true;
+    for (;;) {
+      const found = await endpoints.call((client, options) => findHolder(client, options, keys.range(key)));
+      if (found === undefined) return false;
+      assertLeased(key, found.holder);
+      // Whoever got it in between is the holder now.
+      if (await endpoints.call((client, options) => deleteSeen(client, options, found.holder))) return true;
+    }
   }
 
   async function closeAll(): Promise<void> {
     // Sent before everything else is refused; what is held ends with its lease.
+    backend.batch.flush();
     const revoked = leases.revokeUnused((lease) => places.uses(lease));
     places.close();
     watches.close();

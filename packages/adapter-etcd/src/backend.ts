@@ -1,4 +1,5 @@
 import { type AcquireAttempt, type Granted, type HoldRef, LockError } from '@holdfast/lock-core';
+import type { Batch } from './batch.ts';
 import type { Endpoints } from './endpoints.ts';
 import { foreignKey } from './errors.ts';
 import type { Gate } from './gate.ts';
@@ -21,6 +22,8 @@ export interface Backend {
   readonly waiting: Map<string, Map<string, (token: string) => void>>;
   /** Not more requests for places at a time than a busy machine gets done in time. */
   readonly gate: Gate;
+  /** Taking a place and freeing one share transactions. */
+  readonly batch: Batch;
   /** Places in one queue are asked for one after the other. */
   readonly line: Line;
 }
@@ -35,7 +38,7 @@ export interface Acquisition {
   readonly calledAt: number;
   readonly ttlMs: number;
   readonly place: Place;
-  /** To be called before the request that makes the key goes out. */
+  /** To be called right before the request that makes the key goes out; throws when nobody wants it any more. */
   sending(): void;
   /** Takes the grant in. The TTL counts from `since`, monotonic ms: default the call (H47), later for one that waited. */
   granted(lease: SharedLease, token: string, since?: number): Granted;
@@ -62,19 +65,20 @@ export async function acquiring<T>(
   const granted = (lease: SharedLease, token: string, since = calledAt): Granted => {
     assertWanted(place);
     const until = Math.min(lease.goodUntil, since + ttlMs);
-    places.hold(place, lease, token, since, until);
+    // The key was made some time before this, so a look from now on shows it.
+    places.hold(place, lease, token, performance.now(), until);
     return { status: 'granted', fencingToken: BigInt(token), validForMs: until - calledAt };
   };
   let sent = false;
   const sending = (): void => {
+    assertWanted(place);
     sent = true;
   };
   try {
-    assertWanted(place);
     return await run({ calledAt, ttlMs, place, sending, granted });
   } catch (error) {
     const definite = error instanceof LockError && !error.retryable;
-    const wantedMs = ownerMayAskAgain && !definite ? ttlMs : 0;
+    const wantedMs = ownerMayAskAgain && !definite && !place.over ? ttlMs : 0;
     if (sent) place.wantedUntil = Math.max(place.wantedUntil, calledAt + wantedMs);
     throw error;
   } finally {

@@ -1,9 +1,11 @@
 import { LockError } from '@holdfast/lock-core';
 import {
   EtcdAuthenticationFailedError,
+  EtcdLeaseInvalidError,
   EtcdPermissionDeniedError,
   EtcdUserNotFoundError,
   GRPCGenericError,
+  GRPCInvalidArgumentError,
 } from 'etcd3';
 
 /** A call had no answer when its time was up. */
@@ -40,6 +42,16 @@ export function foreignKey(name: string, key: Buffer): LockError {
 /** Whether another member of the cluster may answer what this one did not. */
 export function isMemberFailure(error: unknown): boolean {
   return error instanceof NoAnswer || error instanceof MemberFailure || error instanceof GRPCGenericError;
+}
+
+/** Whether etcd has looked at a request and done nothing of it: an ended lease, missing rights, too much for one transaction. */
+export function isRefusal(error: unknown): boolean {
+  const cause = error instanceof MemberFailure ? error.cause : error;
+  return (
+    cause instanceof EtcdLeaseInvalidError ||
+    cause instanceof GRPCInvalidArgumentError ||
+    (cause instanceof LockError && cause.code === 'LOCK_BACKEND' && !cause.retryable)
+  );
 }
 
 /**

@@ -15,17 +15,16 @@ export function createLine(patienceMs: number, late: () => Error): Line {
   const rows = new Map<string, Row>();
 
   return async (name, run) => {
-    const row = rows.get(name) ?? { tail: Promise.resolve(), movedAt: performance.now() };
+    const ahead = rows.get(name);
+    const row = ahead ?? { tail: Promise.resolve(), movedAt: performance.now() };
     rows.set(name, row);
-    const task = turn(row).then(async () => {
-      const result = await run();
-      row.movedAt = performance.now();
-      return result;
-    });
+    const task = ahead === undefined ? run() : turn(row).then(run);
     const tail = task.then(done, done);
     row.tail = tail;
     try {
-      return await task;
+      const result = await task;
+      row.movedAt = performance.now();
+      return result;
     } finally {
       if (row.tail === tail) rows.delete(name);
     }

@@ -116,6 +116,7 @@ export function createPlaces(endpoints: Endpoints): Places {
     place.over = true;
     place.lease = undefined;
     place.burial = undefined;
+    place.wantedUntil = 0;
     if (places.get(place.key) === place) places.delete(place.key);
     place.wake?.();
   }
@@ -129,9 +130,15 @@ export function createPlaces(endpoints: Endpoints): Places {
     },
     end(place) {
       place.calls -= 1;
-      if (place.calls > 0 || places.get(place.key) !== place) return;
-      if (place.wantedUntil === 0) places.delete(place.key);
-      else sweepAt(place.wantedUntil);
+      if (place.calls > 0) return;
+      const known = places.get(place.key);
+      if (place.wantedUntil === 0) {
+        if (known === place) places.delete(place.key);
+        return;
+      }
+      // A request that was on its way when the owner was released may have made the key again.
+      if (known === undefined) places.set(place.key, place);
+      sweepAt(place.wantedUntil);
     },
     hold(place, lease, token, seenAt, until) {
       if (place.over) return;

@@ -7,6 +7,9 @@ import type { SharedLease } from './shared-lease.ts';
 
 // A look at a lease's keys serves the renewals of this much time after it.
 const longestReuseMs = 1_000;
+// Of the TTL: what a renewal may be short of without a keep-alive of its own. Else the slack of a lease would just not last from
+// one renewal of a TTL of 3 s to the next.
+const shortfall = 0.05;
 
 /**
  * Renews holds of one TTL: for those under its shared lease one keep-alive and one look at the lease's keys, however many
@@ -49,7 +52,7 @@ async function prolong(
   const seenLately = lease.listedAt >= calledAt - reuseMs;
   const look = !seenLately || together.some((place) => place.seenAt > calledAt - ttlMs / 4);
   await Promise.all([
-    lease.goodUntil < calledAt + ttlMs ? lease.keepAlive() : undefined,
+    lease.goodUntil < calledAt + ttlMs * (1 - shortfall) ? lease.keepAlive() : undefined,
     look ? lease.list() : undefined,
   ]);
   return (place) => {
@@ -85,7 +88,7 @@ async function bringUnder(backend: Backend, hold: HoldRef, ttlMs: number): Promi
       if (!done && known !== undefined) places.forget(place);
       if (!done || place.over) return { status: 'lost' };
       const until = Math.min(lease.goodUntil, calledAt + ttlMs);
-      places.hold(place, lease, token, calledAt, until);
+      places.hold(place, lease, token, performance.now(), until);
       return { status: 'renewed', validForMs: until - calledAt };
     });
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Etcd3, IKeyValue, IRangeRequest, IRequestOp } from 'etcd3';
+import type { Part } from './batch.ts';
 import type { CallOptions } from './endpoints.ts';
 import type { KeyRange } from './keys.ts';
 
@@ -48,23 +49,22 @@ export async function takeIfFree(
 }
 
 /** Takes a place at the end of the queue; `undefined` when this owner has one already. */
-export async function takePlace(
-  client: Etcd3,
-  options: CallOptions,
-  place: PlaceRequest,
-): Promise<Standing | undefined> {
+export function takePlace(place: PlaceRequest): Part<Standing | undefined> {
   const { key, range } = place;
-  const answer = await client.kv.txn(
-    {
+  return {
+    // Two places that one transaction made would have the same rank.
+    claims: [range.key.toString(), key.toString()],
+    frees: false,
+    txn: {
       compare: [{ key, target: 'Create', result: 'Equal', create_revision: 0 }],
       // The newest is the one just made, and the other one is ahead of it.
       success: [put(place), { request_range: { ...range, ...newest, limit: 2 } }],
     },
-    options,
-  );
-  if (!answer.succeeded) return undefined;
-  const { revision } = answer.header;
-  return { token: revision, ahead: answer.responses[1]!.response_range.kvs[1], revision };
+    read({ succeeded, responses }, revision) {
+      if (!succeeded) return undefined;
+      return { token: revision, ahead: responses[1]!.response_range.kvs[1], revision };
+    },
+  };
 }
 
 /** Looks where a place stands now; `undefined` when it is gone. */
@@ -114,18 +114,21 @@ export async function deleteKey(client: Etcd3, options: CallOptions, key: Buffer
   return (await client.kv.deleteRange({ key }, options)).deleted !== '0';
 }
 
-/** Deletes a key, and tells whether it was there and who is at the head of the queue then. */
-export async function deleteAndLook(
-  client: Etcd3,
-  options: CallOptions,
+/** Deletes a holder's key, and tells whether it was there and, if asked, who is at the head of the queue then. */
+export function freeHeld(
   { key, range }: { key: Buffer; range: KeyRange },
-): Promise<{ deleted: boolean; head: IKeyValue | undefined }> {
-  const answer = await client.kv.txn(
-    { success: [{ request_delete_range: { key } }, { request_range: { ...range, ...oldest } }] },
-    options,
-  );
-  const [gone, left] = answer.responses;
-  return { deleted: gone!.response_delete_range.deleted !== '0', head: left!.response_range.kvs[0] };
+  look: boolean,
+): Part<{ deleted: boolean; head: IKeyValue | undefined }> {
+  const free: IRequestOp = { request_delete_range: { key } };
+  return {
+    claims: [key.toString()],
+    frees: true,
+    txn: { success: look ? [free, { request_range: { ...range, ...oldest } }] : [free] },
+    read: ({ responses: [gone, left] }) => ({
+      deleted: gone!.response_delete_range.deleted !== '0',
+      head: left?.response_range.kvs[0],
+    }),
+  };
 }
 
 /** Deletes a place, and tells whether it had held the lock. */
@@ -156,13 +159,14 @@ export async function findHolder(
   return kvs[0] === undefined ? undefined : { holder: kvs[0], places: Number(count) };
 }
 
-/** Deletes a key if it is still the one that was seen. */
-export async function deleteSeen(client: Etcd3, options: CallOptions, seen: IKeyValue): Promise<void> {
-  await client.kv.txn(
+/** Deletes a key if it is still the one that was seen, and tells whether it was. */
+export async function deleteSeen(client: Etcd3, options: CallOptions, seen: IKeyValue): Promise<boolean> {
+  const answer = await client.kv.txn(
     {
       compare: [{ key: seen.key, target: 'Create', result: 'Equal', create_revision: seen.create_revision }],
       success: [{ request_delete_range: { key: seen.key } }],
     },
     options,
   );
+  return answer.succeeded;
 }

@@ -19,7 +19,7 @@ export interface SharedLease {
   keepAlive(): Promise<void>;
   /** Looks which keys it has now; the request is sent after this call. */
   list(): Promise<void>;
-  /** Prolongs it and looks, for the sake of keys that nobody knows of; fails only with the keep-alive. */
+  /** Prolongs it and now and then looks, for the sake of keys that nobody knows of; fails only with the keep-alive. */
   refresh(): Promise<void>;
   /** Keeps it alive while somebody waits under it, and tells him when it ends or is not answered about. */
   attend(wake: () => void): () => void;
@@ -115,7 +115,8 @@ export function createSharedLease(
       return listingNext;
     },
     refresh() {
-      lease.list().catch(anyway);
+      // Such keys are rare, and a look costs the more the more keys there are.
+      if (listing === undefined && listedAt < performance.now() - ttlMs / 3) lease.list().catch(anyway);
       return lease.keepAlive();
     },
     attend(wake) {

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLocks, type Lock } from '@holdfast/lock-core';
 import { type EtcdServer, type FaultProxy, faultProxy, startEtcd } from '@holdfast/testbed';
-import type { Etcd3 } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { adapterOf, attemptFor, clientOf, eventually, newName, placesOf, waitIn } from './support/etcd.ts';
+import { adapterOf, attemptFor, clientOf, detour, eventually, newName, placesOf, waitIn } from './support/etcd.ts';
 
 let server: EtcdServer;
 beforeAll(async () => {
@@ -15,18 +14,6 @@ async function proxied(): Promise<FaultProxy> {
   const proxy = await faultProxy(server);
   onTestFinished(() => proxy.close());
   return proxy;
-}
-
-/** A client one of whose calls goes through another client. */
-function detour<S extends 'leaseClient' | 'watchClient'>(
-  client: Etcd3,
-  service: S,
-  call: keyof Etcd3[S],
-  over: Etcd3,
-): Etcd3 {
-  const method = over[service][call] as (...args: unknown[]) => unknown;
-  const value = Object.create(client[service], { [call]: { value: method.bind(over[service]) } });
-  return Object.create(client, { [service]: { value } });
 }
 
 /** When the hold was lost, in monotonic ms. */

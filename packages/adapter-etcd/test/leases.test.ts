@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLocks, type Granted } from '@holdfast/lock-core';
-import { type EtcdServer, startEtcd } from '@holdfast/testbed';
+import { type EtcdServer, faultProxy, startEtcd } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { adapterOf, attemptFor, clientOf, eventually, leasesOf, metric, newName, placesOf } from './support/etcd.ts';
 
@@ -95,6 +95,25 @@ describe('the shared lease', () => {
     expect(held.map((lock) => lock.state)).toEqual(Array.from(held, () => 'lost'));
     const again = await locks.acquire(held[0]!.key);
     expect(again.fencingToken).toBeGreaterThan(held[0]!.fencingToken!);
+  });
+
+  it('H51: a hold that was long in coming is not judged by a look from before it was there', async () => {
+    const proxy = await faultProxy(server);
+    onTestFinished(() => proxy.close());
+    const adapter = adapterOf(proxy);
+    const other = attemptFor(newName(), { ttlMs: 4_000 });
+    await adapter.tryAcquire(other);
+    proxy.delay(250);
+    // As many as are sent at a time; the last one is sent when these are back.
+    const crowd = Array.from({ length: 64 }, () => adapter.tryAcquire(attemptFor(newName(), { ttlMs: 4_000 })));
+    const late = attemptFor(newName(), { ttlMs: 4_000 });
+    const granted = adapter.tryAcquire(late);
+    await sleep(100);
+    const look = adapter.renew(other, 4_000);
+    await granted;
+    proxy.delay(0);
+    expect((await adapter.renew(late, 4_000)).status).toBe('renewed');
+    await Promise.all([...crowd, look]);
   });
 
   it('H24: force-released by an operator: the next renewal says lost, and disturbs nobody', async () => {

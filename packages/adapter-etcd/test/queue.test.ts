@@ -2,11 +2,22 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLocks } from '@holdfast/lock-core';
-import { type EtcdServer, startEtcd } from '@holdfast/testbed';
+import { type EtcdServer, faultProxy, startEtcd } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createEndpoints } from '../src/endpoints.ts';
+import { createPlaces } from '../src/places.ts';
 import { createWatches } from '../src/watches.ts';
-import { adapterOf, attemptFor, clientOf, eventually, metric, newName, placesOf, waitIn } from './support/etcd.ts';
+import {
+  adapterOf,
+  attemptFor,
+  clientOf,
+  detour,
+  eventually,
+  metric,
+  newName,
+  placesOf,
+  waitIn,
+} from './support/etcd.ts';
 
 let server: EtcdServer;
 beforeAll(async () => {
@@ -111,6 +122,65 @@ describe('the queue', () => {
     expect(served).toEqual(Array.from(waits, (_, i) => i));
     // For each hand-over a release and the next one's look.
     expect((await transactions()) - before).toBeLessThanOrEqual(2 * 50 + 10);
+  });
+
+  it('H42: released while its request for a place stands behind another: nothing of it is sent any more', async () => {
+    const proxy = await faultProxy(server);
+    onTestFinished(() => proxy.close());
+    const [adapter, other] = [adapterOf(proxy), adapterOf(server)];
+    const hold = attemptFor(newName());
+    await other.tryAcquire(hold);
+    await adapter.tryAcquire(attemptFor(newName()));
+    proxy.delay(300);
+    const first = attemptFor(hold.key);
+    const gone = attemptFor(hold.key);
+    const abort = new AbortController();
+    const waiting = adapter.enqueue!(first, abort.signal);
+    const refused = expect(adapter.enqueue!(gone, gone.signal)).rejects.toThrow('released');
+    await adapter.release(gone);
+    await refused;
+    proxy.delay(0);
+    const owners = (await placesOf(clientOf(server), hold.key)).map(({ key }) => key.split('/').at(-1));
+    expect(owners).not.toContain(gone.owner);
+    await other.release(hold);
+    expect((await waiting).status).toBe('granted');
+  });
+
+  it('H42: a key that was made after its owner’s release had found nothing is deleted', async () => {
+    const client = clientOf(server);
+    const places = createPlaces(createEndpoints([client], 2_000, false));
+    const name = newName();
+    const key = `locks/${name}/owner`;
+    const asking = places.begin(key);
+    const releasing = places.begin(key);
+    places.forget(releasing);
+    places.end(releasing);
+    await client.put(key).value('2000');
+    asking.wantedUntil = performance.now();
+    places.end(asking);
+    await eventually('the key is gone', async () => (await placesOf(client, name)).length === 0, 5_000);
+  });
+
+  it('H24: force-released at the moment of a hand-over: whoever holds it then is the one', async () => {
+    const proxy = await faultProxy(server);
+    onTestFinished(() => proxy.close());
+    const detoured = clientOf(proxy);
+    await detoured.get('connected').string();
+    const client = detour(clientOf(server), 'kv', 'txn', detoured);
+    const operator = adapterOf(server, { client, callTimeoutMs: 5_000 });
+    const adapter = adapterOf(server);
+    const hold = attemptFor(newName());
+    await adapter.tryAcquire(hold);
+    const next = await waitIn(adapter, hold.key);
+    proxy.hold();
+    const forced = operator.forceRelease!(hold.key);
+    // Time to see the holder; its deletion is held back.
+    await sleep(300);
+    await adapter.release(hold);
+    await next.waiting;
+    await proxy.heal();
+    expect(await forced).toBe(true);
+    expect(await placesOf(clientOf(server), hold.key)).toHaveLength(0);
   });
 
   it('H25: a key without a lease is no lock: refused at once, left untouched', async () => {

@@ -93,3 +93,15 @@ export async function metric({ host, port }: Address, pattern: RegExp): Promise<
     .filter((line) => !line.startsWith('#') && pattern.test(line))
     .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
 }
+
+/** A client one of whose calls goes through another client. */
+export function detour<S extends 'kv' | 'leaseClient' | 'watchClient'>(
+  client: Etcd3,
+  service: S,
+  call: keyof Etcd3[S],
+  over: Etcd3,
+): Etcd3 {
+  const method = over[service][call] as (...args: unknown[]) => unknown;
+  const value = Object.create(client[service], { [call]: { value: method.bind(over[service]) } });
+  return Object.create(client, { [service]: { value } });
+}

@@ -1,0 +1,83 @@
+import type { ITxnRequest, ITxnResponse } from 'etcd3';
+import type { Endpoints } from './endpoints.ts';
+import { isRefusal } from './errors.ts';
+
+/** A transaction that may share one with those of other owners. */
+export interface Part<T> {
+  /** Parts that claim the same are never sent in one transaction: etcd compares with what was before all of it. */
+  readonly claims: readonly string[];
+  /** Frees a place, so that it goes ahead of those that look who is there. */
+  readonly frees: boolean;
+  readonly txn: ITxnRequest;
+  /** What the answer means; `revision` is the one that its writes were made in. */
+  read(answer: ITxnResponse, revision: string): T;
+}
+
+/** Sends parts in as few transactions as possible. */
+export interface Batch {
+  send<T>(part: Part<T>): Promise<T>;
+  /** Sends at once what waits for the end of the turn. */
+  flush(): void;
+}
+
+interface Sent {
+  readonly part: Part<unknown>;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+// etcd takes 128 operations in a transaction by default.
+const mostParts = 64;
+
+/**
+ * What is asked for in one turn of the event loop goes out in one transaction: each costs etcd a write to the disks of a
+ * majority, and the client more than all that is in it. Under contention a release takes the next request for a place with it.
+ */
+export function createBatch(endpoints: Endpoints): Batch {
+  let waiting: Sent[] = [];
+  const claimed = new Set<string>();
+
+  function flush(): void {
+    const sent = waiting;
+    waiting = [];
+    claimed.clear();
+    if (sent.length > 1) void together(sent);
+    else for (const only of sent) void alone(only);
+  }
+
+  async function alone({ part, resolve, reject }: Sent): Promise<void> {
+    try {
+      const answer = await endpoints.call((client, options) => client.kv.txn(part.txn, options));
+      resolve(part.read(answer, answer.header.revision));
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  async function together(sent: readonly Sent[]): Promise<void> {
+    const ordered = [...sent.filter(({ part }) => part.frees), ...sent.filter(({ part }) => !part.frees)];
+    const success = ordered.map(({ part }) => ({ request_txn: part.txn }));
+    try {
+      const answer = await endpoints.call((client, options) => client.kv.txn({ success }, options));
+      for (const [i, { part, resolve }] of ordered.entries()) {
+        resolve(part.read(answer.responses[i]!.response_txn, answer.header.revision));
+      }
+    } catch (error) {
+      // etcd refuses all of it for the sake of one, such as one whose lease has ended; nothing was done then.
+      if (isRefusal(error)) for (const one of ordered) void alone(one);
+      else for (const { reject } of ordered) reject(error);
+    }
+  }
+
+  return {
+    send<T>(part: Part<T>) {
+      return new Promise<T>((resolve, reject) => {
+        if (waiting.length >= mostParts || part.claims.some((claim) => claimed.has(claim))) flush();
+        waiting.push({ part, resolve: resolve as Sent['resolve'], reject });
+        for (const claim of part.claims) claimed.add(claim);
+        if (waiting.length === 1) process.nextTick(flush);
+      });
+    },
+    flush,
+  };
+}
