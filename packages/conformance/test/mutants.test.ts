@@ -1,67 +1,59 @@
-import type { Capabilities, LockAdapter } from '@holdfast/lock-core';
-import { afterAll, describe, expect, it, vi } from 'vitest';
-import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
-import { type Harness, runConformance } from '../src/index.ts';
-import { holdMutants } from './support/hold-mutants.ts';
-import type { Mutant } from './support/mutant.ts';
-import { queueMutants } from './support/queue-mutants.ts';
-import { newTable, tableAdapter, tableCapabilities } from './support/table-adapter.ts';
-import { leftovers, valueMutants } from './support/value-mutants.ts';
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { cases } from '../src/index.ts';
+import { mutants } from './mutants/all.ts';
+import { findInChild } from './mutants/find-in-child.ts';
+import type { Findings } from './mutants/findings.ts';
+import { renderPage, rowsOf } from './mutants/page.ts';
 
-vi.setConfig({ maxConcurrency: 16 });
+const page = new URL('../../../docs/mutants.md', import.meta.url);
+let findings: Findings;
 
-function onTable(bug: string, mutate?: Mutant['mutate']): Harness {
-  const table = newTable();
-  const adapter = async (): Promise<LockAdapter> => {
-    const right = tableAdapter(table);
-    const mutant: LockAdapter = { ...right, ...mutate?.(right, table) };
-    // A bug in renew is one in renewMany too, unless that is the one with the bug.
-    if (mutant.renewMany === right.renewMany) {
-      mutant.renewMany = (holds, ttlMs) => Promise.all(holds.map((hold) => mutant.renew(hold, ttlMs)));
+beforeAll(async () => {
+  findings = await findInChild();
+}, 400_000);
+
+describe('what is right passes', () => {
+  it('the adapters that mutants are made from, and the reference with every combination of capabilities', () => {
+    expect(findings.right.length).toBeGreaterThan(100);
+    for (const { name, ok, failed, unhandled, passed } of findings.right) {
+      expect({ ok, failed, unhandled }, name).toEqual({ ok: true, failed: {}, unhandled: [] });
+      expect(passed, name).toBeGreaterThanOrEqual(80);
     }
-    return mutant;
-  };
-  return { name: bug, adapter, capabilities: tableCapabilities };
-}
-
-function onMemory(bug: string, mutate: Mutant['mutate']): Harness {
-  const store = memoryStore();
-  const capabilities: Capabilities = memoryAdapter().capabilities;
-  const adapter = async (): Promise<LockAdapter> => {
-    const right = memoryAdapter({ store });
-    return { ...right, ...mutate(right, newTable()) };
-  };
-  return { name: bug, adapter, capabilities };
-}
-
-async function assertFound({ caughtBy, message }: Mutant, harness: Harness): Promise<void> {
-  const report = await runConformance(harness, { filter: ({ id }) => caughtBy.includes(id) });
-  const outcomes = report.results.map(({ id, outcome }) => [id, outcome]);
-  expect(outcomes).toEqual(caughtBy.map((id) => [id, 'fail']));
-  expect(report.ok).toBe(false);
-  expect(report.results[0]?.reason).toMatch(message);
-}
-
-afterAll(() => {
-  for (const clear of leftovers) clear();
+  });
 });
 
-describe('the suite can fail', () => {
-  it('passes the adapter that most mutants are made from', async () => {
-    const report = await runConformance(onTable('none'));
-    expect(report.results.filter(({ outcome }) => outcome === 'fail')).toEqual([]);
-    expect(report.ok).toBe(true);
+describe('every mutant is found', () => {
+  it.each(mutants.map((mutant, i) => ({ ...mutant, i })))('$bug', ({ i, caughtBy, message }) => {
+    const { ok, failed } = findings.mutants[i]!;
+    expect(ok).toBe(false);
+    expect(Object.keys(failed)).toEqual(expect.arrayContaining([...caughtBy]));
+    expect(failed[caughtBy[0]]).toMatch(message);
   });
 
-  const mutants = [...holdMutants, ...valueMutants];
-  const alone = ({ caughtBy }: Mutant) => caughtBy.includes('LK-0109');
-  for (const mutant of mutants.filter((mutant) => !alone(mutant))) {
-    it.concurrent(`finds ${mutant.bug}`, () => assertFound(mutant, onTable(mutant.bug, mutant.mutate)));
-  }
-  for (const mutant of queueMutants) {
-    it.concurrent(`finds ${mutant.bug}`, () => assertFound(mutant, onMemory(mutant.bug, mutant.mutate)));
-  }
-  for (const mutant of mutants.filter(alone)) {
-    it.sequential(`finds ${mutant.bug}`, () => assertFound(mutant, onTable(mutant.bug, mutant.mutate)));
-  }
+  it('and they are at least 40, no two of them the same', () => {
+    expect(mutants.length).toBeGreaterThanOrEqual(40);
+    expect(new Set(mutants.map(({ bug }) => bug)).size).toBe(mutants.length);
+  });
+});
+
+describe('every case is of use', () => {
+  it('each MUST finds a mutant', () => {
+    const caught = new Set([...rowsOf(findings).values()].flat().flatMap(({ foundBy }) => foundBy));
+    const idle = cases.filter(({ id, level }) => level === 'MUST' && !caught.has(id)).map(({ id }) => id);
+    expect(idle).toEqual([]);
+  });
+});
+
+describe('docs/mutants.md', () => {
+  it('says, mutant by mutant, exactly which cases found it: `pnpm mutants` writes it anew', () => {
+    const lines = renderPage(findings).split('\n');
+    const written = readFileSync(page, 'utf8').split('\n');
+    const changed = [
+      ...lines.filter((line) => !written.includes(line)).map((line) => `+ ${line}`),
+      ...written.filter((line) => !lines.includes(line)).map((line) => `- ${line}`),
+    ];
+    expect(changed, 'run `pnpm mutants`').toEqual([]);
+    expect(written).toEqual(lines);
+  });
 });

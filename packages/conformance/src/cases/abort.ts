@@ -19,7 +19,13 @@ export const abortCases: readonly Case[] = [
       for (const locks of [one, two]) {
         const abort = new AbortController();
         const acquiring = locks.acquire(key, { signal: abort.signal });
-        const waiting = context.begin(assert.rejects(acquiring, (error) => error === reason));
+        const waiting = context.begin(
+          assert.rejects(
+            acquiring,
+            (error) => error === reason,
+            'Aborted waiting must reject with the signal’s own reason',
+          ),
+        );
         await context.sleep(context.timing.pollMs);
         abort.abort(reason);
         await context.soon('the aborted acquire rejects', waiting, context.timing.graceMs);
@@ -39,7 +45,7 @@ export const abortCases: readonly Case[] = [
       const options = { signal: AbortSignal.abort(reason) };
       await assert.rejects(locks.acquire(context.key(), options), (error) => error === reason);
       await assert.rejects(locks.tryAcquire(context.key(), options), (error) => error === reason);
-      assert.deepEqual(commands, []);
+      assert.deepEqual(commands, [], 'A request was sent, although its signal was aborted before');
     },
   },
   {

@@ -129,13 +129,15 @@ export const adminCases: readonly Case[] = [
         assert.equal(info?.key, key);
         assert.equal(await locks.inspect(context.key()), undefined);
       } else {
-        await assert.rejects(async () => locks.inspect(key), { code: 'LOCK_UNSUPPORTED' });
+        const why = 'The adapter has no inspect: Locks.inspect must say so, and not guess';
+        await assert.rejects(async () => locks.inspect(key), { code: 'LOCK_UNSUPPORTED' }, why);
       }
       if (adapter.forceRelease) {
         assert.equal(await locks.forceRelease(key), true);
         await context.assertFree(await context.client(), key, 'it was released by force');
       } else {
-        await assert.rejects(async () => locks.forceRelease(key), { code: 'LOCK_UNSUPPORTED' });
+        const why = 'The adapter has no forceRelease: Locks.forceRelease must say so, and not guess';
+        await assert.rejects(async () => locks.forceRelease(key), { code: 'LOCK_UNSUPPORTED' }, why);
       }
       await lock.release();
     },

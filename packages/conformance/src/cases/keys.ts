@@ -127,11 +127,12 @@ export const keyCases: readonly Case[] = [
       const illegal = ['', 'x'.repeat(1_025), '🔒'.repeat(257), undefined, null, 7, {}, ['a']] as string[];
       for (const key of illegal) {
         const expected = { code: 'LOCK_INVALID_ARGUMENT', retryable: false };
-        await assert.rejects(async () => locks.acquire(key), expected);
-        await assert.rejects(async () => locks.tryAcquire(key), expected);
-        await assert.rejects(async () => locks.using(key, () => {}), expected);
-        await assert.rejects(async () => locks.inspect(key), expected);
-        await assert.rejects(async () => locks.forceRelease(key), expected);
+        const why = `An illegal key was taken: ${JSON.stringify(key)?.slice(0, 20)}`;
+        await assert.rejects(async () => locks.acquire(key), expected, why);
+        await assert.rejects(async () => locks.tryAcquire(key), expected, why);
+        await assert.rejects(async () => locks.using(key, () => {}), expected, why);
+        await assert.rejects(async () => locks.inspect(key), expected, why);
+        await assert.rejects(async () => locks.forceRelease(key), expected, why);
       }
     },
   },

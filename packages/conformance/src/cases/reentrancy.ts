@@ -92,7 +92,11 @@ export const reentrancyCases: readonly Case[] = [
       const locks = await context.locks();
       const key = context.key();
       await locks.using(key, async (lock) => {
-        const nested = assert.rejects(locks.acquire(key, { reentrant: false }), { code: 'LOCK_SELF_DEADLOCK' });
+        const nested = assert.rejects(
+          locks.acquire(key, { reentrant: false }),
+          { code: 'LOCK_SELF_DEADLOCK' },
+          'To acquire one’s own lock with reentrant: false must fail',
+        );
         await context.soon('LOCK_SELF_DEADLOCK comes', nested, context.timing.graceMs);
         lock.assertHeld();
       });

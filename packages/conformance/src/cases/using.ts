@@ -24,7 +24,7 @@ export const usingCases: readonly Case[] = [
     async run(context) {
       const [locks, two] = [await context.locks(), await context.client()];
       const key = context.key();
-      assert.equal(await locks.using(key, () => 42), 42);
+      assert.equal(await locks.using(key, () => 42), 42, 'using must give back what its body returns');
       assert.equal(await locks.using(key, { ttlMs: context.timing.longTtlMs }, async () => 'later'), 'later');
       await context.assertFree(two, key, 'the body is over');
     },
@@ -42,10 +42,12 @@ export const usingCases: readonly Case[] = [
       const fail = () => {
         throw failure;
       };
-      await assert.rejects(locks.using(key, fail), (error) => error === failure);
+      const why = 'using must rethrow the very error of its body, and release';
+      await assert.rejects(locks.using(key, fail), (error) => error === failure, why);
       await assert.rejects(
         locks.using(key, async () => fail()),
         (error) => error === failure,
+        why,
       );
       await context.assertFree(two, key, 'the body is over');
     },
@@ -57,7 +59,7 @@ export const usingCases: readonly Case[] = [
     title: 'the body’s result survives the loss of the lock inside it',
     hazards: [56],
     async run(context) {
-      assert.equal(await afterLoss(context, () => 'result'), 'result');
+      assert.equal(await afterLoss(context, () => 'result'), 'result', 'The body’s result was replaced after a loss');
     },
   },
   {
@@ -71,7 +73,7 @@ export const usingCases: readonly Case[] = [
       const failing = afterLoss(context, () => {
         throw failure;
       });
-      await assert.rejects(failing, (error) => error === failure);
+      await assert.rejects(failing, (error) => error === failure, 'The body’s error was replaced after a loss');
     },
   },
 ];

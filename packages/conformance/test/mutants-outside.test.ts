@@ -1,0 +1,48 @@
+import { afterAll, describe, it, vi } from 'vitest';
+import { type Harness, runConformance } from '../src/index.ts';
+import { type OutsideMutant, outsideMutants } from './mutants/outside.ts';
+import { tableHarness } from './support/table-harness.ts';
+
+vi.setConfig({ maxConcurrency: 4, testTimeout: 120_000 });
+
+const stops: (() => Promise<void>)[] = [];
+afterAll(() => Promise.all(stops.map((stop) => stop())));
+
+async function harnessOf(mutant: OutsideMutant): Promise<Harness> {
+  const { bug, client, around = (right) => right, engine, forgets, declares, apart, locks } = mutant;
+  const { harness, server } = await tableHarness(bug, {
+    ...(client !== undefined && { bug: client }),
+    ...(engine && { engine }),
+    ...(forgets !== undefined && { forgets }),
+  });
+  stops.push(async () => server[Symbol.asyncDispose]());
+  const capabilities = { ...harness.capabilities, ...declares };
+  return {
+    ...harness,
+    capabilities,
+    adapter: async (at) => {
+      const right = await harness.adapter(at);
+      return { ...around(right, at?.[0] ?? server), capabilities };
+    },
+    ...(apart && {
+      process: () => ({
+        module: new URL('./mutants/open-apart.ts', import.meta.url),
+        execArgv: ['--import', 'tsx'],
+      }),
+    }),
+    ...(locks && { createLocks: locks }),
+  };
+}
+
+describe('every mutant is found that shows when connections break, servers stop or processes die', () => {
+  for (const mutant of outsideMutants) {
+    it.concurrent(mutant.bug, async ({ expect }) => {
+      const { caughtBy, message } = mutant;
+      const report = await runConformance(await harnessOf(mutant), { filter: ({ id }) => caughtBy.includes(id) });
+      const outcomes = Object.fromEntries(report.results.map(({ id, outcome, reason }) => [id, { outcome, reason }]));
+      for (const id of caughtBy) expect(outcomes[id]?.outcome, `${id}: ${outcomes[id]?.reason}`).toBe('fail');
+      expect(report.ok).toBe(false);
+      expect(outcomes[caughtBy[0]]?.reason).toMatch(message);
+    });
+  }
+});

@@ -1,0 +1,29 @@
+import { argumentMutants } from './arguments.ts';
+import { endingMutants } from './ending.ts';
+import { handleMutants } from './handles.ts';
+import { lookingMutants } from './looking.ts';
+import type { Mutant } from './mutant.ts';
+import { nameMutants } from './names.ts';
+import { ownerMutants } from './owners.ts';
+import { patienceMutants } from './patience.ts';
+import { quorumMutants } from './quorum.ts';
+import { takingMutants } from './taking.ts';
+import { valueMutants } from './values.ts';
+import { waitingMutants } from './waiting.ts';
+
+/** The mutants that need no server, by what they get wrong. */
+export const groups: Readonly<Record<string, readonly Mutant[]>> = {
+  'Asking for a lock': takingMutants,
+  'Prolonging, giving back and taking over': endingMutants,
+  'Tokens and times': valueMutants,
+  'A majority of nodes': quorumMutants,
+  'Queues and wake-ups': waitingMutants,
+  'What stands for a key': nameMutants,
+  'Looking, freeing by hand, closing, declaring': lookingMutants,
+  'The handle of a lock': handleMutants,
+  'Who is who, and `using`': ownerMutants,
+  'Waiting, renewing by itself and closing': patienceMutants,
+  'What should be refused': argumentMutants,
+};
+
+export const mutants: readonly Mutant[] = Object.values(groups).flat();

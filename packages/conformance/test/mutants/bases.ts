@@ -1,0 +1,63 @@
+import type { LockAdapter } from '@holdfast/lock-core';
+import { type MemoryAdapterOptions, memoryAdapter, memoryStore } from '../../../adapter-memory/src/index.ts';
+import type { Harness } from '../../src/index.ts';
+import { newTable, sessionAdapter, tableAdapter } from '../support/table-adapter.ts';
+import type { Inside, Mutant } from './mutant.ts';
+import { quorumAdapter } from './quorum-adapter.ts';
+
+export type BaseName = 'table' | 'sessions' | 'quorum' | 'queue' | 'hints';
+
+/** Opens a new backend; what it gives makes a client of it, by number. */
+type Backend = (inside: Inside) => (client: number) => LockAdapter;
+
+const memory =
+  (options: MemoryAdapterOptions): Backend =>
+  () => {
+    const store = memoryStore();
+    return () => memoryAdapter({ store, ...options });
+  };
+
+/** The right adapters. */
+const backends: Record<BaseName, Backend> = {
+  /** Rows by key, by polling. */
+  table: (inside) => () => tableAdapter(inside),
+  /** The same with holds that end with their session. */
+  sessions: (inside) => () => sessionAdapter(inside),
+  /** Three nodes, of which each client reaches two. */
+  quorum: (inside) => (client) => quorumAdapter(inside.nodes, client),
+  /** The memory adapter with its queue. */
+  queue: memory({ fairness: 'fifo' }),
+  /** The memory adapter with hints and no queue. */
+  hints: memory({ fairness: 'none' }),
+};
+
+export const baseNames = Object.keys(backends) as BaseName[];
+
+/** Brings a base to the suite, with the bug of a mutant if one is given. */
+export function harnessOf(base: BaseName, mutant?: Mutant): Harness {
+  const inside: Inside = { ...newTable(), nodes: [newTable(), newTable(), newTable()], refused: [] };
+  const open: (client: number) => LockAdapter = backends[base](inside);
+  const operator = open(0);
+  const capabilities = { ...operator.capabilities, ...mutant?.declares };
+  let clients = 0;
+  const adapter = async (): Promise<LockAdapter> => {
+    const client = clients++;
+    const right = open(client);
+    const wrong: LockAdapter = { ...right, capabilities, ...mutant?.adapter?.(right, inside, client) };
+    // A bug in renew is one in renewMany too, unless that is the one with the bug.
+    if (wrong.renewMany === right.renewMany && wrong.renew !== right.renew) {
+      wrong.renewMany = (holds, ttlMs) => Promise.all(holds.map((hold) => wrong.renew(hold, ttlMs)));
+    }
+    return wrong;
+  };
+  const { forceRelease } = operator;
+  return {
+    name: mutant?.bug ?? base,
+    capabilities,
+    adapter,
+    // To see that somebody is let in two milliseconds early.
+    ...(base === 'quorum' && { timing: { pollMs: 1 } }),
+    hooks: forceRelease && { revoke: async (key) => void (await forceRelease(key)) },
+    ...(mutant?.locks && { createLocks: (over, options) => mutant.locks!(over, options, inside) }),
+  };
+}

@@ -1,0 +1,287 @@
+import { connect } from 'node:net';
+import type { AcquireAttempt, Capabilities, LockAdapter, Locks, LocksOptions } from '@holdfast/lock-core';
+import { createLocks } from '@holdfast/lock-core';
+import type { ProxyTarget } from '../../src/faults/index.ts';
+import { withHandles } from './change-locks.ts';
+
+/** A mutant that shows only when connections break, servers stop or processes die; each has a server of its own. */
+export interface OutsideMutant {
+  readonly bug: string;
+  readonly seenIn: string;
+  /** The cases that must find it; only these are run. */
+  readonly caughtBy: readonly [string, ...string[]];
+  /** Part of the message of the first of those cases, from which an author understands the bug. */
+  readonly message: RegExp;
+  /** What it declares otherwise than the right client. */
+  readonly declares?: Partial<Capabilities>;
+  /** A bug of every client, in whatever process, by its name in `clientBugs`. */
+  readonly client?: string;
+  /** A bug of the clients of this process, which knows where they are connected to. */
+  readonly around?: (right: LockAdapter, at: ProxyTarget) => LockAdapter;
+  /** A bug of the server. */
+  readonly engine?: (right: LockAdapter) => LockAdapter;
+  /** The server remembers nothing when it is restarted or replaced. */
+  readonly forgets?: boolean;
+  /** Every process has a backend of its own. */
+  readonly apart?: boolean;
+  /** A bug of the locks over a right adapter. */
+  locks?(adapter: LockAdapter, options: LocksOptions): Locks;
+}
+
+/** A client that has broken when its connection has. */
+function connectedOnce(right: LockAdapter, at: ProxyTarget): LockAdapter {
+  // Another connection the same way, since that of the right client is its own affair.
+  const beside = connect(at);
+  beside.on('error', () => {});
+  const alive = async (): Promise<void> => {
+    if (beside.destroyed) throw new Error('the connection was lost');
+  };
+  return {
+    ...right,
+    tryAcquire: (attempt) => alive().then(() => right.tryAcquire(attempt)),
+    renew: (hold, ttlMs) => alive().then(() => right.renew(hold, ttlMs)),
+    release: (hold) => alive().then(() => right.release(hold)),
+    async close() {
+      beside.destroy();
+      await right.close?.();
+    },
+  };
+}
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const ENDLESS_MS = 1e12;
+
+/** The engine with other tokens: `tokenOf` is asked once for each owner. */
+function withTokens(right: LockAdapter, tokenOf: () => bigint): LockAdapter {
+  const tokens = new Map<string, bigint>();
+  return {
+    ...right,
+    async tryAcquire(attempt) {
+      const outcome = await right.tryAcquire({ ...attempt, tokens: 1 });
+      if (outcome.status === 'busy') return outcome;
+      const fencingToken = tokens.get(attempt.owner) ?? tokenOf();
+      tokens.set(attempt.owner, fencingToken);
+      return { ...outcome, fencingToken, tokens: 1 };
+    },
+  };
+}
+
+/** Who holds a key. */
+const holderOf = async (right: LockAdapter, { key }: AcquireAttempt): Promise<string | undefined> =>
+  (await right.inspect?.(key))?.owner;
+
+/** Bugs of the server, which a lost answer or a restart brings to light. */
+const serverMutants: readonly OutsideMutant[] = [
+  {
+    bug: 'the holder whose answer was lost asks again, and is refused its own lock',
+    seenIn: 'H12, redis-semaphore, verrou',
+    caughtBy: ['LK-0118'],
+    message: /Not within .* lost/,
+    engine: (right) => ({
+      ...right,
+      tryAcquire: async (attempt) =>
+        (await holderOf(right, attempt)) === undefined ? right.tryAcquire(attempt) : { status: 'busy' },
+    }),
+  },
+  {
+    bug: 'a release that was sent twice takes the lock from the next holder',
+    seenIn: 'H1',
+    caughtBy: ['LK-0120'],
+    message: /took the lock from its next holder/,
+    engine: (right) => ({
+      ...right,
+      release: async ({ key }) => ((await right.forceRelease!(key)) ? 'released' : 'not-held'),
+    }),
+  },
+  {
+    bug: 'the token counter is forgotten at a restart',
+    seenIn: 'H62',
+    caughtBy: ['LK-0141'],
+    message: /and a restart came/,
+    forgets: true,
+    engine(right) {
+      let last = 0n;
+      return withTokens(right, () => ++last);
+    },
+  },
+  {
+    bug: 'one token for all holds',
+    seenIn: 'H36, H61',
+    caughtBy: ['LK-0149'],
+    message: /was not refused/,
+    engine: (right) => withTokens(right, () => 1n),
+  },
+  {
+    bug: 'declares that locks survive a failover, and the new primary knows none of them',
+    seenIn: 'H19',
+    caughtBy: ['LK-0142'],
+    message: /let in after a failover/,
+    forgets: true,
+  },
+  {
+    bug: 'a lock is lost in a failover, and renewals go on as if it was not',
+    seenIn: 'H19, H52',
+    caughtBy: ['LK-0143'],
+    message: /Another was let in after the failover, and the old holder believes/,
+    declares: { survivesFailover: false },
+    forgets: true,
+    engine: (right) => ({
+      ...right,
+      async renew(hold, ttlMs) {
+        await right.renew(hold, ttlMs);
+        return { status: 'renewed', validForMs: ttlMs };
+      },
+    }),
+  },
+  {
+    bug: 'a lease is no longer than a timer can be',
+    seenIn: 'H9',
+    caughtBy: ['LK-0144'],
+    message: /it is held for 30 days, and 29 are over/,
+    engine: (right) => ({
+      ...right,
+      tryAcquire: (attempt) => right.tryAcquire({ ...attempt, ttlMs: Math.min(attempt.ttlMs, LONGEST_TIMER_MS) }),
+    }),
+  },
+  {
+    bug: 'the lock of a process that is killed stays for ever: SETNX, and no EXPIRE',
+    seenIn: 'H2, tutorials',
+    caughtBy: ['LK-0147'],
+    message: /Not within .* the lock of a killed process comes free/,
+    engine: (right) => ({
+      ...right,
+      tryAcquire: (attempt) => right.tryAcquire({ ...attempt, ttlMs: ENDLESS_MS }),
+      renew: (hold) => right.renew(hold, ENDLESS_MS),
+    }),
+  },
+];
+
+/** Bugs of the client, when the network fails or its process stands still. */
+const clientMutants: readonly OutsideMutant[] = [
+  {
+    bug: 'every failure is “busy”',
+    seenIn: 'H85, verrou',
+    caughtBy: ['LK-0131'],
+    message: /Missing expected rejection|LOCK_TIMEOUT|LOCK_BACKEND/,
+    client: 'every failure is "busy"',
+  },
+  {
+    bug: 'a release without an answer is “not held”',
+    seenIn: 'H14, verrou',
+    caughtBy: ['LK-0120'],
+    message: /lost/,
+    client: 'a release without an answer is "not-held"',
+  },
+  {
+    bug: 'a renewal without an answer is “renewed”',
+    seenIn: 'H45, H52, redis-semaphore',
+    caughtBy: ['LK-0125', 'LK-0126', 'LK-0127', 'LK-0135', 'LK-0138'],
+    message: /its old holder, cut off, believes in .* ms more/,
+    client: 'a renewal without an answer is "renewed"',
+  },
+  {
+    bug: 'a renewal without an answer is “lost”',
+    seenIn: 'H51, redlock-universal',
+    caughtBy: ['LK-0122', 'LK-0135'],
+    message: /is lost/,
+    client: 'a renewal without an answer is "lost"',
+  },
+  {
+    bug: 'an inspect without an answer is “free”',
+    seenIn: 'H24, redlock-universal',
+    caughtBy: ['LK-0136'],
+    message: /Missing expected rejection/,
+    client: 'an inspect without an answer is "free"',
+  },
+  {
+    bug: 'the lease counts from the answer, however late that comes',
+    seenIn: 'H28, H47, node-redlock, etcd3',
+    caughtBy: ['LK-0123', 'LK-0124'],
+    message: /before the lease could have ended/,
+    client: 'the lease counts from the reply',
+  },
+  {
+    bug: 'a process that was paused believes in leases that are long over',
+    seenIn: 'H48',
+    caughtBy: ['LK-0148', 'LK-0138'],
+    message: /does not know it/,
+    client: 'it believes in ten leases',
+  },
+  {
+    bug: 'a connection that was lost is never made again',
+    seenIn: 'H76, H89',
+    caughtBy: ['LK-0130', 'LK-0119', 'LK-0128', 'LK-0129', 'LK-0140'],
+    message: /does not answer|no answer|Not within/,
+    around: connectedOnce,
+  },
+  {
+    bug: 'every process locks for itself, and another is declared',
+    seenIn: 'H87',
+    caughtBy: ['LK-0145', 'LK-0150'],
+    message: /another process holds it/,
+    apart: true,
+  },
+  {
+    bug: 'other processes are excluded, and it is declared that they are not',
+    seenIn: 'H87',
+    caughtBy: ['LK-0146'],
+    message: /declares crossProcess: false/,
+    declares: { crossProcess: false },
+  },
+];
+
+/** Bugs around a right adapter, in what lock-core does. */
+const coreMutants: readonly OutsideMutant[] = [
+  {
+    bug: 'a release is sent once, and nobody looks whether it arrived',
+    seenIn: 'H14, H70',
+    caughtBy: ['LK-0121'],
+    message: /Not within .* a free key is granted/,
+    locks(adapter, options) {
+      const sent = new Set<string>();
+      const release: LockAdapter['release'] = async (hold) => {
+        if (sent.has(hold.owner)) return 'not-held';
+        sent.add(hold.owner);
+        return adapter.release(hold);
+      };
+      return createLocks({ ...adapter, release }, options);
+    },
+  },
+  {
+    bug: 'what was asked for and given up is not released: it arrives late, and stays',
+    seenIn: 'H11, H27, H64, H80, redlock-universal',
+    caughtBy: ['LK-0132', 'LK-0133', 'LK-0134', 'LK-0139'],
+    message: /the key is free again: its request was given up, and arrived late/,
+    locks(adapter, options) {
+      const handedOut = new Set<string>();
+      const release: LockAdapter['release'] = async (hold) =>
+        handedOut.has(hold.key) ? adapter.release(hold) : 'not-held';
+      return withHandles(createLocks({ ...adapter, release }, options), ({ key }) => {
+        handedOut.add(key);
+        return {};
+      });
+    },
+  },
+  {
+    bug: 'close waits for an answer of the backend, for as long as that takes',
+    seenIn: 'H55',
+    caughtBy: ['LK-0137'],
+    message: /Not within .* close ends while the backend is silent/,
+    locks(adapter, options) {
+      const locks = createLocks(adapter, options);
+      const close = async () => {
+        await adapter.release({ key: 'good-bye', owner: 'nobody' }).catch(() => {});
+        await locks.close();
+      };
+      return { ...locks, close };
+    },
+  },
+];
+
+export const outsideGroups: Readonly<Record<string, readonly OutsideMutant[]>> = {
+  'A server whose answers are lost, or that is restarted': serverMutants,
+  'A client that is cut off, or whose process stands still': clientMutants,
+  'What is done about lost answers': coreMutants,
+};
+
+export const outsideMutants: readonly OutsideMutant[] = Object.values(outsideGroups).flat();

@@ -1,0 +1,87 @@
+import { cases } from '../../src/index.ts';
+import { groups } from './all.ts';
+import type { Findings } from './findings.ts';
+import { type OutsideMutant, outsideGroups } from './outside.ts';
+
+/** A mutant and what found it. */
+export interface Row {
+  readonly bug: string;
+  readonly seenIn: string;
+  readonly caughtBy: readonly string[];
+  /** All cases that found it; of a mutant on a server only those are run that are there for it. */
+  readonly foundBy: readonly string[];
+  /** What the first case of `caughtBy` said. */
+  readonly message: string | undefined;
+}
+
+/** The mutants by group, with what found them. */
+export function rowsOf(findings: Findings): Map<string, Row[]> {
+  const rows = new Map<string, Row[]>();
+  let next = 0;
+  for (const [group, mutants] of Object.entries(groups)) {
+    const rowsOfGroup = mutants.map(({ bug, seenIn, caughtBy }) => {
+      const { failed } = findings.mutants[next++]!;
+      return { bug, seenIn, caughtBy, foundBy: Object.keys(failed), message: said(failed[caughtBy[0]] ?? '') };
+    });
+    rows.set(group, rowsOfGroup);
+  }
+  for (const [group, mutants] of Object.entries<readonly OutsideMutant[]>(outsideGroups)) {
+    rows.set(
+      group,
+      mutants.map(({ bug, seenIn, caughtBy }) => ({ bug, seenIn, caughtBy, foundBy: caughtBy, message: undefined })),
+    );
+  }
+  return rows;
+}
+
+/** The first line of a message, without what differs from run to run. */
+const said = (message: string): string =>
+  message
+    .split('\n')[0]!
+    .replaceAll(/LK-\d{4}-[0-9a-f]{32}-\d+/g, 'key')
+    .replaceAll(/[0-9a-f]{32}/g, '…')
+    .replaceAll(/-?\d[\d.,]*/g, 'n');
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;').replaceAll('*', '\\*');
+
+/** The page `docs/mutants.md`. */
+export function renderPage(findings: Findings): string {
+  const rows = rowsOf(findings);
+  const all = [...rows.values()].flat();
+  const must = cases.filter(({ level }) => level === 'MUST');
+  const sections = [...rows].flatMap(([group, rowsOfGroup]) => [
+    `## ${group}`,
+    '',
+    '| bug | seen in | found by | which says |',
+    '| --- | --- | --- | --- |',
+    ...rowsOfGroup.map(rowText),
+    '',
+  ]);
+  const findersOf = (id: string) => all.filter(({ foundBy }) => foundBy.includes(id));
+  return [
+    '# Mutants: how the suite is known to find bugs',
+    '',
+    `${all.length} locks with one bug each, most of them taken from published libraries and tutorials (\`H…\` is a number in the`,
+    '[list of known bugs](hazards.md)). The [conformance suite](../packages/conformance/README.md) rejects every one, and each of its',
+    `${must.length} MUST cases finds at least one. The adapters that the mutants are made from pass, and so does the memory adapter with each of`,
+    `the ${findings.right.length} combinations of capabilities that were tried.`,
+    '',
+    'This page is made by `pnpm mutants`; a test fails when it is no longer true. **Bold** are the cases that are there for the bug. Numbers in',
+    'messages are written as “n”. Mutants on a server are run with those cases only.',
+    '',
+    ...sections,
+    '## Which mutants each case finds',
+    '',
+    '| case | level | rule | finds |',
+    '| --- | --- | --- | --- |',
+    ...cases.map(({ id, level, title }) => `| ${id} | ${level} | ${cell(title)} | ${findersOf(id).length} |`),
+    '',
+  ].join('\n');
+}
+
+function rowText({ bug, seenIn, caughtBy, foundBy, message }: Row): string {
+  const others = foundBy.filter((id) => !caughtBy.includes(id));
+  const rest = others.length > 6 ? [...others.slice(0, 6), `and ${others.length - 6} more`] : others;
+  const found = [...caughtBy.map((id) => `**${id}**`), ...rest].join(', ');
+  return `| ${cell(bug)} | ${cell(seenIn)} | ${found} | ${message === undefined ? '' : cell(message)} |`;
+}
