@@ -16,8 +16,8 @@ import { forceReleaseAll, inspectAll } from './look.ts';
 import { type RedlockOptions, redlockSettings } from './options.ts';
 import { createPatience } from './patience.ts';
 import type { GrantOutcome } from './protocol/campaign.ts';
-import { type Electorate, majorityOf, validityMs } from './protocol/node.ts';
-import { createQuorum, type HeldVote } from './protocol/quorum.ts';
+import { type Electorate, type HeldVote, majorityOf, validityMs } from './protocol/node.ts';
+import { createQuorum } from './protocol/quorum.ts';
 import { enoughReady, isReady } from './ready.ts';
 import { type RedisNode, redisNode } from './redis-node.ts';
 
@@ -41,7 +41,13 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
   const majority = majorityOf(count);
   const identities = createIdentities(bindings);
   const nodes: RedisNode[] = bindings.map((client, i) =>
-    redisNode(client, prefix, createPatience(redlockClock.now, nodeTimeoutMs), () => identities.check(i)),
+    redisNode(
+      client,
+      prefix,
+      createPatience(redlockClock.now, nodeTimeoutMs),
+      () => identities.check(i),
+      (key) => hints.listens(key),
+    ),
   );
   const electorate: Electorate = {
     nodes,
@@ -52,6 +58,7 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
   };
   const quorum = createQuorum(electorate);
   const singles = nodes.map(({ single }) => single);
+  const hints = majorityHints(singles, majority);
   let opened: Promise<void> | undefined;
   let usable = false;
 
@@ -93,7 +100,9 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
   ): void {
     if (outcome.kind === 'granted') {
       const { first, tokens, validForMs } = outcome;
-      resolve({ status: 'granted', fencingToken: BigInt(first), tokens, validForMs });
+      // Others are looked for only where a block of tokens was asked for.
+      const contended = tokens > 1 ? outcome.contended : undefined;
+      resolve({ status: 'granted', fencingToken: BigInt(first), tokens, validForMs, contended });
     } else if (outcome.kind === 'busy') resolve({ status: 'busy', retryAfterMs: outcome.retryAfterMs });
     else reject(outcome.kind === 'refused' ? outcome.error : failedAcquire(outcome.why, key, { count, majority }));
   }
@@ -123,10 +132,10 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
     });
   }
 
-  function release({ key, owner }: HoldRef): Promise<ReleaseOutcome> {
+  function release(hold: HoldRef): Promise<ReleaseOutcome> {
     return new Promise((resolve, reject) => {
-      quorum.release(key, owner, ({ items: [freed], errors }) => {
-        if (freed === undefined) reject(noMajority('release the lock', key, { count, majority }, errors));
+      quorum.release(heldVote(hold), ({ items: [freed], errors }) => {
+        if (freed === undefined) reject(noMajority('release the lock', hold.key, { count, majority }, errors));
         else resolve(freed ? 'released' : 'not-held');
       });
     });
@@ -148,7 +157,7 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
     renew: async (hold, ttlMs) => (await renewMany([hold], ttlMs))[0]!,
     renewMany,
     release,
-    whenFree: majorityHints(singles, majority),
+    whenFree: hints.whenFree,
     inspect: (key) => inspectAll(electorate, singles, key),
     forceRelease: (key) => forceReleaseAll(electorate, singles, key),
     async close() {

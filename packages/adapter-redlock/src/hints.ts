@@ -1,5 +1,13 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 
+/** Wake-up hints from all nodes. */
+export interface MajorityHints {
+  /** As `LockAdapter.whenFree`. */
+  whenFree(key: string, signal: AbortSignal): Promise<void>;
+  /** Whether somebody here listens for the key. */
+  listens(key: string): boolean;
+}
+
 /** What one waiter has heard. */
 interface Ear {
   /** Messages since the last hint. */
@@ -14,11 +22,16 @@ interface Ear {
  * `whenFree` over all nodes: a hint once a majority of messages came in, since after the first one most nodes still hold the
  * lock. A node that is down tells nothing, but gave no vote either.
  */
-export function majorityHints(
-  nodes: readonly LockAdapter[],
-  majority: number,
-): (key: string, signal: AbortSignal) => Promise<void> {
+export function majorityHints(nodes: readonly LockAdapter[], majority: number): MajorityHints {
   const ears = new WeakMap<AbortSignal, Ear>();
+  // By key, those whose subscriptions have not ended.
+  const listeners = new Map<string, number>();
+
+  function count(key: string, change: 1 | -1): void {
+    const now = (listeners.get(key) ?? 0) + change;
+    if (now > 0) listeners.set(key, now);
+    else listeners.delete(key);
+  }
 
   function settle(ear: Ear, reason?: unknown): void {
     const { pending } = ear;
@@ -47,6 +60,8 @@ export function majorityHints(
   }
 
   function subscribe(key: string, signal: AbortSignal, ear: Ear): void {
+    count(key, 1);
+    signal.addEventListener('abort', () => count(key, -1), { once: true });
     for (const node of nodes) {
       let stands = false;
       listen(node, key, signal, ear, () => {
@@ -64,7 +79,7 @@ export function majorityHints(
     }
   }
 
-  return (key, signal) => {
+  function whenFree(key: string, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason);
     let ear = ears.get(signal);
     if (ear?.failure !== undefined) return Promise.reject(ear.failure);
@@ -77,5 +92,7 @@ export function majorityHints(
       subscribe(key, signal, ear);
     }
     return hint;
-  };
+  }
+
+  return { whenFree, listens: (key) => listeners.has(key) };
 }

@@ -1,14 +1,15 @@
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
 import { type LockKeys, lockKeys, type RedisClientBinding, redisLockAdapter } from '@holdfast/redis-protocol';
+import { createDebts } from './debts.ts';
 import type { Patience } from './patience.ts';
 import type { Ballot, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
-import { createRequests } from './requests.ts';
-
-// A fence key outlives its lock by this much, so that a node's tokens rise even if the clients' clocks step back.
-const fenceTtlMs = 30 * 24 * 3_600_000;
+import { createRequests, type Reply, type RequestArgs } from './requests.ts';
 
 /** What stands at a node as the owner of a vote: the round's own value, of the contract's owner and the proposed token. */
 const voteValue = ({ owner, first }: Pick<StandingVote, 'owner' | 'first'>): string => `${owner}:${first}`;
+
+const yes: Vote = { kind: 'yes' };
+const yesAmongOthers: Vote = { kind: 'yes', contended: true };
 
 /** One Redis server of the quorum. */
 export interface RedisNode extends QuorumNode {
@@ -19,15 +20,20 @@ export interface RedisNode extends QuorumNode {
   close(): Promise<void>;
 }
 
-/** Binds the algorithm to one server. `admission` is awaited before a vote: true, or a promise until the node is known to be one of its own (H35). */
+/**
+ * Binds the algorithm to one server. `admission` is awaited before a vote: true, or a promise until the node is known to be
+ * one of its own (H35). `listens` tells whether this process waits for a key.
+ */
 export function redisNode(
   client: RedisClientBinding,
   prefix: string | undefined,
   patience: Patience,
   admission: () => true | Promise<void>,
+  listens: (key: string) => boolean,
 ): RedisNode {
   const single = redisLockAdapter(client, { prefix });
   const requests = createRequests(client, patience);
+  const debts = createDebts(client, (keys, request) => takeBack(keys, request, () => {}));
   const keysOf = lockKeys(prefix ?? 'lock:', client.keyPrefix);
 
   async function explain(error: unknown, key: string): Promise<Vote> {
@@ -37,7 +43,8 @@ export function redisNode(
   }
 
   function voteOf(reply: unknown, key: string, keys: LockKeys): Vote | Promise<Vote> {
-    if (reply === 1) return { kind: 'yes' };
+    if (reply === 1) return yes;
+    if (reply === 2) return yesAmongOthers;
     if (Array.isArray(reply)) return { kind: 'held', holder: String(reply[0]), remainingMs: Number(reply[1]) };
     const answer = String(reply);
     if (answer === 'foreign') return explain(undefined, key);
@@ -47,11 +54,19 @@ export function redisNode(
 
   function send({ key, owner, first, last, ttlMs }: Ballot, answer: (vote: Vote) => void): void {
     const keys = keysOf(key);
-    const fenceTtl = String(Math.max(fenceTtlMs, 10 * ttlMs));
-    requests.add(keys, [owner, String(first), String(last), String(ttlMs), fenceTtl], (reply, error) => {
+    // Only who wants several tokens hands over inside its process, and asks whether other processes wait.
+    const own = last === first ? '' : listens(key) ? '1' : '0';
+    requests.add(keys, [owner, String(first), String(last), String(ttlMs), own], (reply, error) => {
       const vote = error === undefined ? voteOf(reply, key, keys) : explain(error, key);
       if (vote instanceof Promise) vote.then(answer, (failure) => answer({ kind: 'failed', error: failure }));
       else answer(vote);
+    });
+  }
+
+  function takeBack(keys: LockKeys, request: RequestArgs, answer: Reply): void {
+    requests.add(keys, request, (reply, error, resent) => {
+      if (error !== undefined) debts.owe(keys, request);
+      answer(reply, error, resent);
     });
   }
 
@@ -85,10 +100,10 @@ export function redisNode(
       return true;
     },
     release({ key, owner, first }) {
-      requests.add(keysOf(key), [owner, String(first), '', 'round', ''], () => {});
+      takeBack(keysOf(key), [owner, String(first), '', 'round', ''], () => {});
     },
-    withdraw(key, owner, answer) {
-      requests.add(keysOf(key), [owner, '', '', 'owner', ''], (reply, error, resent) => {
+    withdraw({ key, owner, first = '' }, answer) {
+      takeBack(keysOf(key), [owner, String(first), '', 'owner', ''], (reply, error, resent) => {
         if (error !== undefined) answer(undefined, error);
         // The client may have sent it twice, and the first one may have taken the vote back (H14).
         else if (reply !== 1 && resent) answer(undefined, new Error('the connection broke during the release'));
@@ -100,7 +115,10 @@ export function redisNode(
       return client.ready;
     },
     whenReady: (signal) => client.whenReady(signal),
-    close: async () => single.close?.(),
+    async close() {
+      debts.close();
+      await single.close?.();
+    },
   };
 }
 

@@ -7,13 +7,15 @@ const votes = /* @__PURE__ */ luaScript(votesSource);
 // Longer scripts would keep other clients of the server waiting.
 const mostAtOnce = 64;
 
+/** Owner, first and last proposed token, the lock's TTL or what to take back, and the number of own subscriptions. */
+export type RequestArgs = readonly [string, string, string, string, string];
+
 /** Gets the script's reply; `resent` when the client may have sent the request twice. */
 export type Reply = (reply: unknown, error: unknown, resent: boolean) => void;
 
 /** A node's requests: those of one turn of the event loop go out together, in order, as one command. */
 export interface Requests {
-  /** `args` are owner, first and last proposed token, the lock's TTL or what to take back, and the fence key's TTL. */
-  add(keys: LockKeys, args: readonly [string, string, string, string, string], reply: Reply): void;
+  add(keys: LockKeys, request: RequestArgs, reply: Reply): void;
 }
 
 export function createRequests(client: RedisClientBinding, patience: Patience): Requests {
@@ -34,6 +36,7 @@ export function createRequests(client: RedisClientBinding, patience: Patience): 
       (result) => {
         patience.answered();
         const resent = client.resends !== before;
+        if (replies.length === 1) return replies[0]!(result, undefined, resent);
         for (const [i, reply] of replies.entries()) reply((result as unknown[])[i], undefined, resent);
       },
       (error: unknown) => {

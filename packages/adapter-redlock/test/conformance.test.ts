@@ -1,7 +1,11 @@
+import { createRequire } from 'node:module';
 import { registerConformance } from '@holdfast/conformance/vitest';
 import { type RedisGroup, startRedisNodes } from '@holdfast/testbed';
 import { afterAll, beforeAll, vi } from 'vitest';
 import { redlockOver } from './support/nodes.ts';
+
+const load = createRequire(import.meta.url);
+const versionOf = (manifest: string): string => load(manifest).version;
 
 let servers: RedisGroup;
 
@@ -13,7 +17,13 @@ afterAll(() => servers?.stop());
 
 registerConformance({
   name: 'redlock on 5 nodes, both clients mixed',
-  adapter: () => redlockOver(servers.nodes),
+  adapter: (at) => redlockOver(at ?? servers.nodes),
+  servers: () => servers.nodes,
+  process: () => ({
+    module: new URL('./support/open-adapter.ts', import.meta.url),
+    options: { nodes: servers.nodes.map(({ host, port }) => ({ host, port })) },
+    execArgv: ['--import', 'tsx'],
+  }),
   capabilities: {
     fencing: true,
     fairness: 'none',
@@ -24,6 +34,23 @@ registerConformance({
     ttl: { minMs: 50, granularityMs: 1, maxOvershootMs: 100 },
   },
   timing: { ttlMs: 1_000 },
+  async versions() {
+    const info = String(await servers.nodes[0]!.command('INFO', 'server'));
+    return {
+      adapter: `@holdfast/adapter-redlock ${versionOf('../package.json')}`,
+      client: `ioredis ${versionOf('ioredis/package.json')}, redis ${versionOf('redis/package.json')}`,
+      server: `5 x redis ${/^redis_version:(\S+)/m.exec(info)?.[1]}`,
+    };
+  },
+  hooks: {
+    async freeze() {
+      for (const node of servers.nodes) node.freeze();
+      return () => servers.nodes.forEach((node) => void node.thaw());
+    },
+    async restart() {
+      await Promise.all(servers.nodes.map((node) => node.restart()));
+    },
+  },
 });
 
 // Each case has some 20 connections of its own in this process; of more at once, a short lease would be over before its turn.

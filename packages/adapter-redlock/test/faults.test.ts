@@ -90,6 +90,21 @@ it('H14: replies to the release are swallowed: released, and nothing is left', a
   await noneLeft(name);
 });
 
+it('H11: the release is lost with the connections to a minority: those votes go as soon as the connections are back', async () => {
+  const locks = await rig.locks({ ttlMs: 60_000 });
+  const name = newName();
+  const lock = await locks.acquire(name);
+  await until('all nodes voted', async () => (await rig.votes(name)) === 5);
+  // One node through each client library.
+  const minority = rig.proxies.slice(0, 2);
+  for (const proxy of minority) proxy.blackHole('to-server');
+  expect(await lock.release()).toBe('released');
+  await until('the others are free', async () => (await rig.votes(name)) === 2);
+  for (const proxy of minority) proxy.cut();
+  await Promise.all(minority.map((proxy) => proxy.heal()));
+  await noneLeft(name);
+});
+
 it('H16: SCRIPT FLUSH on every node between every two operations', async () => {
   const adapter = await rig.adapter();
   const request = attempt(newName());

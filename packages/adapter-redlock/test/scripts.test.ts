@@ -18,7 +18,13 @@ beforeAll(async () => {
   client = new Redis({ host: server.host, port: server.port });
   await client.ping();
   const patience = createPatience(() => performance.now(), 60_000);
-  node = redisNode(ioredisBinding(client), undefined, patience, () => true);
+  node = redisNode(
+    ioredisBinding(client),
+    undefined,
+    patience,
+    () => true,
+    () => false,
+  );
 });
 afterAll(async () => {
   client?.disconnect();
@@ -38,7 +44,8 @@ const step = fc.oneof(
     }),
   },
   fc.record({ kind: fc.constantFrom('renew' as const, 'release' as const), owner, first: token }),
-  fc.record({ kind: fc.constantFrom('withdraw' as const, 'expire' as const), owner }),
+  fc.record({ kind: fc.constant('withdraw' as const), owner, first: fc.option(token, { nil: undefined }) }),
+  fc.record({ kind: fc.constant('expire' as const), owner }),
 );
 
 /** What the simulation believes of a node is what the scripts do on a server. */
@@ -54,7 +61,7 @@ it('the scripts do what the simulated nodes do, for any sequence of requests', a
       const key = newName();
       const model = createVoteStore(() => 0);
       for (const request of steps) {
-        const vote = { key, owner: request.owner, first: 'first' in request ? request.first : 0 };
+        const vote = { key, owner: request.owner, first: ('first' in request && request.first) || 0 };
         if (request.kind === 'vote') {
           const ballot = { ...vote, last: request.first + request.count - 1, ttlMs };
           const said = await new Promise<Vote>((resolve) => node.vote(ballot, resolve));
@@ -73,7 +80,9 @@ it('the scripts do what the simulated nodes do, for any sequence of requests', a
             model.standing === undefined ? undefined : expect.objectContaining({ owner: model.standing }),
           );
         } else if (request.kind === 'withdraw') {
-          const freed = await answered<boolean>((answer) => node.withdraw(key, request.owner, answer));
+          const freed = await answered<boolean>((answer) =>
+            node.withdraw({ key, owner: request.owner, first: request.first }, answer),
+          );
           expect(freed).toBe(model.withdraw(request.owner));
         } else {
           // As if the time were over.

@@ -86,7 +86,7 @@ describe('fencing tokens', () => {
     // What a client with a clock that is ten minutes ahead would leave behind.
     const ahead = one.fencingToken! + 600_000_000n;
     for (const server of rig.servers.slice(0, 3)) {
-      await server.command('SET', `fence:{lock:${key}}`, `${ahead} ${ahead + 9n}`, 'PX', 60_000);
+      await server.command('SET', `fence:{lock:${key}}`, `${ahead + 9n}`, 'PX', 60_000);
     }
     for (const server of rig.servers.slice(0, 2)) server.freeze();
     const second = attempt(key, { tokens: 65 });
@@ -115,6 +115,14 @@ describe('fencing tokens', () => {
     expect(await rig.votes(key)).toBe(0);
   });
 
+  it('H62: what is refused keeps the expiry that it had, or none', async () => {
+    const adapter = await rig.adapter();
+    const key = newName();
+    for (const server of rig.servers) await server.command('SET', `fence:{lock:${key}}`, 'not a token');
+    await expect(adapter.tryAcquire(attempt(key))).rejects.toEqual(lockError('LOCK_FOREIGN_KEY'));
+    for (const server of rig.servers) expect(await server.command('PTTL', `fence:{lock:${key}}`)).toBe(-1);
+  });
+
   it('fence keys expire by themselves', async () => {
     const adapter = await rig.adapter();
     const request = attempt(newName());
@@ -122,6 +130,28 @@ describe('fencing tokens', () => {
     const left = Number(await rig.servers[0]!.command('PTTL', `fence:{lock:${request.key}}`));
     expect(left).toBeGreaterThan(29 * 24 * 3_600_000);
   });
+});
+
+it('a grant says whether other clients wait', async () => {
+  const [adapter, other] = [await rig.adapter(), await rig.adapter()];
+  const key = newName();
+  const [own, foreign] = [new AbortController(), new AbortController()];
+  const contended = async (tokens = 65) => {
+    const request = attempt(key, { tokens });
+    const granted = await grant(adapter, request);
+    await adapter.release(request);
+    return granted.contended;
+  };
+  expect(await contended()).toBe(false);
+  await adapter.whenFree?.(key, own.signal);
+  expect(await contended()).toBe(false);
+  await other.whenFree?.(key, foreign.signal);
+  expect(await contended()).toBe(true);
+  // Who hands nothing over does not ask.
+  expect(await contended(1)).toBe(undefined);
+  foreign.abort();
+  await until('the other stopped waiting', async () => !(await contended()));
+  own.abort();
 });
 
 describe('nodes', () => {

@@ -1,61 +1,66 @@
 -- Gives and takes back this node's votes: any number of requests, done in order.
--- Of request i: KEYS[2i - 1] lock key, also the channel of its releases    KEYS[2i] fence key
+-- Of request i: KEYS[2i - 1] lock key, also the channel of its releases    KEYS[2i] fence key: the highest token voted for
 -- ARGV[5i - 4] owner    ARGV[5i - 3], ARGV[5i - 2] first and last proposed token    ARGV[5i - 1] TTL in ms, or what to take back:
---   'round', the vote of that round, silently; 'owner', the vote of any round    ARGV[5i] TTL of the fence key in ms
--- Replies one element per request. To a vote: 1 (yes), {value, PTTL} (another has it), the highest token as a string (proposal
--- too low), 'foreign' or 'fence' (a key of another kind). To the others: 1 taken back, 0 there was none.
+--   'round', the vote of that round, silently; 'owner', the vote of any round    ARGV[5i] how many of the channel's subscribers
+--   are the caller's own; '' where nobody asks whether others wait
+-- Replies one element per request, of a single one the element itself. To a vote: 1 (yes), 2 (yes, and others wait),
+-- {value, PTTL} (another has it), the highest token as a string (proposal too low), 'foreign' or 'fence' (a key of another
+-- kind). To the others: 1 taken back, 0 there was none.
+local call, pcall = redis.call, redis.pcall
 
 -- Whether a vote is one of this owner, of whatever round.
 local function belongs(value, owner)
   return string.sub(value, 1, #owner + 1) == owner .. ':' and string.find(value, '^%d+$', #owner + 2)
 end
 
-local function vote(lock, fence, owner, first, last, ttl, fenceTtl)
+local function answer(i)
+  local lock, owner, first, ttl = KEYS[2 * i - 1], ARGV[5 * i - 4], ARGV[5 * i - 3], ARGV[5 * i - 1]
   local value = owner .. ':' .. first
-  local fresh = redis.call('SET', lock, value, 'NX', 'PX', ttl)
+
+  if ttl == 'round' or ttl == 'owner' then
+    local holder = pcall('GET', lock)
+    if holder ~= value then
+      if ttl == 'round' or type(holder) ~= 'string' or not belongs(holder, owner) then return 0 end
+    end
+    call('DEL', lock)
+    -- Waking others for a lost round would have them lose rounds, and wake this one, as long as the holder holds.
+    if ttl == 'owner' then pcall('PUBLISH', lock, '') end
+    return 1
+  end
+
+  local fresh = call('SET', lock, value, 'NX', 'PX', ttl)
   if not fresh then
-    local holder = redis.pcall('GET', lock)
+    local holder = pcall('GET', lock)
     if type(holder) == 'table' then return 'foreign' end
     -- Sent twice: the vote stands.
     if holder == value then return 1 end
-    if not belongs(holder, owner) then return { holder, redis.call('PTTL', lock) } end
+    if not belongs(holder, owner) then return { holder, call('PTTL', lock) } end
   end
+  local fence = KEYS[2 * i]
   -- Nearly always the proposal is above the last token, so write first and read what was there.
-  local before = redis.pcall('SET', fence, first .. ' ' .. last, 'PX', fenceTtl, 'GET')
+  local before = pcall('SET', fence, ARGV[5 * i - 2], 'KEEPTTL', 'GET')
   if before then
-    local highest = type(before) == 'string' and string.match(before, '^%d+ (%d+)$')
-    local readable = highest and tonumber(highest) < 9007199254740992
-    if not readable or tonumber(highest) >= tonumber(first) then
+    local highest = type(before) == 'string' and string.find(before, '^%d+$') and tonumber(before)
+    local readable = highest and highest < 9007199254740992
+    if not readable or highest >= first + 0 then
       -- No vote, and everything is left as it was (H62).
-      if type(before) == 'string' then redis.call('SET', fence, before, 'PX', fenceTtl) end
-      if fresh then redis.call('DEL', lock) end
-      return readable and highest or 'fence'
+      if type(before) == 'string' then call('SET', fence, before, 'KEEPTTL') end
+      if fresh then call('DEL', lock) end
+      return readable and before or 'fence'
     end
   end
-  if not fresh then redis.call('SET', lock, value, 'PX', ttl) end
-  return 1
-end
-
-local function takeBack(lock, owner, first, what)
-  local holder = redis.pcall('GET', lock)
-  if type(holder) ~= 'string' then return 0 end
-  if what == 'round' then
-    -- Waking others for a lost round would have them lose rounds, and wake this one, as long as the holder holds.
-    return holder == owner .. ':' .. first and redis.call('DEL', lock) or 0
+  -- A fence key outlives its lock by far, so that tokens rise even if clients' clocks step back: 30 days and more, or, for
+  -- leases of more than a day, a hundred TTLs. Tokens are clocks, so it is enough to prolong it every three hours of theirs.
+  if not before or #ttl > 8 or string.sub(before, 1, 6) ~= string.sub(first, 1, 6) then
+    call('PEXPIRE', fence, #ttl > 8 and ttl .. '00' or '2764800000')
   end
-  if not belongs(holder, owner) then return 0 end
-  redis.call('DEL', lock)
-  redis.pcall('PUBLISH', lock, '')
-  return 1
+  if not fresh then call('SET', lock, value, 'PX', ttl) end
+  if ARGV[5 * i] == '' then return 1 end
+  local seen = pcall('PUBSUB', 'NUMSUB', lock)
+  return seen[2] and seen[2] > ARGV[5 * i] + 0 and 2 or 1
 end
 
+if #KEYS == 2 then return answer(1) end
 local replies = {}
-for i = 1, #KEYS / 2 do
-  local lock, owner, first, ttl = KEYS[2 * i - 1], ARGV[5 * i - 4], ARGV[5 * i - 3], ARGV[5 * i - 1]
-  if ttl == 'round' or ttl == 'owner' then
-    replies[i] = takeBack(lock, owner, first, ttl)
-  else
-    replies[i] = vote(lock, KEYS[2 * i], owner, first, ARGV[5 * i - 2], ttl, ARGV[5 * i])
-  end
-end
+for i = 1, #KEYS / 2 do replies[i] = answer(i) end
 return replies

@@ -1,8 +1,7 @@
 import type { Verdict } from './ask.ts';
-import type { Claim, Claims } from './claims.ts';
-import { type Electorate, validityMs } from './node.ts';
+import type { Claim, ClaimedHold, Claims } from './claims.ts';
+import { type Electorate, type HeldVote, validityMs } from './node.ts';
 import type { Proposals } from './proposals.ts';
-import type { HeldVote } from './quorum.ts';
 import { Round, type RoundEnd } from './round.ts';
 
 /** What an owner asks for. */
@@ -15,7 +14,14 @@ export interface GrantRequest {
 
 export type GrantOutcome =
   /** `validForMs` counts from the call. */
-  | { readonly kind: 'granted'; readonly first: number; readonly tokens: number; readonly validForMs: number }
+  | {
+      readonly kind: 'granted';
+      readonly first: number;
+      readonly tokens: number;
+      readonly validForMs: number;
+      /** Whether other clients were seen waiting; looked for where several tokens are asked for. */
+      readonly contended: boolean;
+    }
   | { readonly kind: 'busy'; readonly retryAfterMs: number | undefined }
   /** No repetition helps. */
   | { readonly kind: 'refused'; readonly error: unknown }
@@ -56,25 +62,25 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
     claim.busy = true;
     if (claim.released) return finish({ kind: 'failed', why: { kind: 'released' } });
     if (claim.hold === undefined || claim.hold.validUntil <= clock.now()) return vote();
-    refresh(claim.hold.first, claim.hold.last);
+    refresh(claim.hold);
   }
 
   /** The owner asks again for what it has (H12, H13). */
-  function refresh(first: number, last: number): void {
+  function refresh(hold: ClaimedHold): void {
     const sentAt = clock.now();
-    means.renew([{ key, owner, first }], ttlMs, ({ items: [renewed], errors }) => {
+    means.renew([{ key, owner, first: hold.first }], ttlMs, ({ items: [renewed], errors }) => {
       if (claim.released) return finish({ kind: 'failed', why: { kind: 'released' } });
       // What a majority has no more is gone; what nobody knows stays as it is.
       if (renewed === false) return vote();
       if (renewed === undefined) return finish({ kind: 'failed', why: { kind: 'unreachable', answered: 0, errors } });
-      finish(granted(first, last, sentAt));
+      finish(granted(hold, sentAt));
     });
   }
 
-  function granted(first: number, last: number, sentAt: number): GrantOutcome {
+  function granted({ first, last, contended }: ClaimedHold, sentAt: number): GrantOutcome {
     // The votes count from when they were asked for, `validForMs` from the call (H28, H47); never more than the TTL.
     const validForMs = Math.min(validityMs(ttlMs) + sentAt - startedAt, ttlMs);
-    return { kind: 'granted', first, tokens: last - first + 1, validForMs };
+    return { kind: 'granted', first, tokens: last - first + 1, validForMs, contended };
   }
 
   function vote(): void {
@@ -112,9 +118,9 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
     }
   }
 
-  function won({ ballot: { first, last } }: Round, sentAt: number): void {
-    claim.hold = { first, last, validUntil: sentAt + validityMs(ttlMs) };
-    finish(granted(first, last, sentAt));
+  function won({ ballot: { first, last }, contended }: Round, sentAt: number): void {
+    claim.hold = { first, last, contended, validUntil: sentAt + validityMs(ttlMs) };
+    finish(granted(claim.hold, sentAt));
   }
 
   function split(roundMs: number): void {

@@ -22,6 +22,8 @@ export interface Claim {
 export interface ClaimedHold {
   readonly first: number;
   readonly last: number;
+  /** Whether other clients were seen waiting when it was granted. */
+  readonly contended: boolean;
   /** Monotonic ms until which the grant counts. */
   validUntil: number;
 }

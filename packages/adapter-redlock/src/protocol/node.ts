@@ -9,8 +9,8 @@ export interface QuorumNode {
   renew(votes: readonly StandingVote[], ttlMs: number, answer: Answer<readonly boolean[]>): boolean;
   /** Takes back one vote, of one round. */
   release(vote: StandingVote): void;
-  /** Takes back the vote of an owner, of whatever round. */
-  withdraw(key: string, owner: string, answer: Answer<boolean>): boolean;
+  /** Takes back the vote of an owner, of whatever round; knowing `first` makes it cheaper. */
+  withdraw(held: HeldVote, answer: Answer<boolean>): boolean;
 }
 
 /** The answer, or `undefined` and the reason why there is none: the request may or may not have had its effect. */
@@ -29,9 +29,17 @@ export interface Ballot {
 /** A vote as it stands at a node. The proposal makes it one of a kind, whatever rounds the owner had. */
 export type StandingVote = Pick<Ballot, 'key' | 'owner' | 'first'>;
 
+/** One hold: with the first token of its block, or without where the caller does not know it. */
+export interface HeldVote {
+  readonly key: string;
+  readonly owner: string;
+  readonly first: number | undefined;
+}
+
 /** A node's answer to a ballot. All but `yes` and `failed` are definite: the node holds no vote for it. */
 export type Vote =
-  | { readonly kind: 'yes' }
+  /** `contended`: other clients were seen waiting; looked for where a block of tokens is asked for. */
+  | { readonly kind: 'yes'; readonly contended?: boolean | undefined }
   /** Another has this node's vote; `holder` is the same for all votes of one round. */
   | { readonly kind: 'held'; readonly holder: string; readonly remainingMs: number }
   /** The node has seen the token `highest`, which is not below the proposal. */

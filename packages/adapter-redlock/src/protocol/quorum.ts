@@ -1,15 +1,8 @@
 import { ask, type Verdict } from './ask.ts';
 import { campaign, type GrantOutcome, type GrantRequest } from './campaign.ts';
 import { createClaims } from './claims.ts';
-import { type Answer, type Electorate, type StandingVote, validityMs } from './node.ts';
+import { type Electorate, type HeldVote, type StandingVote, validityMs } from './node.ts';
 import { createProposals } from './proposals.ts';
-
-/** One hold: with the first token of its block, or without where the caller does not know it. */
-export interface HeldVote {
-  readonly key: string;
-  readonly owner: string;
-  readonly first: number | undefined;
-}
 
 /** Locks by majority. The one implementation of the algorithm, over real nodes and over simulated ones. */
 export interface Quorum {
@@ -18,10 +11,12 @@ export interface Quorum {
   /** Prolongs holds; for each true (for `validityMs(ttlMs)`), false (lost), or `undefined` (unknown). */
   renew(holds: readonly HeldVote[], ttlMs: number, done: (verdict: Verdict) => void): void;
   /** Takes back all votes of an owner, those under way included; whether a majority had one. */
-  release(key: string, owner: string, done: (verdict: Verdict) => void): void;
+  release(held: HeldVote, done: (verdict: Verdict) => void): void;
   /** How many owners are remembered. */
   readonly claims: number;
 }
+
+const [one, none]: readonly [readonly boolean[], readonly boolean[]] = [[true], [false]];
 
 export function createQuorum(electorate: Electorate): Quorum {
   const { clock, nodeTimeoutMs } = electorate;
@@ -63,12 +58,13 @@ export function createQuorum(electorate: Electorate): Quorum {
   return {
     acquire: (request, done) => campaign({ electorate, claims, proposals, renew }, request, done),
     renew,
-    release(key, owner, done) {
-      const claim = claims.find(key, owner);
+    release(held, done) {
+      const claim = claims.find(held.key, held.owner);
+      const rounds = claim === undefined ? [] : [...claim.open];
       if (claim !== undefined) {
         claim.released = true;
         claim.hold = undefined;
-        for (const round of claim.open) round.close();
+        for (const round of rounds) round.close();
         claim.wake?.();
         claims.tidy(claim);
       }
@@ -77,10 +73,14 @@ export function createQuorum(electorate: Electorate): Quorum {
         1,
         nodeTimeoutMs,
         (node, i, answer) => {
-          const one: Answer<boolean> = (freed, error) => answer(freed === undefined ? undefined : [freed], error);
-          if (claim === undefined || claim.asked[i]) return node.withdraw(key, owner, one);
-          one(false);
-          return true;
+          if (claim !== undefined && !claim.asked[i]) {
+            answer(none);
+            return true;
+          }
+          return node.withdraw(held, (freed, error) => {
+            if (freed !== true) for (const round of rounds) round.missed(i);
+            answer(freed === undefined ? undefined : freed ? one : none, error);
+          });
         },
         done,
       );

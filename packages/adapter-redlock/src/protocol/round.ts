@@ -25,6 +25,8 @@ export class Round {
   readonly ballot: Ballot;
   /** Votes that have not been answered yet. */
   pending = 0;
+  /** Whether a node has seen other clients waiting. */
+  contended = false;
   /** By node: whether a vote of this round may stand there. */
   readonly #mayStand: boolean[] = [];
   readonly #electorate: Electorate;
@@ -32,6 +34,10 @@ export class Round {
   readonly #onSettled: () => void;
   #cancelTimer: () => void = () => {};
   #over = false;
+  #closed = false;
+  /** By node, once the owner is released: that came back empty, and the vote has come in late. */
+  readonly #missed: boolean[] = [];
+  readonly #late: boolean[] = [];
   #yes = 0;
   #low = 0;
   #highest = 0;
@@ -68,10 +74,16 @@ export class Round {
     if (this.pending === 0) this.#onSettled();
   }
 
-  /** Ends the round; from now on late votes are taken back. The others are, by the owner's name. */
+  /** Ends the round: the owner was released. That takes the votes back that came before it; `missed` sees to the others. */
   close(): void {
-    this.#over = true;
+    this.#closed = true;
     this.#end({ kind: 'abandoned' });
+  }
+
+  /** The owner's release found no vote at node `i`, or failed there: one that comes in behind it is taken back by itself. */
+  missed(i: number): void {
+    if (this.#late[i]) this.#electorate.nodes[i]!.release(this.ballot);
+    else this.#missed[i] = true;
   }
 
   #take(i: number, vote: Vote): void {
@@ -79,6 +91,7 @@ export class Round {
     switch (vote.kind) {
       case 'yes':
         this.#yes += 1;
+        if (vote.contended) this.contended = true;
         break;
       case 'held':
         this.#holders.push(vote);
@@ -95,7 +108,8 @@ export class Round {
         this.#errors.push(vote.error);
     }
     if (vote.kind !== 'yes' && vote.kind !== 'failed') this.#mayStand[i] = false;
-    else if (this.#over) this.#electorate.nodes[i]!.release(this.ballot);
+    else if (this.#over || this.#missed[i]) this.#electorate.nodes[i]!.release(this.ballot);
+    else if (this.#closed) this.#late[i] = true;
     if (this.#onEnd !== undefined) this.#judge(this.pending === 0);
     if (this.pending === 0) this.#onSettled();
   }

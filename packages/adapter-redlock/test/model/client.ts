@@ -116,7 +116,7 @@ export function createClient(
       judge.end(world.now, owner);
       let releases = 2;
       const release = (): void =>
-        quorum.release('k', owner, ({ items: [freed] }) => {
+        quorum.release({ key: 'k', owner, first: undefined }, ({ items: [freed] }) => {
           releases -= 1;
           if (freed !== true && releases > 0) release();
         });
@@ -144,7 +144,7 @@ export function createClient(
       const pauseMs = random.chance(0.3) ? deadline - now() : random.between(0, ttlMs / 2);
       clock.after(pauseMs, () => {
         if (deadline <= now() || steps === 0) return giveUp();
-        if (faults.releasesEarly) quorum.release('k', owner, () => {});
+        if (faults.releasesEarly) quorum.release({ key: 'k', owner, first: undefined }, () => {});
         if (random.chance(0.3)) ask();
         else renew(first);
         use(first, steps - 1);

@@ -79,6 +79,6 @@ export function connect(
         () => store.release(vote),
         () => {},
       ),
-    withdraw: (_key, owner, answer) => send(() => store.withdraw(owner), answer),
+    withdraw: ({ owner }, answer) => send(() => store.withdraw(owner), answer),
   };
 }
