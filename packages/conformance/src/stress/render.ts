@@ -40,7 +40,7 @@ export function stressFacts(report: StressReport): [string, string][] {
     ['asked', counts.asked.toLocaleString('en')],
     ['granted', counts.granted.toLocaleString('en')],
     ['busy, or not in time', counts.busy.toLocaleString('en')],
-    ['without an answer', counts.unanswered.toLocaleString('en')],
+    ['given up, or without an answer', counts.unanswered.toLocaleString('en')],
     ['ended without a release', counts.ended.toLocaleString('en')],
     ['writes accepted', counts.writes.toLocaleString('en')],
     ['stale writes refused', counts.refused.toLocaleString('en')],

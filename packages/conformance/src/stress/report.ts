@@ -11,7 +11,7 @@ export interface StressCounts {
   readonly granted: number;
   /** Busy, or not within the time that the caller had. */
   readonly busy: number;
-  /** Requests without an answer: given up, or their process was killed. */
+  /** Requests that were given up while they waited, or had no answer: their process was killed, or the backend could not be reached. */
   readonly unanswered: number;
   /** Holds that ended without a release: lost, left to lapse, or of a killed process. */
   readonly ended: number;

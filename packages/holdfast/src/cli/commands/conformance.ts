@@ -89,15 +89,18 @@ async function conformance(argument: string | undefined, options: Options): Prom
   }
   const scheme = schemeOf(target);
   const isUrl = scheme !== undefined && scheme !== 'file' && scheme.length > 1;
+  const { stress, nemesis } = options;
+  const uncut = isUrl ? whyNoProxy(target) : undefined;
+  if (uncut !== undefined && stress !== undefined && nemesis?.includes('cut')) {
+    throw new Failure(`The fault "cut" cannot be played on ${scheme}:, as ${uncut}.`);
+  }
   const harness = isUrl ? await urlHarness(target) : await moduleHarness(target);
-  const whyNot = (fault: string): string | undefined => (fault === 'cut' && isUrl ? whyNoProxy(target) : undefined);
   try {
     process.exitCode = await interruptible((signal) => {
       signal.addEventListener('abort', onFirstCtrlC, { once: true });
-      const { stress } = options;
-      return stress === undefined
-        ? checkSuite(harness, options, signal)
-        : checkStress(harness, { ...options, stress }, whyNot, signal);
+      if (stress === undefined) return checkSuite(harness, options, signal);
+      if (uncut !== undefined && nemesis === undefined) note(`Without the fault "cut": ${uncut}.`);
+      return checkStress(harness, { ...options, stress }, signal);
     });
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;

@@ -25,17 +25,12 @@ export interface StressOptions {
 }
 
 /** Runs the random workload with faults, shows how it goes and what the history says, and gives the exit code. */
-export async function checkStress(
-  harness: Harness,
-  options: StressOptions,
-  whyNot: (nemesis: Nemesis) => string | undefined,
-  signal: AbortSignal,
-): Promise<number> {
+export async function checkStress(harness: Harness, options: StressOptions, signal: AbortSignal): Promise<number> {
   const { stress: durationMs, processes, clients, keys, nemesis, seed, ttl: ttlMs, json, markdown } = options;
   checkOutputs([json, markdown]);
   const stress = await loadStress();
   for (const name of nemesis ?? []) {
-    const why = whyNot(name) ?? stress.unavailable(name, harness);
+    const why = stress.unavailable(name, harness);
     if (why !== undefined) throw new Failure(`The fault "${name}" cannot be played on ${harness.name}: ${why}.`);
   }
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-stress-'));
@@ -55,7 +50,7 @@ export async function checkStress(
     }
     const { report } = run;
     for (const [name, value] of stress.stressFacts(report))
-      note(`${styledNote('dim', name.padEnd(24))} ${shown(value)}`);
+      note(`${styledNote('dim', name.padEnd(32))} ${shown(value)}`);
     for (const finding of stress.stressFindings(report)) note(`${styledNote('red', '✗')} ${shown(finding)}`);
     note(styledNote(report.ok ? 'green' : 'red', stress.renderStressLine(report)));
     if (!report.ok) await keepEvidence(run, folder, options.out ?? `holdfast-stress-${report.settings.seed}`);

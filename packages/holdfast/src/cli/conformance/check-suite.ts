@@ -65,10 +65,10 @@ function findingOf({ id, level, rule, title, outcome, reason = '' }: CaseResult)
 }
 
 function sumsOf(counts: Readonly<Record<string, number>>): string {
-  return Object.entries(counts)
-    .filter(([, count]) => count > 0)
-    .map(([outcome, count]) => `${count} ${outcome}`)
-    .join(', ');
+  const outcomes = ['pass', 'fail', 'unexpected-pass', 'known-failing', 'skip'].filter(
+    (outcome) => (counts[outcome] ?? 0) > 0,
+  );
+  return outcomes.map((outcome) => `${counts[outcome]} ${outcome}`).join(', ');
 }
 
 function summarize({ harness, versions, suite, node, results, counts, ms, ok, complete, unhandled }: Report): void {
