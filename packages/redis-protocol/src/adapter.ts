@@ -12,6 +12,7 @@ import type { RedisClientBinding } from './binding.ts';
 import { foreignFence, foreignKey, readable } from './errors.ts';
 import { createHints } from './hints.ts';
 import { type LockKeys, lockKeys } from './keys.ts';
+import { keysPage } from './list.ts';
 import { type RedisLockOptions, redisLockSettings } from './options.ts';
 import { evalScript, runScript } from './script.ts';
 import { scripts } from './scripts.ts';
@@ -225,6 +226,7 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
     // On a cluster locks hardly share a slot, and one call must not wait for the slowest node: each is renewed by itself.
     ...(client.cluster ? {} : { renewMany }),
     inspect,
+    keys: (cursor) => keysPage(client, prefix, cursor).catch((error) => rethrow(error, prefix)),
     forceRelease,
     async close() {
       hints.close();

@@ -13,6 +13,8 @@ export interface RedisClientBinding {
   readonly resends: number;
   /** Sends one command and gives its raw reply. `key` chooses the node of a cluster. Never retried, never timed out. */
   call(command: string, args: readonly string[], key?: string): Promise<unknown>;
+  /** Of a cluster: the same, sent to the master of this number, from 0; `undefined` when there are fewer. */
+  callMaster?(index: number, command: string, args: readonly string[]): Promise<unknown> | undefined;
   /** WAIT on the connection that carries the writes of `key`: how many replicas have them after at most `timeoutMs`. */
   waitReplicas(key: string, replicas: number, timeoutMs: number): Promise<number>;
   /** False while the client would queue a command instead of sending it. */

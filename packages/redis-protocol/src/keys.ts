@@ -45,6 +45,18 @@ export function lockKeys(prefix: string, clientPrefix = ''): (name: string) => L
 // Every encoded name has at least one %7D, since only names with a } are encoded.
 const looksEncoded = /^\{[^{}]*%7D[^{}]*\}$/;
 
+/** The name whose lock key this is, `undefined` when no name has it: the way back of `lockKeys`. */
+export function nameOf(prefix: string, lockKey: string): string | undefined {
+  if (!lockKey.startsWith(prefix)) return undefined;
+  const rest = lockKey.slice(prefix.length);
+  const name = looksEncoded.test(rest) ? decoded(rest.slice(1, -1)) : rest;
+  return name !== '' && lockKeys(prefix)(name).lock === lockKey ? name : undefined;
+}
+
+/** Only what `percentEncode` made; other percent signs cannot be there, as they are encoded too. */
+const decoded = (text: string): string =>
+  text.replace(/%(25|7B|7D)/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
+
 function percentEncode(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hashSlot, lockKeys } from '../src/index.ts';
+import { nameOf } from '../src/keys.ts';
 
 // Names of few different characters meet the rules of hash tags far more often than random ones.
 const braced = fc.string({
@@ -43,6 +44,20 @@ describe('lockKeys', () => {
       }),
       { numRuns: 3_000 },
     );
+  });
+
+  it('leads back to the name, and from no other key to any', () => {
+    fc.assert(
+      fc.property(names, prefixes, (name, prefix) => {
+        expect(nameOf(prefix, lockKeys(prefix)(name).lock)).toBe(name);
+        const found = nameOf(prefix, prefix + name);
+        if (found !== undefined) expect(lockKeys(prefix)(found).lock).toBe(prefix + name);
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(nameOf('lock:', 'fence:{lock:a}')).toBeUndefined();
+    expect(nameOf('lock:', 'lock:{}')).toBeUndefined();
+    expect(nameOf('lock:', 'lock:')).toBeUndefined();
   });
 
   it('H86: two names never share a key, and no fence key is a lock key', () => {

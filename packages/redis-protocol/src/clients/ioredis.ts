@@ -51,6 +51,10 @@ export function ioredisBinding(
       gather();
       return client.call(command, args as string[]);
     },
+    ...(isCluster(client) && {
+      callMaster: (index: number, command: string, args: readonly string[]) =>
+        mastersOf(client)[index]?.call(command, args as string[]),
+    }),
     waitReplicas: async (key, replicas, timeoutMs) =>
       Number(await masterOf(client, key).call('wait', [replicas, timeoutMs])),
     openSubscriber: (events) => (isCluster(client) ? clusterSubscriber(client, events) : subscriber(client, events)),
@@ -112,6 +116,13 @@ function masterOf(client: IoredisClient | IoredisCluster, key: string): IoredisC
   const master = client.nodes('master').find(({ options }) => `${options.host}:${options.port}` === address);
   if (master === undefined) throw new Error('The cluster has no master for this key at the moment.');
   return master;
+}
+
+/** The masters of a cluster, in an order that stays as long as they do. */
+function mastersOf(client: IoredisCluster): readonly IoredisClient[] {
+  const address = ({ options }: ReturnType<IoredisCluster['nodes']>[number]): string =>
+    `${options.host}:${options.port}`;
+  return [...client.nodes('master')].sort((a, b) => (address(a) < address(b) ? -1 : 1));
 }
 
 function subscriber(client: IoredisClient, events: SubscriberEvents): RedisSubscriber {
