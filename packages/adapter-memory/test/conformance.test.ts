@@ -1,12 +1,19 @@
 import { registerConformance } from '@holdfast/conformance/vitest';
+import { systemClock } from '@holdfast/lock-core';
 import { memoryAdapter, memoryStore } from '../src/index.ts';
 
 // Every adapter of a flavour shares its store, as clients share a server.
 for (const fairness of ['fifo', 'none'] as const) {
   const store = memoryStore();
+  let aheadMs = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
   registerConformance({
     name: `memory, fairness ${fairness}`,
-    adapter: async () => memoryAdapter({ store, fairness }),
+    adapter: async () => memoryAdapter({ store, fairness, clock }),
+    process: () => ({
+      module: new URL('./support/open-adapter.ts', import.meta.url),
+      execArgv: ['--import', 'tsx'],
+    }),
     capabilities: {
       fencing: true,
       fairness,
@@ -18,6 +25,9 @@ for (const fairness of ['fifo', 'none'] as const) {
     },
     hooks: {
       revoke: async (key) => void (await memoryAdapter({ store }).forceRelease?.(key)),
+      advance: async (ms) => {
+        aheadMs += ms;
+      },
     },
   });
 }

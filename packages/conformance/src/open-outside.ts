@@ -34,8 +34,8 @@ export function openOutside({ harness, context, closers, healers, open }: Worksh
       healers.push(() => faults.heal());
       const adapter = await open(faults.proxies.map(({ host, port }) => ({ host, port })));
       assert.ok(
-        faults.proxies.every(({ bytes }) => bytes.toServer > 0),
-        'The client went past the proxies: `adapter(at)` of the harness must connect to the addresses that it is given, to all of them',
+        faults.proxies.some(({ bytes }) => bytes.toServer > 0),
+        'The client went past the proxies: `adapter(at)` of the harness must connect to the addresses that it is given, and to no other',
       );
       return { adapter, faults };
     },

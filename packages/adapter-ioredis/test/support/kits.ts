@@ -22,9 +22,12 @@ function client(library: typeof six, target: Target): TestClient {
   };
 }
 
-function make(library: typeof six, { kind, nodes, masterName, username, password }: Target): six.Redis | six.Cluster {
+function make(
+  library: typeof six,
+  { kind, nodes, masterName, username, password, natMap }: Target,
+): six.Redis | six.Cluster {
   const seeds = nodes.map(({ host, port }) => ({ host, port }));
-  if (kind === 'cluster') return new library.Cluster(seeds);
+  if (kind === 'cluster') return new library.Cluster(seeds, natMap && { natMap });
   if (kind === 'sentinel') return new library.Redis({ sentinels: seeds, name: masterName!, password });
   return new library.Redis({ ...seeds[0]!, username, password });
 }

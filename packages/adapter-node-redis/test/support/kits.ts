@@ -31,9 +31,10 @@ function client(library: typeof six, target: Target): TestClient {
   };
 }
 
-function make(library: typeof six, { kind, nodes, masterName, username, password }: Target): AnyNodeRedis {
+function make(library: typeof six, { kind, nodes, masterName, username, password, natMap }: Target): AnyNodeRedis {
   const sockets = nodes.map(({ host, port }) => ({ host, port }));
-  if (kind === 'cluster') return library.createCluster({ rootNodes: sockets.map((socket) => ({ socket })) });
+  const rootNodes = sockets.map((socket) => ({ socket }));
+  if (kind === 'cluster') return library.createCluster({ rootNodes, ...(natMap && { nodeAddressMap: natMap }) });
   if (kind === 'sentinel') return library.createSentinel({ name: masterName!, sentinelRootNodes: sockets });
   return library.createClient({
     socket: sockets[0]!,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { LocksOptions } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
-import { assertWorks } from './works-again.ts';
+import { acquireBefore, assertWorks } from './works-again.ts';
 
 /** Little patience with a backend that says nothing, so that a case need not have more. */
 const impatient = ({ timing }: Context): LocksOptions & { backendTimeoutMs: number } => ({
@@ -126,7 +126,7 @@ export const silenceCases: readonly Case[] = [
     async run(context) {
       const options = impatient(context);
       const { locks, faults } = await context.proxiedLocks(options);
-      const lock = await locks.acquire(context.key(), { autoRenew: false });
+      const lock = await acquireBefore(context, locks, context.key(), { autoRenew: false });
       faults.blackHole();
       const renewing = assert.rejects(lock.renew(), { code: 'LOCK_BACKEND' });
       await context.soon('LOCK_BACKEND', renewing, options.backendTimeoutMs + context.boundMs);
@@ -170,7 +170,7 @@ export const silenceCases: readonly Case[] = [
     async run(context) {
       const { locks, faults } = await context.proxiedLocks(impatient(context));
       const key = context.key();
-      await locks.acquire(key);
+      await acquireBefore(context, locks, key);
       const waiting = context.begin(assert.rejects(locks.acquire(key), { code: 'LOCK_CLOSED' }));
       await context.sleep(context.timing.pollMs);
       faults.blackHole();

@@ -1,4 +1,4 @@
-import { isLockError, type Locks } from '@holdfast/lock-core';
+import { type AcquireOptions, isLockError, type Lock, type Locks } from '@holdfast/lock-core';
 import type { Context } from '../context.ts';
 
 /** Fails unless the client can lock again, as soon as it has found its way back to the backend. */
@@ -9,6 +9,18 @@ export async function assertWorks(context: Context, locks: Locks): Promise<void>
       return true;
     } catch (error) {
       if (isLockError(error, 'LOCK_BACKEND')) return false;
+      throw error;
+    }
+  });
+}
+
+/** Takes a free lock before the faults begin, with locks that are too impatient for a connection that is only just made. */
+export function acquireBefore(context: Context, locks: Locks, key: string, options?: AcquireOptions): Promise<Lock> {
+  return context.eventually('a free key is locked', async () => {
+    try {
+      return await locks.acquire(key, options);
+    } catch (error) {
+      if (isLockError(error, 'LOCK_BACKEND')) return undefined;
       throw error;
     }
   });

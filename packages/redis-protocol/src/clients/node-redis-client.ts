@@ -3,6 +3,7 @@ import type { ClientEvents } from '../ready.ts';
 /** How one command is sent. */
 export interface CommandOptions {
   readonly timeout?: number | undefined;
+  readonly abortSignal?: AbortSignal | undefined;
 }
 
 /** Gets each message and its channel. */
@@ -17,6 +18,7 @@ export interface NodeRedisClient extends ClientEvents {
   connect(): Promise<unknown>;
   destroy(): void;
   duplicate(overrides?: object): NodeRedisClient;
+  withCommandOptions?(options: object): { readonly _commandOptions?: object | undefined };
   subscribe(channel: string, listener: MessageListener): Promise<unknown>;
   unsubscribe(channel: string, listener: MessageListener): Promise<unknown>;
 }

@@ -3,12 +3,9 @@ import { readyGate } from '../ready.ts';
 import { hashSlot } from '../slot.ts';
 import { inGroups } from './in-groups.ts';
 import type { AnyNodeRedis, NodeRedisClient, NodeRedisCluster, NodeRedisSentinel } from './node-redis-client.ts';
+import { commandOptions, keepsOptions } from './unwritten.ts';
 
 const name = 'node-redis';
-
-// Version 6 makes a time-out signal for every command, which costs more than sending it and ends nothing that was sent;
-// the deadlines are lock-core's.
-const noTimeout = { timeout: undefined };
 
 /**
  * Binds the Redis lock protocol to a node-redis client, which stays the caller's: it is neither configured nor closed,
@@ -28,6 +25,7 @@ export function nodeRedisBinding(
 }
 
 function clientBinding(client: NodeRedisClient, close: () => Promise<void>): RedisClientBinding {
+  const options = commandOptions(client, keepsOptions(client), 'reconnecting');
   return {
     name,
     cluster: false,
@@ -38,15 +36,17 @@ function clientBinding(client: NodeRedisClient, close: () => Promise<void>): Red
       return client.isReady || !client.isOpen;
     },
     whenReady: readyGate(client, name, 'ready'),
-    call: inGroups((command, args) => client.sendCommand([command, ...args], noTimeout)),
+    call: inGroups((command, args) => client.sendCommand([command, ...args], options())),
     waitReplicas: async (_key, replicas, timeoutMs) =>
-      Number(await client.sendCommand(['wait', String(replicas), String(timeoutMs)])),
+      Number(await client.sendCommand(['wait', String(replicas), String(timeoutMs)], options())),
     openSubscriber: (events) => subscriber(client, events),
     close,
   };
 }
 
 function clusterBinding(client: NodeRedisCluster, close: () => Promise<void>): RedisClientBinding {
+  // Only from version 6 on a cluster has `isReady`.
+  const options = commandOptions(client, client.isReady === undefined, 'node-reconnecting');
   return {
     name,
     cluster: true,
@@ -57,7 +57,7 @@ function clusterBinding(client: NodeRedisCluster, close: () => Promise<void>): R
       return (client.isReady ?? client.slots[0] !== undefined) || !client.isOpen;
     },
     whenReady: readyGate(client, name, 'connect'),
-    call: (command, args, key) => client.sendCommand(key, false, [command, ...args], noTimeout),
+    call: (command, args, key) => client.sendCommand(key, false, [command, ...args], options()),
     async waitReplicas(key, replicas, timeoutMs) {
       // To the master itself: a cluster would ask all of its masters.
       const master = await client.nodeClient(client.slots[hashSlot(key)]!.master as never);
@@ -97,7 +97,7 @@ function sentinelBinding(client: NodeRedisSentinel, close: () => Promise<void>):
       return client._execute(false, (master) => {
         sends += 1;
         if (sends > 1) resends += 1;
-        return master.sendCommand(whole, noTimeout);
+        return master.sendCommand(whole, { timeout: undefined });
       });
     },
     waitReplicas: async (_key, replicas, timeoutMs) =>

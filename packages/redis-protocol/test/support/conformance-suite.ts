@@ -1,7 +1,7 @@
 import { registerConformance } from '@holdfast/conformance/vitest';
-import { startRedis, startRedisCluster, startRedisSentinel } from '@holdfast/testbed';
 import { afterAll, beforeAll } from 'vitest';
-import { type ClientKit, single, type Target, type TestClient } from './kit.ts';
+import type { ClientKit, Target, TestClient } from './kit.ts';
+import { startTopology, type Topology } from './topologies.ts';
 
 /**
  * Runs the conformance suite for each client on one topology. `reuse` makes the adapters anew for each case, but over
@@ -12,12 +12,11 @@ export function conformanceOn(
   kits: readonly ClientKit[],
   { reuse = false }: { reuse?: boolean } = {},
 ): void {
-  let target: Target;
-  let stop: () => Promise<void>;
+  let topology: Topology;
   beforeAll(async () => {
-    ({ target, stop } = await start(kind));
+    topology = await startTopology(kind);
   });
-  afterAll(() => stop?.());
+  afterAll(() => topology?.stop());
 
   for (const kit of kits) {
     const idle: TestClient[] = [];
@@ -26,20 +25,29 @@ export function conformanceOn(
     });
     registerConformance({
       name: `${kit.name}, ${kind}`,
-      async adapter() {
-        const client = idle.pop() ?? kit.connect(target);
+      async adapter(at) {
+        const client = at
+          ? kit.connect(topology.at!(at))
+          : ((reuse ? idle.pop() : undefined) ?? kit.connect(topology.target));
         const adapter = client.adapter();
         let used = true;
         return {
           ...adapter,
           async close() {
             await adapter.close?.();
-            if (!reuse) await client.close();
+            if (!reuse || at) await client.close();
             else if (used) idle.push(client);
             used = false;
           },
         };
       },
+      // Sentinels name the master by its own address, past any proxy.
+      ...(kind === 'sentinel' ? {} : { servers: () => topology.servers }),
+      process: () => ({
+        module: new URL('./open-kit.ts', import.meta.url),
+        options: { file: kit.file, name: kit.name, target: topology.target },
+        execArgv: ['--import', 'tsx'],
+      }),
       capabilities: {
         fencing: true,
         fairness: 'none',
@@ -53,27 +61,17 @@ export function conformanceOn(
       timing: { leaseMs: 2_400, graceMs: 5_000 },
       hooks: {
         async revoke(key) {
-          const client = idle.pop() ?? kit.connect(target);
+          const client = idle.pop() ?? kit.connect(topology.target);
           const adapter = client.adapter();
           // Waits for the connection, which forcing does not.
           await adapter.inspect?.(key);
           await adapter.forceRelease?.(key);
           idle.push(client);
         },
+        ...(kind === 'sentinel'
+          ? { failover: () => topology.hooks.failover!() }
+          : { freeze: () => topology.hooks.freeze!(), restart: () => topology.hooks.restart!() }),
       },
     });
   }
-}
-
-async function start(kind: Target['kind']): Promise<{ target: Target; stop: () => Promise<void> }> {
-  if (kind === 'single') {
-    const server = await startRedis();
-    return { target: single(server), stop: () => server.stop() };
-  }
-  if (kind === 'cluster') {
-    const cluster = await startRedisCluster();
-    return { target: { kind, nodes: cluster.nodes }, stop: () => cluster.stop() };
-  }
-  const group = await startRedisSentinel();
-  return { target: { kind, nodes: group.sentinels, masterName: group.masterName }, stop: () => group.stop() };
 }

@@ -1,8 +1,14 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 import type { RedisClientBinding, RedisLockOptions, RedisTarget } from '@holdfast/redis-protocol';
 
-/** Where to connect to in a test. */
-export type Target = RedisTarget<never>;
+/** Where a server, or a proxy before it, listens. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where to connect to in a test. `natMap` says where the nodes of a cluster are reached instead of where they say. */
+export type Target = RedisTarget<never> & { readonly natMap?: Readonly<Record<string, Address>> };
 
 /** One client of one library, in the hands of a test as of an application. */
 export interface TestClient {
@@ -26,4 +32,4 @@ export interface ClientKit {
   open(target: Target, options?: RedisLockOptions): LockAdapter;
 }
 
-export const single = (server: { host: string; port: number }): Target => ({ kind: 'single', nodes: [server] });
+export const single = ({ host, port }: Address): Target => ({ kind: 'single', nodes: [{ host, port }] });

@@ -1,0 +1,67 @@
+import type { Harness } from '@holdfast/conformance';
+import type { ServerProcess } from '@holdfast/testbed';
+import { zookeeperAdapter } from '../../src/index.ts';
+import { inOrder, nodeName } from '../../src/names.ts';
+import { expire, rawClient, rememberingFactory } from './clients.ts';
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+const connectionString = (servers: readonly Address[]): string =>
+  servers.map(({ host, port }) => `${host}:${port}`).join(',');
+
+/** The harness over servers that run when the first case begins. */
+export function zookeeperHarness(
+  name: string,
+  servers: () => readonly ServerProcess[],
+  hooks: Harness['hooks'] = {},
+): Harness {
+  const { factory, clients } = rememberingFactory();
+  return {
+    name,
+    adapter: async (at) =>
+      zookeeperAdapter({
+        servers: connectionString(at ?? servers()),
+        sessionTimeoutMs: 20_000,
+        clientFactory: factory,
+      }),
+    servers,
+    process: () => ({
+      module: new URL('./open-adapter.ts', import.meta.url),
+      options: { servers: connectionString(servers()), sessionTimeoutMs: 6_000 },
+      execArgv: ['--import', 'tsx'],
+    }),
+    capabilities: {
+      fencing: true,
+      fairness: 'fifo',
+      expiry: 'session',
+      wakeup: 'push',
+      survivesFailover: true,
+      crossProcess: true,
+      ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 30_000 },
+    },
+    // No lease is longer than the session is sure to last.
+    timing: { longTtlMs: 12_000 },
+    hooks: {
+      async revoke(key) {
+        const [server] = servers();
+        await using raw = await rawClient(connectionString([server!]));
+        const parent = `/locks/${nodeName(key)}`;
+        const [first] = inOrder(await raw.children(parent)) ?? [];
+        const owner = first && (await raw.ownerOf(`${parent}/${first}`));
+        const client = clients.find((each) => each.getSessionId().toString('hex') === owner);
+        if (client !== undefined) await expire(connectionString([server!]), client);
+      },
+      async freeze() {
+        for (const server of servers()) server.freeze();
+        return () => servers().forEach((server) => void server.thaw());
+      },
+      async restart() {
+        await Promise.all(servers().map((server) => server.restart()));
+      },
+      ...hooks,
+    },
+  };
+}
