@@ -36,16 +36,16 @@ async function load(file: string, path: string): Promise<Record<string, unknown>
     if ((error as NodeJS.ErrnoException).code !== 'ERR_UNKNOWN_FILE_EXTENSION' || !/ts$/.test(extname(file)))
       throw error;
   }
-  // This Node does not read TypeScript; the project's tsx does.
-  const { register } = await tsx(path);
-  register();
+  // This Node does not read TypeScript; the project's tsx makes it do so.
+  await loadTsx(path);
   return import(url);
 }
 
-async function tsx(path: string): Promise<{ register(): void }> {
+async function loadTsx(path: string): Promise<void> {
   try {
-    const resolved = createRequire(join(process.cwd(), 'package.json')).resolve('tsx/esm/api');
-    return await import(pathToFileURL(resolved).href);
+    // Its main entry: `tsx/esm/api` would be found as CommonJS from here, in which form it cannot register itself.
+    const resolved = createRequire(join(process.cwd(), 'package.json')).resolve('tsx');
+    await import(pathToFileURL(resolved).href);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
     throw new Failure(
