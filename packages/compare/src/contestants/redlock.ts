@@ -24,6 +24,9 @@ function disconnectAll(clients: readonly Redis[]): void {
   for (const client of clients) client.disconnect();
 }
 
+// Both have a connection to each node through the same client library, the same TTL, ask all nodes at once, and wait for a
+// majority of answers, to acquire as well as to release. Only Holdfast keeps a fencing token and tells waiters.
+
 /** Holdfast's Redlock on clients of the caller's. */
 export async function redlockContestant(ports: readonly number[]): Promise<Contestant> {
   const clients = await connectAll(ports);
