@@ -21,6 +21,7 @@ export type RedisClientName = 'ioredis 6' | 'ioredis 5' | 'node-redis 6' | 'node
 
 /** What a process has to be told to make a contestant. */
 export type ContestantSpec =
+  | { readonly kind: 'memory' | 'async-mutex' }
   | { readonly kind: 'redis raw'; readonly client: RedisClientName; readonly port: number }
   | {
       readonly kind: 'redis';

@@ -1,5 +1,7 @@
 import { openEtcd } from '@holdfast/adapter-etcd';
+import { memoryAdapter } from '@holdfast/adapter-memory';
 import { openZookeeper } from '@holdfast/adapter-zookeeper';
+import { asyncMutexContestant } from './async-mutex.ts';
 import { batonContestant } from './baton.ts';
 import type { Contestant, ContestantSpec } from './contestant.ts';
 import { rawEtcdContestant } from './etcd.ts';
@@ -11,6 +13,10 @@ import { rawZookeeperContestant } from './zookeeper.ts';
 /** Makes a contestant and connects it. */
 export async function makeContestant(spec: ContestantSpec): Promise<Contestant> {
   switch (spec.kind) {
+    case 'memory':
+      return locksContestant(memoryAdapter());
+    case 'async-mutex':
+      return asyncMutexContestant();
     case 'redis raw':
       return rawRedisContestant(spec.client, spec.port);
     case 'redis':

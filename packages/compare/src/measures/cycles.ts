@@ -15,14 +15,19 @@ export interface CycleTask {
   /** How many at a time. */
   readonly inFlight: number;
   readonly forMs: number;
+  /** The same name each time, instead of a thousand in turn. */
+  readonly oneKey?: boolean;
 }
 
 // Names come back now and then, as in an application, but never while they are in use.
 const keys: readonly string[] = Array.from({ length: 1_000 }, (_, i) => `bench-${i}`);
 let next = 0;
 
-/** Takes and gives back distinct free locks for a time. */
-export async function measureCycles(contestant: Contestant, { inFlight, forMs }: CycleTask): Promise<CycleFigures> {
+/** Takes and gives back free locks for a time. */
+export async function measureCycles(
+  contestant: Contestant,
+  { inFlight, forMs, oneKey = false }: CycleTask,
+): Promise<CycleFigures> {
   const { cycle } = contestant;
   if (cycle === undefined) throw new Error('This contestant takes no free locks.');
   const took: number[] = [];
@@ -32,7 +37,7 @@ export async function measureCycles(contestant: Contestant, { inFlight, forMs }:
   const loop = async (): Promise<void> => {
     let before = performance.now();
     while (before < end) {
-      next = (next + 1) % keys.length;
+      if (!oneKey) next = (next + 1) % keys.length;
       await cycle(keys[next]!);
       const after = performance.now();
       took.push(after - before);

@@ -12,6 +12,12 @@ export interface TurnFigures {
   readonly most: number;
   readonly fewest: number;
   readonly longestWaitMs: number;
+  /** Of all waits that ended in the window. */
+  readonly meanWaitMs: number;
+  /** The part of the window in which the key was held: 1 when handing over takes no time. */
+  readonly heldShare: number;
+  /** Turns of the process with fewest, against an equal share. */
+  readonly leastShare: number;
   /**
    * Grants before the holder before had begun to give back, or with a token that is not higher than the one before: two
    * processes believed to hold the key. Holds of no length hardly ever overlap, so the tokens are what tells.
@@ -24,7 +30,7 @@ export function turnFigures(logs: readonly TurnLog[], waiters: number, from: num
   const turns = merged(logs);
   const { waiter, askedAt, grantedAt, givenBackAt, token } = turns;
   const served = new Array<number>(waiters).fill(0);
-  let [handovers, counted, longestWaitMs, violations] = [0, 0, 0, 0];
+  let [handovers, counted, longestWaitMs, waitedMs, heldMs, violations] = [0, 0, 0, 0, 0, 0];
   for (let i = 0; i < waiter.length; i += 1) {
     const granted = grantedAt[i]!;
     if (i > 0 && (granted < givenBackAt[i - 1]! || token[i]! <= token[i - 1]!)) violations += 1;
@@ -32,6 +38,8 @@ export function turnFigures(logs: readonly TurnLog[], waiters: number, from: num
     longestWaitMs = Math.max(longestWaitMs, Math.min(granted, to) - Math.max(askedAt[i]!, from));
     if (granted < from || granted >= to) continue;
     counted += 1;
+    waitedMs += granted - askedAt[i]!;
+    heldMs += Math.min(givenBackAt[i]!, to) - granted;
     served[waiter[i]!]! += 1;
     if (i > 0 && waiter[i] !== waiter[i - 1]) handovers += 1;
   }
@@ -42,8 +50,19 @@ export function turnFigures(logs: readonly TurnLog[], waiters: number, from: num
     most: Math.max(...served),
     fewest: Math.min(...served),
     longestWaitMs,
+    meanWaitMs: waitedMs / counted,
+    heldShare: heldMs / (to - from),
+    leastShare: leastShare(served, logs.length),
     violations,
   };
+}
+
+function leastShare(served: readonly number[], processes: number): number {
+  const each = served.length / processes;
+  const turns = Array.from({ length: processes }, (_, i) =>
+    served.slice(i * each, (i + 1) * each).reduce((sum, count) => sum + count, 0),
+  );
+  return Math.min(...turns) / (turns.reduce((sum, count) => sum + count, 0) / processes);
 }
 
 function merged(logs: readonly TurnLog[]): TurnLog {

@@ -18,13 +18,15 @@ export interface TurnTask {
   readonly waiters: number;
   /** The number of the first waiter, so that those of several processes differ. */
   readonly firstWaiter: number;
+  /** How long each keeps the key. */
+  readonly holdMs: number;
   readonly startAt: number;
   readonly endAt: number;
 }
 
-/** Lets waiters compete for a key, holding it for no time. Each takes one turn past the end, so nobody is left waiting. */
+/** Lets waiters compete for a key. Each takes one turn past the end, so nobody is left waiting. */
 export async function measureTurns(contestant: Contestant, task: TurnTask): Promise<TurnLog> {
-  const { key, waiters, firstWaiter, startAt, endAt } = task;
+  const { key, waiters, firstWaiter, holdMs, startAt, endAt } = task;
   if (contestant.waiter === undefined) throw new Error('This contestant cannot wait.');
   const { add, done } = growingLog();
   const takes = await Promise.all(Array.from({ length: waiters }, (_, i) => contestant.waiter!(key, i)));
@@ -36,6 +38,7 @@ export async function measureTurns(contestant: Contestant, task: TurnTask): Prom
         const turn = await take();
         const grantedAt = machineNow();
         const token = turn.token === undefined ? Number.NaN : Number(turn.token);
+        if (holdMs > 0) await sleep(holdMs);
         add(firstWaiter + index, askedAt, grantedAt, machineNow(), token);
         await turn.giveBack();
         askedAt = machineNow();

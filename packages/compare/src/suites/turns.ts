@@ -20,6 +20,8 @@ const leadMs = 100;
 export interface TurnPlan {
   readonly key: string;
   readonly forMs: number;
+  /** How long each keeps the key; 0 unless said. */
+  readonly holdMs?: number;
   /** What the server has counted so far. */
   readonly commandsSoFar?: (() => Promise<number>) | undefined;
 }
@@ -27,7 +29,7 @@ export interface TurnPlan {
 /** 32 waiters in one or more processes compete for a key. What they do first, and after the end, does not count. */
 export async function measureTurnsOf(
   processes: readonly ContestantProcess[],
-  { key, forMs, commandsSoFar = async () => Number.NaN }: TurnPlan,
+  { key, forMs, holdMs = 0, commandsSoFar = async () => Number.NaN }: TurnPlan,
 ): Promise<TurnRound> {
   const each = waiters / processes.length;
   const startAt = machineNow() + leadMs;
@@ -35,7 +37,9 @@ export async function measureTurnsOf(
   const endAt = from + forMs;
   const commandsBefore = await commandsSoFar();
   const logs = await Promise.all(
-    processes.map((process, i) => process.ask('turns', { key, waiters: each, firstWaiter: i * each, startAt, endAt })),
+    processes.map((process, i) =>
+      process.ask('turns', { key, waiters: each, firstWaiter: i * each, holdMs, startAt, endAt }),
+    ),
   );
   const counted = (await commandsSoFar()) - commandsBefore;
   const figures = turnFigures(logs, waiters, from, endAt);
@@ -44,7 +48,10 @@ export async function measureTurnsOf(
 
 export const handovers = ({ handoversPerSecond }: TurnRound): number => handoversPerSecond;
 export const unfairness = ({ most, fewest }: TurnRound): number => most / fewest;
-const commands = (round: TurnRound): number => round.commands;
+export const commands = (round: TurnRound): number => round.commands;
+export const waitSpread = ({ longestWaitMs, meanWaitMs }: TurnRound): number => longestWaitMs / meanWaitMs;
+export const heldShare = (round: TurnRound): number => round.heldShare;
+export const leastShare = (round: TurnRound): number => round.leastShare;
 export const longestWait = ({ longestWaitMs }: TurnRound): number => longestWaitMs;
 
 /** A line for each contestant, with its ratio to the one that it is measured against. */
@@ -52,15 +59,16 @@ export function turnTable(
   rounds: Rounds<TurnRound>,
   lines: readonly { readonly name: string; readonly base: string }[],
   baseTitle: string = 'the first',
+  what: string = `${waiters} waiters for one key, hold 0 ms`,
 ): Table {
   const areCounted = lines.some(({ name }) => column(rounds, name, commands).some((count) => !Number.isNaN(count)));
   const compared = lines.some(({ name, base }) => name !== base);
   return {
     title:
-      `${waiters} waiters for one key, hold 0 ms: hand-overs to another waiter.` +
+      `${what}: hand-overs to another waiter.` +
       (compared ? ` Ratios are to ${baseTitle} within each round: median (half of the rounds).` : ''),
     head: [
-      ...['', 'hand-overs/s', ...(compared ? ['ratio'] : []), 'most/fewest turns', 'longest wait ms'],
+      ...['', 'hand-overs/s', ...(compared ? ['ratio'] : []), 'most/fewest turns', 'longest wait ms', 'held'],
       ...(areCounted ? ['commands/turn'] : []),
     ],
     rows: lines.map(({ name, base }) => {
@@ -72,6 +80,7 @@ export function turnTable(
         ...(compared ? [name === base ? '1' : spreadText(ratio)] : []),
         of(unfairness),
         of(longestWait),
+        of(heldShare),
         ...(areCounted ? [of(commands)] : []),
       ];
     }),

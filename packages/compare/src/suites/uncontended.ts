@@ -49,8 +49,8 @@ export const uncontended: Suite = {
         ),
       ],
       targets: groups.flatMap(({ raw, plain, fenced }) => [
-        ...cycleTargets(rounds, plain, raw, { sequential: 0.95, inFlight: 0.95, p50: 1.1 }),
-        ...cycleTargets(rounds, fenced, raw, { sequential: 0.9, inFlight: 0.9, p50: 1.1 }),
+        ...cycleTargets(rounds, plain, raw, { sequential: 0.97, inFlight: 0.92, p50: 1.1 }),
+        ...cycleTargets(rounds, fenced, raw, { sequential: 0.97, inFlight: 0.92, p50: 1.1 }),
       ]),
       failures: [],
       rounds: Object.fromEntries(rounds),

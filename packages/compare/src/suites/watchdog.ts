@@ -55,7 +55,7 @@ export const watchdog: Suite = {
       targets: clients.map((client) => ({
         what: `${client}: node CPU / raw`,
         value: spread(ratio(client, `${client} raw`)),
-        limit: 0.4,
+        limit: 0.35,
         better: 'less',
         unit: '',
       })),

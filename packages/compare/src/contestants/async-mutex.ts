@@ -1,0 +1,14 @@
+import { Mutex } from 'async-mutex';
+import type { Contestant } from './contestant.ts';
+
+/** The mutex of one process that many programs use: no lease, no token, nothing to lose. */
+export function asyncMutexContestant(): Contestant {
+  const mutex = new Mutex();
+  return {
+    async cycle() {
+      const release = await mutex.acquire();
+      release();
+    },
+    async close() {},
+  };
+}
