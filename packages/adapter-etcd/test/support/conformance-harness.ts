@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import type { Harness } from '@holdfast/conformance';
 import type { ServerProcess } from '@holdfast/testbed';
 import { etcdAdapter } from '../../src/index.ts';
@@ -27,6 +28,14 @@ export function etcdHarness(
       survivesFailover: true,
       crossProcess: true,
       ttl: { minMs: 1_000, granularityMs: 1_000, maxOvershootMs: 2_000 },
+    },
+    async versions() {
+      const [member] = members();
+      const { etcdserver } = (await (await fetch(`http://${hostOf(member!)}/version`)).json()) as {
+        etcdserver: string;
+      };
+      const { version } = createRequire(import.meta.url)('etcd3/package.json') as { version: string };
+      return { client: `etcd3 ${version}`, server: `etcd ${etcdserver}` };
     },
     hooks: {
       async revoke(key) {
