@@ -16,6 +16,7 @@ import { createGate } from './gate.ts';
 import { lockKeys } from './keys.ts';
 import { createLeases, slackMs } from './leases.ts';
 import { createLine } from './line.ts';
+import { keysPage } from './list.ts';
 import { type EtcdLockOptions, etcdLockSettings } from './options.ts';
 import { createPlaces } from './places.ts';
 import { enqueue } from './queue.ts';
@@ -164,6 +165,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
     enqueue: (attempt, signal) => enqueue(backend, attempt, signal),
     renewMany: (holds, ttlMs) => renewMany(backend, holds, ttlMs),
     inspect,
+    keys: (cursor) => endpoints.call((client, options) => keysPage(client, options, prefix, cursor)),
     forceRelease,
     close() {
       closing ??= closeAll();

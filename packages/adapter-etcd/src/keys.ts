@@ -17,6 +17,15 @@ export interface KeyRange {
 // A name has no slash of its own then, so no lock's range holds another lock's keys, and two names never share one.
 const encoded = (name: string): string => name.replace(/[%/]/g, (sign) => (sign === '%' ? '%25' : '%2F'));
 
+/** The lock whose key this is, `undefined` when no lock has it: the way back of `lockKeys`. */
+export function nameIn(prefix: string, key: string): string | undefined {
+  const slash = key.indexOf('/', prefix.length);
+  if (slash < 0 || !key.startsWith(prefix)) return undefined;
+  const text = key.slice(prefix.length, slash);
+  const name = text.replace(/%2F|%25/g, (code) => (code === '%25' ? '%' : '/'));
+  return name !== '' && encoded(name) === text ? name : undefined;
+}
+
 /** Maps lock names and owners to keys under `prefix`; this is also how etcd's own clients lay out a mutex. */
 export function lockKeys(prefix: string): LockKeys {
   const folder = (name: string): string => `${prefix}${encoded(name)}/`;

@@ -58,6 +58,13 @@ function clusterBinding(client: NodeRedisCluster, close: () => Promise<void>): R
     },
     whenReady: readyGate(client, name, 'connect'),
     call: (command, args, key) => client.sendCommand(key, false, [command, ...args], options()),
+    callMaster(index, command, args) {
+      const master = [...new Set(client.slots.map((slot) => slot?.master))].filter((node) => node !== undefined)[index];
+      if (master === undefined) return undefined;
+      return Promise.resolve(client.nodeClient(master as never)).then((node) =>
+        node.sendCommand([command, ...args], options()),
+      );
+    },
     async waitReplicas(key, replicas, timeoutMs) {
       // To the master itself: a cluster would ask all of its masters.
       const master = await client.nodeClient(client.slots[hashSlot(key)]!.master as never);
