@@ -1,5 +1,6 @@
 import type { AcquireAttempt, Capabilities, Granted, HoldRef, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
 import { SessionOver, toLockError, Unanswered } from './failures.ts';
+import { keysPage } from './list.ts';
 import { ownerOf } from './names.ts';
 import { resolveSettings, type ZookeeperOptions } from './options.ts';
 import { createPlaces, type Place } from './places.ts';
@@ -19,8 +20,8 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
     () => places.count > 0,
     () => places.clearUp(),
   );
-  const places = createPlaces(zookeeper, settings.root);
   const watches = createWatches(zookeeper);
+  const places = createPlaces(zookeeper, watches, settings.root);
   const now = (): number => performance.now();
 
   const capabilities: Capabilities = {
@@ -86,7 +87,7 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
         const place = await places.enter(key, owner);
         if (place.ahead === undefined) return grant(place, calledAt, calledAt, ttlMs);
         // Who does not wait leaves no node, unless an `enqueue` of the same owner waits with it.
-        if (place.wake === undefined) await places.leave(key, owner);
+        if (!place.waiting) await places.leave(key, owner);
         return { status: 'busy' };
       }),
 
@@ -129,6 +130,8 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
           };
         }
       }),
+
+    keys: () => about('*', () => keysPage(zookeeper, settings.root)),
 
     forceRelease: (key) =>
       about(key, async () => {

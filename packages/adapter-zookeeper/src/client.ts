@@ -33,7 +33,7 @@ export interface ZookeeperClient {
 export interface ConnectionManager {
   connect(): void;
   onSocketData(data: Buffer): void;
-  queue(request: ClientRequest, done?: unknown): void;
+  queue(request: ClientRequest, done?: (error: unknown, response: { payload: { path: string } }) => void): void;
   zxid: Buffer;
   readonly socket?: { destroy(): void; cork(): void; uncork(): void } | undefined;
   readonly connectTimeoutHandler?: NodeJS.Timeout | null | undefined;

@@ -1,6 +1,7 @@
-import type { ClientFactory, ConnectionManager, ZookeeperClient } from './client.ts';
-import { teachContainers } from './container-request.ts';
+import type { ClientFactory, ZookeeperClient } from './client.ts';
+import { type Creates, type Dialect, teachCreates } from './create-requests.ts';
 import { codeOf, codes, isAnswer, Unanswered } from './failures.ts';
+import { readFrames } from './frames.ts';
 
 /** Why a connection has ended. */
 export type End = 'lost' | 'expired' | 'auth-failed';
@@ -15,6 +16,10 @@ export interface Connection {
   readonly zxid: Buffer;
   /** Whether any request has been answered. */
   readonly hasAnswered: boolean;
+  /** Whether requests can be sent; `ended` tells of the end a little later. */
+  readonly isOpen: boolean;
+  /** Its way of creating nodes. */
+  readonly creates: Creates;
   readonly ended: Promise<End>;
   /** Sends one request. Rejects with `Unanswered` when the connection ends first, which is always in bounded time. */
   call<T>(send: (client: ZookeeperClient, done: (error: unknown, result: T) => void) => void): Promise<T>;
@@ -31,6 +36,7 @@ export interface ConnectionTerms {
   readonly answerTimeoutMs: number;
   /** The session to go on with. */
   readonly resume: { readonly id: Buffer; readonly password: Buffer; readonly zxid: Buffer } | undefined;
+  readonly dialect: Dialect;
   /** Gives up the handshake. */
   readonly signal: AbortSignal;
 }
@@ -95,9 +101,13 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
   }
 
   function destroySocket(): void {
-    if (manager.socket === undefined) process.nextTick(() => manager.socket?.destroy());
-    manager.socket?.destroy();
-    clearTimeout(manager.connectTimeoutHandler ?? undefined);
+    const destroy = (): void => {
+      manager.socket?.destroy();
+      clearTimeout(manager.connectTimeoutHandler ?? undefined);
+    };
+    // The library makes its socket, and a timer with it, a tick after it was told to connect.
+    if (manager.socket === undefined) process.nextTick(destroy);
+    destroy();
   }
 
   /** Sends all requests of a turn in one piece: the library writes each by itself, which costs more than all the rest. */
@@ -134,6 +144,10 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
   }
 
   const connection: Connection = {
+    creates: teachCreates(manager, readFrames(manager, terms.dialect, end), terms.dialect),
+    get isOpen() {
+      return isOpen;
+    },
     get sessionId() {
       return client.getSessionId();
     },
@@ -193,8 +207,6 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
         resolve(connection);
       }
     });
-    teachContainers(manager);
-    manager.onSocketData = framed(manager, end);
     if (signal.aborted) return end();
     signal.addEventListener('abort', end);
     watchSilence(answerTimeoutMs);
@@ -202,28 +214,4 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
     // This is what the library does when a connection, or an attempt, has ended.
     manager.connect = end;
   });
-}
-
-/**
- * Hands the library one answer at a time. Left to itself it copies the rest of what has arrived for each answer, and throws where
- * only the process could catch it when it does not know an error code.
- */
-function framed(manager: ConnectionManager, fail: () => void): (data: Buffer) => void {
-  const receive = manager.onSocketData;
-  let rest: Buffer | undefined;
-  return (data) => {
-    const bytes = rest === undefined ? data : Buffer.concat([rest, data]);
-    let at = 0;
-    try {
-      while (bytes.length - at >= 4) {
-        const end = at + 4 + bytes.readInt32BE(at);
-        if (end > bytes.length) break;
-        receive.call(manager, bytes.subarray(at, end));
-        at = end;
-      }
-      rest = at < bytes.length ? bytes.subarray(at) : undefined;
-    } catch {
-      fail();
-    }
-  };
 }

@@ -35,11 +35,23 @@ export function codeOf(error: unknown): number | undefined {
 
 const unansweredCodes: readonly (number | undefined)[] = [codes.connectionLoss, codes.sessionExpired, codes.authFailed];
 
-/** Whether an error is the leader's answer to a write, rather than the lack of one. */
+/** Whether an error is an answer, rather than the lack of one. */
 export function isAnswer(error: unknown): boolean {
   const code = codeOf(error);
   return code !== undefined && !unansweredCodes.includes(code);
 }
+
+const leaderRefusals: readonly (number | undefined)[] = [
+  codes.badArguments,
+  codes.noNode,
+  codes.noAuth,
+  codes.noChildrenForEphemerals,
+  codes.nodeExists,
+  codes.invalidAcl,
+];
+
+/** Whether the leader has refused a write: then it has changed nothing. Other errors may come from a server that is cut off from it. */
+export const isLeaderRefusal = (error: unknown): boolean => leaderRefusals.includes(codeOf(error));
 
 /** What a call rejects with: definite where no repetition helps, unknown otherwise. Never carries credentials. */
 export function toLockError(error: unknown, key: string): LockError {

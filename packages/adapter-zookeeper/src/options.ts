@@ -60,8 +60,11 @@ export function resolveSettings(options: ZookeeperOptions): Settings {
   if (!integer || sessionTimeoutMs < 100 || sessionTimeoutMs > 2 ** 31 - 1) {
     refuse(`sessionTimeoutMs is a whole number of milliseconds from 100, not ${String(sessionTimeoutMs)}`);
   }
-  if (auth !== undefined && (typeof auth?.scheme !== 'string' || typeof auth.credentials !== 'string')) {
-    refuse('auth is { scheme, credentials }, two strings');
+  if (auth !== undefined && (typeof auth?.scheme !== 'string' || auth.scheme === '')) {
+    refuse('auth is { scheme, credentials }, and the scheme a word such as "digest"');
+  }
+  if (auth !== undefined && typeof auth.credentials !== 'string') {
+    refuse('auth is { scheme, credentials }, and the credentials a string');
   }
   if (typeof clientFactory !== 'function') refuse('clientFactory is a function');
   const below = checkPath('prefix', prefix);

@@ -27,5 +27,5 @@ export function parentMaker(zookeeper: Zookeeper): MakeParent {
     }
   }
 
-  return (path) => make(path, containers ? modes.container : modes.persistent);
+  return (path) => make(path, containers && !zookeeper.hasOldServers ? modes.container : modes.persistent);
 }

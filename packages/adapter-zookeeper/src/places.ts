@@ -1,9 +1,8 @@
-import type { NodeStat } from './client.ts';
-import { codeOf, codes, foreignKey, isAnswer } from './failures.ts';
-import { childPrefix, inOrder, isChildOf, nodeName } from './names.ts';
-import { parentMaker } from './parents.ts';
+import { isLeaderRefusal } from './failures.ts';
+import { createNodes, isIn } from './nodes.ts';
 import { assertAlive, type Session } from './sessions.ts';
-import { modes, type Zookeeper } from './zookeeper.ts';
+import type { Watches } from './watches.ts';
+import type { Zookeeper } from './zookeeper.ts';
 
 /** An owner's node among the contenders for a key. */
 export interface Place {
@@ -14,8 +13,12 @@ export interface Place {
   readonly token: bigint;
   /** The node in front of ours when we looked last; `undefined` when ours is the first, which it then remains. */
   ahead: string | undefined;
-  /** An `enqueue` has the place, and looks again when this is called. */
+  /** An `enqueue` waits with it. */
+  waiting: boolean;
+  /** Ends the sleep of that `enqueue`, which then looks again. */
   wake: (() => void) | undefined;
+  /** A look that is under way for it already. */
+  looking: Promise<void> | undefined;
 }
 
 /** The nodes of the owners of this process. */
@@ -28,6 +31,9 @@ export interface Places {
   known(key: string, owner: string): Promise<Place | undefined>;
   /** Finds out what is in front of it. Rejects with `PlaceGone` when it is no more. */
   look(place: Place): Promise<void>;
+  /** It sleeps until the node ahead is gone; `wake` ends the sleep early. */
+  sleep(place: Place, ahead: string, wake: () => void): void;
+  awake(place: Place, ahead: string): void;
   /** Removes what the owner has under the key; `true` when that was the first place. */
   leave(key: string, owner: string): Promise<boolean>;
   /** The paths of all contenders for a key in their order, as of now. */
@@ -54,83 +60,43 @@ interface Entry {
   unwanted: boolean;
 }
 
-// The server's clean-up may remove the parent between two requests of ours; even once is rare.
-const parentAttempts = 5;
+/**
+ * What stands in front of a node of ours. A server that shows our node has all that was created before it too, since
+ * transactions take effect in one order everywhere: so it may show contenders that are gone, and never misses one (H74).
+ */
+function aheadOf(path: string, order: readonly string[]): string | undefined {
+  const index = order.indexOf(path);
+  if (index < 0) throw new PlaceGone();
+  return order[index - 1];
+}
 
-export function createPlaces(zookeeper: Zookeeper, root: string): Places {
+const nameOf = (key: string, owner: string): string => `${owner.length}:${owner}${key}`;
+
+export function createPlaces(zookeeper: Zookeeper, watches: Watches, root: string): Places {
+  const nodes = createNodes(zookeeper, root);
   const entries = new Map<string, Entry>();
-  const makeParent = parentMaker(zookeeper);
-  const parentOf = (key: string): string => `${root}/${nodeName(key)}`;
-  const nameOf = (key: string, owner: string): string => `${owner.length}:${owner}${key}`;
-
-  async function contenders(key: string, fresh?: 'fresh'): Promise<string[]> {
-    const parent = parentOf(key);
-    const order = inOrder(await zookeeper.children(parent, fresh));
-    if (order === undefined) throw foreignKey(key);
-    return order.map((child) => `${parent}/${child}`);
-  }
-
-  /** The owner's nodes, whoever made them and when. */
-  const ofOwner = (order: readonly string[], key: string, owner: string): string[] => {
-    const from = parentOf(key).length + 1;
-    return order.filter((path) => isChildOf(childPrefix(owner), path.slice(from)));
-  };
-
-  /**
-   * What stands in front of a node of ours. A server that shows our node has all that was created before it too, since
-   * transactions take effect in one order everywhere: so it may show contenders that are gone, and never misses one (H74).
-   */
-  function aheadOf(path: string, order: readonly string[]): string | undefined {
-    const index = order.indexOf(path);
-    if (index < 0) throw new PlaceGone();
-    return order[index - 1];
-  }
-
-  async function createNode(key: string, owner: string): Promise<{ path: string; session: Session }> {
-    const parent = parentOf(key);
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await zookeeper.create(`${parent}/${childPrefix(owner)}`, modes.ephemeralSequential);
-      } catch (error) {
-        if (codeOf(error) !== codes.noNode || attempt === parentAttempts) throw error;
-        await makeParent(parent);
-      }
-    }
-  }
-
-  const isIn = (session: Session, stat: NodeStat | undefined): stat is NodeStat =>
-    stat?.ephemeralOwner.equals(session.id) ?? false;
-
-  /** What an earlier call without an answer may have made. A node of an earlier session dies with that: not ours any more (H65). */
-  async function findNode(key: string, owner: string): Promise<{ path: string; session: Session } | undefined> {
-    const session = await zookeeper.session();
-    let found: string | undefined;
-    for (const path of ofOwner(await contenders(key, 'fresh'), key, owner)) {
-      if (found === undefined && isIn(session, await zookeeper.stat(path))) found = path;
-      else await zookeeper.remove(path);
-    }
-    return found === undefined ? undefined : { path: found, session };
-  }
+  // By the path of the node ahead.
+  const sleepers = new Map<string, Place>();
 
   async function make(key: string, owner: string, entry: Entry, search: boolean): Promise<Place> {
-    let made = search ? await findNode(key, owner) : undefined;
+    let made = search ? await nodes.find(key, owner) : undefined;
     try {
-      made ??= await createNode(key, owner);
+      made ??= await nodes.create(key, owner);
     } catch (error) {
       // A refusal is certain: then nothing was made.
-      if (!isAnswer(error)) entry.doubtful = true;
+      if (!isLeaderRefusal(error)) entry.doubtful = true;
       throw error;
     }
     entry.doubtful = true;
-    const { path, session } = made;
+    const { path, session, seen } = made;
     try {
-      const [stat, order] = await Promise.all([zookeeper.stat(path), contenders(key)]);
+      const [stat, order] = await seen;
       assertAlive(session);
       if (!isIn(session, stat)) throw new PlaceGone();
       const token = stat.czxid.readBigInt64BE();
-      const place: Place = { key, path, session, token, ahead: aheadOf(path, order), wake: undefined };
+      const ahead = aheadOf(path, order);
       entry.doubtful = false;
-      return place;
+      return { key, path, session, token, ahead, waiting: false, wake: undefined, looking: undefined };
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'LOCK_FOREIGN_KEY') throw error;
       await zookeeper.remove(path);
@@ -151,10 +117,16 @@ export function createPlaces(zookeeper: Zookeeper, root: string): Places {
     return entry.place;
   }
 
+  async function lookNow(place: Place): Promise<void> {
+    assertAlive(place.session);
+    place.ahead = aheadOf(place.path, await nodes.contenders(place.key));
+    assertAlive(place.session);
+  }
+
   async function look(place: Place): Promise<void> {
-    assertAlive(place.session);
-    place.ahead = aheadOf(place.path, await contenders(place.key));
-    assertAlive(place.session);
+    const looking = place.looking ?? lookNow(place);
+    place.looking = undefined;
+    return looking;
   }
 
   async function enter(key: string, owner: string): Promise<Place> {
@@ -171,7 +143,7 @@ export function createPlaces(zookeeper: Zookeeper, root: string): Places {
         return begin(key, owner, true);
       }
       try {
-        await look(place);
+        await lookNow(place);
         return place;
       } catch (error) {
         if (!(error instanceof PlaceGone) && !place.session.over) throw error;
@@ -184,23 +156,24 @@ export function createPlaces(zookeeper: Zookeeper, root: string): Places {
     return entries.get(nameOf(key, owner))?.place.catch(() => undefined);
   }
 
-  /** Removes the owner's nodes; `true` when the first place was among them. */
-  async function removeAll(key: string, owner: string): Promise<boolean> {
-    const parent = parentOf(key);
-    const children = (await zookeeper.children(parent, 'fresh')).map((child) => `${parent}/${child}`);
-    const first = inOrder(children)?.[0];
-    let wasFirst = false;
-    for (const path of ofOwner(children, key, owner)) {
-      const removed = await zookeeper.remove(path);
-      wasFirst ||= removed && path === first;
-    }
-    return wasFirst;
+  /** What `next` finds in front of it once `place`, right ahead of it, is removed. */
+  async function lookAfter(next: Place, place: Place, removing: Promise<boolean>): Promise<void> {
+    const removed = await removing.catch(() => false);
+    // Who was right behind the first is the first, unless it has gone meanwhile; of that its own watch would have told.
+    if (removed && place.ahead === undefined && watches.stands(next.path)) next.ahead = undefined;
+    else await lookNow(next);
   }
 
   async function remove(place: Place): Promise<boolean> {
     // The server ends a session with all its nodes.
     if (place.session.over) return false;
-    return (await zookeeper.remove(place.path)) && place.ahead === undefined;
+    const removing = zookeeper.remove(place.path);
+    const next = sleepers.get(place.path);
+    if (next !== undefined) {
+      next.looking = lookAfter(next, place, removing);
+      next.looking.catch(() => {});
+    }
+    return (await removing) && place.ahead === undefined;
   }
 
   async function leave(key: string, owner: string): Promise<boolean> {
@@ -209,7 +182,7 @@ export function createPlaces(zookeeper: Zookeeper, root: string): Places {
     const place = await entry?.place.catch(() => undefined);
     let wasFirst: boolean;
     try {
-      wasFirst = await (place === undefined ? removeAll(key, owner) : remove(place));
+      wasFirst = await (place === undefined ? nodes.removeAll(key, owner) : remove(place));
     } catch (error) {
       if (entry !== undefined) entry.unwanted = true;
       throw error;
@@ -226,8 +199,16 @@ export function createPlaces(zookeeper: Zookeeper, root: string): Places {
     enter,
     known,
     look,
+    sleep(place, ahead, wake) {
+      place.wake = wake;
+      sleepers.set(ahead, place);
+    },
+    awake(place, ahead) {
+      place.wake = undefined;
+      if (sleepers.get(ahead) === place) sleepers.delete(ahead);
+    },
     leave,
-    contenders: (key) => contenders(key, 'fresh'),
+    contenders: (key) => nodes.contenders(key, 'fresh'),
     clearUp() {
       for (const { key, owner, unwanted } of entries.values()) {
         if (unwanted) leave(key, owner).catch(() => {});

@@ -19,28 +19,39 @@ export async function waitInLine(
   const { key, owner } = attempt;
   const place = await places.enter(key, owner);
   attempt.onQueued?.();
-  while (place.ahead !== undefined) {
-    if (!signal.aborted) await untilChange(watches, place, place.ahead, signal);
-    if (signal.aborted) {
-      await places.leave(key, owner);
-      throw signal.reason;
+  place.waiting = true;
+  try {
+    while (place.ahead !== undefined) {
+      if (!signal.aborted) await untilChange(places, watches, place, place.ahead, signal);
+      if (signal.aborted) {
+        await places.leave(key, owner);
+        throw signal.reason;
+      }
+      await lookAgain(zookeeper, places, place, signal);
     }
-    await lookAgain(zookeeper, places, place, signal);
+    return place;
+  } finally {
+    place.waiting = false;
   }
-  return place;
 }
 
 /** Resolves when the node ahead has changed or gone, or the watch on it is lost, or the signal aborts, or the place is given back. */
-function untilChange(watches: Watches, place: Place, ahead: string, signal: AbortSignal): Promise<void> {
+function untilChange(
+  places: Places,
+  watches: Watches,
+  place: Place,
+  ahead: string,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       signal.removeEventListener('abort', done);
-      place.wake = undefined;
+      places.awake(place, ahead);
       watches.unlisten(ahead, done);
       resolve();
     };
     signal.addEventListener('abort', done);
-    place.wake = done;
+    places.sleep(place, ahead, done);
     watches.listen(ahead, done);
   });
 }

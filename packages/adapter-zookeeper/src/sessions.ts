@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { LockError } from '@holdfast/lock-core';
 import { type Connection, openConnection } from './connection.ts';
+import type { Dialect } from './create-requests.ts';
 import { closed, codes, SessionOver, Unanswered } from './failures.ts';
 import type { Settings } from './options.ts';
 
@@ -26,6 +27,7 @@ export interface Sessions {
   /** The connection of now, made if there is none; waits for it, in bounded time. */
   link(): Promise<Link>;
   readonly current: Link | undefined;
+  readonly dialect: Dialect;
   /** For how long there has been no connection that answers; 0 when there is one. */
   readonly downForMs: number;
   close(): Promise<void>;
@@ -36,6 +38,8 @@ const longestBackoffMs = 1_000;
 
 /** How long a server may be mute: short beside the session, so that another one can be found while it lasts. */
 const answerTimeoutMs = (sessionTimeoutMs: number): number => Math.min(2_000, Math.max(300, sessionTimeoutMs / 3));
+
+const refusal = (): Error => Object.assign(new Error('the credentials were refused'), { code: codes.authFailed });
 
 interface Waiting {
   resolve(link: Link): void;
@@ -49,6 +53,7 @@ interface Waiting {
 export function createSessions(settings: Settings, onLink: (link: Link) => void): Sessions {
   const { servers } = settings;
   const now = (): number => performance.now();
+  const dialect: Dialect = { isOld: false };
   const closing = new AbortController();
   const waiting = new Set<Waiting>();
   let session: Session | undefined;
@@ -73,11 +78,12 @@ export function createSessions(settings: Settings, onLink: (link: Link) => void)
         auth: settings.auth,
         answerTimeoutMs: answerTimeoutMs(settings.sessionTimeoutMs),
         resume: session,
+        dialect,
         signal: closing.signal,
       });
       const end = typeof opened === 'string' ? opened : await serve(opened, sentAt);
-      if (end === 'auth-failed') return refuse();
-      if (end === 'expired') endSession();
+      if (end === 'expired' || end === 'auth-failed') endSession();
+      if (end === 'auth-failed') throw refusal();
       // A server that takes us and drops us at once is no better than one that is down.
       if (typeof opened !== 'string' && now() - sentAt > longestBackoffMs) attempts = 0;
     }
@@ -110,11 +116,9 @@ export function createSessions(settings: Settings, onLink: (link: Link) => void)
     session = undefined;
   }
 
-  /** The credentials are not accepted: tells those who wait, and tries again only for the next who asks. */
-  function refuse(): void {
-    endSession();
+  /** Tells those who wait, and tries again only for the next who asks. */
+  function giveUp(error: unknown): void {
     running = undefined;
-    const error = Object.assign(new Error('the credentials were refused'), { code: codes.authFailed });
     rejectAll(error);
   }
 
@@ -153,6 +157,7 @@ export function createSessions(settings: Settings, onLink: (link: Link) => void)
   }
 
   return {
+    dialect,
     get current() {
       return current;
     },
@@ -164,15 +169,15 @@ export function createSessions(settings: Settings, onLink: (link: Link) => void)
       if (current !== undefined) return current;
       if (running === undefined) {
         downSince = now();
-        running = run();
+        running = run().catch(giveUp);
       }
       return nextLink();
     },
     async close() {
       if (closing.signal.aborted) return running;
-      const refusal: LockError = closed();
-      closing.abort(refusal);
-      rejectAll(refusal);
+      const error: LockError = closed();
+      closing.abort(error);
+      rejectAll(error);
       stopPausing?.();
       await current?.connection.close();
       await running;

@@ -16,6 +16,8 @@ export interface Watches {
    */
   listen(path: string, listener: Listener): void;
   unlisten(path: string, listener: Listener): void;
+  /** Whether we would know by now if that node had gone. */
+  stands(path: string): boolean;
 }
 
 /**
@@ -33,7 +35,9 @@ export function createWatches(zookeeper: Zookeeper): Watches {
   }
 
   /** A watch ends with its connection; the event may have gone by meanwhile. */
-  function stands(watch: Watch, connection: Connection): void {
+  function placed(path: string, watch: Watch, connection: Connection): void {
+    // It may have ended right behind the answer, and those below been told before.
+    if (!connection.isOpen) return fire(path, watch);
     watch.connection = connection;
     if (connection === newest) return;
     newest = connection;
@@ -49,7 +53,7 @@ export function createWatches(zookeeper: Zookeeper): Watches {
     const onEvent = (): void => fire(path, watch);
     zookeeper.watch(path, onEvent).then((connection) => {
       if (connection === undefined) onEvent();
-      else stands(watch, connection);
+      else placed(path, watch, connection);
     }, onEvent);
     watches.set(path, watch);
     return watch;
@@ -63,5 +67,6 @@ export function createWatches(zookeeper: Zookeeper): Watches {
     unlisten(path, listener) {
       watches.get(path)?.listeners.delete(listener);
     },
+    stands: (path) => watches.get(path)?.connection?.isOpen ?? false,
   };
 }

@@ -1,15 +1,24 @@
 import { clientAcl, type NodeStat, type ZookeeperClient } from './client.ts';
-import { codeOf, codes, isAnswer, SessionOver } from './failures.ts';
+import { codeOf, codes, isAnswer, isLeaderRefusal, SessionOver } from './failures.ts';
 import type { Settings } from './options.ts';
 import { createSessions, type Link, type Session } from './sessions.ts';
 
 /** Node kinds, by the server's numbers. */
 export const modes = { persistent: 0, ephemeralSequential: 3, container: 4 } as const;
 
+/** A new node. */
+export interface Made {
+  /** With the sequence number, if it has one. */
+  readonly path: string;
+  readonly session: Session;
+  /** `undefined` where the server does not tell. */
+  readonly stat: NodeStat | undefined;
+}
+
 /** The few requests that a lock takes, each sent once and answered or rejected in bounded time. */
 export interface Zookeeper {
-  /** Makes a node; gives its path, with the sequence number if it has one, and the session that it was made in. */
-  create(path: string, mode: number): Promise<{ path: string; session: Session }>;
+  /** Makes a node. */
+  create(path: string, mode: number): Promise<Made>;
   /** `false` when there is no such node. */
   remove(path: string): Promise<boolean>;
   /** `undefined` when there is no such node. */
@@ -26,6 +35,8 @@ export interface Zookeeper {
   trustedUntil(session: Session): number;
   /** For how long nothing has been answered for want of a connection; 0 when there is one that answers. */
   readonly downForMs: number;
+  /** Whether servers of 3.4 are among them, which know no containers. */
+  readonly hasOldServers: boolean;
   close(): Promise<void>;
 }
 
@@ -68,7 +79,7 @@ export function createZookeeper(settings: Settings, isInUse: () => boolean, onCo
       confirm();
       return result;
     } catch (error) {
-      if (isAnswer(error)) confirm();
+      if (isLeaderRefusal(error)) confirm();
       throw error;
     }
   }
@@ -123,8 +134,15 @@ export function createZookeeper(settings: Settings, isInUse: () => boolean, onCo
   return {
     async create(path, mode) {
       const link = sessions.current ?? (await sessions.link());
-      const made = await write<string>(link, (client, done) => client.create(path, null, acl, mode, done));
-      return { path: made, session: link.session };
+      const { session, connection } = link;
+      const send = (): Promise<string> =>
+        write<string>(link, (client, done) => client.create(path, null, acl, mode, done));
+      const made = await send().catch((error: unknown) => {
+        // From now on it asks as an old server understands it.
+        if (mode === modes.ephemeralSequential && codeOf(error) === codes.unimplemented) return send();
+        throw error;
+      });
+      return { path: made, session, stat: connection.creates.takeStat(made) };
     },
     async remove(path) {
       const link = sessions.current ?? (await sessions.link());
@@ -162,6 +180,9 @@ export function createZookeeper(settings: Settings, isInUse: () => boolean, onCo
     trustedUntil: (session) => session.confirmedAt + session.timeoutMs * trustedShare,
     get downForMs() {
       return sessions.downForMs;
+    },
+    get hasOldServers() {
+      return sessions.dialect.isOld;
     },
     close: () => sessions.close(),
   };

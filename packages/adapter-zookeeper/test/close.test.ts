@@ -1,39 +1,27 @@
 import { fork } from 'node:child_process';
 import { createLocks } from '@holdfast/lock-core';
-import { faultProxy, startZookeeper, type ZookeeperServer } from '@holdfast/testbed';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { faultProxy } from '@holdfast/testbed';
+import { expect, it } from 'vitest';
 import { zookeeperAdapter } from '../src/index.ts';
-import { type Raw, rawClient, until } from './support/clients.ts';
+import { until } from './support/clients.ts';
+import { useServer } from './support/server.ts';
 
-let server: ZookeeperServer;
-let at: string;
-let raw: Raw;
-
-beforeAll(async () => {
-  server = await startZookeeper();
-  at = `127.0.0.1:${server.port}`;
-  raw = await rawClient(at);
-});
-
-afterAll(async () => {
-  await raw?.close();
-  await server?.stop();
-});
+const zookeeper = useServer();
 
 it('close ends the session at once, with what it held', async () => {
-  const adapter = zookeeperAdapter({ servers: at });
+  const adapter = zookeeperAdapter({ servers: zookeeper.at });
   const signal = new AbortController().signal;
   await adapter.tryAcquire({ key: 'closing', owner: 'a'.repeat(32), ttlMs: 30_000, tokens: 1, signal });
-  expect(await raw.children('/locks/closing')).toHaveLength(1);
+  expect(await zookeeper.raw.children('/locks/closing')).toHaveLength(1);
   await Promise.all([adapter.close!(), adapter.close!()]);
-  expect(await raw.children('/locks/closing')).toEqual([]);
+  expect(await zookeeper.raw.children('/locks/closing')).toEqual([]);
   await adapter.close!();
-  await zookeeperAdapter({ servers: at }).close!();
+  await zookeeperAdapter({ servers: zookeeper.at }).close!();
 });
 
 for (const fault of ['mute', 'refusing'] as const) {
   it(`close ends soon when the server is ${fault}, with a lock held, one waited for and calls open`, async () => {
-    await using proxy = await faultProxy(server);
+    await using proxy = await faultProxy(zookeeper.server);
     const locks = createLocks(zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}` }));
     await locks.acquire(`held-${fault}`);
     const waiting = locks.acquire(`held-${fault}`);
@@ -51,9 +39,9 @@ for (const fault of ['mute', 'refusing'] as const) {
   });
 }
 
-for (const when of ['connected', 'connecting', 'down', 'frozen'] as const) {
+for (const when of ['connected', 'connecting', 'down', 'frozen', 'in the turn of its first call'] as const) {
   it(`H55: a process ends by itself after close (${when})`, async () => {
-    await using proxy = await faultProxy(server);
+    await using proxy = await faultProxy(zookeeper.server);
     const target = `${proxy.host}:${proxy.port}`;
     if (when === 'connecting') proxy.blackHole();
     if (when === 'down') proxy.refuse();

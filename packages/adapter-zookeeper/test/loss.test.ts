@@ -1,24 +1,12 @@
 import { createLocks, type Lock } from '@holdfast/lock-core';
-import { faultProxy, startZookeeper, type ZookeeperServer } from '@holdfast/testbed';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { faultProxy } from '@holdfast/testbed';
+import { describe, expect, it } from 'vitest';
 import { zookeeperAdapter } from '../src/index.ts';
-import { expire, type Raw, rawClient, rememberingFactory, until } from './support/clients.ts';
+import { expire, rememberingFactory, until } from './support/clients.ts';
+import { useServer } from './support/server.ts';
 
 const sessionTimeoutMs = 2_000;
-let server: ZookeeperServer;
-let at: string;
-let raw: Raw;
-
-beforeAll(async () => {
-  server = await startZookeeper();
-  at = `127.0.0.1:${server.port}`;
-  raw = await rawClient(at);
-});
-
-afterAll(async () => {
-  await raw?.close();
-  await server?.stop();
-});
+const zookeeper = useServer();
 
 /** When the lock said that it is lost. */
 function lossOf(lock: Lock): { at: number | undefined } {
@@ -30,16 +18,16 @@ function lossOf(lock: Lock): { at: number | undefined } {
 }
 
 async function onlyNode(key: string): Promise<string> {
-  const children = await raw.children(`/locks/${key}`);
+  const children = await zookeeper.raw.children(`/locks/${key}`);
   expect(children).toHaveLength(1);
   return `/locks/${key}/${children[0]}`;
 }
 
 describe('a hold is lost no later than its node', () => {
   it('H66: a silent partition: the loss is signalled before the server removes the node', async () => {
-    await using proxy = await faultProxy(server);
+    await using proxy = await faultProxy(zookeeper.server);
     await using locks = createLocks(zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}`, sessionTimeoutMs }));
-    await using others = createLocks(zookeeperAdapter({ servers: at, sessionTimeoutMs }));
+    await using others = createLocks(zookeeperAdapter({ servers: zookeeper.at, sessionTimeoutMs }));
     const lock = await locks.acquire('partition');
     const path = await onlyNode('partition');
     // Long enough for the watchdog and the beats to have gone on for a while.
@@ -47,7 +35,7 @@ describe('a hold is lost no later than its node', () => {
     const loss = lossOf(lock);
     proxy.blackHole();
     const waiting = others.acquire('partition');
-    await until('the server ends the session', async () => (await raw.ownerOf(path)) === undefined);
+    await until('the server ends the session', async () => (await zookeeper.raw.ownerOf(path)) === undefined);
     const goneAt = performance.now();
     expect(loss.at).toBeLessThan(goneAt);
     const next = await waiting;
@@ -60,11 +48,11 @@ describe('a hold is lost no later than its node', () => {
   });
 
   it('H45, H67: a frozen server: the loss is signalled within the session time-out, and it works again afterwards', async () => {
-    await using locks = createLocks(zookeeperAdapter({ servers: at, sessionTimeoutMs }));
+    await using locks = createLocks(zookeeperAdapter({ servers: zookeeper.at, sessionTimeoutMs }));
     const lock = await locks.acquire('frozen');
     const loss = lossOf(lock);
     const frozenAt = performance.now();
-    server.freeze();
+    zookeeper.server.freeze();
     try {
       // The last answer came before the freeze. A stall of this process delays the signal, but not what the lock says of itself.
       let heldAt = 0;
@@ -76,7 +64,7 @@ describe('a hold is lost no later than its node', () => {
       expect(heldAt - frozenAt).toBeLessThan(sessionTimeoutMs);
       expect(lock.remainingMs).toBe(0);
     } finally {
-      server.thaw();
+      zookeeper.server.thaw();
     }
     const again = await locks.acquire('frozen');
     expect(again.fencingToken).toBeGreaterThan(lock.fencingToken as bigint);
@@ -84,21 +72,23 @@ describe('a hold is lost no later than its node', () => {
   });
 
   it('a freeze shorter than the session loses nothing', async () => {
-    await using locks = createLocks(zookeeperAdapter({ servers: at, sessionTimeoutMs: 20_000 }));
+    await using locks = createLocks(zookeeperAdapter({ servers: zookeeper.at, sessionTimeoutMs: 20_000 }));
     const lock = await locks.acquire('short-freeze', { ttlMs: 20_000 });
-    server.freeze();
+    zookeeper.server.freeze();
     await new Promise((resolve) => setTimeout(resolve, 3_000));
-    server.thaw();
+    zookeeper.server.thaw();
     await lock.renew();
     expect(await lock.release()).toBe('released');
   });
 
   it('H67, H76: a session that is ended from outside: the hold is lost, the next acquire works', async () => {
     const { factory, clients } = rememberingFactory();
-    await using locks = createLocks(zookeeperAdapter({ servers: at, sessionTimeoutMs, clientFactory: factory }));
+    await using locks = createLocks(
+      zookeeperAdapter({ servers: zookeeper.at, sessionTimeoutMs, clientFactory: factory }),
+    );
     const lock = await locks.acquire('expired', { ttlMs: 1_000 });
     const loss = lossOf(lock);
-    await expire(at, clients.at(-1)!);
+    await expire(zookeeper.at, clients.at(-1)!);
     await until('the loss', () => loss.at !== undefined);
     const again = await locks.acquire('expired');
     expect(again.fencingToken).toBeGreaterThan(lock.fencingToken as bigint);
@@ -108,35 +98,39 @@ describe('a hold is lost no later than its node', () => {
 
   it('H67: a waiter whose session ended queues anew, and is served', async () => {
     const { factory, clients } = rememberingFactory();
-    await using locks = createLocks(zookeeperAdapter({ servers: at, sessionTimeoutMs, clientFactory: factory }));
-    await using others = createLocks(zookeeperAdapter({ servers: at, sessionTimeoutMs }));
+    await using locks = createLocks(
+      zookeeperAdapter({ servers: zookeeper.at, sessionTimeoutMs, clientFactory: factory }),
+    );
+    await using others = createLocks(zookeeperAdapter({ servers: zookeeper.at, sessionTimeoutMs }));
     const lock = await others.acquire('waiter-expired');
     const waiting = locks.acquire('waiter-expired');
     await until('it is queued', async () => (await others.inspect('waiter-expired'))?.waiters === 1);
-    await expire(at, clients.at(-1)!);
+    await expire(zookeeper.at, clients.at(-1)!);
     await until('it is queued anew', async () => {
-      const children = await raw.children('/locks/waiter-expired');
-      const owners = await Promise.all(children.map((child) => raw.ownerOf(`/locks/waiter-expired/${child}`)));
+      const children = await zookeeper.raw.children('/locks/waiter-expired');
+      const owners = await Promise.all(
+        children.map((child) => zookeeper.raw.ownerOf(`/locks/waiter-expired/${child}`)),
+      );
       return owners.includes(clients.at(-1)!.getSessionId().toString('hex'));
     });
     await lock.release();
     await (await waiting).release();
-    expect(await raw.children('/locks/waiter-expired')).toEqual([]);
+    expect(await zookeeper.raw.children('/locks/waiter-expired')).toEqual([]);
   });
 
   it('a connection that is cut: the same session goes on, and nothing is lost', async () => {
-    await using proxy = await faultProxy(server);
+    await using proxy = await faultProxy(zookeeper.server);
     await using locks = createLocks(
       zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}`, sessionTimeoutMs: 10_000 }),
     );
     const lock = await locks.acquire('cut');
     const path = await onlyNode('cut');
-    const session = await raw.ownerOf(path);
+    const session = await zookeeper.raw.ownerOf(path);
     for (let i = 0; i < 5; i++) {
       proxy.cut();
       await lock.renew();
     }
-    expect(await raw.ownerOf(path)).toBe(session);
+    expect(await zookeeper.raw.ownerOf(path)).toBe(session);
     expect(await lock.release()).toBe('released');
   });
 });

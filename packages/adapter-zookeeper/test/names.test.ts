@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { isLeaderRefusal } from '../src/failures.ts';
 import { zookeeperAdapter } from '../src/index.ts';
 import { childPrefix, compareSequences, inOrder, isChildOf, nodeName, ownerOf, sequenceOf } from '../src/names.ts';
 
@@ -54,6 +55,13 @@ it('H72: numbers are compared over the wrap-around', () => {
   expect(inOrder([...names, 'colour'])).toBeUndefined();
 });
 
+it('H66: what a server that is cut off from the leader may answer by itself does not count as the word of the leader', () => {
+  const answer = (code: number): Error => Object.assign(new Error(), { code });
+  const [systemError, unimplemented, noNode] = [-1, -6, -101].map(answer);
+  expect(isLeaderRefusal(noNode)).toBe(true);
+  expect([systemError, unimplemented, new Error('any'), undefined].map(isLeaderRefusal)).toEqual(Array(4).fill(false));
+});
+
 it.each([
   { servers: '' },
   { servers: 'host:0' },
@@ -69,6 +77,7 @@ it.each([
   { servers: 'h', acl: [] },
   { servers: 'h', acl: [{ permissions: 0, scheme: 'world', id: 'anyone' }] },
   { servers: 'h', auth: { scheme: 'digest' } },
+  { servers: 'h', auth: { scheme: '', credentials: 'secret' } },
   { servers: 'h', sessionTimeout: 5 },
 ])('H8: bad options are refused before anything is sent: %j', (options) => {
   expect(() => zookeeperAdapter(options as never)).toThrowError(

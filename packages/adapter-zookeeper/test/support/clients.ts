@@ -20,6 +20,8 @@ export interface Raw extends AsyncDisposable {
   /** The session that owns the node, in hex; `undefined` when it is not there. */
   ownerOf(path: string): Promise<string | undefined>;
   remove(path: string): Promise<void>;
+  /** Writes data to the node, which fires the watches on it. */
+  touch(path: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,6 +34,10 @@ export async function rawClient(server: string, session?: { id: Buffer; password
     sessionId: session?.id,
     sessionPassword: session?.password,
   });
+  // The adapter writes no data.
+  const writer = client as ZookeeperClient & {
+    setData(path: string, data: Buffer, version: number, done: (error: unknown) => void): void;
+  };
   const reached = (wanted: number): Promise<void> =>
     new Promise((resolve) => {
       client.on('state', (state: { getCode(): number }) => {
@@ -63,6 +69,7 @@ export async function rawClient(server: string, session?: { id: Buffer; password
       return stat?.ephemeralOwner.toString('hex');
     },
     remove: (path) => promised<void>((done) => client.remove(path, -1, (error) => done(error, undefined))),
+    touch: (path) => promised<void>((done) => writer.setData(path, Buffer.from('touched'), -1, (error) => done(error))),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -12,6 +12,7 @@ const attempt = {
 };
 const asked = adapter.tryAcquire(attempt);
 asked.catch(() => {});
+if (when === 'in the turn of its first call') await adapter.close?.();
 if (when === 'connected' || when === 'frozen') await asked;
 process.send?.('holding');
 await new Promise((resolve) => process.once('message', resolve));
