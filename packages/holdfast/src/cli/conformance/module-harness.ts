@@ -29,28 +29,28 @@ function isHarness(value: unknown): value is Harness {
 }
 
 async function load(file: string, path: string): Promise<Record<string, unknown>> {
-  const url = pathToFileURL(file).href;
+  // Before the first try: a module that could not be imported once cannot be imported again.
+  if (/ts$/.test(extname(file))) await loadTsx();
   try {
-    return await import(url);
+    return await import(pathToFileURL(file).href);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_UNKNOWN_FILE_EXTENSION' || !/ts$/.test(extname(file)))
-      throw error;
-  }
-  // This Node does not read TypeScript; the project's tsx makes it do so.
-  await loadTsx(path);
-  return import(url);
-}
-
-async function loadTsx(path: string): Promise<void> {
-  try {
-    // Its main entry: `tsx/esm/api` would be found as CommonJS from here, in which form it cannot register itself.
-    const resolved = createRequire(join(process.cwd(), 'package.json')).resolve('tsx');
-    await import(pathToFileURL(resolved).href);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_UNKNOWN_FILE_EXTENSION') throw error;
     throw new Failure(
       `Node ${process.versions.node} does not read TypeScript: npm install --save-dev tsx, or use a newer Node, or compile ${path} to JavaScript.`,
       exitCodes.unsupported,
     );
   }
+}
+
+/** Makes Node read TypeScript by the project's tsx, if it has one. */
+async function loadTsx(): Promise<void> {
+  let tsx: string;
+  try {
+    // Its main entry: `tsx/esm/api` would be found as CommonJS from here, in which form it cannot register itself.
+    tsx = createRequire(join(process.cwd(), 'package.json')).resolve('tsx');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return; // a newer Node does without
+    throw error;
+  }
+  await import(pathToFileURL(tsx).href);
 }
