@@ -10,6 +10,16 @@ export function nodeName(text: string): string {
   return name === '.' || name === '..' ? name.replaceAll('.', '%2E') : name;
 }
 
+/** The lock whose node this is, `undefined` when no lock has it: the way back of `nodeName`. */
+export function keyOf(name: string): string | undefined {
+  try {
+    const key = decodeURIComponent(name);
+    return nodeName(key) === name ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The name of an owner's node without the sequence number, which the server appends. */
 export const childPrefix = (owner: string): string => `_c_${nodeName(owner)}-lock-`;
 
