@@ -18,7 +18,7 @@ export interface NodeRedisClient extends ClientEvents {
   connect(): Promise<unknown>;
   destroy(): void;
   duplicate(overrides?: object): NodeRedisClient;
-  withCommandOptions?(options: object): { readonly _commandOptions?: object | undefined };
+  withCommandOptions?(options: object): object;
   subscribe(channel: string, listener: MessageListener): Promise<unknown>;
   unsubscribe(channel: string, listener: MessageListener): Promise<unknown>;
 }

@@ -45,9 +45,8 @@ function withdrawnAt(client: ClientEvents, lostEvent: string): () => CommandOpti
 }
 
 /** From version 6 on, options are merged into those that a client has by default; version 5 keeps the object itself. */
-export function keepsOptions(client: {
-  withCommandOptions?(options: object): { readonly _commandOptions?: object | undefined };
-}): boolean {
+export function keepsOptions(client: { withCommandOptions?(options: object): object }): boolean {
   const options = {};
-  return client.withCommandOptions?.(options)._commandOptions === options;
+  const copy: { readonly _commandOptions?: object } | undefined = client.withCommandOptions?.(options);
+  return copy?._commandOptions === options;
 }
