@@ -5,6 +5,5 @@ export const notCovered: Readonly<Record<number, string>> = {
   29: 'not by a test of its own: the simulated network of adapter-redlock (H28) also delays renewals, and finds two holders if their time is not counted',
   32: 'cannot be: there are no semaphores',
   44: 'cannot be: there are no reader-writer locks',
-  84: 'cannot be tested from outside: every adapter has its backend decide in one atomic step, by the time of the backend or of its session',
   89: 'not by a test of its own: the circuit breaker of etcd3 is replaced by a policy that never withholds a call; the tests with a cluster that lost its quorum, and has it again, would find one',
 };

@@ -30,8 +30,9 @@ export function readBlocks(): Block[] {
 
 function blocksOf(document: string): Block[] {
   const text = readFileSync(document, 'utf8');
-  // A block in a list is indented as a whole.
-  return [...text.matchAll(/^( *)```(?:ts|typescript)\b([^\n]*)\n([\s\S]*?)^\1```/gm)].map((match) => {
+  // A block in a list is indented as a whole. One that names a file is part of a project that test/guide.test.ts builds.
+  const found = text.matchAll(/^( *)```(?:ts|typescript)\b(?![^\n]*\bfile=)([^\n]*)\n([\s\S]*?)^\1```/gm);
+  return [...found].map((match) => {
     const [, indent, marks, code] = match as unknown as [string, string, string, string];
     const where = `${relative(root, document)}:${text.slice(0, match.index).split('\n').length}`;
     return {
@@ -56,7 +57,9 @@ export function writeBlocks(blocks: readonly Block[], servers: (code: string) =>
     join(folder, 'tsconfig.json'),
     JSON.stringify({ extends: '../../tsconfig.base.json', compilerOptions: options, include: ['*.ts'] }),
   );
-  for (const { manifest, folder: source } of packagesIn('packages')) link(source, manifest.name);
+  for (const { manifest, folder: source } of [...packagesIn('packages'), ...packagesIn('examples')]) {
+    if (manifest.exports !== undefined) link(source, manifest.name);
+  }
   for (const { manifest, folder: source } of [...packagesIn('packages'), ...packagesIn('examples')]) {
     const names = Object.keys({ ...manifest.devDependencies, ...manifest.dependencies });
     for (const name of names) link(join(source, 'node_modules', name), name);

@@ -1,0 +1,54 @@
+import type { Harness } from '@holdfast/conformance';
+import { type PostgresServer, startPostgres } from '@holdfast/testbed';
+import pgManifest from 'pg/package.json' with { type: 'json' };
+import { createLockTables, postgresAdapter } from '../src/index.ts';
+
+/** How the suite reaches the adapter, and what it may do to its server; `server` is asked for when it runs. */
+export function postgresHarness(server: () => PostgresServer): Harness {
+  return {
+    name: 'postgres',
+    adapter: async ([at = server()] = []) =>
+      postgresAdapter({
+        url: `postgres://postgres@${at.host}:${at.port}/postgres`,
+        // Patience for a busy machine, as below: hundreds of connections are opened at once.
+        callTimeoutMs: 5_000,
+      }),
+    servers: () => [server()],
+    process: () => ({
+      module: new URL('./open-adapter.ts', import.meta.url),
+      options: { url: server().url },
+      execArgv: ['--import', import.meta.resolve('tsx')],
+    }),
+    capabilities: {
+      fencing: true,
+      fairness: 'none',
+      expiry: 'ttl',
+      wakeup: 'push',
+      survivesFailover: false,
+      crossProcess: true,
+      ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 50 },
+    },
+    timing: { leaseMs: 2_400, graceMs: 5_000 },
+    hooks: {
+      async revoke(key) {
+        await server().query('DELETE FROM holdfast.lock WHERE key = $1', [Buffer.from(key)]);
+      },
+      async freeze() {
+        server().freeze();
+        return () => server().thaw();
+      },
+      restart: () => server().restart(),
+    },
+    versions: async () => {
+      const [row] = await server().query<{ server_version: string }>('SHOW server_version');
+      return { client: `pg ${pgManifest.version}`, server: `PostgreSQL ${row?.server_version}` };
+    },
+  };
+}
+
+/** For `holdfast conformance ./test/harness.ts`: with a server of its own, which ends with the process. */
+export default async function harness(): Promise<Harness> {
+  const server = await startPostgres();
+  await createLockTables({ url: server.url });
+  return postgresHarness(() => server);
+}
