@@ -1,3 +1,6 @@
+import { createRequire } from 'node:module';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import type { Harness } from '@holdfast/conformance';
 import type { ServerProcess } from '@holdfast/testbed';
 import { zookeeperAdapter } from '../../src/index.ts';
@@ -11,6 +14,13 @@ interface Address {
 
 const connectionString = (servers: readonly Address[]): string =>
   servers.map(({ host, port }) => `${host}:${port}`).join(',');
+
+/** Asks a server one of its four-letter words. */
+function fourLetter({ host, port }: Address, word: string): Promise<string> {
+  const socket = connect(port, host);
+  socket.end(word);
+  return text(socket);
+}
 
 /** The harness over servers that run when the first case begins. */
 export function zookeeperHarness(
@@ -44,6 +54,15 @@ export function zookeeperHarness(
     },
     // No lease is longer than the session is sure to last.
     timing: { longTtlMs: 12_000 },
+    async versions() {
+      const [server] = servers();
+      const said = await fourLetter(server!, 'srvr');
+      const { version } = createRequire(import.meta.url)('node-zookeeper-client/package.json') as { version: string };
+      return {
+        client: `node-zookeeper-client ${version}`,
+        server: `ZooKeeper ${/^Zookeeper version: ([\d.]+)/m.exec(said)?.[1] ?? 'of unknown version'}`,
+      };
+    },
     hooks: {
       async revoke(key) {
         const [server] = servers();
