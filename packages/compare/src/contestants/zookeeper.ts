@@ -5,8 +5,12 @@ import type { Contestant } from './contestant.ts';
 const ephemeralSequential = 3;
 
 /**
- * The calls that the lock recipe cannot do without, by hand: create a node, see who else is there and that it is in our
- * session (asked for together), delete it.
+ * By hand, the smallest sequence of the client's calls that gives what a lock promises: create a node; see who is before it, and
+ * of the node its session and the number of its transaction, which is the fencing token (asked for together); delete it. With
+ * fewer a lost session would go unseen, or somebody who waits would be passed, or there would be no token.
+ *
+ * Its hand-overs are no lock: waiters put a node each in the queue and tell each other in the process that it is gone. What is
+ * left is the floor of a hand-over, a create and a delete that a server writes to disk.
  */
 export async function rawZookeeperContestant(port: number): Promise<Contestant> {
   const client = zookeeper.createClient(`127.0.0.1:${port}`, { sessionTimeout: 30_000 });
@@ -15,6 +19,7 @@ export async function rawZookeeperContestant(port: number): Promise<Contestant> 
   await connected;
   const calls = promised(client);
   const parents = new Map<string, Promise<void>>();
+  const lastTurns = new Map<string, Promise<unknown>>();
 
   function parentOf(key: string): { path: string; made: Promise<void> } {
     const path = `/raw/${key}`;
@@ -32,10 +37,30 @@ export async function rawZookeeperContestant(port: number): Promise<Contestant> 
       if (!exists || children.length !== 1) throw new Error(`The key ${key} was not free.`);
       await calls.remove(node);
     },
+    waiter: async (key) => {
+      const { path, made } = parentOf(key);
+      await made;
+      return async () => {
+        const before = lastTurns.get(key);
+        const { promise, resolve } = withResolvers();
+        lastTurns.set(key, promise);
+        const node = await calls.create(`${path}/lock-`, ephemeralSequential);
+        await before;
+        return { giveBack: () => calls.remove(node).then(resolve) };
+      };
+    },
     async close() {
       client.close();
     },
   };
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
 }
 
 interface Calls {
