@@ -1,0 +1,50 @@
+import { type Report, runConformance } from '@holdfast/conformance';
+import { startServers, type Trial, trials } from './trials.ts';
+
+/** What the suite found in one way to use a library. */
+export interface TrialResult {
+  readonly name: string;
+  readonly passed: number;
+  readonly failed: Readonly<Record<string, string>>;
+  readonly unhandled: readonly string[];
+}
+
+async function run(trial: Trial): Promise<TrialResult> {
+  const { servers, stop } = await startServers(trial);
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    const filter = trial.only && (({ id }: { id: string }) => trial.only!.includes(id));
+    const { results, counts, unhandled }: Report = await runConformance(trial.harness(servers, closers), { filter });
+    const failed = results.filter(({ outcome }) => outcome === 'fail');
+    return {
+      name: trial.name,
+      passed: counts.pass,
+      failed: Object.fromEntries(failed.map(({ id, title, reason }) => [id, `${title}: ${reason?.split('\n')[0]}`])),
+      unhandled,
+    };
+  } finally {
+    for (const close of closers) await close();
+    await stop();
+  }
+}
+
+// What the libraries reject between the runs is noted in the runs.
+process.on('unhandledRejection', () => {});
+const wanted = process.argv[2];
+const results: TrialResult[] = [];
+for (const trial of trials.filter(({ name }) => wanted === undefined || name === wanted)) {
+  const result = await run(trial);
+  results.push(result);
+  const lines = Object.entries(result.failed).map(([id, why]) => `  ${id} ${why}${noted(trial.faults[id])}`);
+  const unhandled =
+    result.unhandled.length > 0 ? [`  ${result.unhandled.length} unhandled: ${result.unhandled[0]}`] : [];
+  process.stdout.write(
+    `${[`${trial.name}: ${result.passed} passed, ${lines.length} failed`, ...lines, ...unhandled].join('\n')}\n\n`,
+  );
+}
+process.send?.({ results });
+process.disconnect?.();
+
+function noted(fault: string | undefined): string {
+  return fault === undefined ? '' : `\n    known: ${fault}`;
+}
