@@ -204,7 +204,8 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
     const failures: unknown[] = [];
     for (const closer of closers.reverse()) {
       try {
-        await context.soon('close settles', Promise.resolve(closer()));
+        // Locks wait for the clean-up as long as two of their attempts may take.
+        await context.soon('close settles', Promise.resolve(closer()), 2 * boundMs);
       } catch (error) {
         failures.push(error);
       }

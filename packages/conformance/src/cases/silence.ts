@@ -175,6 +175,12 @@ export const silenceCases: readonly Case[] = [
       await context.sleep(context.timing.pollMs);
       faults.blackHole();
       await context.soon('close ends while the backend is silent', Promise.all([locks.close(), waiting]));
+      const bare = await context.proxied();
+      bare.faults.blackHole();
+      await context.soon(
+        'the close of an adapter ends while the backend is silent',
+        Promise.resolve(bare.adapter.close?.()),
+      );
     },
   },
 ];

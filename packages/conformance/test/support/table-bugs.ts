@@ -1,35 +1,49 @@
-import { isLockError, type LockAdapter } from '@holdfast/lock-core';
+import type { LockAdapter } from '@holdfast/lock-core';
 
 type Bug = (right: LockAdapter) => Partial<LockAdapter>;
 
-/** Takes an unknown outcome for a definite one. */
+/** Takes silence and failures for a definite outcome. */
 const guess =
   <A extends unknown[], T>(call: (...args: A) => Promise<T>, wrong: T) =>
   (...args: A): Promise<T> =>
-    call(...args).catch(() => wrong);
+    Promise.race([
+      call(...args).catch(() => wrong),
+      new Promise<T>((resolve) => void setTimeout(() => resolve(wrong), 100).unref()),
+    ]);
 
 /** What clients do wrong when the network or the process fails, by name: another process must make the same client. */
 export const clientBugs: Readonly<Record<string, Bug>> = {
-  'every failure is "busy"': ({ tryAcquire }) => ({ tryAcquire: guess(tryAcquire, { status: 'busy' }) }),
+  'silence is "busy"': ({ tryAcquire }) => ({ tryAcquire: guess(tryAcquire, { status: 'busy' }) }),
   'a release without an answer is "not-held"': ({ release }) => ({ release: guess(release, 'not-held') }),
+  'what was aborted is not released': ({ tryAcquire, release }) => {
+    const signals = new Map<string, AbortSignal>();
+    return {
+      tryAcquire(attempt) {
+        signals.set(attempt.owner, attempt.signal);
+        return tryAcquire(attempt);
+      },
+      release: async (hold) => (signals.get(hold.owner)?.aborted ? 'not-held' : release(hold)),
+    };
+  },
   'a renewal without an answer is "renewed"': ({ renew }) => ({
-    renew: (hold, ttlMs) =>
-      Promise.race([
-        renew(hold, ttlMs).catch(() => ({ status: 'renewed', validForMs: ttlMs }) as const),
-        new Promise<{ status: 'renewed'; validForMs: number }>((resolve) => {
-          setTimeout(() => resolve({ status: 'renewed', validForMs: ttlMs }), 50).unref();
-        }),
-      ]),
+    renew: (hold, ttlMs) => guess(renew, { status: 'renewed', validForMs: ttlMs })(hold, ttlMs),
   }),
   'a renewal without an answer is "lost"': ({ renew }) => ({ renew: guess(renew, { status: 'lost' }) }),
   'an inspect without an answer is "free"': ({ inspect, forceRelease }) => ({
     inspect: guess(inspect!, undefined),
-    forceRelease: (key) =>
-      Promise.race([
-        forceRelease!(key),
-        new Promise<boolean>((resolve) => void setTimeout(() => resolve(false), 50).unref()),
-      ]),
+    forceRelease: guess(forceRelease!, false),
   }),
+  'what was not granted is not released': ({ tryAcquire, release }) => {
+    const granted = new Set<string>();
+    return {
+      async tryAcquire(attempt) {
+        const outcome = await tryAcquire(attempt);
+        if (outcome.status === 'granted') granted.add(attempt.owner);
+        return outcome;
+      },
+      release: async (hold) => (granted.has(hold.owner) ? release(hold) : 'not-held'),
+    };
+  },
   'the lease counts from the reply': (right) => ({
     async tryAcquire(attempt) {
       const sentAt = performance.now();
@@ -44,23 +58,66 @@ export const clientBugs: Readonly<Record<string, Bug>> = {
       return outcome.status === 'busy' ? outcome : { ...outcome, validForMs: 10 * outcome.validForMs };
     },
   }),
-  'it never connects again': (right) => {
-    let broken: Error | undefined;
-    const once =
-      <A extends unknown[], T>(call: (...args: A) => Promise<T>) =>
-      async (...args: A): Promise<T> => {
-        if (broken) throw broken;
-        return call(...args).catch((error: Error) => {
-          if (!isLockError(error)) broken = error;
-          throw error;
-        });
-      };
-    return { tryAcquire: once(right.tryAcquire), renew: once(right.renew), release: once(right.release) };
+  'close waits for an answer': ({ inspect, close }) => ({
+    async close() {
+      await inspect!('bye');
+      await close!();
+    },
+  }),
+};
+
+/** What servers do wrong, by name. */
+export const serverBugs: Readonly<Record<string, (right: LockAdapter) => LockAdapter>> = {
+  /** Grants whatever is asked, to anybody. */
+  ownerBlind(right) {
+    return {
+      ...right,
+      tryAcquire: async (attempt) => {
+        const outcome = await right.tryAcquire(attempt);
+        if (outcome.status === 'granted') return outcome;
+        await right.forceRelease!(attempt.key);
+        return right.tryAcquire(attempt);
+      },
+    };
+  },
+  /** Forgets every TTL. */
+  endless(right) {
+    const dayMs = 86_400_000;
+    return {
+      ...right,
+      async tryAcquire(attempt) {
+        const outcome = await right.tryAcquire({ ...attempt, ttlMs: dayMs });
+        return outcome.status === 'busy' ? outcome : { ...outcome, validForMs: attempt.ttlMs };
+      },
+      async renew(hold, ttlMs) {
+        const outcome = await right.renew(hold, dayMs);
+        return outcome.status === 'lost' ? outcome : { ...outcome, validForMs: ttlMs };
+      },
+    };
+  },
+  /** Gives every hold the same token. */
+  sameToken(right) {
+    return {
+      ...right,
+      async tryAcquire(attempt) {
+        const outcome = await right.tryAcquire(attempt);
+        return outcome.status === 'busy' ? outcome : { ...outcome, fencingToken: 7n };
+      },
+    };
+  },
+  /** Keeps no lease longer than a timer of Node can be. */
+  longestTimer(right) {
+    const longestMs = 2 ** 31 - 1;
+    return {
+      ...right,
+      tryAcquire: (attempt) => right.tryAcquire({ ...attempt, ttlMs: Math.min(attempt.ttlMs, longestMs) }),
+      renew: (hold, ttlMs) => right.renew(hold, Math.min(ttlMs, longestMs)),
+    };
   },
 };
 
 /** The client with the bug of this name; correct without a name. */
 export const withBug = (right: LockAdapter, name: string | undefined): LockAdapter => ({
   ...right,
-  ...(name === undefined ? {} : clientBugs[name]!(right)),
+  ...(name === undefined ? {} : clientBugs[name]?.(right)),
 });

@@ -18,8 +18,15 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+export interface TableClientOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Default true; false is a bug. */
+  readonly reconnects?: boolean;
+}
+
 /** A correct client of the table server: one connection, made anew when it is lost; what had no answer is unknown. */
-export function tableClient({ host, port }: { host: string; port: number }): LockAdapter {
+export function tableClient({ host, port, reconnects = true }: TableClientOptions): LockAdapter {
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
   let socket: Socket | undefined;
@@ -30,7 +37,7 @@ export function tableClient({ host, port }: { host: string; port: number }): Loc
     socket = opened;
     opened.on('error', () => {});
     opened.once('close', () => {
-      if (socket === opened) socket = undefined;
+      if (reconnects) socket = undefined;
       for (const { reject } of waiting.values()) reject(new Error('the connection was lost'));
       waiting.clear();
     });
@@ -45,6 +52,7 @@ export function tableClient({ host, port }: { host: string; port: number }): Loc
   const ask = <T>(call: Request['call'], ...args: readonly unknown[]): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       const to = connection();
+      if (to.destroyed) return reject(new Error('the connection was lost'));
       waiting.set(++lastId, { resolve: resolve as Waiting['resolve'], reject });
       to.write(encode({ id: lastId, call, args }));
     });

@@ -1,4 +1,4 @@
-import type { LockAdapter } from '@holdfast/lock-core';
+import type { Capabilities, LockAdapter } from '@holdfast/lock-core';
 import type { Harness } from '../../src/index.ts';
 import { openAdapter } from './open-table.ts';
 import { networkCapabilities } from './table-client.ts';
@@ -9,8 +9,10 @@ export interface TableSetup {
   readonly bug?: string;
   /** Of the server. */
   readonly engine?: (right: LockAdapter) => LockAdapter;
-  /** What the server does wrong when it is restarted or replaced. */
+  /** Whether a server that is restarted or replaced comes back empty. */
   readonly forgets?: boolean;
+  /** What is declared instead of the truth. */
+  readonly claims?: Partial<Capabilities>;
 }
 
 /** A backend behind a network, and a harness that can do everything to it. */
@@ -20,17 +22,18 @@ export async function tableHarness(
 ): Promise<{ harness: Harness; server: TableServer }> {
   const server = await startTableServer(setup.engine);
   const { host, port } = server;
-  const { bug, forgets: forget = false } = setup;
+  const { bug, forgets: forget = false, claims } = setup;
+  const capabilities = { ...networkCapabilities, ...claims };
   const harness: Harness = {
     name,
-    adapter: async (at = [{ host, port }]) => openAdapter({ ...at[0]!, ...(bug === undefined ? {} : { bug }) }),
+    adapter: async (at = [{ host, port }]) => ({ ...openAdapter({ ...at[0]!, bug }), capabilities }),
     servers: () => [{ host, port }],
     process: () => ({
       module: new URL('./open-table.ts', import.meta.url),
       options: { host, port, bug },
       execArgv: ['--import', 'tsx'],
     }),
-    capabilities: networkCapabilities,
+    capabilities,
     hooks: {
       revoke: async (key) => {
         const client = openAdapter({ host, port });
