@@ -12,7 +12,7 @@ import { redlockClock } from './clock.ts';
 import { failedAcquire, noMajority } from './failures.ts';
 import { majorityHints } from './hints.ts';
 import { createIdentities } from './identities.ts';
-import { forceReleaseAll, inspectAll } from './look.ts';
+import { forceReleaseAll, inspectAll, keysOfEnough } from './look.ts';
 import { type RedlockOptions, redlockSettings } from './options.ts';
 import { createPatience } from './patience.ts';
 import type { GrantOutcome } from './protocol/campaign.ts';
@@ -159,6 +159,7 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
     release,
     whenFree: hints.whenFree,
     inspect: (key) => inspectAll(electorate, singles, key),
+    keys: (cursor) => keysOfEnough(electorate, singles, cursor),
     forceRelease: (key) => forceReleaseAll(electorate, singles, key),
     async close() {
       await Promise.all(nodes.map((node) => node.close()));

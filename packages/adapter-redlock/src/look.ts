@@ -1,4 +1,4 @@
-import { isLockError, type LockAdapter, type LockInfo } from '@holdfast/lock-core';
+import { isLockError, type KeysPage, type LockAdapter, type LockInfo } from '@holdfast/lock-core';
 import { noMajority } from './failures.ts';
 import type { Electorate } from './protocol/node.ts';
 
@@ -105,4 +105,32 @@ export async function forceReleaseAll(
   );
   if (outcome === undefined) throw failure('force the release of the lock', key, electorate, errors);
   return outcome;
+}
+
+/**
+ * One page of the locks, of one node after the other. What is held has the votes of a majority, so it shows at one of any
+ * `enough` nodes; the rest may be away. The cursor is the number of the node, how many were read to their end, and the node's own.
+ */
+export async function keysOfEnough(
+  electorate: Electorate,
+  singles: readonly LockAdapter[],
+  cursor: string = '0 0',
+): Promise<KeysPage> {
+  const enough = singles.length - electorate.majority + 1;
+  const [node = '', done = '', ...rest] = cursor.split(' ');
+  const asked = Number(node);
+  const read = Number(done);
+  const single = singles[asked]!;
+  const at = rest.length === 0 ? undefined : rest.join(' ');
+  const { outcome, errors } = await gather(
+    electorate,
+    [single],
+    () => single.keys!(at),
+    ({ values }) => values[0],
+  );
+  if (outcome?.next !== undefined) return { keys: outcome.keys, next: `${asked} ${read} ${outcome.next}` };
+  const away = asked + 1 - read - (outcome === undefined ? 0 : 1);
+  if (away > singles.length - enough) throw failure('list the locks', '*', electorate, errors);
+  const readNow = asked + 1 - away;
+  return { keys: outcome?.keys ?? [], next: readNow === enough ? undefined : `${asked + 1} ${readNow}` };
 }

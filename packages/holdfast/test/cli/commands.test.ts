@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { type RedisServer, startEtcd, startRedis, startRedisNodes } from '@holdfast/testbed';
+import { type RedisServer, startEtcd, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocks } from '../../src/index.ts';
 import { holdfast, holdfastWords, start } from './support.ts';
@@ -85,12 +85,6 @@ describe('list', { timeout: 90_000 }, () => {
     expect(some).toMatchObject([{ key: 'b:2 *', held: true, fencingToken: String(b.fencingToken) }]);
     const none = await holdfast(['list', 'c*', '--url', url]);
     expect(none).toEqual({ code: 0, stdout: '', stderr: 'No such lock is held.\n' });
-  });
-
-  it('78 where the backend cannot', async () => {
-    await using group = await startRedisNodes(1);
-    const { code, stderr } = await holdfast(['list', '--url', `redlock://127.0.0.1:${group.nodes[0]!.port}`]);
-    expect({ code, stderr }).toEqual({ code: 78, stderr: 'holdfast: redlock has no way to list its locks\n' });
   });
 });
 

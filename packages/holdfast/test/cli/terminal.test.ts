@@ -64,15 +64,42 @@ describe(haveScript ? 'at a terminal' : 'at a terminal: there is no util-linux s
     using folder = temporaryFolder();
     const log = folder.file('log');
     writeFileSync(log, '');
+    // A shell would hear two that come close together as one.
     writeFileSync(
-      folder.file('command.sh'),
-      `trap 'echo int >> ${log}; stop=1' INT; echo ready; while [ -z "$stop" ]; do sleep 0.1; done; sleep 0.5; exit 4`,
+      folder.file('command.cjs'),
+      `process.on('SIGINT', () => {
+        require('node:fs').appendFileSync('${log}', 'int\\n');
+        setTimeout(() => process.exit(4), 1_000);
+      });
+      setInterval(() => {}, 1_000);
+      console.log('ready');`,
     );
-    const run = atTerminal(['run', 'keys', '--', 'sh', folder.file('command.sh')]);
+    const run = atTerminal(['run', 'keys', '--', process.execPath, folder.file('command.cjs')]);
     await run.shows('ready');
     run.type('\u0003');
     expect(await run.code).toBe(4);
     expect(readFileSync(log, 'utf8')).toBe('int\n');
+  });
+
+  it('Ctrl-C is for the terminal to send: it is not passed on besides', async () => {
+    using folder = temporaryFolder();
+    const log = folder.file('log');
+    writeFileSync(
+      folder.file('command.cjs'),
+      `const tell = (name) => require('node:fs').appendFileSync('${log}', name + '\\n');
+      process.on('SIGINT', () => tell('int'));
+      process.on('SIGTERM', () => { tell('term'); process.exit(4); });
+      setInterval(() => {}, 1_000);
+      console.log('started by ' + process.ppid + '.');`,
+    );
+    // In a session of its own the terminal does not reach it, so that only what is passed on arrives.
+    const run = atTerminal(['run', 'own', '--', 'setsid', process.execPath, folder.file('command.cjs')]);
+    await run.shows('started by');
+    run.type('\u0003');
+    await run.shows('^C');
+    process.kill(Number(/started by (\d+)\./.exec(run.screen())![1]), 'SIGTERM');
+    expect(await run.code).toBe(4);
+    expect(readFileSync(log, 'utf8')).toBe('term\n');
   });
 
   it('the command can read the keyboard', async () => {

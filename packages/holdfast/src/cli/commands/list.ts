@@ -7,7 +7,7 @@ import { note, print, printJson, shown, styled } from '../output.ts';
 
 const help = `
 In a pattern * stands for any characters and ? for one; quote it, or the shell takes it. Redis is searched as a whole, in small
-steps: on a big database that takes a while, and keeps nobody waiting. Redlock cannot list its locks.
+steps: on a big database that takes a while, and keeps nobody waiting.
 
 Examples:
   holdfast list

@@ -77,7 +77,6 @@ async function run(key: string, file: string, args: string[], options: Options):
     events.record('held', { fencingToken: lock.fencingToken });
     const { onLost, grace: graceMs, minHold: minHoldMs } = options;
     process.exitCode = await runUnderLock(lock, [file, ...args], { onLost, graceMs, minHoldMs }, events);
-    await lock.release();
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error;
     process.exitCode = error.exitCode;
