@@ -9,9 +9,8 @@ const stops: (() => Promise<void>)[] = [];
 afterAll(() => Promise.all(stops.map((stop) => stop())));
 
 async function harnessOf(mutant: OutsideMutant): Promise<Harness> {
-  const { bug, client, around = (right) => right, engine, forgets, declares, apart, locks } = mutant;
+  const { bug, around = (right) => right, engine, forgets, declares, module, locks } = mutant;
   const { harness, server } = await tableHarness(bug, {
-    ...(client !== undefined && { bug: client }),
     ...(engine && { engine }),
     ...(forgets !== undefined && { forgets }),
   });
@@ -24,11 +23,8 @@ async function harnessOf(mutant: OutsideMutant): Promise<Harness> {
       const right = await harness.adapter(at);
       return { ...around(right, at?.[0] ?? server), capabilities };
     },
-    ...(apart && {
-      process: () => ({
-        module: new URL('./mutants/open-apart.ts', import.meta.url),
-        execArgv: ['--import', 'tsx'],
-      }),
+    ...(module !== undefined && {
+      process: () => ({ ...harness.process!(), module: new URL(module, import.meta.url) }),
     }),
     ...(locks && { createLocks: locks }),
   };

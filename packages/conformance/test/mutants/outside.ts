@@ -1,8 +1,17 @@
-import { connect } from 'node:net';
 import type { AcquireAttempt, Capabilities, LockAdapter, Locks, LocksOptions } from '@holdfast/lock-core';
 import { createLocks } from '@holdfast/lock-core';
 import type { ProxyTarget } from '../../src/faults/index.ts';
 import { withHandles } from './change-locks.ts';
+import {
+  believesTooLong,
+  connectsOnce,
+  countsFromTheAnswer,
+  failureIsBusy,
+  unansweredInspectIsFree,
+  unansweredReleaseIsNotHeld,
+  unansweredRenewalIsLost,
+  unansweredRenewalIsRenewed,
+} from './outside-clients.ts';
 
 /** A mutant that shows only when connections break, servers stop or processes die; each has a server of its own. */
 export interface OutsideMutant {
@@ -14,38 +23,16 @@ export interface OutsideMutant {
   readonly message: RegExp;
   /** What it declares otherwise than the right client. */
   readonly declares?: Partial<Capabilities>;
-  /** A bug of every client, in whatever process, by its name in `clientBugs`. */
-  readonly client?: string;
   /** A bug of the clients of this process, which knows where they are connected to. */
   readonly around?: (right: LockAdapter, at: ProxyTarget) => LockAdapter;
   /** A bug of the server. */
   readonly engine?: (right: LockAdapter) => LockAdapter;
   /** The server remembers nothing when it is restarted or replaced. */
   readonly forgets?: boolean;
-  /** Every process has a backend of its own. */
-  readonly apart?: boolean;
+  /** The module by which other processes make their clients, where these are wrong too. */
+  readonly module?: string;
   /** A bug of the locks over a right adapter. */
   locks?(adapter: LockAdapter, options: LocksOptions): Locks;
-}
-
-/** A client that has broken when its connection has. */
-function connectedOnce(right: LockAdapter, at: ProxyTarget): LockAdapter {
-  // Another connection the same way, since that of the right client is its own affair.
-  const beside = connect(at);
-  beside.on('error', () => {});
-  const alive = async (): Promise<void> => {
-    if (beside.destroyed) throw new Error('the connection was lost');
-  };
-  return {
-    ...right,
-    tryAcquire: (attempt) => alive().then(() => right.tryAcquire(attempt)),
-    renew: (hold, ttlMs) => alive().then(() => right.renew(hold, ttlMs)),
-    release: (hold) => alive().then(() => right.release(hold)),
-    async close() {
-      beside.destroy();
-      await right.close?.();
-    },
-  };
 }
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -163,63 +150,64 @@ const clientMutants: readonly OutsideMutant[] = [
     seenIn: 'H85, verrou',
     caughtBy: ['LK-0131'],
     message: /Missing expected rejection|LOCK_TIMEOUT|LOCK_BACKEND/,
-    client: 'every failure is "busy"',
+    around: failureIsBusy,
   },
   {
     bug: 'a release without an answer is “not held”',
     seenIn: 'H14, verrou',
     caughtBy: ['LK-0120'],
     message: /lost/,
-    client: 'a release without an answer is "not-held"',
+    around: unansweredReleaseIsNotHeld,
   },
   {
     bug: 'a renewal without an answer is “renewed”',
     seenIn: 'H45, H52, redis-semaphore',
     caughtBy: ['LK-0125', 'LK-0126', 'LK-0127', 'LK-0135', 'LK-0138'],
     message: /its old holder, cut off, believes in .* ms more/,
-    client: 'a renewal without an answer is "renewed"',
+    around: unansweredRenewalIsRenewed,
   },
   {
     bug: 'a renewal without an answer is “lost”',
     seenIn: 'H51, redlock-universal',
     caughtBy: ['LK-0122', 'LK-0135'],
     message: /is lost/,
-    client: 'a renewal without an answer is "lost"',
+    around: unansweredRenewalIsLost,
   },
   {
     bug: 'an inspect without an answer is “free”',
     seenIn: 'H24, redlock-universal',
     caughtBy: ['LK-0136'],
     message: /Missing expected rejection/,
-    client: 'an inspect without an answer is "free"',
+    around: unansweredInspectIsFree,
   },
   {
     bug: 'the lease counts from the answer, however late that comes',
     seenIn: 'H28, H47, node-redlock, etcd3',
     caughtBy: ['LK-0123', 'LK-0124'],
     message: /before the lease could have ended/,
-    client: 'the lease counts from the reply',
+    around: countsFromTheAnswer,
   },
   {
     bug: 'a process that was paused believes in leases that are long over',
     seenIn: 'H48',
     caughtBy: ['LK-0148', 'LK-0138'],
     message: /does not know it/,
-    client: 'it believes in ten leases',
+    around: believesTooLong,
+    module: './mutants/open-believing.ts',
   },
   {
     bug: 'a connection that was lost is never made again',
     seenIn: 'H76, H89',
     caughtBy: ['LK-0130', 'LK-0119', 'LK-0128', 'LK-0129', 'LK-0140'],
     message: /does not answer|no answer|Not within/,
-    around: connectedOnce,
+    around: connectsOnce,
   },
   {
     bug: 'every process locks for itself, and another is declared',
     seenIn: 'H87',
     caughtBy: ['LK-0145', 'LK-0150'],
     message: /another process holds it/,
-    apart: true,
+    module: './mutants/open-apart.ts',
   },
   {
     bug: 'other processes are excluded, and it is declared that they are not',
