@@ -118,6 +118,38 @@ describe('a skip shows its reason', () => {
     expect(await reasonOf(liar({}), 'LK-0050')).toBe('the harness has no hook "revoke"');
     expect(await reasonOf(liar({ expiry: 'session' }), 'LK-0013')).toMatch(/no hook "revoke" to end one$/);
   });
+
+  const flags: readonly (keyof Flags)[] = [
+    ...(['fencing', 'fairness', 'expiry', 'wakeup'] as const),
+    ...(['survivesFailover', 'crossProcess'] as const),
+  ];
+  it.each(flags)('of a case that is for another value of %s', async (flag) => {
+    const harness = liar({});
+    const declared = harness.capabilities[flag];
+    const others = cases.filter(({ requires }) => requires?.[flag] !== undefined && requires[flag] !== declared);
+    expect(others.length).toBeGreaterThan(0);
+    const suite = await openSuite(harness);
+    for (const testCase of others) {
+      const { outcome, reason } = await suite.run(testCase);
+      expect({ outcome, reason }).toEqual({
+        outcome: 'skip',
+        reason: `the backend declares ${flag}: ${declared}, the case is for ${testCase.requires![flag]}`,
+      });
+    }
+  });
+
+  it.each([
+    ['servers', 'the harness has no "servers" to put a proxy before'],
+    ['process', 'the harness has no "process" by which another process makes a client'],
+    ['freeze', 'the harness has no hook "freeze"'],
+    ['restart', 'the harness has no hook "restart"'],
+    ['advance', 'the harness has no hook "advance"'],
+    ['failover', 'the harness has no hook "failover"'],
+  ] as const)('of every case that needs %s', async (need, reason) => {
+    const needing = cases.filter((testCase) => testCase.needs?.includes(need));
+    expect(needing.length).toBeGreaterThan(0);
+    for (const { id, requires } of needing) expect(await reasonOf(liar({ ...requires }), id)).toBe(reason);
+  });
 });
 
 describe('the report', () => {
