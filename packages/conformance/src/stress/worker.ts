@@ -12,7 +12,10 @@ import { work } from './workload.ts';
 type Open = (options: unknown, at?: readonly ProxyTarget[]) => LockAdapter | Promise<LockAdapter>;
 
 const plan = JSON.parse(process.argv[2]!) as WorkerPlan;
+// Before the channel is open: an order may wait in it already.
+const { openAdapter } = (await import(plan.module)) as { openAdapter: Open };
 const stopping = new AbortController();
+let working: Promise<void> | undefined;
 let holds = 0;
 
 const { call } = openChannel(process, {
@@ -36,8 +39,7 @@ process.on('uncaughtException', trouble('thrown with nobody catching it'));
 process.on('SIGINT', () => {});
 process.on('disconnect', () => process.exit());
 
-const { openAdapter } = (await import(plan.module)) as { openAdapter: Open };
-const working = workAll();
+working = workAll();
 await working;
 
 async function workAll(): Promise<void> {

@@ -66,4 +66,15 @@ describe('the judgement of a stress run', () => {
     const again = held('b', 2n, 30, 40).map((event) => ({ ...event, owner: 'a' }));
     expect(messages([...lost, ...again])).toEqual([]);
   });
+
+  it('a killed process re-entered a hold whose renewals nobody saw; after another holder that is a token that went back', () => {
+    const killed = (hold: string, from: number, deadline: number) =>
+      story(hold, 1n, [
+        { t: from - 1, f: 'acquire', kind: 'invoke', owner: 'a' },
+        { t: from, f: 'acquire', kind: 'ok', owner: 'a', deadline },
+      ]);
+    const reentered = [...killed('outer', 10, 20), ...killed('inner', 50, 60)];
+    expect(messages(reentered)).toEqual([]);
+    expect(messages([...reentered, ...held('b', 2n, 30, 40)])).toEqual([expect.stringContaining('must rise')]);
+  });
 });

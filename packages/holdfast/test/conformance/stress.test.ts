@@ -4,7 +4,8 @@ import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { holdfast, runs, start, temporaryFolder, until } from '../cli/support.ts';
 
-const simple = fileURLToPath(new URL('./fixtures/simple-redis.ts', import.meta.url));
+const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
+const simple = fixture('simple-redis.ts');
 let server: RedisServer;
 
 beforeAll(async () => {
@@ -84,6 +85,16 @@ describe('holdfast conformance --stress', { timeout: 180_000 }, () => {
     expect(code).toBe(130);
     expect(JSON.parse(stdout)).toMatchObject({ ok: true, interrupted: true });
     await until('the processes are gone', () => children.every((pid) => !runs(Number(pid))));
+  });
+
+  it('plays what a harness can do to its servers, and has it stop what it started', async () => {
+    const args = ['--stress', '10s', '--nemesis', 'freeze,restart', '--processes', '2', '--ttl', '500ms', '--json'];
+    const { code, stdout, stderr } = await holdfast(['conformance', fixture('own-server.ts'), ...args]);
+    expect(code, stderr).toBe(0);
+    const report = JSON.parse(stdout);
+    for (const fault of ['freeze', 'restart']) expect(report.faults[fault], fault).toBeGreaterThan(0);
+    const [, pid] = /^stops (\d+)$/m.exec(stderr)!;
+    expect(runs(Number(pid))).toBe(false);
   });
 
   it('memory: one process, which may be paused', async () => {

@@ -51,7 +51,7 @@ export async function checkStress(harness: Harness, options: StressOptions, sign
     const { report } = run;
     for (const [name, value] of stress.stressFacts(report))
       note(`${styledNote('dim', name.padEnd(32))} ${shown(value)}`);
-    for (const finding of stress.stressFindings(report)) note(`${styledNote('red', '✗')} ${shown(finding)}`);
+    for (const finding of stress.stressFindings(report)) note(`${styledNote('red', '✗')} ${shownLines(finding)}`);
     note(styledNote(report.ok ? 'green' : 'red', stress.renderStressLine(report)));
     if (!report.ok) await keepEvidence(run, folder, options.out ?? `holdfast-stress-${report.settings.seed}`);
     await writeOutput(json, `${JSON.stringify(report, null, 2)}\n`);
@@ -84,8 +84,10 @@ async function keepEvidence({ history, violations, faults }: StressRun, from: st
   ];
   for (const [name, text] of pages) await writeFile(join(folder, name), withoutPasswords(text));
   await cp(from, join(folder, 'histories'), { recursive: true });
-  note(`${shown(violationTexts[0] ?? '')}`);
+  note(shownLines(violationTexts[0] ?? ''));
   note(`Evidence: ${join(folder, 'violations.html')}, violations.txt, faults.txt and the histories`);
 }
 
 const mostDrawn = 20;
+
+const shownLines = (text: string): string => text.split('\n').map(shown).join('\n');
