@@ -1,22 +1,18 @@
 import type { Harness } from '@holdfast/conformance';
 import { type PostgresServer, startPostgres } from '@holdfast/testbed';
 import pgManifest from 'pg/package.json' with { type: 'json' };
-import { createLockTables, postgresAdapter } from '../src/index.ts';
+import { createLockTables } from '../src/index.ts';
+import { openAdapter } from './open-adapter.ts';
 
 /** How the suite reaches the adapter, and what it may do to its server; `server` is asked for when it runs. */
 export function postgresHarness(server: () => PostgresServer): Harness {
   return {
     name: 'postgres',
-    adapter: async ([at = server()] = []) =>
-      postgresAdapter({
-        url: `postgres://postgres@${at.host}:${at.port}/postgres`,
-        // Patience for a busy machine, as below: hundreds of connections are opened at once.
-        callTimeoutMs: 5_000,
-      }),
+    adapter: async (at) => openAdapter(server(), at),
     servers: () => [server()],
     process: () => ({
       module: new URL('./open-adapter.ts', import.meta.url),
-      options: { url: server().url },
+      options: { host: server().host, port: server().port },
       execArgv: ['--import', import.meta.resolve('tsx')],
     }),
     capabilities: {
@@ -28,6 +24,7 @@ export function postgresHarness(server: () => PostgresServer): Harness {
       crossProcess: true,
       ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 50 },
     },
+    // Patience for a busy machine: hundreds of connections are opened at once.
     timing: { leaseMs: 2_400, graceMs: 5_000 },
     hooks: {
       async revoke(key) {
