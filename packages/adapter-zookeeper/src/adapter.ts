@@ -1,7 +1,6 @@
 import type { AcquireAttempt, Capabilities, Granted, HoldRef, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
 import { SessionOver, toLockError, Unanswered } from './failures.ts';
 import { keysPage } from './list.ts';
-import { keysPage } from './list.ts';
 import { ownerOf } from './names.ts';
 import { resolveSettings, type ZookeeperOptions } from './options.ts';
 import { createPlaces, type Place } from './places.ts';
@@ -131,8 +130,6 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
           };
         }
       }),
-
-    keys: () => about('*', () => keysPage(zookeeper, settings.root)),
 
     keys: () => about('*', () => keysPage(zookeeper, settings.root)),
 
