@@ -44,7 +44,7 @@ describe('holdfast conformance --stress', { timeout: 180_000 }, () => {
     expect(report.processes).toBeGreaterThan(3);
   });
 
-  it('H6: catches a release that does not look at the owner, and draws the moments around it', async () => {
+  it('H1: catches a release that does not look at the owner, and draws the moments around it', async () => {
     using folder = temporaryFolder();
     const { code, stderr } = await stress('release', ['--out', folder.path]);
     expect(stderr).toMatch(/NOT SOUND: [1-9]\d* violations?/);
