@@ -5,11 +5,11 @@ export function zshCompletion(commands: readonly CommandWords[]): string {
   return `#compdef holdfast
 # Completion of holdfast for zsh: put it as _holdfast into a folder of $fpath, or source it after compinit.
 _holdfast() {
-  local -a commands=(
+  local -a known=(
 ${commands.map(({ name, summary }) => `    ${quoted(`${name}:${summary}`)}`).join('\n')}
   )
   if (( CURRENT == 2 )); then
-    _describe command commands
+    _describe command known
     return
   fi
   local command=$words[2]
@@ -24,11 +24,17 @@ if [[ $funcstack[1] == _holdfast ]]; then _holdfast "$@"; else compdef _holdfast
 }
 
 function caseOf({ name, options, choices, runsCommand }: CommandWords): string {
-  const rest = runsCommand
-    ? [`'1:key:'`, `'*::command:_normal'`]
-    : [choices.length > 0 ? `'1:choice:(${choices.join(' ')})'` : `'1:: :'`];
+  const first = choices.length > 0 ? `'1:choice:(${choices.join(' ')})'` : `'1:: :'`;
+  const afterDashes = `      local dashes=\${words[(i)--]}
+      if (( dashes < CURRENT )); then
+        words=("\${(@)words[dashes + 1, -1]}")
+        (( CURRENT -= dashes ))
+        _normal
+        return
+      fi
+`;
   return `    ${name})
-      _arguments -S ${[...options.map(specOf), ...rest].join(' \\\n        ')}
+${runsCommand ? afterDashes : ''}      _arguments ${[...options.map(specOf), first].join(' \\\n        ')}
       ;;`;
 }
 

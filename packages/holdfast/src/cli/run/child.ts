@@ -36,16 +36,17 @@ const fromKeyboard: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT'])
  */
 export function startChild(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Child {
   const atTerminal = [0, 1, 2].some((fd) => isatty(fd));
-  const child = spawn(command, args, { stdio: 'inherit', env, detached: !atTerminal });
-  const { pid } = child;
-  const target = pid === undefined || atTerminal ? pid : -pid;
+  let target: number | undefined;
   const signal = (name: NodeJS.Signals): void => {
     if (target !== undefined) send(target, name);
   };
   const pass = (name: NodeJS.Signals): void => {
     if (!atTerminal || !fromKeyboard.has(name)) signal(name);
   };
+  // Before the command starts: a signal that came in between would end us, and leave it behind.
   for (const name of forwarded) process.on(name, pass);
+  const child = spawn(command, args, { stdio: 'inherit', env, detached: !atTerminal });
+  if (child.pid !== undefined) target = atTerminal ? child.pid : -child.pid;
   const ended = new Promise<ChildEnd>((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) => resolve(notStarted(command, error)));
     child.once('exit', (code, name) => resolve({ exitCode: code ?? exitCodes.signal + constants.signals[name!] }));
