@@ -1,0 +1,119 @@
+import {
+  type ServerProcess,
+  startEtcd,
+  startEtcdCluster,
+  startRedis,
+  startRedisCluster,
+  startRedisNodes,
+  startRedisSentinel,
+  startZookeeper,
+  startZookeeperEnsemble,
+} from '@holdfast/testbed';
+import type { Hooks } from '../packages/conformance/src/index.ts';
+
+/** A backend of ours that was started for a report. */
+export interface Started {
+  readonly url: string;
+  /** What may be done to its servers. */
+  readonly hooks: Hooks;
+  stop(): Promise<void>;
+}
+
+/** One adapter on one kind of deployment. */
+export interface OwnBackend {
+  /** The name of its files in `docs/conformance`. */
+  readonly name: string;
+  readonly title: string;
+  /** Whether `pnpm stress` takes it: the others are the same adapter on servers that a proxy cannot stand before. */
+  readonly stress: boolean;
+  start(): Promise<Started>;
+}
+
+/** Every adapter of ours on what it runs on. To add one: a line here. */
+export const ownBackends: readonly OwnBackend[] = [
+  { name: 'memory', title: 'memory', stress: true, start: memory },
+  { name: 'ioredis', title: 'Redis, ioredis', stress: true, start: () => redis('redis+ioredis') },
+  { name: 'node-redis', title: 'Redis, node-redis', stress: true, start: () => redis('redis+node-redis') },
+  { name: 'ioredis-cluster', title: 'Redis Cluster, ioredis', stress: false, start: () => cluster('ioredis') },
+  { name: 'node-redis-cluster', title: 'Redis Cluster, node-redis', stress: false, start: () => cluster('node-redis') },
+  { name: 'ioredis-sentinel', title: 'Redis Sentinel, ioredis', stress: false, start: () => sentinel('ioredis') },
+  { name: 'redlock', title: 'Redlock, 5 nodes', stress: true, start: redlock },
+  { name: 'zookeeper', title: 'ZooKeeper', stress: true, start: zookeeper },
+  { name: 'zookeeper-ensemble', title: 'ZooKeeper, 3 servers', stress: false, start: ensemble },
+  { name: 'etcd', title: 'etcd', stress: true, start: etcd },
+  { name: 'etcd-cluster', title: 'etcd, 3 members', stress: false, start: members },
+];
+
+const hostsOf = (servers: readonly ServerProcess[]): string =>
+  servers.map(({ host, port }) => `${host}:${port}`).join(',');
+
+const disturb = (servers: readonly ServerProcess[]): Hooks => ({
+  async freeze() {
+    for (const server of servers) server.freeze();
+    return () => servers.forEach((server) => void server.thaw());
+  },
+  async restart() {
+    await Promise.all(servers.map((server) => server.restart()));
+  },
+});
+
+async function memory(): Promise<Started> {
+  return { url: 'memory:', hooks: {}, stop: async () => {} };
+}
+
+async function redis(scheme: string): Promise<Started> {
+  const server = await startRedis();
+  return { url: `${scheme}://${hostsOf([server])}`, hooks: disturb([server]), stop: () => server.stop() };
+}
+
+async function cluster(client: string): Promise<Started> {
+  const { nodes, stop } = await startRedisCluster();
+  return { url: `redis+cluster+${client}://${hostsOf(nodes)}`, hooks: disturb(nodes), stop };
+}
+
+async function sentinel(client: string): Promise<Started> {
+  const { sentinels, masterName, stop } = await startRedisSentinel();
+  return { url: `redis+sentinel+${client}://${hostsOf(sentinels)}/${masterName}`, hooks: {}, stop };
+}
+
+async function redlock(): Promise<Started> {
+  const { nodes, stop } = await startRedisNodes(5);
+  return { url: `redlock://${hostsOf(nodes)}`, hooks: disturb(nodes), stop };
+}
+
+// Short, so that the locks of killed processes come free; three servers on one machine need longer to answer.
+const sessionTimeout = 'sessionTimeout=6s';
+const ensembleTimeout = 'sessionTimeout=20s';
+
+async function zookeeper(): Promise<Started> {
+  const server = await startZookeeper();
+  return {
+    url: `zookeeper://${hostsOf([server])}?${sessionTimeout}`,
+    hooks: disturb([server]),
+    stop: () => server.stop(),
+  };
+}
+
+async function ensemble(): Promise<Started> {
+  const { servers, leader, stop } = await startZookeeperEnsemble();
+  const hooks = { ...disturb(servers), failover: () => replaced(leader) };
+  return { url: `zookeeper://${hostsOf(servers)}?${ensembleTimeout}`, hooks, stop };
+}
+
+async function etcd(): Promise<Started> {
+  const server = await startEtcd();
+  return { url: `etcd://${hostsOf([server])}`, hooks: disturb([server]), stop: () => server.stop() };
+}
+
+async function members(): Promise<Started> {
+  const { members, leader, stop } = await startEtcdCluster();
+  return { url: `etcd://${hostsOf(members)}`, hooks: { ...disturb(members), failover: () => replaced(leader) }, stop };
+}
+
+/** Kills the leader; it comes back once another one leads. */
+async function replaced(leader: () => Promise<ServerProcess>): Promise<void> {
+  const killed = await leader();
+  await killed.kill();
+  await leader();
+  await killed.restart();
+}

@@ -1,0 +1,54 @@
+// The reports of our own adapters: `pnpm reports`, or `pnpm reports etcd redlock` for some.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeBadge } from 'badge-maker';
+import {
+  type Report,
+  renderBadge,
+  renderJson,
+  renderMarkdown,
+  runConformance,
+} from '../packages/conformance/src/index.ts';
+import { urlHarness } from '../packages/holdfast/src/cli/conformance/url-harness.ts';
+import { type OwnBackend, ownBackends } from './own-backends.ts';
+import { readmeFile, reportFolder, withReportTable } from './report-table.ts';
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !ownBackends.some((backend) => backend.name === name));
+if (unknown.length > 0) {
+  console.error(`There is no ${unknown.join(', ')}; there are ${ownBackends.map(({ name }) => name).join(', ')}.`);
+  process.exit(64);
+}
+mkdirSync(reportFolder, { recursive: true });
+for (const backend of ownBackends) {
+  if (wanted.length > 0 && !wanted.includes(backend.name)) continue;
+  const report = await check(backend);
+  write(backend.name, report);
+  const { ok, counts, results, ms } = report;
+  console.log(`${ok ? '✓' : '✗'} ${backend.title}: ${JSON.stringify(counts)} in ${(ms / 1_000).toFixed(1)} s`);
+  for (const { id, outcome, reason } of results) if (outcome === 'fail') console.log(`    ${id} ${reason}`);
+  if (!ok) process.exitCode = 1;
+}
+writeFileSync(readmeFile, withReportTable(readFileSync(readmeFile, 'utf8')));
+
+async function check({ title, start }: OwnBackend): Promise<Report> {
+  const { url, hooks, stop } = await start();
+  try {
+    const harness = await urlHarness(url);
+    return await runConformance({ ...harness, name: title, hooks: { ...harness.hooks, ...hooks } });
+  } finally {
+    await stop();
+  }
+}
+
+function write(name: string, report: Report): void {
+  const badge = renderBadge(report);
+  const { label, message, color } = JSON.parse(badge) as { label: string; message: string; color: string };
+  const files = {
+    [`${name}.md`]: renderMarkdown(report, '../../CONTRACT.md'),
+    [`${name}.json`]: renderJson(report),
+    [`${name}.badge.json`]: badge,
+    [`${name}.svg`]: makeBadge({ label, message, color }),
+  };
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(reportFolder, file), text);
+}
