@@ -83,6 +83,8 @@ describe('holdfast itself is killed', { timeout: 120_000 }, () => {
   it('SIGKILL: its command is stopped all the same, and the lease ends', async () => {
     const running = start(['run', 'orphan', '--ttl', '3s', '--', 'sh', '-c', family], onServer());
     await running.printed('pids');
+    // The command may be quicker than the guard, which stands a moment later.
+    await until('it is guarded', () => !existsSync('/proc') || isGuarded(pidsIn(running.stdout)[0]!));
     running.child.kill('SIGKILL');
     expect((await running.ended).code).toBe(137);
     await until('the command is gone', () => pidsIn(running.stdout).filter(runs).length === 0);
@@ -107,9 +109,11 @@ describe('holdfast itself is killed', { timeout: 120_000 }, () => {
     const running = start(['run', 'dismissed', '--', 'sh', '-c', 'echo "pids $$ $$"'], onServer());
     const { stdout } = await running.ended;
     const [pid] = pidsIn(stdout);
-    await until('no guard', () => !guards().some((line) => line.includes(`holdfast-guard\0-${pid}\0`)));
+    await until('no guard', () => !isGuarded(pid!));
   });
 });
+
+const isGuarded = (pid: number): boolean => guards().some((line) => line.includes(`holdfast-guard\0-${pid}\0`));
 
 /** The command lines of the guards that run on this machine. */
 function guards(): string[] {
