@@ -1,7 +1,14 @@
 import { cases } from '../../src/index.ts';
 import { groups } from './all.ts';
 import type { Findings } from './findings.ts';
-import { type OutsideMutant, outsideGroups } from './outside.ts';
+import { outsideGroups } from './outside.ts';
+import { redisMutants } from './redis.ts';
+
+/** Mutants on servers: what finds them is asserted where they run. */
+const onServers: Readonly<Record<string, readonly Pick<Row, 'bug' | 'seenIn' | 'caughtBy'>[]>> = {
+  ...outsideGroups,
+  'As tutorials teach it, on real Redis servers': redisMutants,
+};
 
 /** A mutant and what found it. */
 export interface Row {
@@ -25,7 +32,7 @@ export function rowsOf(findings: Findings): Map<string, Row[]> {
     });
     rows.set(group, rowsOfGroup);
   }
-  for (const [group, mutants] of Object.entries<readonly OutsideMutant[]>(outsideGroups)) {
+  for (const [group, mutants] of Object.entries(onServers)) {
     rows.set(
       group,
       mutants.map(({ bug, seenIn, caughtBy }) => ({ bug, seenIn, caughtBy, foundBy: caughtBy, message: undefined })),
