@@ -1,6 +1,7 @@
 import { afterAll, describe, it, vi } from 'vitest';
 import { type Harness, runConformance } from '../src/index.ts';
-import { type OutsideMutant, outsideMutants } from './mutants/outside.ts';
+import { outsideMutants } from './mutants/outside.ts';
+import type { OutsideMutant } from './mutants/outside-mutant.ts';
 import { tableHarness } from './support/table-harness.ts';
 
 vi.setConfig({ maxConcurrency: 4, testTimeout: 120_000 });
