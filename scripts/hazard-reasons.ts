@@ -5,5 +5,4 @@ export const notCovered: Readonly<Record<number, string>> = {
   29: 'not by a test of its own: the simulated network of adapter-redlock (H28) also delays renewals, and finds two holders if their time is not counted',
   32: 'cannot be: there are no semaphores',
   44: 'cannot be: there are no reader-writer locks',
-  89: 'not by a test of its own: the circuit breaker of etcd3 is replaced by a policy that never withholds a call; the tests with a cluster that lost its quorum, and has it again, would find one',
 };

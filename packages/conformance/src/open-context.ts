@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createLocks, type LockAdapter } from '@holdfast/lock-core';
+import { createLocks, isLockError, type LockAdapter } from '@holdfast/lock-core';
 import { type Context, newOwner } from './context.ts';
 import type { ProxyTarget } from './faults/types.ts';
 import { type Harness, timingOf } from './harness.ts';
@@ -48,8 +48,19 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
     const adapter = await harness.adapter(at);
     closers.push(() => adapter.close?.());
     const warmUp = context.attempt(context.key(), { ttlMs: timing.ttlMs });
-    await adapter.tryAcquire(warmUp);
-    await adapter.release(warmUp);
+    // A new client may have to try more than once before it is connected.
+    let failure: unknown;
+    const connected = context.eventually('a new client is connected', async () => {
+      try {
+        await adapter.tryAcquire(warmUp);
+        await adapter.release(warmUp);
+        return true;
+      } catch (error) {
+        failure = error;
+        return isLockError(error) && !error.retryable ? Promise.reject(error) : false;
+      }
+    });
+    await connected.catch((error) => Promise.reject(failure ?? error));
     return adapter;
   };
 

@@ -113,16 +113,18 @@ export const lostReplyCases: readonly Case[] = [
     async run(context) {
       const [{ locks, faults }, two] = [await context.proxiedLocks(), await context.client()];
       const key = context.key();
-      const leaseMs = 2 * context.timing.leaseMs;
+      const leaseMs = 4 * context.timing.leaseMs;
       const lock = await locks.acquire(key, { ttlMs: leaseMs });
       const until = context.now() + 1.5 * leaseMs;
       while (context.now() < until) {
         faults.blackHole('to-client');
-        await context.sleep(leaseMs / 6);
+        // Beside those of the watchdog, so that each time there is one.
+        void context.begin(lock.renew());
+        await context.sleep(leaseMs / 12);
         await faults.heal();
-        await context.sleep(leaseMs / 3);
+        await context.sleep((leaseMs * 5) / 12);
       }
-      if (lock.remainingMs === 0) await context.assertMachineRan(leaseMs / 6);
+      if (lock.remainingMs === 0) await context.assertMachineRan(leaseMs / 12);
       lock.assertHeld();
       await context.assertBusy(two, key, 'its holder renews it, although some replies are lost');
       assert.equal(await lock.release(), 'released');
