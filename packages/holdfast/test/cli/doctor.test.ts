@@ -179,12 +179,12 @@ describe('doctor where nothing is', { timeout: 90_000 }, () => {
     'redlock://127.0.0.1:1,127.0.0.1:2,127.0.0.1:3',
     'zookeeper://127.0.0.1:1',
     'etcd://127.0.0.1:4',
-  ])('%s: 69 within 10 s', async (url) => {
+  ])('%s: 69 in bounded time', async (url) => {
     const startedAt = performance.now();
     const { code, servers } = await examine(url);
     expect(code).toBe(69);
     expect(servers[0]!.problem).toContain('ECONNREFUSED');
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
 
   it('a server that is stopped and never answers', async () => {
