@@ -46,7 +46,7 @@ describe('every case is of use', () => {
 });
 
 describe('docs/mutants.md', () => {
-  it('says, mutant by mutant, exactly which cases found it: `pnpm mutants` writes it anew', () => {
+  it('says, mutant by mutant, which cases found it: `pnpm mutants` writes it anew', () => {
     const lines = renderPage(findings).split('\n');
     const written = readFileSync(page, 'utf8').split('\n');
     const changed = [
