@@ -47,7 +47,10 @@ export interface LockAdapter {
   close?(): Promise<void>;
 }
 
-/** One request for the lock. */
+/**
+ * One request for the lock. Not a plain object: who wraps an adapter passes it on as it is, or names each field, since a
+ * copy by `{ ...attempt }` has neither `signal` nor `onQueued`.
+ */
 export interface AcquireAttempt {
   readonly key: string;
   /** Unique per hold, at least 128 random bits; compared whole (H4). */
