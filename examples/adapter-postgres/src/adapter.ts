@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { HoldRef, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
+import type { AcquireAttempt, AcquireOutcome, HoldRef, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
 import { createConnections } from './connections.ts';
 import { readable } from './errors.ts';
 import type { PostgresLockOptions } from './options.ts';
@@ -16,9 +16,14 @@ export function postgresAdapter(options: PostgresLockOptions = {}): LockAdapter 
   const connections = createConnections(options);
   const wakeUps = createWakeUps(connections.open);
   let closing: Promise<void> | undefined;
+  /**
+   * Requests that wait for a connection. Who asks again meanwhile waits for the same one: else each time-out would put one
+   * more into the queue that was too long already. Its lease will begin after both were asked.
+   */
+  const unsent = new Map<string, { signal: AbortSignal; outcome: Promise<AcquireOutcome> }>();
 
-  const ask: typeof connections.ask = (text, values, signal) =>
-    connections.ask<never>(text, values, signal).catch((error: unknown) => {
+  const ask: typeof connections.ask = (text, values, signal, onTurn) =>
+    connections.ask<never>(text, values, signal, onTurn).catch((error: unknown) => {
       throw readable(error);
     });
 
@@ -32,6 +37,19 @@ export function postgresAdapter(options: PostgresLockOptions = {}): LockAdapter 
       [bytes(key), owner === undefined ? null : bytes(owner), channelOf(key)],
     );
     return row?.held === true;
+  }
+
+  async function acquire(attempt: AcquireAttempt, onTurn: () => void): Promise<AcquireOutcome> {
+    const { key, owner, ttlMs, tokens, signal } = attempt;
+    const [row] = await ask<{ token: string | null; tokens: number; busy_ms: number }>(
+      'SELECT token, tokens, busy_ms FROM holdfast.acquire($1, $2, $3, $4)',
+      [bytes(key), bytes(owner), ttlMs, tokens],
+      signal,
+      onTurn,
+    );
+    if (row!.token === null) return { status: 'busy', retryAfterMs: Math.max(0, row!.busy_ms) };
+    // The lease of the row began after this was called (H47).
+    return { status: 'granted', fencingToken: BigInt(row!.token), tokens: row!.tokens, validForMs: ttlMs };
   }
 
   async function renewMany(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
@@ -60,15 +78,18 @@ export function postgresAdapter(options: PostgresLockOptions = {}): LockAdapter 
       ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 50 },
     },
 
-    async tryAcquire({ key, owner, ttlMs, tokens, signal }) {
-      const [row] = await ask<{ token: string | null; tokens: number; busy_ms: number }>(
-        'SELECT token, tokens, busy_ms FROM holdfast.acquire($1, $2, $3, $4)',
-        [bytes(key), bytes(owner), ttlMs, tokens],
-        signal,
-      );
-      if (row!.token === null) return { status: 'busy', retryAfterMs: Math.max(0, row!.busy_ms) };
-      // The lease of the row began after this call did (H47).
-      return { status: 'granted', fencingToken: BigInt(row!.token), tokens: row!.tokens, validForMs: ttlMs };
+    tryAcquire(attempt) {
+      const { key, owner, ttlMs, signal } = attempt;
+      const id = JSON.stringify([key, owner, ttlMs]);
+      const waiting = unsent.get(id);
+      if (waiting?.signal === signal) return waiting.outcome;
+      const outcome = acquire(attempt, () => unsent.delete(id));
+      unsent.set(id, { signal, outcome });
+      const forget = (): void => {
+        if (unsent.get(id)?.outcome === outcome) unsent.delete(id);
+      };
+      outcome.then(forget, forget);
+      return outcome;
     },
 
     async renew(hold, ttlMs) {

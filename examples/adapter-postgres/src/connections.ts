@@ -1,11 +1,20 @@
 import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg, { type Client, type ClientConfig, type QueryResultRow } from 'pg';
 import { type PostgresLockOptions, settingsOf } from './options.ts';
 
 /** The connections of one adapter. */
 export interface Connections {
-  /** Sends one statement and answers its rows. Not sent, and rejected, when `signal` has aborted before its turn. */
-  ask<Row extends QueryResultRow>(text: string, values: readonly unknown[], signal?: AbortSignal): Promise<Row[]>;
+  /**
+   * Sends one statement and answers its rows, once a connection is free; `onTurn` is called just before it is sent. Not sent,
+   * and rejected, when `signal` has aborted by then.
+   */
+  ask<Row extends QueryResultRow>(
+    text: string,
+    values: readonly unknown[],
+    signal?: AbortSignal,
+    onTurn?: () => void,
+  ): Promise<Row[]>;
   /** Opens a connection of its own, beside those that serve requests. */
   open(): Promise<Client>;
   /** Ends all of them, at once where the server does not answer. */
@@ -37,13 +46,25 @@ export function createConnections(options: PostgresLockOptions): Connections {
     },
   };
   // Holding a lock does not keep the process alive, so idle connections must not.
-  const pool = new pg.Pool({ ...config, max: maxConnections, allowExitOnIdle: true });
+  const pool = new pg.Pool({
+    ...config,
+    max: maxConnections,
+    allowExitOnIdle: true,
+    // Counts the waiting for a free one too: a burst must not fail where it only has to wait.
+    connectionTimeoutMillis: 5 * callTimeoutMs,
+  });
   // An idle connection that breaks is replaced; without a listener it would end the process.
   pool.on('error', ignore);
 
   return {
-    async ask<Row extends QueryResultRow>(text: string, values: readonly unknown[], signal?: AbortSignal) {
+    async ask<Row extends QueryResultRow>(
+      text: string,
+      values: readonly unknown[],
+      signal?: AbortSignal,
+      onTurn?: () => void,
+    ) {
       const client = await pool.connect();
+      onTurn?.();
       // It may have waited for its turn longer than the caller did: what nobody wants is not sent (H27).
       if (signal?.aborted) {
         client.release();
@@ -72,9 +93,16 @@ export function createConnections(options: PostgresLockOptions): Connections {
     },
 
     async close() {
-      await pool.end();
+      // Statements on their way may end, for as long as they may take.
+      const ended = new AbortController();
+      const patience = sleep(callTimeoutMs, undefined, { signal: ended.signal }).catch(ignore);
+      await Promise.race([pool.end(), patience]);
+      ended.abort();
       // Ends those of `open` too, and what a silent server would keep open.
-      for (const socket of sockets) socket.destroySoon();
+      for (const socket of sockets) {
+        if (socket.connecting) socket.destroy();
+        else socket.destroySoon();
+      }
     },
   };
 }

@@ -8,8 +8,8 @@ export interface PostgresLockOptions {
   /** Settings of `pg` beyond the URL, e.g. `{ password, ssl: { ca } }`. */
   readonly connection?: ClientConfig | undefined;
   /**
-   * How many connections serve requests, opened when needed; one more listens while somebody waits. Default 4: enough for
-   * hundreds of locks a second; more serve bursts better and take from the server's `max_connections`.
+   * How many connections serve requests, opened when needed; one more listens while somebody waits. Default 10: each
+   * carries one request at a time, so more serve bursts better, and take from the server's `max_connections`.
    */
   readonly maxConnections?: number | undefined;
   /**
@@ -29,7 +29,7 @@ export function settingsOf(options: PostgresLockOptions): {
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined)
     throw invalid(`There is no option "${unknown}" for PostgreSQL. Known: ${known.join(', ')}.`);
-  const { url, connection, maxConnections = 4, callTimeoutMs = 2_000 } = options;
+  const { url, connection, maxConnections = 10, callTimeoutMs = 2_000 } = options;
   if (!isCount(maxConnections)) throw invalid('maxConnections must be a whole number, 1 or more.');
   if (!isCount(callTimeoutMs)) throw invalid('callTimeoutMs must be a whole number of ms, 1 or more.');
   return {

@@ -24,8 +24,9 @@ export function postgresHarness(server: () => PostgresServer): Harness {
       crossProcess: true,
       ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 50 },
     },
-    // Patience for a busy machine: hundreds of connections are opened at once.
+    // Patience for a busy machine: hundreds of connections are opened at once, and each carries one request at a time.
     timing: { leaseMs: 2_400, graceMs: 5_000 },
+    locksOptions: { backendTimeoutMs: 30_000 },
     hooks: {
       async revoke(key) {
         await server().query('DELETE FROM holdfast.lock WHERE key = $1', [Buffer.from(key)]);

@@ -88,6 +88,25 @@ it('H27: a request that is aborted while it waits for a connection is never sent
   expect(await adapter.inspect?.(second.key)).toBeUndefined();
 });
 
+it('a request that is repeated while it waits for a connection is sent once', async () => {
+  const adapter = client({ maxConnections: 1 });
+  const first = attempt(newName());
+  await using rival = await session(server);
+  await rival.query('BEGIN');
+  await rival.query(`INSERT INTO holdfast.lock VALUES ($1, 'rival', 0, 0, '-infinity')`, [first.key]);
+  const blocked = grant(adapter, first);
+  await eventually('the first waits', () => waiting(server));
+  const second = attempt(newName());
+  const repeated = [1, 2, 3].map(() => adapter.tryAcquire(second));
+  expect(new Set(repeated).size).toBe(1);
+  // The one that was sent already is no answer for who asks later: its lease began before.
+  const again = adapter.tryAcquire(first);
+  await rival.query('ROLLBACK');
+  expect(await again).toMatchObject({ status: 'granted', fencingToken: (await blocked).fencingToken });
+  expect(await repeated[0]).toMatchObject({ status: 'granted' });
+  expect(adapter.tryAcquire(second)).not.toBe(repeated[0]);
+});
+
 it('H23: the clocks of the clients play no part', async () => {
   const [one, two] = [client(), client()];
   const held = attempt(newName(), { ttlMs: 60_000 });
