@@ -1,4 +1,5 @@
 import type { AcquireAttempt } from './contract.ts';
+import { openSignal } from './open-signal.ts';
 import { newId } from './owner.ts';
 
 /**
@@ -30,7 +31,7 @@ export class AcquireRequest implements AcquireAttempt {
 
   /** Made on demand: a signal costs more than all the rest of an uncontended acquisition. */
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    this.#controller ??= openSignal();
     return this.#controller.signal;
   }
 

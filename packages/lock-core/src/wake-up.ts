@@ -1,4 +1,5 @@
 import type { Core } from './core.ts';
+import { openSignal } from './open-signal.ts';
 import type { Slot } from './slot.ts';
 
 /**
@@ -9,7 +10,7 @@ import type { Slot } from './slot.ts';
 export function watchFor(core: Core, slot: Slot, hint: () => void): void {
   const { adapter } = core;
   if (adapter.whenFree === undefined || slot.watch !== undefined) return;
-  const watch = new AbortController();
+  const watch = openSignal();
   slot.watch = watch;
   const order = async (): Promise<void> => adapter.whenFree?.(slot.key, watch.signal);
   const listen = (): void => {
