@@ -13,9 +13,17 @@ type Way = 'backend' | 'hand-over' | 'reentry';
 /** Gives the waiter a lock on a hold that stands. */
 export function admit(core: Core, hold: Hold, waiter: Waiter, via: Way, now: number): Lock {
   if (channels.grant.hasSubscribers) {
-    const { key, fencingToken } = hold;
-    const waitedMs = now - waiter.startedAt;
-    channels.grant.publish({ adapter: core.adapter.name, key, owner: hold.lease.owner, via, waitedMs, fencingToken });
+    const { key, fencingToken, lease } = hold;
+    channels.grant.publish({
+      adapter: core.adapter.name,
+      key,
+      acquisition: waiter.acquisition,
+      owner: lease.owner,
+      via,
+      waitedMs: now - waiter.startedAt,
+      ttlMs: lease.ttlMs,
+      fencingToken,
+    });
   }
   return new HeldLock(core, hold);
 }

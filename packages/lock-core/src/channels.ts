@@ -4,25 +4,32 @@ import { type Channel, channel } from 'node:diagnostics_channel';
 export interface LockEvent {
   readonly adapter: string;
   readonly key: string;
+  /** `acquire`, `wait`, `grant`, `fail`: a number of the acquisition in this process. `release`, `lost`: of the one that began the hold. */
+  readonly acquisition?: number;
   /** `acquire`, `wait`: the waiter's, later the backend's owner value of the hold. */
   readonly owner: string;
   readonly [detail: string]: unknown;
 }
 
+type Name = 'acquire' | 'wait' | 'grant' | 'fail' | 'renew' | 'release' | 'lost' | 'reap';
+
 /**
  * The channels of `node:diagnostics_channel`, to be subscribed to by their names:
- * - `holdfast:acquire` an acquisition begins;
+ * - `holdfast:acquire` an acquisition begins, in the caller's async context: with `waitMs`;
  * - `holdfast:wait` the lock is busy, the caller waits;
- * - `holdfast:grant` with `via` (`backend`, `hand-over` or `reentry`), `waitedMs`, `fencingToken`;
+ * - `holdfast:grant` with `via` (`backend`, `hand-over` or `reentry`), `waitedMs`, `ttlMs`, `fencingToken`;
+ * - `holdfast:fail` an acquisition ends without the lock: with `outcome` (`busy` for one attempt, `timeout`, `aborted` or
+ *   `error`), `waitedMs` and, but for `busy`, `reason`;
  * - `holdfast:renew` with `outcome` (`renewed`, `lost` or `unknown`);
  * - `holdfast:release` with `outcome` (`released`, `handed-over`, `lost` or `unknown`) and `heldMs`;
  * - `holdfast:lost` with `reason`, the LockError;
  * - `holdfast:reap` a call without an answer is cleaned up: with `outcome` (`begun`, `released`, `not-held` or `given-up`).
  */
-export const channels: Record<'acquire' | 'wait' | 'grant' | 'renew' | 'release' | 'lost' | 'reap', Channel> = {
+export const channels: Record<Name, Channel> = {
   acquire: channel('holdfast:acquire'),
   wait: channel('holdfast:wait'),
   grant: channel('holdfast:grant'),
+  fail: channel('holdfast:fail'),
   renew: channel('holdfast:renew'),
   release: channel('holdfast:release'),
   lost: channel('holdfast:lost'),

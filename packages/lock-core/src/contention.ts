@@ -230,7 +230,8 @@ export function createContention(core: Core): Contention {
 
   function tellWait(waiter: Waiter): void {
     if (!channels.wait.hasSubscribers) return;
-    channels.wait.publish({ adapter: adapter.name, key: waiter.key, owner: waiter.request.owner });
+    const { key, acquisition, request } = waiter;
+    channels.wait.publish({ adapter: adapter.name, key, acquisition, owner: request.owner });
   }
 
   return { enter, askOnce, advance, onTime };

@@ -36,7 +36,7 @@ export function handOver(core: Core, slot: Slot, lease: Lease, now: number): boo
     lease.tokensLeft -= 1;
   }
   lease.handOvers += 1;
-  const hold = new Hold(slot.key, next.owner, token, now, terms.maxHoldMs);
+  const hold = new Hold(next, token, now);
   hold.lease = lease;
   lease.hold = hold;
   slot.hold = hold;

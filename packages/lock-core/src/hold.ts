@@ -1,7 +1,9 @@
 import type { LockOwner } from './api.ts';
 import type { LockError } from './errors.ts';
 import type { Lease } from './lease.ts';
+import { openSignal } from './open-signal.ts';
 import { withoutOwner } from './owner.ts';
+import type { Waiter } from './waiter.ts';
 
 /** One owner's possession of a key: what all its reentrant locks share. */
 export class Hold {
@@ -9,6 +11,8 @@ export class Hold {
   readonly owner: LockOwner;
   readonly fencingToken: bigint | undefined;
   readonly since: number;
+  /** The acquisition that began it. */
+  readonly acquisition: number;
   /** Monotonic ms at which the watchdog gives up on a hung holder (H50). */
   readonly holdUntil: number;
   /** Set right after construction: lease and hold name each other. */
@@ -19,18 +23,19 @@ export class Hold {
   error: LockError | undefined;
   #controller: AbortController | undefined;
 
-  constructor(key: string, owner: LockOwner, fencingToken: bigint | undefined, since: number, maxHoldMs: number) {
+  constructor({ key, owner, terms, acquisition }: Waiter, fencingToken: bigint | undefined, since: number) {
     this.key = key;
     this.owner = owner;
     this.fencingToken = fencingToken;
     this.since = since;
-    this.holdUntil = since + maxHoldMs;
+    this.acquisition = acquisition;
+    this.holdUntil = since + terms.maxHoldMs;
   }
 
   /** Made on demand: most holders never ask, and a signal is dear. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
-      this.#controller = new AbortController();
+      this.#controller = openSignal();
       if (this.error !== undefined) this.#controller.abort(this.error);
     }
     return this.#controller.signal;

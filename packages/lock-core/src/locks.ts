@@ -5,6 +5,7 @@ import { channels } from './channels.ts';
 import { closeLocks } from './close.ts';
 import type { LockAdapter } from './contract.ts';
 import { closed, lost, selfDeadlock, timedOut, unsupported } from './failures.ts';
+import type { Hold } from './hold.ts';
 import { insist } from './insist.ts';
 import { listLocks } from './list.ts';
 import { expireIfDue } from './lock.ts';
@@ -12,6 +13,7 @@ import { contextOwner, isWithin, Owner } from './owner.ts';
 import { AcquireRequest } from './request.ts';
 import { checkKey, resolveSettings, resolveTerms, type Terms } from './settings.ts';
 import { Slot } from './slot.ts';
+import { tellFailure } from './tell-failure.ts';
 import { Waiter } from './waiter.ts';
 
 /** What an async function does with an error, without its extra promises. */
@@ -56,10 +58,18 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
       channels.acquire.publish({
         adapter: adapter.name,
         key,
+        acquisition: waiter.acquisition,
         owner: waiter.request.owner,
         waitMs: once ? 0 : terms.waitMs,
       });
     }
+    if (!channels.fail.hasSubscribers) return proceed(slot, hold, waiter, at);
+    return tellFailure(adapter.name, waiter, now, () => proceed(slot, hold, waiter, at));
+  }
+
+  /** Sends a new waiter on his way. */
+  function proceed(slot: Slot, hold: Hold | undefined, waiter: Waiter, at: number): Promise<Lock | undefined> {
+    const { key, owner, terms, once } = waiter;
     if (hold !== undefined && isWithin(owner, hold.owner)) {
       if (!terms.reentrant) throw selfDeadlock(key);
       return Promise.resolve(reenter(core, hold, waiter, at));

@@ -63,7 +63,8 @@ export function createNativeQueue(core: Core): NativeQueue {
     const { request } = waiter;
     const sentAt = send(waiter);
     if (channels.wait.hasSubscribers) {
-      channels.wait.publish({ adapter: adapter.name, key: waiter.key, owner: request.owner });
+      const { key, acquisition } = waiter;
+      channels.wait.publish({ adapter: adapter.name, key, acquisition, owner: request.owner });
     }
     core.keepAlive.waits(waiter);
     const withdrawal = new AbortController();

@@ -16,7 +16,7 @@ export function possess(core: Core, slot: Slot, waiter: Waiter, granted: Granted
   if (slot.hold !== undefined) {
     core.lose(slot.hold, lost(slot.key, core.adapter.name, 'the backend gave it to another owner'), 'is free of it');
   }
-  const hold = new Hold(slot.key, waiter.owner, granted.fencingToken, now, terms.maxHoldMs);
+  const hold = new Hold(waiter, granted.fencingToken, now);
   hold.lease = new Lease(
     request,
     granted,
@@ -57,7 +57,8 @@ export function lose(core: Core, hold: Hold, error: LockError, backend: 'may hav
   // First of all the holder has to stop.
   hold.markLost(error);
   if (channels.lost.hasSubscribers) {
-    channels.lost.publish({ adapter: core.adapter.name, key: hold.key, owner: lease.owner, reason: error });
+    const { key, acquisition } = hold;
+    channels.lost.publish({ adapter: core.adapter.name, key, acquisition, owner: lease.owner, reason: error });
   }
   if (backend === 'may have it' || lease.request.unanswered > 0) core.reaper.add(lease.request);
   const slot = core.slots.get(hold.key);

@@ -66,6 +66,7 @@ function tell(core: Core, hold: Hold, outcome: string, now: number): void {
   channels.release.publish({
     adapter: adapter.name,
     key: hold.key,
+    acquisition: hold.acquisition,
     owner: hold.lease.owner,
     outcome,
     heldMs: now - hold.since,

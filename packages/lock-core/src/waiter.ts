@@ -3,8 +3,12 @@ import type { AcquireRequest } from './request.ts';
 import type { TimedEntry } from './scheduler.ts';
 import type { Terms } from './settings.ts';
 
+let acquisitions = 0;
+
 /** One caller of `acquire` or `tryAcquire` on his way to the lock. */
 export class Waiter implements TimedEntry {
+  /** The number of this acquisition in the process, by which those who observe it know it. */
+  readonly acquisition: number = ++acquisitions;
   readonly key: string;
   readonly owner: LockOwner;
   readonly terms: Terms;

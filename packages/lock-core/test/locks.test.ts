@@ -1,4 +1,3 @@
-import { channel } from 'node:diagnostics_channel';
 import { describe, expect, it } from 'vitest';
 import { memoryAdapter } from '../../adapter-memory/src/index.ts';
 import { createLocks, LockError } from '../src/index.ts';
@@ -149,43 +148,4 @@ it('H90: 10,000 locks are held side by side, and none is disturbed', async () =>
   await clock.advance(7_000);
   expect(all.every((lock) => lock.state === 'held')).toBe(true);
   await locks.close();
-});
-
-it('the diagnostics channels tell of each step', async () => {
-  const { clock, adapter, locks } = setUp();
-  const seen: string[] = [];
-  const listeners = ['acquire', 'wait', 'grant', 'renew', 'release', 'lost', 'reap'].map((name) => {
-    const listener = (message: unknown) => {
-      const { key, via, outcome } = message as { key: string; via?: string; outcome?: string };
-      seen.push([name, key, via ?? outcome].filter(Boolean).join(' '));
-    };
-    channel(`holdfast:${name}`).subscribe(listener);
-    return () => channel(`holdfast:${name}`).unsubscribe(listener);
-  });
-  const first = await locks.acquire('k');
-  const second = locks.acquire('k');
-  const third = locks.acquire('k');
-  await first.release();
-  await (await second).release();
-  await third;
-  await clock.advance(1_000);
-  adapter.otherwise('renew', 'request lost');
-  await clock.advance(5_000);
-  for (const stop of listeners) stop();
-  expect(seen.filter((line) => line !== 'renew k unknown')).toEqual([
-    'acquire k',
-    'grant k backend',
-    'acquire k',
-    'wait k',
-    'acquire k',
-    'wait k',
-    'grant k backend',
-    'release k released',
-    'grant k hand-over',
-    'release k handed-over',
-    'renew k renewed',
-    'lost k',
-    'reap k begun',
-    'reap k released',
-  ]);
 });
