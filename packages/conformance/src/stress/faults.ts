@@ -19,16 +19,24 @@ export interface Scene {
   readonly replace: (killed: Worker) => Promise<void>;
 }
 
-/** Plays faults until `stop`; each kind goes on by itself, so that they fall together as chance has it. Everything is healed at the end. */
+// What is frozen cannot be restarted, so these come one after another.
+const onServers: ReadonlySet<Nemesis> = new Set(['freeze', 'restart']);
+
+/**
+ * Plays faults until `stop`; each kind goes on by itself, so that they fall together as chance has it, but for those of the
+ * servers. Everything is healed at the end.
+ */
 export async function playFaults(nemesis: readonly Nemesis[], scene: Scene, stop: AbortSignal): Promise<void> {
+  const alone = nemesis.filter((name) => !onServers.has(name)).map((name) => [name]);
+  const together = nemesis.filter((name) => onServers.has(name));
   await Promise.all(
-    nemesis.map(async (name) => {
-      const random = randomFrom(`${scene.seed}/${name}`);
+    [...alone, together].map(async (names) => {
+      const random = randomFrom(`${scene.seed}/${names.join()}`);
       const rest = async (ms: number) => sleep(ms, undefined, { signal: stop }).catch(() => {});
-      while (!stop.aborted) {
+      while (names.length > 0 && !stop.aborted) {
         // Between the faults there has to be time in which locks are had and lost by the faults that come.
         await rest(random.between(0.5, 2.5) * scene.leaseMs);
-        if (!stop.aborted) await players[name](scene, random, rest);
+        if (!stop.aborted) await players[random.pick(names)](scene, random, rest);
       }
     }),
   );
