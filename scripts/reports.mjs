@@ -1,12 +1,4 @@
 // `pnpm reports`: builds, and checks every adapter of ours on real servers. The arguments are the names of some of them.
-import { checkNode, install, run, step } from './steps.mjs';
+import { runBuilt } from './steps.mjs';
 
-checkNode();
-const buildHint =
-  'The build failed. From a clean clone this should not happen: please open an issue with the lines above.';
-const build = ['run', 'build', '--filter=./packages/*', '--output-logs=errors-only'];
-const ready = (await install()) && (await step('packages built', 'turbo', build, buildHint));
-const { code } = ready
-  ? await run('node', ['--import', 'tsx', 'scripts/reports.ts', ...process.argv.slice(2)])
-  : { code: 1 };
-process.exitCode = code;
+await runBuilt('scripts/reports.ts');

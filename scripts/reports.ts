@@ -2,15 +2,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeBadge } from 'badge-maker';
-import {
-  type Report,
-  renderBadge,
-  renderJson,
-  renderMarkdown,
-  runConformance,
-} from '../packages/conformance/src/index.ts';
-import { urlHarness } from '../packages/holdfast/src/cli/conformance/url-harness.ts';
-import { type OwnBackend, ownBackends } from './own-backends.ts';
+import { type Report, renderBadge, renderJson, renderMarkdown } from '../packages/conformance/src/index.ts';
+import { ownBackends } from './own-backends.ts';
+import { ownSuite } from './own-suite.ts';
 import { readmeFile, reportFolder, withReportTable } from './report-table.ts';
 
 const wanted = process.argv.slice(2);
@@ -22,7 +16,7 @@ if (unknown.length > 0) {
 mkdirSync(reportFolder, { recursive: true });
 for (const backend of ownBackends) {
   if (wanted.length > 0 && !wanted.includes(backend.name)) continue;
-  const report = await check(backend);
+  const report = await ownSuite(backend);
   write(backend.name, report);
   const { ok, counts, results, ms } = report;
   console.log(`${ok ? '✓' : '✗'} ${backend.title}: ${JSON.stringify(counts)} in ${(ms / 1_000).toFixed(1)} s`);
@@ -30,16 +24,6 @@ for (const backend of ownBackends) {
   if (!ok) process.exitCode = 1;
 }
 writeFileSync(readmeFile, withReportTable(readFileSync(readmeFile, 'utf8')));
-
-async function check({ title, start }: OwnBackend): Promise<Report> {
-  const { url, hooks, stop } = await start();
-  try {
-    const harness = await urlHarness(url);
-    return await runConformance({ ...harness, name: title, hooks: { ...harness.hooks, ...hooks } });
-  } finally {
-    await stop();
-  }
-}
 
 function write(name: string, report: Report): void {
   const badge = renderBadge(report);
