@@ -1,0 +1,43 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { LockEvent } from '@holdfast/lock-core';
+
+interface Numbered extends LockEvent {
+  readonly acquisition: number;
+}
+
+/** What the channels of lock-core publish, channel by channel. */
+export interface Events {
+  acquire: Numbered;
+  grant: Numbered & {
+    readonly via: 'backend' | 'hand-over' | 'reentry';
+    readonly waitedMs: number;
+    readonly ttlMs: number;
+    readonly fencingToken: bigint | undefined;
+  };
+  fail: Numbered & {
+    readonly outcome: 'busy' | 'timeout' | 'aborted' | 'error';
+    readonly waitedMs: number;
+    readonly reason: unknown;
+  };
+  renew: LockEvent & { readonly outcome: 'renewed' | 'lost' | 'unknown' };
+  release: Numbered & {
+    readonly outcome: 'released' | 'handed-over' | 'lost' | 'unknown';
+    readonly heldMs: number;
+  };
+  lost: Numbered & { readonly reason: Error };
+  reap: LockEvent & { readonly outcome: 'begun' | 'released' | 'not-held' | 'given-up' };
+}
+
+export type Listeners = { readonly [Name in keyof Events]?: (event: Events[Name]) => void };
+
+/** Listens to the channels that are named, until the function that it gives is called. */
+export function listen(listeners: Listeners): () => void {
+  const entries = Object.entries(listeners).map(([name, listener]) => {
+    const listenOn = (event: unknown): void => (listener as (event: unknown) => void)(event);
+    return [`holdfast:${name}`, listenOn] as const;
+  });
+  for (const [name, listener] of entries) subscribe(name, listener);
+  return () => {
+    for (const [name, listener] of entries) unsubscribe(name, listener);
+  };
+}

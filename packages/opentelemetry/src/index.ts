@@ -1,0 +1,5 @@
+export {
+  type HoldfastInstrumentation,
+  type HoldfastInstrumentationOptions,
+  holdfastInstrumentation,
+} from './instrumentation.ts';

@@ -1,0 +1,78 @@
+import type { LockEvent } from '@holdfast/lock-core';
+import { type Attributes, context, type Span, SpanStatusCode, type Tracer } from '@opentelemetry/api';
+import { attributes } from './attributes.ts';
+import { errorType } from './error-type.ts';
+import { listen } from './events.ts';
+
+type Context = ReturnType<typeof context.active>;
+
+/** One acquisition on its way, or one hold. */
+interface Open {
+  readonly span: Span;
+  /** The caller's: both spans of a lock are its children. */
+  readonly parent: Context;
+}
+
+/**
+ * A span from the call until the lock is there or the caller gives up, and one as long as it is held. Until the function
+ * that it gives is called.
+ */
+export function recordSpans(tracer: Tracer): () => void {
+  const acquisitions = new Map<number, Open>();
+  const holds = new Map<number, Open>();
+
+  const about = ({ adapter, key }: LockEvent): Attributes => ({ [attributes.adapter]: adapter, [attributes.key]: key });
+
+  function close(open: Map<number, Open>, id: number, outcome: string, error?: unknown): Open | undefined {
+    const found = open.get(id);
+    if (found === undefined) return undefined;
+    open.delete(id);
+    const { span } = found;
+    span.setAttribute(attributes.outcome, outcome);
+    if (error !== undefined) {
+      span.setAttribute(attributes.errorType, errorType(error));
+      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+    }
+    span.end();
+    return found;
+  }
+
+  const stop = listen({
+    acquire: (event) => {
+      const parent = context.active();
+      const span = tracer.startSpan('holdfast acquire', { attributes: about(event) }, parent);
+      acquisitions.set(event.acquisition, { span, parent });
+    },
+    grant: (event) => {
+      const { acquisition, fencingToken, ttlMs, via, waitedMs } = event;
+      const of: Attributes = {
+        [attributes.via]: via,
+        [attributes.ttl]: ttlMs / 1_000,
+        // Past 2^53 a number would not be the token.
+        ...(fencingToken === undefined ? {} : { [attributes.fencingToken]: String(fencingToken) }),
+      };
+      acquisitions.get(acquisition)?.span.setAttributes({ ...of, [attributes.waited]: waitedMs / 1_000 });
+      const begun = close(acquisitions, acquisition, 'acquired');
+      if (begun === undefined || via === 'reentry') return;
+      const links = [{ context: begun.span.spanContext() }];
+      const span = tracer.startSpan('holdfast hold', { attributes: { ...about(event), ...of }, links }, begun.parent);
+      holds.set(acquisition, { span, parent: begun.parent });
+    },
+    fail: ({ acquisition, outcome, reason, waitedMs }) => {
+      acquisitions.get(acquisition)?.span.setAttribute(attributes.waited, waitedMs / 1_000);
+      // A busy lock and a caller who changed his mind are no errors.
+      close(acquisitions, acquisition, outcome, outcome === 'busy' || outcome === 'aborted' ? undefined : reason);
+    },
+    release: ({ acquisition, outcome }) => {
+      const error = outcome === 'lost' ? new Error('The lock was lost before it was released.') : undefined;
+      close(holds, acquisition, outcome, error);
+    },
+    lost: ({ acquisition, reason }) => {
+      close(holds, acquisition, 'lost', reason);
+    },
+  });
+  return () => {
+    stop();
+    for (const open of [acquisitions, holds]) for (const id of [...open.keys()]) close(open, id, 'not observed');
+  };
+}

@@ -1,0 +1,3 @@
+import { libraryBuild } from '../../tsdown.base.ts';
+
+export default libraryBuild(['src/index.ts'], { copy: ['dashboards/grafana.json'] });
