@@ -1,0 +1,52 @@
+import { type EtcdServer, startEtcd } from '@holdfast/testbed';
+import { Etcd3 } from 'etcd3';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fencedEtcdWrite } from '../src/index.ts';
+import { guardRules } from './guard-rules.ts';
+
+let server: EtcdServer;
+let clients: [Etcd3, Etcd3];
+beforeAll(async () => {
+  server = await startEtcd();
+  const open = () => new Etcd3({ hosts: `${server.host}:${server.port}` });
+  clients = [open(), open()];
+});
+afterAll(async () => {
+  for (const client of clients ?? []) client.close();
+  await server?.stop();
+});
+
+/** Every line is a key of its own; the server's revisions tell their order. */
+async function log(resource: string): Promise<string[]> {
+  const { kvs } = await clients[0].getAll().prefix(`log/${resource}/`).sort('Mod', 'Ascend').exec();
+  return kvs.map(({ value }) => value.toString());
+}
+
+describe('etcd', () =>
+  guardRules(() => ({
+    append: (index, resource, token, line) => {
+      const client = clients[index];
+      return fencedEtcdWrite(client, `fence/${resource}`, token, [client.put(`log/${resource}/${line}`).value(line)]);
+    },
+    log,
+  })));
+
+describe('a fenced write to etcd', () => {
+  it('makes several changes, and none of them when it is refused', async () => {
+    const [client] = clients;
+    const changes = (name: string) => [client.put('a').value(name), client.delete().key('draft')];
+    await client.put('draft').value('x');
+    expect(await fencedEtcdWrite(client, 'several', 4n, changes('ann'))).toBe(true);
+    expect(await client.get('draft')).toBeNull();
+    await client.put('draft').value('y');
+    expect(await fencedEtcdWrite(client, 'several', 3n, changes('bob'))).toBe(false);
+    expect([await client.get('a'), await client.get('draft')]).toEqual(['ann', 'y']);
+  });
+
+  it('works in a namespace', async () => {
+    const shop = clients[0].namespace('shop/');
+    expect(await fencedEtcdWrite(shop, 'fence', 4n, [shop.put('data').value('x')])).toBe(true);
+    expect(await clients[0].get('shop/data')).toBe('x');
+    expect(await clients[0].get('shop/fence')).toBe('0000000000000000004');
+  });
+});
