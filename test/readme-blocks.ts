@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { promisify } from 'node:util';
 import { filesUnder, packagesIn, root } from './workspace.ts';
 
 /** A code block of a document. */
@@ -12,23 +14,26 @@ export interface Block {
   readonly runs: boolean;
 }
 
-export const folder: string = join(root, '.cache', 'readme');
-
-/** Every `ts` block of every README, of CONTRIBUTING and of the pages under docs. */
-export function readBlocks(): Block[] {
+/** Every `ts` block of every README, of CONTRIBUTING and of the pages under docs, but for the pages that have a test of their own. */
+export function readBlocks(folder: string, ownTest: readonly string[]): Block[] {
   const readmes = [...packagesIn('packages'), ...packagesIn('examples')].map((entry) =>
     join(entry.folder, 'README.md'),
   );
   const documents = [
     join(root, 'README.md'),
+    join(root, 'README.zh-CN.md'),
     join(root, 'CONTRIBUTING.md'),
     ...readmes,
     ...filesUnder(join(root, 'docs'), '.md'),
   ];
-  return documents.filter((document) => existsSync(document)).flatMap(blocksOf);
+  const skipped = ownTest.map((document) => join(root, document));
+  return documents
+    .filter((document) => existsSync(document) && !skipped.includes(document))
+    .flatMap((document) => blocksOf(document, folder));
 }
 
-function blocksOf(document: string): Block[] {
+/** The `ts` blocks of a document, as files of a folder. */
+export function blocksOf(document: string, folder: string): Block[] {
   const text = readFileSync(document, 'utf8');
   // A block in a list is indented as a whole. One that names a file is part of a project that test/guide.test.ts builds.
   const found = text.matchAll(/^( *)```(?:ts|typescript)\b(?![^\n]*\bfile=)([^\n]*)\n([\s\S]*?)^\1```/gm);
@@ -48,7 +53,7 @@ function blocksOf(document: string): Block[] {
  * Writes the blocks as modules into one folder that sees what the packages see: each package of the workspace by its name,
  * and whatever those depend on.
  */
-export function writeBlocks(blocks: readonly Block[], servers: (code: string) => string): void {
+export function writeBlocks(folder: string, blocks: readonly Block[], servers: (code: string) => string): void {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
@@ -58,19 +63,40 @@ export function writeBlocks(blocks: readonly Block[], servers: (code: string) =>
     JSON.stringify({ extends: '../../tsconfig.base.json', compilerOptions: options, include: ['*.ts'] }),
   );
   for (const { manifest, folder: source } of [...packagesIn('packages'), ...packagesIn('examples')]) {
-    if (manifest.exports !== undefined) link(source, manifest.name);
+    if (manifest.exports !== undefined) link(folder, source, manifest.name);
   }
   for (const { manifest, folder: source } of [...packagesIn('packages'), ...packagesIn('examples')]) {
     const names = Object.keys({ ...manifest.devDependencies, ...manifest.dependencies });
-    for (const name of names) link(join(source, 'node_modules', name), name);
+    for (const name of names) link(folder, join(source, 'node_modules', name), name);
   }
   // A block without an import or export is a script to TypeScript, and would share its names with the others.
   for (const { file, code } of blocks) writeFileSync(file, `${servers(code)}\nexport {};\n`);
 }
 
-function link(target: string, name: string): void {
+function link(folder: string, target: string, name: string): void {
   const path = join(folder, 'node_modules', name);
   if (existsSync(path) || !existsSync(target)) return;
   mkdirSync(dirname(path), { recursive: true });
   symlinkSync(target, path, 'junction');
+}
+
+/** Rejects with the errors of the types of the blocks, if there are any. */
+export async function checkTypes(folder: string): Promise<void> {
+  await node([join(root, 'node_modules/typescript/bin/tsc'), '-p', folder, '--pretty', 'false'], folder, process.env);
+}
+
+/** Runs a block, and resolves to what it printed. */
+export function runBlock({ file }: Block, env: NodeJS.ProcessEnv): Promise<string> {
+  return node(['--import', import.meta.resolve('tsx'), file], dirname(file), { ...process.env, ...env });
+}
+
+/** Runs a Node script; a failure reads as what it printed. */
+async function node(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, env, timeout: 60_000 });
+    return stdout;
+  } catch (error) {
+    const { stdout, stderr, message } = error as Error & { stdout: string; stderr: string };
+    throw new Error(`${message}\n${stdout}\n${stderr}`);
+  }
 }

@@ -22,17 +22,23 @@ export interface PackageRedlock {
   ): Promise<T>;
 }
 
+interface PackageSettings {
+  readonly retryCount: number;
+  readonly retryDelay?: number;
+  readonly retryJitter?: number;
+}
+
 interface RedlockPackage {
-  readonly default: new (clients: readonly Redis[], settings: { retryCount: number }) => PackageRedlock;
+  readonly default: new (clients: readonly Redis[], settings: PackageSettings) => PackageRedlock;
   readonly ExecutionError: new (...args: never[]) => Error & { readonly attempts: readonly Promise<Votes>[] };
   readonly ResourceLockedError: new (...args: never[]) => Error;
 }
 
-const {
+export const {
   default: Redlock,
   ExecutionError,
   ResourceLockedError,
-} = createRequire(import.meta.url)('redlock') as RedlockPackage;
+}: RedlockPackage = createRequire(import.meta.url)('redlock');
 
 /** One attempt for each call: to try again is lock-core's part. */
 export const makeRedlock = (clients: readonly Redis[]): PackageRedlock => new Redlock(clients, { retryCount: 0 });
