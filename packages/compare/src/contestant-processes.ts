@@ -13,9 +13,13 @@ export interface ContestantProcess extends AsyncDisposable {
   ask<C extends keyof Calls>(call: C, argument: Parameters<Calls[C]>[0]): Promise<ReturnType<Calls[C]>>;
 }
 
-/** Starts a process and makes the contestant in it. */
-export async function startContestant(spec: ContestantSpec): Promise<ContestantProcess> {
+/** Starts a process and makes the contestant in it. `execPath` is which Node; default this one. */
+export async function startContestant(
+  spec: ContestantSpec,
+  execPath: string = process.execPath,
+): Promise<ContestantProcess> {
   const child = fork(program, {
+    execPath,
     execArgv: ['--import', 'tsx'],
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -16,7 +16,8 @@ export interface Machine {
 
 const clients = ['ioredis', 'ioredis-5', 'redis', 'redis-5', 'etcd3', 'node-zookeeper-client', 'redlock'];
 
-export function thisMachine(): Machine {
+/** This machine; `more` are packages whose versions matter, too. */
+export function thisMachine(more: readonly string[] = []): Machine {
   const processors = cpus();
   return {
     cpu: `${processors.length} x ${processors[0]?.model.trim() ?? 'unknown processor'}`,
@@ -24,7 +25,7 @@ export function thisMachine(): Machine {
     system: `${type()} ${release()}`,
     node: process.version,
     load: loadavg()[0] ?? 0,
-    clients: Object.fromEntries(clients.map((name) => [name, versionOf(name)])),
+    clients: Object.fromEntries([...clients, ...more].map((name) => [name, versionOf(name)])),
   };
 }
 

@@ -1,6 +1,9 @@
+import type { Capabilities } from '@holdfast/lock-core';
 import type { ContestantSpec } from './contestants/contestant.ts';
 import type { CycleFigures, CycleTask } from './measures/cycles.ts';
+import type { DrainFigures, DrainTask } from './measures/drain.ts';
 import type { HoldTask } from './measures/holding.ts';
+import type { KeepFigures, ScaleFigures, ScaleTask } from './measures/scale.ts';
 import type { TurnLog, TurnTask } from './measures/turns.ts';
 
 /** What a contestant's process can be asked, with the answer. */
@@ -13,6 +16,12 @@ export interface Calls {
   holding(forMs: number): number;
   /** How many had been lost. */
   letGo(): number;
+  /** How many acquisitions gave up since the last call. */
+  errors(): number;
+  drain(task: DrainTask): DrainFigures | undefined;
+  scale(task: ScaleTask): ScaleFigures;
+  keeping(forMs: number): KeepFigures;
+  capabilities(): Capabilities | undefined;
   close(): void;
 }
 

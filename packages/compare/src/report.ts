@@ -32,7 +32,8 @@ export function printSuite(title: string, { server, tables, targets, failures }:
   for (const failure of failures) print(colors.red(`FAILED: ${failure}`));
 }
 
-function printTable({ title, head, rows }: Table): void {
+/** A table with its title above. */
+export function printTable({ title, head, rows }: Table): void {
   const table = new Table3({ head: [...head], style: plain, colAligns: aligned(head.length) });
   for (const row of rows) table.push([...row]);
   print(`${colors.dim(title)}\n${table}`);

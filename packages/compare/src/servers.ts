@@ -1,4 +1,5 @@
 import type { EtcdServer, RedisServer, ZookeeperServer } from '@holdfast/testbed';
+import pidusage from 'pidusage';
 
 /** What a server has done since it started. */
 export interface RedisCounters {
@@ -16,6 +17,17 @@ export async function redisCounters(server: RedisServer): Promise<RedisCounters>
   };
 }
 
+/** Bytes that the server has allocated. */
+export async function redisMemory(server: RedisServer): Promise<number> {
+  return Number(textField(String(await server.command('INFO', 'memory')), 'used_memory'));
+}
+
+/** CPU seconds of processes of this machine since their start. */
+export async function processCpuSeconds(pids: readonly number[]): Promise<number> {
+  const all = await Promise.all(pids.map((pid) => pidusage(pid)));
+  return all.reduce((sum, { ctime }) => sum + ctime, 0) / 1_000;
+}
+
 export async function redisVersion(server: RedisServer): Promise<string> {
   return `redis-server ${textField(String(await server.command('INFO', 'server')), 'redis_version')}`;
 }
@@ -27,6 +39,12 @@ export async function etcdRequests({ host, port }: EtcdServer): Promise<number> 
   return counts.reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
+/** Resident memory of the process in bytes. */
+export async function etcdMemory({ host, port }: EtcdServer): Promise<number> {
+  const metrics = await (await fetch(`http://${host}:${port}/metrics`)).text();
+  return Number(/^process_resident_memory_bytes (\S+)$/m.exec(metrics)?.[1]);
+}
+
 export async function etcdVersion({ host, port }: EtcdServer): Promise<string> {
   const { etcdserver } = (await (await fetch(`http://${host}:${port}/version`)).json()) as { etcdserver: string };
   return `etcd ${etcdserver}`;
@@ -36,6 +54,11 @@ export async function etcdVersion({ host, port }: EtcdServer): Promise<string> {
 export async function zookeeperRequests(server: ZookeeperServer): Promise<number> {
   const [, count] = /^zk_packets_received\s+(\d+)$/m.exec(await server.fourLetter('mntr')) ?? [];
   return Number(count);
+}
+
+/** Bytes of all paths and data. */
+export async function zookeeperDataSize(server: ZookeeperServer): Promise<number> {
+  return Number(/^zk_approximate_data_size\s+(\d+)$/m.exec(await server.fourLetter('mntr'))?.[1]);
 }
 
 export async function zookeeperVersion(server: ZookeeperServer): Promise<string> {

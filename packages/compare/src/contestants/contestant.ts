@@ -1,3 +1,5 @@
+import type { Capabilities } from '@holdfast/lock-core';
+
 /** What a waiter got when its turn came. */
 export interface Turn {
   /** The fencing token, where there is one; later turns have higher ones. */
@@ -13,11 +15,18 @@ export interface Contestant {
   waiter?(key: string, index: number): Promise<() => Promise<Turn>>;
   /** Takes locks and keeps them by renewal. The function gives them back and answers how many had been lost. */
   hold?(keys: readonly string[], ttlMs: number): Promise<() => Promise<number>>;
+  /** How many acquisitions gave up since the last call, although the lock went from hand to hand. */
+  takeErrors?(): number;
+  /** What the adapter promises, of Holdfast. */
+  readonly capabilities?: Capabilities;
   close(): Promise<void>;
 }
 
 /** Which release of which Redis client. */
 export type RedisClientName = 'ioredis 6' | 'ioredis 5' | 'node-redis 6' | 'node-redis 5';
+
+/** Other libraries that lock on one Redis. */
+export type RivalName = 'redis-semaphore' | 'redlock' | 'redlock-universal' | '@verrou/core';
 
 /** What a process has to be told to make a contestant. */
 export type ContestantSpec =
@@ -32,7 +41,8 @@ export type ContestantSpec =
   | { readonly kind: 'baton'; readonly port: number }
   | { readonly kind: 'etcd raw' | 'etcd'; readonly port: number }
   | { readonly kind: 'zookeeper raw' | 'zookeeper'; readonly port: number }
-  | { readonly kind: 'redlock package' | 'redlock'; readonly ports: readonly number[] };
+  | { readonly kind: 'redlock package' | 'redlock' | 'redlock raw'; readonly ports: readonly number[] }
+  | { readonly kind: 'rival'; readonly library: RivalName; readonly tuned: boolean; readonly port: number };
 
 /** Runs `step` for each item, at most `width` at a time: a client is not to be flooded with 10,000 calls at once. */
 export async function inBatches<T, R>(

@@ -5,6 +5,7 @@ import { type Contestant, inBatches } from './contestant.ts';
 export function locksContestant(adapter: LockAdapter, closeClient?: () => unknown): Contestant {
   const locks = createLocks(adapter);
   return {
+    capabilities: adapter.capabilities,
     async cycle(key) {
       const lock = await locks.acquire(key);
       return lock.release();

@@ -7,7 +7,8 @@ import type { Contestant, ContestantSpec } from './contestant.ts';
 import { rawEtcdContestant } from './etcd.ts';
 import { locksContestant } from './locks.ts';
 import { rawRedisContestant, redisContestant } from './redis.ts';
-import { redlockContestant, redlockPackageContestant } from './redlock.ts';
+import { rawRedlockContestant, redlockContestant, redlockPackageContestant } from './redlock.ts';
+import { rivalContestant } from './rivals.ts';
 import { rawZookeeperContestant } from './zookeeper.ts';
 
 /** Makes a contestant and connects it. */
@@ -35,5 +36,9 @@ export async function makeContestant(spec: ContestantSpec): Promise<Contestant> 
       return redlockPackageContestant(spec.ports);
     case 'redlock':
       return redlockContestant(spec.ports);
+    case 'redlock raw':
+      return rawRedlockContestant(spec.ports);
+    case 'rival':
+      return rivalContestant(spec.library, spec.tuned, spec.port);
   }
 }

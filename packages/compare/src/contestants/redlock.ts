@@ -6,6 +6,7 @@ import { locksContestant } from './locks.ts';
 import { connectIoredis } from './redis-clients.ts';
 
 const ttlMs = 30_000;
+const releaseLua = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
 /** What is used of the package, whose exports name no types. */
 interface RedlockPackage {
@@ -31,6 +32,49 @@ function disconnectAll(clients: readonly Redis[]): void {
 export async function redlockContestant(ports: readonly number[]): Promise<Contestant> {
   const clients = await connectAll(ports);
   return locksContestant(redlockAdapter(clients), () => disconnectAll(clients));
+}
+
+/**
+ * By hand, the smallest that Redlock can be: SET NX PX on all nodes at once until a majority has answered well, then a script that
+ * deletes on all, until a majority has. Without drift, tokens, or care for nodes that are down.
+ */
+export async function rawRedlockContestant(ports: readonly number[]): Promise<Contestant> {
+  const clients = await connectAll(ports);
+  const shas = await Promise.all(clients.map((client) => client.script('LOAD', releaseLua)));
+  const majority = Math.floor(clients.length / 2) + 1;
+  let count = 0;
+  return {
+    async cycle(name) {
+      count += 1;
+      const [key, value] = [`raw:${name}`, `${process.pid}-${count}`];
+      await firstWell(
+        majority,
+        clients.map(async (client) => (await client.set(key, value, 'PX', ttlMs, 'NX')) === 'OK'),
+      );
+      await firstWell(
+        majority,
+        clients.map(async (client, i) => (await client.evalsha(String(shas[i]), 1, key, value)) === 1),
+      );
+    },
+    async close() {
+      disconnectAll(clients);
+    },
+  };
+}
+
+/** Resolves as soon as so many answers are good. */
+function firstWell(needed: number, answers: readonly Promise<boolean>[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let [good, done] = [0, 0];
+    for (const answer of answers) {
+      answer.then((isGood) => {
+        done += 1;
+        if (isGood) good += 1;
+        if (good === needed) resolve();
+        else if (done === answers.length) reject(new Error(`Only ${good} of ${answers.length} nodes agreed.`));
+      }, reject);
+    }
+  });
 }
 
 /** The package `redlock` with its defaults. */

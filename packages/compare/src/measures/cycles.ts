@@ -9,6 +9,8 @@ export interface CycleFigures {
   readonly p99Us: number;
   /** Of this process, for each operation. */
   readonly cpuUs: number;
+  /** How long each took, sorted; only when asked for. */
+  readonly latenciesMs?: Float64Array;
 }
 
 export interface CycleTask {
@@ -17,6 +19,8 @@ export interface CycleTask {
   readonly forMs: number;
   /** The same name each time, instead of a thousand in turn. */
   readonly oneKey?: boolean;
+  /** Answer how long each took, too. */
+  readonly latencies?: boolean;
 }
 
 // Names come back now and then, as in an application, but never while they are in use.
@@ -26,7 +30,7 @@ let next = 0;
 /** Takes and gives back free locks for a time. */
 export async function measureCycles(
   contestant: Contestant,
-  { inFlight, forMs, oneKey = false }: CycleTask,
+  { inFlight, forMs, oneKey = false, latencies = false }: CycleTask,
 ): Promise<CycleFigures> {
   const { cycle } = contestant;
   if (cycle === undefined) throw new Error('This contestant takes no free locks.');
@@ -54,5 +58,6 @@ export async function measureCycles(
     p50Us: quantile(sorted, 0.5) * 1_000,
     p99Us: quantile(sorted, 0.99) * 1_000,
     cpuUs: (user + system) / took.length,
+    ...(latencies && { latenciesMs: sorted }),
   };
 }

@@ -65,7 +65,8 @@ function leastShare(served: readonly number[], processes: number): number {
   return Math.min(...turns) / (turns.reduce((sum, count) => sum + count, 0) / processes);
 }
 
-function merged(logs: readonly TurnLog[]): TurnLog {
+/** The turns of all processes in the order of their grants. */
+export function merged(logs: readonly TurnLog[]): TurnLog {
   const [only] = logs;
   if (logs.length === 1) return only!;
   const entries = logs.flatMap((log) => Array.from(log.grantedAt, (at, i) => ({ at, log, i })));

@@ -198,6 +198,10 @@ export interface Fault {
   readonly staleWrites: { readonly refused: number; readonly accepted: number };
   /** From the fault until the next holder had its grant, for each round in which there was one. */
   readonly nextHolderMs: readonly number[];
+  /** In how many rounds the old holder kept its lock through the fault, and gave it back itself. */
+  readonly holderKept: number;
+  /** From a fault of a server until somebody could acquire a lock again, for each round; empty for faults of the holder. */
+  readonly serviceBackMs: readonly number[];
   /** From the fault until the old holder was told of its loss, for each round in which it was. */
   readonly holderToldMs: readonly number[];
   /** What the check of the history found, all rounds together. */
@@ -218,7 +222,7 @@ export interface FaultEvent {
     | 'fault-begins'
     | 'fault-ends'
     | 'write-refused'
-    | 'first-write';
+    | 'stale-accepted';
   readonly text: string;
 }
 

@@ -1,0 +1,63 @@
+import type { Capabilities } from '@holdfast/lock-core';
+import type { BackendId, Feature } from '../report/schema.ts';
+import type { PartContext } from './part.ts';
+
+const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
+
+/** A line of the table for each promise of the contract that backends give in different ways. */
+const lines: readonly { readonly name: string; readonly meaning: string; of(capabilities: Capabilities): string }[] = [
+  {
+    name: 'Fencing tokens',
+    meaning: 'Each grant has a higher number than the one before, so that a resource can refuse a holder that is late.',
+    of: ({ fencing }) => yesNo(fencing),
+  },
+  {
+    name: 'Order of waiters',
+    meaning: 'FIFO: first come, first served, over all processes.',
+    of: ({ fairness }) => (fairness === 'fifo' ? 'FIFO' : 'within a process only'),
+  },
+  {
+    name: 'What frees the lock of a dead process',
+    meaning: 'The lease of the lock itself, or the session of the whole process.',
+    of: ({ expiry }) => (expiry === 'ttl' ? 'its TTL' : 'the session'),
+  },
+  {
+    name: 'Waiters are told',
+    meaning: 'Whether the servers tell a waiter that the lock is free, or it has to ask again and again.',
+    of: ({ wakeup }) => (wakeup === 'push' ? 'yes' : 'no, they ask'),
+  },
+  {
+    name: 'Survives the loss of a leader',
+    meaning: 'No two hold the lock when a server that leads dies and another one takes over.',
+    of: ({ survivesFailover }) => yesNo(survivesFailover),
+  },
+  {
+    name: 'Across processes',
+    meaning: 'Processes, also of different machines, exclude each other.',
+    of: ({ crossProcess }) => yesNo(crossProcess),
+  },
+  {
+    name: 'Shortest TTL',
+    meaning: 'The shortest lease, and the steps in which it is counted.',
+    of: ({ ttl: { minMs, granularityMs } }) =>
+      `${minMs} ms${granularityMs > 1 ? `, in steps of ${granularityMs} ms` : ''}`,
+  },
+  {
+    name: 'Freed late by at most',
+    meaning: 'How long after the end of its lease a lock of a dead holder may still be busy.',
+    of: ({ ttl: { maxOvershootMs } }) => `${maxOvershootMs} ms`,
+  },
+];
+
+/** What the adapters themselves declare, and their conformance reports check. */
+export async function features({ backends, pool }: Pick<PartContext, 'backends' | 'pool'>): Promise<Feature[]> {
+  const declared = new Map<BackendId, Capabilities>();
+  for (const { id, holdfast } of backends) {
+    const capabilities = await (await pool.get(holdfast)).ask('capabilities', undefined as never);
+    if (capabilities) declared.set(id, capabilities);
+  }
+  return lines.map(({ name, meaning, of }) => ({
+    ...{ name, meaning },
+    values: Object.fromEntries([...declared].map(([id, capabilities]) => [id, of(capabilities)])),
+  }));
+}
