@@ -1,54 +1,53 @@
 // The suite again and again: `pnpm repeats`, `pnpm repeats --runs 3 etcd redlock`. Ten times on each backend of ours with
-// servers, fifty on memory, the backends side by side, so that the machine is loaded.
+// servers, fifty on memory; the backends side by side, each in a process of its own, so that the machine is loaded.
+import { fork } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type OwnBackend, ownBackends } from './own-backends.ts';
-import { ownSuite } from './own-suite.ts';
+import { ownBackends } from './own-backends.ts';
+import type { Repeats } from './repeats-of-one.ts';
 import { reportFolder } from './report-table.ts';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { runs: { type: 'string' } } });
 const chosen = ownBackends.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+const program = fileURLToPath(new URL('./repeats-of-one.ts', import.meta.url));
 const loads: number[] = [];
-const rows = await Promise.all(chosen.map(repeat));
+const watching = setInterval(() => loads.push(loadavg()[0] ?? 0), 5_000);
+const rows = await Promise.all(chosen.map(({ name }) => repeat(name)));
+clearInterval(watching);
 writeFileSync(join(reportFolder, 'repeats.md'), page());
-process.exitCode = rows.every(({ flakes }) => flakes.length === 0) ? 0 : 1;
+process.exitCode = rows.every(({ failures }) => failures.length === 0) ? 0 : 1;
 
-async function repeat(backend: OwnBackend) {
-  const runs = Number(values.runs ?? (backend.name === 'memory' ? 50 : 10));
-  const flakes: string[] = [];
-  const seconds: number[] = [];
-  for (let run = 1; run <= runs; run += 1) {
-    const { counts, results, ms } = await ownSuite(backend);
-    const failed = results.filter(({ outcome }) => outcome === 'fail');
-    for (const { id, reason } of failed) flakes.push(`run ${run}, ${id}: ${reason}`);
-    seconds.push(ms / 1_000);
-    loads.push(loadavg()[0] ?? 0);
-    console.log(
-      `${failed.length === 0 ? '✓' : '✗'} ${backend.title}, run ${run} of ${runs}: ${JSON.stringify(counts)}`,
-    );
-    for (const { id, reason } of failed) console.log(`    ${id} ${reason}`);
-  }
-  return { title: backend.title, runs, flakes, slowest: Math.max(...seconds) };
+function repeat(name: string): Promise<Repeats> {
+  const runs = values.runs ?? (name === 'memory' ? '50' : '10');
+  const child = fork(program, [name, runs], { execArgv: ['--import', 'tsx'] });
+  return new Promise((resolve, reject) => {
+    child.once('message', (repeats: Repeats) => resolve(repeats));
+    child.once('exit', (code, signal) => reject(new Error(`The runs on ${name} ended (${signal ?? code}).`)));
+  });
 }
 
 function page(): string {
   const date = new Date().toISOString().slice(0, 10);
   const load = `${Math.min(...loads).toFixed(0)} to ${Math.max(...loads).toFixed(0)}`;
+  const machine = `${availableParallelism()} cores (${cpus()[0]?.model.trim()})`;
   return [
     '# The suite again and again',
     '',
-    `\`pnpm repeats\`, ${date}: all of these ran side by side on ${availableParallelism()} cores (${cpus()[0]?.model.trim()}), at a load of ${load}.`,
+    `\`pnpm repeats\`, ${date}: all of these ran side by side on ${machine}, at a load of ${load}.`,
     '',
     '| backend | runs | runs with a failure | slowest run |',
     '|---|---|---|---|',
-    ...rows.map(({ title, runs, flakes, slowest }) => {
-      const failing = new Set(flakes.map((flake) => flake.split(',')[0])).size;
-      return `| ${title} | ${runs} | ${failing} | ${slowest.toFixed(0)} s |`;
+    ...rows.map(({ title, runs, failures, slowestMs }) => {
+      const failing = new Set(failures.map(({ run }) => run)).size;
+      return `| ${title} | ${runs} | ${failing} | ${(slowestMs / 1_000).toFixed(0)} s |`;
     }),
     '',
-    ...rows.flatMap(({ title, flakes }) => flakes.map((flake) => `- ${title}, ${flake.replaceAll('\n', ' ')}`)),
+    ...rows.flatMap(({ title, failures }) =>
+      failures.map(({ run, id, reason }) => `- ${title}, run ${run}, ${id}: ${reason.replaceAll('\n', ' ')}`),
+    ),
   ]
     .join('\n')
     .trimEnd()
