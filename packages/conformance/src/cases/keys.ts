@@ -39,12 +39,11 @@ export const keyCases: readonly Case[] = [
         ...ENDINGS.map((ending) => `${base}${ending}end`),
       ];
       assert.equal(new Set(names).size, names.length);
-      const holds = [];
-      for (const name of names) {
-        const attempt = context.attempt(name);
-        const { status } = await one.tryAcquire(attempt);
-        assert.equal(status, 'granted', `Another of the names shares a lock with ${JSON.stringify(name)}`);
-        holds.push(attempt);
+      // All at once: one after another, the first lease could be over before the last lock is had.
+      const holds = names.map((name) => context.attempt(name));
+      const grants = await Promise.all(holds.map((attempt) => one.tryAcquire(attempt)));
+      for (const [i, { status }] of grants.entries()) {
+        assert.equal(status, 'granted', `Another of the names shares a lock with ${JSON.stringify(names[i])}`);
       }
       await Promise.all(names.map((name) => context.assertBusy(two, name, `${JSON.stringify(name)} is held`)));
       const renewals = await Promise.all(holds.map((hold) => one.renew(hold, context.timing.longTtlMs)));
