@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import type { Lock, Locks } from '@holdfast/lock-core';
+import { checkArguments, type Request } from './arguments.ts';
+import { platformError } from './errors.ts';
+import type { WebLockCallback, WebLockInfo, WebLockOptions, WebLockSnapshot, WebLocks } from './types.ts';
+
+/**
+ * The locks as `navigator.locks`: code that is written to the platform's interface excludes other processes with it.
+ *
+ * A lock's name is its key, so `request('report', …)` and `locks.using('report', …)` exclude each other. A request inside the
+ * callback of another one for the same name waits for ever, as on the platform.
+ */
+export function webLocks(locks: Locks): WebLocks {
+  const clientId = randomUUID();
+  const held = new Set<WebLockInfo>();
+  const pending = new Set<WebLockInfo>();
+
+  async function request<T>(
+    ...given: [string, WebLockCallback<T>] | [string, WebLockOptions, WebLockCallback<T>]
+  ): Promise<T> {
+    const { callback, ...asked } = checkArguments<T>(given);
+    const entry: WebLockInfo = { name: asked.name, mode: 'exclusive', clientId };
+    pending.add(entry);
+    const lock = await obtain(locks, asked).finally(() => pending.delete(entry));
+    if (lock === undefined) return callback(null);
+    held.add(entry);
+    try {
+      return await runUnder(lock, callback);
+    } finally {
+      await lock.release();
+      held.delete(entry);
+    }
+  }
+
+  async function query(): Promise<WebLockSnapshot> {
+    const own = new Set([...held].map(({ name }) => name));
+    const others: WebLockInfo[] = [];
+    try {
+      for await (const { key, owner } of locks.list()) others.push({ name: key, mode: 'exclusive', clientId: owner });
+    } catch (error) {
+      throw platformError(error);
+    }
+    for (const { name } of held) own.add(name);
+    return {
+      held: [...[...held].map((entry) => ({ ...entry })), ...others.filter(({ name }) => !own.has(name))],
+      pending: [...pending].map((entry) => ({ ...entry })),
+    };
+  }
+
+  return { request, query };
+}
+
+/** The lock, or undefined when it is busy and was asked for `ifAvailable`. */
+async function obtain(
+  locks: Locks,
+  { name, ifAvailable, steal, signal }: Omit<Request<unknown>, 'callback'>,
+): Promise<Lock | undefined> {
+  // An identity of its own: nothing re-enters, whatever the async context holds.
+  const owner = locks.createOwner();
+  try {
+    if (ifAvailable) return await locks.tryAcquire(name, { owner });
+    if (steal) await locks.forceRelease(name);
+    return await locks.acquire(name, { owner, signal });
+  } catch (error) {
+    throw platformError(error);
+  }
+}
+
+/** The callback's outcome; an AbortError as soon as the lock is stolen or lost, although the callback still runs. */
+async function runUnder<T>(lock: Lock, callback: WebLockCallback<T>): Promise<T> {
+  const { key: name, signal, fencingToken } = lock;
+  let onLost = (): void => {};
+  const lost = new Promise<never>((_, reject) => {
+    onLost = () => reject(platformError(signal.reason));
+    if (signal.aborted) onLost();
+    else signal.addEventListener('abort', onLost, { once: true });
+  });
+  try {
+    const result = (async () => callback({ name, mode: 'exclusive', signal, fencingToken }))();
+    return await Promise.race([result, lost]);
+  } finally {
+    signal.removeEventListener('abort', onLost);
+  }
+}
