@@ -1,11 +1,11 @@
 // The reports of our own adapters: `pnpm reports`, or `pnpm reports etcd redlock` for some.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeBadge } from 'badge-maker';
 import { type Report, renderBadge, renderJson, renderMarkdown } from '../packages/conformance/src/index.ts';
 import { ownBackends } from './own-backends.ts';
 import { ownSuite } from './own-suite.ts';
-import { readmeFile, reportFolder, withReportTable } from './report-table.ts';
+import { reportFolder, writeReportTables } from './report-table.ts';
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !ownBackends.some((backend) => backend.name === name));
@@ -23,7 +23,7 @@ for (const backend of ownBackends) {
   for (const { id, outcome, reason } of results) if (outcome === 'fail') console.log(`    ${id} ${reason}`);
   if (!ok) process.exitCode = 1;
 }
-writeFileSync(readmeFile, withReportTable(readFileSync(readmeFile, 'utf8')));
+writeReportTables();
 
 function write(name: string, report: Report): void {
   const badge = renderBadge(report);

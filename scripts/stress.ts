@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from '../test/workspace.ts';
 import { type OwnBackend, ownBackends } from './own-backends.ts';
-import { readmeFile, reportFolder, withReportTable } from './report-table.ts';
+import { reportFolder, writeReportTables } from './report-table.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,7 +17,7 @@ const chosen = ownBackends.filter(({ name, stress }) =>
 );
 mkdirSync(reportFolder, { recursive: true });
 const codes = await Promise.all(chosen.map(run));
-writeFileSync(readmeFile, withReportTable(readFileSync(readmeFile, 'utf8')));
+writeReportTables();
 process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
 
 /** Runs the command of everybody on one backend, and keeps what it said with its report. */

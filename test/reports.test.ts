@@ -4,13 +4,15 @@ import { expect, it } from 'vitest';
 import type { Report } from '../packages/conformance/src/index.ts';
 import { renderBadge } from '../packages/conformance/src/index.ts';
 import { ownBackends } from '../scripts/own-backends.ts';
-import { readmeFile, reportFolder, strayReports, withReportTable } from '../scripts/report-table.ts';
+import { reportFolder, strayReports, withReportTable } from '../scripts/report-table.ts';
+import { languages } from '../scripts/report-words.ts';
+import { root } from './workspace.ts';
 
 const reportOf = (name: string): Report => JSON.parse(readFileSync(join(reportFolder, `${name}.json`), 'utf8'));
 
-it("the README's table is that of the reports: pnpm reports", () => {
-  const readme = readFileSync(readmeFile, 'utf8');
-  expect(readme).toBe(withReportTable(readme));
+it.each(languages)('the table of $file is that of the reports: pnpm reports', (words) => {
+  const readme = readFileSync(join(root, words.file), 'utf8');
+  expect(readme).toBe(withReportTable(readme, words));
 });
 
 it.each(ownBackends)('there is a report of $name, it conforms, and its badge is its own', ({ name }) => {
