@@ -1,6 +1,6 @@
 import { registerConformance } from '@holdfast/conformance/vitest';
 import { startZookeeperEnsemble, type ZookeeperEnsemble } from '@holdfast/testbed';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, vi } from 'vitest';
 import { zookeeperHarness } from './support/conformance-harness.ts';
 
 let ensemble: ZookeeperEnsemble;
@@ -16,3 +16,6 @@ const failover = async (): Promise<void> => {
   await leader.restart();
 };
 registerConformance(zookeeperHarness('zookeeper, three servers', () => ensemble.servers, { failover }));
+
+// Three servers share the machine with the cases: of more at once, some would be without an answer for longer than an attempt may take.
+vi.setConfig({ maxConcurrency: 12 });

@@ -29,6 +29,8 @@ export function etcdHarness(
       crossProcess: true,
       ttl: { minMs: 1_000, granularityMs: 1_000, maxOvershootMs: 2_000 },
     },
+    // Patience for a busy machine.
+    timing: { graceMs: 5_000 },
     async versions() {
       const [member] = members();
       const { etcdserver } = (await (await fetch(`http://${hostOf(member!)}/version`)).json()) as {

@@ -150,7 +150,7 @@ export const patienceMutants: readonly Mutant[] = [
     seenIn: 'H50',
     base: 'table',
     caughtBy: ['LK-0046', 'LK-0084'],
-    message: /still busy/,
+    message: /the waiter gets in/,
     locks: (adapter, options) =>
       withOptions(createLocks(adapter, options), (asked) => ({ ...asked, maxHoldMs: undefined })),
   },
