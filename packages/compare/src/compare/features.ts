@@ -1,5 +1,5 @@
 import type { Capabilities } from '@holdfast/lock-core';
-import type { BackendId, Feature } from '../report/schema.ts';
+import { type BackendId, type Feature, survivesFailover } from '../report/schema.ts';
 import type { PartContext } from './part.ts';
 
 const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
@@ -27,9 +27,9 @@ const lines: readonly { readonly name: string; readonly meaning: string; of(capa
     of: ({ wakeup }) => (wakeup === 'push' ? 'yes' : 'no, they ask'),
   },
   {
-    name: 'Survives the loss of a leader',
+    name: survivesFailover,
     meaning: 'No two hold the lock when a server that leads dies and another one takes over.',
-    of: ({ survivesFailover }) => yesNo(survivesFailover),
+    of: (capabilities) => yesNo(capabilities.survivesFailover),
   },
   {
     name: 'Across processes',

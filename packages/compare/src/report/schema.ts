@@ -266,6 +266,9 @@ export interface RivalContention {
   readonly errors: number;
 }
 
+/** The feature by which a lock that must hold when a server dies is chosen. */
+export const survivesFailover = 'Survives the loss of a leader';
+
 /** A line of the table of features. */
 export interface Feature {
   readonly name: string;

@@ -1,0 +1,84 @@
+import { figure } from '../format.ts';
+import type { Report } from '../report/schema.ts';
+import { beyond } from './advice.ts';
+import { exceeded, type Limit, limitsOf, type Stop, serversFor, stopOf } from './limits.ts';
+import { type CapacityModel, lockCounts, type Need, processCounts } from './model.ts';
+
+/** A backend's capacity in words and figures, as the page and the report print it. */
+export interface CapacityText {
+  readonly title: string;
+  readonly about: string;
+  readonly needs: readonly NeedText[];
+  readonly stops: readonly string[];
+  readonly beyond: string;
+}
+
+export interface NeedText {
+  readonly locks: string;
+  readonly processes: string;
+  readonly requestsPerSecond: string;
+  readonly serverCores: string;
+  readonly serverMemory: string;
+  readonly connections: string;
+  readonly sessionsAndLeases: string;
+  readonly clientCores: string;
+  readonly clientMemory: string;
+  /** What runs out, and how many servers carry it; `fits` when nothing does. */
+  readonly verdict: string;
+}
+
+export function capacityText(report: Report, model: CapacityModel): CapacityText {
+  const { backend, measuredTo, ttlMs } = model;
+  const limits = limitsOf(report, model);
+  const counts = backend.servers === 0 ? [1] : processCounts;
+  return {
+    title: backend.title,
+    about: `${backend.server}; ${backend.client}. Measured with up to ${whole(measuredTo)} locks in one process, TTL ${figure(ttlMs / 1_000)} s.`,
+    needs: lockCounts.flatMap((locks) => counts.map((processes) => needText(model.need(locks, processes), limits))),
+    stops: counts.map((processes) => stopText(stopOf(model, limits, processes), processes)),
+    beyond: beyond[backend.id],
+  };
+}
+
+function needText(need: Need, limits: readonly Limit[]): NeedText {
+  const over = exceeded(limits, need).map(({ what }) => what);
+  const servers = serversFor(limits, need);
+  const groups = servers > 1 ? `; keys over ${whole(servers)} such servers or groups` : '';
+  return {
+    locks: whole(need.locks) + (need.extrapolated ? ' *' : ''),
+    processes: whole(need.processes),
+    requestsPerSecond: known(need.requestsPerSecond, rounded),
+    serverCores: known(need.serverCores, figure),
+    serverMemory: known(need.serverBytes, bytes),
+    connections: known(need.connections, whole),
+    sessionsAndLeases: owned(need),
+    clientCores: known(need.clientCores, figure),
+    clientMemory: known(need.clientBytes, bytes),
+    verdict: over.length === 0 ? 'fits' : `too much for ${over.join(' and ')}${groups}`,
+  };
+}
+
+function owned({ sessions, leases }: Need): string {
+  if (sessions > 0) return `${whole(sessions)} sessions`;
+  return leases > 0 ? `${whole(leases)} leases` : '–';
+}
+
+function stopText({ locks, limit, extrapolated }: Stop, processes: number): string {
+  const who = processes === 1 ? 'One process' : `${whole(processes)} processes`;
+  if (limit === undefined) return `${who}: no limit that is known here.`;
+  if (locks === 0) return `${who}: none, since ${limit.what} runs out.`;
+  return `${who}: about ${rounded(locks)} locks${extrapolated ? ' *' : ''}, then ${limit.what} runs out.`;
+}
+
+const known = (value: number | null, say: (value: number) => string) => (value === null ? 'not measured' : say(value));
+const whole = (value: number) => Math.round(value).toLocaleString('en-US');
+
+/** Two digits: more would be a promise. */
+function rounded(value: number): string {
+  return value < 100 ? figure(value) : Number(value.toPrecision(2)).toLocaleString('en-US');
+}
+
+function bytes(value: number): string {
+  const [size, unit] = value >= 2 ** 30 ? [2 ** 30, 'GiB'] : value >= 2 ** 20 ? [2 ** 20, 'MiB'] : [2 ** 10, 'KiB'];
+  return `${rounded(value / size)} ${unit}`;
+}

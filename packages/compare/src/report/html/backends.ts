@@ -1,0 +1,43 @@
+import type { BackendId, Report } from '../schema.ts';
+import { html, type Markup } from './markup.ts';
+
+/** A colour and a shape for each backend, the same in all charts: who cannot tell the colours apart has the shapes. */
+const shapes: Readonly<Record<BackendId, string>> = {
+  memory: 'roundRect',
+  ioredis: 'circle',
+  'node-redis': 'emptyCircle',
+  redlock: 'diamond',
+  zookeeper: 'triangle',
+  etcd: 'rect',
+};
+
+export const colourOf = (backend: BackendId): string => `var(--${backend})`;
+export const shapeOf = (backend: BackendId): string => shapes[backend];
+
+/** The name for people, of a backend of the report. */
+export function titleOf(report: Report, id: BackendId): string {
+  return report.backends.find((backend) => backend.id === id)?.title ?? id;
+}
+
+/** Those of the backends that a part has figures of, in the order of display. */
+export function present(report: Report, points: readonly { readonly backend: BackendId }[]): BackendId[] {
+  return report.backends.map(({ id }) => id).filter((id) => points.some(({ backend }) => backend === id));
+}
+
+const outlines: Readonly<Record<string, string>> = {
+  roundRect: 'M1 3h8v4h-8z',
+  circle: 'M5 1a4 4 0 1 0 0.01 0z',
+  emptyCircle: 'M5 1a4 4 0 1 0 0.01 0z',
+  diamond: 'M5 0l5 5-5 5-5-5z',
+  triangle: 'M5 1l4 8h-8z',
+  rect: 'M1 1h8v8h-8z',
+};
+
+export function legend(report: Report, ids: readonly BackendId[]): Markup {
+  const entry = (id: BackendId) => {
+    const shape = shapeOf(id);
+    const fill = shape === 'emptyCircle' ? 'var(--paper)' : colourOf(id);
+    return html`<li><svg width="12" height="12" viewBox="-1 -1 12 12" aria-hidden="true"><path d="${outlines[shape]}" fill="${fill}" stroke="${colourOf(id)}" stroke-width="1.5"/></svg> ${titleOf(report, id)}</li>`;
+  };
+  return html`<ul class="legend">${ids.map(entry)}</ul>`;
+}

@@ -1,0 +1,74 @@
+import type { BackendId, Report } from '../schema.ts';
+import { titleOf } from './backends.ts';
+import { type Candidate, type Ranking, ranked } from './ranking.ts';
+import { breaksHere, uses } from './uses.ts';
+
+/** What to take for one kind of use, and the figures that say so. */
+export interface Recommendation {
+  readonly use: string;
+  /** The best, and those that cannot be told from it; none where nothing was measured. */
+  readonly backends: readonly BackendId[];
+  /** The names of the best, such as `etcd or ZooKeeper`. */
+  readonly answer: string;
+  /** Sentences with the figures behind it. */
+  readonly because: readonly string[];
+  /** By which figure the choice is made. */
+  readonly rule: string;
+}
+
+/** For each use what follows from the figures of this run, and from nothing else. */
+export function recommendations(report: Report): Recommendation[] {
+  return uses.map(({ use, rule, better, unit, candidates }) => {
+    const ranking = ranked(candidates(report), better);
+    const { winners } = ranking;
+    if (winners.length === 0) return { use, backends: [], answer: 'No answer', because: nothing(ranking), rule };
+    return {
+      use,
+      backends: [...new Set(winners.map(({ backend }) => backend))],
+      answer: listed(winners.map(({ name }) => name)),
+      because: [...figures(ranking, (value) => unit(value, report)), ...cautions(report, winners)],
+      rule,
+    };
+  });
+}
+
+function nothing({ excluded }: Ranking): string[] {
+  return excluded.length === 0
+    ? ['Not measured in this run.']
+    : ['Every backend that was measured is ruled out.', ...out(excluded)];
+}
+
+function figures({ winners, others, excluded, lead }: Ranking, say: (value: number) => string): string[] {
+  const each = (candidates: readonly Candidate[]) =>
+    candidates.map(({ name, value }) => `${name} ${say(value)}`).join(', ');
+  const lines = [`${each(winners)}.`];
+  if (winners.length > 1) lines.push('Too close in this run to tell them apart.');
+  if (others.length > 0)
+    lines.push(`Then ${each(others)}.${lead === undefined ? '' : ` The first is ${lead} times better than the next.`}`);
+  return [...lines, ...out(excluded)];
+}
+
+function out(excluded: readonly Candidate[]): string[] {
+  return excluded.map(({ name, ruledOut }) => `Ruled out: ${name}, ${ruledOut}.`);
+}
+
+/** Whoever is recommended for its speed may still be the one that loses a lock: that is said beside it. */
+function cautions(report: Report, winners: readonly Candidate[]): string[] {
+  const byTitles = new Map<string, string[]>();
+  for (const { backend } of winners) {
+    const broken = report.faults.filter((fault) => fault.backend === backend && breaksHere(fault));
+    if (broken.length === 0) continue;
+    const titles = [...new Set(broken.map(({ title, setup }) => (setup === '' ? title : `${title} (${setup})`)))].join(
+      '; ',
+    );
+    byTitles.set(titles, [...(byTitles.get(titles) ?? []), titleOf(report, backend)]);
+  }
+  return [...byTitles].map(
+    ([titles, names]) => `Mind: with ${listed(names)} two holders are possible when this happens: ${titles}.`,
+  );
+}
+
+export function listed(names: readonly string[]): string {
+  const all = [...new Set(names)];
+  return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} or ${all.at(-1)}`;
+}

@@ -1,0 +1,161 @@
+import { figure, spreadText } from '../../../format.ts';
+import type { BackendId, Contention, Report } from '../../schema.ts';
+import { colourOf, legend, present, shapeOf, titleOf } from '../backends.ts';
+import { boxes, boxLegend } from '../boxes.ts';
+import { charts } from '../chart.ts';
+import { type Axis, type Line, lines, type Point } from '../lines.ts';
+import { details, html, type Markup, table } from '../markup.ts';
+import { crowdedCell } from '../uses.ts';
+import { gaps, section } from './gaps.ts';
+
+export function contention(report: Report): Markup {
+  const intro =
+    'Many waiters for one key. Only a hand-over to another waiter counts; who takes the lock again at once has handed nothing over. Upright bars: between which values half of the rounds were.';
+  const all = report.contention;
+  const content = html`${gaps(report, 'contention')}${all.length > 0 && figures(report)}`;
+  return section(
+    'contention',
+    'A key that many want',
+    intro,
+    all.length + report.notMeasured.length > 0 ? content : undefined,
+  );
+}
+
+function figures(report: Report): Markup {
+  const all = report.contention;
+  const holds = sorted(all.map(({ holdMs }) => holdMs));
+  const counts = sorted(all.map(({ processes }) => processes));
+  const most = counts.at(-1)!;
+  const grid = holds.map(
+    (hold) =>
+      html`<h3>Hold ${hold} ms</h3>${charts(
+        counts.map((count) =>
+          curves(
+            report,
+            `Hand-overs per second, ${processes(count)}, hold ${hold} ms`,
+            { name: 'hand-overs/s', log: true },
+            hold,
+            count,
+            (point) => ({
+              y: point.handOversPerSecond.median,
+              low: point.handOversPerSecond.low,
+              high: point.handOversPerSecond.high,
+            }),
+          ),
+        ),
+      )}`,
+  );
+  const fairness = (counts.length > 1 ? [counts[0]!, most] : counts).map((count) =>
+    curves(
+      report,
+      `Jain's index, ${processes(count)}, hold ${holds[0]} ms`,
+      { name: 'index', log: false, max: 1 },
+      holds[0]!,
+      count,
+      ({ jain }) => ({ y: jain }),
+    ),
+  );
+  const waits = curves(
+    report,
+    `Longest wait, ${processes(most)}, hold ${holds[0]} ms`,
+    { name: 'ms', log: true },
+    holds[0]!,
+    most,
+    ({ longestWaitMs }) => ({ y: longestWaitMs }),
+  );
+  const requests = curves(
+    report,
+    `Requests to the servers per hand-over, ${processes(most)}, hold ${holds[0]} ms`,
+    { name: 'requests', log: true },
+    holds[0]!,
+    most,
+    ({ requestsPerHandOver }) => (requestsPerHandOver === null ? undefined : { y: requestsPerHandOver }),
+  );
+  return html`${legend(report, present(report, all))}${grid}
+<h3>How long a hand-over and a turn take</h3>${distributions(report)}
+<h3>Fairness</h3>
+<p>Jain's index is 1 when every waiter got as many turns, and 1 divided by the number of waiters when one got them all.</p>
+${legend(report, present(report, all))}${charts([...fairness, waits, requests])}
+${details('All figures', allFigures(report))}`;
+}
+
+const sorted = (values: readonly number[]) => [...new Set(values)].sort((a, b) => a - b);
+const processes = (count: number) => (count === 1 ? '1 process' : `${count} processes`);
+
+function curves(
+  report: Report,
+  title: string,
+  y: Axis,
+  holdMs: number,
+  count: number,
+  value: (point: Contention) => Omit<Point, 'x'> | undefined,
+): Markup {
+  const cell = report.contention.filter((point) => point.holdMs === holdMs && point.processes === count);
+  const waiters = sorted(report.contention.map((point) => point.waiters));
+  const line = (id: BackendId): Line => ({
+    name: titleOf(report, id),
+    colour: colourOf(id),
+    shape: shapeOf(id),
+    points: cell
+      .filter(({ backend }) => backend === id)
+      .sort((a, b) => a.waiters - b.waiters)
+      .flatMap((point) => {
+        const at = value(point);
+        return at === undefined ? [] : [{ x: point.waiters, ...at }];
+      }),
+  });
+  return lines({ title }, { name: 'waiters', log: false, at: waiters }, y, present(report, cell).map(line));
+}
+
+/** Of one cell of the grid, the one that most backends were measured in. */
+function distributions(report: Report): Markup {
+  const cell = crowdedCell(report);
+  if (cell.length === 0) return html``;
+  const { waiters, processes: count, holdMs } = cell[0]!;
+  const where = `${waiters} waiters in ${processes(count)}, hold ${holdMs} ms`;
+  const rows = (values: (point: Contention) => Contention['waitMs']) =>
+    cell.map((point) => ({
+      name: titleOf(report, point.backend),
+      colour: colourOf(point.backend),
+      values: values(point),
+    }));
+  return html`${charts([
+    boxes(
+      { title: `From the release to the next grant: ${where}` },
+      'ms',
+      rows(({ handOverMs }) => handOverMs),
+    ),
+    boxes(
+      { title: `From the request to the grant: ${where}` },
+      'ms',
+      rows(({ waitMs }) => waitMs),
+    ),
+  ])}<p class="note">${boxLegend}</p>`;
+}
+
+function allFigures(report: Report): Markup {
+  const rows = present(report, report.contention).flatMap((id) =>
+    report.contention.filter(({ backend }) => backend === id),
+  );
+  return table(rows, [
+    { head: 'backend', cell: ({ backend }) => titleOf(report, backend) },
+    { head: 'waiters', cell: ({ waiters }) => waiters },
+    { head: 'processes', cell: ({ processes: count }) => count },
+    { head: 'hold ms', cell: ({ holdMs }) => holdMs },
+    { head: 'hand-overs/s', cell: ({ handOversPerSecond }) => spreadText(handOversPerSecond) },
+    { head: 'p50 ms', cell: ({ handOverMs }) => figure(handOverMs.p50) },
+    { head: 'p99 ms', cell: ({ handOverMs }) => figure(handOverMs.p99) },
+    { head: 'Jain', cell: ({ jain }) => figure(jain) },
+    {
+      head: 'most/fewest',
+      cell: ({ mostToFewest }) => (mostToFewest === null ? 'one had none' : figure(mostToFewest)),
+    },
+    { head: 'longest wait ms', cell: ({ longestWaitMs }) => figure(longestWaitMs) },
+    {
+      head: 'requests',
+      cell: ({ requestsPerHandOver }) => (requestsPerHandOver === null ? '–' : figure(requestsPerHandOver)),
+    },
+    { head: 'held', cell: ({ heldShare }) => `${Math.round(heldShare * 100)} %` },
+    { head: 'two holders', cell: ({ violations }) => violations },
+  ]);
+}

@@ -1,0 +1,57 @@
+import { figure } from '../../../format.ts';
+import type { Report } from '../../schema.ts';
+import { html, type Markup, table } from '../markup.ts';
+import { gapText, section } from './gaps.ts';
+
+export function features({ features: all, backends }: Report): Markup {
+  const intro = 'What each backend promises through Holdfast, beside any figure.';
+  const content = table(all, [
+    { head: 'feature', cell: ({ name, meaning }) => html`${name}<br><span class="note">${meaning}</span>` },
+    ...backends.map(({ id, title }) => ({
+      head: title,
+      words: true,
+      cell: ({ values }: Report['features'][number]) => values[id] ?? '–',
+    })),
+  ]);
+  return section('features', 'What each backend can do', intro, all.length > 0 ? content : undefined);
+}
+
+export function notMeasured(report: Report): Markup {
+  const all = report.notMeasured;
+  const intro = 'Gaps of this run, each with its reason.';
+  const content =
+    all.length === 0
+      ? html`<p>Nothing was left out in this run.</p>`
+      : html`<ul>${all.map((gap) => html`<li>${gapText(report, gap).replace('Not measured: ', '')}</li>`)}</ul>`;
+  return section('not-measured', 'What was not measured', intro, content);
+}
+
+export function run(report: Report): Markup {
+  const { machine, settings, backends, startedAt, tookMs } = report;
+  const lines: [string, string][] = [
+    ['Started', startedAt],
+    ['Took', `${figure(tookMs / 60_000)} minutes`],
+    ['Processor', machine.cpu],
+    ['Memory', machine.memory],
+    ['System', machine.system],
+    ['Node', machine.node],
+    ['Load at the start', figure(machine.load)],
+    [
+      'Clients',
+      Object.entries(machine.clients)
+        .map(([name, version]) => `${name} ${version}`)
+        .join(', '),
+    ],
+    ...settings.map(({ name, value }): [string, string] => [name, value]),
+  ];
+  const content = html`<dl>${lines.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
+${table(backends, [
+  { head: 'backend', cell: ({ title }) => title },
+  { head: 'client', words: true, cell: ({ client }) => client },
+  { head: 'server', words: true, cell: ({ server }) => server },
+  { head: 'servers', cell: ({ servers }) => servers },
+])}`;
+  const intro =
+    'The servers and the clients shared one machine: a network between them would add its round trip to every figure.';
+  return section('run', 'Machine, versions, settings', intro, content);
+}

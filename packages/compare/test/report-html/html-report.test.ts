@@ -1,0 +1,152 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'parse5';
+import { describe, expect, it } from 'vitest';
+import { figure, spreadText } from '../../src/format.ts';
+import { htmlReport, writeHtmlReport } from '../../src/report/html/index.ts';
+import { partIds, type Report } from '../../src/report/schema.ts';
+import { madeUpReport } from './made-up-report.ts';
+
+const sections = [
+  ...['choose', 'features', 'free-locks', 'contention', 'waiters', 'scale', 'capacity', 'faults', 'rivals'],
+  ...['not-measured', 'run'],
+];
+
+/** As a run with `--only` or servers that do not start leaves it. */
+function withoutParts(report: Report): Report {
+  return {
+    ...report,
+    ...{ uncontended: [], contention: [], waiters: [], scale: [], growth: [], faults: [], rivals: [], features: [] },
+    notMeasured: partIds.map((part) => ({ part, backend: null, what: `all of ${part}`, why: `No time for ${part}.` })),
+  };
+}
+
+/** What the parser of browsers has against it. */
+function errorsOf(page: string): string[] {
+  const errors: string[] = [];
+  parse(page, { onParseError: ({ code, startLine, startCol }) => errors.push(`${startLine}:${startCol} ${code}`) });
+  return errors;
+}
+
+const textOf = (page: string): string =>
+  page.replaceAll(/<style>[\s\S]*?<\/style>|<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ');
+
+describe.each([
+  ['a whole report', madeUpReport()],
+  ['a report without any part', withoutParts(madeUpReport())],
+  ['a report of one backend', ofOneBackend(madeUpReport())],
+])('the page of %s', (_, report) => {
+  const page = htmlReport(report);
+
+  it('loads nothing and runs nothing', () => {
+    expect(page).not.toMatch(
+      /<(script|link|img|iframe|object|embed|base|video|audio|source|image|use|foreignObject)\b/i,
+    );
+    expect(page).not.toMatch(/\b(src|srcset|action|data|poster)\s*=/i);
+    expect(page).not.toMatch(/@import|\burl\((?!#)/i);
+    expect(page).not.toMatch(/https?:|\bon\w+\s*=/i);
+    const links = [...page.matchAll(/\bhref="([^"]*)"/g)].map(([, target]) => target);
+    expect(links.filter((target) => !target!.startsWith('#'))).toEqual([]);
+  });
+
+  it('is HTML that a browser need not mend', () => {
+    expect(errorsOf(page)).toEqual([]);
+  });
+
+  it('has every section, and a way to each', () => {
+    for (const id of sections) {
+      expect(page, id).toContain(`<section id="${id}">`);
+      expect(page, id).toContain(`href="#${id}"`);
+    }
+  });
+
+  it('shows no figure that there is none of', () => {
+    expect(textOf(page)).not.toMatch(/\bNaN\b|undefined|Infinity|\bnull\b|\[object/);
+    expect(page.match(/<(path|rect|line|text|circle|polyline|polygon)\b[^>]*(NaN|Infinity|undefined)/g)).toBeNull();
+  });
+
+  it('tells the machine, the versions, the settings and the date', () => {
+    const { machine, settings, backends } = report;
+    const text = textOf(page);
+    for (const part of [machine.cpu, machine.memory, machine.system, machine.node, '2031-02-03'])
+      expect(text).toContain(part);
+    for (const { name, value } of settings) expect(text).toContain(`${name} ${value}`);
+    for (const { client, server } of backends) {
+      expect(text).toContain(client);
+      expect(text).toContain(server);
+    }
+  });
+
+  it('says what was not measured, and why', () => {
+    for (const { what, why } of report.notMeasured) expect(textOf(page)).toContain(`${what}. ${why}`);
+  });
+});
+
+describe('the figures of the page', () => {
+  const report = madeUpReport();
+  const text = textOf(htmlReport(report));
+
+  it('are those of the report', () => {
+    for (const { opsPerSecond, latencyUs } of report.uncontended) {
+      expect(text).toContain(spreadText(opsPerSecond));
+      expect(text).toContain(`p50 ${figure(latencyUs.p50)} · p99 ${figure(latencyUs.p99)} µs`);
+    }
+    for (const { handOversPerSecond, longestWaitMs } of report.contention) {
+      expect(text).toContain(spreadText(handOversPerSecond));
+      expect(text).toContain(figure(longestWaitMs));
+    }
+    for (const { eventLoopLagP99Ms, clientCpu } of report.scale) {
+      expect(text).toContain(figure(eventLoopLagP99Ms));
+      expect(text).toContain(figure(clientCpu));
+    }
+    for (const { exponent, r2 } of report.growth) expect(text).toContain(`${figure(exponent)} (r² ${figure(r2)})`);
+    for (const { timeline } of report.faults) {
+      for (const { atMs } of timeline) expect(text).toContain(`${figure(atMs)} ms`);
+    }
+  });
+
+  it('follow the report when it changes', () => {
+    const [first, ...others] = report.uncontended;
+    const changed = { ...first!, latencyUs: { ...first!.latencyUs, p50: 4_242, p99: 98_765 } };
+    const page = htmlReport({ ...report, uncontended: [changed, ...others] });
+    expect(textOf(page)).toContain('p50 4,242 · p99 98,765 µs');
+    expect(text).not.toContain('4,242');
+  });
+
+  it('are escaped where they are words', () => {
+    const page = htmlReport({ ...report, settings: [{ name: '<b>"&', value: "<script>alert('1')</script>" }] });
+    expect(page).toContain('<dt>&lt;b&gt;&quot;&amp;</dt><dd>&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;</dd>');
+  });
+
+  it('come with an alarm when a lock was held twice against every promise, or the run failed', () => {
+    expect(text).not.toMatch(/unexpected violation|This run failed/);
+    const [fault, ...faults] = report.faults;
+    const broken = { ...fault!, overlapMs: 55, violations: ['key: two holders for 55 ms'], expected: '' };
+    const alarming = textOf(htmlReport({ ...report, faults: [broken, ...faults], failures: ['a lock was lost'] }));
+    expect(alarming).toContain('1 unexpected violation');
+    expect(alarming).toContain('key: two holders for 55 ms');
+    expect(alarming).toContain('overlap 55.0 ms');
+    expect(alarming).toMatch(/This run failed; do not rely on its figures\. a lock was lost/);
+  });
+});
+
+it('is written to a file in a folder that need not be there', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-report-'));
+  const file = join(folder, 'new', 'report.html');
+  writeHtmlReport(madeUpReport(), file);
+  expect(readFileSync(file, 'utf8')).toMatch(/^<!doctype html>\n<html lang="en">/);
+  rmSync(folder, { recursive: true });
+});
+
+function ofOneBackend(report: Report): Report {
+  const mine = <T extends { readonly backend: string }>(all: readonly T[]) =>
+    all.filter(({ backend }) => backend === 'etcd');
+  const { backends, uncontended, contention, waiters, scale, growth, faults } = report;
+  return {
+    ...report,
+    backends: backends.filter(({ id }) => id === 'etcd'),
+    ...{ uncontended: mine(uncontended), contention: mine(contention), waiters: mine(waiters), scale: mine(scale) },
+    ...{ growth: mine(growth), faults: mine(faults), rivals: [], notMeasured: [] },
+  };
+}

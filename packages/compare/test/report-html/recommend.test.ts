@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { type Candidate, ranked } from '../../src/report/html/ranking.ts';
+import { type Recommendation, recommendations } from '../../src/report/html/recommend.ts';
+import type { Report } from '../../src/report/schema.ts';
+import { madeUpReport } from './made-up-report.ts';
+
+const report = madeUpReport();
+
+function of(changed: Partial<Report>, use: RegExp): Recommendation {
+  const found = recommendations({ ...report, ...changed }).find((each) => use.test(each.use));
+  return found!;
+}
+
+describe('a recommendation', () => {
+  it('names the fastest, with its figures and those of the others', () => {
+    const { answer, backends, because } = of({}, /Many short locks/);
+    expect(backends).toEqual(['ioredis']);
+    expect(answer).toBe('Redis (ioredis)');
+    expect(because[0]).toBe('Redis (ioredis) 92,563 locks/s.');
+    expect(because[1]).toMatch(
+      /^Then Redis \(node-redis\) 71,202 locks\/s, .* The first is 1\.30 times better than the next\.$/,
+    );
+  });
+
+  it('changes with the figures', () => {
+    const uncontended = report.uncontended.map((point) =>
+      point.backend === 'etcd' && point.inFlight === 64
+        ? { ...point, opsPerSecond: { median: 500_000, low: 490_000, high: 510_000 } }
+        : point,
+    );
+    expect(of({ uncontended }, /Many short locks/).answer).toBe('etcd');
+  });
+
+  it('says beside a fast backend how it loses a lock', () => {
+    expect(of({}, /Many short locks/).because.at(-1)).toBe(
+      'Mind: with Redis (ioredis) two holders are possible when this happens: The leader is killed (Sentinel).',
+    );
+    expect(of({ faults: [] }, /Many short locks/).because.join(' ')).not.toContain('Mind');
+  });
+
+  it('leaves out, for the loss of a server, who does not promise to hold, and who did not', () => {
+    const plain = of({}, /must hold/);
+    expect(plain.answer).toBe('ZooKeeper, 3 servers');
+    expect(plain.because).toContain('Ruled out: Redlock, 3 servers, which does not promise it.');
+    const faults = report.faults.map((fault) =>
+      fault.backend === 'zookeeper' && fault.id === 'holder-paused' ? { ...fault, violations: ['two'] } : fault,
+    );
+    const broken = of({ faults }, /must hold/);
+    expect(broken.answer).toBe('etcd, 3 servers');
+    expect(broken.because.join(' ')).toContain(
+      'Ruled out: ZooKeeper, 3 servers, with which there were two holders at once',
+    );
+  });
+
+  it('leaves out who lost locks, or let two in', () => {
+    const scale = report.scale.map((point) => (point.backend === 'ioredis' ? { ...point, lost: 3 } : point));
+    expect(of({ scale }, /Very many locks/).because).toContain('Ruled out: Redis (ioredis), 3 locks were lost.');
+    const contention = report.contention.map((point) =>
+      point.backend === 'ioredis' ? { ...point, violations: 2 } : point,
+    );
+    expect(of({ contention }, /many processes want/).answer).toBe('Redis (node-redis)');
+  });
+
+  it('compares numbers of locks that all backends were measured with', () => {
+    const scale = report.scale.filter(({ backend, locks }) => backend !== 'zookeeper' || locks < 50_000);
+    expect(of({ scale }, /Very many locks/).because[0]).toContain('for 10,000 locks');
+  });
+
+  it('is none where nothing was measured', () => {
+    const nothing = { uncontended: [], contention: [], scale: [], faults: [] };
+    for (const { answer, because, backends } of recommendations({ ...report, ...nothing })) {
+      expect(answer).toBe('No answer');
+      expect(backends).toEqual([]);
+      expect(because).toEqual(['Not measured in this run.']);
+    }
+  });
+});
+
+describe('the ranking', () => {
+  const candidate = (name: string, value: number, low = value, high = value): Candidate => ({
+    ...{ backend: 'etcd', name, value, low, high },
+  });
+  const names = (all: readonly Candidate[]) => all.map(({ name }) => name);
+
+  it('does not tell apart what a tenth or the spread of the rounds covers', () => {
+    const { winners, others } = ranked([candidate('a', 100), candidate('b', 92), candidate('c', 80)], 'more');
+    expect(names(winners)).toEqual(['a', 'b']);
+    expect(names(others)).toEqual(['c']);
+    expect(names(ranked([candidate('a', 100, 60, 120), candidate('b', 70, 50, 90)], 'more').winners)).toEqual([
+      'a',
+      'b',
+    ]);
+  });
+
+  it('takes the least where less is better', () => {
+    const { winners, others, lead } = ranked([candidate('a', 300), candidate('b', 100)], 'less');
+    expect([names(winners), names(others), lead]).toEqual([['b'], ['a'], '3.00']);
+  });
+});
