@@ -79,6 +79,7 @@ export function openSuite(kits: readonly ClientKit[]): void {
         await grant(adapter, request);
         expect(await adapter.renewMany?.([request], 9_000)).toMatchObject([{ status: 'renewed' }]);
         expect(await adapter.inspect?.(request.key)).toMatchObject({ owner: request.owner });
+        expect(await adapter.keys?.()).toMatchObject({ keys: expect.any(Array) });
         const hint = adapter.whenFree?.(request.key, request.signal);
         expect(await adapter.release(request)).toBe('released');
         await hint;
