@@ -1,17 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LockKeys, RedisClientBinding } from '@holdfast/redis-protocol';
 import type { RequestArgs } from './requests.ts';
 
 // A node that stays away for long while locks come and go: what is forgotten then ends with its TTL.
 const mostDebts = 1_000;
 
+// With the connection up the server itself has refused. These pass: it reads its data in, runs a long script, or cannot write to disk.
+const passing = /^(LOADING|BUSY|MISCONF)\b/;
+const pauseMs = 1_000;
+
 /**
- * Votes that are still to be taken back from one node, because its connection broke over it. The lock as a whole is released
- * by then, since a majority is, and nobody would ask again: the vote would stand until its TTL, and be missing in the next
- * majority. They are taken back as soon as the connection is there again (H11).
+ * Votes that are still to be taken back from one node, because its connection broke over it or the server was not able to.
+ * The lock as a whole is released by then, since a majority is, and nobody would ask again: the vote would stand until its TTL,
+ * and be missing in the next majority. They are taken back as soon as the connection is there again, or a second later (H11).
  */
 export interface Debts {
-  /** Notes a request that has no answer. */
-  owe(keys: LockKeys, request: RequestArgs): void;
+  /** Notes a request that failed. */
+  owe(keys: LockKeys, request: RequestArgs, error: unknown): void;
   /** Gives up. */
   close(): void;
 }
@@ -23,6 +28,7 @@ export function createDebts(client: RedisClientBinding, pay: (keys: LockKeys, re
 
   async function payWhenReady(): Promise<void> {
     waiting = true;
+    if (client.ready) await sleep(pauseMs, undefined, { ref: false, signal: end.signal }).catch(() => {});
     while (!client.ready && !end.signal.aborted) {
       // Rejects at each failed attempt to connect, and the client makes the next one.
       await client.whenReady(end.signal).catch(() => {});
@@ -34,9 +40,9 @@ export function createDebts(client: RedisClientBinding, pay: (keys: LockKeys, re
   }
 
   return {
-    owe(keys, request) {
-      // With the connection up the server itself has refused, and would again.
-      if (client.ready || end.signal.aborted) return;
+    owe(keys, request, error) {
+      if (end.signal.aborted) return;
+      if (client.ready && !(error instanceof Error && passing.test(error.message))) return;
       if (debts.size >= mostDebts) debts.delete(debts.keys().next().value!);
       debts.set(request.join(' '), [keys, request]);
       if (!waiting) void payWhenReady();

@@ -65,7 +65,7 @@ export function redisNode(
 
   function takeBack(keys: LockKeys, request: RequestArgs, answer: Reply): void {
     requests.add(keys, request, (reply, error, resent) => {
-      if (error !== undefined) debts.owe(keys, request);
+      if (error !== undefined) debts.owe(keys, request, error);
       answer(reply, error, resent);
     });
   }

@@ -1,5 +1,6 @@
+import type { RedisServer } from '@holdfast/testbed';
 import { expect, it } from 'vitest';
-import { attempt, grant, lockError, newName, until } from '../../redis-protocol/test/support/helpers.ts';
+import { attempt, grant, lockError, newName, sleep, until } from '../../redis-protocol/test/support/helpers.ts';
 import { useRig } from './support/rig.ts';
 
 const rig = useRig();
@@ -102,6 +103,34 @@ it('H11: the release is lost with the connections to a minority: those votes go 
   await until('the others are free', async () => (await rig.votes(name)) === 2);
   for (const proxy of minority) proxy.cut();
   await Promise.all(minority.map((proxy) => proxy.heal()));
+  await noneLeft(name);
+});
+
+it('H11: a minority is busy with a long script at the release: those votes go soon after it', async () => {
+  const locks = await rig.locks({ ttlMs: 60_000 });
+  const name = newName();
+  const lock = await locks.acquire(name);
+  await until('all nodes voted', async () => (await rig.votes(name)) === 5);
+  // One node through each client library.
+  const minority = rig.servers.slice(0, 2);
+  const answers = (server: RedisServer) =>
+    server.command('PING').then(
+      () => true,
+      () => false,
+    );
+  for (const server of minority) {
+    await server.command('CONFIG', 'SET', 'busy-reply-threshold', '10');
+    void server.command('EVAL', 'while true do end', '0').catch(() => {});
+  }
+  for (const server of minority) await until('the server refuses', async () => !(await answers(server)));
+  expect(await lock.release()).toBe('released');
+  // Long enough that the two have refused it.
+  await sleep(300);
+  for (const server of minority) {
+    await server.command('SCRIPT', 'KILL');
+    await until('the server answers', () => answers(server));
+    await server.command('CONFIG', 'SET', 'busy-reply-threshold', '5000');
+  }
   await noneLeft(name);
 });
 

@@ -84,6 +84,7 @@ export class Round {
   missed(i: number): void {
     if (this.#late[i]) this.#electorate.nodes[i]!.release(this.ballot);
     else this.#missed[i] = true;
+    this.#late[i] = false;
   }
 
   #take(i: number, vote: Vote): void {

@@ -1,0 +1,68 @@
+import { expect, it } from 'vitest';
+import type { Electorate, QuorumNode, StandingVote, Vote } from '../src/protocol/node.ts';
+import { createQuorum } from '../src/protocol/quorum.ts';
+
+/** A node whose answers come when the test says so. */
+function heldNode() {
+  const released: StandingVote[] = [];
+  const votes: ((vote: Vote) => void)[] = [];
+  const withdrawals: ((freed: boolean) => void)[] = [];
+  const node: QuorumNode = {
+    vote: (_, answer) => votes.push(answer) > 0,
+    renew: () => false,
+    release: (vote) => void released.push(vote),
+    withdraw: (_, answer) => withdrawals.push(answer) > 0,
+  };
+  return { node, released, votes, withdrawals };
+}
+
+/** Three nodes, two of which have granted the lock to an owner who was released since; the third has not answered anything. */
+function releasedBeforeTheLastVote() {
+  const nodes = [heldNode(), heldNode(), heldNode()];
+  const electorate: Electorate = {
+    nodes: nodes.map(({ node }) => node),
+    majority: 2,
+    nodeTimeoutMs: 1_000,
+    clock: { now: () => 0, micros: () => 1, after: () => () => {} },
+    random: () => 0,
+  };
+  const quorum = createQuorum(electorate);
+  const held = { key: 'k', owner: 'o', first: 1 };
+  quorum.acquire({ key: 'k', owner: 'o', ttlMs: 10_000, tokens: 1 }, () => {});
+  for (const { votes } of nodes.slice(0, 2)) votes[0]!({ kind: 'yes' });
+  const release = () => quorum.release(held, () => {});
+  release();
+  for (const { withdrawals } of nodes.slice(0, 2)) withdrawals[0]!(true);
+  return { quorum, release, last: nodes[2]!, others: nodes.slice(0, 2) };
+}
+
+it.each(['before', 'behind'])(
+  'H15: a vote that comes in %s the answer that there was none is taken back once',
+  (order) => {
+    const { quorum, last, others, release } = releasedBeforeTheLastVote();
+    const steps = [() => last.votes[0]!({ kind: 'yes' }), () => last.withdrawals[0]!(false)];
+    for (const step of order === 'before' ? steps : steps.reverse()) step();
+    expect(last.released).toEqual([expect.objectContaining({ key: 'k', owner: 'o', first: 1 })]);
+    release();
+    last.withdrawals[1]?.(false);
+    expect(last.released).toHaveLength(1);
+    expect(others.flatMap(({ released }) => released)).toEqual([]);
+    expect(quorum.claims).toBe(0);
+  },
+);
+
+it('H15: a late vote that the release of its owner took back is not taken back again', () => {
+  const { last } = releasedBeforeTheLastVote();
+  last.votes[0]!({ kind: 'yes' });
+  last.withdrawals[0]!(true);
+  expect(last.released).toEqual([]);
+});
+
+it('H15: a late vote is taken back once, although the release is repeated before the first one is answered', () => {
+  const { last, release } = releasedBeforeTheLastVote();
+  release();
+  last.votes[0]!({ kind: 'yes' });
+  for (const withdrawn of last.withdrawals) withdrawn(false);
+  expect(last.withdrawals).toHaveLength(2);
+  expect(last.released).toHaveLength(1);
+});
