@@ -37,4 +37,20 @@ describe.each(kits)('$name', (kit) => {
     expect(counts.own).toBeGreaterThan(0);
     expect(counts.lost).toBeGreaterThan(0);
   });
+
+  it('600 commands in one turn of the event loop print no warning', async () => {
+    const server = await startRedis();
+    onTestFinished(() => server.stop());
+    const client = kit.connect(single(server));
+    onTestFinished(() => client.close());
+    const { call } = client.binding();
+    await call('echo', ['ready'], 'k');
+    const warnings: string[] = [];
+    const note = ({ name }: Error) => warnings.push(name);
+    process.on('warning', note);
+    onTestFinished(() => void process.off('warning', note));
+    const answers = await Promise.all(Array.from({ length: 600 }, (_, n) => call('echo', [String(n)], 'k')));
+    expect(answers.map(String)).toEqual(Array.from({ length: 600 }, (_, n) => String(n)));
+    expect(warnings).toEqual([]);
+  });
 });
