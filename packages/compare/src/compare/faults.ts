@@ -7,7 +7,7 @@ import type { Fault, Report } from '../report/schema.ts';
 import { type PartContext, reasonOf } from './part.ts';
 
 /** They mostly wait, so several at a time: the parts before have had the machine for themselves. */
-const atOnce = { quick: 6, full: 4 };
+const atOnce = { quick: 8, full: 4 };
 /** Three processes each start at the same time otherwise. */
 const staggerMs = 150;
 

@@ -44,6 +44,7 @@ export async function rivals(
   const processOf = ({ spec, execPath }: RivalLine, index = 0): Promise<ContestantProcess> =>
     pool.get(spec, index, execPath);
 
+  await Promise.all(lines.map((line) => processOf(line)));
   for (const line of lines) {
     progress.step(`warming up ${line.name}`);
     await warmUp(await processOf(line), quick ? 2_000 : 10_000, quick ? 2 : 12);
@@ -52,7 +53,7 @@ export async function rivals(
   const cycles = new Map<number, Rounds<CycleFigures>>();
   for (const inFlight of widths) {
     const measured = await interleave([...byKey.keys()], rounds, progress.step, async (key) =>
-      (await processOf(byKey.get(key)!)).ask('cycles', { inFlight, forMs: quick ? 200 : 400, latencies: true }),
+      (await processOf(byKey.get(key)!)).ask('cycles', { inFlight, forMs: quick ? 150 : 400, latencies: true }),
     );
     cycles.set(inFlight, measured);
   }

@@ -6,13 +6,13 @@ import { type PartContext, reasonOf } from './part.ts';
 import type { RunningBackend } from './running-backend.ts';
 
 const full = [10, 1_000, 10_000, 50_000];
-const quicker = [10, 1_000, 5_000];
+const quicker = [1_000, 5_000];
 /** Memory and growth are taken from here on: fewer locks are lost in what the processes need anyway. */
 const weighedFrom = 1_000;
 const settleMs = 500;
 
 /** The time to live of held locks, and the window: just one renewal of each lies in it, wherever it begins. */
-export const scaleTtlMs = (quick: boolean): number => (quick ? 6_000 : 15_000);
+export const scaleTtlMs = (quick: boolean): number => (quick ? 4_500 : 15_000);
 const renewalsPerTtl = 3;
 
 /** Many locks that one process holds. */

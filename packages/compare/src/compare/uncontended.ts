@@ -30,15 +30,17 @@ export async function uncontended(context: PartContext): Promise<Partial<Report>
   );
   const rounds = context.rounds ?? (quick ? 3 : 9);
   progress.expect(contestants.length + lines.length * rounds);
+  progress.note('starting');
+  await Promise.all(contestants.map(({ spec }) => pool.get(spec)));
   for (const { spec, backend, who } of contestants) {
     progress.step(`warming up ${backend} ${who}`);
-    await warmUp(await pool.get(spec), quick ? 2_000 : 10_000, quick ? 3 : 16);
+    await warmUp(await pool.get(spec), quick ? 2_000 : 10_000, quick ? 2 : 16);
   }
   const byName = new Map(lines.map((line) => [line.name, line]));
   const figures = await interleave([...byName.keys()], rounds, progress.step, async (name) => {
     const { spec, inFlight } = byName.get(name)!;
     const contestant = await pool.get(spec);
-    return contestant.ask('cycles', { inFlight, forMs: quick ? 200 : 400, latencies: true });
+    return contestant.ask('cycles', { inFlight, forMs: quick ? 150 : 400, latencies: true });
   });
   return { uncontended: lines.map((line) => resultOf(line, figures)) };
 }
