@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { LockError, systemClock } from '@holdfast/lock-core';
 import { Etcd3, GRPCGenericError, type IOptions } from 'etcd3';
@@ -20,7 +21,7 @@ export interface EtcdLockOptions {
   /** User of etcd's own authentication; needs `password`. */
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** Default false. True trusts the system's authorities; PEM texts name another one, or the client's own certificate. */
+  /** Default false. True trusts the authorities that Node trusts, those of `NODE_EXTRA_CA_CERTS` too; PEM texts name another one, or the client's own certificate. */
   readonly tls?: boolean | EtcdTls | undefined;
   /**
    * How long one call may take in ms, default 2,000. Shorter finds a dead member sooner, longer bears a slower network; keep
@@ -131,10 +132,16 @@ const keepConnection: Policy = {
 function credentials({ ca, cert, key }: EtcdTls): IOptions['credentials'] {
   if ((cert === undefined) !== (key === undefined)) throw refused('tls.cert and tls.key need each other');
   return {
-    rootCertificate: Buffer.from(ca ?? rootCertificates.join('\n')),
+    rootCertificate: Buffer.from(ca ?? trustedByNode()),
     privateKey: key === undefined ? undefined : Buffer.from(key),
     certChain: cert === undefined ? undefined : Buffer.from(cert),
   };
+}
+
+/** The authorities of Node itself and of `NODE_EXTRA_CA_CERTS`: gRPC would not look there. */
+function trustedByNode(): string {
+  const { NODE_EXTRA_CA_CERTS: extra = '' } = process.env;
+  return [...rootCertificates, ...(existsSync(extra) ? [readFileSync(extra, 'utf8')] : [])].join('\n');
 }
 
 function refused(rule: string): LockError {

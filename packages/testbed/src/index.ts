@@ -4,6 +4,7 @@ export { type PostgresOptions, type PostgresServer, startPostgres } from './post
 export { type RedisGroup, type RedisOptions, type RedisServer, startRedis, startRedisNodes } from './redis.ts';
 export { startRedisCluster } from './redis-cluster.ts';
 export { type RedisSentinel, startRedisSentinel } from './redis-sentinel.ts';
+export { type RedisTlsServer, startRedisTls } from './redis-tls.ts';
 export type { ServerProcess } from './server-process.ts';
 export {
   startZookeeper,
