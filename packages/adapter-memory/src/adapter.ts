@@ -23,6 +23,7 @@ import {
 } from './store.ts';
 import { type Pending, waitForHint, waitInQueue } from './waiting.ts';
 
+/** Options of `memoryAdapter`. */
 export interface MemoryAdapterOptions {
   /** What this adapter shares with others, default a store of its own: adapters of one store exclude each other. */
   store?: MemoryStore | undefined;

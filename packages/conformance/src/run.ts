@@ -7,6 +7,7 @@ import { startCases } from './start-cases.ts';
 import { messageOf, openSuite, type Suite } from './suite.ts';
 import { noteUnhandled } from './unhandled.ts';
 
+/** What to run of the suite, and how. */
 export interface RunOptions {
   /** Which cases to run; default all. */
   readonly filter?: ((testCase: Case) => boolean) | undefined;

@@ -30,6 +30,7 @@ export interface Locks extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** How to acquire, and on what terms to hold; what is left out is as the `Locks` were made. */
 export interface AcquireOptions {
   /** Lease length in ms, default 30,000: shorter frees a crashed holder's lock sooner, longer survives longer stalls. */
   ttlMs?: number | undefined;

@@ -74,6 +74,7 @@ export interface HoldRef {
   readonly fencingToken?: bigint | undefined;
 }
 
+/** The lock is the caller's. */
 export interface Granted {
   readonly status: 'granted';
   readonly fencingToken?: bigint | undefined;
@@ -88,8 +89,11 @@ export interface Granted {
   readonly contended?: boolean | undefined;
 }
 
+/** The answer to an attempt; busy with, where the backend can tell, the time until it may be worth asking again. */
 export type AcquireOutcome = Granted | { readonly status: 'busy'; readonly retryAfterMs?: number | undefined };
+/** Prolonged, with the time for which it is good as in `Granted`; or no longer this owner's. */
 export type RenewOutcome = { readonly status: 'renewed'; readonly validForMs: number } | { readonly status: 'lost' };
+/** Freed just now, or not held by this owner: never, no more, or released before. */
 export type ReleaseOutcome = 'released' | 'not-held';
 
 /** What a backend promises; each flag is checked in both directions by the conformance suite. */

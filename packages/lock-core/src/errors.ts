@@ -15,6 +15,7 @@ export type LockErrorCode =
   /** The key holds data that is no lock. */
   | 'LOCK_FOREIGN_KEY';
 
+/** What a `LockError` says beside its code and message. */
 export interface LockErrorOptions {
   key?: string | undefined;
   cause?: unknown;

@@ -8,6 +8,7 @@ import { split } from './split.ts';
 import { checkExclusion, type ExclusionOptions, type Violation } from './sweep.ts';
 import { checkLinearizable, type Linearization } from './wgl.ts';
 
+/** What `checkHistory` checks beside exclusion, fencing and stale writes, and at what cost. */
 export interface CheckOptions extends ExclusionOptions {
   /** Also: a request is refused only while somebody may hold the key. Default false. A search, so for small histories of each key. */
   readonly strict?: boolean | undefined;
@@ -17,6 +18,7 @@ export interface CheckOptions extends ExclusionOptions {
   readonly maxNodes?: number | undefined;
 }
 
+/** What a history shows. */
 export interface HistoryReport {
   /** `unknown`: nothing wrong was found, and a search was too large to be finished. Take it for a failure. */
   readonly verdict: 'valid' | 'invalid' | 'unknown';

@@ -4,6 +4,7 @@ import { formatEvent, type HistoryEvent } from './events.ts';
 import { recordAdapter } from './record-adapter.ts';
 import { recordLocks } from './record-locks.ts';
 
+/** Where a recorder writes, and as whom. */
 export interface RecorderOptions {
   /**
    * Where to append the events as JSONL, each at once, so that they outlive a killed process; default nowhere. One file per process, to be

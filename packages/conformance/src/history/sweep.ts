@@ -14,6 +14,7 @@ export interface Violation {
   readonly overlapMs?: number | undefined;
 }
 
+/** What `checkExclusion` tolerates. */
 export interface ExclusionOptions {
   /** How far the clocks of the processes may be apart, in ms; default 0, as on one machine. An overlap counts only beyond twice that. */
   readonly skewMs?: number | undefined;

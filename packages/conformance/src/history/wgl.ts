@@ -14,6 +14,7 @@ export interface Operation<Op> {
   readonly op: Op;
 }
 
+/** Whether operations have an order that explains their answers. */
 export interface Linearization {
   /** `unknown`: given up after `maxNodes`. */
   readonly verdict: 'valid' | 'invalid' | 'unknown';

@@ -14,8 +14,10 @@ export type Nemesis =
   /** The servers crash and start again: the hook `restart`. */
   | 'restart';
 
+/** All faults that a stress run can play. */
 export const nemeses: readonly Nemesis[] = ['pause', 'cut', 'kill', 'freeze', 'restart'];
 
+/** How long and how hard to stress a backend. */
 export interface StressOptions {
   readonly durationMs: number;
   /** Default 4; a backend within one process has 1. */
@@ -38,6 +40,7 @@ export interface StressOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How far a stress run has come. */
 export interface StressProgress {
   readonly elapsedMs: number;
   readonly holds: number;
