@@ -8,7 +8,7 @@ import { createRegister } from './processes/register.ts';
 import { startProcess } from './start-process.ts';
 
 /** A process on a busy machine takes its time to start. */
-const startMs = 20_000;
+const startMs = 50_000;
 
 /** What the tools of a case are made from. */
 interface Workshop {

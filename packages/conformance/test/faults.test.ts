@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -135,6 +136,19 @@ describe('faultProxy', () => {
     const b = await client();
     b.socket.write('b');
     await eventually(() => expect(b.text).toBe('<b>'));
+  });
+
+  it('refuse: the port stays reserved for it among the proxies of the machine', async () => {
+    const taken = (port: number) =>
+      new Promise<boolean>((resolve) => {
+        const socket = createSocket('udp4');
+        socket.once('error', () => resolve(true));
+        socket.bind({ address: proxy.host, port, exclusive: true }, () => socket.close(() => resolve(false)));
+      });
+    proxy.refuse();
+    expect(await taken(proxy.port)).toBe(true);
+    await proxy.close();
+    expect(await taken(proxy.port)).toBe(false);
   });
 
   it('target: new connections go to another server; one that is down resets them', async () => {

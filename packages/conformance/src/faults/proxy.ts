@@ -1,8 +1,8 @@
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { type Connection, openConnection } from './connection.ts';
 import type { LaneFaults } from './lane.ts';
+import { type ReservedPort, reservePort } from './port.ts';
 import { createSwallowing } from './swallowing.ts';
 import type { Direction, FaultProxy, ProxyTarget } from './types.ts';
 
@@ -30,21 +30,22 @@ export async function faultProxy(target: ProxyTarget): Promise<FaultProxy> {
     connections.add(connection);
   };
   const listener = createServer({ allowHalfOpen: true, noDelay: true }, accept);
-  const port = await listenSomewhere();
+  const reserved = await listenSomewhere();
+  const { port } = reserved;
 
   async function listen(port: number): Promise<void> {
     listener.listen({ host, port, exclusive: true });
     await once(listener, 'listening');
   }
 
-  // Below the ports that systems give to outgoing connections: the port must not be taken while the proxy refuses.
-  async function listenSomewhere(): Promise<number> {
+  async function listenSomewhere(): Promise<ReservedPort> {
     for (;;) {
-      const port = randomInt(12_000, 32_000);
+      const reserved = await reservePort(host);
       try {
-        await listen(port);
-        return port;
+        await listen(reserved.port);
+        return reserved;
       } catch (error) {
+        reserved.close();
         if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
       }
     }
@@ -61,6 +62,7 @@ export async function faultProxy(target: ProxyTarget): Promise<FaultProxy> {
     for (const connection of connections) connection.reset();
   };
   const close = async (): Promise<void> => {
+    if (!closed) reserved.close();
     closed = true;
     swallowing.cancel();
     cut();
