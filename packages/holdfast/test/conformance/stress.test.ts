@@ -57,8 +57,9 @@ describe('holdfast conformance --stress', { timeout: 180_000 }, () => {
 
   it('finds the locks that a killed process leaves behind for ever', async () => {
     using folder = temporaryFolder();
-    const { code, stderr } = await stress('endless', ['--nemesis', 'kill', '--out', folder.path]);
-    expect(stderr).toMatch(/was left behind: .*LOCK|was left behind: /);
+    // With many keys each process that is killed holds one.
+    const { code, stderr } = await stress('endless', ['--nemesis', 'kill', '--keys', '8', '--out', folder.path]);
+    expect(stderr).toContain('was left behind: ');
     expect(code).toBe(1);
   });
 
