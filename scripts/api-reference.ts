@@ -66,8 +66,10 @@ export async function makeReference(folder: string): Promise<string[]> {
       packagesRequiringDocumentation: [...new Set(all.map(({ package: name }) => name))],
       logLevel: 'Error',
       // Of the Markdown: one page to an entry.
-      ...{ outputFileStrategy: 'modules', hidePageHeader: true, hideBreadcrumbs: true, parametersFormat: 'table' },
-      ...{ interfacePropertiesFormat: 'table', typeAliasPropertiesFormat: 'table', propertyMembersFormat: 'table' },
+      // Its numbers for headings of one name are not those of GitHub, so the anchors are written out.
+      ...{ outputFileStrategy: 'modules', hidePageHeader: true, hideBreadcrumbs: true, useHTMLAnchors: true },
+      ...{ parametersFormat: 'table', interfacePropertiesFormat: 'table' },
+      ...{ typeAliasPropertiesFormat: 'table', propertyMembersFormat: 'table' },
     } as Parameters<typeof Application.bootstrapWithPlugins>[0],
     [new TSConfigReader()],
   );
