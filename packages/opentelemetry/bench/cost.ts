@@ -1,5 +1,5 @@
 // What the instrumentation costs: an uncontended acquire and release on memory, in processes that never load the package,
-// that load it, that enable it without an SDK, and that enable it with one. Prints ratios to the first.
+// that load it, that enable it without an SDK, and that enable it with one. Prints CPU time, and ratios to the first.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -11,7 +11,7 @@ const way = process.argv[2] as Way | undefined;
 if (way === undefined) await compare();
 else process.stdout.write(String(await measure(way)));
 
-/** Pairs of acquire and release per second, the median of several runs in this process. */
+/** CPU time of a pair of acquire and release in µs, the median of several runs: on a busy machine wall time says little. */
 async function measure(measured: Way): Promise<number> {
   const { memoryAdapter } = await import('@holdfast/adapter-memory');
   const { createLocks } = await import('@holdfast/lock-core');
@@ -27,30 +27,34 @@ async function measure(measured: Way): Promise<number> {
     if (measured !== 'loaded') instrumentation.enable();
   }
   const locks = createLocks(memoryAdapter());
-  const rates: number[] = [];
-  for (let run = 0; run < 7; run++) {
-    const begin = performance.now();
-    const pairs = 10_000;
+  const costs: number[] = [];
+  const pairs = 10_000;
+  for (let run = 0; run < 6; run++) {
+    const begin = process.cpuUsage();
     for (let i = 0; i < pairs; i++) await (await locks.acquire('k')).release();
-    rates.push((pairs / (performance.now() - begin)) * 1_000);
+    const { user, system } = process.cpuUsage(begin);
+    costs.push((user + system) / pairs);
   }
   // The first runs warm up.
-  return median(rates.slice(2));
+  return median(costs.slice(2));
 }
 
 /** Interleaved rounds, each way in a process of its own. */
 async function compare(): Promise<void> {
-  const rates = new Map<Way, number[]>(ways.map((name) => [name, []]));
-  for (let round = 0; round < 5; round++) {
+  const costs = new Map<Way, number[]>(ways.map((name) => [name, []]));
+  for (let round = 0; round < 3; round++) {
     for (const name of ways) {
       const args = [...process.execArgv, fileURLToPath(import.meta.url), name];
       const { stdout } = await promisify(execFile)(process.execPath, args);
-      rates.get(name)?.push(Number(stdout));
+      costs.get(name)?.push(Number(stdout));
     }
   }
-  const base = median(rates.get('absent')!);
-  for (const [name, all] of rates) {
-    process.stdout.write(`${name.padEnd(24)} ${(median(all) / base).toFixed(2)} of the pairs per second when absent\n`);
+  const base = median(costs.get('absent')!);
+  for (const [name, all] of costs) {
+    const cost = median(all);
+    process.stdout.write(
+      `${name.padEnd(24)} ${cost.toFixed(1).padStart(5)} µs, ${(cost / base).toFixed(2)} of it when absent\n`,
+    );
   }
 }
 

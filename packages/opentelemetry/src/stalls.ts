@@ -24,6 +24,7 @@ export function watchStalls(meter: Meter): () => void {
     const now = performance.now();
     const stalledMs = now - lookedAt - lookEveryMs;
     lookedAt = now;
+    if (stalledMs <= 0) return;
     const late = [...holds.values()].filter(({ ttlMs }) => stalledMs > ttlMs / 3);
     for (const adapter of new Set(late.map((hold) => hold.adapter))) {
       stalls.record(stalledMs / 1_000, { [attributes.adapter]: adapter });
@@ -31,8 +32,11 @@ export function watchStalls(meter: Meter): () => void {
   }
 
   function start(): void {
-    lookedAt = performance.now();
-    timer ??= setInterval(look, lookEveryMs).unref();
+    // It ends at its own time: short holds, one after the other, would make and clear a timer each.
+    timer = setInterval(() => {
+      look();
+      if (holds.size === 0) end();
+    }, lookEveryMs).unref();
   }
 
   function end(): void {
@@ -41,16 +45,16 @@ export function watchStalls(meter: Meter): () => void {
   }
 
   function ended({ acquisition }: { acquisition: number }): void {
-    if (timer === undefined) return;
     // A stall may end with the hold itself, before the timer has its turn.
-    look();
+    if (holds.has(acquisition)) look();
     holds.delete(acquisition);
-    if (holds.size === 0) end();
   }
 
   const stop = listen({
     grant: ({ acquisition, adapter, ttlMs, via }) => {
       if (via === 'reentry') return;
+      // A stall that was over before the grant is none of this hold.
+      if (holds.size === 0) lookedAt = performance.now();
       holds.set(acquisition, { adapter, ttlMs });
       if (timer === undefined) start();
     },
