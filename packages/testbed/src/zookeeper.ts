@@ -18,6 +18,8 @@ export interface ZookeeperOptions {
   minSessionTimeoutMs?: number;
   /** Look for empty container nodes to remove every 500 ms; default false: once a minute, as ZooKeeper does. */
   containers?: boolean;
+  /** The most memory that Java's heap may take, in MiB; default 64, enough for tests. */
+  heapMb?: number;
 }
 
 /** Several ZooKeeper servers that elect a leader. `await using` stops them all. */
@@ -66,7 +68,7 @@ async function startZookeeperOn(
   options: ZookeeperOptions & { port: number; id?: number; members?: readonly string[] },
   signal?: AbortSignal,
 ): Promise<ZookeeperServer> {
-  const { port, id, members = [], minSessionTimeoutMs = 1000, containers = false } = options;
+  const { port, id, members = [], minSessionTimeoutMs = 1000, containers = false, heapMb = 64 } = options;
   const java = await binary('java');
   const classPath = await binary('zookeeper');
   const folder = serverFolder('zookeeper');
@@ -80,7 +82,7 @@ async function startZookeeperOn(
       folder,
       env: java.env,
       command: [
-        ...[java.path, '-Xmx64m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+        ...[java.path, `-Xmx${heapMb}m`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
         '-Dzookeeper.extendedTypesEnabled=true',
         '-Dzookeeper.4lw.commands.whitelist=*',
         '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',

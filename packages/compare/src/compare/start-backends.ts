@@ -16,6 +16,9 @@ import {
 } from '../servers.ts';
 import type { RunningBackend, ServerMeter } from './running-backend.ts';
 
+/** 10,000 waiters for one key ask for 10,000 names each. */
+const heapMb = 1_024;
+
 type Start = (clients: Machine['clients']) => Promise<RunningBackend>;
 
 /** Starts the servers of each backend; `clients` are the versions of the client libraries. */
@@ -56,13 +59,13 @@ export const startBackend: Readonly<Record<BackendId, Start>> = {
   },
 
   async zookeeper(clients) {
-    const server = await startZookeeper();
+    const server = await startZookeeper({ heapMb });
     const { port, pid } = server;
     return {
       id: 'zookeeper',
       title: 'ZooKeeper',
       client: `node-zookeeper-client ${clients['node-zookeeper-client']}`,
-      server: `${await zookeeperVersion(server)}, one server, ticks of 500 ms, each write synced to disk, 64 MB of Java heap`,
+      server: `${await zookeeperVersion(server)}, one server, ticks of 500 ms, each write synced to disk, up to ${heapMb} MiB of Java heap`,
       servers: 1,
       holdfast: { kind: 'zookeeper', port },
       raw: {

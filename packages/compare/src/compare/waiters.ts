@@ -47,12 +47,14 @@ export async function waiters(context: PartContext): Promise<Partial<Report>> {
         const measured: Round[] = [];
         for (let round = 0; round < rounds; round += 1) {
           const contestant = await pool.get(holdfast);
-          const before = [await meter?.requests(), await meter?.cpuSeconds()];
+          // The requests innermost: to ask for the CPU is a request, too.
+          const cpuBefore = await meter?.cpuSeconds();
+          const requestsBefore = await meter?.requests();
           const key = `waiters-${size}-${round}`;
           const drained = await contestant.ask('drain', { key, waiters: size, limitMs });
           if (drained === undefined) return measured;
-          const requests = ((await meter?.requests()) ?? Number.NaN) - (before[0] ?? 0);
-          const serverCpuUs = (((await meter?.cpuSeconds()) ?? Number.NaN) - (before[1] ?? 0)) * 1e6;
+          const requests = ((await meter?.requests()) ?? Number.NaN) - (requestsBefore ?? 0);
+          const serverCpuUs = (((await meter?.cpuSeconds()) ?? Number.NaN) - (cpuBefore ?? 0)) * 1e6;
           measured.push({ ...drained, requests, serverCpuUs });
           if (drained.totalMs > repeatedMs) break;
         }

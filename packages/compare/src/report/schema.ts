@@ -286,5 +286,5 @@ export interface NotMeasured {
   readonly why: string;
 }
 
-export type PartId = 'uncontended' | 'contention' | 'waiters' | 'scale' | 'faults' | 'rivals';
-export const partIds: readonly PartId[] = ['uncontended', 'contention', 'waiters', 'scale', 'faults', 'rivals'];
+export type PartId = 'uncontended' | 'contention' | 'scale' | 'waiters' | 'faults' | 'rivals';
+export const partIds: readonly PartId[] = ['uncontended', 'contention', 'scale', 'waiters', 'faults', 'rivals'];
