@@ -45,7 +45,7 @@ describe('contention', () => {
     expect(figures).toMatchObject({ jain: 1, mostToFewest: 1, violations: 0 });
   });
 
-  it('H1: shows two holders at once, by the clock over processes and by tokens that do not rise', () => {
+  it('shows two holders at once, by the clock over processes and by tokens that do not rise', () => {
     const overlapping = [logOf([0, 0, 10, 30, 1]), logOf([1, 0, 25, 40, 2])];
     expect(contentionFigures([{ ...round, logs: overlapping }]).violations).toBe(1);
     const sameToken = [logOf([0, 0, 10, 20, 5]), logOf([1, 0, 25, 40, 5])];

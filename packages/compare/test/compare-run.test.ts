@@ -41,7 +41,7 @@ describe('the comparison', () => {
 });
 
 describe('a fault', () => {
-  it('of a holder that is stopped for two TTLs lets nobody overlap, and the resource refuses its late writes: H48', {
+  it('of a holder that is stopped for two TTLs lets nobody overlap, and the resource refuses its late writes', {
     timeout: 120_000,
   }, async () => {
     const fault = await faultOnRedis('holder-paused');
