@@ -18,7 +18,7 @@ export interface Stop {
   readonly locks: number;
   /** What runs out with more; `undefined` when nothing of what is known does. */
   readonly limit: Limit | undefined;
-  /** Reckoned with more locks per process than were measured. */
+  /** More locks than the servers held in the run. */
   readonly extrapolated: boolean;
 }
 

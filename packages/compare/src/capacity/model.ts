@@ -1,5 +1,5 @@
 import type { Backend, BackendId, Growth, Report, ScalePoint } from '../report/schema.ts';
-import { type Curve, curveOf } from './curve.ts';
+import { type Curve, type CurvePoint, curveOf, idleCost } from './curve.ts';
 
 /** The numbers of held locks, of all processes together, and of processes that the pages speak of. */
 export const lockCounts = [1_000, 100_000, 1_000_000] as const;
@@ -23,7 +23,7 @@ export interface Need {
   readonly sessions: number;
   /** Leases in etcd, with one TTL in use. */
   readonly leases: number;
-  /** A process holds more locks than were measured: the fitted exponents were used. */
+  /** More locks than the servers held in the run. */
   readonly extrapolated: boolean;
 }
 
@@ -31,7 +31,7 @@ export interface Need {
 export interface CapacityModel {
   readonly backend: Backend;
   readonly ttlMs: number;
-  /** The most locks of one process that were measured. */
+  /** The most locks that were measured: of one process, and of the servers. */
   readonly measuredTo: number;
   readonly need: (locks: number, processes: number) => Need;
 }
@@ -44,13 +44,17 @@ export function capacityModels(report: Report): CapacityModel[] {
   });
 }
 
+type Cost = 'clientCpu' | 'serverCpu' | 'requestsPerSecond';
+
 function modelOf(backend: Backend, points: readonly ScalePoint[], growth: readonly Growth[]): CapacityModel {
-  const curve = (cost: 'clientCpu' | 'serverCpu' | 'requestsPerSecond') =>
-    curveOf(
-      points.flatMap((point) => (point[cost] === null ? [] : [{ n: point.locks, cost: point[cost] }])),
-      growth.find((each) => each.backend === backend.id && each.over === 'locks' && each.cost === cost),
-    );
-  const [requests, serverCpu, clientCpu] = [curve('requestsPerSecond'), curve('serverCpu'), curve('clientCpu')];
+  const pointsOf = (cost: Cost) =>
+    points.flatMap((point) => (point[cost] === null ? [] : [{ n: point.locks, cost: point[cost] }]));
+  const growthOf = (cost: Cost) =>
+    growth.find((each) => each.backend === backend.id && each.over === 'locks' && each.cost === cost);
+  // Requests are counted, and follow their exponent; CPU is noisy, and is never taken to get cheaper by the piece.
+  const requests = curveOf(pointsOf('requestsPerSecond'), growthOf('requestsPerSecond'), 0);
+  const clientCpu = cpuCurve(pointsOf('clientCpu'), growthOf('clientCpu'));
+  const serverCpu = cpuCurve(pointsOf('serverCpu'), growthOf('serverCpu'));
   const measuredTo = Math.max(...points.map(({ locks }) => locks));
   const perLock = {
     server: weighed(points, ({ serverBytesPerLock }) => serverBytesPerLock),
@@ -65,27 +69,29 @@ function modelOf(backend: Backend, points: readonly ScalePoint[], growth: readon
       // With fewer locks than processes, some of these hold none.
       const holding = Math.min(processes, locks);
       const locksPerProcess = locks / holding;
-      const ofAll = (one: Curve | undefined) => (one === undefined ? null : one.at(locksPerProcess) * holding);
       return {
         ...{ locks, processes, locksPerProcess },
-        requestsPerSecond: ofAll(requests),
-        serverCores: serverCpu === undefined ? null : shared(serverCpu, locksPerProcess, holding),
+        requestsPerSecond: requests === undefined ? null : requests(locksPerProcess) * holding,
+        // Servers have to do with all locks together, however they are spread.
+        serverCores: serverCpu === undefined ? null : serverCpu(locks),
         serverBytes: perLock.server === null ? null : perLock.server * locks,
         connections: each === null ? null : each * processes,
-        clientCores: clientCpu === undefined ? null : clientCpu.at(locksPerProcess),
+        clientCores: clientCpu === undefined ? null : clientCpu(locksPerProcess),
         clientBytes: perLock.client === null ? null : perLock.client * locksPerProcess,
         sessions: only(backend.id, 'zookeeper', processes),
         leases: only(backend.id, 'etcd', holding),
-        extrapolated: locksPerProcess > measuredTo,
+        extrapolated: locks > measuredTo,
       };
     },
   };
 }
 
-/** The servers' own work, which goes on without any lock, counts once however many processes there are. */
-function shared(curve: Curve, locksPerProcess: number, processes: number): number {
-  const own = curve.at(0);
-  return own + Math.max(0, curve.at(locksPerProcess) - own) * processes;
+/** What goes on without any lock counts once; only the rest grows with them. */
+function cpuCurve(points: readonly CurvePoint[], growth: Growth | undefined): Curve | undefined {
+  const idle = idleCost(points);
+  const rest = points.map(({ n, cost }) => ({ n, cost: Math.max(0, cost - idle) }));
+  const curve = curveOf(rest, growth, 1);
+  return curve && ((n) => idle + curve(n));
 }
 
 /** A process has one session however many locks it holds; one lease where it holds any. */
@@ -99,7 +105,8 @@ function weighed(points: readonly ScalePoint[], bytes: (point: ScalePoint) => nu
   return known.length === 0 ? null : Math.max(0, bytes(known[0]!)!);
 }
 
+/** 0 is no answer: the sockets of HTTP/2 clients do not show. */
 function connectionsOf(points: readonly ScalePoint[]): number | null {
-  const known = points.map(({ connections }) => connections).filter((count) => count !== null);
+  const known = points.map(({ connections }) => connections).filter((count) => count !== null && count > 0) as number[];
   return known.length === 0 ? null : Math.max(...known);
 }

@@ -1,8 +1,11 @@
 import { figure } from '../format.ts';
-import type { Report } from '../report/schema.ts';
+import type { BackendId, Report } from '../report/schema.ts';
 import { beyond } from './advice.ts';
 import { exceeded, type Limit, limitsOf, type Stop, serversFor, stopOf } from './limits.ts';
 import { type CapacityModel, lockCounts, type Need, processCounts } from './model.ts';
+
+/** Of Holdfast, where an application does not say otherwise. */
+const defaultTtlMs = 30_000;
 
 /** A backend's capacity in words and figures, as the page and the report print it. */
 export interface CapacityText {
@@ -33,11 +36,17 @@ export function capacityText(report: Report, model: CapacityModel): CapacityText
   const counts = backend.servers === 0 ? [1] : processCounts;
   return {
     title: backend.title,
-    about: `${backend.server}; ${backend.client}. Measured with up to ${whole(measuredTo)} locks in one process, TTL ${figure(ttlMs / 1_000)} s.`,
+    about: `${backend.server}; ${backend.client}. Measured with up to ${whole(measuredTo)} locks, held by one process, TTL ${figure(ttlMs / 1_000)} s.${defaultTtl(backend.id, ttlMs)}`,
     needs: lockCounts.flatMap((locks) => counts.map((processes) => needText(model.need(locks, processes), limits))),
     stops: counts.map((processes) => stopText(stopOf(model, limits, processes), processes)),
     beyond: beyond[backend.id],
   };
+}
+
+/** ZooKeeper looks after its locks by the session time-out, not by the TTL. */
+function defaultTtl(id: BackendId, ttlMs: number): string {
+  if (id === 'zookeeper' || ttlMs >= defaultTtlMs) return '';
+  return ` With the default TTL of 30 s each lock is renewed ${figure(defaultTtlMs / ttlMs)} times more seldom.`;
 }
 
 function needText(need: Need, limits: readonly Limit[]): NeedText {
@@ -48,11 +57,11 @@ function needText(need: Need, limits: readonly Limit[]): NeedText {
     locks: whole(need.locks) + (need.extrapolated ? ' *' : ''),
     processes: whole(need.processes),
     requestsPerSecond: known(need.requestsPerSecond, rounded),
-    serverCores: known(need.serverCores, figure),
+    serverCores: known(need.serverCores, cores),
     serverMemory: known(need.serverBytes, bytes),
     connections: known(need.connections, whole),
     sessionsAndLeases: owned(need),
-    clientCores: known(need.clientCores, figure),
+    clientCores: known(need.clientCores, cores),
     clientMemory: known(need.clientBytes, bytes),
     verdict: over.length === 0 ? 'fits' : `too much for ${over.join(' and ')}${groups}`,
   };
@@ -66,12 +75,14 @@ function owned({ sessions, leases }: Need): string {
 function stopText({ locks, limit, extrapolated }: Stop, processes: number): string {
   const who = processes === 1 ? 'One process' : `${whole(processes)} processes`;
   if (limit === undefined) return `${who}: no limit that is known here.`;
-  if (locks === 0) return `${who}: none, since ${limit.what} runs out.`;
-  return `${who}: about ${rounded(locks)} locks${extrapolated ? ' *' : ''}, then ${limit.what} runs out.`;
+  if (locks === 0) return `${who}: none. The limit is ${limit.what}.`;
+  return `${who}: about ${rounded(locks)} locks${extrapolated ? ' *' : ''}. The limit is ${limit.what}.`;
 }
 
 const known = (value: number | null, say: (value: number) => string) => (value === null ? 'not measured' : say(value));
 const whole = (value: number) => Math.round(value).toLocaleString('en-US');
+
+const cores = (value: number) => (value < 0.01 ? '< 0.01' : figure(value));
 
 /** Two digits: more would be a promise. */
 function rounded(value: number): string {

@@ -1,12 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { dateOf } from '../date.ts';
 import type { Report } from '../schema.ts';
 import { html, type Markup } from './markup.ts';
 import { capacity } from './sections/capacity.ts';
 import { contention } from './sections/contention.ts';
 import { faults } from './sections/faults.ts';
 import { scale, waiters } from './sections/growth.ts';
-import { choices, dateOf, head } from './sections/head.ts';
+import { choices, head } from './sections/head.ts';
 import { rivals } from './sections/rivals.ts';
 import { features, notMeasured, run } from './sections/run.ts';
 import { uncontended } from './sections/uncontended.ts';

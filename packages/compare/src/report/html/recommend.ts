@@ -1,7 +1,7 @@
 import type { BackendId, Report } from '../schema.ts';
 import { titleOf } from './backends.ts';
 import { type Candidate, type Ranking, ranked } from './ranking.ts';
-import { breaksHere, uses } from './uses.ts';
+import { breaksHere, needsServer, promisesFailover, titleAndSetup, uses } from './uses.ts';
 
 /** What to take for one kind of use, and the figures that say so. */
 export interface Recommendation {
@@ -44,28 +44,33 @@ function figures({ winners, others, excluded, lead }: Ranking, say: (value: numb
   const lines = [`${each(winners)}.`];
   if (winners.length > 1) lines.push('Too close in this run to tell them apart.');
   if (others.length > 0)
-    lines.push(`Then ${each(others)}.${lead === undefined ? '' : ` The first is ${lead} times better than the next.`}`);
+    lines.push(`Then ${each(others)}.${lead === undefined ? '' : ` The best is ${lead} times as good as the next.`}`);
   return [...lines, ...out(excluded)];
 }
 
+/** The reasons, each with all whom it rules out. */
 function out(excluded: readonly Candidate[]): string[] {
-  return excluded.map(({ name, ruledOut }) => `Ruled out: ${name}, ${ruledOut}.`);
+  const reasons = [...new Set(excluded.map(({ ruledOut }) => ruledOut))];
+  const whom = (reason: string | undefined) =>
+    excluded.filter(({ ruledOut }) => ruledOut === reason).map(({ name }) => name);
+  return reasons.map((reason) => `Ruled out: ${whom(reason).join('; ')} (${reason}).`);
 }
 
 /** Whoever is recommended for its speed may still be the one that loses a lock: that is said beside it. */
 function cautions(report: Report, winners: readonly Candidate[]): string[] {
-  const byTitles = new Map<string, string[]>();
-  for (const { backend } of winners) {
-    const broken = report.faults.filter((fault) => fault.backend === backend && breaksHere(fault));
-    if (broken.length === 0) continue;
-    const titles = [...new Set(broken.map(({ title, setup }) => (setup === '' ? title : `${title} (${setup})`)))].join(
-      '; ',
-    );
-    byTitles.set(titles, [...(byTitles.get(titles) ?? []), titleOf(report, backend)]);
-  }
-  return [...byTitles].map(
-    ([titles, names]) => `Mind: with ${listed(names)} two holders are possible when this happens: ${titles}.`,
+  const backends = [...new Set(winners.map(({ backend }) => backend))];
+  const weak = backends.filter((id) => needsServer(report, id) && !promisesFailover(report, id));
+  const seen = report.faults.filter(
+    (fault) => backends.includes(fault.backend) && breaksHere(fault) && fault.overlapMs > 0,
   );
+  return [
+    ...(weak.length > 0
+      ? [`Mind: ${listed(weak.map((id) => titleOf(report, id)))} may let two in when a server that leads dies.`]
+      : []),
+    ...seen.map(
+      (fault) => `Two held it at once in this run, ${titleOf(report, fault.backend)}: ${titleAndSetup(fault)}.`,
+    ),
+  ];
 }
 
 export function listed(names: readonly string[]): string {

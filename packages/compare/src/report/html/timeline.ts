@@ -115,7 +115,7 @@ function* barsOf({ timeline: events, backend, overlapMs }: Fault, from: number, 
   const at = (who: FaultEvent['who'], ...kinds: FaultEvent['kind'][]) =>
     events.find((event) => event.who === who && kinds.includes(event.kind))?.atMs;
   const faultEnds = at('fault', 'fault-ends');
-  yield { lane: 0, from: 0, to: faultEnds ?? 0, fill: ink.bad };
+  yield { lane: 0, from: 0, to: faultEnds ?? 0, fill: ink.quiet };
   const heldUntil = at('holder', 'belief-ends', 'lost', 'released') ?? to;
   yield { lane: 1, from: Math.max(from, at('holder', 'granted') ?? from), to: heldUntil, fill: colourOf(backend) };
   const nextFrom = at('next', 'granted');

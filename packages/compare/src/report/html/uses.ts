@@ -9,9 +9,14 @@ export interface Use {
   readonly use: string;
   readonly rule: string;
   readonly better: 'more' | 'less';
+  /** Of no meaning to who needs a lock between processes. */
+  readonly inOneProcess?: boolean;
   readonly unit: (value: number, report: Report) => string;
   readonly candidates: (report: Report) => Candidate[];
 }
+
+/** How often a hold is renewed, in TTLs. */
+const renewal = 1 / 3;
 
 const perSecond = (what: string) => (value: number) => `${figure(value)} ${what}/s`;
 const whole = (value: number) => value.toLocaleString('en-US');
@@ -43,10 +48,13 @@ export const uses: readonly Use[] = [
   },
   {
     use: 'Every waiter gets its turn',
-    rule: 'Longest wait for a key that many processes want, as a multiple of the median wait.',
+    rule: 'Longest wait for a key that many processes want, as a multiple of the time in which each of the waiters could have had one turn.',
     better: 'less',
     unit: (value) => `${figure(value)} times`,
-    candidates: (report) => crowded(report, ({ longestWaitMs, waitMs }) => exactly(longestWaitMs / waitMs.p50)),
+    candidates: (report) =>
+      crowded(report, ({ longestWaitMs, waiters, handOversPerSecond: { median } }) =>
+        exactly((longestWaitMs * median) / (waiters * 1_000)),
+      ),
   },
   {
     use: 'A lock that must hold when a server dies',
@@ -57,18 +65,24 @@ export const uses: readonly Use[] = [
   },
   {
     use: 'A crashed holder must be replaced soon',
-    rule: 'Time from the kill of the holder to the grant of the next, as a multiple of the TTL.',
+    rule: 'Time from the kill of the holder to the grant of the next, as a multiple of the TTL. The moment of the kill between two renewals moves it by a third of a TTL, so less than that is no difference.',
     better: 'less',
     unit: (value) => `${figure(value)} TTLs`,
     candidates: (report) =>
       report.faults
         .filter(
           ({ id, backend, nextHolderMs }) =>
-            id === 'holder-killed' && hasServer(report, backend) && nextHolderMs.length > 0,
+            id === 'holder-killed' && needsServer(report, backend) && nextHolderMs.length > 0,
         )
         .map((fault) => {
-          const { median: value, low, high } = spread(fault.nextHolderMs.map((ms) => ms / fault.ttlMs));
-          return { backend: fault.backend, name: nameOf(report, fault), value, low, high };
+          const value = median(fault.nextHolderMs) / fault.ttlMs;
+          return {
+            backend: fault.backend,
+            name: nameOf(report, fault),
+            value,
+            low: value - renewal / 2,
+            high: value + renewal / 2,
+          };
         }),
   },
   {
@@ -80,6 +94,7 @@ export const uses: readonly Use[] = [
   },
   {
     use: 'All holders are in one process',
+    inOneProcess: true,
     rule: 'Locks taken and given back per second, one at a time, with the backend that needs no server beside the others.',
     better: 'more',
     unit: perSecond('locks'),
@@ -92,13 +107,13 @@ type Judged = Pick<Candidate, 'value' | 'low' | 'high'>;
 const exactly = (value: number): Judged => ({ value, low: value, high: value });
 
 /** Memory locks exclude within one process only, and are no choice where several must be kept apart. */
-function hasServer(report: Report, id: Candidate['backend']): boolean {
+export function needsServer(report: Report, id: Candidate['backend']): boolean {
   return report.backends.some((backend) => backend.id === id && backend.servers > 0);
 }
 
 function free(report: Report, inFlight: number, judged: (point: Report['uncontended'][number]) => Judged): Candidate[] {
   return report.uncontended
-    .filter((point) => point.who === 'holdfast' && point.inFlight === inFlight && hasServer(report, point.backend))
+    .filter((point) => point.who === 'holdfast' && point.inFlight === inFlight && needsServer(report, point.backend))
     .map((point) => ({ backend: point.backend, name: titleOf(report, point.backend), ...judged(point) }));
 }
 
@@ -116,7 +131,7 @@ function crowded(report: Report, judged: (point: Contention) => Judged): Candida
 /** The same cell for all: with most backends, then most processes, then nearest to 32 waiters, then the shortest hold. */
 export function crowdedCell(report: Report): Contention[] {
   const cells = new Map<string, Contention[]>();
-  for (const point of report.contention.filter(({ backend }) => hasServer(report, backend))) {
+  for (const point of report.contention.filter(({ backend }) => needsServer(report, backend))) {
     const cell = `${point.waiters} ${point.processes} ${point.holdMs}`;
     cells.set(cell, [...(cells.get(cell) ?? []), point]);
   }
@@ -153,9 +168,13 @@ function survivors(report: Report): Candidate[] {
 }
 
 /** What went well a few times may still not be promised. */
-function notPromised({ features }: Report, backend: Fault['backend']): string | undefined {
-  const promise = features.find(({ name }) => name === survivesFailover)?.values[backend];
-  return promise === 'yes' ? undefined : 'which does not promise it';
+function notPromised(report: Report, backend: Fault['backend']): string | undefined {
+  return promisesFailover(report, backend) ? undefined : 'it is not promised';
+}
+
+/** Whether the backend's adapter says that exclusion survives the loss of a leader. */
+export function promisesFailover({ features }: Report, backend: Fault['backend']): boolean {
+  return features.find(({ name }) => name === survivesFailover)?.values[backend] === 'yes';
 }
 
 /**
@@ -167,12 +186,15 @@ export function breaksHere({ id, violations, staleWrites, overlapMs, expected }:
   return violations.length > 0 || staleWrites.accepted > 0 || overlapMs > 0 || expected !== '';
 }
 
-function whyNot({ title, setup, violations, overlapMs, staleWrites }: Fault): string {
-  const where = setup === '' ? title : `${title} (${setup})`;
-  if (violations.length > 0 || overlapMs > 0) return `with which there were two holders at once. ${where}`;
-  return staleWrites.accepted > 0
-    ? `with which a stale write got through. ${where}`
-    : `with which two holders are possible. ${where}`;
+function whyNot(fault: Fault): string {
+  const { violations, overlapMs, staleWrites } = fault;
+  if (violations.length > 0 || overlapMs > 0) return `two holders at once: ${titleAndSetup(fault)}`;
+  if (staleWrites.accepted > 0) return `a stale write got through: ${titleAndSetup(fault)}`;
+  return `two holders are possible: ${titleAndSetup(fault)}`;
+}
+
+export function titleAndSetup({ title, setup }: Fault): string {
+  return setup === '' ? title : `${title} (${setup})`;
 }
 
 function crowdsOfLocks(report: Report): Candidate[] {
@@ -186,7 +208,7 @@ function crowdsOfLocks(report: Report): Candidate[] {
 
 /** The points of the servers' backends with the largest number of locks that all of them were measured with. */
 export function largestCommon(report: Report): ScalePoint[] {
-  const points = report.scale.filter(({ backend }) => hasServer(report, backend));
+  const points = report.scale.filter(({ backend }) => needsServer(report, backend));
   const backends = new Set(points.map(({ backend }) => backend));
   const sizes = [...new Set(points.map(({ locks }) => locks))].sort((a, b) => b - a);
   const common = sizes.find((size) => points.filter(({ locks }) => locks === size).length === backends.size);
@@ -195,7 +217,7 @@ export function largestCommon(report: Report): ScalePoint[] {
 
 function inProcess(report: Report): Candidate[] {
   const measured = report.uncontended.filter(({ who, inFlight }) => who === 'holdfast' && inFlight === 1);
-  if (!measured.some(({ backend }) => !hasServer(report, backend))) return [];
+  if (!measured.some(({ backend }) => !needsServer(report, backend))) return [];
   return measured.map(({ backend, opsPerSecond: { median: value, low, high } }) => ({
     ...{ backend, name: titleOf(report, backend), value, low, high },
   }));

@@ -20,7 +20,7 @@ const headings: Readonly<Record<FaultId, string>> = {
 
 export function faults(report: Report): Markup {
   const intro = html`One process holds a key and goes on writing to a fenced resource without looking at its loss signal; another waits; something breaks at 0 s.
-A bar lasts as long as the holder may believe in its hold. In red: the fault, and two holders at once, which must not be.
+A bar lasts as long as the holder may believe in its hold. Red stands for two holders at once, which must not be.
 <b>!</b> told of the loss; <b class="good">×</b> a late write of the old holder, refused by the fencing token; <b class="bad">●</b> one that got through.`;
   const all = report.faults;
   const ids = (Object.keys(headings) as FaultId[]).filter((id) => all.some((fault) => fault.id === id));

@@ -1,4 +1,5 @@
 import { figure } from '../../../format.ts';
+import { dateOf } from '../../date.ts';
 import type { Report } from '../../schema.ts';
 import { html, type Markup } from '../markup.ts';
 import { recommendations } from '../recommend.ts';
@@ -20,11 +21,6 @@ ${unexpected > 0 && html`<p class="alarm"><strong class="bad">${unexpected} unex
 ${failures.length > 0 && html`<div class="alarm"><strong class="bad">This run failed; do not rely on its figures.</strong><ul>${failures.map((failure) => html`<li>${failure}</li>`)}</ul></div>`}
 </header>
 `;
-}
-
-/** The day of the run, in UTC. */
-export function dateOf({ startedAt }: Report): string {
-  return startedAt.slice(0, 10);
 }
 
 export function choices(report: Report): Markup {

@@ -31,7 +31,7 @@ function figures(all: readonly Rival[]): Markup {
     ...cycles('A free lock, one at a time', ({ sequential }) => sequential),
     ...cycles('Free locks, 64 in flight', ({ inFlight }) => inFlight),
     ...crowds(all),
-  ])}<p class="note">Red: Holdfast; blue: other libraries; hollow: raw calls. ${boxLegend}</p>
+  ])}<p class="note">Orange: Holdfast; blue: other libraries; hollow: raw calls. ${boxLegend}</p>
 ${details('All figures of free locks', cycleFigures(all))}
 ${details('All figures of a contended lock', contentionFigures(all))}`;
 }
