@@ -8,7 +8,8 @@ const [lockUrl, key, accountUrl, amount, fenced] = process.argv.slice(2) as [str
 const account = await openAccount(accountUrl);
 const locks = await openLocks(lockUrl, { ttlMs: 2_000, require: { fencing: true, crossProcess: true } });
 const lock = await locks.acquire(key);
-const balance = (await account.read()) - Number(amount);
+const before = fenced === 'true' ? await account.readFenced(lock.fencingToken) : await account.read();
+const balance = before - Number(amount);
 await call('has read', lock.fencingToken);
 // Here the process may sleep for longer than its lease. It has no way to notice before this very line writes.
 const written = fenced === 'true' ? await account.writeFenced(balance, lock.fencingToken) : await writePlain();
