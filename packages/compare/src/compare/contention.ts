@@ -20,7 +20,7 @@ export async function contention(context: PartContext): Promise<Partial<Report>>
   const grid = quick ? quicker : full;
   const lines = linesOf(backends, grid);
   const most = Math.max(...grid.processes);
-  const rounds = context.rounds ?? (quick ? 2 : 3);
+  const rounds = context.rounds ?? (quick ? 1 : 3);
   progress.expect(backends.length + lines.length * rounds);
 
   const processesOf = (backend: RunningBackend, count: number): Promise<ContestantProcess[]> =>

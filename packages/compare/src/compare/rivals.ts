@@ -47,7 +47,7 @@ export async function rivals(
   await Promise.all(lines.map((line) => processOf(line)));
   for (const line of lines) {
     progress.step(`warming up ${line.name}`);
-    await warmUp(await processOf(line), quick ? 2_000 : 10_000, quick ? 2 : 12);
+    await warmUp(await processOf(line), quick ? 2_000 : 10_000, quick ? 1 : 12);
   }
   const byKey = new Map(lines.map((line) => [line.key, line]));
   const cycles = new Map<number, Rounds<CycleFigures>>();

@@ -34,7 +34,7 @@ export async function uncontended(context: PartContext): Promise<Partial<Report>
   await Promise.all(contestants.map(({ spec }) => pool.get(spec)));
   for (const { spec, backend, who } of contestants) {
     progress.step(`warming up ${backend} ${who}`);
-    await warmUp(await pool.get(spec), quick ? 2_000 : 10_000, quick ? 2 : 16);
+    await warmUp(await pool.get(spec), quick ? 2_000 : 10_000, quick ? 1 : 16);
   }
   const byName = new Map(lines.map((line) => [line.name, line]));
   const figures = await interleave([...byName.keys()], rounds, progress.step, async (name) => {
