@@ -84,7 +84,12 @@ function text(content: string, x: number, y: number, align: 'left' | 'right', fi
 }
 
 function summary({ p50, p99 }: Distribution, unit: string): string {
-  return `p50 ${figure(p50)} · p99 ${figure(p99)} ${unit}`;
+  return `p50 ${fine(p50)} · p99 ${fine(p99)} ${unit}`;
+}
+
+/** Two digits also of what is very small: a median is not 0.00. */
+function fine(value: number): string {
+  return value > 0 && value < 0.1 ? String(Number(value.toPrecision(2))) : figure(value);
 }
 
 /** From power of ten to power of ten. */

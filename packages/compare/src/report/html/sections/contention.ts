@@ -24,54 +24,34 @@ export function contention(report: Report): Markup {
 function figures(report: Report): Markup {
   const all = report.contention;
   const holds = sorted(all.map(({ holdMs }) => holdMs));
-  const counts = sorted(all.map(({ processes }) => processes));
-  const most = counts.at(-1)!;
-  const grid = holds.map(
-    (hold) =>
-      html`<h3>Hold ${hold} ms</h3>${charts(
-        counts.map((count) =>
-          curves(
-            report,
-            `Hand-overs per second, ${processes(count)}, hold ${hold} ms`,
-            { name: 'hand-overs/s', log: true },
-            hold,
-            count,
-            (point) => ({
-              y: point.handOversPerSecond.median,
-              low: point.handOversPerSecond.low,
-              high: point.handOversPerSecond.high,
-            }),
-          ),
-        ),
-      )}`,
-  );
-  const fairness = (counts.length > 1 ? [counts[0]!, most] : counts).map((count) =>
-    curves(
-      report,
-      `Jain's index, ${processes(count)}, hold ${holds[0]} ms`,
-      { name: 'index', log: false, max: 1 },
-      holds[0]!,
-      count,
-      ({ jain }) => ({ y: jain }),
+  const sides = sidesOf(report);
+  const [first, last] = [sides[0]!, sides.at(-1)!];
+  const grid = holds.map((hold) =>
+    sides.map((side) =>
+      curves(
+        report,
+        `Hand-overs per second, ${side.title}, hold ${hold} ms`,
+        logarithmic('hand-overs/s'),
+        hold,
+        side,
+        (point) => ({
+          y: point.handOversPerSecond.median,
+          low: point.handOversPerSecond.low,
+          high: point.handOversPerSecond.high,
+        }),
+      ),
     ),
   );
-  const waits = curves(
-    report,
-    `Longest wait, ${processes(most)}, hold ${holds[0]} ms`,
-    { name: 'ms', log: true },
-    holds[0]!,
-    most,
-    ({ longestWaitMs }) => ({ y: longestWaitMs }),
+  const shortest = (title: string, axis: Axis, side: Side, value: Value) =>
+    curves(report, `${title}, ${side.title}, hold ${holds[0]} ms`, axis, holds[0]!, side, value);
+  const fairness = [...new Set([first, last])].map((side) =>
+    shortest("Jain's index", { name: 'index', log: false, max: 1 }, side, ({ jain }) => ({ y: jain })),
   );
-  const requests = curves(
-    report,
-    `Requests to the servers per hand-over, ${processes(most)}, hold ${holds[0]} ms`,
-    { name: 'requests', log: true },
-    holds[0]!,
-    most,
-    ({ requestsPerHandOver }) => (requestsPerHandOver === null ? undefined : { y: requestsPerHandOver }),
+  const waits = shortest('Longest wait', logarithmic('ms'), last, ({ longestWaitMs }) => ({ y: longestWaitMs }));
+  const requests = shortest('Requests to the servers per hand-over', logarithmic('requests'), last, (point) =>
+    point.requestsPerHandOver === null ? undefined : { y: point.requestsPerHandOver },
   );
-  return html`${legend(report, present(report, all))}${grid}
+  return html`${legend(report, present(report, all))}${charts(grid.flat())}
 <h3>How long a hand-over and a turn take</h3>${distributions(report)}
 <h3>Fairness</h3>
 <p>Jain's index is 1 when every waiter got as many turns, and 1 divided by the number of waiters when one got them all.</p>
@@ -79,32 +59,46 @@ ${legend(report, present(report, all))}${charts([...fairness, waits, requests])}
 ${details('All figures', allFigures(report))}`;
 }
 
+type Value = (point: Contention) => Omit<Point, 'x'> | undefined;
+
+/** What the points of one chart have in common, and what runs along its axis. */
+interface Side {
+  readonly title: string;
+  readonly along: 'waiters' | 'processes';
+  readonly has: (point: Contention) => boolean;
+}
+
+/** A chart for each number of processes; where only one number of waiters was measured, the processes run along the axis. */
+function sidesOf({ contention: all }: Report): Side[] {
+  const counts = sorted(all.map(({ waiters }) => waiters));
+  if (counts.length === 1) return [{ title: `${counts[0]} waiters`, along: 'processes', has: () => true }];
+  return sorted(all.map(({ processes: count }) => count)).map((count) => ({
+    title: processes(count),
+    along: 'waiters',
+    has: (point) => point.processes === count,
+  }));
+}
+
+const logarithmic = (name: string): Axis => ({ name, log: true });
 const sorted = (values: readonly number[]) => [...new Set(values)].sort((a, b) => a - b);
 const processes = (count: number) => (count === 1 ? '1 process' : `${count} processes`);
 
-function curves(
-  report: Report,
-  title: string,
-  y: Axis,
-  holdMs: number,
-  count: number,
-  value: (point: Contention) => Omit<Point, 'x'> | undefined,
-): Markup {
-  const cell = report.contention.filter((point) => point.holdMs === holdMs && point.processes === count);
-  const waiters = sorted(report.contention.map((point) => point.waiters));
+function curves(report: Report, title: string, y: Axis, holdMs: number, { along, has }: Side, value: Value): Markup {
+  const cell = report.contention.filter((point) => point.holdMs === holdMs && has(point));
   const line = (id: BackendId): Line => ({
     name: titleOf(report, id),
     colour: colourOf(id),
     shape: shapeOf(id),
     points: cell
       .filter(({ backend }) => backend === id)
-      .sort((a, b) => a.waiters - b.waiters)
+      .sort((a, b) => a[along] - b[along])
       .flatMap((point) => {
         const at = value(point);
-        return at === undefined ? [] : [{ x: point.waiters, ...at }];
+        return at === undefined ? [] : [{ x: point[along], ...at }];
       }),
   });
-  return lines({ title }, { name: 'waiters', log: false, at: waiters }, y, present(report, cell).map(line));
+  const at = sorted(report.contention.map((point) => point[along]));
+  return lines({ title }, { name: along, log: false, at }, y, present(report, cell).map(line));
 }
 
 /** Of one cell of the grid, the one that most backends were measured in. */

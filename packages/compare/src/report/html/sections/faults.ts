@@ -63,7 +63,7 @@ function times({ nextHolderMs, holderToldMs, holderKept, serviceBackMs, staleWri
     holderToldMs.length > 0 && `Old holder told after ${range(holderToldMs)}.`,
     holderKept > 0 && `Kept its lock through the fault in ${count(holderKept, 'round')}.`,
     serviceBackMs.length > 0 && `Locks could be had again after ${range(serviceBackMs)}.`,
-    gapMs !== null && `Shortest gap between the two holds ${figure(gapMs)} ms.`,
+    gapMs !== null && gapMs >= 0 && `Shortest gap between the two holds ${figure(gapMs)} ms.`,
     staleWrites.refused > 0 && `${count(staleWrites.refused, 'late write')} refused.`,
   ]
     .filter((sentence) => sentence !== false)

@@ -8,8 +8,10 @@ export function gaps(report: Report, part: PartId): Markup {
 }
 
 export function gapText(report: Report, { backend, what, why }: NotMeasured): string {
-  return `Not measured: ${backend === null ? '' : `${titleOf(report, backend)}, `}${what}. ${why}`;
+  return `Not measured: ${backend === null ? '' : `${titleOf(report, backend)}, `}${what}. ${sentence(why)}`;
 }
+
+const sentence = (text: string) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
 
 /** A part of the page, which stays there when nothing of it was measured. */
 export function section(id: string, title: string, intro: string | Markup, content: Markup | undefined): Markup {
