@@ -170,7 +170,10 @@ describe('faultProxy', () => {
       () => {},
       () => proxy.refuse(),
       () => proxy.blackHole(),
-      () => (proxy.refuse(), void proxy.heal()),
+      () => {
+        proxy.refuse();
+        void proxy.heal();
+      },
     ]) {
       const a = await client();
       a.socket.write('x');

@@ -21,11 +21,12 @@ export const watchdogCases: readonly Case[] = [
       const until = context.now() + 2.2 * leaseMs;
       while (context.now() < until) {
         const { status } = await two.tryAcquire(stranger);
-        if (status === 'granted') await context.assertMachineRan(leaseMs / 2);
+        // One stall while it is granted and one when it is to be renewed: two of more than this can cost the lease.
+        if (status === 'granted') await context.assertMachineRan(leaseMs / 4);
         assert.equal(status, 'busy', 'Another owner was let in while the watchdog kept the lock');
         await context.sleep(pollMs);
       }
-      if (lock.remainingMs === 0) await context.assertMachineRan(leaseMs / 2);
+      if (lock.remainingMs === 0) await context.assertMachineRan(leaseMs / 4);
       lock.assertHeld();
       assert.equal(await lock.release(), 'released');
     },
@@ -43,7 +44,7 @@ export const watchdogCases: readonly Case[] = [
         Array.from({ length: 30 }, () => locks.acquire(context.key(), { ttlMs: leaseMs })),
       );
       await context.sleep(2 * leaseMs);
-      if (held.some(({ remainingMs }) => remainingMs === 0)) await context.assertMachineRan(leaseMs / 2);
+      if (held.some(({ remainingMs }) => remainingMs === 0)) await context.assertMachineRan(leaseMs / 4);
       for (const lock of held) lock.assertHeld();
       const releases = held.map(async (lock) => {
         const until = context.now() + lock.remainingMs;
