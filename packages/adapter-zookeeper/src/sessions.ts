@@ -71,6 +71,9 @@ export function createSessions(settings: Settings, onLink: (link: Link) => void)
       if (closing.signal.aborted) return;
       attempts += 1;
       const sentAt = now();
+      // Servers that came back without their data refuse whoever has seen more than they have, and never say that the session
+      // is gone. By then nothing is held in it.
+      if (session !== undefined && sentAt - session.confirmedAt > 2 * session.timeoutMs) endSession();
       const opened = await openConnection({
         server: servers[nextServer++ % servers.length] as string,
         clientFactory: settings.clientFactory,
