@@ -16,7 +16,8 @@ const quoted = (words: readonly string[]): string => words.map((word) => `'${wor
 
 /** Runs `holdfast` at a terminal, made by `script` of util-linux; what is typed goes to its keyboard. */
 function atTerminal(args: readonly string[]) {
-  const line = `stty cols 60; ${quoted([...holdfastWords, ...args])}`;
+  // In place of the shell: dash would hear Ctrl-C too, and end with 130 whatever the command says.
+  const line = `stty cols 60; exec ${quoted([...holdfastWords, ...args])}`;
   const child = spawn('script', ['-qefc', line, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, LOCK_URL: server.url, TERM: 'xterm-256color', FORCE_COLOR: undefined, NO_COLOR: undefined },
