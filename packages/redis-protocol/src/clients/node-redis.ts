@@ -21,7 +21,9 @@ export function nodeRedisBinding(
   };
   if ('sSubscribe' in client && 'nodeClient' in client) return clusterBinding(client, close);
   if ('getMasterNode' in client) return sentinelBinding(client, close);
-  return clientBinding(client, close);
+  return clientBinding(client, async () => {
+    if (ownsClient) destroy(client);
+  });
 }
 
 function clientBinding(client: NodeRedisClient, close: () => Promise<void>): RedisClientBinding {
@@ -143,10 +145,18 @@ function subscriber(client: NodeRedisClient, events: SubscriberEvents): RedisSub
   return {
     subscribe: (channel) => connection.subscribe(channel, onMessage),
     unsubscribe: (channel) => connection.unsubscribe(channel, onMessage),
-    close() {
-      if (connection.isOpen) connection.destroy();
-    },
+    close: () => destroy(connection),
   };
+}
+
+/** Ends a connection. One that is destroyed while it connects comes up all the same, and stays for ever: it is let come up first. */
+function destroy(client: NodeRedisClient): void {
+  const end = (): void => {
+    if (client.isOpen) client.destroy();
+  };
+  if (client.isReady) return end();
+  client.on('ready', end);
+  client.on('error', end);
 }
 
 /** Subscriptions over a connection that the client keeps for all who subscribe; closing ends ours only. */

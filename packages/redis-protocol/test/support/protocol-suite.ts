@@ -1,6 +1,6 @@
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { attempt, grant, lockError, newName, newOwner, until } from './helpers.ts';
+import { attempt, grant, lockError, newName, newOwner, sleep, until } from './helpers.ts';
 import { type ClientKit, single, type TestClient } from './kit.ts';
 
 /** The lock protocol on a single server, seen from the server's side. */
@@ -42,6 +42,23 @@ export function protocolSuite(kits: readonly ClientKit[]): void {
       await Promise.all(replies);
       expect(await server.command('LRANGE', list, '0', '-1')).toEqual(calls);
       expect(await server.command('LRANGE', `${list}-later`, '0', '-1')).toEqual(calls.filter((_, i) => i % 10 === 0));
+    });
+
+    it('H43: a subscription that is closed while it connects leaves no connection', async () => {
+      const connections = async (): Promise<number> =>
+        String(await server.command('CLIENT', 'LIST'))
+          .trim()
+          .split('\n').length;
+      await client.works();
+      const before = await connections();
+      for (let i = 0; i < 5; i += 1)
+        client
+          .binding()
+          .openSubscriber({ message() {}, reconnected() {} })
+          .close();
+      // Time for them to come up: none of them may be seen from then on.
+      await sleep(250);
+      await until('they are gone', async () => (await connections()) <= before);
     });
 
     it('excludes, and is excluded by, a program that uses SET NX', async () => {
