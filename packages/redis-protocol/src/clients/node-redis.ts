@@ -21,9 +21,8 @@ export function nodeRedisBinding(
   };
   if ('sSubscribe' in client && 'nodeClient' in client) return clusterBinding(client, close);
   if ('getMasterNode' in client) return sentinelBinding(client, close);
-  return clientBinding(client, async () => {
-    if (ownsClient) destroy(client);
-  });
+  const end = ownsClient ? endOf(client) : () => {};
+  return clientBinding(client, async () => end());
 }
 
 function clientBinding(client: NodeRedisClient, close: () => Promise<void>): RedisClientBinding {
@@ -133,6 +132,7 @@ function subscriber(client: NodeRedisClient, events: SubscriberEvents): RedisSub
     // It comes back whatever the application chose for its own connection.
     socket: { ...client.options?.socket, reconnectStrategy: (retries: number) => Math.min(50 + retries * 50, 1_000) },
   });
+  const end = endOf(connection);
   const onMessage = (_message: unknown, channel: unknown) => events.message(String(channel));
   let wasReady = false;
   connection.on('error', () => {});
@@ -145,18 +145,33 @@ function subscriber(client: NodeRedisClient, events: SubscriberEvents): RedisSub
   return {
     subscribe: (channel) => connection.subscribe(channel, onMessage),
     unsubscribe: (channel) => connection.unsubscribe(channel, onMessage),
-    close: () => destroy(connection),
+    close: end,
   };
 }
 
-/** Ends a connection. One that is destroyed while it connects comes up all the same, and stays for ever: it is let come up first. */
-function destroy(client: NodeRedisClient): void {
-  const end = (): void => {
+/**
+ * A function that ends a client's connection; to be asked for before it connects. What is destroyed before its socket is up
+ * comes up all the same, and stays for ever: until then the end waits, which the client's `connectTimeout` bounds.
+ */
+function endOf(client: NodeRedisClient): () => void {
+  let hasSocket = client.isReady;
+  let ending = false;
+  const destroy = (): void => {
     if (client.isOpen) client.destroy();
   };
-  if (client.isReady) return end();
-  client.on('ready', end);
-  client.on('error', end);
+  client.on('connect', () => {
+    hasSocket = true;
+    if (ending) destroy();
+  });
+  client.on('reconnecting', () => {
+    hasSocket = false;
+  });
+  return () => {
+    if (hasSocket) return destroy();
+    ending = true;
+    // An attempt has failed: nothing is coming up.
+    client.on('error', destroy);
+  };
 }
 
 /** Subscriptions over a connection that the client keeps for all who subscribe; closing ends ours only. */

@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attempt, grant, lockError, newName, newOwner, sleep, until } from './helpers.ts';
@@ -59,6 +60,22 @@ export function protocolSuite(kits: readonly ClientKit[]): void {
       // Time for them to come up: none of them may be seen from then on.
       await sleep(250);
       await until('they are gone', async () => (await connections()) <= before);
+    });
+
+    it('H43: neither does one to a server that accepts and never answers', async () => {
+      const sockets = new Set<Socket>();
+      const mute = createServer((socket) => {
+        sockets.add(socket);
+        socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+        socket.resume();
+      });
+      await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+      const { port } = mute.address() as AddressInfo;
+      const other = kit.open(single({ host: '127.0.0.1', port }));
+      await until('it is connected', () => sockets.size > 0);
+      await other.close?.();
+      await until('it is gone', () => sockets.size === 0);
+      mute.close();
     });
 
     it('excludes, and is excluded by, a program that uses SET NX', async () => {
