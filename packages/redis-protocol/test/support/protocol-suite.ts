@@ -1,7 +1,6 @@
-import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { attempt, grant, lockError, newName, newOwner, sleep, until } from './helpers.ts';
+import { attempt, grant, lockError, newName, newOwner, until } from './helpers.ts';
 import { type ClientKit, single, type TestClient } from './kit.ts';
 
 /** The lock protocol on a single server, seen from the server's side. */
@@ -43,39 +42,6 @@ export function protocolSuite(kits: readonly ClientKit[]): void {
       await Promise.all(replies);
       expect(await server.command('LRANGE', list, '0', '-1')).toEqual(calls);
       expect(await server.command('LRANGE', `${list}-later`, '0', '-1')).toEqual(calls.filter((_, i) => i % 10 === 0));
-    });
-
-    it('H43: a subscription that is closed while it connects leaves no connection', async () => {
-      const connections = async (): Promise<number> =>
-        String(await server.command('CLIENT', 'LIST'))
-          .trim()
-          .split('\n').length;
-      await client.works();
-      const before = await connections();
-      for (let i = 0; i < 5; i += 1)
-        client
-          .binding()
-          .openSubscriber({ message() {}, reconnected() {} })
-          .close();
-      // Time for them to come up: none of them may be seen from then on.
-      await sleep(250);
-      await until('they are gone', async () => (await connections()) <= before);
-    });
-
-    it('H43: neither does one to a server that accepts and never answers', async () => {
-      const sockets = new Set<Socket>();
-      const mute = createServer((socket) => {
-        sockets.add(socket);
-        socket.on('error', () => {}).on('close', () => sockets.delete(socket));
-        socket.resume();
-      });
-      await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
-      const { port } = mute.address() as AddressInfo;
-      const other = kit.open(single({ host: '127.0.0.1', port }));
-      await until('it is connected', () => sockets.size > 0);
-      await other.close?.();
-      await until('it is gone', () => sockets.size === 0);
-      mute.close();
     });
 
     it('excludes, and is excluded by, a program that uses SET NX', async () => {
@@ -278,18 +244,6 @@ export function protocolSuite(kits: readonly ClientKit[]): void {
       const request = attempt(newName());
       expect(await adapter.tryAcquire(request)).toMatchObject({ status: 'busy' });
       expect(await server.command('EXISTS', `lock:${request.key}`)).toBe(0);
-    });
-
-    it('the client is neither closed nor kept busy by an adapter', async () => {
-      const before = client.listeners();
-      const adapter = client.adapter();
-      const abort = new AbortController();
-      await adapter.whenFree?.(newName(), abort.signal);
-      abort.abort();
-      await adapter.close?.();
-      await adapter.close?.();
-      expect(await client.works()).toBe(true);
-      expect(client.listeners()).toBeLessThanOrEqual(before);
     });
 
     it.each([

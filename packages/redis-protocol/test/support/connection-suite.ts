@@ -1,0 +1,72 @@
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type RedisServer, startRedis } from '@holdfast/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newName, sleep, until } from './helpers.ts';
+import { type ClientKit, single, type TestClient } from './kit.ts';
+
+/** What adapters and bindings do with connections: open theirs, close theirs, and leave those of the user alone. */
+export function connectionSuite(kits: readonly ClientKit[]): void {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  afterAll(() => server?.stop());
+
+  describe.each(kits)('$name', (kit) => {
+    let client: TestClient;
+    beforeAll(() => {
+      client = kit.connect(single(server));
+    });
+    afterAll(() => client.close());
+
+    it('the client is neither closed nor kept busy by an adapter, however many come and go', async () => {
+      const comeAndGo = async (): Promise<void> => {
+        const adapter = client.adapter();
+        const abort = new AbortController();
+        await adapter.whenFree?.(newName(), abort.signal);
+        abort.abort();
+        await adapter.close?.();
+        await adapter.close?.();
+        expect(await client.works()).toBe(true);
+      };
+      // The binding of a client listens once, for as long as the client lives.
+      await comeAndGo();
+      const before = client.listeners();
+      for (let i = 0; i < 5; i += 1) await comeAndGo();
+      expect(client.listeners()).toBeLessThanOrEqual(before);
+    });
+
+    it('H43: a subscription that is closed while it connects leaves no connection', async () => {
+      const connections = async (): Promise<number> =>
+        String(await server.command('CLIENT', 'LIST'))
+          .trim()
+          .split('\n').length;
+      await client.works();
+      const before = await connections();
+      for (let i = 0; i < 5; i += 1)
+        client
+          .binding()
+          .openSubscriber({ message() {}, reconnected() {} })
+          .close();
+      // Time for them to come up: none of them may be seen from then on.
+      await sleep(250);
+      await until('they are gone', async () => (await connections()) <= before);
+    });
+
+    it('H43: neither does one to a server that accepts and never answers', async () => {
+      const sockets = new Set<Socket>();
+      const mute = createServer((socket) => {
+        sockets.add(socket);
+        socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+        socket.resume();
+      });
+      await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+      const { port } = mute.address() as AddressInfo;
+      const other = kit.open(single({ host: '127.0.0.1', port }));
+      await until('it is connected', () => sockets.size > 0);
+      await other.close?.();
+      await until('it is gone', () => sockets.size === 0);
+      mute.close();
+    });
+  });
+}
