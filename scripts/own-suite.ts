@@ -1,14 +1,20 @@
-import { type Report, runConformance } from '../packages/conformance/src/index.ts';
+import { join } from 'node:path';
+import { type Harness, type Report, runConformance } from '../packages/conformance/src/index.ts';
+import { moduleHarness } from '../packages/holdfast/src/cli/conformance/module-harness.ts';
 import { urlHarness } from '../packages/holdfast/src/cli/conformance/url-harness.ts';
+import { schemeOf } from '../packages/holdfast/src/lock-url.ts';
+import { root } from '../test/workspace.ts';
 import type { OwnBackend } from './own-backends.ts';
 
 /** The suite on servers that are started for it. */
 export async function ownSuite({ title, start }: OwnBackend): Promise<Report> {
-  const { url, hooks, stop } = await start();
+  const { target, hooks, stop } = await start();
+  let harness: (Harness & Partial<AsyncDisposable>) | undefined;
   try {
-    const harness = await urlHarness(url);
+    harness = schemeOf(target) ? await urlHarness(target) : await moduleHarness(join(root, target));
     return await runConformance({ ...harness, name: title, hooks: { ...harness.hooks, ...hooks } });
   } finally {
+    await harness?.[Symbol.asyncDispose]?.();
     await stop();
   }
 }

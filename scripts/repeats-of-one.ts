@@ -2,30 +2,29 @@
 import { ownBackends } from './own-backends.ts';
 import { ownSuite } from './own-suite.ts';
 
-/** What came of the runs on one backend. */
-export interface Repeats {
-  readonly title: string;
-  readonly runs: number;
-  readonly failures: readonly { readonly run: number; readonly id: string; readonly reason: string }[];
-  readonly slowestMs: number;
+/** What came of one run; each is told as soon as it is over. */
+export interface OneRun {
+  readonly failures: readonly { readonly id: string; readonly reason: string }[];
+  /** Cases that came to no verdict, because the machine stalled. */
+  readonly undecided: readonly string[];
+  readonly ms: number;
 }
 
 const [name, count] = process.argv.slice(2);
 const backend = ownBackends.find((one) => one.name === name);
 if (backend === undefined) throw new Error(`There is no backend ${name}.`);
-const { title } = backend;
-const runs = Number(count);
-const failures: { run: number; id: string; reason: string }[] = [];
-let slowestMs = 0;
-for (let run = 1; run <= runs; run += 1) {
-  const { counts, results, ms } = await ownSuite(backend);
-  const failed = results.filter(({ outcome }) => outcome === 'fail' || outcome === 'unexpected-pass');
-  console.log(`${failed.length === 0 ? '✓' : '✗'} ${title}, run ${run} of ${runs}: ${JSON.stringify(counts)}`);
-  for (const { id, reason = '' } of failed) {
-    console.log(`    ${id} ${reason}`);
-    failures.push({ run, id, reason });
-  }
-  slowestMs = Math.max(slowestMs, ms);
+for (let run = 1; run <= Number(count); run += 1) {
+  const { counts, results, unhandled, ms } = await ownSuite(backend);
+  const failures = [
+    ...results.filter(({ outcome }) => outcome === 'fail' || outcome === 'unexpected-pass'),
+    ...unhandled.map((reason) => ({ id: 'rejected without a listener', reason })),
+  ].map(({ id, reason = '' }) => ({ id, reason }));
+  const undecided = results.filter(({ reason }) => reason?.startsWith('the machine stalled')).map(({ id }) => id);
+  const mark = failures.length === 0 ? '✓' : '✗';
+  console.log(
+    `${mark} ${backend.title}, run ${run} of ${count}: ${JSON.stringify(counts)} in ${(ms / 1_000).toFixed(0)} s ${undecided.join(' ')}`,
+  );
+  for (const { id, reason } of failures) console.log(`    ${id} ${reason}`);
+  process.send?.({ failures, undecided, ms } satisfies OneRun);
 }
-const repeats: Repeats = { title, runs, failures, slowestMs };
-process.send?.(repeats, () => process.disconnect());
+process.disconnect?.();

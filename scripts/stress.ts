@@ -22,11 +22,11 @@ process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
 
 /** Runs the command of everybody on one backend, and keeps what it said with its report. */
 async function run({ name, title, start }: OwnBackend): Promise<number> {
-  const { url, stop } = await start();
+  const { target, stop } = await start();
   try {
     const page = join(reportFolder, `stress-${name}.md`);
     const more = [...(values.seed ? ['--seed', values.seed] : []), ...(values.ttl ? ['--ttl', values.ttl] : [])];
-    const args = ['conformance', url, '--stress', values.duration, ...more];
+    const args = ['conformance', target, '--stress', values.duration, ...more];
     // What was found wrong is for whoever is at this machine.
     const evidence = join(root, 'node_modules', '.cache', `holdfast-stress-${name}`);
     const reports = ['--out', evidence, '--markdown', page, '--json', join(reportFolder, `stress-${name}.json`)];

@@ -44,9 +44,9 @@ export function postgresHarness(server: () => PostgresServer): Harness {
   };
 }
 
-/** For `holdfast conformance ./test/harness.ts`: with a server of its own, which ends with the process. */
-export default async function harness(): Promise<Harness> {
+/** For `holdfast conformance ./test/harness.ts`: with a server of its own, which ends with the run. */
+export default async function harness(): Promise<Harness & AsyncDisposable> {
   const server = await startPostgres();
   await createLockTables({ url: server.url });
-  return postgresHarness(() => server);
+  return { ...postgresHarness(() => server), [Symbol.asyncDispose]: () => server.stop() };
 }
