@@ -63,11 +63,13 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): LockAdapter {
     if (hold.queue) watchExpiry(store, key, hold, now);
   };
 
-  /** Whether another adapter of the store waits for the key. */
-  const contended = (key: string): boolean => {
+  /** How many other adapters of the store wait for the key. */
+  const waiting = (key: string): number => {
     const watchers = store.watchers.get(key);
-    if (watchers) for (const watcher of watchers) if (watcher.client !== client) return true;
-    return false;
+    if (watchers === undefined) return 0;
+    const others = new Set([...watchers].map((watcher) => watcher.client));
+    others.delete(client);
+    return others.size;
   };
 
   /** Grants a free key, or once more what the owner holds already; else gives the hold that is in the way. */
@@ -77,11 +79,11 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): LockAdapter {
     const hold = holdAt(store, key, now);
     if (hold === undefined) {
       const started = startHold(store, key, owner, ttlMs, fencing ? attempt.tokens : 0, now);
-      return grantOf(started, now, contended(key));
+      return grantOf(started, now, waiting(key));
     }
     if (hold.owner !== owner) return hold;
     prolong(key, hold, ttlMs, now);
-    return grantOf(hold, now, contended(key));
+    return grantOf(hold, now, waiting(key));
   };
 
   const renewHold = (key: string, owner: string, ttlMs: number, now: number): RenewOutcome => {

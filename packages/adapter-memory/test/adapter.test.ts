@@ -184,8 +184,8 @@ describe("the flavour fairness: 'none'", () => {
     await one.release({ key: 'k', owner: 'a' });
     await Promise.all([hint, other]);
     // Another client listens, so this one's grant says so.
-    expect(((await one.tryAcquire(attempt('b'))) as Granted).contended).toBe(true);
-    expect(((await two.tryAcquire(attempt('b'))) as Granted).contended).toBe(false);
+    expect(((await one.tryAcquire(attempt('b'))) as Granted).waiting).toBe(1);
+    expect(((await two.tryAcquire(attempt('b'))) as Granted).waiting).toBe(0);
     const last = two.whenFree!('k', abort.signal);
     abort.abort(new Error('enough'));
     await expect(last).rejects.toThrow('enough');

@@ -101,8 +101,8 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
     if (outcome.kind === 'granted') {
       const { first, tokens, validForMs } = outcome;
       // Others are looked for only where a block of tokens was asked for.
-      const contended = tokens > 1 ? outcome.contended : undefined;
-      resolve({ status: 'granted', fencingToken: BigInt(first), tokens, validForMs, contended });
+      const waiting = tokens > 1 ? Number(outcome.contended) : undefined;
+      resolve({ status: 'granted', fencingToken: BigInt(first), tokens, validForMs, waiting });
     } else if (outcome.kind === 'busy') resolve({ status: 'busy', retryAfterMs: outcome.retryAfterMs });
     else reject(outcome.kind === 'refused' ? outcome.error : failedAcquire(outcome.why, key, { count, majority }));
   }

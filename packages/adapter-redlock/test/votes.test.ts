@@ -136,21 +136,21 @@ it('a grant says whether other clients wait', async () => {
   const [adapter, other] = [await rig.adapter(), await rig.adapter()];
   const key = newName();
   const [own, foreign] = [new AbortController(), new AbortController()];
-  const contended = async (tokens = 65) => {
+  const waiting = async (tokens = 65) => {
     const request = attempt(key, { tokens });
     const granted = await grant(adapter, request);
     await adapter.release(request);
-    return granted.contended;
+    return granted.waiting;
   };
-  expect(await contended()).toBe(false);
+  expect(await waiting()).toBe(0);
   await adapter.whenFree?.(key, own.signal);
-  expect(await contended()).toBe(false);
+  expect(await waiting()).toBe(0);
   await other.whenFree?.(key, foreign.signal);
-  expect(await contended()).toBe(true);
+  expect(await waiting()).toBe(1);
   // Who hands nothing over does not ask.
-  expect(await contended(1)).toBe(undefined);
+  expect(await waiting(1)).toBe(undefined);
   foreign.abort();
-  await until('the other stopped waiting', async () => !(await contended()));
+  await until('the other stopped waiting', async () => (await waiting()) === 0);
   own.abort();
 });
 

@@ -8,6 +8,7 @@ import { detach, possess } from './possession.ts';
 import { AcquireRequest } from './request.ts';
 import { attemptTimeout } from './settings.ts';
 import type { Slot } from './slot.ts';
+import { standForward, turnPassed } from './stand-back.ts';
 import type { Waiter } from './waiter.ts';
 import { pollMs, retryMs } from './waits.ts';
 import { unwatch, watchFor } from './wake-up.ts';
@@ -54,12 +55,8 @@ export function createContention(core: Core): Contention {
       unwatch(slot);
       if (slot.idle) slots.delete(slot.key);
     } else if (slot.hold === undefined && head.phase === 'queued' && !core.closed) {
-      if (slot.yieldUntil > at) {
-        head.phase = 'sleeping';
-        scheduler.set(head, slot.yieldUntil);
-      } else {
-        ask(slot, head, at);
-      }
+      if (slot.yieldUntil > at) sleep(slot, head, undefined, at);
+      else ask(slot, head, at);
     }
   }
 
@@ -128,7 +125,7 @@ export function createContention(core: Core): Contention {
       waiter.resolve(undefined);
     } else if (at >= waiter.waitUntil) fail(slot, waiter, timedOut(slot.key, adapter.name, at - waiter.startedAt));
     else if (slot.hold !== undefined) park(slot, waiter);
-    else if (slot.hinted) ask(slot, waiter, at);
+    else if (slot.hinted && slot.yieldUntil <= at) ask(slot, waiter, at);
     else sleep(slot, waiter, outcome.retryAfterMs, at);
   }
 
@@ -136,6 +133,7 @@ export function createContention(core: Core): Contention {
     const { request } = waiter;
     const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs);
     if (deadline > at) {
+      standForward(slot);
       detach(core, slot, waiter);
       possess(core, slot, waiter, grant, deadline, at);
       return advance(slot, at);
@@ -187,19 +185,20 @@ export function createContention(core: Core): Contention {
     tellWait(waiter);
     core.keepAlive.waits(waiter);
     watchFor(core, slot, () => hint(slot));
-    const wakeAt = at + pollMs(slot, waiter.round, retryAfterMs);
+    const wakeAt = slot.yieldUntil > at ? slot.yieldUntil : at + pollMs(slot, waiter.round, retryAfterMs);
     // At the very end of his patience he asks once more: a hint may have been lost.
     scheduler.set(waiter, Math.min(wakeAt, waiter.waitUntil));
   }
 
   /** The lock may be free. */
   function hint(slot: Slot): void {
+    const at = now();
     slot.hinted = true;
+    turnPassed(slot, at);
     const head = slot.first;
     if (head === undefined || slot.hold !== undefined || head.phase !== 'sleeping') return;
-    // Our own release was heard too; the others have the first go.
-    const at = now();
     if (slot.yieldUntil <= at) ask(slot, head, at);
+    else scheduler.set(head, Math.min(slot.yieldUntil, head.waitUntil));
   }
 
   function onTime(waiter: Waiter, at: number): void {

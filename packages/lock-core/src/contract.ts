@@ -85,8 +85,8 @@ export interface Granted {
    * too, where it may well be more than the TTL.
    */
   readonly validForMs: number;
-  /** True when other clients were seen waiting for the key: after a local run they get their turn first. */
-  readonly contended?: boolean | undefined;
+  /** How many other clients were seen waiting for the key, where the backend can tell: they get their turns first after a local run. */
+  readonly waiting?: number | undefined;
 }
 
 /** The answer to an attempt; busy with, where the backend can tell, the time until it may be worth asking again. */

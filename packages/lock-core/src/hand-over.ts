@@ -3,9 +3,11 @@ import type { Core } from './core.ts';
 import { Hold } from './hold.ts';
 import type { Lease } from './lease.ts';
 import type { Slot } from './slot.ts';
+import { standBack } from './stand-back.ts';
+import type { Waiter } from './waiter.ts';
 
-// Time for another process to hear of the release and to ask; timers do no finer.
-const leastYieldMs = 1;
+// With other processes waiting: enough hand-overs to be worth the way between processes, few enough that none waits long.
+const lapsPerRun = 2;
 
 /**
  * Passes a lease on to the next waiter of this process, without a round trip: a cohort lock (Dice, Marathe, Shavit 2012).
@@ -19,9 +21,10 @@ export function handOver(core: Core, slot: Slot, lease: Lease, now: number): boo
   const hasToken = lease.fencingToken === undefined || lease.tokensLeft > 0;
   if (!hasToken && lease.handOvers === 0) return false;
   const { count, ms } = core.settings.localRun;
-  if (!hasToken || lease.handOvers >= count || now - lease.since >= ms) {
+  if (!hasToken || lease.handOvers >= count || now - lease.since >= ms || lapsAreOver(lease, next, now)) {
     // Where the backend can tell that nobody else waits, nobody has to be let through.
-    if (lease.contended !== false) slot.yieldUntil = now + Math.max(leastYieldMs, 2 * slot.roundTripMs);
+    const others = lease.waiting ?? 1;
+    if (others > 0) standBack(slot, others, now);
     return false;
   }
   const { terms } = next;
@@ -44,4 +47,14 @@ export function handOver(core: Core, slot: Slot, lease: Lease, now: number): boo
   next.resolve(admit(core, hold, next, 'hand-over', now));
   if (slot.first !== undefined) admitKin(core, slot, hold, now);
   return true;
+}
+
+/** Whether all here have had their turns, while others wait. Who asked after the lap began belongs to the next one. */
+function lapsAreOver(lease: Lease, next: Waiter, now: number): boolean {
+  if (!lease.waiting) return false;
+  if (next.startedAt >= lease.lapSince) {
+    lease.laps += 1;
+    lease.lapSince = now;
+  }
+  return lease.laps >= lapsPerRun;
 }

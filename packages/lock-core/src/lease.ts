@@ -21,8 +21,8 @@ export class Lease implements TimedEntry, HoldRef {
   readonly fencingToken: bigint | undefined;
   readonly request: AcquireRequest;
   readonly autoRenew: boolean;
-  /** Whether other clients were waiting when it was granted; `undefined` where the backend cannot tell. */
-  readonly contended: boolean | undefined;
+  /** How many other clients were waiting when it was granted; `undefined` where the backend cannot tell. */
+  readonly waiting: number | undefined;
   /** When the backend granted it: the begin of a local run. */
   readonly since: number;
   /** The holder in this process. */
@@ -46,6 +46,9 @@ export class Lease implements TimedEntry, HoldRef {
   /** Reserved fencing tokens that no holder has had yet. */
   tokensLeft: number;
   handOvers = 0;
+  /** How often all who stood in line at a time had their turn, and since when those of now have it. */
+  laps = 0;
+  lapSince: number;
   at = 0;
   heapIndex = -1;
   readonly #onTime: (lease: Lease, now: number) => void;
@@ -60,13 +63,14 @@ export class Lease implements TimedEntry, HoldRef {
     this.owner = request.owner;
     this.request = request;
     this.fencingToken = granted.fencingToken;
-    this.contended = granted.contended;
+    this.waiting = granted.waiting;
     this.tokensLeft = (granted.tokens ?? 1) - 1;
     this.ttlMs = request.ttlMs;
     this.sentTtlMs = request.ttlMs;
     this.autoRenew = terms.autoRenew;
     this.deadline = terms.deadline;
     this.since = terms.since;
+    this.lapSince = terms.since;
     this.hold = terms.hold;
     this.#onTime = onTime;
   }

@@ -15,7 +15,9 @@ export class Slot {
   crowded = false;
   /** How long the backend last took to answer. */
   roundTripMs = 0;
-  /** Until then other processes have the first go: set at the end of a local run. */
+  /** How many releases to let pass before this process asks again: set at the end of a local run. */
+  turnsAhead = 0;
+  /** Until then it does not ask, unless the turns ahead have passed. */
   yieldUntil: number = Number.NEGATIVE_INFINITY;
   /** Ends the subscription to wake-up hints; set while it stands or is being made. */
   watch: AbortController | undefined;

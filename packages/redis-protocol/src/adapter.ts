@@ -70,17 +70,17 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
         const answer = String(reply);
         if (answer === 'foreign') throw foreign(key, keys);
         if (answer === 'fence') throw foreignFence(key, client.keyPrefix + keys.fence, client.name);
-        // 'last count', and ' +' when others wait.
+        // 'last count', and how many others wait.
         const [last = '', count, others] = answer.split(' ');
-        const contended = tokens > 1 ? others !== undefined : undefined;
-        if (!fencing) return { status: 'granted', validForMs: ttlMs, contended };
+        const waiting = others === undefined ? undefined : Number(others);
+        if (!fencing) return { status: 'granted', validForMs: ttlMs, waiting };
         const block = Number(count);
         return {
           status: 'granted',
           fencingToken: firstToken(last, block),
           tokens: block,
           validForMs: ttlMs,
-          contended,
+          waiting,
         };
       },
       (error) => rethrow(error, key),

@@ -218,23 +218,23 @@ export function protocolSuite(kits: readonly ClientKit[]): void {
       expect(await server.command('EXISTS', `fence:{lock:${request.key}}`)).toBe(0);
     });
 
-    it('a grant says whether other clients wait', async () => {
+    it('a grant says how many other clients wait', async () => {
       const [adapter, other] = [client.adapter(), client.adapter()];
       const key = newName();
       const [own, foreign] = [new AbortController(), new AbortController()];
-      const contended = async () => {
+      const waiting = async () => {
         const request = attempt(key, { tokens: 65 });
-        const { contended } = await grant(adapter, request);
+        const { waiting } = await grant(adapter, request);
         await adapter.release(request);
-        return contended;
+        return waiting;
       };
-      expect(await contended()).toBe(false);
+      expect(await waiting()).toBe(0);
       await adapter.whenFree?.(key, own.signal);
-      expect(await contended()).toBe(false);
+      expect(await waiting()).toBe(0);
       await other.whenFree?.(key, foreign.signal);
-      expect(await contended()).toBe(true);
+      expect(await waiting()).toBe(1);
       foreign.abort();
-      await until('the other stopped waiting', async () => !(await contended()));
+      await until('the other stopped waiting', async () => (await waiting()) === 0);
       own.abort();
       await Promise.all([adapter.close?.(), other.close?.()]);
     });
