@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
 import {
   type AnyNodeRedis,
@@ -28,18 +30,43 @@ export function openNodeRedis(target: RedisTarget<RedisClientOptions>, options: 
 
 /** The client of `openNodeRedis` by itself, connecting, for `nodeRedisBinding(client, { ownsClient: true })`. */
 export function connectNodeRedis(target: RedisTarget<RedisClientOptions>): AnyNodeRedis {
-  const client = create(target);
+  const closing = new AbortController();
+  // One listener for each connection.
+  setMaxListeners(0, closing.signal);
+  const client = create(target, closing.signal);
   // node-redis ends the process for a connection error that nobody listens to.
   client.on('error', () => {});
-  client.connect().catch(() => {});
+  const destroy = client.destroy.bind(client);
+  client.destroy = () => {
+    const ended = client.isOpen ? destroy() : undefined;
+    // It forgets connections that are not up yet, and those by which a cluster or a sentinel looks for servers; they would
+    // keep the process alive, for ever where nobody answers (H43).
+    closing.abort();
+    return ended;
+  };
+  if (target.kind === 'single') client.connect().catch(() => {});
+  else void connectAgain(client, closing.signal);
   return client;
 }
 
-function create(target: RedisTarget<RedisClientOptions>): AnyNodeRedis {
+/** A cluster, or sentinels, of which none answers make the client give up; here it tries again until it is closed. */
+async function connectAgain(client: AnyNodeRedis, closing: AbortSignal): Promise<void> {
+  for (let retries = 0; !closing.aborted; retries += 1) {
+    const connected = client.connect().then(
+      () => true,
+      () => false,
+    );
+    if (await connected) return;
+    await sleep(reconnectStrategy(retries), undefined, { signal: closing }).catch(() => {});
+  }
+}
+
+function create(target: RedisTarget<RedisClientOptions>, closing: AbortSignal): AnyNodeRedis {
   const [first] = target.nodes;
   if (first === undefined) throw new LockError('LOCK_INVALID_ARGUMENT', 'No Redis node to connect to.');
   const { username, password, db = 0, tls, options } = target;
-  const socket = { reconnectStrategy, ...(tls ? { tls: true as const } : {}), ...options?.socket };
+  // Node's sockets end with the signal; node-redis hands all of this on to them.
+  const socket = { reconnectStrategy, signal: closing, ...(tls ? { tls: true as const } : {}), ...options?.socket };
   const connection = { ...options, username, password, database: db };
   if (target.kind === 'single') {
     return createClient({
@@ -52,7 +79,13 @@ function create(target: RedisTarget<RedisClientOptions>): AnyNodeRedis {
     return createSentinel({
       name: target.masterName,
       sentinelRootNodes: [...target.nodes],
+      sentinelClientOptions: { socket: { signal: closing } } as object,
       nodeClientOptions: { ...connection, socket } as object,
+      nodeAddressMap() {
+        // Asked before each connection, which a signal that has gone off does not prevent.
+        closing.throwIfAborted();
+        return undefined;
+      },
     });
   }
   if (db !== 0) throw new LockError('LOCK_INVALID_ARGUMENT', `A Redis Cluster has only database 0, not ${db}.`);

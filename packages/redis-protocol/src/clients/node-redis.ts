@@ -16,13 +16,13 @@ export function nodeRedisBinding(
   { ownsClient = false }: { readonly ownsClient?: boolean } = {},
 ): RedisClientBinding {
   const close = async () => {
-    // Not `close`, which waits for a server that may never answer; what is closed already throws.
-    if (ownsClient && client.isOpen) await client.destroy();
+    // Not `close`, which waits for a server that may never answer. Nor is the end of it waited for: a sentinel first lets its
+    // search for a master end. What is closed already rejects.
+    if (ownsClient) (async () => client.destroy())().catch(() => {});
   };
-  if ('sSubscribe' in client && 'nodeClient' in client) return clusterBinding(client, close);
+  if ('sSubscribe' in client && 'nodeClient' in client) return clusterBinding(client, ownsClient, close);
   if ('getMasterNode' in client) return sentinelBinding(client, close);
-  const end = ownsClient ? endOf(client) : () => {};
-  return clientBinding(client, async () => end());
+  return clientBinding(client, close);
 }
 
 function clientBinding(client: NodeRedisClient, close: () => Promise<void>): RedisClientBinding {
@@ -45,7 +45,7 @@ function clientBinding(client: NodeRedisClient, close: () => Promise<void>): Red
   };
 }
 
-function clusterBinding(client: NodeRedisCluster, close: () => Promise<void>): RedisClientBinding {
+function clusterBinding(client: NodeRedisCluster, ownsClient: boolean, close: () => Promise<void>): RedisClientBinding {
   // Only from version 6 on a cluster has `isReady`.
   const options = commandOptions(client, client.isReady === undefined, 'node-reconnecting');
   return {
@@ -55,7 +55,8 @@ function clusterBinding(client: NodeRedisCluster, close: () => Promise<void>): R
     resends: 0,
     get ready() {
       // Version 5 does not tell; there the slots have no nodes before the cluster is connected.
-      return (client.isReady ?? client.slots[0] !== undefined) || !client.isOpen;
+      // One of ours that found no server is connected again soon.
+      return (client.isReady ?? client.slots[0] !== undefined) || !(client.isOpen || ownsClient);
     },
     whenReady: readyGate(client, name, 'connect'),
     call: (command, args, key) => client.sendCommand(key, false, [command, ...args], options()),
@@ -126,13 +127,17 @@ function sentinelBinding(client: NodeRedisSentinel, close: () => Promise<void>):
 
 /** A connection of our own: one that subscribes is good for nothing else under RESP2. */
 function subscriber(client: NodeRedisClient, events: SubscriberEvents): RedisSubscriber {
+  const closing = new AbortController();
   const connection = client.duplicate({
     disableOfflineQueue: false,
     commandOptions: undefined,
-    // It comes back whatever the application chose for its own connection.
-    socket: { ...client.options?.socket, reconnectStrategy: (retries: number) => Math.min(50 + retries * 50, 1_000) },
+    socket: {
+      ...client.options?.socket,
+      signal: closing.signal,
+      // It comes back whatever the application chose for its own connection.
+      reconnectStrategy: (retries: number) => Math.min(50 + retries * 50, 1_000),
+    },
   });
-  const end = endOf(connection);
   const onMessage = (_message: unknown, channel: unknown) => events.message(String(channel));
   let wasReady = false;
   connection.on('error', () => {});
@@ -145,32 +150,11 @@ function subscriber(client: NodeRedisClient, events: SubscriberEvents): RedisSub
   return {
     subscribe: (channel) => connection.subscribe(channel, onMessage),
     unsubscribe: (channel) => connection.unsubscribe(channel, onMessage),
-    close: end,
-  };
-}
-
-/**
- * A function that ends a client's connection; to be asked for before it connects. What is destroyed before its socket is up
- * comes up all the same, and stays for ever: until then the end waits, which the client's `connectTimeout` bounds.
- */
-function endOf(client: NodeRedisClient): () => void {
-  let hasSocket = client.isReady;
-  let ending = false;
-  const destroy = (): void => {
-    if (client.isOpen) client.destroy();
-  };
-  client.on('connect', () => {
-    hasSocket = true;
-    if (ending) destroy();
-  });
-  client.on('reconnecting', () => {
-    hasSocket = false;
-  });
-  return () => {
-    if (hasSocket) return destroy();
-    ending = true;
-    // An attempt has failed: nothing is coming up.
-    client.on('error', destroy);
+    close() {
+      if (connection.isOpen) connection.destroy();
+      // What is destroyed before its socket is up comes up all the same, and would stay for ever (H43).
+      closing.abort();
+    },
   };
 }
 
