@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { slowFiles } from './slow-first.ts';
 import { filesUnder, type Manifest, packagesIn, root } from './workspace.ts';
 
 const packages = packagesIn('packages');
@@ -123,6 +124,11 @@ describe('tests', () => {
     expect(
       places(tests, /\b(it|test|describe)\.(only|skip|todo|fails|skipIf|runIf)\b|\bretry:\s*\d|\bvi\.(mock|doMock)\(/),
     ).toEqual([]);
+  });
+
+  it('the slow files, which begin first, are there', () => {
+    expect(slowFiles.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+    expect(new Set(slowFiles).size).toBe(slowFiles.length);
   });
 });
 

@@ -2,12 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { runComparison } from '../src/compare/run.ts';
 import { tablesOf } from '../src/compare/tables.ts';
 import { judgeFault } from '../src/faults/judge.ts';
-import { play } from '../src/faults/play.ts';
+import { type PlayedRound, play } from '../src/faults/play.ts';
+import type { Scenario } from '../src/faults/scenario.ts';
 import { scenariosFor } from '../src/faults/scenarios.ts';
 import type { Fault, FaultId, PartId } from '../src/report/schema.ts';
 
+const redisScenario = (id: FaultId): Scenario => scenariosFor(['ioredis'], true).find((one) => one.id === id)!;
+
 async function faultOnRedis(id: FaultId): Promise<Fault> {
-  const scenario = scenariosFor(['ioredis'], true).find((one) => one.id === id)!;
+  const scenario = redisScenario(id);
   return judgeFault(scenario, [await play(scenario)]);
 }
 
@@ -56,9 +59,16 @@ describe('a fault', () => {
   });
 
   it('of a server that forgets everything shows as an overlap, so that the check is known to see one', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
-    const fault = await faultOnRedis('server-emptied');
+    const scenario = redisScenario('server-emptied');
+    // The next one comes first, or the renewal that tells the holder: on a busy machine either may.
+    const rounds: PlayedRound[] = [];
+    let fault: Fault;
+    do {
+      rounds.push(await play(scenario));
+      fault = judgeFault(scenario, rounds);
+    } while (fault.overlapMs === 0 && rounds.length < 8);
     expect(fault.expected).not.toBe('');
     expect(fault.overlapMs).toBeGreaterThan(0);
     expect(fault.violations.join()).toContain('two holders');
