@@ -16,6 +16,6 @@ export type {
 export { type LockKeys, lockKeys } from './keys.ts';
 export type { RedisLockOptions } from './options.ts';
 export { type ClientEvents, readyGate } from './ready.ts';
-export { type LuaScript, luaScript, readRunId, runScript } from './script.ts';
+export { evalScript, type LuaScript, luaScript, readRunId, runScript } from './script.ts';
 export { hashSlot } from './slot.ts';
 export type { RedisTarget } from './target.ts';

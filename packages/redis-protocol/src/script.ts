@@ -28,14 +28,17 @@ export function runScript(
   });
 }
 
-/** The hot path of `runScript`: `command` is the whole of EVALSHA's arguments, and there is one promise to the reply. */
+/**
+ * The hot path of `runScript`: `command` is the whole of EVALSHA's arguments, and there is one promise to the reply, which
+ * `read` or `fail` settles.
+ */
 export function evalScript<T>(
   client: RedisClientBinding,
   script: LuaScript,
   command: readonly string[],
   key: string | undefined,
   read: (reply: unknown) => T,
-  fail: (error: unknown) => never,
+  fail: (error: unknown) => T,
 ): Promise<T> {
   return client.call('evalsha', command, key).then(read, (error: unknown) => {
     // A script that was not found did not run, so sending it again is safe.
