@@ -47,6 +47,8 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
       sentinels: [...target.nodes],
       name: target.masterName,
       sentinelRetryStrategy: retryStrategy,
+      // One that accepts and never answers would be waited for for ever, also after the client was closed (H43).
+      sentinelCommandTimeout: 2_000,
     });
   }
   if (target.db) throw new LockError('LOCK_INVALID_ARGUMENT', `A Redis Cluster has only database 0, not ${target.db}.`);

@@ -53,20 +53,27 @@ export function connectionSuite(kits: readonly ClientKit[]): void {
       await until('they are gone', async () => (await connections()) <= before);
     });
 
-    it('H43: neither does one to a server that accepts and never answers', async () => {
-      const sockets = new Set<Socket>();
-      const mute = createServer((socket) => {
-        sockets.add(socket);
-        socket.on('error', () => {}).on('close', () => sockets.delete(socket));
-        socket.resume();
-      });
-      await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
-      const { port } = mute.address() as AddressInfo;
-      const other = kit.open(single({ host: '127.0.0.1', port }));
-      await until('it is connected', () => sockets.size > 0);
-      await other.close?.();
-      await until('it is gone', () => sockets.size === 0);
-      mute.close();
-    });
+    it.each(['single', 'cluster', 'sentinel'] as const)(
+      'H43: neither does a client, %s, of servers that accept and never answer',
+      async (kind) => {
+        const sockets = new Set<Socket>();
+        const mute = createServer((socket) => {
+          sockets.add(socket);
+          socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+          socket.resume();
+        });
+        await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+        const address = { host: '127.0.0.1', port: (mute.address() as AddressInfo).port };
+        const nodes = kind === 'single' ? [address] : [address, address, address];
+        const other = kit.open({ kind, nodes, masterName: 'm' });
+        await until('it is connected', () => sockets.size > 0);
+        await other.close?.();
+        await until('it is gone', () => sockets.size === 0);
+        // Time to try the next of the servers.
+        await sleep(250);
+        await until('all are gone', () => sockets.size === 0);
+        mute.close();
+      },
+    );
   });
 }
