@@ -1,6 +1,14 @@
 import type { LockAdapter, LocksOptions } from '@holdfast/lock-core';
 import { invalid, nearest } from './invalid.ts';
-import { hostAndPort, type LockUrl, parseLockUrl, parseQueryOf, schemeOf } from './lock-url.ts';
+import {
+  type Address,
+  hostAndPort,
+  type LockUrl,
+  parseLockUrl,
+  parseQueryOf,
+  schemeOf,
+  withPorts,
+} from './lock-url.ts';
 import { checkNames, locksOptionTable, objectNames, readParams } from './options.ts';
 import { assertAdapter, openModule } from './packages.ts';
 import { schemes, shownSchemes } from './schemes.ts';
@@ -31,9 +39,12 @@ export interface Plan {
   /** Where the backend is, for messages, without credentials. */
   readonly address: string;
   readonly secrets: readonly string[];
+  /** The servers whose connections may be TLS, and whether they are to be; none where there is no TLS, or it is not known. */
+  readonly tls: { readonly servers: readonly Address[]; readonly wanted: boolean };
   open(): Promise<LockAdapter>;
 }
 
+const noTls: Plan['tls'] = { servers: [], wanted: false };
 const locksOptionNames = objectNames(locksOptionTable);
 
 /** Reads a configuration. @throws LockError LOCK_INVALID_ARGUMENT for whatever is wrong in it, without quoting a secret. */
@@ -52,6 +63,7 @@ export function readConfig(config: LocksConfig, handlers: Readonly<Record<string
     locksOptions: only(options, locksOptionNames),
     address: adapter,
     secrets,
+    tls: noTls,
     open: () => openModule(adapter, rest),
   };
 }
@@ -67,14 +79,22 @@ function readUrl(text: string, more: Record<string, unknown>, handlers: Readonly
   const url = parseLockUrl(text.trim());
   const table = { ...locksOptionTable, ...scheme.options };
   checkNames(options, [...objectNames(table), 'username', 'password'], `The ${name}: configuration`);
-  const all = { ...readParams(url.params, table, url.scheme), ...options };
+  const all: Record<string, unknown> = { ...readParams(url.params, table, url.scheme), ...options };
   const credentials: LockUrl = { ...url, username: username ?? url.username, password: password ?? url.password };
   return {
     locksOptions: only(all, locksOptionNames),
     address: `${url.scheme}:${url.hosts.length === 0 ? '' : '//'}${url.hosts.map(hostAndPort).join(',')}`,
     secrets: [...secretForms(url.password), ...secretForms(password)],
+    tls: tlsOf(url, all.tls === true),
     open: () => scheme.open(credentials, without(all, locksOptionNames)),
   };
+}
+
+/** ZooKeeper has no TLS here, and sentinels tell of other servers than themselves. */
+function tlsOf(url: LockUrl, option: boolean): Plan['tls'] {
+  if (url.scheme === 'zookeeper' || url.scheme.includes('+sentinel')) return noTls;
+  const servers = withPorts(url, url.scheme === 'etcd' ? 2_379 : 6_379);
+  return { servers, wanted: option || url.scheme.startsWith('rediss') };
 }
 
 /** A third party reads its URL itself; the options of every lock are taken from the query, whatever else is in it. */
@@ -86,6 +106,7 @@ function readForeignUrl(text: string, name: string, handler: SchemeHandler, more
     locksOptions: only(options, locksOptionNames),
     address: `${name}:`,
     secrets: secretForms(/:\/\/[^:@/]*:(.*)@/.exec(text)?.[1]),
+    tls: noTls,
     open: async () => assertAdapter(await handler(text), `The handler of the scheme ${name}:`),
   };
 }

@@ -16,6 +16,12 @@ export interface Host {
   readonly port: number | undefined;
 }
 
+/** Where a server listens. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
 const hostForm = /^(\[[0-9a-f:.]+\]|[^:[\]\s]+)(?::(\d{1,5}))?$/i;
 
 /** The scheme before the first colon in lower case; `undefined` when the text does not begin with one. */
@@ -75,7 +81,7 @@ export function hostAndPort({ host, port }: Host): string {
 }
 
 /** The hosts with the port that the protocol uses where none is written. */
-export function withPorts(url: LockUrl, defaultPort: number): { host: string; port: number }[] {
+export function withPorts(url: LockUrl, defaultPort: number): Address[] {
   return url.hosts.map(({ host, port }) => ({ host, port: port ?? defaultPort }));
 }
 

@@ -6,10 +6,11 @@ import {
   type Locks,
   type LocksOptions,
 } from '@holdfast/lock-core';
-import { type LocksConfig, readConfig, type SchemeHandler } from './config.ts';
+import { type LocksConfig, type Plan, readConfig, type SchemeHandler } from './config.ts';
 import { checkNames, locksOptionTable, objectNames } from './options.ts';
 import { assertRequirements, checkRequirementNames, type Requirements } from './requirements.ts';
 import { withoutSecrets } from './secrets.ts';
+import { tlsProblem } from './tls-problem.ts';
 
 export interface OpenLocksOptions extends LocksOptions {
   /** What the application needs of the backend; `openLocks` refuses one that lacks it. Default: nothing. */
@@ -49,7 +50,7 @@ export async function openLocks(config: LocksConfig, options: OpenLocksOptions =
     assertRequirements(adapter.name, adapter.capabilities, required);
     const locks = createLocks(adapter, { ...defaults, ...plan.locksOptions });
     opened = locks;
-    if (!lazy && adapter.inspect !== undefined) await greet(locks, plan.address);
+    if (!lazy && adapter.inspect !== undefined) await greet(locks, plan);
     return locks;
   } catch (error) {
     // The first error says why; one of the closing would only hide it.
@@ -59,16 +60,21 @@ export async function openLocks(config: LocksConfig, options: OpenLocksOptions =
 }
 
 /** Asks the backend one cheap question, so that the first error names the address and not some lock. */
-async function greet(locks: Locks, address: string): Promise<void> {
+async function greet(locks: Locks, { address, tls }: Plan): Promise<void> {
+  // The timers of locks keep no process alive: it would end without a word, and without the locks it waits for.
+  const awake = setInterval(() => {}, 2 ** 30);
   try {
     await locks.inspect(greetingKey);
   } catch (error) {
     if (!isLockError(error, 'LOCK_BACKEND')) throw error;
     const { retryable, cause } = error;
     const problem = retryable
-      ? 'does not answer. Check that it runs there and can be reached from here.'
+      ? ((await tlsProblem(tls.servers, tls.wanted)) ??
+        'does not answer. Check that it runs there and can be reached from here.')
       : `cannot be used: ${error.message}`;
     const where = `The lock backend ${address} (${locks.adapter.name})`;
     throw new LockError('LOCK_BACKEND', `${where} ${problem}`, { retryable, cause });
+  } finally {
+    clearInterval(awake);
   }
 }

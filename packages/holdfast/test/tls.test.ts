@@ -8,23 +8,28 @@ const password = 'tls-S3cret';
 let redis: RedisTlsServer;
 let stranger: RedisTlsServer;
 let etcd: EtcdServer;
+let plainEtcd: EtcdServer;
 let etcdAuthority = '';
 
 beforeAll(async () => {
-  [redis, stranger, etcd] = await Promise.all([startRedisTls({ password }), startRedisTls(), startEtcd({ tls: true })]);
+  [redis, stranger, etcd, plainEtcd] = await Promise.all([
+    startRedisTls({ password }),
+    startRedisTls(),
+    startEtcd({ tls: true }),
+    startEtcd(),
+  ]);
   etcdAuthority = join(dirname(redis.authorityFile), 'etcd.pem');
   writeFileSync(etcdAuthority, etcd.certificate!);
 });
 afterAll(async () => {
-  for (const server of [redis, stranger, etcd]) await server?.stop();
+  for (const server of [redis, stranger, etcd, plainEtcd]) await server?.stop();
 });
 
-const short = 'backendTimeout=2s';
 const urls: Record<string, () => string> = {
-  ioredis: () => `rediss+ioredis://:${password}@127.0.0.1:${redis.tlsPort}?${short}`,
-  'node-redis': () => `rediss+node-redis://:${password}@127.0.0.1:${redis.tlsPort}?${short}`,
-  redlock: () => `redlock://:${password}@127.0.0.1:${redis.tlsPort}?tls=true&${short}`,
-  etcd: () => `etcd://127.0.0.1:${etcd.port}?tls=true&${short}`,
+  ioredis: () => `rediss+ioredis://:${password}@127.0.0.1:${redis.tlsPort}`,
+  'node-redis': () => `rediss+node-redis://:${password}@127.0.0.1:${redis.tlsPort}`,
+  redlock: () => `redlock://:${password}@127.0.0.1:${redis.tlsPort}?tls=true`,
+  etcd: () => `etcd://127.0.0.1:${etcd.port}?tls=true`,
 };
 
 /** In a process of its own, since Node reads the authorities that it trusts when it starts. */
@@ -52,18 +57,29 @@ describe.each(Object.entries(urls))('TLS by URL, %s', (name, url) => {
         url(),
         who === 'another authority' ? stranger.authorityFile : undefined,
       );
-      expect(code).not.toBe(0);
+      expect(code).toBe(69);
       expect(stdout).toBe('');
+      expect(stderr).toMatch(
+        /^holdfast: .* has a TLS certificate that is not trusted here\. .*NODE_EXTRA_CA_CERTS.*\n$/,
+      );
       expect(stderr).not.toContain(password);
     },
   );
 });
 
-it('a certificate for another host name is refused', async () => {
-  const { code, stdout } = await runLocked(
-    `rediss+ioredis://:${password}@localhost:${redis.tlsPort}?${short}`,
-    redis.authorityFile,
-  );
-  expect(code).not.toBe(0);
+it.each([
+  [
+    'a certificate for another host',
+    () => `rediss+ioredis://:${password}@localhost:${redis.tlsPort}`,
+    'for another host',
+  ],
+  ['no TLS to a TLS port', () => `redis+node-redis://:${password}@127.0.0.1:${redis.tlsPort}`, 'speaks TLS there'],
+  ['no TLS to an etcd with TLS', () => `etcd://127.0.0.1:${etcd.port}`, 'speaks TLS there'],
+  ['TLS to an etcd without', () => `etcd://127.0.0.1:${plainEtcd.port}?tls=true`, 'does not seem to speak TLS'],
+])('%s: no lock, and the reason', async (_, url, reason) => {
+  const { code, stdout, stderr } = await runLocked(url(), redis.authorityFile);
+  expect(code).toBe(69);
   expect(stdout).toBe('');
+  expect(stderr).toContain(reason);
+  expect(stderr).not.toContain(password);
 });

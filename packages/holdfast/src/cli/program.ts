@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand(),
   completion: async () => (await import('./commands/completion.ts')).completionCommand(),
   conformance: async () => (await import('./commands/conformance.ts')).conformanceCommand(),
+  compare: async () => (await import('./commands/compare.ts')).compareCommand(),
 };
 
 /** The whole command line. */

@@ -1,10 +1,6 @@
-import { parseLockUrl, withPorts } from '../../lock-url.ts';
+import { type Address, parseLockUrl, withPorts } from '../../lock-url.ts';
 
-/** Where a server listens. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+export type { Address } from '../../lock-url.ts';
 
 const defaultPorts: Readonly<Record<string, number>> = { zookeeper: 2_181, etcd: 2_379 };
 

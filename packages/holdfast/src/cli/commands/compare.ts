@@ -1,0 +1,59 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Command } from 'commander';
+import { exitCodes } from '../exit-codes.ts';
+import { Failure } from '../failure.ts';
+import { startChild } from '../run/child.ts';
+
+const help = `
+It starts servers of its own, on this machine. It is a part of the repository of Holdfast: clone it, or install @holdfast/compare beside holdfast.
+
+Arguments: those of the comparison
+  --quick               shorter and noisier, less than 3 minutes
+  --only <parts>        some of its parts, with commas
+  --backends <names>    some of the backends, with commas
+  --rounds <n>          how often each measurement is repeated
+
+Examples:
+  holdfast compare --quick
+  holdfast compare --only faults --backends redis,etcd
+  holdfast compare -- --help    all that it takes
+
+Exit codes: those of the comparison; 78 it is not here.
+`;
+
+/** `holdfast compare`: Redis, Redlock, ZooKeeper and etcd under the same work and the same faults. */
+export function compareCommand(): Command {
+  return new Command('compare')
+    .description('Compare locks on Redis, Redlock, ZooKeeper and etcd: the same work and the same faults.')
+    .usage('[arguments of the comparison]')
+    .argument('[args...]', 'passed on')
+    .allowUnknownOption()
+    .addHelpText('after', help)
+    .action(compare);
+}
+
+async function compare(args: readonly string[]): Promise<void> {
+  const manifest = findComparison();
+  // Its sources are TypeScript; what loads them comes with it.
+  const loader = pathToFileURL(createRequire(manifest).resolve('tsx')).href;
+  const main = join(dirname(manifest), 'src', 'compare', 'main.ts');
+  const child = startChild(process.execPath, ['--import', loader, main, ...args], process.env);
+  process.exitCode = (await child.ended).exitCode;
+}
+
+/** The manifest of the comparison, found from the working directory, else from here. */
+function findComparison(): string {
+  for (const from of [join(process.cwd(), 'package.json'), import.meta.url]) {
+    try {
+      return createRequire(from).resolve('@holdfast/compare/package.json');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+    }
+  }
+  throw new Failure(
+    'The comparison is not installed here. Clone the repository of Holdfast and run `pnpm compare` in it.',
+    exitCodes.unsupported,
+  );
+}
