@@ -4,7 +4,7 @@ import { makeContestant } from './contestants/make.ts';
 import { type CycleTask, measureCycles } from './measures/cycles.ts';
 import { type DrainTask, measureDrain } from './measures/drain.ts';
 import { type HoldTask, holdMany, letGoOfAll, measureHolding } from './measures/holding.ts';
-import { measureKeeping, measureScale, type ScaleTask } from './measures/scale.ts';
+import { measureKeeping, measureScale } from './measures/scale.ts';
 import { measureTurns, type TurnTask } from './measures/turns.ts';
 import type { Calls, Reply, Request } from './messages.ts';
 
@@ -26,7 +26,7 @@ const calls: Record<keyof Calls, (argument: never) => Promise<unknown>> = {
   letGo: () => letGoOfAll(),
   errors: async () => made().takeErrors?.() ?? 0,
   drain: (task: DrainTask) => measureDrain(made(), task),
-  scale: (task: ScaleTask) => measureScale(made(), task),
+  scale: (task: HoldTask) => measureScale(made(), task),
   keeping: (forMs: number) => measureKeeping(forMs),
   capabilities: async () => made().capabilities,
   close: () => made().close(),

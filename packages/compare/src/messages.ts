@@ -1,9 +1,9 @@
 import type { Capabilities } from '@holdfast/lock-core';
 import type { ContestantSpec } from './contestants/contestant.ts';
 import type { CycleFigures, CycleTask } from './measures/cycles.ts';
-import type { DrainFigures, DrainTask } from './measures/drain.ts';
+import type { Drained, DrainTask } from './measures/drain.ts';
 import type { HoldTask } from './measures/holding.ts';
-import type { KeepFigures, ScaleFigures, ScaleTask } from './measures/scale.ts';
+import type { KeepFigures, ScaleFigures } from './measures/scale.ts';
 import type { TurnLog, TurnTask } from './measures/turns.ts';
 
 /** What a contestant's process can be asked, with the answer. */
@@ -18,8 +18,8 @@ export interface Calls {
   letGo(): number;
   /** How many acquisitions gave up since the last call. */
   errors(): number;
-  drain(task: DrainTask): DrainFigures | undefined;
-  scale(task: ScaleTask): ScaleFigures;
+  drain(task: DrainTask): Drained;
+  scale(task: HoldTask): ScaleFigures;
   keeping(forMs: number): KeepFigures;
   capabilities(): Capabilities | undefined;
   close(): void;

@@ -59,7 +59,7 @@ describe('contention', () => {
 
   it('is measured for long enough that each could have its turn', () => {
     const cell = { waiters: 100, processes: 1, holdMs: 10 };
-    expect(windowMs(cell, 0, 300)).toBe(2_000);
+    expect(windowMs(cell, 0, 300)).toBe(1_500);
     expect(windowMs({ ...cell, holdMs: 0 }, 0.1, 300)).toBe(300);
   });
 });

@@ -105,7 +105,7 @@ function weighed(points: readonly ScalePoint[], bytes: (point: ScalePoint) => nu
   return known.length === 0 ? null : Math.max(0, bytes(known[0]!)!);
 }
 
-/** 0 is no answer: the sockets of HTTP/2 clients do not show. */
+/** 0 is no answer: to hold locks takes a connection. */
 function connectionsOf(points: readonly ScalePoint[]): number | null {
   const known = points.map(({ connections }) => connections).filter((count) => count !== null && count > 0) as number[];
   return known.length === 0 ? null : Math.max(...known);

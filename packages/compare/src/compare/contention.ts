@@ -55,7 +55,7 @@ export async function contention(context: PartContext): Promise<Partial<Report>>
     const line = byName.get(name)!;
     if (broken.has(name)) return undefined;
     try {
-      return await measure(line, quick ? 250 : 400);
+      return await measure(line, quick ? 250 : 300);
     } catch (error) {
       broken.add(name);
       context.notMeasured(line.backend.id, describe(line), reasonOf(error));

@@ -5,8 +5,8 @@ import type { ContentionRound } from './contention-figures.ts';
 // Messages arrive and timers fire within that time, unless the machine is very busy.
 const leadMs = 100;
 const settleShare = 0.2;
-const fairTurns = 2;
-const longestMs = 5_000;
+const fairTurns = 1.5;
+const longestMs = 4_000;
 
 export interface Cell {
   readonly waiters: number;

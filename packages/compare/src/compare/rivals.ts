@@ -66,8 +66,8 @@ export async function rivals(
       const line = byKey.get(key)!;
       try {
         const processes = await Promise.all(Array.from({ length: cell.processes }, (_, i) => processOf(line, i)));
-        // One who asks every 250 ms needs some seconds to be seen.
-        const forMs = quick ? 800 : 2_000;
+        // One who asks every 250 ms needs that long to be seen.
+        const forMs = quick ? 600 : 1_200;
         const name = `rivals-${cell.processes}-${cell.holdMs}-${round}`;
         const measured = await measureContention(processes, cell, name, forMs, requests);
         const errors = await Promise.all(processes.map((one) => one.ask('errors', undefined as never)));

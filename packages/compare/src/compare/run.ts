@@ -97,11 +97,9 @@ async function startAll(
   started: RunningBackend[],
   gap: (what: string, why: string) => void,
 ): Promise<void> {
-  for (const id of backends) {
-    try {
-      started.push(await startBackend[id](clients));
-    } catch (error) {
-      gap(id, `Its servers did not start: ${reasonOf(error)}`);
-    }
+  const starting = await Promise.allSettled(backends.map((id) => startBackend[id](clients)));
+  for (const [i, outcome] of starting.entries()) {
+    if (outcome.status === 'fulfilled') started.push(outcome.value);
+    else gap(backends[i]!, `Its servers did not start: ${reasonOf(outcome.reason)}`);
   }
 }

@@ -9,11 +9,13 @@ const full = [10, 1_000, 10_000, 50_000];
 const quicker = [1_000, 5_000];
 /** Memory and growth are taken from here on: fewer locks are lost in what the processes need anyway. */
 const weighedFrom = 1_000;
-const settleMs = 500;
+/** Taking them may last so long. */
+const takingMs = 75_000;
 
 /** The time to live of held locks, and the window: just one renewal of each lies in it, wherever it begins. */
-export const scaleTtlMs = (quick: boolean): number => (quick ? 4_500 : 15_000);
+export const scaleTtlMs = (quick: boolean): number => (quick ? 3_000 : 15_000);
 const renewalsPerTtl = 3;
+const settleMs = (quick: boolean): number => (quick ? 200 : 500);
 
 /** Many locks that one process holds. */
 export async function scale(context: PartContext): Promise<Partial<Report>> {
@@ -52,9 +54,9 @@ async function measure({ pool, quick }: PartContext, backend: RunningBackend, lo
   const contestant = await pool.get(holdfast);
   const ttlMs = scaleTtlMs(quick);
   const bytesBefore = await meter?.bytes();
-  const { acquireMs, bytes, connections } = await contestant.ask('scale', { locks, ttlMs });
+  const { acquireMs, bytes, connections } = await contestant.ask('scale', { locks, ttlMs, limitMs: takingMs });
   const bytesAfter = await meter?.bytes();
-  await sleep(settleMs);
+  await sleep(settleMs(quick));
   const forMs = ttlMs / renewalsPerTtl;
   // The requests innermost: to ask for the CPU is a request, too.
   const cpuBefore = await meter?.cpuSeconds();

@@ -28,7 +28,7 @@ export async function uncontended(context: PartContext): Promise<Partial<Report>
   const lines: Line[] = contestants.flatMap((one) =>
     widths.map((inFlight) => ({ ...one, inFlight, name: nameOf(one.backend, one.who, inFlight) })),
   );
-  const rounds = context.rounds ?? (quick ? 3 : 9);
+  const rounds = context.rounds ?? (quick ? 3 : 7);
   progress.expect(contestants.length + lines.length * rounds);
   progress.note('starting');
   await Promise.all(contestants.map(({ spec }) => pool.get(spec)));
@@ -54,7 +54,7 @@ export async function warmUp(contestant: ContestantProcess, atLeast: number, mos
   for (let slice = 0; slice < mostSlices && done < atLeast; slice += 1) {
     done += (await contestant.ask('cycles', { inFlight: 64, forMs: 250 })).ops;
   }
-  await contestant.ask('cycles', { inFlight: 1, forMs: 250 });
+  await contestant.ask('cycles', { inFlight: 1, forMs: 100 });
 }
 
 function resultOf({ name, backend, who, what, inFlight }: Line, figures: Rounds<CycleFigures>): Uncontended {

@@ -1,4 +1,5 @@
-import type { DrainFigures } from '../measures/drain.ts';
+import { figure } from '../format.ts';
+import type { Drained, DrainFigures } from '../measures/drain.ts';
 import type { Growth, Report, WaitersPoint } from '../report/schema.ts';
 import { median } from '../stats.ts';
 import { distribution } from './distribution.ts';
@@ -32,37 +33,51 @@ export async function waiters(context: PartContext): Promise<Partial<Report>> {
       const what = `${size.toLocaleString('en-US')} waiters for one key`;
       progress.step(`${backend.id}, ${what}`);
       if (tooSlow.has(backend.id)) {
-        context.notMeasured(backend.id, what, 'Fewer took too long already.');
+        context.notMeasured(backend.id, what, 'Fewer were not through in time already.');
         continue;
       }
       try {
-        const figures = await measure(backend);
+        const { figures, served } = await measure(backend);
         if (figures.length > 0) points.push(pointOf(backend, size, figures));
-        else await giveUp(backend, what, `They were not through after ${limitMs / 1_000} s.`);
+        else await giveUp(backend, what, progressOf(backend, size, served));
       } catch (error) {
         await giveUp(backend, what, reasonOf(error));
       }
 
-      async function measure({ holdfast, meter }: RunningBackend): Promise<Round[]> {
-        const measured: Round[] = [];
+      async function measure({ holdfast, meter }: RunningBackend): Promise<{ figures: Round[]; served: number }> {
+        const figures: Round[] = [];
+        let served = 0;
         for (let round = 0; round < rounds; round += 1) {
           const contestant = await pool.get(holdfast);
           // The requests innermost: to ask for the CPU is a request, too.
           const cpuBefore = await meter?.cpuSeconds();
           const requestsBefore = await meter?.requests();
           const key = `waiters-${size}-${round}`;
-          const drained = await contestant.ask('drain', { key, waiters: size, limitMs });
-          if (drained === undefined) return measured;
+          const drained: Drained = await contestant.ask('drain', { key, waiters: size, limitMs });
+          served = drained.served;
+          if (drained.figures === undefined) {
+            // Its waiters still wait.
+            await pool.drop(holdfast);
+            break;
+          }
           const requests = ((await meter?.requests()) ?? Number.NaN) - (requestsBefore ?? 0);
           const serverCpuUs = (((await meter?.cpuSeconds()) ?? Number.NaN) - (cpuBefore ?? 0)) * 1e6;
-          measured.push({ ...drained, requests, serverCpuUs });
-          if (drained.totalMs > repeatedMs) break;
+          figures.push({ ...drained.figures, requests, serverCpuUs });
+          if (drained.figures.totalMs > repeatedMs) break;
         }
-        return measured;
+        return { figures, served };
       }
     }
   }
   return { waiters: points, growth: growthOf(points) };
+
+  /** How far they came, and how that compares to fewer of them: what stops it is seen in that. */
+  function progressOf({ id }: RunningBackend, size: number, served: number): string {
+    const each = served > 0 ? `, ${figure(limitMs / served)} ms each` : '';
+    const fewer = points.filter(({ backend, waiters }) => backend === id && waiters < size).at(-1);
+    const before = fewer && `; with ${figure(fewer.waiters)} it was ${figure(fewer.totalMs / fewer.waiters)} ms each`;
+    return `Only ${figure(served)} of ${figure(size)} had their turn within ${limitMs / 1_000} s${each}${before ?? ''}.`;
+  }
 
   async function giveUp({ id, holdfast }: RunningBackend, what: string, why: string): Promise<void> {
     tooSlow.add(id);

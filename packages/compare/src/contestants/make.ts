@@ -1,44 +1,38 @@
-import { openEtcd } from '@holdfast/adapter-etcd';
-import { memoryAdapter } from '@holdfast/adapter-memory';
-import { openZookeeper } from '@holdfast/adapter-zookeeper';
-import { asyncMutexContestant } from './async-mutex.ts';
-import { batonContestant } from './baton.ts';
 import type { Contestant, ContestantSpec } from './contestant.ts';
-import { rawEtcdContestant } from './etcd.ts';
 import { locksContestant } from './locks.ts';
-import { rawRedisContestant, redisContestant } from './redis.ts';
-import { rawRedlockContestant, redlockContestant, redlockPackageContestant } from './redlock.ts';
-import { rivalContestant } from './rivals.ts';
-import { rawZookeeperContestant } from './zookeeper.ts';
 
-/** Makes a contestant and connects it. */
+/** Makes a contestant and connects it. Only what it needs is loaded: loading all clients takes longer than a short measurement. */
 export async function makeContestant(spec: ContestantSpec): Promise<Contestant> {
   switch (spec.kind) {
     case 'memory':
-      return locksContestant(memoryAdapter());
+      return locksContestant((await import('@holdfast/adapter-memory')).memoryAdapter());
     case 'async-mutex':
-      return asyncMutexContestant();
+      return (await import('./async-mutex.ts')).asyncMutexContestant();
     case 'redis raw':
-      return rawRedisContestant(spec.client, spec.port);
+      return (await import('./redis.ts')).rawRedisContestant(spec.client, spec.port);
     case 'redis':
-      return redisContestant(spec.client, spec.port, spec.fencing);
+      return (await import('./redis.ts')).redisContestant(spec.client, spec.port, spec.fencing);
     case 'baton':
-      return batonContestant(spec.port);
+      return (await import('./baton.ts')).batonContestant(spec.port);
     case 'etcd raw':
-      return rawEtcdContestant(spec.port);
-    case 'etcd':
+      return (await import('./etcd.ts')).rawEtcdContestant(spec.port);
+    case 'etcd': {
+      const { openEtcd } = await import('@holdfast/adapter-etcd');
       return locksContestant(openEtcd({ hosts: [`127.0.0.1:${spec.port}`] }));
+    }
     case 'zookeeper raw':
-      return rawZookeeperContestant(spec.port);
-    case 'zookeeper':
+      return (await import('./zookeeper.ts')).rawZookeeperContestant(spec.port);
+    case 'zookeeper': {
+      const { openZookeeper } = await import('@holdfast/adapter-zookeeper');
       return locksContestant(openZookeeper({ servers: `127.0.0.1:${spec.port}` }));
+    }
     case 'redlock package':
-      return redlockPackageContestant(spec.ports);
+      return (await import('./redlock.ts')).redlockPackageContestant(spec.ports);
     case 'redlock':
-      return redlockContestant(spec.ports);
+      return (await import('./redlock.ts')).redlockContestant(spec.ports);
     case 'redlock raw':
-      return rawRedlockContestant(spec.ports);
+      return (await import('./redlock.ts')).rawRedlockContestant(spec.ports);
     case 'rival':
-      return rivalContestant(spec.library, spec.tuned, spec.port);
+      return (await import('./rivals.ts')).rivalContestant(spec.library, spec.tuned, spec.port);
   }
 }

@@ -26,6 +26,8 @@ export interface PlayedRound {
   readonly faultAt: number;
   /** NaN when the fault had no end. */
   readonly endedAt: number;
+  /** The next one had its grant before the fault: other work stalled the holder for longer than its lease. */
+  readonly tooEarly: boolean;
   /** Whether the holder gave back its lock itself, since it had it still. */
   readonly kept: boolean;
   /** When a lock could be acquired again; NaN when it was not asked. */
@@ -54,7 +56,7 @@ export async function play({ backend, ttlMs, lastsMs, ofServers, open }: Scenari
     const granted = next.ask('take').then(() => 'granted' as const);
     granted.catch(() => {});
     // The next one waits by then, and the holder has renewed a lease of some seconds.
-    await sleep(Math.min(ttlMs / 2, grantMs));
+    const tooEarly = (await Promise.race([granted, sleep(Math.min(ttlMs / 2, grantMs))])) === 'granted';
 
     const faultAt = machineNow();
     const began = Promise.resolve(scene.begin(holder));
@@ -68,7 +70,7 @@ export async function play({ backend, ttlMs, lastsMs, ofServers, open }: Scenari
     const serviceBackAt = Number(await within(serviceBack, patienceMs, 'no lock could be acquired'));
     if (!kept) await untilTold(holder, ttlMs);
     await sleep(aftermathMs);
-    return { events: readHistoryFiles(files.holder, files.next), faultAt, endedAt, kept, serviceBackAt };
+    return { events: readHistoryFiles(files.holder, files.next), faultAt, endedAt, tooEarly, kept, serviceBackAt };
   } finally {
     await scene.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -15,14 +15,18 @@ export interface DrainFigures {
   readonly waitsMs: Float64Array;
 }
 
-/** Lets many ask for a key at the same moment; each takes one turn of 0 ms. `undefined` when the limit came first. */
-export async function measureDrain(
-  contestant: Contestant,
-  { key, waiters, limitMs }: DrainTask,
-): Promise<DrainFigures | undefined> {
+/** How many had their turn; all, with the figures, unless the limit came first. */
+export interface Drained {
+  readonly served: number;
+  readonly figures: DrainFigures | undefined;
+}
+
+/** Lets many ask for a key at the same moment; each takes one turn of 0 ms. */
+export async function measureDrain(contestant: Contestant, { key, waiters, limitMs }: DrainTask): Promise<Drained> {
   if (contestant.waiter === undefined) throw new Error('This contestant cannot wait.');
   const takes = await Promise.all(Array.from({ length: waiters }, (_, i) => contestant.waiter!(key, i)));
   const waitsMs = new Float64Array(waiters);
+  let served = 0;
   const cpu = process.cpuUsage();
   const begin = performance.now();
   const all = Promise.all(
@@ -30,6 +34,7 @@ export async function measureDrain(
       const turn = await take();
       waitsMs[i] = performance.now() - begin;
       await turn.giveBack();
+      served += 1;
     }),
   );
   const limit = new AbortController();
@@ -38,8 +43,8 @@ export async function measureDrain(
   limit.abort();
   if (outcome === 'late') {
     all.catch(() => {});
-    return undefined;
+    return { served, figures: undefined };
   }
   const { user, system } = process.cpuUsage(cpu);
-  return { totalMs: performance.now() - begin, cpuUs: user + system, waitsMs };
+  return { served, figures: { totalMs: performance.now() - begin, cpuUs: user + system, waitsMs } };
 }

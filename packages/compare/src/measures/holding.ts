@@ -1,20 +1,36 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Contestant } from '../contestants/contestant.ts';
+import { figure } from '../format.ts';
 
 export interface HoldTask {
   readonly locks: number;
   readonly ttlMs: number;
+  /** When to stop taking more; default never. */
+  readonly limitMs?: number;
 }
 
-let batches = 0;
-let letGo: (() => Promise<number>) | undefined;
+// The time is looked at between these.
+const atOnce = 1_000;
 
-/** Takes many locks and keeps them until `letGoOfAll`. */
-export async function holdMany(contestant: Contestant, { locks, ttlMs }: HoldTask): Promise<void> {
+let batches = 0;
+let letGo: (() => Promise<number>)[] = [];
+
+/** Takes many locks and keeps them until `letGoOfAll`. @throws Error that says how far it came when the limit came first. */
+export async function holdMany(contestant: Contestant, task: HoldTask): Promise<void> {
+  const { locks, ttlMs, limitMs = Number.POSITIVE_INFINITY } = task;
   if (contestant.hold === undefined) throw new Error('This contestant renews nothing.');
   batches += 1;
   const keys = Array.from({ length: locks }, (_, i) => `held-${process.pid}-${batches}-${i}`);
-  letGo = await contestant.hold(keys, ttlMs);
+  const begin = performance.now();
+  for (let taken = 0; taken < locks; taken += atOnce) {
+    const tookMs = performance.now() - begin;
+    if (tookMs > limitMs) throw new Error(tooSlow(taken, locks, tookMs));
+    letGo.push(await contestant.hold(keys.slice(taken, taken + atOnce), ttlMs));
+  }
+}
+
+function tooSlow(taken: number, locks: number, tookMs: number): string {
+  return `Taking them took too long: ${figure(taken)} of ${figure(locks)} were held after ${figure(tookMs / 1_000)} s, ${figure(tookMs / taken)} ms each.`;
 }
 
 /** CPU seconds of this process while it only keeps what it holds. */
@@ -27,7 +43,8 @@ export async function measureHolding(forMs: number): Promise<number> {
 
 /** Gives all back; answers how many had been lost. */
 export async function letGoOfAll(): Promise<number> {
-  const lost = await letGo?.();
-  letGo = undefined;
-  return lost ?? 0;
+  let lost = 0;
+  for (const some of letGo) lost += await some();
+  letGo = [];
+  return lost;
 }

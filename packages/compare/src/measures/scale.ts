@@ -3,19 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Contestant } from '../contestants/contestant.ts';
-import { holdMany } from './holding.ts';
-
-export interface ScaleTask {
-  readonly locks: number;
-  readonly ttlMs: number;
-}
+import { openConnections } from './connections.ts';
+import { type HoldTask, holdMany } from './holding.ts';
 
 /** What taking many locks took. */
 export interface ScaleFigures {
   readonly acquireMs: number;
   /** Heap and buffers that they need, without garbage. */
   readonly bytes: number;
-  /** Sockets of this process. */
+  /** Of this process to all servers. */
   readonly connections: number;
 }
 
@@ -29,12 +25,12 @@ export interface KeepFigures {
 const resolutionMs = 10;
 
 /** Takes many locks and keeps them until `letGoOfAll`. */
-export async function measureScale(contestant: Contestant, task: ScaleTask): Promise<ScaleFigures> {
+export async function measureScale(contestant: Contestant, task: HoldTask): Promise<ScaleFigures> {
   const before = bytesInUse();
   const begin = performance.now();
   await holdMany(contestant, task);
   const acquireMs = performance.now() - begin;
-  return { acquireMs, bytes: bytesInUse() - before, connections: openSockets() };
+  return { acquireMs, bytes: bytesInUse() - before, connections: openConnections() };
 }
 
 /** Measures this process for a time. */
@@ -56,8 +52,4 @@ function bytesInUse(): number {
   collect();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
-}
-
-function openSockets(): number {
-  return process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap' || name === 'TLSWrap').length;
 }
