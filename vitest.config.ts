@@ -18,7 +18,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 120_000,
     // Tests wait more than they compute: with as many as the 2 cores that are assumed, those would be idle half of the time.
-    maxWorkers: 4,
+    maxWorkers: 5,
     pool: 'forks',
     sequence: { sequencer: SlowFirst },
   },

@@ -17,18 +17,17 @@ if (
   note(await install()) &&
   note(await turbo('packages built', ['build'], 'Mend the build first: nothing else was run.'))
 ) {
-  note(await step('lint and format', 'biome', ['check', '.'], 'pnpm format mends most of it.'));
-  note(await turbo('types', ['typecheck', 'typecheck:root'], 'Mend the types named above.'));
-  note(
-    await turbo(
-      'packaging (publint, attw)',
-      ['lint:package'],
-      'Mend the manifest or the build of the package named above.',
-    ),
-  );
+  // Side by side: the types are one program, and the servers may have to be downloaded.
+  const packaging = 'Mend the manifest or the build of the package named above.';
   const binaries = ['--filter', '@holdfast/testbed', 'binaries'];
-  if (note(await step('servers at hand', 'pnpm', binaries, 'Without the servers the tests cannot run.')))
-    await runTests();
+  const passed = await Promise.all([
+    step('lint and format', 'biome', ['check', '.'], 'pnpm format mends most of it.'),
+    step('types', 'pnpm', ['typecheck'], 'Mend the types named above.'),
+    turbo('packaging (publint, attw)', ['lint:package'], packaging),
+    step('servers at hand', 'pnpm', binaries, 'Without the servers the tests cannot run.'),
+  ]);
+  for (const each of passed) note(each);
+  if (passed.at(-1)) await runTests();
 }
 console.log(`${count.passed} passed, ${count.failed} failed`);
 process.exitCode = count.failed === 0 ? 0 : 1;

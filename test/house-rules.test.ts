@@ -71,6 +71,18 @@ describe('manifests', () => {
     expect(bare.flatMap(({ manifest }) => Object.keys(manifest.dependencies ?? {}))).toEqual([]);
   });
 
+  it('the types of every package are checked, as its own settings say', () => {
+    // One program for nearly all: a third of the work of one for each. Two declare a client in their own way.
+    const { exclude }: { exclude: string[] } = JSON.parse(readFileSync(join(root, 'tsconfig.packages.json'), 'utf8'));
+    const apart = exclude.filter((path) => !path.startsWith('**'));
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+    for (const path of apart) expect(scripts?.typecheck).toContain(`tsc -p ${path}`);
+    for (const { folder, path } of all) {
+      const settings: object = JSON.parse(readFileSync(join(folder, 'tsconfig.json'), 'utf8'));
+      expect(settings, path).toEqual({ extends: '../../tsconfig.base.json', include: expect.any(Array) });
+    }
+  });
+
   it('the pinned pnpm is the installed one', () => {
     const manifest: Manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     expect(manifest.packageManager).toBe(`pnpm@${manifest.devDependencies?.pnpm}`);

@@ -16,8 +16,7 @@ const membersFrom = (first: ServerProcess): ServerProcess[] => [
   first,
   ...cluster.members.filter((member) => member !== first),
 ];
-const lostSignal = (lock: Lock): Promise<unknown> =>
-  lock.signal.aborted ? Promise.resolve() : once(lock.signal, 'abort');
+const lostSignal = ({ signal }: Lock): Promise<unknown> => (signal.aborted ? Promise.resolve() : once(signal, 'abort'));
 
 describe('three members', () => {
   it('H19: the leader is killed: no hold is lost, exclusion stands, the waiter is served, tokens rise', async () => {

@@ -57,14 +57,15 @@ export function recordLocks(notes: Notes, locks: Locks): Locks {
       notes.note({ ...hold, op: notes.nextId(), f: 'hold', kind: 'lost', deadline });
     };
     watch(entry);
-    lock.signal.addEventListener('abort', onLost, { once: true });
-    if (lock.signal.aborted) onLost();
+    const { signal } = lock;
+    if (signal.aborted) onLost();
+    else signal.addEventListener('abort', onLost, { once: true });
 
     let releasing: Promise<'released' | 'lost'> | undefined;
     const release = async (): Promise<'released' | 'lost'> => {
       const op = { ...hold, op: notes.nextId(), f: 'release' } as const;
       unwatch(entry);
-      lock.signal.removeEventListener('abort', onLost);
+      signal.removeEventListener('abort', onLost);
       notes.note({ ...op, kind: 'invoke', deadline });
       const outcome = await lock.release();
       notes.note({ ...op, kind: outcome === 'released' ? 'ok' : 'fail' });

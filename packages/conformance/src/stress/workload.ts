@@ -93,7 +93,9 @@ const forgetful: Act = async (task, key) => {
   const { locks, ttlMs, stop } = task;
   const lock = await locks.acquire(key, { ttlMs, waitMs: ttlMs, autoRenew: false, signal: stop });
   await hold(task, lock);
-  if (!lock.signal.aborted) await new Promise((resolve) => lock.signal.addEventListener('abort', resolve));
+  // One look: after a stall a second one may find it aborted, and a listener would come too late.
+  const { signal } = lock;
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
 };
 
 // How often an act stands here is how often it is chosen.

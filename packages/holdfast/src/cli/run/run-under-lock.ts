@@ -35,11 +35,13 @@ export async function runUnderLock(
     child.signal('SIGTERM');
     kill = setTimeout(() => child.signal('SIGKILL'), graceMs);
   };
-  if (lock.signal.aborted) lost();
-  else lock.signal.addEventListener('abort', lost, { once: true });
+  // One look: after a stall in between (H48) a second one would find the lock lost, and the signal aborted before we listen.
+  const { signal } = lock;
+  if (signal.aborted) lost();
+  else signal.addEventListener('abort', lost, { once: true });
 
   const { exitCode, problem } = await child.ended;
-  lock.signal.removeEventListener('abort', lost);
+  signal.removeEventListener('abort', lost);
   clearTimeout(kill);
   dismiss();
   if (problem !== undefined) events.problem('not-started', problem);

@@ -1,0 +1,29 @@
+import { memoryAdapter } from '@holdfast/adapter-memory';
+import { createLocks, type Lock, systemClock } from '@holdfast/lock-core';
+import { expect, it } from 'vitest';
+import type { Events } from '../../src/cli/run/events.ts';
+import { runUnderLock } from '../../src/cli/run/run-under-lock.ts';
+
+const silent: Events = { problem() {}, progress() {}, record() {} };
+
+it('H48: a stall right after the first look at the lock: the loss stops the command all the same', async () => {
+  let stalledMs = 0;
+  const clock = { ...systemClock, now: () => systemClock.now() + stalledMs };
+  await using locks = createLocks(memoryAdapter({ clock }), { clock });
+  const held = await locks.acquire('key', { ttlMs: 1_000, autoRenew: false });
+  const stalling = {
+    key: held.key,
+    fencingToken: held.fencingToken,
+    get state() {
+      return held.state;
+    },
+    get signal() {
+      const { signal } = held;
+      stalledMs = 10_000;
+      return signal;
+    },
+  } as Lock;
+  const options = { onLost: 'kill', graceMs: 500, minHoldMs: 0 } as const;
+  expect(await runUnderLock(stalling, ['sleep', '600'], options, silent)).toBe(79);
+  expect(held.state).toBe('lost');
+});
