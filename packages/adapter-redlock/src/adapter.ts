@@ -4,6 +4,7 @@ import type {
   AcquireOutcome,
   HoldRef,
   LockAdapter,
+  LockInfo,
   ReleaseOutcome,
   RenewOutcome,
 } from '@holdfast/lock-core';
@@ -36,7 +37,7 @@ const shortestTtlMs = 50;
  * are one server.
  */
 export function redlockAdapter(clients: readonly AnyRedisClient[], options: RedlockOptions = {}): LockAdapter {
-  const { nodes: bindings, prefix, nodeTimeoutMs } = redlockSettings(clients, options);
+  const { nodes: bindings, prefix, fencing, nodeTimeoutMs } = redlockSettings(clients, options);
   const count = bindings.length;
   const majority = majorityOf(count);
   const identities = createIdentities(bindings);
@@ -44,6 +45,7 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
     redisNode(
       client,
       prefix,
+      fencing,
       createPatience(redlockClock.now, nodeTimeoutMs),
       () => identities.check(i),
       (key) => hints.listens(key),
@@ -102,7 +104,8 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
       const { first, tokens, validForMs } = outcome;
       // Others are looked for only where a block of tokens was asked for.
       const waiting = tokens > 1 ? Number(outcome.contended) : undefined;
-      resolve({ status: 'granted', fencingToken: BigInt(first), tokens, validForMs, waiting });
+      const block = fencing ? { fencingToken: BigInt(first), tokens } : {};
+      resolve({ status: 'granted', ...block, validForMs, waiting });
     } else if (outcome.kind === 'busy') resolve({ status: 'busy', retryAfterMs: outcome.retryAfterMs });
     else reject(outcome.kind === 'refused' ? outcome.error : failedAcquire(outcome.why, key, { count, majority }));
   }
@@ -141,10 +144,15 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
     });
   }
 
+  async function inspect(key: string): Promise<LockInfo | undefined> {
+    const info = await inspectAll(electorate, singles, key);
+    return info === undefined || fencing ? info : { ...info, fencingToken: undefined };
+  }
+
   return {
     name,
     capabilities: {
-      fencing: true,
+      fencing,
       fairness: 'none',
       expiry: 'ttl',
       wakeup: 'push',
@@ -158,7 +166,7 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
     renewMany,
     release,
     whenFree: hints.whenFree,
-    inspect: (key) => inspectAll(electorate, singles, key),
+    inspect,
     keys: (cursor) => keysOfEnough(electorate, singles, cursor),
     forceRelease: (key) => forceReleaseAll(electorate, singles, key),
     async close() {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LockKeys, RedisClientBinding } from '@holdfast/redis-protocol';
-import type { RequestArgs } from './requests.ts';
+import type { RedisClientBinding } from '@holdfast/redis-protocol';
+import type { NodeRequest } from './requests.ts';
 
 // A node that stays away for long while locks come and go: what is forgotten then ends with its TTL.
 const mostDebts = 1_000;
@@ -16,13 +16,13 @@ const pauseMs = 1_000;
  */
 export interface Debts {
   /** Notes a request that failed. */
-  owe(keys: LockKeys, request: RequestArgs, error: unknown): void;
+  owe(request: NodeRequest, error: unknown): void;
   /** Gives up. */
   close(): void;
 }
 
-export function createDebts(client: RedisClientBinding, pay: (keys: LockKeys, request: RequestArgs) => void): Debts {
-  const debts = new Map<string, [LockKeys, RequestArgs]>();
+export function createDebts(client: RedisClientBinding, pay: (request: NodeRequest) => void): Debts {
+  const debts = new Map<string, NodeRequest>();
   const end = new AbortController();
   let waiting = false;
 
@@ -36,15 +36,15 @@ export function createDebts(client: RedisClientBinding, pay: (keys: LockKeys, re
     waiting = false;
     const due = [...debts.values()];
     debts.clear();
-    if (!end.signal.aborted) for (const [keys, request] of due) pay(keys, request);
+    if (!end.signal.aborted) for (const request of due) pay(request);
   }
 
   return {
-    owe(keys, request, error) {
+    owe(request, error) {
       if (end.signal.aborted) return;
       if (client.ready && !(error instanceof Error && passing.test(error.message))) return;
       if (debts.size >= mostDebts) debts.delete(debts.keys().next().value!);
-      debts.set(request.join(' '), [keys, request]);
+      debts.set(request.args.join(' '), request);
       if (!waiting) void payWhenReady();
     },
     close() {

@@ -9,6 +9,11 @@ export interface RedlockOptions {
    */
   readonly prefix?: string | undefined;
   /**
+   * Fencing tokens, default true. False leaves no second key and costs the servers less, without a script to acquire; then
+   * nothing stops a writer whose lease has run out.
+   */
+  readonly fencing?: boolean | undefined;
+  /**
    * How long to wait in ms for answers without which there is no majority, default 500, and never more than half of the
    * TTL. A majority that answers is never kept waiting for the rest. Shorter finds out sooner that too many nodes are down;
    * longer copes with slower networks.
@@ -25,9 +30,10 @@ export function redlockSettings(
 ): {
   readonly nodes: readonly RedisClientBinding[];
   readonly prefix: string | undefined;
+  readonly fencing: boolean;
   readonly nodeTimeoutMs: number;
 } {
-  const { prefix, nodeTimeoutMs = 500 } = options;
+  const { prefix, fencing = true, nodeTimeoutMs = 500 } = options;
   if (!Array.isArray(clients) || clients.length < 1 || clients.length > mostNodes) {
     throw refused(
       `Redlock takes 1 to ${mostNodes} nodes, best 3 or 5, got ${Array.isArray(clients) ? clients.length : clients}.`,
@@ -42,10 +48,11 @@ export function redlockSettings(
       throw refused(`Redlock node ${i + 1} is a Redis Cluster, which is no single node: pass a client of one server.`);
     }
   }
+  if (typeof fencing !== 'boolean') throw refused(`The option fencing must be true or false, got ${String(fencing)}.`);
   if (!Number.isSafeInteger(nodeTimeoutMs) || nodeTimeoutMs < 1) {
     throw refused(`The option nodeTimeoutMs must be a whole number of ms, 1 or more, got ${String(nodeTimeoutMs)}.`);
   }
-  return { nodes, prefix, nodeTimeoutMs };
+  return { nodes, prefix, fencing, nodeTimeoutMs };
 }
 
 function refused(message: string): LockError {

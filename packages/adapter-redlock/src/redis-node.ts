@@ -1,9 +1,19 @@
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
-import { type LockKeys, lockKeys, type RedisClientBinding, redisLockAdapter } from '@holdfast/redis-protocol';
+import {
+  evalScript,
+  type LockKeys,
+  lockKeys,
+  luaScript,
+  type RedisClientBinding,
+  redisLockAdapter,
+} from '@holdfast/redis-protocol';
 import { createDebts } from './debts.ts';
+import takeBackSource from './lua/take-back.lua';
 import type { Patience } from './patience.ts';
 import type { Ballot, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
-import { createRequests, type Reply, type RequestArgs } from './requests.ts';
+import { createRequests, type NodeRequest, type Reply } from './requests.ts';
+
+const takeBackScript = /* @__PURE__ */ luaScript(takeBackSource);
 
 /** What stands at a node as the owner of a vote: the round's own value, of the contract's owner and the proposed token. */
 const voteValue = ({ owner, first }: Pick<StandingVote, 'owner' | 'first'>): string => `${owner}:${first}`;
@@ -27,13 +37,14 @@ export interface RedisNode extends QuorumNode {
 export function redisNode(
   client: RedisClientBinding,
   prefix: string | undefined,
+  fencing: boolean,
   patience: Patience,
   admission: () => true | Promise<void>,
   listens: (key: string) => boolean,
 ): RedisNode {
   const single = redisLockAdapter(client, { prefix });
   const requests = createRequests(client, patience);
-  const debts = createDebts(client, (keys, request) => takeBack(keys, request, () => {}));
+  const debts = createDebts(client, (request) => takeBack(request, () => {}));
   const keysOf = lockKeys(prefix ?? 'lock:', client.keyPrefix);
 
   async function explain(error: unknown, key: string): Promise<Vote> {
@@ -54,18 +65,30 @@ export function redisNode(
 
   function send({ key, owner, first, last, ttlMs }: Ballot, answer: (vote: Vote) => void): void {
     const keys = keysOf(key);
+    const ttl = String(ttlMs);
     // Only who wants several tokens hands over inside its process, and asks whether other processes wait.
     const own = last === first ? '' : listens(key) ? '1' : '0';
-    requests.add(keys, [owner, String(first), String(last), String(ttlMs), own], (reply, error) => {
+    const request: NodeRequest = {
+      keys,
+      args: [owner, String(first), fencing ? String(last) : '', ttl, own],
+      alone:
+        fencing || own !== ''
+          ? undefined
+          : (read, fail) => {
+              const command = [keys.lock, voteValue({ owner, first }), 'NX', 'PX', ttl];
+              client.call('set', command).then(read, fail);
+            },
+    };
+    requests.add(request, (reply, error) => {
       const vote = error === undefined ? voteOf(reply, key, keys) : explain(error, key);
       if (vote instanceof Promise) vote.then(answer, (failure) => answer({ kind: 'failed', error: failure }));
       else answer(vote);
     });
   }
 
-  function takeBack(keys: LockKeys, request: RequestArgs, answer: Reply): void {
-    requests.add(keys, request, (reply, error, resent) => {
-      if (error !== undefined) debts.owe(keys, request, error);
+  function takeBack(request: NodeRequest, answer: Reply): void {
+    requests.add(request, (reply, error, resent) => {
+      if (error !== undefined) debts.owe(request, error);
       answer(reply, error, resent);
     });
   }
@@ -100,10 +123,22 @@ export function redisNode(
       return true;
     },
     release({ key, owner, first }) {
-      takeBack(keysOf(key), [owner, String(first), '', 'round', ''], () => {});
+      takeBack({ keys: keysOf(key), args: [owner, String(first), '', 'round', ''] }, () => {});
     },
-    withdraw({ key, owner, first = '' }, answer) {
-      takeBack(keysOf(key), [owner, String(first), '', 'owner', ''], (reply, error, resent) => {
+    withdraw({ key, owner, first }, answer) {
+      const keys = keysOf(key);
+      const request: NodeRequest = {
+        keys,
+        args: [owner, String(first ?? ''), '', 'owner', ''],
+        alone:
+          first === undefined
+            ? undefined
+            : (read, fail) => {
+                const command = [takeBackScript.sha, '1', keys.lock, voteValue({ owner, first })];
+                void evalScript(client, takeBackScript, command, undefined, read, fail);
+              },
+      };
+      takeBack(request, (reply, error, resent) => {
         if (error !== undefined) answer(undefined, error);
         // The client may have sent it twice, and the first one may have taken the vote back (H14).
         else if (reply !== 1 && resent) answer(undefined, new Error('the connection broke during the release'));

@@ -1,4 +1,4 @@
-import { type LockKeys, luaScript, type RedisClientBinding, runScript } from '@holdfast/redis-protocol';
+import { evalScript, type LockKeys, luaScript, type RedisClientBinding } from '@holdfast/redis-protocol';
 import votesSource from './lua/votes.lua';
 import type { Patience } from './patience.ts';
 
@@ -13,46 +13,85 @@ export type RequestArgs = readonly [string, string, string, string, string];
 /** Gets the script's reply; `resent` when the client may have sent the request twice. */
 export type Reply = (reply: unknown, error: unknown, resent: boolean) => void;
 
+/** One request of a node. */
+export interface NodeRequest {
+  readonly keys: LockKeys;
+  readonly args: RequestArgs;
+  /**
+   * Sends a command that costs the server less, for the usual case, where nothing else goes out with it. What it answers other
+   * than 1 or OK has changed nothing, and the script is asked.
+   */
+  readonly alone?: ((read: (reply: unknown) => void, fail: (error: unknown) => void) => void) | undefined;
+}
+
 /** A node's requests: those of one turn of the event loop go out together, in order, as one command. */
 export interface Requests {
-  add(keys: LockKeys, request: RequestArgs, reply: Reply): void;
+  add(request: NodeRequest, reply: Reply): void;
+}
+
+interface Waiting {
+  readonly request: NodeRequest;
+  readonly reply: Reply;
 }
 
 export function createRequests(client: RedisClientBinding, patience: Patience): Requests {
-  let keys: string[] = [];
-  let args: string[] = [];
-  let waiting: Reply[] = [];
+  let waiting: Waiting[] = [];
 
   function flush(): void {
-    if (waiting.length === 0) return;
-    const replies = waiting;
-    const before = client.resends;
-    const answer = runScript(client, votes, keys, args);
-    keys = [];
-    args = [];
+    const sent = waiting;
+    if (sent.length === 0) return;
     waiting = [];
+    const [{ request, reply }] = sent as [Waiting];
+    if (sent.length > 1 || request.alone === undefined) askScript(sent, client.resends);
+    else askAlone(request, reply);
+  }
+
+  function askAlone(request: NodeRequest, reply: Reply): void {
+    const before = client.resends;
     patience.sent();
-    answer.then(
+    request.alone?.(
+      (result) => {
+        patience.answered();
+        if (result === 1 || result === 'OK') reply(1, undefined, client.resends !== before);
+        // A command in a client's offline queue would be sent after its caller gave up (H27).
+        else if (!client.ready) reply(undefined, new Error('the connection broke'), true);
+        else askScript([{ request, reply }], before);
+      },
+      (error) => {
+        patience.answered();
+        reply(undefined, error, true);
+      },
+    );
+  }
+
+  function askScript(sent: readonly Waiting[], before: number): void {
+    const command = [votes.sha, String(2 * sent.length)];
+    for (const { request } of sent) command.push(request.keys.lock, request.keys.fence);
+    for (const { request } of sent) command.push(...request.args);
+    patience.sent();
+    void evalScript(
+      client,
+      votes,
+      command,
+      undefined,
       (result) => {
         patience.answered();
         const resent = client.resends !== before;
-        if (replies.length === 1) return replies[0]!(result, undefined, resent);
-        for (const [i, reply] of replies.entries()) reply((result as unknown[])[i], undefined, resent);
+        if (sent.length === 1) sent[0]!.reply(result, undefined, resent);
+        else for (const [i, { reply }] of sent.entries()) reply((result as unknown[])[i], undefined, resent);
       },
-      (error: unknown) => {
+      (error) => {
         patience.answered();
-        for (const reply of replies) reply(undefined, error, true);
+        for (const { reply } of sent) reply(undefined, error, true);
       },
     );
   }
 
   return {
-    add(lockKeys, request, reply) {
+    add(request, reply) {
       // After all that this turn still has to say.
       if (waiting.length === 0) process.nextTick(flush);
-      keys.push(lockKeys.lock, lockKeys.fence);
-      args.push(...request);
-      waiting.push(reply);
+      waiting.push({ request, reply });
       if (waiting.length >= mostAtOnce) flush();
     },
   };

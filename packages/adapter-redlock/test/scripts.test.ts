@@ -11,20 +11,22 @@ import { createVoteStore } from './model/store.ts';
 
 let server: RedisServer;
 let client: Redis;
-let node: RedisNode;
+let nodeOf: (fencing: boolean) => RedisNode;
 
 beforeAll(async () => {
   server = await startRedis();
   client = new Redis({ host: server.host, port: server.port });
   await client.ping();
   const patience = createPatience(() => performance.now(), 60_000);
-  node = redisNode(
-    ioredisBinding(client),
-    undefined,
-    patience,
-    () => true,
-    () => false,
-  );
+  nodeOf = (fencing) =>
+    redisNode(
+      ioredisBinding(client),
+      undefined,
+      fencing,
+      patience,
+      () => true,
+      () => false,
+    );
 });
 afterAll(async () => {
   client?.disconnect();
@@ -49,7 +51,11 @@ const step = fc.oneof(
 );
 
 /** What the simulation believes of a node is what the scripts do on a server. */
-it('the scripts do what the simulated nodes do, for any sequence of requests', async () => {
+it.each([
+  ['with', true],
+  ['without', false],
+])('%s tokens the commands do what the simulated nodes do, for any sequence of requests', async (_, fencing) => {
+  const node = nodeOf(fencing);
   const ttlMs = 600_000;
   const answered = <T>(ask: (answer: (result: T | undefined, error?: unknown) => void) => boolean) =>
     new Promise<T | undefined>((resolve, reject) => {
@@ -59,7 +65,7 @@ it('the scripts do what the simulated nodes do, for any sequence of requests', a
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
       const key = newName();
-      const model = createVoteStore(() => 0);
+      const model = createVoteStore(() => 0, { forgetsToken: !fencing });
       for (const request of steps) {
         const vote = { key, owner: request.owner, first: ('first' in request && request.first) || 0 };
         if (request.kind === 'vote') {

@@ -9,6 +9,7 @@ const timeout = 300_000;
 const remembering: Assumptions = { clocks: 'good', restart: 'with-memory' };
 const madClocks: Assumptions = { clocks: 'mad', restart: 'with-memory' };
 const forgetting: Assumptions = { clocks: 'good', restart: 'empty-delayed' };
+const withoutTokens: Assumptions = { clocks: 'good', restart: 'with-memory', tokens: false };
 const forgettingAtOnce: Assumptions = { clocks: 'good', restart: 'empty-at-once' };
 
 /** Plays schedules one by one; the seed of a failing one is in its message. */
@@ -67,6 +68,14 @@ describe('100,000 schedules of delay, loss, overtaking, repetition, pauses, cloc
   );
 });
 
+it(
+  'H28, H34: without fencing, 20,000 more schedules: one holder all the same',
+  () => {
+    expect(playAll(20_000, withoutTokens)).toBeGreaterThan(20_000);
+  },
+  timeout,
+);
+
 describe('the simulation sees', () => {
   it.each<[string, Faults]>([
     ['no allowance for drift', { noDrift: true }],
@@ -79,6 +88,17 @@ describe('the simulation sees', () => {
     '%s',
     (_, faults) => {
       expect(firstBroken(remembering, faults)).toBeDefined();
+    },
+    timeout,
+  );
+
+  it.each<[string, Faults]>([
+    ['a late release of one round that takes the votes of the next', { releasesAnyRound: true }],
+    ['a late request of one round that replaces the votes of the next', { replacesLaterRounds: true }],
+  ])(
+    'without fencing: %s',
+    (_, faults) => {
+      expect(firstBroken(withoutTokens, faults)).toBeDefined();
     },
     timeout,
   );

@@ -132,6 +132,61 @@ describe('fencing tokens', () => {
   });
 });
 
+describe('without fencing', () => {
+  it('excludes those with tokens and those without, gives no token, keeps no second key', async () => {
+    const [plain, other, fenced] = [
+      await rig.adapter({ fencing: false }),
+      await rig.adapter({ fencing: false }),
+      await rig.adapter(),
+    ];
+    const request = attempt(newName(), { ttlMs: 60_000 });
+    const next = attempt(request.key, { ttlMs: 60_000 });
+    expect(plain.capabilities.fencing).toBe(false);
+    expect(await grant(plain, request)).not.toHaveProperty('fencingToken');
+    expect(await grant(plain, request), 'asked again').toMatchObject({ status: 'granted' });
+    expect(await other.tryAcquire(next)).toMatchObject({ status: 'busy', retryAfterMs: expect.any(Number) });
+    expect(await fenced.tryAcquire(next)).toMatchObject({ status: 'busy' });
+    expect(await plain.renew(request, 50_000)).toMatchObject({ status: 'renewed' });
+    expect(await other.inspect?.(request.key)).toMatchObject({ owner: request.owner, fencingToken: undefined });
+    for (const server of rig.servers) expect(await server.command('EXISTS', `fence:{lock:${request.key}}`)).toBe(0);
+    expect(await other.release(next)).toBe('not-held');
+    expect(await plain.release(request)).toBe('released');
+    await until('no vote is left', async () => (await rig.votes(request.key)) === 0);
+    await grant(fenced, next);
+    expect(await plain.tryAcquire(attempt(request.key))).toMatchObject({ status: 'busy' });
+  });
+
+  it('many at once, contended and not: each key has one holder, and all go free', async () => {
+    const clients = [await rig.adapter({ fencing: false }), await rig.adapter({ fencing: false })];
+    const names = Array.from({ length: 40 }, () => newName());
+    const requests = clients.map(() => names.map((key) => attempt(key, { ttlMs: 60_000 })));
+    const outcomes = await Promise.all(
+      clients.map((client, i) => Promise.all(requests[i]!.map((request) => client.tryAcquire(request)))),
+    );
+    for (const [n] of names.entries()) {
+      expect(outcomes.filter((of) => of[n]!.status === 'granted').length).toBeLessThanOrEqual(1);
+    }
+    const released = await Promise.all(
+      clients.flatMap((client, i) =>
+        requests[i]!.filter((_, n) => outcomes[i]![n]!.status === 'granted').map((request) => client.release(request)),
+      ),
+    );
+    expect(released.every((outcome) => outcome === 'released')).toBe(true);
+    await until('all are free', async () => {
+      const left = await Promise.all(names.map((name) => rig.votes(name)));
+      return left.every((votes) => votes === 0);
+    });
+  });
+
+  it('H25: data of another type on a majority is LOCK_FOREIGN_KEY and left untouched', async () => {
+    const adapter = await rig.adapter({ fencing: false });
+    const key = newName();
+    for (const server of rig.servers.slice(0, 3)) await server.command('LPUSH', `lock:${key}`, 'data');
+    await expect(adapter.tryAcquire(attempt(key))).rejects.toEqual(lockError('LOCK_FOREIGN_KEY', { retryable: false }));
+    expect(await rig.servers[0]!.command('LRANGE', `lock:${key}`, 0, -1)).toEqual(['data']);
+  });
+});
+
 it('a grant says whether other clients wait', async () => {
   const [adapter, other] = [await rig.adapter(), await rig.adapter()];
   const key = newName();
@@ -211,6 +266,7 @@ describe('nodes', () => {
     expect(thrown(() => redlockAdapter([{ ping: 'pong' } as never]))).toEqual(refusal('neither an ioredis nor'));
     expect(thrown(() => redlockAdapter([binding], { nodeTimeoutMs: 0 }))).toEqual(refusal('nodeTimeoutMs'));
     expect(thrown(() => redlockAdapter([binding], { prefix: '{' }))).toEqual(refusal('prefix'));
+    expect(thrown(() => redlockAdapter([binding], { fencing: 'no' as never }))).toEqual(refusal('fencing'));
     client.disconnect();
   });
 });

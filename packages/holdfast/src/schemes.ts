@@ -106,7 +106,7 @@ function redlock(name: string, clients: readonly AdapterPackage[]): Scheme {
   const example = `${name}://user:password@host:6379,host:6379,host:6379`;
   return {
     example,
-    options: { prefix: 'text', nodeTimeout: 'duration', tls: 'boolean' },
+    options: { prefix: 'text', fencing: 'boolean', nodeTimeout: 'duration', tls: 'boolean' },
     gives: redisGives,
     async open(url, { tls, ...options }) {
       needHosts(url, example);

@@ -14,6 +14,9 @@ it.each(['redlock', 'redlock+ioredis', 'redlock+node-redis'])(
       expect(await expectExclusion(`${scheme}://${nodes}?prefix=shop:&nodeTimeout=1s`)).toBe('redlock');
       await using locks = await openLocks(`${scheme}://${nodes}`, { require: { fencing: true } });
       expect(locks.adapter.capabilities).toMatchObject(schemes.redlock!.gives);
+      const plain = `${scheme}://${nodes}?fencing=false`;
+      expect(await expectExclusion(plain)).toBe('redlock');
+      await refusal(openLocks(plain, { require: { fencing: true } }), 'LOCK_UNSUPPORTED');
       await refusal(openLocks(`${scheme}://${nodes}`, { require: { fairness: 'fifo' } }), 'LOCK_UNSUPPORTED');
     } finally {
       await group.stop();

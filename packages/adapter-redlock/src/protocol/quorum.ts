@@ -60,6 +60,7 @@ export function createQuorum(electorate: Electorate): Quorum {
     renew,
     release(held, done) {
       const claim = claims.find(held.key, held.owner);
+      const vote = { ...held, first: held.first ?? claim?.hold?.first };
       const rounds = claim === undefined ? [] : [...claim.open];
       if (claim !== undefined) {
         claim.released = true;
@@ -77,7 +78,7 @@ export function createQuorum(electorate: Electorate): Quorum {
             answer(none);
             return true;
           }
-          return node.withdraw(held, (freed, error) => {
+          return node.withdraw(vote, (freed, error) => {
             if (freed !== true) for (const round of rounds) round.missed(i);
             answer(freed === undefined ? undefined : freed ? one : none, error);
           });

@@ -10,6 +10,8 @@ export interface Assumptions {
   readonly clocks: 'good' | 'mad';
   /** What a node remembers after a restart, and whether it stays away first for longer than any lease and proposal. */
   readonly restart: 'with-memory' | 'empty-delayed' | 'empty-at-once';
+  /** Whether tokens are promised, default true: without `fencing` the nodes keep none. */
+  readonly tokens?: boolean;
 }
 
 export type Faults = StoreFaults & ClientFaults;
@@ -39,12 +41,13 @@ export function play(
 ): number {
   const random = dice(seed);
   const world = createWorld();
-  const judge = createJudge(exclusion);
+  const { tokens = true } = assumptions;
+  const judge = createJudge(exclusion, tokens);
   const good = assumptions.clocks === 'good';
   const rate = (): number => 1 + random.between(-1, 1) * (good ? rateError : 0.3);
 
   const clocks = Array.from({ length: random.pick([1, 2, 3, 3, 3, 3, 4, 5]) }, () => ({ rate: rate(), jumpMs: 0 }));
-  const sites = clocks.map((clock) => createSite(world, clock, faults));
+  const sites = clocks.map((clock) => createSite(world, clock, tokens ? faults : { ...faults, forgetsToken: true }));
   const weather = weatherOf(random);
   const skew = assumptions.restart === 'with-memory' ? wildSkewMicros : mildSkewMicros;
   // Sometimes the wall clocks agree and are coarse, so that proposals collide.

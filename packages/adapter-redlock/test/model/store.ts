@@ -8,6 +8,8 @@ export interface StoreFaults {
   readonly releasesAnyRound?: boolean;
   /** A proposal that equals the highest token is accepted. */
   readonly acceptsEqualTokens?: boolean;
+  /** A late request of an earlier round replaces the vote of a later one of the same owner. */
+  readonly replacesLaterRounds?: boolean;
 }
 
 /** What a node remembers of one lock: the model of the scripts, and compared with them on a real server. */
@@ -43,6 +45,8 @@ export function createVoteStore(now: () => number, faults: StoreFaults = {}): Vo
       if (held !== undefined && held.owner !== owner) {
         return { kind: 'held', holder: `${held.owner}:${held.first}`, remainingMs: held.until - clock() };
       }
+      if (held !== undefined && held.first > first && !faults.replacesLaterRounds)
+        return { kind: 'low', highest: held.first };
       const tooLow = faults.acceptsEqualTokens ? first < highest : first <= highest;
       if (tooLow) return { kind: 'low', highest };
       if (!faults.forgetsToken) highest = last;
