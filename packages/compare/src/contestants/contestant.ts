@@ -30,7 +30,9 @@ export type RivalName = 'redis-semaphore' | 'redlock' | 'redlock-universal' | '@
 
 /** What a process has to be told to make a contestant. */
 export type ContestantSpec =
-  | { readonly kind: 'memory' | 'async-mutex' }
+  | { readonly kind: 'async-mutex' }
+  /** `observed`: somebody listens to the diagnostics channels. */
+  | { readonly kind: 'memory'; readonly observed?: boolean }
   | { readonly kind: 'redis raw'; readonly client: RedisClientName; readonly port: number }
   | {
       readonly kind: 'redis';
@@ -41,7 +43,8 @@ export type ContestantSpec =
   | { readonly kind: 'baton'; readonly port: number }
   | { readonly kind: 'etcd raw' | 'etcd'; readonly port: number }
   | { readonly kind: 'zookeeper raw' | 'zookeeper'; readonly port: number }
-  | { readonly kind: 'redlock package' | 'redlock' | 'redlock raw'; readonly ports: readonly number[] }
+  | { readonly kind: 'redlock package' | 'redlock raw'; readonly ports: readonly number[] }
+  | { readonly kind: 'redlock'; readonly ports: readonly number[]; readonly fencing?: boolean }
   | { readonly kind: 'rival'; readonly library: RivalName; readonly tuned: boolean; readonly port: number };
 
 /** Runs `step` for each item, at most `width` at a time: a client is not to be flooded with 10,000 calls at once. */

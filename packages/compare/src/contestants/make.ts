@@ -29,7 +29,7 @@ export async function makeContestant(spec: ContestantSpec): Promise<Contestant> 
     case 'redlock package':
       return (await import('./redlock.ts')).redlockPackageContestant(spec.ports);
     case 'redlock':
-      return (await import('./redlock.ts')).redlockContestant(spec.ports);
+      return (await import('./redlock.ts')).redlockContestant(spec.ports, spec.fencing);
     case 'redlock raw':
       return (await import('./redlock.ts')).rawRedlockContestant(spec.ports);
     case 'rival':

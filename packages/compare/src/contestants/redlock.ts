@@ -26,12 +26,12 @@ function disconnectAll(clients: readonly Redis[]): void {
 }
 
 // Both have a connection to each node through the same client library, the same TTL, ask all nodes at once, and wait for a
-// majority of answers, to acquire as well as to release. Only Holdfast keeps a fencing token and tells waiters.
+// majority of answers, to acquire as well as to release. Only Holdfast tells waiters, and keeps fencing tokens unless told not to.
 
 /** Holdfast's Redlock on clients of the caller's. */
-export async function redlockContestant(ports: readonly number[]): Promise<Contestant> {
+export async function redlockContestant(ports: readonly number[], fencing: boolean = true): Promise<Contestant> {
   const clients = await connectAll(ports);
-  return locksContestant(redlockAdapter(clients), () => disconnectAll(clients));
+  return locksContestant(redlockAdapter(clients, { fencing }), () => disconnectAll(clients));
 }
 
 /**
