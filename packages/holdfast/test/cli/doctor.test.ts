@@ -7,8 +7,11 @@ import {
   startZookeeper,
   startZookeeperEnsemble,
 } from '@holdfast/testbed';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { holdfast } from './support.ts';
+
+// Each test has servers of its own; more of them at once would starve each other.
+vi.setConfig({ maxConcurrency: 2 });
 
 interface Examination {
   code: number;
@@ -34,7 +37,7 @@ async function examine(url: string): Promise<Examination> {
 
 const hostOf = ({ host, port }: { host: string; port: number }): string => `${host}:${port}`;
 
-describe('doctor on Redis', { timeout: 120_000 }, () => {
+describe.concurrent('doctor on Redis', { timeout: 120_000 }, () => {
   it('a server that keeps its locks: no danger, with figures', async () => {
     await using server = await startRedis({ args: ['--appendfsync', 'always'] });
     const { code, servers, findings, lockMs } = await examine(server.url);
@@ -105,7 +108,7 @@ describe('doctor on Redis', { timeout: 120_000 }, () => {
   });
 });
 
-describe('doctor on Redlock', { timeout: 120_000 }, () => {
+describe.concurrent('doctor on Redlock', { timeout: 120_000 }, () => {
   it('nodes that are one server, an even number, nodes that are away', async () => {
     await using group = await startRedisNodes(3);
     const [a, b, c] = group.nodes.map(hostOf);
@@ -123,7 +126,7 @@ describe('doctor on Redlock', { timeout: 120_000 }, () => {
   });
 });
 
-describe('doctor on ZooKeeper', { timeout: 120_000 }, () => {
+describe.concurrent('doctor on ZooKeeper', { timeout: 120_000 }, () => {
   it('a session time-out outside the bounds, and a server alone', async () => {
     await using server = await startZookeeper({ minSessionTimeoutMs: 4_000 });
     const { servers, findings } = await examine(`${server.url}?sessionTimeout=2m`);
@@ -151,7 +154,7 @@ describe('doctor on ZooKeeper', { timeout: 120_000 }, () => {
   });
 });
 
-describe('doctor on etcd', { timeout: 120_000 }, () => {
+describe.concurrent('doctor on etcd', { timeout: 120_000 }, () => {
   it('an even cluster, members of another one, no majority', async () => {
     await using cluster = await startEtcdCluster(2);
     await using other = await startEtcdCluster(1);
@@ -172,7 +175,7 @@ describe('doctor on etcd', { timeout: 120_000 }, () => {
   });
 });
 
-describe('doctor where nothing is', { timeout: 90_000 }, () => {
+describe.concurrent('doctor where nothing is', { timeout: 90_000 }, () => {
   it.each([
     'redis://127.0.0.1:1',
     'redis+sentinel://127.0.0.1:1/m',

@@ -3,13 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-
-const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
-const tsx = import.meta.resolve('tsx');
+import { builtMain } from './built.ts';
 
 /** What starts `holdfast`, for a shell line. */
-export const holdfastWords: readonly string[] = [process.execPath, '--import', tsx, main];
+export const holdfastWords: readonly string[] = [process.execPath, builtMain()];
 
 export interface Ended {
   /** 128 + n for signal n, as a shell says it. */
