@@ -14,6 +14,8 @@ export interface PackedProject extends Disposable {
   readonly packages: readonly Package[];
   /** Runs a command there and gives what it printed; fails with all of that. */
   run(command: string, ...args: string[]): Promise<string>;
+  /** The same for one whose exit code says something else than that it failed. */
+  outputOf(command: string, ...args: string[]): Promise<string>;
 }
 
 export const published: readonly Package[] = packagesIn('packages').filter(({ manifest }) => !manifest.private);
@@ -48,6 +50,11 @@ export async function packedProject(): Promise<PackedProject> {
       throw new Error(`${message}\n${stdout}\n${stderr}`);
     }
   };
+  const outputOf = (command: string, ...args: string[]): Promise<string> =>
+    execute(command, args, { cwd: folder, maxBuffer: 1e8 }).then(
+      ({ stdout }) => stdout,
+      ({ stdout }: { stdout: string }) => stdout,
+    );
   const filters = published.flatMap(({ manifest }) => ['--filter', manifest.name]);
   await execute(join(root, 'node_modules/.bin/pnpm'), [...filters, 'pack', '--pack-destination', tarballs], {
     cwd: root,
@@ -61,7 +68,13 @@ export async function packedProject(): Promise<PackedProject> {
   const dependencies = { ...Object.fromEntries(ours), ...clients() };
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module', dependencies }, null, 2));
   await run('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error');
-  return { folder, packages: published, run, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
+  return {
+    folder,
+    packages: published,
+    run,
+    outputOf,
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  };
 }
 
 /** The size of a package as it lies in `node_modules`, without what it brings along, in KiB. */
