@@ -47,11 +47,11 @@ export function createRenewals(core: Core, schedule: (lease: Lease) => void): Re
   function send(leases: readonly Lease[], ttlMs: number): Promise<{ cause: unknown } | undefined> {
     const sentAt = now();
     const take = (outcomes: readonly RenewOutcome[]): void => {
-      for (const [i, lease] of leases.entries()) {
+      leases.forEach((lease, i) => {
         const outcome = outcomes[i];
         if (outcome === undefined) failed(lease, ttlMs, new Error('the adapter gave no outcome for this hold'));
         else apply(lease, outcome, sentAt, ttlMs);
-      }
+      });
     };
     // Of three renewals two may stay without an answer, and the third still comes in time (H51, H58).
     const withinMs = Math.min(attemptTimeout(settings, ttlMs), ttlMs / 6);

@@ -159,21 +159,30 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
     );
   }
 
-  async function renewBatchOf(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
-    const keys = holds.map((hold) => keysOf(hold.key).lock);
-    const args = [String(ttlMs), ...holds.map((hold) => hold.owner)];
-    const reply = String(
-      await runScript(client, scripts.renew, keys, args).catch((error) => rethrow(error, holds[0]!.key)),
+  function renewBatchOf(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
+    // Built in one go: for thousands of locks, making the command is most of what renewal costs.
+    const command = [scripts.renew.sha, String(holds.length)];
+    for (const hold of holds) command.push(keysOf(hold.key).lock);
+    command.push(String(ttlMs));
+    for (const hold of holds) command.push(hold.owner);
+    const renewed: RenewOutcome = { status: 'renewed', validForMs: ttlMs };
+    return evalScript(
+      client,
+      scripts.renew,
+      command,
+      undefined,
+      // A key that became something else is as lost as a deleted one.
+      (reply) => Array.from(String(reply), (outcome) => (outcome === '1' ? renewed : { status: 'lost' })),
+      (error) => rethrow(error, holds[0]!.key),
     );
-    // A key that became something else is as lost as a deleted one.
-    return holds.map((_, i) => (reply[i] === '1' ? { status: 'renewed', validForMs: ttlMs } : { status: 'lost' }));
   }
 
   async function renewMany(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
     const batches: Promise<RenewOutcome[]>[] = [];
     for (let i = 0; i < holds.length; i += renewBatch)
       batches.push(renewBatchOf(holds.slice(i, i + renewBatch), ttlMs));
-    return (await Promise.all(batches)).flat();
+    const outcomes = await Promise.all(batches);
+    return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
   }
 
   async function inspect(name: string): Promise<LockInfo | undefined> {

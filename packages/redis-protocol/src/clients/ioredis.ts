@@ -7,6 +7,8 @@ const name = 'ioredis';
 
 // A write to the socket costs about as much as making this many commands.
 const groupSize = 8;
+// A command with so many arguments is worth a write of its own.
+const longCommand = 50;
 
 // In these states ioredis queues a command to send it later; a lazy client ("wait") connects for its first command.
 const queueing: ReadonlySet<string> = new Set(['connecting', 'connect', 'reconnecting', 'close', 'disconnecting']);
@@ -19,6 +21,8 @@ const subscriberOptions = {
   maxRetriesPerRequest: null,
   commandTimeout: undefined,
   reconnectOnError: null,
+  // ioredis listens to no failure of its own subscribing anew (H53); ours, after each reconnect, is enough.
+  autoResubscribe: false,
   retryStrategy: (attempt: number): number => Math.min(attempt * 50, 1_000),
 };
 
@@ -48,7 +52,7 @@ export function ioredisBinding(
     },
     whenReady,
     call(command, args) {
-      gather();
+      if (args.length < longCommand) gather();
       return client.call(command, args as string[]);
     },
     ...(isCluster(client) && {
