@@ -80,6 +80,7 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
   let isOpen = false;
   let isGathering = false;
   let hasAnswered = false;
+  let answeredAt = Number.NEGATIVE_INFINITY;
   let why: End = 'lost';
   let finish: ((end: End) => void) | undefined;
   const ended = new Promise<End>((resolve) => {
@@ -138,7 +139,8 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
       if (!isOpen) end();
       return;
     }
-    const leftMs = oldest.sentAt + answerTimeoutMs - performance.now();
+    // A server with thousands of calls before it is slow, and not mute: the oldest may wait as long as answers come in.
+    const leftMs = Math.max(oldest.sentAt, answeredAt) + answerTimeoutMs - performance.now();
     if (leftMs <= 0) end();
     else watchSilence(leftMs);
   }
@@ -173,6 +175,7 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
         gather();
         send(client, (error, result) => {
           if (!calls.delete(call)) return;
+          answeredAt = performance.now();
           hasAnswered ||= !error || isAnswer(error);
           if (error) reject(isAnswer(error) || codeOf(error) === codes.authFailed ? error : lostCall());
           else resolve(result);

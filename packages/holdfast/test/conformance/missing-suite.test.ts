@@ -8,7 +8,7 @@ import { temporaryFolder } from '../cli/support.ts';
 
 const packages = fileURLToPath(new URL('../../..', import.meta.url));
 
-it('without the suite, the error is the command that installs it, and 78', async () => {
+it('without the suite, or the comparison, the error is how to get it, and 78', async () => {
   using folder = temporaryFolder();
   for (const [name, as] of [
     ['holdfast', 'holdfast'],
@@ -26,11 +26,18 @@ it('without the suite, the error is the command that installs it, and 78', async
   const main = folder.file('node_modules/holdfast/dist/cli/main.js');
   // pnpm tells its programs of packages by NODE_PATH.
   const env = { ...process.env, NODE_PATH: '' };
-  const run = promisify(execFile)(process.execPath, [main, 'conformance', 'memory:'], { cwd: folder.path, env });
-  const failure = await run.then(
-    () => undefined,
-    (error: { code: number; stderr: string }) => error,
-  );
-  expect(failure?.stderr).toContain('npm install --save-dev @holdfast/conformance @holdfast/lock-core');
-  expect(failure?.code).toBe(78);
+  const failureOf = (...args: string[]): Promise<{ code: number; stderr: string } | undefined> =>
+    promisify(execFile)(process.execPath, [main, ...args], { cwd: folder.path, env }).then(
+      () => undefined,
+      (error) => error,
+    );
+  expect(await failureOf('conformance', 'memory:')).toMatchObject({
+    stderr: expect.stringContaining('npm install --save-dev @holdfast/conformance @holdfast/lock-core'),
+    code: 78,
+  });
+  // Nor is the comparison found there, which is said in the same way.
+  expect(await failureOf('compare', '--quick')).toMatchObject({
+    stderr: expect.stringMatching(/^holdfast: The comparison is not installed here\. .*`pnpm compare`.*\n$/),
+    code: 78,
+  });
 });

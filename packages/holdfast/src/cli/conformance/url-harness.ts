@@ -35,7 +35,7 @@ export async function urlHarness(url: string): Promise<Harness> {
     timing: timingFor(scheme, capabilities),
     process: () => ({ module: moduleForProcesses, options: { variable } }),
     hooks: canForce ? { revoke: (key) => revoke(url, key) } : {},
-    versions: async () => ({ ...packageVersions(name), server: await serverVersion(url, servers) }),
+    versions: async () => ({ ...packageVersions(name), server: await serverVersion(url) }),
     ...(whyNoProxy(url) === undefined && { servers: () => servers }),
   };
 }

@@ -27,7 +27,8 @@ export function isAway({ servers }: Diagnosis): boolean {
   return servers.length > 0 && servers.every(({ problem }) => problem !== undefined);
 }
 
-async function diagnose(target: Target): Promise<Diagnosis> {
+/** Looks at the servers of a lock URL, as each kind is looked at. */
+export async function diagnose(target: Target): Promise<Diagnosis> {
   const { scheme } = target.url;
   if (scheme === 'memory') return { servers: [], findings: [inMemory] };
   if (scheme === 'zookeeper') return (await import('./zookeeper.ts')).diagnoseZookeeper(target);
