@@ -63,9 +63,11 @@ export function createNodes(zookeeper: Zookeeper, root: string): Nodes {
 
   async function create(key: string, owner: string): Promise<Contender> {
     const parent = parentOf(key);
+    // Here and not at the end of the turn, where nobody would catch what an owner that is no text throws.
+    const place = `${parent}/${childPrefix(owner)}`;
     for (let attempt = 1; ; attempt += 1) {
       const { creating, listing } = await atEndOfTurn(() => ({
-        creating: zookeeper.create(`${parent}/${childPrefix(owner)}`, modes.ephemeralSequential),
+        creating: zookeeper.create(place, modes.ephemeralSequential),
         // Sent right behind the create, it is carried out after it.
         listing: contenders(key),
       }));

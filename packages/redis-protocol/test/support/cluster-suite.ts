@@ -87,4 +87,20 @@ export function clusterSuite(kits: readonly ClientKit[]): void {
       await expect(client.adapter().tryAcquire(request)).rejects.toEqual(lockError('LOCK_FOREIGN_KEY'));
     });
   });
+
+  // The adapter package imports one major version of its client.
+  it(`a cluster that is away when it is opened is found once it is there, ${kits[0]!.name}`, {
+    timeout: 120_000,
+  }, async () => {
+    await Promise.all(cluster.nodes.map((node) => node.kill()));
+    const adapter = kits[0]!.open({ kind: 'cluster', nodes: cluster.nodes });
+    const ask = () => {
+      const signal = AbortSignal.timeout(2_000);
+      return adapter.tryAcquire(attempt(newName(), { signal })).catch(() => undefined);
+    };
+    expect(await ask()).toBeUndefined();
+    await Promise.all(cluster.nodes.map((node) => node.restart()));
+    await until('a lock is granted', async () => (await ask())?.status === 'granted');
+    await adapter.close?.();
+  });
 }
