@@ -11,7 +11,7 @@ import {
   type ZookeeperServer,
 } from '@holdfast/testbed';
 import { openLocks } from 'holdfast';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { observe, under } from './support/observe.ts';
 
 const command = fileURLToPath(new URL('./cli/main.js', import.meta.resolve('holdfast')));
@@ -23,6 +23,9 @@ const names = ['acquire', 'wait', 'grant', 'fail', 'renew', 'release', 'lost', '
 const secret = 'Zq7x%/@: Wv9k';
 const wrong = 'Jx3b#?&Hq5z';
 const pieces = /Zq7x|Wv9k|Jx3b|Hq5z/;
+
+// Each test of the command line starts some processes.
+vi.setConfig({ maxConcurrency: 2 });
 
 let redis: RedisServer;
 let etcd: EtcdServer;
@@ -104,7 +107,7 @@ it('the search finds a password where there is one: Redis, opened with the right
   expect(`${said} ${secret}`).toMatch(pieces);
 });
 
-describe.each(Object.entries(forms))('no password in what the command line prints: %s', (form, url) => {
+describe.concurrent.each(Object.entries(forms))('no password in what the command line prints: %s', (form, url) => {
   const lines = [
     ['inspect', 'k', '--json', '--url'],
     ['run', 'k', '--try', '--url', '', '--', process.execPath, '--version'],

@@ -15,7 +15,7 @@ afterAll(() => server?.stop());
 
 /** Runs the workload on the simple lock with a bug. */
 const stress = (bug: string, more: string[] = []) =>
-  holdfast(['conformance', simple, '--stress', '12s', '--keys', '2', '--ttl', '500ms', ...more], {
+  holdfast(['conformance', simple, '--stress', '8s', '--keys', '2', '--ttl', '500ms', ...more], {
     BUG: bug,
     REDIS_PORT: String(server.port),
   });
@@ -58,7 +58,8 @@ describe('holdfast conformance --stress', { timeout: 180_000 }, () => {
   it('finds the locks that a killed process leaves behind for ever', async () => {
     using folder = temporaryFolder();
     // With many keys each process that is killed holds one.
-    const { code, stderr } = await stress('endless', ['--nemesis', 'kill', '--keys', '8', '--out', folder.path]);
+    const args = ['--nemesis', 'kill', '--keys', '8', '--stress', '12s', '--out', folder.path];
+    const { code, stderr } = await stress('endless', args);
     expect(stderr).toContain('was left behind: ');
     expect(code).toBe(1);
   });
