@@ -22,7 +22,7 @@ export function jsonOption(): Option {
 }
 
 /** How long an unreachable backend is tried; a person waits at the other end. `?backendTimeout=` in the URL goes before it. */
-const backendTimeoutMs = 5_000;
+const backendTimeoutMs = 4_000;
 
 /** Opens the backend of a command. `memory:` is refused: what another process holds is not in it. */
 export function openBackend({ url }: BackendOptions, options: OpenLocksOptions = {}): Promise<Locks> {

@@ -34,7 +34,7 @@ const schemes: Readonly<Record<string, (at: string) => string>> = {
   'etcd ': (at) => `user:${secret}@${at}?tls=true`,
 };
 
-// A client library that goes on after the end kept the process for ever. To try takes 5 s; the rest is for a loaded machine.
+// A client library that goes on after the end kept the process for ever. To try takes 4 s; the rest is for a loaded machine.
 const withinMs = 60_000;
 
 /** What the command did, in a few words. */
