@@ -10,17 +10,29 @@ import { isMet, type Suite, type SuiteResult } from './suite.ts';
 import { etcd } from './suites/etcd.ts';
 import { handover } from './suites/handover.ts';
 import { memory } from './suites/memory.ts';
+import { observation } from './suites/observation.ts';
 import { redlock } from './suites/redlock.ts';
+import { rivals } from './suites/rivals.ts';
 import { uncontended } from './suites/uncontended.ts';
 import { watchdog } from './suites/watchdog.ts';
 import { zookeeper } from './suites/zookeeper.ts';
 
-const suites: Readonly<Record<string, Suite>> = { memory, uncontended, handover, watchdog, etcd, zookeeper, redlock };
+const suites: Readonly<Record<string, Suite>> = {
+  memory,
+  observation,
+  uncontended,
+  rivals,
+  handover,
+  watchdog,
+  etcd,
+  zookeeper,
+  redlock,
+};
 
 const usage = `Measures the locks on real servers against raw calls of the same client.
 
-  pnpm bench                     everything, about 15 minutes
-  pnpm bench --quick             shorter and noisier, about 3 minutes
+  pnpm bench                     everything, about 20 minutes
+  pnpm bench --quick             shorter and noisier, about 5 minutes
   pnpm bench --only <parts>      of ${Object.keys(suites).join(', ')}, with commas
   pnpm bench --rounds <n>        how often each measurement is repeated
 `;

@@ -12,6 +12,8 @@ import { type RivalLine, rivalLines } from './rival-lines.ts';
 import { redisMeter } from './start-backends.ts';
 import { latencyUs, warmUp } from './uncontended.ts';
 
+/** Those whose versions stand in the report. */
+export const rivalPackages: readonly string[] = ['redis-semaphore', '@verrou/core', 'redlock-universal'];
 const widths = [1, 64] as const;
 const full: readonly Cell[] = [
   { waiters: 32, processes: 1, holdMs: 0 },

@@ -7,7 +7,7 @@ import { features } from './features.ts';
 import type { CompareOptions } from './options.ts';
 import { type Part, type PartContext, reasonOf } from './part.ts';
 import { progressDisplay } from './progress.ts';
-import { rivals } from './rivals.ts';
+import { rivalPackages, rivals } from './rivals.ts';
 import type { RunningBackend } from './running-backend.ts';
 import { scale } from './scale.ts';
 import { settingsOf } from './settings.ts';
@@ -23,13 +23,12 @@ const titles: Readonly<Record<PartId, string>> = {
   faults: 'what happens when things break',
   rivals: 'other libraries on the same Redis',
 };
-const rivalPackages = ['redis-semaphore', '@verrou/core', 'redlock-universal', 'async-mutex'];
 
 /** Starts the servers, measures part by part, stops all. A part that breaks off does not take the others with it. */
 export async function runComparison(options: CompareOptions): Promise<Report> {
   const startedAt = new Date();
   const begin = performance.now();
-  const machine = thisMachine(rivalPackages);
+  const machine = thisMachine([...rivalPackages, 'async-mutex']);
   const display = progressDisplay(options.only.length);
   const notMeasured: NotMeasured[] = [];
   const failures: string[] = [];

@@ -13,7 +13,7 @@ const weighedFrom = 1_000;
 const takingMs = 75_000;
 
 /** The time to live of held locks, and the window: just one renewal of each lies in it, wherever it begins. */
-export const scaleTtlMs = (quick: boolean): number => (quick ? 3_000 : 15_000);
+export const scaleTtlMs = (quick: boolean): number => (quick ? 4_500 : 15_000);
 const renewalsPerTtl = 3;
 const settleMs = (quick: boolean): number => (quick ? 200 : 500);
 

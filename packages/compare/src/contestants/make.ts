@@ -1,11 +1,14 @@
+import { subscribe } from 'node:diagnostics_channel';
 import type { Contestant, ContestantSpec } from './contestant.ts';
 import { locksContestant } from './locks.ts';
 
 /** Makes a contestant and connects it. Only what it needs is loaded: loading all clients takes longer than a short measurement. */
 export async function makeContestant(spec: ContestantSpec): Promise<Contestant> {
   switch (spec.kind) {
-    case 'memory':
+    case 'memory': {
+      if (spec.observed) for (const name of ['acquire', 'grant', 'release']) subscribe(`holdfast:${name}`, () => {});
       return locksContestant((await import('@holdfast/adapter-memory')).memoryAdapter());
+    }
     case 'async-mutex':
       return (await import('./async-mutex.ts')).asyncMutexContestant();
     case 'redis raw':

@@ -134,6 +134,7 @@ function targetsOf(figures: Rounds<TurnRound>, client: string): Target[] {
     toBaton(4, 1),
     ...groups.flatMap((processes) => [
       target(atOnce(client, processes), 'longest wait / mean wait', waitSpread, 3, 'less'),
+      target(held(client, processes), 'longest wait / mean wait', waitSpread, 3, 'less'),
       target(held(client, processes), 'part of the time in which the key is held', heldShare, 0.97, 'more'),
       ...(processes === 1
         ? []

@@ -68,7 +68,7 @@ export function turnTable(
       `${what}: hand-overs to another waiter.` +
       (compared ? ` Ratios are to ${baseTitle} within each round: median (half of the rounds).` : ''),
     head: [
-      ...['', 'hand-overs/s', ...(compared ? ['ratio'] : []), 'most/fewest turns', 'longest wait ms', 'held'],
+      ...['', 'hand-overs/s', ...(compared ? ['ratio'] : []), 'most/fewest turns', 'longest wait ms', '/ mean', 'held'],
       ...(areCounted ? ['commands/turn'] : []),
     ],
     rows: lines.map(({ name, base }) => {
@@ -80,6 +80,7 @@ export function turnTable(
         ...(compared ? [name === base ? '1' : spreadText(ratio)] : []),
         of(unfairness),
         of(longestWait),
+        of(waitSpread),
         of(heldShare),
         ...(areCounted ? [of(commands)] : []),
       ];

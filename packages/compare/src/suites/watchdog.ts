@@ -1,15 +1,19 @@
 import { startRedis } from '@holdfast/testbed';
+import { fitPower } from '../compare/growth.ts';
 import { startContestants } from '../contestant-processes.ts';
 import type { ContestantSpec } from '../contestants/contestant.ts';
 import { figure, spreadText } from '../format.ts';
-import { column, interleave } from '../rounds.ts';
+import { column, interleave, type Rounds } from '../rounds.ts';
 import { redisCounters, redisVersion } from '../servers.ts';
 import { median, ratios, spread } from '../stats.ts';
-import type { Suite } from '../suite.ts';
+import type { Suite, Target } from '../suite.ts';
 import { type HoldRound, lossFailures, measureHoldingOf } from './holding.ts';
 
 const clients = ['ioredis 6', 'node-redis 6'] as const;
 const task = { locks: 10_000, ttlMs: 3_000 };
+/** How the cost grows: each lock is renewed once in the time that is measured. */
+const sizes = [1_000, 10_000, 50_000];
+const growthTtlMs = 9_000;
 const cpu = ({ cpuSeconds }: HoldRound): number => cpuSeconds;
 
 /** Redis: many locks that are held for long. */
@@ -31,8 +35,20 @@ export const watchdog: Suite = {
       return [commands, cpuSeconds];
     };
     const names = lines.map(({ name }) => name);
-    const figures = await interleave(names, rounds ?? (quick ? 1 : 3), progress, (name) =>
+    const figures = await interleave(names, effortOf(rounds, quick), progress, (name) =>
       measureHoldingOf(contestants.get(name)!, task, quick ? 5_000 : 10_000, counters),
+    );
+    const growing = sizes.flatMap((locks) =>
+      clients.map((client) => ({ client, locks, name: sizeName(client, locks) })),
+    );
+    const grown = await interleave(
+      growing.map(({ name }) => name),
+      effortOf(rounds, quick),
+      progress,
+      (name) => {
+        const { client, locks } = growing.find((one) => one.name === name)!;
+        return measureHoldingOf(contestants.get(client)!, { locks, ttlMs: growthTtlMs }, growthTtlMs / 3, counters);
+      },
     );
     const ratio = (name: string, base: string): number[] =>
       ratios(column(figures, name, cpu), column(figures, base, cpu));
@@ -52,15 +68,42 @@ export const watchdog: Suite = {
           ]),
         },
       ],
-      targets: clients.map((client) => ({
-        what: `${client}: node CPU / raw`,
-        value: spread(ratio(client, `${client} raw`)),
-        limit: 0.35,
-        better: 'less',
-        unit: '',
-      })),
-      failures: lossFailures(figures, clients),
-      rounds: Object.fromEntries(figures),
+      targets: clients.flatMap((client): Target[] => [
+        {
+          what: `${client}: node CPU / raw`,
+          value: spread(ratio(client, `${client} raw`)),
+          limit: 0.35,
+          better: 'less',
+          unit: '',
+        },
+        {
+          what: `${client}: exponent of node CPU from ${figure(sizes[0]!)} to ${figure(sizes.at(-1)!)} locks`,
+          value: spread(exponents(grown, client)),
+          limit: 1,
+          better: 'less',
+          unit: '',
+        },
+      ]),
+      failures: [
+        ...lossFailures(figures, clients),
+        ...lossFailures(
+          grown,
+          growing.map(({ name }) => name),
+        ),
+      ],
+      rounds: { ...Object.fromEntries(figures), ...Object.fromEntries(grown) },
     };
   },
 };
+
+const effortOf = (rounds: number | undefined, quick: boolean): number => rounds ?? (quick ? 1 : 3);
+const sizeName = (client: string, locks: number): string => `${client}, ${figure(locks)} locks`;
+
+/** Round by round: 1 is in proportion to the number of locks. */
+function exponents(grown: Rounds<HoldRound>, client: string): number[] {
+  const columns = sizes.map((locks) => column(grown, sizeName(client, locks), cpu));
+  return columns[0]!.map((_, round) => {
+    const fitted = fitPower(sizes.map((n, i) => ({ n, cost: columns[i]![round]! })));
+    return fitted?.exponent ?? Number.NaN;
+  });
+}
