@@ -2,8 +2,8 @@
 -- KEYS[1] lock key    KEYS[2] fence key: 'last count', the block of tokens given last; absent: no fencing tokens
 -- ARGV[1] owner       ARGV[2] TTL in ms     ARGV[3] tokens to reserve
 -- ARGV[4] PUBSUB sub-command that counts waiters; absent: not counted     ARGV[5] the caller's own subscriptions
--- Replies 'last count' (granted; with ARGV[4] then how many others wait), PTTL as an integer (busy), 'foreign' or 'fence' (key of
--- another kind).
+-- Replies 'last count' (granted; with ARGV[4] then how many others wait), PTTL as an integer (busy),
+-- 'foreign' or 'fence' (key of another kind).
 local call, pcall = redis.call, redis.pcall
 local lock, fence, owner, ttl = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 -- A fence key outlives its lock by far, so that tokens rise even if the server's clock steps back: 30 days, or ten TTLs.
@@ -51,6 +51,7 @@ end
 
 if ARGV[4] then
   local seen = pcall('PUBSUB', ARGV[4], lock)
-  return block .. ' ' .. math.max(0, (seen[2] or 0) - ARGV[5])
+  -- A user without permission to count them is told nothing.
+  if seen[2] then return block .. ' ' .. math.max(0, seen[2] - ARGV[5]) end
 end
 return block
