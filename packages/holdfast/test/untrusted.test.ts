@@ -182,6 +182,26 @@ const piece = fc.oneof(
 const text = fc.array(piece, { minLength: 1, maxLength: 6 }).map((pieces) => pieces.join(''));
 const names = fc.uniqueArray(text, { minLength: 2, maxLength: 5 });
 
+// What is so near to trouble that it is always tried, however little time there is.
+const examples: [string[], string[]][] = [
+  [
+    ['.', '..', '%2E', '%2E%2E', '...'],
+    ['..', '.'],
+  ],
+  [
+    ['/', '//', '%2F', '%252F', '%'],
+    ['a', 'a/'],
+  ],
+  [
+    ['{}', '{a}', '}', '{', '%7D'],
+    ['*', '?'],
+  ],
+  [
+    ['\0', '\u0001', '\r\n', '\u009f', ' '],
+    ['\0', '\n'],
+  ],
+];
+
 // Cut in the middle of a character. TypeScript's library has the method from ES2024 on.
 const isHalfCharacter = (words: string): boolean => !(words as string & { isWellFormed(): boolean }).isWellFormed();
 
@@ -234,7 +254,7 @@ for (const { name, start } of backends) {
         }
         await untouched();
       }),
-      { numRuns: 200 },
+      { numRuns: 200, examples },
     );
 
     // An owner that is no text is refused, or compared as another one; it is no error that nobody catches.
