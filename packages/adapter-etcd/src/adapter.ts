@@ -8,7 +8,7 @@ import type {
   ReleaseOutcome,
   RenewOutcome,
 } from '@holdfast/lock-core';
-import { acquiring, assertLeased, type Backend, placeRequest } from './backend.ts';
+import { acquiring, assertLeased, type Backend, placeKeys } from './backend.ts';
 import { createBatch } from './batch.ts';
 import { createEndpoints } from './endpoints.ts';
 import { NoAnswer } from './errors.ts';
@@ -21,7 +21,7 @@ import { type EtcdLockOptions, etcdLockSettings } from './options.ts';
 import { createPlaces } from './places.ts';
 import { enqueue } from './queue.ts';
 import { renewMany } from './renewal.ts';
-import { deleteSeen, findHolder, freeHeld, giveUp, rehouse, takeIfFree } from './requests.ts';
+import { deleteSeen, findHolder, freeHeld, giveUp, type PlaceKeys, rehouse, takeIfFree } from './requests.ts';
 import { createWatches } from './watches.ts';
 
 // etcd looks for ended leases every 500 ms, and may be busy.
@@ -62,9 +62,11 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
   let closing: Promise<void> | undefined;
 
   function tryAcquire(attempt: AcquireAttempt): Promise<AcquireOutcome> {
-    return acquiring(backend, attempt, true, ({ ttlMs, sending, granted }) =>
+    // A queue has a signal of its own, which costs less than to have this one made.
+    if (attempt.signal.aborted) return Promise.reject(attempt.signal.reason);
+    return acquiring(backend, attempt, true, ({ ttlMs, place: own, sending, granted }) =>
       leases.under(ttlMs, async (lease): Promise<AcquireOutcome> => {
-        const place = { ...placeRequest(backend, attempt), leaseId: lease.id, ttlMs };
+        const place = { ...placeKeys(backend, attempt.key, own), leaseId: lease.id, ttlMs };
         const taken = await backend.gate(() => {
           sending();
           return endpoints.call((client, options) => takeIfFree(client, options, place));
@@ -89,8 +91,8 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
   }
 
   async function release(hold: HoldRef): Promise<ReleaseOutcome> {
-    const request = placeRequest(backend, hold);
     const place = places.begin(keys.place(hold.key, hold.owner));
+    const request = placeKeys(backend, hold.key, place);
     // Who has held the lock holds it as long as his key is there; of another owner that must be asked.
     const heldIfThere = place.lease !== undefined;
     place.over = true;
@@ -109,7 +111,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
   }
 
   /** Deletes a holder's key. Where somebody of this process waits, the same transaction tells whether it is his turn. */
-  async function free(name: string, request: ReturnType<typeof placeRequest>): Promise<boolean> {
+  async function free(name: string, request: PlaceKeys): Promise<boolean> {
     const { waiting, batch } = backend;
     const { deleted, head } = await batch.send(freeHeld(request, waiting.has(name)));
     if (head !== undefined) waiting.get(name)?.get(head.key.toString())?.(head.create_revision);

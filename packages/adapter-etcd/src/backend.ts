@@ -1,4 +1,4 @@
-import { type AcquireAttempt, type Granted, type HoldRef, LockError } from '@holdfast/lock-core';
+import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-core';
 import type { Batch } from './batch.ts';
 import type { Endpoints } from './endpoints.ts';
 import { foreignKey } from './errors.ts';
@@ -7,7 +7,7 @@ import type { LockKeys } from './keys.ts';
 import { type Leases, wholeTtl } from './leases.ts';
 import type { Line } from './line.ts';
 import type { Place, Places } from './places.ts';
-import type { PlaceRequest } from './requests.ts';
+import type { PlaceKeys } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 import type { Watches } from './watches.ts';
 
@@ -29,8 +29,9 @@ export interface Backend {
 }
 
 /** What a request about one owner's place says in any case. */
-export function placeRequest(backend: Backend, { key, owner }: HoldRef): Omit<PlaceRequest, 'leaseId' | 'ttlMs'> {
-  return { range: backend.keys.range(key), key: Buffer.from(backend.keys.place(key, owner)) };
+export function placeKeys({ keys }: Backend, name: string, place: Place): PlaceKeys {
+  place.keys ??= { range: keys.range(name), key: Buffer.from(place.key) };
+  return place.keys;
 }
 
 /** One acquisition under way. */
@@ -57,9 +58,9 @@ export async function acquiring<T>(
   const calledAt = performance.now();
   const { places, endpoints, keys } = backend;
   if (endpoints.closed !== undefined) throw endpoints.closed;
-  attempt.signal.throwIfAborted();
   const key = keys.place(attempt.key, attempt.owner);
-  await places.get(key)?.burial;
+  const burial = places.get(key)?.burial;
+  if (burial !== undefined) await burial;
   const ttlMs = wholeTtl(attempt.ttlMs);
   const place = places.begin(key);
   const granted = (lease: SharedLease, token: string, since = calledAt): Granted => {

@@ -5,7 +5,7 @@ import { isRefusal } from './errors.ts';
 /** A transaction that may share one with those of other owners. */
 export interface Part<T> {
   /** Parts that claim the same are never sent in one transaction: etcd compares with what was before all of it. */
-  readonly claims: readonly string[];
+  claims(): readonly string[];
   /** Frees a place, so that it goes ahead of those that look who is there. */
   readonly frees: boolean;
   readonly txn: ITxnRequest;
@@ -69,13 +69,24 @@ export function createBatch(endpoints: Endpoints): Batch {
     }
   }
 
+  function claim(part: Part<unknown>): void {
+    for (const name of part.claims()) claimed.add(name);
+  }
+
+  /** Whether one that waits claims the same. Most are alone, and then nobody asks what they claim. */
+  function clashes(part: Part<unknown>): boolean {
+    if (waiting.length === 0) return false;
+    if (waiting.length === 1) claim(waiting[0]!.part);
+    return part.claims().some((name) => claimed.has(name));
+  }
+
   return {
     send<T>(part: Part<T>) {
       return new Promise<T>((resolve, reject) => {
-        if (waiting.length >= mostParts || part.claims.some((claim) => claimed.has(claim))) flush();
+        if (waiting.length >= mostParts || clashes(part)) flush();
         waiting.push({ part, resolve: resolve as Sent['resolve'], reject });
-        for (const claim of part.claims) claimed.add(claim);
         if (waiting.length === 1) process.nextTick(flush);
+        else claim(part);
       });
     },
     flush,

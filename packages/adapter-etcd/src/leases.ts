@@ -48,11 +48,19 @@ export function createLeases(endpoints: Endpoints, onList: (keys: ReadonlySet<st
     return underway;
   }
 
+  /** The lease, where nothing need be asked for it. */
+  function fresh(ttlMs: number): SharedLease | undefined {
+    const lease = current.get(ttlMs);
+    if (lease === undefined || lease.ended) return undefined;
+    return lease.goodUntil - performance.now() >= ttlMs + slackMs / 2 ? lease : undefined;
+  }
+
   async function ready(ttlMs: number): Promise<SharedLease> {
+    const good = fresh(ttlMs);
+    if (good !== undefined) return good;
     const lease = current.get(ttlMs);
     const leftMs = lease === undefined ? 0 : lease.goodUntil - performance.now();
     if (lease === undefined || lease.ended || leftMs <= 0) return grantOnce(ttlMs);
-    if (leftMs >= ttlMs + slackMs / 2) return lease;
     const refreshed = lease.refresh();
     if (leftMs >= ttlMs) {
       // Still long enough; whoever comes after this one need not wait either.
@@ -64,7 +72,7 @@ export function createLeases(endpoints: Endpoints, onList: (keys: ReadonlySet<st
   }
 
   async function under<T>(ttlMs: number, request: (lease: SharedLease) => Promise<T>): Promise<T> {
-    const lease = await ready(ttlMs);
+    const lease = fresh(ttlMs) ?? (await ready(ttlMs));
     try {
       return await request(lease);
     } catch (error) {

@@ -1,11 +1,13 @@
 import type { Endpoints } from './endpoints.ts';
-import { deleteKey } from './requests.ts';
+import { deleteKey, type PlaceKeys } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
 /** What this adapter knows of one owner's key. */
 export interface Place {
   /** The key in etcd. */
   readonly key: string;
+  /** The same, as etcd takes it; set by the first call that needed it. */
+  keys: PlaceKeys | undefined;
   /** Set while the owner holds the lock: the lease that its key is under, as far as is known. */
   lease: SharedLease | undefined;
   /** The key's create revision, which is the fencing token. */
@@ -61,6 +63,7 @@ export function createPlaces(endpoints: Endpoints): Places {
   function make(key: string): Place {
     const place: Place = {
       key,
+      keys: undefined,
       lease: undefined,
       token: undefined,
       calls: 0,

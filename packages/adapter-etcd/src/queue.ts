@@ -1,5 +1,5 @@
 import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-core';
-import { type Acquisition, acquiring, assertLeased, type Backend, placeRequest } from './backend.ts';
+import { type Acquisition, acquiring, assertLeased, type Backend, placeKeys } from './backend.ts';
 import { placeLost } from './errors.ts';
 import type { KeyRange } from './keys.ts';
 import { deleteKey, find, lookUp, type Standing, takePlace } from './requests.ts';
@@ -29,9 +29,9 @@ export function enqueue(backend: Backend, attempt: AcquireAttempt, signal: Abort
 async function enter(
   backend: Backend,
   attempt: AcquireAttempt,
-  { ttlMs, sending }: Acquisition,
+  { place: own, ttlMs, sending }: Acquisition,
 ): Promise<{ lease: SharedLease; standing: Standing }> {
-  const place = placeRequest(backend, attempt);
+  const place = placeKeys(backend, attempt.key, own);
   return backend.leases.under(ttlMs, async (lease) => {
     const standing = await backend.gate(() => {
       sending();
@@ -63,7 +63,7 @@ async function wait(
   first: Standing,
 ): Promise<Granted> {
   const { endpoints } = backend;
-  const request = placeRequest(backend, attempt);
+  const request = placeKeys(backend, attempt.key, place);
   const { token } = first;
   let wake = (): void => {};
   const rouse = (): void => wake();

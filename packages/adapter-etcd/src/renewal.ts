@@ -1,5 +1,5 @@
 import type { HoldRef, RenewOutcome } from '@holdfast/lock-core';
-import { type Backend, placeRequest } from './backend.ts';
+import { type Backend, placeKeys } from './backend.ts';
 import { wholeTtl } from './leases.ts';
 import type { Place } from './places.ts';
 import { find, rehouse } from './requests.ts';
@@ -72,8 +72,8 @@ async function prolong(
 async function bringUnder(backend: Backend, hold: HoldRef, ttlMs: number): Promise<RenewOutcome> {
   const { endpoints, keys, leases, places } = backend;
   const calledAt = performance.now();
-  const request = placeRequest(backend, hold);
   const place = places.begin(keys.place(hold.key, hold.owner));
+  const request = placeKeys(backend, hold.key, place);
   try {
     const known = place.token;
     const token =

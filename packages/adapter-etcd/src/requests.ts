@@ -3,10 +3,14 @@ import type { Part } from './batch.ts';
 import type { CallOptions } from './endpoints.ts';
 import type { KeyRange } from './keys.ts';
 
-/** One owner's place in a lock's queue, as it is asked for. */
-export interface PlaceRequest {
+/** Where one owner's place in a lock's queue is. */
+export interface PlaceKeys {
   readonly range: KeyRange;
   readonly key: Buffer;
+}
+
+/** A place as it is asked for. */
+export interface PlaceRequest extends PlaceKeys {
   readonly leaseId: string;
   readonly ttlMs: number;
 }
@@ -23,6 +27,16 @@ export interface Standing {
 
 const oldest: IRangeRequest = { sort_target: 'Create', sort_order: 'Ascend', limit: 1, keys_only: true };
 const newest: IRangeRequest = { sort_target: 'Create', sort_order: 'Descend', keys_only: true };
+
+// Spelt out, since every acquisition makes one, and copying takes longer.
+const newestTwo = ({ key, range_end }: KeyRange): IRangeRequest => ({
+  key,
+  range_end,
+  sort_target: 'Create',
+  sort_order: 'Descend',
+  keys_only: true,
+  limit: 2,
+});
 
 // The TTL is for people who look, and for `inspect`; the lock itself hangs on the lease.
 const put = ({ key, leaseId, ttlMs }: PlaceRequest): IRequestOp => ({
@@ -53,12 +67,12 @@ export function takePlace(place: PlaceRequest): Part<Standing | undefined> {
   const { key, range } = place;
   return {
     // Two places that one transaction made would have the same rank.
-    claims: [range.key.toString(), key.toString()],
+    claims: () => [range.key.toString(), key.toString()],
     frees: false,
     txn: {
       compare: [{ key, target: 'Create', result: 'Equal', create_revision: 0 }],
       // The newest is the one just made, and the other one is ahead of it.
-      success: [put(place), { request_range: { ...range, ...newest, limit: 2 } }],
+      success: [put(place), { request_range: newestTwo(range) }],
     },
     read({ succeeded, responses }, revision) {
       if (!succeeded) return undefined;
@@ -121,7 +135,7 @@ export function freeHeld(
 ): Part<{ deleted: boolean; head: IKeyValue | undefined }> {
   const free: IRequestOp = { request_delete_range: { key } };
   return {
-    claims: [key.toString()],
+    claims: () => [key.toString()],
     frees: true,
     txn: { success: look ? [free, { request_range: { ...range, ...oldest } }] : [free] },
     read: ({ responses: [gone, left] }) => ({
