@@ -78,17 +78,13 @@ async function sentinel(client: string): Promise<Started> {
   return { target: `redis+sentinel+${client}://${hostsOf(sentinels)}/${masterName}`, hooks: {}, stop };
 }
 
-// Patience for five nodes on one machine that does other work too: what they answer later is unknown.
-const nodeTimeout = 'nodeTimeout=2s';
-
 async function redlock(): Promise<Started> {
   const { nodes, stop } = await startRedisNodes(5);
-  return { target: `redlock://${hostsOf(nodes)}?${nodeTimeout}`, hooks: disturb(nodes), stop };
+  return { target: `redlock://${hostsOf(nodes)}`, hooks: disturb(nodes), stop };
 }
 
-// Short, so that the locks of killed processes come free; three servers on one machine need longer to answer.
-const sessionTimeout = 'sessionTimeout=10s';
-const ensembleTimeout = 'sessionTimeout=20s';
+// Short enough that the locks of killed processes come free soon, long enough for a machine that does much else.
+const sessionTimeout = 'sessionTimeout=20s';
 
 async function zookeeper(): Promise<Started> {
   const server = await startZookeeper();
@@ -102,7 +98,7 @@ async function zookeeper(): Promise<Started> {
 async function ensemble(): Promise<Started> {
   const { servers, leader, stop } = await startZookeeperEnsemble();
   const hooks = { ...disturb(servers), failover: () => replaced(leader) };
-  return { target: `zookeeper://${hostsOf(servers)}?${ensembleTimeout}`, hooks, stop };
+  return { target: `zookeeper://${hostsOf(servers)}?${sessionTimeout}`, hooks, stop };
 }
 
 async function etcd(): Promise<Started> {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg } from 'node:os';
+import { availableParallelism, cpus, getPriority, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { row } from '../packages/conformance/src/markdown.ts';
 import { ownBackends } from './own-backends.ts';
@@ -9,8 +9,8 @@ import { reportFolder } from './report-table.ts';
 /** The last runs in a row on one backend. */
 interface Kept {
   readonly date: string;
-  /** How many backends ran side by side. */
-  readonly together: number;
+  /** The runs' nice value: below 0 they went before the other work of the machine. */
+  readonly nice: number;
   /** The lowest and the highest load of the machine, at the ends of the runs. */
   readonly load: readonly [number, number];
   readonly machine: string;
@@ -20,13 +20,13 @@ interface Kept {
 const file = join(reportFolder, 'repeats.json');
 
 /** Writes down the runs on one backend in place of its earlier ones; those of the others stay. */
-export function keepRuns(name: string, runs: readonly OneRun[], together: number): void {
+export function keepRuns(name: string, runs: readonly OneRun[]): void {
   const kept: Record<string, Kept> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
   const load = Math.round(loadavg()[0] ?? 0);
   const [least, most] = runs.length === 1 ? [load, load] : (kept[name]?.load ?? [load, load]);
   kept[name] = {
     date: new Date().toISOString().slice(0, 10),
-    together,
+    nice: getPriority(),
     load: [Math.min(least, load), Math.max(most, load)],
     machine: `${availableParallelism()} cores (${cpus()[0]?.model.trim()})`,
     runs,
@@ -37,7 +37,7 @@ export function keepRuns(name: string, runs: readonly OneRun[], together: number
 
 function renderRepeats(kept: Readonly<Record<string, Kept>>): string {
   const present = ownBackends.flatMap(({ name, title }) => (kept[name] ? [{ title, ...kept[name] }] : []));
-  const head = ['', 'runs', 'with a failure', 'cases without a verdict', 'slowest run', 'load', 'side by side', 'on'];
+  const head = ['', 'runs', 'with a failure', 'cases without a verdict', 'slowest run', 'load', 'nice', 'on'];
   return [
     '# The suite again and again',
     '',
@@ -47,7 +47,7 @@ function renderRepeats(kept: Readonly<Record<string, Kept>>): string {
     '',
     row(...head),
     row(...head.map(() => '---')),
-    ...present.map(({ title, runs, load, together, date }) =>
+    ...present.map(({ title, runs, load, nice, date }) =>
       row(
         title,
         String(runs.length),
@@ -55,7 +55,7 @@ function renderRepeats(kept: Readonly<Record<string, Kept>>): string {
         String(runs.flatMap(({ undecided }) => undecided).length),
         `${(Math.max(...runs.map(({ ms }) => ms)) / 1_000).toFixed(0)} s`,
         `${load[0]} to ${load[1]}`,
-        `${together} backends`,
+        String(nice),
         date,
       ),
     ),

@@ -31,7 +31,7 @@ function repeat(name: string): Promise<boolean> {
   const runs: OneRun[] = [];
   child.on('message', (run: OneRun) => {
     runs.push(run);
-    keepRuns(name, runs, chosen.length);
+    keepRuns(name, runs);
   });
   return new Promise((resolve) => {
     child.once('close', (code, signal) => {

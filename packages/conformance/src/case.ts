@@ -11,6 +11,7 @@ export type Need =
   | 'whenFree'
   | 'renewMany'
   | 'inspect'
+  | 'keys'
   | 'forceRelease'
   /** A hold can be made to end without a release: by its TTL, or by the hook `revoke`. */
   | 'lapse'

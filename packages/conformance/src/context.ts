@@ -16,7 +16,7 @@ export interface RawHold extends HoldRef {
 export interface Outside {
   /** A new client, warmed up, with fault proxies of its own between it and the servers. They are healed after the case. */
   proxied(): Promise<{ readonly adapter: LockAdapter; readonly faults: FaultProxies }>;
-  /** lock-core over such a client, with the defaults of `locks`. */
+  /** lock-core over such a client, with the defaults of `locks`, but no more than the usual patience with one request, which may be lost. */
   proxiedLocks(options?: LocksOptions): Promise<{ readonly locks: Locks; readonly faults: FaultProxies }>;
   /** Another process with a client of its own, connected. It is killed after the case. */
   process(): Promise<LockProcess>;
@@ -37,9 +37,12 @@ export interface Context extends Outside {
 
   /** A key that no other case or run uses. */
   key(): string;
-  /** A new client of the backend, its connection warmed up. */
+  /** A new client of the backend, its connection warmed up. Where its answer is "unknown", it is asked again. */
   client(): Promise<LockAdapter>;
-  /** lock-core over a new client, or over the given adapter. Default TTL `longTtlMs`, default patience four bounds. */
+  /**
+   * lock-core over a new client, or over the given adapter. Default TTL `longTtlMs`, default patience six bounds, and `graceMs`
+   * with one request: where nothing is broken, its answer comes, if late on a busy machine.
+   */
   locks(options?: LocksOptions, adapter?: LockAdapter): Promise<Locks>;
 
   /** One request with a new owner; `longTtlMs` and one token unless told. */

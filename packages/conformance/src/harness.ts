@@ -100,10 +100,10 @@ export function timingOf(harness: Harness): Timing {
     ttlMs,
     leaseMs: whole(Math.max(3 * ttlMs, 1_200)),
     longTtlMs: 60_000,
-    graceMs: 2_000 * scale,
-    quietMs: 250 * scale,
     pollMs: Math.max(20, ttlMs / 50),
     ...harness.timing,
+    graceMs: (harness.timing?.graceMs ?? 2_000) * scale,
+    quietMs: (harness.timing?.quietMs ?? 250) * scale,
   };
 }
 

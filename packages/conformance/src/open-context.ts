@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createLocks, isLockError, type LockAdapter } from '@holdfast/lock-core';
+import { createLocks, type LockAdapter } from '@holdfast/lock-core';
 import { type Context, newOwner } from './context.ts';
 import type { ProxyTarget } from './faults/types.ts';
 import { type Harness, timingOf } from './harness.ts';
+import { Inconclusive, insistent, untilKnown } from './insistent.ts';
 import { openOutside } from './open-outside.ts';
 
 /** Sums of floating-point times are off by less. */
@@ -11,9 +12,6 @@ const ROUNDING_MS = 0.001;
 
 const nothing = (): void => {};
 const notWithin = (ms: number, what: string) => `Not within ${Math.round(ms)} ms: ${what}`;
-
-/** Thrown when nothing can be concluded; the case is then skipped, with the message as its reason. */
-export class Inconclusive extends Error {}
 
 /** Makes the context of one case, and the function that closes what it made. */
 export function openContext(harness: Harness, caseId: string): { context: Context; close: () => Promise<void> } {
@@ -49,18 +47,10 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
     closers.push(() => adapter.close?.());
     const warmUp = context.attempt(context.key(), { ttlMs: timing.ttlMs });
     // A new client may have to try more than once before it is connected.
-    let failure: unknown;
-    const connected = context.eventually('a new client is connected', async () => {
-      try {
-        await adapter.tryAcquire(warmUp);
-        await adapter.release(warmUp);
-        return true;
-      } catch (error) {
-        failure = error;
-        return isLockError(error) && !error.retryable ? Promise.reject(error) : false;
-      }
+    await untilKnown(context, 'a new client is connected', async () => {
+      await adapter.tryAcquire(warmUp);
+      await adapter.release(warmUp);
     });
-    await connected.catch((error) => Promise.reject(failure ?? error));
     return adapter;
   };
 
@@ -73,13 +63,15 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
 
     key: () => `${caseId}-${newOwner()}-${keys++}`,
 
-    client: () => open(),
+    client: async () => insistent(context, await open()),
 
     async locks(options, adapter) {
-      const over = adapter ?? (await context.client());
+      const over = adapter ?? (await open());
       const locks = (harness.createLocks ?? createLocks)(over, {
         ttlMs: timing.longTtlMs,
-        waitMs: 4 * boundMs,
+        waitMs: 6 * boundMs,
+        backendTimeoutMs: 6 * boundMs,
+        attemptTimeoutMs: timing.graceMs,
         ...harness.locksOptions,
         ...options,
       });
@@ -147,18 +139,9 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
       });
     },
 
-    async answerOfLoser<T>(ask: () => Promise<T>) {
+    answerOfLoser(ask) {
       if (harness.capabilities.expiry === 'ttl') return ask();
-      let failure: unknown;
-      const answer = context.eventually('a client without a session answers', async () => {
-        try {
-          return { value: await ask() };
-        } catch (error) {
-          failure = error;
-          return undefined;
-        }
-      });
-      return (await answer.catch(() => Promise.reject(failure))).value;
+      return untilKnown(context, 'a client without a session answers', ask);
     },
 
     now,

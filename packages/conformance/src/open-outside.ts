@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import type { LockAdapter } from '@holdfast/lock-core';
+import type { LockAdapter, LocksOptions } from '@holdfast/lock-core';
 import type { Context, Outside } from './context.ts';
 import { faultProxies } from './faults/proxies.ts';
 import type { ProxyTarget } from './faults/types.ts';
 import type { Harness } from './harness.ts';
 import { createRegister } from './processes/register.ts';
 import { startProcess } from './start-process.ts';
+
+/** For locks whose requests may be lost. */
+export const usualPatience: LocksOptions = { attemptTimeoutMs: undefined };
 
 /** A process on a busy machine takes its time to start. */
 const startMs = 50_000;
@@ -42,7 +45,7 @@ export function openOutside({ harness, context, closers, healers, open }: Worksh
 
     async proxiedLocks(options) {
       const { adapter, faults } = await context().proxied();
-      return { locks: await context().locks(options, adapter), faults };
+      return { locks: await context().locks({ ...usualPatience, ...options }, adapter), faults };
     },
 
     async process() {
@@ -52,7 +55,8 @@ export function openOutside({ harness, context, closers, healers, open }: Worksh
       closers.push(() => process.kill());
       await soon('the other process starts', ready, startMs);
       const { clock: _, ...options } = harness.locksOptions ?? {};
-      const opened = process.open(client, { ttlMs: timing.longTtlMs, waitMs: 4 * boundMs, ...options });
+      const patience = { waitMs: 6 * boundMs, backendTimeoutMs: 6 * boundMs, attemptTimeoutMs: timing.graceMs };
+      const opened = process.open(client, { ttlMs: timing.longTtlMs, ...patience, ...options });
       await soon('the other process opens its adapter', opened, startMs);
       await soon('the other process is connected', process.warmUp(key(), timing.ttlMs), startMs);
       return process;

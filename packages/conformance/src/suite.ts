@@ -2,7 +2,8 @@ import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case, Gate, Need } from './case.ts';
 import { cases } from './cases/index.ts';
 import { badCapabilities, type Harness, timingOf } from './harness.ts';
-import { Inconclusive, openContext } from './open-context.ts';
+import { Inconclusive } from './insistent.ts';
+import { openContext } from './open-context.ts';
 import type { CaseResult } from './report.ts';
 
 /** Processes take their time to start, on a busy machine a lot of it. */
@@ -89,6 +90,7 @@ const needReasons: Record<Need, string> = {
   whenFree: 'the adapter has no whenFree',
   renewMany: 'the adapter has no renewMany',
   inspect: 'the adapter has no inspect',
+  keys: 'the adapter has no keys',
   forceRelease: 'the adapter has no forceRelease',
   lapse: 'holds end with their session, and the harness has no hook "revoke" to end one',
   servers: 'the harness has no "servers" to put a proxy before',

@@ -95,12 +95,42 @@ describe('"unknown" is an answer', () => {
     return { name: expiry, adapter, capabilities, hooks: { revoke: async (key) => void table.rows.delete(key) } };
   };
 
-  it.concurrent('of a client that lost its session: it is asked again', async () => {
-    expect(await failing(forgetful('session'), ['LK-0013', 'LK-0016'])).toEqual([]);
+  for (const expiry of ['session', 'ttl'] as const) {
+    it.concurrent(`of a client whose holds end by ${expiry}: it is asked again`, async () => {
+      expect(await failing(forgetful(expiry), ['LK-0013', 'LK-0016'])).toEqual([]);
+    });
+  }
+
+  it.concurrent('but who never knows fails, with his own error', async () => {
+    const harness = liar({});
+    const mute = async (): Promise<LockAdapter> => ({
+      ...(await harness.adapter()),
+      inspect: () => Promise.reject(new Error('no idea')),
+    });
+    const report = await runConformance({ ...harness, adapter: mute }, { filter: ({ id }) => id === 'LK-0098' });
+    expect(report.results[0]).toMatchObject({ outcome: 'fail', reason: 'no idea' });
   });
 
-  it.concurrent('but not where nothing happened to the connection', async () => {
-    expect(await failing(forgetful('ttl'), ['LK-0013', 'LK-0016'])).toEqual(['LK-0013', 'LK-0016']);
+  it.concurrent('to a release it leaves no verdict, when the answer to the second one is no', async () => {
+    const harness = liar({});
+    const late = async (): Promise<LockAdapter> => {
+      const right = await harness.adapter();
+      let releases = 0;
+      return {
+        ...right,
+        async release(hold) {
+          const outcome = await right.release(hold);
+          // The first is that of the new client which finds out whether it is connected.
+          if (++releases === 2) throw new Error('too late');
+          return outcome;
+        },
+      };
+    };
+    const report = await runConformance({ ...harness, adapter: late }, { filter: ({ id }) => id === 'LK-0029' });
+    expect(report.results[0]).toMatchObject({
+      outcome: 'skip',
+      reason: expect.stringContaining('release had no answer'),
+    });
   });
 });
 

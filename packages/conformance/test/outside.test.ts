@@ -34,6 +34,7 @@ const rows: readonly Row[] = [
   [{ bug: 'what was aborted is not released' }, ['LK-0134'], /free again/],
   [{ bug: 'a renewal without an answer is "lost"' }, ['LK-0122', 'LK-0130', 'LK-0135'], /LOCK_LOST|lost/],
   [{ bug: 'an inspect without an answer is "free"' }, ['LK-0136'], /rejection/],
+  [{ bug: 'a list without an answer is empty' }, ['LK-0153'], /rejection/],
   [{ bug: 'the lease counts from the reply' }, ['LK-0123', 'LK-0124'], /before the lease could have ended/],
   [{ bug: 'it believes in ten leases' }, ['LK-0148'], /does not know it/],
   [{ bug: 'it never connects again' }, ['LK-0118', 'LK-0119', 'LK-0128', 'LK-0129', 'LK-0140'], /.*/],

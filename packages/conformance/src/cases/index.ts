@@ -10,6 +10,7 @@ import { fairnessCases } from './fairness.ts';
 import { fencingCases } from './fencing.ts';
 import { idempotencyCases } from './idempotency.ts';
 import { keyCases } from './keys.ts';
+import { listingCases } from './listing.ts';
 import { loadCases } from './load.ts';
 import { lossCases } from './loss.ts';
 import { lostReplyCases } from './lost-replies.ts';
@@ -45,6 +46,7 @@ export const cases: readonly Case[] = [
   ...keyCases,
   ...argumentCases,
   ...adminCases,
+  ...listingCases,
   ...closingCases,
   ...loadCases,
   ...lostReplyCases,

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
+import { usualPatience } from '../open-outside.ts';
+import { askInVain, assertNoOrphan, impatient } from './unanswered.ts';
 import { assertWorks } from './works-again.ts';
 
 /** What becomes of locks when the servers are stopped, killed or replaced. These cases disturb everybody, so each runs alone. */
@@ -14,7 +16,7 @@ export const serverCases: readonly Case[] = [
     needs: ['freeze'],
     alone: true,
     async run(context) {
-      const [one, two] = [await context.locks(), await context.locks()];
+      const [one, two] = [await context.locks(usualPatience), await context.locks(usualPatience)];
       const key = context.key();
       const { leaseMs } = context.timing;
       const lock = await one.acquire(key, { ttlMs: leaseMs });
@@ -44,26 +46,11 @@ export const serverCases: readonly Case[] = [
     needs: ['freeze'],
     alone: true,
     async run(context) {
-      const { graceMs, quietMs } = context.timing;
-      const backendTimeoutMs = graceMs / 2;
-      const locks = await context.locks({ backendTimeoutMs, attemptTimeoutMs: graceMs / 8 });
-      const stranger = await context.client();
-      const keys = [context.key(), context.key()] as const;
+      const locks = await context.locks(impatient(context));
       const thaw = await context.freeze();
-      const given = Promise.all([
-        assert.rejects(locks.acquire(keys[0]), { code: 'LOCK_BACKEND' }),
-        assert.rejects(locks.tryAcquire(keys[1]), { code: 'LOCK_BACKEND' }),
-      ]);
-      await context.soon('LOCK_BACKEND', given, backendTimeoutMs + context.boundMs);
+      const keys = await askInVain(context, locks);
       await thaw();
-      await assertWorks(context, locks);
-      await context.sleep(quietMs);
-      for (const key of keys) {
-        await context.eventually('the key of a request that was given up is free again', async () => {
-          return !(await context.isHeld(stranger, key));
-        });
-        await context.assertFree(stranger, key, 'its request was given up while the servers stood still');
-      }
+      await assertNoOrphan(context, locks, keys, 'its request was given up while the servers stood still');
     },
   },
   {
@@ -75,7 +62,7 @@ export const serverCases: readonly Case[] = [
     needs: ['restart'],
     alone: true,
     async run(context) {
-      const [one, two] = [await context.locks(), await context.locks()];
+      const [one, two] = [await context.locks(usualPatience), await context.locks(usualPatience)];
       const key = context.key();
       const lock = await one.acquire(key);
       const waiting = context.begin(two.using(key, () => 'served'));
@@ -97,7 +84,7 @@ export const serverCases: readonly Case[] = [
     needs: ['restart'],
     alone: true,
     async run(context) {
-      const [one, two] = [await context.locks(), await context.locks()];
+      const [one, two] = [await context.locks(usualPatience), await context.locks(usualPatience)];
       const key = context.key();
       const before = await one.acquire(key);
       const { fencingToken } = before;
@@ -123,7 +110,7 @@ export const serverCases: readonly Case[] = [
     needs: ['failover'],
     alone: true,
     async run(context) {
-      const [one, two] = [await context.locks(), await context.client()];
+      const [one, two] = [await context.locks(usualPatience), await context.client()];
       const key = context.key();
       const lock = await one.acquire(key);
       await context.harness.hooks!.failover!();
@@ -157,7 +144,7 @@ export const serverCases: readonly Case[] = [
     needs: ['failover'],
     alone: true,
     async run(context) {
-      const [one, two] = [await context.locks(), await context.locks()];
+      const [one, two] = [await context.locks(usualPatience), await context.locks(usualPatience)];
       const key = context.key();
       const { leaseMs } = context.timing;
       const lock = await one.acquire(key, { ttlMs: leaseMs });

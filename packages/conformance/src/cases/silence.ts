@@ -1,24 +1,7 @@
 import assert from 'node:assert/strict';
-import type { LocksOptions } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import type { Context } from '../context.ts';
-import { acquireBefore, assertWorks } from './works-again.ts';
-
-/** Little patience with a backend that says nothing, so that a case need not have more. */
-const impatient = ({ timing }: Context): LocksOptions & { backendTimeoutMs: number } => ({
-  backendTimeoutMs: timing.graceMs / 2,
-  attemptTimeoutMs: timing.graceMs / 8,
-});
-
-/** Nothing of what was given up may come in later and stay: with leases this long, nothing would end by itself. */
-async function assertNoOrphan(context: Context, keys: readonly string[], why: string): Promise<void> {
-  const stranger = await context.client();
-  await context.sleep(context.timing.quietMs);
-  for (const key of keys) {
-    await context.eventually(`the key is free again: ${why}`, async () => !(await context.isHeld(stranger, key)));
-    await context.assertFree(stranger, key, why);
-  }
-}
+import { askInVain, assertNoOrphan, assertUnanswered, impatient } from './unanswered.ts';
+import { acquireBefore } from './works-again.ts';
 
 /** A backend that does not answer: it may have heard. */
 export const silenceCases: readonly Case[] = [
@@ -32,20 +15,14 @@ export const silenceCases: readonly Case[] = [
     async run(context) {
       const options = impatient(context);
       const { locks, faults } = await context.proxiedLocks(options);
-      const keys = [context.key(), context.key()] as const;
       faults.refuse();
       const sentAt = context.now();
-      const refused = Promise.all([
-        assert.rejects(locks.acquire(keys[0]), { code: 'LOCK_BACKEND' }),
-        assert.rejects(locks.tryAcquire(keys[1]), { code: 'LOCK_BACKEND' }),
-      ]);
-      await context.soon('LOCK_BACKEND', refused, options.backendTimeoutMs + context.boundMs);
+      const keys = await askInVain(context, locks);
       const tookMs = context.now() - sentAt;
       assert.ok(tookMs >= options.backendTimeoutMs - 1, `LOCK_BACKEND came after ${tookMs} ms, before its time`);
       context.measures.backendErrorAfterMs = tookMs;
       await faults.heal();
-      await assertWorks(context, locks);
-      await assertNoOrphan(context, keys, 'it was asked for while connections were refused, and given up');
+      await assertNoOrphan(context, locks, keys, 'it was asked for while connections were refused, and given up');
     },
   },
   {
@@ -56,18 +33,11 @@ export const silenceCases: readonly Case[] = [
     hazards: [11, 27, 80],
     needs: ['servers'],
     async run(context) {
-      const options = impatient(context);
-      const { locks, faults } = await context.proxiedLocks(options);
-      const keys = [context.key(), context.key()] as const;
+      const { locks, faults } = await context.proxiedLocks(impatient(context));
       faults.hold();
-      const given = Promise.all([
-        assert.rejects(locks.acquire(keys[0]), { code: 'LOCK_BACKEND' }),
-        assert.rejects(locks.tryAcquire(keys[1]), { code: 'LOCK_BACKEND' }),
-      ]);
-      await context.soon('LOCK_BACKEND', given, options.backendTimeoutMs + context.boundMs);
+      const keys = await askInVain(context, locks);
       await faults.heal();
-      await assertWorks(context, locks);
-      await assertNoOrphan(context, keys, 'its request was given up, and arrived late');
+      await assertNoOrphan(context, locks, keys, 'its request was given up, and arrived late');
     },
   },
   {
@@ -78,18 +48,11 @@ export const silenceCases: readonly Case[] = [
     hazards: [11, 13, 80],
     needs: ['servers'],
     async run(context) {
-      const options = impatient(context);
-      const { locks, faults } = await context.proxiedLocks(options);
-      const keys = [context.key(), context.key()] as const;
+      const { locks, faults } = await context.proxiedLocks(impatient(context));
       faults.blackHole('to-client');
-      const given = Promise.all([
-        assert.rejects(locks.acquire(keys[0]), { code: 'LOCK_BACKEND' }),
-        assert.rejects(locks.tryAcquire(keys[1]), { code: 'LOCK_BACKEND' }),
-      ]);
-      await context.soon('LOCK_BACKEND', given, options.backendTimeoutMs + context.boundMs);
+      const keys = await askInVain(context, locks);
       await faults.heal();
-      await assertWorks(context, locks);
-      await assertNoOrphan(context, keys, 'its reply was lost, and nobody waits for it any more');
+      await assertNoOrphan(context, locks, keys, 'its reply was lost, and nobody waits for it any more');
     },
   },
   {
@@ -112,8 +75,7 @@ export const silenceCases: readonly Case[] = [
       abort.abort(reason);
       await context.soon('the aborted acquire rejects', waiting, context.timing.graceMs);
       await faults.heal();
-      await assertWorks(context, locks);
-      await assertNoOrphan(context, [key], 'its request was aborted, and arrived late');
+      await assertNoOrphan(context, locks, [key], 'its request was aborted, and arrived late');
     },
   },
   {
@@ -124,20 +86,20 @@ export const silenceCases: readonly Case[] = [
     hazards: [45, 51],
     needs: ['servers'],
     async run(context) {
-      const options = impatient(context);
-      const { locks, faults } = await context.proxiedLocks(options);
+      const { locks, faults } = await context.proxiedLocks(impatient(context));
       const lock = await acquireBefore(context, locks, context.key(), { autoRenew: false });
       faults.blackHole();
-      const renewing = assert.rejects(lock.renew(), { code: 'LOCK_BACKEND' });
-      await context.soon('LOCK_BACKEND', renewing, options.backendTimeoutMs + context.boundMs);
+      await assertUnanswered(context, lock.renew());
       lock.assertHeld();
       await faults.heal();
       await context.eventually('the lock is renewed when the backend is back', () =>
         lock.renew().then(
           () => true,
-          () => false,
+          () => lock.state === 'lost',
         ),
       );
+      if (lock.state === 'lost') await context.assertMachineRan(context.timing.longTtlMs / 12);
+      lock.assertHeld();
       assert.equal(await lock.release(), 'released');
     },
   },
@@ -149,15 +111,10 @@ export const silenceCases: readonly Case[] = [
     hazards: [24],
     needs: ['servers', 'inspect', 'forceRelease'],
     async run(context) {
-      const options = impatient(context);
-      const { locks, faults } = await context.proxiedLocks(options);
+      const { locks, faults } = await context.proxiedLocks(impatient(context));
       const key = context.key();
       faults.blackHole();
-      const asked = Promise.all([
-        assert.rejects(locks.inspect(key), { code: 'LOCK_BACKEND' }),
-        assert.rejects(locks.forceRelease(key), { code: 'LOCK_BACKEND' }),
-      ]);
-      await context.soon('LOCK_BACKEND', asked, options.backendTimeoutMs + context.boundMs);
+      await assertUnanswered(context, locks.inspect(key), locks.forceRelease(key));
     },
   },
   {

@@ -1,6 +1,7 @@
 import { argumentMutants } from './arguments.ts';
 import { endingMutants } from './ending.ts';
 import { handleMutants } from './handles.ts';
+import { listingMutants } from './listing.ts';
 import { lookingMutants } from './looking.ts';
 import type { Mutant } from './mutant.ts';
 import { nameMutants } from './names.ts';
@@ -20,6 +21,7 @@ export const groups: Readonly<Record<string, readonly Mutant[]>> = {
   'Queues and wake-ups': waitingMutants,
   'What stands for a key': nameMutants,
   'Looking, freeing by hand, closing, declaring': lookingMutants,
+  'Listing all locks': listingMutants,
   'The handle of a lock': handleMutants,
   'Who is who, and `using`': ownerMutants,
   'Waiting, renewing by itself and closing': patienceMutants,

@@ -77,12 +77,12 @@ function combination(
       ...limited,
       capabilities,
       ...(wait === 'polling' && { whenFree: undefined }),
-      ...(bare && { inspect: undefined, forceRelease: undefined, renewMany: undefined }),
+      ...(bare && { inspect: undefined, keys: undefined, forceRelease: undefined, renewMany: undefined }),
     };
   };
   const named = Object.entries(flags).map(([name, value]) => `${name} ${value}`);
   return {
-    name: [...named, wait, ...(bare ? ['without inspect, forceRelease, renewMany'] : [])].join(', '),
+    name: [...named, wait, ...(bare ? ['without inspect, keys, forceRelease, renewMany'] : [])].join(', '),
     capabilities,
     adapter,
     hooks: { revoke: async (key) => void (await operator.forceRelease?.(key)) },

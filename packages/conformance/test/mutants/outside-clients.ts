@@ -42,6 +42,11 @@ export const unansweredInspectIsFree: ClientBug = (right) => ({
   forceRelease: (key) => guess(right.forceRelease!(key), false),
 });
 
+export const unansweredListIsEmpty: ClientBug = (right) => ({
+  ...right,
+  keys: (cursor) => guess(right.keys!(cursor), { keys: [], next: undefined }),
+});
+
 export const countsFromTheAnswer: ClientBug = (right) => ({
   ...right,
   async tryAcquire(attempt) {

@@ -6,6 +6,7 @@ import {
   countsFromTheAnswer,
   failureIsBusy,
   unansweredInspectIsFree,
+  unansweredListIsEmpty,
   unansweredReleaseIsNotHeld,
   unansweredRenewalIsLost,
   unansweredRenewalIsRenewed,
@@ -156,6 +157,13 @@ const clientMutants: readonly OutsideMutant[] = [
     caughtBy: ['LK-0136'],
     message: /Missing expected rejection/,
     around: unansweredInspectIsFree,
+  },
+  {
+    bug: 'a list without an answer has no locks',
+    seenIn: 'H24',
+    caughtBy: ['LK-0153'],
+    message: /Missing expected rejection/,
+    around: unansweredListIsEmpty,
   },
   {
     bug: 'the lease counts from the answer, however late that comes',

@@ -27,6 +27,8 @@ export const tableCapabilities: Capabilities = {
 
 export const sessionCapabilities: Capabilities = { ...tableCapabilities, expiry: 'session' };
 
+const perPage = 4;
+
 export const now = (): number => performance.now();
 
 /** The row of a key, unless it has expired. */
@@ -71,6 +73,11 @@ export function tableAdapter(table: Table): LockAdapter {
       if (!row) return undefined;
       const { owner, token, expiresAt } = row;
       return { key, owner, remainingMs: expiresAt - now(), fencingToken: token, waiters: undefined };
+    },
+    async keys(after = '') {
+      const rest = [...table.rows.keys()].filter((key) => key > after).sort();
+      const keys = rest.slice(0, perPage);
+      return { keys, next: rest.length > perPage ? keys.at(-1) : undefined };
     },
     async forceRelease(key) {
       const held = liveRow(table, key) !== undefined;

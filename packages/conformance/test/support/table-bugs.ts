@@ -33,6 +33,7 @@ export const clientBugs: Readonly<Record<string, Bug>> = {
     inspect: guess(inspect!, undefined),
     forceRelease: guess(forceRelease!, false),
   }),
+  'a list without an answer is empty': ({ keys }) => ({ keys: guess(keys!, { keys: [], next: undefined }) }),
   'what was not granted is not released': ({ tryAcquire, release }) => {
     const granted = new Set<string>();
     return {

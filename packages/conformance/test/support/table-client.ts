@@ -64,6 +64,7 @@ export function tableClient({ host, port, reconnects = true }: TableClientOption
     renew: ({ key, owner }, ttlMs) => ask('renew', { key, owner }, ttlMs),
     release: ({ key, owner }) => ask('release', { key, owner }),
     inspect: (key) => ask('inspect', key),
+    keys: (cursor) => ask('keys', cursor),
     forceRelease: (key) => ask('forceRelease', key),
     async close() {
       socket?.destroy();

@@ -52,11 +52,10 @@ async function revoke(url: string, key: string): Promise<void> {
   await locks.forceRelease(key);
 }
 
-/** Patience for many clients of one process that connect at once. */
+/** Patience for many clients of one process that connect at once, and for a server that other work keeps busy. */
 function timingFor(scheme: string, { expiry, ttl }: Capabilities): Partial<Timing> {
   if (scheme === 'memory') return {};
   // No lease is longer than a session is sure to last; the overshoot is declared as one and a half of it.
   const session = expiry === 'session' ? { longTtlMs: Math.floor(0.4 * ttl.maxOvershootMs) } : {};
-  const ttlMs = scheme.startsWith('redlock') ? { ttlMs: 1_000 } : {};
-  return { graceMs: 5_000, ...session, ...ttlMs };
+  return { ttlMs: Math.max(ttl.minMs, 1_000), graceMs: 5_000, ...session };
 }

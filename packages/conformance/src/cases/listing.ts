@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import type { LockAdapter, LockInfo, Locks } from '@holdfast/lock-core';
+import type { Case } from '../case.ts';
+import type { Context } from '../context.ts';
+import { assertUnanswered, impatient } from './unanswered.ts';
+
+/** Goes through all pages; `afterFirst` is told what the first one named. */
+async function keysOf(
+  context: Context,
+  adapter: LockAdapter,
+  afterFirst: (named: ReadonlySet<string>) => Promise<void> = async () => {},
+): Promise<ReadonlySet<string>> {
+  const named = new Set<string>();
+  let cursor: string | undefined;
+  const page = async () => {
+    const { keys, next } = await adapter.keys!(cursor);
+    for (const key of keys) named.add(key);
+    if (cursor === undefined) await afterFirst(named);
+    cursor = next;
+    return cursor === undefined;
+  };
+  // Of a backend that others use too it may be many pages.
+  await context.eventually('a page of the keys is the last one', page, 4 * context.boundMs);
+  return named;
+}
+
+async function listed(locks: Locks, pattern?: string): Promise<LockInfo[]> {
+  const infos: LockInfo[] = [];
+  for await (const info of locks.list(pattern)) infos.push(info);
+  return infos;
+}
+
+/** Looking up all locks. */
+export const listingCases: readonly Case[] = [
+  {
+    id: 'LK-0151',
+    level: 'MUST',
+    rule: 'C-141',
+    title: 'keys names what any client holds, page by page, also when keys come free between two pages',
+    hazards: [],
+    needs: ['keys'],
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const odd = ['/a b', '{c}:d', '*?[e]%2F', 'ü🔒', `.${'x'.repeat(900)}`];
+      const keys = Array.from({ length: 20 }, (_, i) => context.key() + (odd[i] ?? ''));
+      const holds = await Promise.all(keys.map((key, i) => context.take(i % 2 ? one : two, key)));
+      const freed = new Set<string>();
+      const named = await keysOf(context, two, async (first) => {
+        const some = holds.filter(({ key }, i) => i >= odd.length && first.has(key)).slice(0, 5);
+        for (const { key } of some) freed.add(key);
+        await Promise.all(holds.map((hold, i) => freed.has(hold.key) && (i % 2 ? one : two).release(hold)));
+      });
+      const missing = keys.filter((key) => !freed.has(key) && !named.has(key));
+      assert.deepEqual(missing, [], `Of ${keys.length - freed.size} keys that were held all the while, keys left out`);
+    },
+  },
+  {
+    id: 'LK-0152',
+    level: 'MUST',
+    rule: 'C-142',
+    title: 'Locks.list has each held lock once, as inspect tells it, and no free one; or says LOCK_UNSUPPORTED',
+    hazards: [],
+    async run(context) {
+      const adapter = await context.client();
+      const [locks, two] = [await context.locks({}, adapter), await context.locks()];
+      const prefix = context.key();
+      if (!adapter.keys || !adapter.inspect) {
+        const why = 'The adapter cannot list: Locks.list must say so, and not end as if there were no locks';
+        await assert.rejects(async () => listed(locks), { code: 'LOCK_UNSUPPORTED' }, why);
+        return;
+      }
+      const mine = await Promise.all(['.a', '.b', '.b2', '-b', '.free'].map((end) => locks.acquire(prefix + end)));
+      const theirs = await two.acquire(`${prefix}.c`);
+      assert.equal(await mine.pop()!.release(), 'released');
+      const find = async (pattern: string, expected: readonly string[]) => {
+        const infos = await listed(locks, prefix + pattern);
+        const keys = infos.map(({ key }) => key.slice(prefix.length)).sort();
+        assert.deepEqual(keys, expected, `Locks.list of "${pattern}"`);
+        return infos;
+      };
+      const freed = async () => (await adapter.inspect!(`${prefix}.free`)) === undefined;
+      await context.eventually('the released key is free', freed, context.timing.graceMs);
+      const infos = await find('*', ['-b', '.a', '.b', '.b2', '.c']);
+      await find('.b', ['.b']);
+      await find('.?', ['.a', '.b', '.c']);
+      await find('.free', []);
+      const info = infos.find(({ key }) => key === theirs.key);
+      assert.equal(info?.fencingToken, theirs.fencingToken, 'list must name the fencing token of the hold');
+    },
+  },
+  {
+    id: 'LK-0153',
+    level: 'MUST',
+    rule: 'C-143',
+    title: 'a list without an answer is LOCK_BACKEND; it does not end as if there were no locks',
+    hazards: [24],
+    needs: ['servers', 'keys', 'inspect'],
+    async run(context) {
+      const { locks, faults } = await context.proxiedLocks(impatient(context));
+      faults.blackHole();
+      await assertUnanswered(context, listed(locks));
+    },
+  },
+];
