@@ -3,6 +3,7 @@ import { type BackendId, type Feature, survivesFailover } from '../report/schema
 import type { PartContext } from './part.ts';
 
 const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
+const whole = (value: number): string => value.toLocaleString('en-US');
 
 /** A line of the table for each promise of the contract that backends give in different ways. */
 const lines: readonly { readonly name: string; readonly meaning: string; of(capabilities: Capabilities): string }[] = [
@@ -40,12 +41,12 @@ const lines: readonly { readonly name: string; readonly meaning: string; of(capa
     name: 'Shortest TTL',
     meaning: 'The shortest lease, and the steps in which it is counted.',
     of: ({ ttl: { minMs, granularityMs } }) =>
-      `${minMs} ms${granularityMs > 1 ? `, in steps of ${granularityMs} ms` : ''}`,
+      `${whole(minMs)} ms${granularityMs > 1 ? `, in steps of ${whole(granularityMs)} ms` : ''}`,
   },
   {
     name: 'Freed late by at most',
     meaning: 'How long after the end of its lease a lock of a dead holder may still be busy.',
-    of: ({ ttl: { maxOvershootMs } }) => `${maxOvershootMs} ms`,
+    of: ({ ttl: { maxOvershootMs } }) => `${whole(maxOvershootMs)} ms`,
   },
 ];
 

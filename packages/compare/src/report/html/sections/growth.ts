@@ -140,6 +140,7 @@ function scaleFigures(report: Report): Markup {
     { head: 'server bytes/lock', cell: ({ serverBytesPerLock }) => known(serverBytesPerLock) },
     { head: 'lag p99 ms', cell: ({ eventLoopLagP99Ms }) => figure(eventLoopLagP99Ms) },
     { head: 'taken in ms', cell: ({ acquireMs }) => figure(acquireMs) },
+    { head: 'connections', cell: ({ connections }) => connections ?? '–' },
     { head: 'lost', cell: ({ lost }) => lost },
   ]);
 }
