@@ -26,6 +26,7 @@ export interface OpenLocksOptions extends LocksOptions {
 
 const optionNames = [...objectNames(locksOptionTable), 'clock', 'require', 'schemes', 'lazy'];
 const greetingKey = 'holdfast:hello';
+const away = { what: 'does not answer.', remedy: 'Check that it runs there and can be reached from here.' };
 
 /**
  * Opens the locks that a configuration names: finds the adapter, opens its client, checks what the application requires of
@@ -68,12 +69,11 @@ async function greet(locks: Locks, { address, tls }: Plan): Promise<void> {
   } catch (error) {
     if (!isLockError(error, 'LOCK_BACKEND')) throw error;
     const { retryable, cause } = error;
-    const problem = retryable
-      ? ((await tlsProblem(tls.servers, tls.wanted)) ??
-        'does not answer. Check that it runs there and can be reached from here.')
-      : `cannot be used: ${error.message}`;
+    const { what, remedy } = retryable
+      ? ((await tlsProblem(tls.servers, tls.wanted)) ?? away)
+      : { what: 'cannot be used:', remedy: error.message };
     const where = `The lock backend ${address} (${locks.adapter.name})`;
-    throw new LockError('LOCK_BACKEND', `${where} ${problem}`, { retryable, cause });
+    throw new LockError('LOCK_BACKEND', `${where} ${what} ${remedy}`, { retryable, cause });
   } finally {
     clearInterval(awake);
   }

@@ -83,3 +83,15 @@ it.each([
   expect(stderr).toContain(reason);
   expect(stderr).not.toContain(password);
 });
+
+it('the doctor says so too', async () => {
+  const { code, stdout } = await start(['doctor', urls['node-redis']!(), '--json']).ended;
+  expect(code).toBe(69);
+  expect(JSON.parse(stdout).findings).toEqual([
+    expect.objectContaining({
+      what: 'The server has a TLS certificate that is not trusted here.',
+      remedy: expect.stringContaining('NODE_EXTRA_CA_CERTS'),
+    }),
+  ]);
+  expect(stdout).not.toContain(password);
+});

@@ -7,9 +7,10 @@ import { Failure } from '../failure.ts';
 import { startChild } from '../run/child.ts';
 
 const help = `
-It starts servers of its own, on this machine. It is a part of the repository of Holdfast: clone it, or install @holdfast/compare beside holdfast.
+It starts servers of its own, on this machine. It is a part of the repository of Holdfast, and needs a
+clone of it.
 
-Arguments: those of the comparison
+Arguments of the comparison:
   --quick               shorter and noisier, less than 3 minutes
   --only <parts>        some of its parts, with commas
   --backends <names>    some of the backends, with commas
@@ -17,7 +18,7 @@ Arguments: those of the comparison
 
 Examples:
   holdfast compare --quick
-  holdfast compare --only faults --backends redis,etcd
+  holdfast compare --only faults --backends ioredis,etcd
   holdfast compare -- --help    all that it takes
 
 Exit codes: those of the comparison; 78 it is not here.

@@ -1,4 +1,5 @@
 import { isLockError } from '@holdfast/lock-core';
+import { tlsProblem } from '../../tls-problem.ts';
 import { clockFindings } from './clock.ts';
 import { type Diagnosis, danger, type Finding, merged } from './diagnosis.ts';
 import type { Target } from './target.ts';
@@ -13,13 +14,22 @@ export interface Examination extends Diagnosis {
 /** Looks at the servers of a lock URL, then takes a lock there. @throws LockError LOCK_UNSUPPORTED without its package */
 export async function examine(target: Target): Promise<Examination> {
   const diagnosis = await diagnose(target);
-  if (isAway(diagnosis)) return { ...diagnosis, lockMs: undefined };
+  if (isAway(diagnosis)) {
+    return { ...diagnosis, findings: [...diagnosis.findings, ...(await tlsFindings(target))], lockMs: undefined };
+  }
   const trial = await tryOut(target).catch((error: unknown) => {
     if (!isLockError(error) || error.code === 'LOCK_UNSUPPORTED') throw error;
     return { lockMs: undefined, findings: [failedTrial(error.message)] };
   });
   const findings = merged([...diagnosis.findings, ...clockFindings(diagnosis.servers), ...trial.findings]);
   return { servers: diagnosis.servers, findings, lockMs: trial.lockMs };
+}
+
+async function tlsFindings({ tls }: Target): Promise<Finding[]> {
+  const problem = await tlsProblem(tls.servers, tls.wanted);
+  return problem === undefined
+    ? []
+    : [danger(`The server ${problem.what}`, 'No application gets a connection to it.', problem.remedy)];
 }
 
 /** Whether no server answered. */
