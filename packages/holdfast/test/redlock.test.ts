@@ -15,7 +15,9 @@ it.each(['redlock', 'redlock+ioredis', 'redlock+node-redis'])(
       await using locks = await openLocks(`${scheme}://${nodes}`, { require: { fencing: true } });
       expect(locks.adapter.capabilities).toMatchObject(schemes.redlock!.gives);
       const plain = `${scheme}://${nodes}?fencing=false`;
-      expect(await expectExclusion(plain)).toBe('redlock');
+      await using tokenless = await openLocks(plain);
+      expect(tokenless.adapter.capabilities.fencing).toBe(false);
+      expect(await tokenless.using('plain', (lock) => lock.fencingToken)).toBeUndefined();
       await refusal(openLocks(plain, { require: { fencing: true } }), 'LOCK_UNSUPPORTED');
       await refusal(openLocks(`${scheme}://${nodes}`, { require: { fairness: 'fifo' } }), 'LOCK_UNSUPPORTED');
     } finally {
