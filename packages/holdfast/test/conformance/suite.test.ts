@@ -8,7 +8,7 @@ import { holdfast, start, temporaryFolder } from '../cli/support.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 
-describe('holdfast conformance <url>', () => {
+describe('holdfast conformance <url>', { timeout: 120_000 }, () => {
   it('gives the report of a backend that conforms, and exits with 0', async () => {
     const { code, stdout, stderr } = await holdfast(['conformance', 'memory:', '--filter', 'C-84,LK-0001', '--json']);
     expect(stderr).toMatch(/^memory conforms, in a part of the suite: \d+ pass/m);
@@ -52,7 +52,7 @@ describe('holdfast conformance <url>', () => {
   });
 });
 
-describe('holdfast conformance <module>', () => {
+describe('holdfast conformance <module>', { timeout: 120_000 }, () => {
   it('an adapter that breaks a rule: the case and its reason on the screen, and 1', async () => {
     const { code, stderr } = await holdfast(['conformance', fixture('nameless.ts'), '--filter', 'LK-0001,LK-0002']);
     expect(stderr).toMatch(/✗ LK-0001 MUST C-\d+: .+\n +\S/);
