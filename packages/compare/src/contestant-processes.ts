@@ -5,7 +5,7 @@ import type { Calls, Reply } from './messages.ts';
 
 const program = fileURLToPath(new URL('./contestant-process.ts', import.meta.url));
 // No single call is meant to take this long.
-const patienceMs = 120_000;
+const patienceMs = 180_000;
 
 /** A contestant in a process of its own, so that it has its own event loop, heap and compiled code. */
 export interface ContestantProcess extends AsyncDisposable {

@@ -10,7 +10,7 @@ const quicker = [1_000, 5_000];
 /** Memory and growth are taken from here on: fewer locks are lost in what the processes need anyway. */
 const weighedFrom = 1_000;
 /** Taking them may last so long. */
-const takingMs = 75_000;
+const takingMs = 105_000;
 
 /** The time to live of held locks, and the window: just one renewal of each lies in it, wherever it begins. */
 export const scaleTtlMs = (quick: boolean): number => (quick ? 4_500 : 15_000);

@@ -73,10 +73,11 @@ export async function waiters(context: PartContext): Promise<Partial<Report>> {
 
   /** How far they came, and how that compares to fewer of them: what stops it is seen in that. */
   function progressOf({ id }: RunningBackend, size: number, served: number): string {
-    const each = served > 0 ? `, ${figure(limitMs / served)} ms each` : '';
+    // Of a few the time is that of all others' requests.
+    const each = served * 10 > size ? `, ${figure(limitMs / served)} ms each` : '';
     const fewer = points.filter(({ backend, waiters }) => backend === id && waiters < size).at(-1);
-    const before = fewer && `; with ${figure(fewer.waiters)} it was ${figure(fewer.totalMs / fewer.waiters)} ms each`;
-    return `Only ${figure(served)} of ${figure(size)} had their turn within ${limitMs / 1_000} s${each}${before ?? ''}.`;
+    const before = fewer && `; with ${fewer.waiters.toLocaleString('en-US')} it was ${figure(fewer.totalMs / fewer.waiters)} ms each`;
+    return `Only ${served.toLocaleString('en-US')} of ${size.toLocaleString('en-US')} had their turn within ${limitMs / 1_000} s${each}${before ?? ''}.`;
   }
 
   async function giveUp({ id, holdfast }: RunningBackend, what: string, why: string): Promise<void> {
