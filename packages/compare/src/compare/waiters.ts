@@ -76,7 +76,9 @@ export async function waiters(context: PartContext): Promise<Partial<Report>> {
     // Of a few the time is that of all others' requests.
     const each = served * 10 > size ? `, ${figure(limitMs / served)} ms each` : '';
     const fewer = points.filter(({ backend, waiters }) => backend === id && waiters < size).at(-1);
-    const before = fewer && `; with ${fewer.waiters.toLocaleString('en-US')} it was ${figure(fewer.totalMs / fewer.waiters)} ms each`;
+    const before =
+      fewer &&
+      `; with ${fewer.waiters.toLocaleString('en-US')} it was ${figure(fewer.totalMs / fewer.waiters)} ms each`;
     return `Only ${served.toLocaleString('en-US')} of ${size.toLocaleString('en-US')} had their turn within ${limitMs / 1_000} s${each}${before ?? ''}.`;
   }
 
