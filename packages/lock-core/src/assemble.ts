@@ -26,7 +26,6 @@ export function assemble(adapter: LockAdapter, settings: Settings): Parts {
     slots: new Map(),
     visitors: new Set(),
     aborts: createAborts(),
-    keepAlive: createKeepAlive(),
     closed: false,
   } satisfies Partial<Core>;
   // The parts call each other through the core, and none before all are there.
@@ -34,6 +33,7 @@ export function assemble(adapter: LockAdapter, settings: Settings): Parts {
   core.lose = (hold, error, backend) => lose(core, hold, error, backend);
   core.giveBack = (hold) => giveBack(core, hold);
   core.leave = (slot, waiter, now) => leave(core, slot, waiter, now);
+  core.keepAlive = createKeepAlive(core);
   core.reaper = createReaper(core);
   core.watchdog = createWatchdog(core);
   const contention = createContention(core);

@@ -1,9 +1,8 @@
 import { bounded } from './bounded.ts';
 import type { Core } from './core.ts';
 import { closed, lost } from './failures.ts';
+import { waitersOf } from './keep-alive.ts';
 import { attemptTimeout } from './settings.ts';
-import type { Slot } from './slot.ts';
-import type { Waiter } from './waiter.ts';
 
 /**
  * Fails the waiting, gives back what is held, waits for the clean-up as long as an answer may take, and closes what the
@@ -12,18 +11,11 @@ import type { Waiter } from './waiter.ts';
 export async function closeLocks(core: Core): Promise<void> {
   const { adapter, scheduler, settings } = core;
   core.closed = true;
-  const leaving: [Slot, Waiter][] = [];
-  for (const slot of core.slots.values()) {
-    for (let waiter = slot.first; waiter !== undefined; waiter = waiter.after) leaving.push([slot, waiter]);
-  }
-  for (const waiter of core.visitors) {
-    const slot = core.slots.get(waiter.key);
-    if (slot !== undefined) leaving.push([slot, waiter]);
-  }
-  for (const [slot, waiter] of leaving) {
+  for (const [slot, waiter] of [...waitersOf(core)]) {
     core.leave(slot, waiter, settings.clock.now());
     waiter.reject(closed(waiter.key));
   }
+  core.keepAlive.close();
   for (const slot of [...core.slots.values()]) {
     if (slot.hold === undefined) continue;
     core.lose(slot.hold, lost(slot.key, adapter.name, 'these locks were closed'), 'may have it');

@@ -44,7 +44,6 @@ export function createContention(core: Core): Contention {
     waiter.failure = undefined;
     waiter.silentSince = undefined;
     tellWait(waiter);
-    core.keepAlive.waits(waiter);
     if (waiter.waitUntil !== Number.POSITIVE_INFINITY) scheduler.set(waiter, waiter.waitUntil);
     else scheduler.clear(waiter);
   }
@@ -183,7 +182,6 @@ export function createContention(core: Core): Contention {
   function sleep(slot: Slot, waiter: Waiter, retryAfterMs: number | undefined, at: number): void {
     waiter.phase = 'sleeping';
     tellWait(waiter);
-    core.keepAlive.waits(waiter);
     watchFor(core, slot, () => hint(slot));
     const wakeAt = slot.yieldUntil > at ? slot.yieldUntil : at + pollMs(slot, waiter.round, retryAfterMs);
     // At the very end of his patience he asks once more: a hint may have been lost.

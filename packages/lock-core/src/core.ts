@@ -20,7 +20,7 @@ export interface Core {
   /** Who asks outside of a queue. */
   readonly visitors: Set<Waiter>;
   readonly aborts: Aborts;
-  readonly keepAlive: KeepAlive;
+  keepAlive: KeepAlive;
   watchdog: Watchdog;
   reaper: Reaper;
   closed: boolean;

@@ -1,28 +1,63 @@
+import type { Core } from './core.ts';
+import type { Slot } from './slot.ts';
 import type { Waiter } from './waiter.ts';
 
 const longMs = 2 ** 30;
 
 /**
- * Keeps the process alive while somebody waits for a busy lock: leases and their timers do not, and a backend inside the
- * process has no socket that would (H55).
+ * Keeps the process alive while a caller waits, for a busy lock or for an answer: leases and their timers do not, a backend
+ * inside the process has no socket that would, and a client may be left without one (H55). It is seen to only when the
+ * process is about to end, so that it costs an acquisition nothing.
  */
 export interface KeepAlive {
-  waits(waiter: Waiter): void;
+  /** The waiter has been told. */
   done(waiter: Waiter): void;
+  /** Nobody waits any more. */
+  close(): void;
 }
 
-export function createKeepAlive(): KeepAlive {
+// Weak, since locks that nobody closes are not to stay for this; while somebody waits, the timer of his time-out has them.
+const open = new Map<WeakRef<Core>, (waiter: Waiter) => void>();
+
+export function createKeepAlive(core: Core): KeepAlive {
   const waiting = new Set<Waiter>();
   let timer: NodeJS.Timeout | undefined;
+  const reference = new WeakRef(core);
+  if (open.size === 0) process.on('beforeExit', outliveWaiters);
+  open.set(reference, (waiter) => {
+    waiting.add(waiter);
+    timer ??= setInterval(() => {}, longMs);
+  });
   return {
-    waits(waiter) {
-      waiting.add(waiter);
-      timer ??= setInterval(() => {}, longMs);
-    },
     done(waiter) {
       if (!waiting.delete(waiter) || waiting.size > 0) return;
       clearInterval(timer);
       timer = undefined;
     },
+    close: () => forget(reference),
   };
+}
+
+function outliveWaiters(): void {
+  for (const [reference, keep] of open) {
+    const core = reference.deref();
+    if (core === undefined) forget(reference);
+    else for (const [, waiter] of waitersOf(core)) keep(waiter);
+  }
+}
+
+function forget(reference: WeakRef<Core>): void {
+  open.delete(reference);
+  if (open.size === 0) process.off('beforeExit', outliveWaiters);
+}
+
+/** All callers on their way to a lock, with the slot of the key. */
+export function* waitersOf(core: Core): Generator<[Slot, Waiter]> {
+  for (const slot of core.slots.values()) {
+    for (let waiter = slot.first; waiter !== undefined; waiter = waiter.after) yield [slot, waiter];
+  }
+  for (const waiter of core.visitors) {
+    const slot = core.slots.get(waiter.key);
+    if (slot !== undefined) yield [slot, waiter];
+  }
 }

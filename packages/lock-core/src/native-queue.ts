@@ -66,7 +66,6 @@ export function createNativeQueue(core: Core): NativeQueue {
       const { key, acquisition } = waiter;
       channels.wait.publish({ adapter: adapter.name, key, acquisition, owner: request.owner });
     }
-    core.keepAlive.waits(waiter);
     const withdrawal = new AbortController();
     // An adapter that throws instead of rejecting is treated alike.
     const grant = new Promise<Granted>((resolve) => {

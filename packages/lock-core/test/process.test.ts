@@ -29,6 +29,20 @@ for (const fairness of ['fifo', 'none']) {
   });
 }
 
+for (const call of ['acquire', 'tryAcquire']) {
+  for (const fairness of ['fifo', 'none']) {
+    it(`H55: a process that waits for an answer does not end before it is told that there is none (${call}, ${fairness})`, async () => {
+      const program = `
+        const never = () => new Promise(() => {});
+        const adapter = memoryAdapter({ fairness: '${fairness}' });
+        const mute = { ...adapter, tryAcquire: never, release: never, ...(adapter.enqueue && { enqueue: never }) };
+        const locks = createLocks(mute, { ttlMs: 300, waitMs: 500, backendTimeoutMs: 500 });
+        await locks.${call}('k').catch(({ code }) => console.log(code));`;
+      expect(await run(program)).toBe('LOCK_BACKEND');
+    });
+  }
+}
+
 it('H48: an event loop blocked for two leases: the first thing that the holder sees is the loss', async () => {
   const program = `
     const lock = await createLocks(memoryAdapter()).acquire('k', { ttlMs: 300 });
