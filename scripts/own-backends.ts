@@ -84,7 +84,7 @@ async function redlock(): Promise<Started> {
 }
 
 // Short enough that the locks of killed processes come free soon, long enough for a machine that does much else.
-const sessionTimeout = 'sessionTimeout=20s';
+const sessionTimeout = 'sessionTimeout=10s';
 
 async function zookeeper(): Promise<Started> {
   const server = await startZookeeper();

@@ -54,7 +54,10 @@ export interface Lock extends AsyncDisposable {
   readonly owner: LockOwner;
   /** Higher for every later hold of the key; `undefined` where the backend has none. Have the protected resource check it. */
   readonly fencingToken: bigint | undefined;
-  /** Aborts with LockError LOCK_LOST no later than the lease can pass to another. */
+  /**
+   * Aborts with LockError LOCK_LOST no later than the lease can pass to another. Keep it in a variable, and look at `aborted`
+   * after adding a listener: each reading of `lock.signal` may be the one that notices the end of the lease.
+   */
   readonly signal: AbortSignal;
   readonly state: 'held' | 'released' | 'lost';
   /** Time until the local deadline in ms; 0 when lost or released. */
