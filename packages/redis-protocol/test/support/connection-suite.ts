@@ -1,8 +1,10 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newName, sleep, until } from './helpers.ts';
 import { type ClientKit, single, type TestClient } from './kit.ts';
+import { leftOf, onlyFences, useNamesOnce } from './used-once.ts';
 
 /** What adapters and bindings do with connections: open theirs, close theirs, and leave those of the user alone. */
 export function connectionSuite(kits: readonly ClientKit[]): void {
@@ -34,6 +36,15 @@ export function connectionSuite(kits: readonly ClientKit[]): void {
       const before = client.listeners();
       for (let i = 0; i < 5; i += 1) await comeAndGo();
       expect(client.listeners()).toBeLessThanOrEqual(before);
+    });
+
+    it('H43, H75: 1,000 names used once leave the keys of their tokens, which expire, and nothing else', {
+      timeout: 120_000,
+    }, async () => {
+      const listeners = client.listeners();
+      const begin = await useNamesOnce(client.adapter(), client.adapter());
+      await until('nothing else is left', async () => isDeepStrictEqual(await leftOf(begin, server), onlyFences));
+      expect(client.listeners()).toBeLessThanOrEqual(listeners);
     });
 
     it('H43: a subscription that is closed while it connects leaves no connection', async () => {
