@@ -24,7 +24,7 @@ export async function useNamesOnce(one: LockAdapter, other: LockAdapter): Promis
 }
 
 /** What a server still has of those names. */
-export async function leftOf(begin: string, server: RedisServer): Promise<object> {
+export async function leftOf(begin: string, server: RedisServer): Promise<typeof onlyFences> {
   const count = async (keys: Promise<unknown>): Promise<string[]> => (await keys) as string[];
   const fences = await count(server.command('KEYS', `fence:*${begin}-*`));
   const expiries = await Promise.all(fences.map((fence) => server.command('PTTL', fence)));
@@ -37,4 +37,4 @@ export async function leftOf(begin: string, server: RedisServer): Promise<object
 }
 
 /** What is to be left: the fencing tokens, until their keys expire. */
-export const onlyFences = { locks: 0, fences: names, fencesForEver: 0, channels: 0 };
+export const onlyFences: Record<'locks' | 'fences' | 'fencesForEver' | 'channels', number> = { locks: 0, fences: names, fencesForEver: 0, channels: 0 };
