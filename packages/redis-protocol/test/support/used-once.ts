@@ -37,4 +37,9 @@ export async function leftOf(begin: string, server: RedisServer): Promise<typeof
 }
 
 /** What is to be left: the fencing tokens, until their keys expire. */
-export const onlyFences: Record<'locks' | 'fences' | 'fencesForEver' | 'channels', number> = { locks: 0, fences: names, fencesForEver: 0, channels: 0 };
+export const onlyFences: Record<'locks' | 'fences' | 'fencesForEver' | 'channels', number> = {
+  locks: 0,
+  fences: names,
+  fencesForEver: 0,
+  channels: 0,
+};
