@@ -17,7 +17,7 @@ it('startPostgres: freeze, thaw, kill, restart, stop', { timeout: 60_000 }, asyn
   await expect(server.query('NONSENSE')).rejects.toThrow('syntax error');
 
   // A connection that is open already hears nothing either: its process is stopped like the one that takes new ones.
-  const asleep = server.query('SELECT pg_sleep(0.3)');
+  const asleep = server.query('SELECT pg_sleep(1.5)');
   let answered = false;
   const slept = asleep.then(() => {
     answered = true;
@@ -27,7 +27,7 @@ it('startPostgres: freeze, thaw, kill, restart, stop', { timeout: 60_000 }, asyn
     return busy.length > 0;
   });
   server.freeze();
-  await new Promise((resolve) => setTimeout(resolve, 600));
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
   expect(answered).toBe(false);
   server.thaw();
   await slept;

@@ -7,8 +7,11 @@ const [first, second, etcd, postgres] = await Promise.all([startRedis(), startRe
 const folder = await folderOf(first);
 second.freeze();
 postgres.freeze();
-const family = childrenOf(postgres.pid);
-process.send!({ pids: [first.pid, second.pid, etcd.pid, postgres.pid, ...family], folder });
+process.send!({
+  servers: [first.pid, second.pid, etcd.pid, postgres.pid],
+  family: childrenOf(postgres.pid),
+  folder,
+});
 process.on('message', (how) => {
   if (how === 'exit') process.exit(0);
   if (how === 'throw') throw new Error('A test process that crashes.');

@@ -165,7 +165,9 @@ export const serverCases: readonly Case[] = [
       const next = await context.soon('the next one gets the lock', waiting);
       if (context.harness.capabilities.fencing)
         assert.ok(next.fencingToken! > lock.fencingToken!, 'The token did not rise');
-      assert.equal(await next.release(), 'released');
+      // It may have been granted by a server that was replaced a moment later: then that is told too.
+      await next.release();
+      await assertWorks(context, two);
     },
   },
   {

@@ -73,11 +73,15 @@ function withFailover({ master, replicas, sentinels, masterName, stop }: RedisSe
         const before = await portOf(sentinels[0]!);
         const killed = servers.find(({ port }) => port === before)!;
         await killed.kill();
+        let promoted = before;
         await until('all sentinels name another master', async () => {
           const named = await Promise.all(sentinels.map(portOf));
-          return named.every((port) => port === named[0] && port !== before);
+          promoted = named[0]!;
+          return named.every((port) => port === promoted && port !== before);
         });
         await killed.restart();
+        // Sentinels take seconds to tell it; an empty second master would grant locks until then.
+        await killed.command('REPLICAOF', killed.host, String(promoted));
       },
     },
     stop,
