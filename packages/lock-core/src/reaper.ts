@@ -25,17 +25,20 @@ interface Case extends TimedEntry {
 /**
  * Cleans up after calls without an answer: releases by owner, with backoff, until the backend answers `released`, or
  * `not-held` twice an attempt time-out apart (a late acquire may arrive after the first), or until no command that was
- * sent can hold the lock any longer. No orphan stays behind (H11, H12, H27, H64, H80).
+ * sent can hold the lock any longer. A grant that is told even later is cleaned up again. No orphan stays behind (H11, H12,
+ * H27, H64, H80).
  */
 export function createReaper(core: Core): Reaper {
   const open = new Set<Case | Promise<void>>();
   let onDrained: (() => void)[] = [];
+  const cases = new Map<AcquireRequest, Case>();
   let over = false;
   const { adapter, scheduler, settings } = core;
   const now = settings.clock.now;
 
   function close(item: Case, outcome: string): void {
     scheduler.clear(item);
+    cases.delete(item.request);
     tell(item.request, outcome);
     done(item);
   }
@@ -98,6 +101,13 @@ export function createReaper(core: Core): Reaper {
   return {
     add(request) {
       if (over) return;
+      request.reaped = true;
+      const known = cases.get(request);
+      if (known !== undefined) {
+        // What was found so far was before this; what is on its way may be too.
+        known.notHeldAt = undefined;
+        return ask(known);
+      }
       const item: Case = {
         request,
         giveUpAt: Math.max(request.sentAt, now()) + request.ttlMs + settings.backendTimeoutMs,
@@ -111,6 +121,7 @@ export function createReaper(core: Core): Reaper {
         fire: () => (item.asking ? retryLater(item) : ask(item)),
       };
       open.add(item);
+      cases.set(request, item);
       tell(request, 'begun');
       ask(item);
     },

@@ -16,6 +16,8 @@ export class AcquireRequest implements AcquireAttempt {
   unanswered = 0;
   /** Monotonic ms of the last send. */
   sentAt = 0;
+  /** Nobody holds or wants the lock under this owner value any more: what may still be granted is released. */
+  reaped = false;
   /** The backend has confirmed a place in its queue. */
   queued = false;
   #controller: AbortController | undefined;

@@ -25,7 +25,7 @@ describe('calls without an answer', () => {
 
   it('H11: after giving up nothing is left, though the acquire took effect late', async () => {
     const { clock, adapter, locks, isFree } = setUp();
-    adapter.next('tryAcquire', { arrivesAfterMs: 2_500 });
+    adapter.next('tryAcquire', { arrivesAfterMs: 2_500, reply: 'lost' });
     const trying = codeOf(locks.tryAcquire('k'));
     await clock.advance(2_001);
     expect(await trying).toBe('LOCK_BACKEND');
@@ -66,7 +66,7 @@ describe('calls without an answer', () => {
 
   it('H12: a second unanswered acquire that comes in behind the release is released as well', async () => {
     const { clock, adapter, locks, isFree } = setUp({ backendTimeoutMs: 3_000 });
-    adapter.next('tryAcquire', 'reply lost', { arrivesAfterMs: 3_500 });
+    adapter.next('tryAcquire', 'reply lost', { arrivesAfterMs: 3_500, reply: 'lost' });
     const waiting = codeOf(locks.acquire('k'));
     await clock.advance(4_200);
     expect(await waiting).toBe('LOCK_BACKEND');
@@ -77,13 +77,49 @@ describe('calls without an answer', () => {
 
   it('H12: an unanswered acquire that comes in after the lock was used and released leaves nothing', async () => {
     const { clock, adapter, locks, isFree } = setUp();
-    adapter.next('tryAcquire', { arrivesAfterMs: 3_000 });
+    adapter.next('tryAcquire', { arrivesAfterMs: 3_000, reply: 'lost' });
     const waiting = follow(locks.acquire('k'));
     await clock.advance(2_100);
     expect(await waiting.value!.release()).toBe('released');
     await clock.advance(900);
     await clock.advance(6_000);
     expect(await isFree()).toBe(true);
+  });
+
+  it('H11, H14: a client that sends an acquire anew long after it was given up: what it is granted is released', async () => {
+    const { clock, adapter, locks, isFree } = setUp();
+    adapter.next('tryAcquire', { arrivesAfterMs: 20_000 });
+    const trying = codeOf(locks.tryAcquire('k'));
+    await clock.advance(2_001);
+    expect(await trying).toBe('LOCK_BACKEND');
+    await clock.advance(17_990);
+    const releases = adapter.count('release');
+    expect(await isFree()).toBe(true);
+    await clock.advance(10);
+    expect(await isFree()).toBe(true);
+    expect(adapter.count('release')).toBe(releases + 1);
+  });
+
+  it('H11, H14: the same, arriving just before the last look is answered', async () => {
+    const { clock, adapter, locks, isFree } = setUp();
+    adapter.next('tryAcquire', { arrivesAfterMs: 4_050 });
+    adapter.next('release', 'ok', { replyAfterMs: 100 });
+    const trying = codeOf(locks.tryAcquire('k'));
+    await clock.advance(2_001);
+    expect(await trying).toBe('LOCK_BACKEND');
+    await clock.advance(10_000);
+    expect(await isFree()).toBe(true);
+  });
+
+  it('H12: an acquire that is answered twice for one hold does not end it', async () => {
+    const { clock, adapter, locks, isFree } = setUp();
+    adapter.next('tryAcquire', { arrivesAfterMs: 3_000 });
+    const waiting = follow(locks.acquire('k'));
+    await clock.advance(2_100);
+    await clock.advance(5_000);
+    expect(await isFree()).toBe(false);
+    waiting.value!.assertHeld();
+    expect(adapter.count('release')).toBe(0);
   });
 
   it('H14: a release without an answer is no loss; the reaper finishes it', async () => {

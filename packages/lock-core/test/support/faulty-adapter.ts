@@ -10,7 +10,7 @@ export type Fate =
   | 'rejected before'
   | 'rejected after'
   | { replyAfterMs: number }
-  | { arrivesAfterMs: number };
+  | { arrivesAfterMs: number; reply?: 'lost' };
 
 type Operation = 'tryAcquire' | 'renew' | 'renewMany' | 'release' | 'inspect' | 'forceRelease' | 'enqueue';
 
@@ -50,7 +50,8 @@ export function faultyAdapter(
     if (fate === 'rejected before') throw new Error('connection refused');
     if (typeof fate === 'object' && 'arrivesAfterMs' in fate) {
       await sleep(fate.arrivesAfterMs);
-      return call();
+      const late = await call();
+      return fate.reply === 'lost' ? never : late;
     }
     const answer = await call();
     if (fate === 'reply lost') return never;
