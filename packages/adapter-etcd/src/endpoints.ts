@@ -1,6 +1,7 @@
 import { type LockError, systemClock } from '@holdfast/lock-core';
 import type { Etcd3 } from 'etcd3';
-import { closed, isMemberFailure, NoAnswer, readable } from './errors.ts';
+import { closed, isMemberFailure, readable } from './errors.ts';
+import { createPatience } from './patience.ts';
 
 /** What every unary call is given. */
 export interface CallOptions {
@@ -34,7 +35,7 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
   let index = 0;
   let refusal: LockError | undefined;
   const listeners: (() => void)[] = [];
-  const underway = new Set<Promise<unknown>>();
+  const patience = createPatience(callTimeoutMs);
 
   const endpoints: Endpoints = {
     get current() {
@@ -46,15 +47,11 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
     async call(run) {
       if (refusal !== undefined) throw refusal;
       const client = clients[index]!;
-      const answer = within(callTimeoutMs, run(client, { deadline: systemClock.wallNow() + callTimeoutMs + graceMs }));
-      underway.add(answer);
       try {
-        return await answer;
+        return await patience.within(run(client, { deadline: systemClock.wallNow() + callTimeoutMs + graceMs }));
       } catch (error) {
         if (isMemberFailure(error)) endpoints.moveOn(client);
         throw readable(error);
-      } finally {
-        underway.delete(answer);
       }
     },
     moveOn(from) {
@@ -67,29 +64,9 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
     },
     async close() {
       refusal ??= closed();
-      await Promise.allSettled(underway);
+      await patience.allDone();
       if (owned) for (const client of clients) client.close();
     },
   };
   return endpoints;
-}
-
-/**
- * Rejects when there is no answer in time. A deadline of gRPC alone leaves a client hanging that waits for its password's token,
- * and fires before the answers are read that came while the process was stalled.
- */
-function within<T>(ms: number, answer: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => setImmediate(reject, new NoAnswer(ms)), ms);
-    answer.then(
-      (result) => {
-        clearTimeout(timer);
-        resolve(result);
-      },
-      (error) => {
-        clearTimeout(timer);
-        reject(error);
-      },
-    );
-  });
 }

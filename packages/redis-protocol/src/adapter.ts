@@ -148,7 +148,7 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
     return evalScript(
       client,
       scripts.renew,
-      [scripts.renew.sha, '1', keys.lock, String(ttlMs), hold.owner],
+      [scripts.renew.sha, '1', keys.lock, String(ttlMs), ownersOf([hold])],
       keys.lock,
       (reply) => {
         if (reply === '1') return { status: 'renewed', validForMs: ttlMs };
@@ -163,8 +163,7 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
     // Built in one go: for thousands of locks, making the command is most of what renewal costs.
     const command = [scripts.renew.sha, String(holds.length)];
     for (const hold of holds) command.push(keysOf(hold.key).lock);
-    command.push(String(ttlMs));
-    for (const hold of holds) command.push(hold.owner);
+    command.push(String(ttlMs), ownersOf(holds));
     const renewed: RenewOutcome = { status: 'renewed', validForMs: ttlMs };
     return evalScript(
       client,
@@ -242,6 +241,11 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
       await client.close();
     },
   };
+}
+
+/** As one argument. Half a surrogate pair goes to a server as U+FFFD, but JSON would keep it, as an escape that Redis refuses. */
+function ownersOf(holds: readonly HoldRef[]): string {
+  return JSON.stringify(holds.map(({ owner }) => (owner as string & { toWellFormed(): string }).toWellFormed()));
 }
 
 /** Tokens stay below 2^53, so numbers are exact. */

@@ -1,10 +1,10 @@
 -- Prolongs holds that still belong to their owners; an expired or taken-over lock is left alone (H5, H6).
--- KEYS[i] lock key    ARGV[1] TTL in ms    ARGV[i + 1] owner of KEYS[i]
+-- KEYS[i] lock key    ARGV[1] TTL in ms    ARGV[2] the owner of each key, a JSON array: a client takes longer for many arguments
 -- Replies one character per key: 1 renewed, 0 lost, f a key of another kind.
-local ttl, outcomes = ARGV[1], {}
+local ttl, owners, outcomes = ARGV[1], cjson.decode(ARGV[2]), {}
 for i = 1, #KEYS do
   local holder = redis.pcall('GET', KEYS[i])
-  if holder == ARGV[i + 1] then
+  if holder == owners[i] then
     redis.call('PEXPIRE', KEYS[i], ttl)
     outcomes[i] = '1'
   elseif type(holder) == 'table' then

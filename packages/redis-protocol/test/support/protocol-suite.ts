@@ -203,6 +203,20 @@ export function protocolSuite(kits: readonly ClientKit[]): void {
       expect(await server.command('EXISTS', `lock:${holds[7]!.key}`)).toBe(0);
     });
 
+    it('H4: renewal compares owners of any text whole, alone and with others', async () => {
+      const adapter = client.adapter();
+      const owners = ['"', '\\', '\\ud83d', '\ud83d', 'é', '🔒', '\u0000', '\n', '[]', 'x'.repeat(300)];
+      const holds = owners.map((owner) => ({ ...attempt(newName()), owner }));
+      await Promise.all(holds.map((hold) => grant(adapter, hold)));
+      for (const hold of holds) expect(await adapter.renew(hold, 60_000)).toMatchObject({ status: 'renewed' });
+      const others = holds.map((hold) => ({ ...hold, owner: `${hold.owner}x` }));
+      const outcomes = await adapter.renewMany?.([...holds, ...others], 60_000);
+      expect(outcomes?.map(({ status }) => status)).toEqual([
+        ...holds.map(() => 'renewed'),
+        ...others.map(() => 'lost'),
+      ]);
+    });
+
     it('without fencing: no token, no second key, and as idempotent by owner', async () => {
       const adapter = client.adapter({ fencing: false });
       expect(adapter.capabilities.fencing).toBe(false);

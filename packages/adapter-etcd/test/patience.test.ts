@@ -1,0 +1,45 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MessageChannel } from 'node:worker_threads';
+import { expect, it } from 'vitest';
+import { createPatience } from '../src/patience.ts';
+
+const never = new Promise<never>(() => {});
+
+it('gives each call its time, and no more', async () => {
+  const patience = createPatience(200);
+  const begin = performance.now();
+  const ends: number[] = [];
+  const first = patience.within(never).catch((error) => {
+    ends.push(performance.now() - begin);
+    return error;
+  });
+  await sleep(100);
+  const second = patience.within(never).catch(() => ends.push(performance.now() - begin));
+  expect(await patience.within(Promise.resolve('in time'))).toBe('in time');
+  await expect(patience.within(Promise.reject(new Error('refused')))).rejects.toThrow('refused');
+  expect(await first).toMatchObject({ message: 'etcd gave no answer within 200 ms' });
+  await second;
+  expect(ends[0]).toBeGreaterThanOrEqual(199);
+  expect(ends[1]).toBeGreaterThanOrEqual(299);
+});
+
+it('an answer that came while the process stood still counts', async () => {
+  const patience = createPatience(50);
+  const { port1, port2 } = new MessageChannel();
+  // After these come the timers that are due, and only then what can be read.
+  await new Promise(setImmediate);
+  const answer = patience.within(new Promise((resolve) => port1.once('message', resolve)));
+  port2.postMessage('there');
+  const until = performance.now() + 150;
+  while (performance.now() < until);
+  expect(await answer).toBe('there');
+  port1.close();
+});
+
+it('tells when all calls are done, answered or not', async () => {
+  const patience = createPatience(50);
+  const unanswered = patience.within(never).catch(() => 'given up');
+  await patience.allDone();
+  expect(await Promise.race([unanswered, sleep(1_000)])).toBe('given up');
+  await patience.allDone();
+});
