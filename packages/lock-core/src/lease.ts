@@ -1,5 +1,6 @@
 import type { Granted, HoldRef } from './contract.ts';
 import type { Hold } from './hold.ts';
+import type { LeaseGroup } from './lease-times.ts';
 import type { AcquireRequest } from './request.ts';
 import type { TimedEntry } from './scheduler.ts';
 
@@ -36,6 +37,11 @@ export class Lease implements TimedEntry, HoldRef {
   renewAt: number = Number.POSITIVE_INFINITY;
   /** The TTL of the newest renewal sent. */
   sentTtlMs: number;
+  /** It was renewed at least once. */
+  renewed = false;
+  /** The leases that have their next time together with this one, and its place among them. */
+  group: LeaseGroup | undefined;
+  groupIndex = 0;
   /** Settles with the renewal that is on its way. */
   renewing: Promise<void> | undefined;
   /**

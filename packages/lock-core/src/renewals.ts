@@ -100,6 +100,7 @@ export function createRenewals(core: Core, schedule: (lease: Lease) => void): Re
     const validForMs = Math.min(outcome.validForMs, bound);
     lease.deadline = Math.max(lease.deadline, leaseDeadline(sentAt, validForMs, ttlMs));
     plan(lease, sentAt, validForMs);
+    lease.renewed = true;
     schedule(lease);
   }
 

@@ -3,6 +3,7 @@ import { expired, lost, released, unreachable } from './failures.ts';
 import type { Hold } from './hold.ts';
 import { pause } from './insist.ts';
 import { type Lease, leaseDeadline } from './lease.ts';
+import { createLeaseTimes } from './lease-times.ts';
 import { expireIfDue } from './lock.ts';
 import { createRenewals } from './renewals.ts';
 import type { TimedEntry } from './scheduler.ts';
@@ -17,11 +18,12 @@ const sleepCheckMs = 1_000;
 export function createWatchdog(core: Core): Watchdog {
   const { adapter, scheduler, settings } = core;
   const { clock } = settings;
+  const times = createLeaseTimes(scheduler);
   const renewals = createRenewals(core, schedule);
 
   /** When the lease next needs us: a renewal, its deadline, or the end of the holder's time. */
   function schedule(lease: Lease): void {
-    scheduler.set(lease, Math.min(lease.renewAt, lease.deadline, lease.hold.holdUntil));
+    times.set(lease, Math.min(lease.renewAt, lease.deadline, lease.hold.holdUntil));
   }
 
   function onTime(lease: Lease, now: number): void {
@@ -94,7 +96,7 @@ export function createWatchdog(core: Core): Watchdog {
     },
     unwatch(lease) {
       lease.over = true;
-      scheduler.clear(lease);
+      times.clear(lease);
     },
     renewNow,
   };

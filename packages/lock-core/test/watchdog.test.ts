@@ -119,6 +119,31 @@ describe('the watchdog', () => {
     expect(second.state).toBe('held');
   });
 
+  it('H54: of leases that are renewed together, those that go are renewed no more, and the others are', async () => {
+    const { clock, adapter, locks } = setUp();
+    const held = await Promise.all(Array.from({ length: 20 }, (_, i) => locks.acquire(`k${i}`)));
+    await clock.advance(1_500);
+    // The first, the last, and some between; then again, so that each has changed its place among the others.
+    for (const gone of [
+      [0, 19, 7],
+      [18, 1, 2, 17],
+    ]) {
+      await Promise.all(gone.map((i) => held[i]!.release()));
+      adapter.calls.length = 0;
+      await clock.advance(3_500);
+      const stay = held.filter(({ state }) => state === 'held').map(({ key }) => key);
+      const renewed = adapter.calls
+        .filter(({ operation }) => operation === 'renewMany')
+        .map(({ key }) => key.split(' '));
+      expect(renewed.length).toBeGreaterThanOrEqual(3);
+      for (const keys of renewed) expect(keys.sort()).toEqual(stay.sort());
+    }
+    adapter.otherwise('renewMany', 'request lost');
+    await clock.advance(3_000);
+    expect(held.filter(({ state }) => state === 'lost').length).toBe(13);
+    await locks.close();
+  });
+
   it('a batch with an outcome missing loses nobody', async () => {
     const { clock, adapter } = setUp();
     const short = { ...adapter, renewMany: async () => [] };

@@ -1,0 +1,67 @@
+import type { Lease } from './lease.ts';
+import type { Scheduler, TimedEntry } from './scheduler.ts';
+
+/** When each lease next needs its watchdog. */
+export interface LeaseTimes {
+  set(lease: Lease, at: number): void;
+  clear(lease: Lease): void;
+}
+
+/** Leases with one time. */
+export interface LeaseGroup extends TimedEntry {
+  leases: Lease[];
+}
+
+/**
+ * Leases that were renewed together have their times together from then on: thousands of them are one entry in the
+ * scheduler. One that was never renewed has an entry of its own, since most are given back before they have company.
+ */
+export function createLeaseTimes(scheduler: Scheduler): LeaseTimes {
+  const groups = new Map<number, LeaseGroup>();
+
+  function newGroup(at: number): LeaseGroup {
+    const group: LeaseGroup = {
+      at,
+      heapIndex: -1,
+      leases: [],
+      fire(now) {
+        groups.delete(at);
+        const { leases } = group;
+        for (const lease of leases) lease.group = undefined;
+        // One may be ended by what another one sets off.
+        for (const lease of leases) if (!lease.over) lease.fire(now);
+      },
+    };
+    groups.set(at, group);
+    scheduler.set(group, at);
+    return group;
+  }
+
+  function leave(lease: Lease, group: LeaseGroup): void {
+    lease.group = undefined;
+    const last = group.leases.pop() as Lease;
+    if (last !== lease) {
+      group.leases[lease.groupIndex] = last;
+      last.groupIndex = lease.groupIndex;
+    }
+    if (group.leases.length > 0) return;
+    groups.delete(group.at);
+    scheduler.clear(group);
+  }
+
+  function clear(lease: Lease): void {
+    scheduler.clear(lease);
+    if (lease.group !== undefined) leave(lease, lease.group);
+  }
+
+  return {
+    set(lease, at) {
+      if (!lease.renewed) return scheduler.set(lease, at);
+      clear(lease);
+      const group = groups.get(at) ?? newGroup(at);
+      lease.group = group;
+      lease.groupIndex = group.leases.push(lease) - 1;
+    },
+    clear,
+  };
+}
