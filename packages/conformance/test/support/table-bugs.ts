@@ -36,13 +36,17 @@ export const clientBugs: Readonly<Record<string, Bug>> = {
   'a list without an answer is empty': ({ keys }) => ({ keys: guess(keys!, { keys: [], next: undefined }) }),
   'what was not granted is not released': ({ tryAcquire, release }) => {
     const granted = new Set<string>();
+    const forgotten = new Set<string>();
     return {
       async tryAcquire(attempt) {
         const outcome = await tryAcquire(attempt);
         if (outcome.status === 'granted') granted.add(attempt.owner);
         return outcome;
       },
-      release: async (hold) => (granted.has(hold.owner) ? release(hold) : 'not-held'),
+      async release(hold) {
+        if (!granted.has(hold.owner)) forgotten.add(hold.owner);
+        return forgotten.has(hold.owner) ? 'not-held' : release(hold);
+      },
     };
   },
   'the lease counts from the reply': (right) => ({
