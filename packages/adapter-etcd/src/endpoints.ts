@@ -44,15 +44,14 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
     get closed() {
       return refusal;
     },
-    async call(run) {
-      if (refusal !== undefined) throw refusal;
+    call(run) {
+      if (refusal !== undefined) return Promise.reject(refusal);
       const client = clients[index]!;
-      try {
-        return await patience.within(run(client, { deadline: systemClock.wallNow() + callTimeoutMs + graceMs }));
-      } catch (error) {
+      const deadline = systemClock.wallNow() + callTimeoutMs + graceMs;
+      return patience.within(run(client, { deadline }), (error) => {
         if (isMemberFailure(error)) endpoints.moveOn(client);
-        throw readable(error);
-      }
+        return readable(error);
+      });
     },
     moveOn(from) {
       if (clients.length === 1 || from !== clients[index] || refusal !== undefined) return;

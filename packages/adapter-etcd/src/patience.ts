@@ -4,9 +4,10 @@ import { NoAnswer } from './errors.ts';
 export interface Patience {
   /**
    * Rejects when there is no answer in time. A deadline of gRPC alone leaves a client hanging that waits for its password's
-   * token, and fires before the answers are read that came while the process was stalled.
+   * token, and fires before the answers are read that came while the process was stalled. The caller is told what `translate`
+   * makes of the error.
    */
-  within<T>(answer: Promise<T>): Promise<T>;
+  within<T>(answer: Promise<T>, translate: (error: unknown) => unknown): Promise<T>;
   /** Resolves when all have come, or were not in time. */
   allDone(): Promise<unknown>;
 }
@@ -39,7 +40,7 @@ export function createPatience(ms: number): Patience {
   }
 
   return {
-    within<T>(answer: Promise<T>) {
+    within<T>(answer: Promise<T>, translate: (error: unknown) => unknown) {
       let giveUp = (): void => {};
       const end = new Promise<T>((resolve, reject) => {
         const leave = (): void => {
@@ -47,7 +48,7 @@ export function createPatience(ms: number): Patience {
         };
         giveUp = () => {
           leave();
-          reject(new NoAnswer(ms));
+          reject(translate(new NoAnswer(ms)));
         };
         answer.then(
           (result) => {
@@ -56,7 +57,7 @@ export function createPatience(ms: number): Patience {
           },
           (error) => {
             leave();
-            reject(error);
+            reject(translate(error));
           },
         );
       });

@@ -26,7 +26,7 @@ export function enqueue(backend: Backend, attempt: AcquireAttempt, signal: Abort
   });
 }
 
-async function enter(
+function enter(
   backend: Backend,
   attempt: AcquireAttempt,
   { place: own, ttlMs, sending }: Acquisition,

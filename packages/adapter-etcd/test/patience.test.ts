@@ -4,19 +4,20 @@ import { expect, it } from 'vitest';
 import { createPatience } from '../src/patience.ts';
 
 const never = new Promise<never>(() => {});
+const asIs = (error: unknown) => error;
 
 it('gives each call its time, and no more', async () => {
   const patience = createPatience(200);
   const begin = performance.now();
   const ends: number[] = [];
-  const first = patience.within(never).catch((error) => {
+  const first = patience.within(never, asIs).catch((error) => {
     ends.push(performance.now() - begin);
     return error;
   });
   await sleep(100);
-  const second = patience.within(never).catch(() => ends.push(performance.now() - begin));
-  expect(await patience.within(Promise.resolve('in time'))).toBe('in time');
-  await expect(patience.within(Promise.reject(new Error('refused')))).rejects.toThrow('refused');
+  const second = patience.within(never, asIs).catch(() => ends.push(performance.now() - begin));
+  expect(await patience.within(Promise.resolve('in time'), asIs)).toBe('in time');
+  await expect(patience.within(Promise.reject(new Error('refused')), () => new Error('translated'))).rejects.toThrow('translated');
   expect(await first).toMatchObject({ message: 'etcd gave no answer within 200 ms' });
   await second;
   expect(ends[0]).toBeGreaterThanOrEqual(199);
@@ -28,7 +29,7 @@ it('an answer that came while the process stood still counts', async () => {
   const { port1, port2 } = new MessageChannel();
   // After these come the timers that are due, and only then what can be read.
   await new Promise(setImmediate);
-  const answer = patience.within(new Promise((resolve) => port1.once('message', resolve)));
+  const answer = patience.within(new Promise((resolve) => port1.once('message', resolve)), asIs);
   port2.postMessage('there');
   const until = performance.now() + 150;
   while (performance.now() < until);
@@ -38,7 +39,7 @@ it('an answer that came while the process stood still counts', async () => {
 
 it('tells when all calls are done, answered or not', async () => {
   const patience = createPatience(50);
-  const unanswered = patience.within(never).catch(() => 'given up');
+  const unanswered = patience.within(never, asIs).catch(() => 'given up');
   await patience.allDone();
   expect(await Promise.race([unanswered, sleep(1_000)])).toBe('given up');
   await patience.allDone();

@@ -41,7 +41,7 @@ export type ContestantSpec =
       readonly fencing: boolean;
     }
   | { readonly kind: 'baton'; readonly port: number }
-  | { readonly kind: 'etcd raw' | 'etcd'; readonly port: number }
+  | { readonly kind: 'etcd raw' | 'etcd raw queue' | 'etcd'; readonly port: number }
   | { readonly kind: 'zookeeper raw' | 'zookeeper'; readonly port: number }
   | { readonly kind: 'redlock package' | 'redlock raw'; readonly ports: readonly number[] }
   | { readonly kind: 'redlock'; readonly ports: readonly number[]; readonly fencing?: boolean }

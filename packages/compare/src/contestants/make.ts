@@ -19,6 +19,8 @@ export async function makeContestant(spec: ContestantSpec): Promise<Contestant> 
       return (await import('./baton.ts')).batonContestant(spec.port);
     case 'etcd raw':
       return (await import('./etcd.ts')).rawEtcdContestant(spec.port);
+    case 'etcd raw queue':
+      return (await import('./etcd.ts')).rawEtcdQueueContestant(spec.port);
     case 'etcd': {
       const { openEtcd } = await import('@holdfast/adapter-etcd');
       return locksContestant(openEtcd({ hosts: [`127.0.0.1:${spec.port}`] }));
