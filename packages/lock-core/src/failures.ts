@@ -47,6 +47,13 @@ export const selfDeadlock = (key: string): LockError =>
 export const unsupported = (backend: string, what: string): LockError =>
   new LockError('LOCK_UNSUPPORTED', `${backend} has no ${what}`);
 
+export const endless = (backend: string, cursor: string): LockError =>
+  new LockError(
+    'LOCK_BACKEND',
+    `listing the locks of ${backend} would never end: after the page at ${name(cursor)} it named the same page again; report it to the author of the adapter`,
+    { retryable: false },
+  );
+
 /** Why a call counts as unknown when its time is up. */
 export const noAnswer = (withinMs: number): Error => new Error(`no answer within ${ms(withinMs)}`);
 

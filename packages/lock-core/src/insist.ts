@@ -6,7 +6,11 @@ import { attemptTimeout } from './settings.ts';
 import { retryMs } from './waits.ts';
 
 /** Repeats a call that may be repeated until it is answered, or fails with LOCK_BACKEND after `backendTimeoutMs`. */
-export async function insist<T>(core: Core, key: string | undefined, call: () => Promise<T>): Promise<T> {
+export function insist<T>(core: Core, key: string | undefined, call: () => Promise<T>): Promise<T> {
+  return core.keepAlive.during(() => ask(core, key, call));
+}
+
+async function ask<T>(core: Core, key: string | undefined, call: () => Promise<T>): Promise<T> {
   const { adapter, scheduler, settings } = core;
   const { clock, backendTimeoutMs } = settings;
   const begin = clock.now();

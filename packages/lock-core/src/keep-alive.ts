@@ -12,27 +12,41 @@ const longMs = 2 ** 30;
 export interface KeepAlive {
   /** The waiter has been told. */
   done(waiter: Waiter): void;
+  /** Runs a call whose caller waits, for something other than a lock. */
+  during<T>(call: () => Promise<T>): Promise<T>;
   /** Nobody waits any more. */
   close(): void;
 }
 
 // Weak, since locks that nobody closes are not to stay for this; while somebody waits, the timer of his time-out has them.
-const open = new Map<WeakRef<Core>, (waiter: Waiter) => void>();
+const open = new Map<WeakRef<Core>, (waiters: Iterable<object>) => void>();
 
 export function createKeepAlive(core: Core): KeepAlive {
-  const waiting = new Set<Waiter>();
+  const calls = new Set<object>();
+  const waiting = new Set<object>();
   let timer: NodeJS.Timeout | undefined;
   const reference = new WeakRef(core);
   if (open.size === 0) process.on('beforeExit', outliveWaiters);
-  open.set(reference, (waiter) => {
-    waiting.add(waiter);
-    timer ??= setInterval(() => {}, longMs);
+  open.set(reference, (waiters) => {
+    for (const one of [...waiters, ...calls]) waiting.add(one);
+    if (waiting.size > 0) timer ??= setInterval(() => {}, longMs);
   });
+  const done = (one: object): void => {
+    if (!waiting.delete(one) || waiting.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
   return {
-    done(waiter) {
-      if (!waiting.delete(waiter) || waiting.size > 0) return;
-      clearInterval(timer);
-      timer = undefined;
+    done,
+    async during(call) {
+      const one = {};
+      calls.add(one);
+      try {
+        return await call();
+      } finally {
+        calls.delete(one);
+        done(one);
+      }
     },
     close: () => forget(reference),
   };
@@ -42,7 +56,7 @@ function outliveWaiters(): void {
   for (const [reference, keep] of open) {
     const core = reference.deref();
     if (core === undefined) forget(reference);
-    else for (const [, waiter] of waitersOf(core)) keep(waiter);
+    else keep(Array.from(waitersOf(core), ([, waiter]) => waiter));
   }
 }
 

@@ -1,6 +1,6 @@
 import type { LockInfo } from './contract.ts';
 import type { Core } from './core.ts';
-import { unsupported } from './failures.ts';
+import { endless, unsupported } from './failures.ts';
 import { insist } from './insist.ts';
 
 // More would take the backend's time from those who lock.
@@ -16,6 +16,7 @@ export async function* listLocks(core: Core, pattern: string = '*'): AsyncGenera
   let cursor: string | undefined;
   do {
     const page = await insist(core, undefined, () => keys.call(adapter, cursor));
+    if (page.next !== undefined && page.next === cursor) throw endless(adapter.name, cursor);
     const fresh = page.keys.filter((key) => fits(key) && !seen.has(key));
     for (const key of fresh) seen.add(key);
     for (let i = 0; i < fresh.length; i += atOnce) {

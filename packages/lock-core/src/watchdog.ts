@@ -98,6 +98,6 @@ export function createWatchdog(core: Core): Watchdog {
       lease.over = true;
       times.clear(lease);
     },
-    renewNow,
+    renewNow: (hold, ttlMs) => core.keepAlive.during(() => renewNow(hold, ttlMs)),
   };
 }

@@ -67,3 +67,10 @@ it('LOCK_UNSUPPORTED where the adapter cannot, LOCK_BACKEND without an answer', 
   await using silent = createLocks(mute, { backendTimeoutMs: 300, attemptTimeoutMs: 100 });
   await expect(listed(silent)).rejects.toMatchObject({ code: 'LOCK_BACKEND', key: undefined });
 });
+
+it('an adapter that names the same page again is told of, and not asked for ever', async () => {
+  const keys = async (cursor?: string) => ({ keys: [], next: cursor === undefined ? 'a' : cursor === 'a' ? 'b' : 'b' });
+  const locks = createLocks({ ...memoryAdapter(), keys });
+  await expect(listed(locks)).rejects.toMatchObject({ code: 'LOCK_BACKEND', retryable: false });
+  await locks.close();
+});

@@ -43,6 +43,22 @@ for (const call of ['acquire', 'tryAcquire']) {
   }
 }
 
+for (const call of [
+  "inspect('k')",
+  "forceRelease('k')",
+  'list()[Symbol.asyncIterator]().next()',
+  "acquire('held').then((lock) => lock.renew())",
+]) {
+  it(`H55: a process that waits for any other answer does not end before it is told that there is none (${call})`, async () => {
+    const program = `
+      const never = () => new Promise(() => {});
+      const mute = { inspect: never, forceRelease: never, keys: never, renew: never, renewMany: never, release: never };
+      const locks = createLocks({ ...memoryAdapter(), ...mute }, { ttlMs: 3_000, backendTimeoutMs: 500 });
+      await locks.${call}.catch(({ code }) => console.log(code));`;
+    expect(await run(program)).toBe('LOCK_BACKEND');
+  });
+}
+
 it('H48: an event loop blocked for two leases: the first thing that the holder sees is the loss', async () => {
   const program = `
     const lock = await createLocks(memoryAdapter()).acquire('k', { ttlMs: 300 });

@@ -148,7 +148,7 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
     return evalScript(
       client,
       scripts.renew,
-      [scripts.renew.sha, '1', keys.lock, String(ttlMs), ownersOf([hold])],
+      [scripts.renew.sha, '1', keys.lock, String(ttlMs), listOf([hold.owner])],
       keys.lock,
       (reply) => {
         if (reply === '1') return { status: 'renewed', validForMs: ttlMs };
@@ -159,29 +159,42 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
     );
   }
 
-  function renewBatchOf(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
+  /** Renews the holds from `begin` to `end`, and puts what became of each in its place. */
+  function renewSome(
+    holds: readonly HoldRef[],
+    [begin, end]: readonly [number, number],
+    ttlMs: number,
+    outcomes: RenewOutcome[],
+  ): Promise<void> {
     // Built in one go: for thousands of locks, making the command is most of what renewal costs.
-    const command = [scripts.renew.sha, String(holds.length)];
-    for (const hold of holds) command.push(keysOf(hold.key).lock);
-    command.push(String(ttlMs), ownersOf(holds));
+    const command = [scripts.renew.sha, String(end - begin)];
+    for (let i = begin; i < end; i += 1) command.push(keysOf(holds[i]!.key).lock);
+    const owners: string[] = [];
+    for (let i = begin; i < end; i += 1) owners.push(holds[i]!.owner);
+    command.push(String(ttlMs), listOf(owners));
     const renewed: RenewOutcome = { status: 'renewed', validForMs: ttlMs };
     return evalScript(
       client,
       scripts.renew,
       command,
       undefined,
-      // A key that became something else is as lost as a deleted one.
-      (reply) => Array.from(String(reply), (outcome) => (outcome === '1' ? renewed : { status: 'lost' })),
-      (error) => rethrow(error, holds[0]!.key),
+      (reply) => {
+        const answers = String(reply);
+        // A key that became something else is as lost as a deleted one.
+        for (let i = 0; i < answers.length; i += 1)
+          outcomes[begin + i] = answers[i] === '1' ? renewed : { status: 'lost' };
+      },
+      (error) => rethrow(error, holds[begin]!.key),
     );
   }
 
   async function renewMany(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
-    const batches: Promise<RenewOutcome[]>[] = [];
-    for (let i = 0; i < holds.length; i += renewBatch)
-      batches.push(renewBatchOf(holds.slice(i, i + renewBatch), ttlMs));
-    const outcomes = await Promise.all(batches);
-    return outcomes.length === 1 ? outcomes[0]! : outcomes.flat();
+    const outcomes: RenewOutcome[] = [];
+    const batches: Promise<void>[] = [];
+    for (let begin = 0; begin < holds.length; begin += renewBatch)
+      batches.push(renewSome(holds, [begin, Math.min(begin + renewBatch, holds.length)], ttlMs, outcomes));
+    await Promise.all(batches);
+    return outcomes;
   }
 
   async function inspect(name: string): Promise<LockInfo | undefined> {
@@ -243,9 +256,9 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
   };
 }
 
-/** As one argument. Half a surrogate pair goes to a server as U+FFFD, but JSON would keep it, as an escape that Redis refuses. */
-function ownersOf(holds: readonly HoldRef[]): string {
-  return JSON.stringify(holds.map(({ owner }) => (owner as string & { toWellFormed(): string }).toWellFormed()));
+/** Texts as one argument. Half a surrogate pair goes to a server as U+FFFD, but JSON would keep it, as an escape that Redis refuses. */
+function listOf(texts: readonly string[]): string {
+  return JSON.stringify(texts.map((text) => (text as string & { toWellFormed(): string }).toWellFormed()));
 }
 
 /** Tokens stay below 2^53, so numbers are exact. */
