@@ -94,7 +94,8 @@ export interface LocksOptions {
   attemptTimeoutMs?: number | undefined;
   /**
    * Local hand-over: after this many hand-overs inside the process, or this many ms, other processes get their turn.
-   * Default `{ count: 64, ms: 10 }`; `{ count: 0 }` turns it off.
+   * Default `{ count: 64, ms: 50 }`: longer runs serve more of this process, and a process that comes meanwhile waits longer;
+   * `{ count: 0 }` turns it off.
    */
   localRun?: { count: number; ms?: number | undefined } | undefined;
   /** For tests; default the system's clock. */

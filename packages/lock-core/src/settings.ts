@@ -131,7 +131,7 @@ export function resolveSettings(options: LocksOptions = {}): Settings {
     clock = systemClock,
     ...terms
   } = options;
-  const { count, ms = 10 } = localRun;
+  const { count, ms = 50 } = localRun;
   if (!Number.isSafeInteger(count) || count < 0 || count > 10_000) {
     refuse(`localRun.count is a whole number from 0 to 10,000, not ${shown(count)}`);
   }
