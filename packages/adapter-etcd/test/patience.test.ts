@@ -17,7 +17,9 @@ it('gives each call its time, and no more', async () => {
   await sleep(100);
   const second = patience.within(never, asIs).catch(() => ends.push(performance.now() - begin));
   expect(await patience.within(Promise.resolve('in time'), asIs)).toBe('in time');
-  await expect(patience.within(Promise.reject(new Error('refused')), () => new Error('translated'))).rejects.toThrow('translated');
+  await expect(patience.within(Promise.reject(new Error('refused')), () => new Error('translated'))).rejects.toThrow(
+    'translated',
+  );
   expect(await first).toMatchObject({ message: 'etcd gave no answer within 200 ms' });
   await second;
   expect(ends[0]).toBeGreaterThanOrEqual(199);
