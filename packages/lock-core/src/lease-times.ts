@@ -28,8 +28,17 @@ export function createLeaseTimes(scheduler: Scheduler): LeaseTimes {
         groups.delete(at);
         const { leases } = group;
         for (const lease of leases) lease.group = undefined;
-        // One may be ended by what another one sets off.
-        for (const lease of leases) if (!lease.over) lease.fire(now);
+        let fired = 0;
+        try {
+          for (const lease of leases) {
+            fired += 1;
+            // One may be ended by what another one sets off.
+            if (!lease.over) lease.fire(now);
+          }
+        } finally {
+          // A failure with one is not to cost the others their time.
+          for (const lease of leases.slice(fired)) if (!lease.over) scheduler.set(lease, now);
+        }
       },
     };
     groups.set(at, group);
