@@ -48,10 +48,13 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
       if (refusal !== undefined) return Promise.reject(refusal);
       const client = clients[index]!;
       const deadline = systemClock.wallNow() + callTimeoutMs + graceMs;
-      return patience.within(run(client, { deadline }), (error) => {
-        if (isMemberFailure(error)) endpoints.moveOn(client);
-        return readable(error);
-      });
+      return patience.within(
+        () => run(client, { deadline }),
+        (error) => {
+          if (isMemberFailure(error)) endpoints.moveOn(client);
+          return readable(error);
+        },
+      );
     },
     moveOn(from) {
       if (clients.length === 1 || from !== clients[index] || refusal !== undefined) return;

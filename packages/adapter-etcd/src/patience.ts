@@ -7,7 +7,7 @@ export interface Patience {
    * token, and fires before the answers are read that came while the process was stalled. The caller is told what `translate`
    * makes of the error.
    */
-  within<T>(answer: Promise<T>, translate: (error: unknown) => unknown): Promise<T>;
+  within<T>(call: () => Promise<T>, translate: (error: unknown) => unknown): Promise<T>;
   /** Resolves when all have come, or were not in time. */
   allDone(): Promise<unknown>;
 }
@@ -40,7 +40,7 @@ export function createPatience(ms: number): Patience {
   }
 
   return {
-    within<T>(answer: Promise<T>, translate: (error: unknown) => unknown) {
+    within<T>(call: () => Promise<T>, translate: (error: unknown) => unknown) {
       let giveUp = (): void => {};
       const end = new Promise<T>((resolve, reject) => {
         const leave = (): void => {
@@ -50,7 +50,7 @@ export function createPatience(ms: number): Patience {
           leave();
           reject(translate(new NoAnswer(ms)));
         };
-        answer.then(
+        call().then(
           (result) => {
             leave();
             resolve(result);

@@ -3,7 +3,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { createPatience } from '../src/patience.ts';
 
-const never = new Promise<never>(() => {});
+const never = () => new Promise<never>(() => {});
 const asIs = (error: unknown) => error;
 
 it('gives each call its time, and no more', async () => {
@@ -16,10 +16,13 @@ it('gives each call its time, and no more', async () => {
   });
   await sleep(100);
   const second = patience.within(never, asIs).catch(() => ends.push(performance.now() - begin));
-  expect(await patience.within(Promise.resolve('in time'), asIs)).toBe('in time');
-  await expect(patience.within(Promise.reject(new Error('refused')), () => new Error('translated'))).rejects.toThrow(
-    'translated',
-  );
+  expect(await patience.within(async () => 'in time', asIs)).toBe('in time');
+  await expect(
+    patience.within(
+      () => Promise.reject(new Error('refused')),
+      () => new Error('translated'),
+    ),
+  ).rejects.toThrow('translated');
   expect(await first).toMatchObject({ message: 'etcd gave no answer within 200 ms' });
   await second;
   expect(ends[0]).toBeGreaterThanOrEqual(199);
@@ -31,7 +34,7 @@ it('an answer that came while the process stood still counts', async () => {
   const { port1, port2 } = new MessageChannel();
   // After these come the timers that are due, and only then what can be read.
   await new Promise(setImmediate);
-  const answer = patience.within(new Promise((resolve) => port1.once('message', resolve)), asIs);
+  const answer = patience.within(() => new Promise((resolve) => port1.once('message', resolve)), asIs);
   port2.postMessage('there');
   const until = performance.now() + 150;
   while (performance.now() < until);

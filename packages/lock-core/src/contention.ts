@@ -87,9 +87,7 @@ export function createContention(core: Core): Contention {
     }
     answer.then(
       (outcome) => {
-        request.unanswered -= 1;
-        // A client may send a request anew, behind the release that followed it (H14).
-        if (request.reaped && outcome.status === 'granted') core.reaper.add(request);
+        core.reaper.acquireAnswered(request, outcome);
         answered(slot, waiter, request, outcome, round, sentAt);
       },
       (error: unknown) => {

@@ -1,5 +1,5 @@
 import type { Aborts } from './aborts.ts';
-import type { LockAdapter } from './contract.ts';
+import type { AcquireOutcome, LockAdapter } from './contract.ts';
 import type { LockError } from './errors.ts';
 import type { Hold } from './hold.ts';
 import type { KeepAlive } from './keep-alive.ts';
@@ -50,6 +50,8 @@ export interface Watchdog {
 /** Frees what a call without an answer may have taken, or may still take. */
 export interface Reaper {
   add(request: AcquireRequest): void;
+  /** Takes in that an acquire was answered: a client may have sent it anew, behind the release that followed it (H14). */
+  acquireAnswered(request: AcquireRequest, outcome: AcquireOutcome): void;
   /** Counts a clean-up that somebody else does, and that does not reject. */
   await(cleaning: Promise<void>): void;
   /** Resolves when nothing is left to clean up. */

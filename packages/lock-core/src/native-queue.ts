@@ -38,7 +38,7 @@ export function createNativeQueue(core: Core): NativeQueue {
     const sentAt = send(waiter);
     try {
       const outcome = await adapter.tryAcquire(request);
-      request.unanswered -= 1;
+      core.reaper.acquireAnswered(request, outcome);
       if (waiter.phase === 'done') return;
       if (outcome.status === 'granted') granted(slot, waiter, outcome, sentAt);
       else {

@@ -98,32 +98,38 @@ export function createReaper(core: Core): Reaper {
     return adapter.release({ key: request.key, owner: request.owner });
   }
 
+  function add(request: AcquireRequest): void {
+    if (over) return;
+    request.reaped = true;
+    const known = cases.get(request);
+    if (known !== undefined) {
+      // What was found so far was before this; what is on its way may be too.
+      known.notHeldAt = undefined;
+      return ask(known);
+    }
+    const item: Case = {
+      request,
+      giveUpAt: Math.max(request.sentAt, now()) + request.ttlMs + settings.backendTimeoutMs,
+      backoffMs: firstBackoffMs,
+      sent: 0,
+      asking: false,
+      openAtSend: 0,
+      notHeldAt: undefined,
+      at: 0,
+      heapIndex: -1,
+      fire: () => (item.asking ? retryLater(item) : ask(item)),
+    };
+    open.add(item);
+    cases.set(request, item);
+    tell(request, 'begun');
+    ask(item);
+  }
+
   return {
-    add(request) {
-      if (over) return;
-      request.reaped = true;
-      const known = cases.get(request);
-      if (known !== undefined) {
-        // What was found so far was before this; what is on its way may be too.
-        known.notHeldAt = undefined;
-        return ask(known);
-      }
-      const item: Case = {
-        request,
-        giveUpAt: Math.max(request.sentAt, now()) + request.ttlMs + settings.backendTimeoutMs,
-        backoffMs: firstBackoffMs,
-        sent: 0,
-        asking: false,
-        openAtSend: 0,
-        notHeldAt: undefined,
-        at: 0,
-        heapIndex: -1,
-        fire: () => (item.asking ? retryLater(item) : ask(item)),
-      };
-      open.add(item);
-      cases.set(request, item);
-      tell(request, 'begun');
-      ask(item);
+    add,
+    acquireAnswered(request, outcome) {
+      request.unanswered -= 1;
+      if (request.reaped && outcome.status === 'granted') add(request);
     },
     await(cleaning) {
       open.add(cleaning);
