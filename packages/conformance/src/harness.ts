@@ -64,7 +64,10 @@ export interface ProcessClient {
 export interface Hooks {
   /** Makes the backend drop the hold of `key` as if its holder had crashed, e.g. by ending its session. */
   revoke?(key: string): Promise<void>;
-  /** Stops the servers in their tracks (SIGSTOP): connections stay open, nothing is answered. Resolves to what lets them go on. */
+  /**
+   * Stops the servers in their tracks (SIGSTOP): connections stay open, and nothing is answered from when this resolves: a
+   * server of many threads goes on for a while after the signal. Resolves to what lets them go on.
+   */
   freeze?(): Promise<() => void | Promise<void>>;
   /** Kills the servers and starts them again, with what they keep over a crash; resolves when they answer. */
   restart?(): Promise<void>;

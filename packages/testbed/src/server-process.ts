@@ -7,6 +7,7 @@ import { childrenOf, isRunning } from './children.ts';
 import { launcher } from './folders.ts';
 import { until } from './polling.ts';
 import { localhost } from './ports.ts';
+import { waitUntilStopped } from './standing-still.ts';
 
 /** A real server of this machine, owned by this process. `await using` stops it. */
 export interface ServerProcess extends AsyncDisposable {
@@ -17,7 +18,7 @@ export interface ServerProcess extends AsyncDisposable {
   readonly pid: number;
   /** The tail of its output, also after `stop`. */
   readonly logs: string;
-  /** Stops the process in its tracks (SIGSTOP): connections stay open, nothing is answered. */
+  /** Stops the process in its tracks (SIGSTOP): connections stay open, nothing is answered from when this returns. */
   freeze(): void;
   /** Lets a frozen process go on (SIGCONT). */
   thaw(): void;
@@ -117,13 +118,19 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
     forget(family);
   };
 
+  const stopOne = (process: ChildProcess): void => {
+    process.kill('SIGSTOP');
+    waitUntilStopped(lastPid);
+  };
+
   /** Stops the parent first, so that no child is missed; answers the children. */
   const stopFamily = (parent: ChildProcess): number[] => {
-    parent.kill('SIGSTOP');
+    stopOne(parent);
     const family = childrenOf(lastPid);
     // A stopped child does not notice that its parent is gone: the janitor must know it.
     for (const pid of family) writeFileSync(join(folder, `pid-${pid}`), String(pid));
     signalAll(family, 'SIGSTOP');
+    family.forEach(waitUntilStopped);
     return family;
   };
 
@@ -139,7 +146,7 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
   const freeze = (): void => {
     const parent = running('SIGSTOP');
     if (plan.forks) stopFamily(parent);
-    else parent.kill('SIGSTOP');
+    else stopOne(parent);
   };
 
   const thaw = (): void => {

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { startZookeeper, startZookeeperEnsemble } from '../src/index.ts';
+import { threadStates } from '../src/standing-still.ts';
 import { eventually, isRunning } from './processes.ts';
 
 it('startZookeeper: freeze, thaw, kill, restart, stop', { timeout: 60_000 }, async () => {
@@ -23,6 +25,17 @@ it('startZookeeper: freeze, thaw, kill, restart, stop', { timeout: 60_000 }, asy
   const { pid } = server;
   await server.stop();
   expect([isRunning(pid), existsSync(data)]).toEqual([false, false]);
+});
+
+it('freeze is in force when it returns, although the server has many threads', { timeout: 60_000 }, async () => {
+  await using server = await startZookeeper();
+  for (let round = 0; round < 100; round++) {
+    await sleep(round % 7);
+    server.freeze();
+    expect(threadStates(server.pid).filter((state) => state !== 'T')).toEqual([]);
+    server.thaw();
+  }
+  expect(await server.fourLetter('ruok')).toBe('imok');
 });
 
 it('startZookeeperEnsemble: another server leads when the leader is killed', { timeout: 60_000 }, async () => {

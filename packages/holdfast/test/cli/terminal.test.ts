@@ -20,7 +20,8 @@ function atTerminal(args: readonly string[]) {
   const line = `stty cols 60; exec ${quoted([...holdfastWords, ...args])}`;
   const child = spawn('script', ['-qefc', line, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, LOCK_URL: server.url, TERM: 'xterm-256color', FORCE_COLOR: undefined, NO_COLOR: undefined },
+    // Nothing else of ours: Node takes colours away where it finds CI, NO_COLOR and others.
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, LOCK_URL: server.url, TERM: 'xterm-256color' },
   });
   let screen = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
