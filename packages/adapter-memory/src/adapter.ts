@@ -126,12 +126,14 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): LockAdapter {
       return Promise.resolve(refs.map(({ key, owner }) => renewHold(key, owner, ttlMs, now)));
     },
 
-    release({ key, owner }) {
+    release(ref) {
       if (closed) return Promise.reject(closed);
+      const { key, owner } = ref;
       const now = clock.now();
       const hold = holdAt(store, key, now);
       if (hold === undefined) return notHeld;
       if (hold.owner === owner) {
+        ref.onWaiting?.(waiting(key));
         endHold(store, key, hold, now);
         return released;
       }

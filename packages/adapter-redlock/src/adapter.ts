@@ -137,7 +137,8 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
 
   function release(hold: HoldRef): Promise<ReleaseOutcome> {
     return new Promise((resolve, reject) => {
-      quorum.release(heldVote(hold), ({ items: [freed], errors }) => {
+      const held = { ...heldVote(hold), onContended: () => hold.onWaiting?.(1) };
+      quorum.release(held, ({ items: [freed], errors }) => {
         if (freed === undefined) reject(noMajority('release the lock', hold.key, { count, majority }, errors));
         else resolve(freed ? 'released' : 'not-held');
       });

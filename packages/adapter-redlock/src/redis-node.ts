@@ -125,24 +125,26 @@ export function redisNode(
     release({ key, owner, first }) {
       takeBack({ keys: keysOf(key), args: [owner, String(first), '', 'round', ''] }, () => {});
     },
-    withdraw({ key, owner, first }, answer) {
+    withdraw({ key, owner, first, onContended }, answer) {
       const keys = keysOf(key);
+      const own = listens(key) ? '1' : '0';
       const request: NodeRequest = {
         keys,
-        args: [owner, String(first ?? ''), '', 'owner', ''],
+        args: [owner, String(first ?? ''), '', 'owner', own],
         alone:
           first === undefined
             ? undefined
             : (read, fail) => {
-                const command = [takeBackScript.sha, '1', keys.lock, voteValue({ owner, first })];
+                const command = [takeBackScript.sha, '1', keys.lock, voteValue({ owner, first }), own];
                 void evalScript(client, takeBackScript, command, undefined, read, fail);
               },
       };
       takeBack(request, (reply, error, resent) => {
+        if (reply === 2) onContended?.();
         if (error !== undefined) answer(undefined, error);
         // The client may have sent it twice, and the first one may have taken the vote back (H14).
-        else if (reply !== 1 && resent) answer(undefined, new Error('the connection broke during the release'));
-        else answer(reply === 1);
+        else if (reply === 0 && resent) answer(undefined, new Error('the connection broke during the release'));
+        else answer(reply !== 0);
       });
       return true;
     },

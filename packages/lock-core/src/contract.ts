@@ -72,6 +72,11 @@ export interface HoldRef {
   readonly key: string;
   readonly owner: string;
   readonly fencingToken?: bigint | undefined;
+  /**
+   * For `release` without a queue in the backend: to be called before the answer with how many other clients were seen
+   * waiting for the key, where the backend can tell. They get their turns before this client asks again.
+   */
+  onWaiting?(others: number): void;
 }
 
 /** The lock is the caller's. */

@@ -22,8 +22,8 @@ export class Lease implements TimedEntry, HoldRef {
   readonly fencingToken: bigint | undefined;
   readonly request: AcquireRequest;
   readonly autoRenew: boolean;
-  /** How many other clients were waiting when it was granted; `undefined` where the backend cannot tell. */
-  readonly waiting: number | undefined;
+  /** How many other clients were waiting when it was granted, and then when it was released; `undefined` where the backend cannot tell. */
+  waiting: number | undefined;
   /** When the backend granted it: the begin of a local run. */
   readonly since: number;
   /** The holder in this process. */
@@ -79,6 +79,10 @@ export class Lease implements TimedEntry, HoldRef {
     this.lapSince = terms.since;
     this.hold = terms.hold;
     this.#onTime = onTime;
+  }
+
+  onWaiting(others: number): void {
+    this.waiting = others;
   }
 
   fire(now: number): void {

@@ -8,6 +8,7 @@ import { handOver } from './hand-over.ts';
 import type { Hold } from './hold.ts';
 import type { Lease } from './lease.ts';
 import { attemptTimeout } from './settings.ts';
+import { standBackAfterRelease } from './stand-back.ts';
 
 /**
  * Takes back one lock of a hold; the last one frees it. Never rejects: when the backend does not answer, the critical
@@ -40,11 +41,12 @@ function free(core: Core, hold: Hold, lease: Lease, now: number): Promise<'relea
   const { adapter, scheduler, settings } = core;
   // An acquire without an answer may come in only behind the release.
   const doubtful = lease.request.unanswered > 0;
+  lease.waiting = undefined;
   const done = (outcome: ReleaseOutcome): 'released' | 'lost' => {
     if (doubtful) core.reaper.add(lease.request);
     if (outcome === 'not-held') {
       hold.markLost(lost(hold.key, adapter.name, 'it was gone before it was released (expired, or force-released)'));
-    }
+    } else if (lease.waiting) standBackAfterRelease(core, hold.key, lease.waiting, now);
     const told = outcome === 'released' ? 'released' : 'lost';
     tell(core, hold, told, now);
     return told;

@@ -1,4 +1,5 @@
-import type { Slot } from './slot.ts';
+import type { Core } from './core.ts';
+import { Slot } from './slot.ts';
 
 // Time for another process to hear of the release and to ask; timers do no finer.
 const leastTurnMs = 1;
@@ -11,6 +12,24 @@ const leastTurnMs = 1;
 export function standBack(slot: Slot, others: number, now: number): void {
   slot.turnsAhead = others + 1;
   giveTime(slot, now);
+}
+
+/**
+ * The same after a release while nobody here waits and others do: whoever asks next stands back. A task that takes the key
+ * again at once would win each time, since the others hear of the release no sooner than it does.
+ */
+export function standBackAfterRelease(core: Core, key: string, others: number, sentAt: number): void {
+  if (core.closed) return;
+  const now = core.settings.clock.now();
+  const slot = core.slots.get(key) ?? new Slot(key);
+  if (slot.hold !== undefined || slot.first !== undefined) return;
+  slot.roundTripMs = now - sentAt;
+  standBack(slot, others, now);
+  core.slots.set(key, slot);
+  const forget = (at: number): void => {
+    if (core.slots.get(key) === slot) core.advance(slot, at);
+  };
+  core.scheduler.set({ at: 0, heapIndex: -1, fire: forget }, slot.yieldUntil);
 }
 
 /** A release was heard: one turn less to wait for. */

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../adapter-memory/src/index.ts';
+import { assemble } from '../src/assemble.ts';
 import { createLocks } from '../src/index.ts';
+import { resolveSettings } from '../src/settings.ts';
+import { standBackAfterRelease } from '../src/stand-back.ts';
 import { type ManualClock, manualClock } from '../src/testing.ts';
 import { faultyAdapter } from './support/faulty-adapter.ts';
 
@@ -51,6 +54,26 @@ describe('fairness between processes, where the backend keeps no order', () => {
       expect(turns.length).toBeGreaterThan(0.9 * (forMs / holdMs));
     });
   }
+
+  it('a process with one waiter that takes the lock again at once lets the others have it in between', async () => {
+    for (const processes of [2, 3]) {
+      const turns = await turnsOf(processes, 1);
+      const steady = turns.slice(5, -5);
+      // Messages take no time here, and standing back a millisecond or two.
+      expect(steady.length).toBeGreaterThan(200);
+      for (let i = processes; i <= steady.length; i += 1)
+        expect(new Set(steady.slice(i - processes, i)).size).toBe(processes);
+    }
+  });
+
+  it('a key that nobody takes again is soon forgotten', async () => {
+    const clock = manualClock();
+    const { core } = assemble(faultyAdapter(clock), resolveSettings({ clock }));
+    standBackAfterRelease(core, 'k', 1, clock.now());
+    expect(core.slots.size).toBe(1);
+    await clock.advance(10);
+    expect([core.slots.size, clock.pending]).toEqual([0, 0]);
+  });
 
   it('between two runs of a process each of the others has one', async () => {
     const turns = await turnsOf(4, 3);

@@ -129,11 +129,12 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
     return evalScript(
       client,
       scripts.release,
-      [scripts.release.sha, '1', keys.lock, hold.owner, publish],
+      [scripts.release.sha, '1', keys.lock, hold.owner, publish, countWaiters],
       keys.lock,
       (reply) => {
         const outcome = Number(reply);
-        if (outcome === 1) return 'released';
+        if (outcome > 1) hold.onWaiting?.(outcome - 1 - (hints.own(channelOf(keys)) ? 1 : 0));
+        if (outcome > 0) return 'released';
         // The client may have sent this twice, and the first one may have released (H14).
         if (client.resends !== before) throw unknownOutcome('the lock was released', hold.key);
         if (outcome < 0) throw foreign(hold.key, keys);

@@ -6,8 +6,14 @@
 --   are the caller's own; '' where nobody asks whether others wait
 -- Replies one element per request, of a single one the element itself. To a vote: 1 (yes), 2 (yes, and others wait),
 -- {value, PTTL} (another has it), the highest token as a string (proposal too low), 'foreign' or 'fence' (a key of another
--- kind). To the others: 1 taken back, 0 there was none.
+-- kind). To the others: 1 taken back, 2 (taken back, and others wait), 0 there was none.
 local call, pcall = redis.call, redis.pcall
+
+-- 1, or 2 when others than the caller listen to the channel.
+local function amongOthers(channel, own)
+  local seen = pcall('PUBSUB', 'NUMSUB', channel)
+  return seen[2] and seen[2] > own + 0 and 2 or 1
+end
 
 -- Whether a vote is one of this owner, of whatever round.
 local function belongs(value, owner)
@@ -25,8 +31,8 @@ local function answer(i)
     end
     call('DEL', lock)
     -- Waking others for a lost round would have them lose rounds, and wake this one, as long as the holder holds.
-    if ttl == 'owner' then pcall('PUBLISH', lock, '') end
-    return 1
+    if ttl == 'round' or pcall('PUBLISH', lock, '') == 0 then return 1 end
+    return amongOthers(lock, ARGV[5 * i])
   end
 
   local fresh = call('SET', lock, value, 'NX', 'PX', ttl)
@@ -62,8 +68,7 @@ local function answer(i)
   end
   if not fresh then call('SET', lock, value, 'PX', ttl) end
   if ARGV[5 * i] == '' then return 1 end
-  local seen = pcall('PUBSUB', 'NUMSUB', lock)
-  return seen[2] and seen[2] > ARGV[5 * i] + 0 and 2 or 1
+  return amongOthers(lock, ARGV[5 * i])
 end
 
 if #KEYS == 2 then return answer(1) end

@@ -34,6 +34,8 @@ export interface HeldVote {
   readonly key: string;
   readonly owner: string;
   readonly first: number | undefined;
+  /** For `withdraw`: called before the answer when other clients were seen waiting. */
+  onContended?(): void;
 }
 
 /** A node's answer to a ballot. All but `yes` and `failed` are definite: the node holds no vote for it. */

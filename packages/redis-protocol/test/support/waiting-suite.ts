@@ -1,10 +1,12 @@
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
+import { connect } from 'node:net';
 import { faultProxy } from '@holdfast/conformance/faults';
 import { createLocks, type LockAdapter } from '@holdfast/lock-core';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attempt, grant, lockError, newName, until } from './helpers.ts';
 import { type ClientKit, single, type TestClient } from './kit.ts';
+import { passedOn, turnsOf } from './taking-turns.ts';
 
 /** Waiting and waking up: nobody is forgotten, nobody leaves anything behind. */
 export function waitingSuite(kits: readonly ClientKit[]): void {
@@ -193,6 +195,27 @@ export function waitingSuite(kits: readonly ClientKit[]): void {
       expect(await connections()).toBe(before);
       await nobodyListens();
       await adapter.close?.();
+    });
+
+    it('who takes a lock again at once lets another process that waits have it in between', async () => {
+      const both = [createLocks(client.adapter()), createLocks(other.adapter())];
+      const turns = await turnsOf(both, newName(), 100);
+      // Nearly all; without it, one in a hundred.
+      expect(passedOn(turns)).toBeGreaterThan(0.5);
+      for (const locks of both) await locks.close();
+    });
+
+    it('who listens to all channels does not wait for a lock', async () => {
+      const listener = connect(server.port, server.host);
+      listener.write('PSUBSCRIBE *\r\n');
+      await once(listener, 'data');
+      const adapter = client.adapter();
+      const waiting: number[] = [];
+      const hold = { ...attempt(newName()), onWaiting: (others: number) => void waiting.push(others) };
+      await grant(adapter, hold);
+      expect(await adapter.release(hold)).toBe('released');
+      expect(waiting.filter((others) => others > 0)).toEqual([]);
+      listener.destroy();
     });
 
     it('H39: 50 waiters of a process cost a bounded number of commands per hand-over', async () => {
