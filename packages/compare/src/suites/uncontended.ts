@@ -33,7 +33,7 @@ export const uncontended: Suite = {
     const rounds = await cycleRounds(contestants, effort, progress, {
       rounds: 31,
       sliceMs: 120,
-      warmUpOps: 40_000,
+      warmUpOps: 100_000,
       serverCpuSeconds: async () => (await redisCounters(server)).cpuSeconds,
     });
     return {
