@@ -133,7 +133,7 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): LockAdapter {
       const hold = holdAt(store, key, now);
       if (hold === undefined) return notHeld;
       if (hold.owner === owner) {
-        ref.onWaiting?.(waiting(key));
+        if (!fifo) ref.onWaiting?.(waiting(key));
         endHold(store, key, hold, now);
         return released;
       }

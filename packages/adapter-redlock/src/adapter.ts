@@ -60,7 +60,7 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
   };
   const quorum = createQuorum(electorate);
   const singles = nodes.map(({ single }) => single);
-  const hints = majorityHints(singles, majority);
+  const hints = majorityHints(singles, majority, redlockClock.now);
   let opened: Promise<void> | undefined;
   let usable = false;
 
@@ -103,7 +103,7 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
     if (outcome.kind === 'granted') {
       const { first, tokens, validForMs } = outcome;
       // Others are looked for only where a block of tokens was asked for.
-      const waiting = tokens > 1 ? Number(outcome.contended) : undefined;
+      const waiting = tokens > 1 ? outcome.waiting : undefined;
       const block = fencing ? { fencingToken: BigInt(first), tokens } : {};
       resolve({ status: 'granted', ...block, validForMs, waiting });
     } else if (outcome.kind === 'busy') resolve({ status: 'busy', retryAfterMs: outcome.retryAfterMs });
@@ -137,7 +137,7 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
 
   function release(hold: HoldRef): Promise<ReleaseOutcome> {
     return new Promise((resolve, reject) => {
-      const held = { ...heldVote(hold), onContended: () => hold.onWaiting?.(1) };
+      const held = { ...heldVote(hold), onWaiting: (others: number) => hold.onWaiting?.(others) };
       quorum.release(held, ({ items: [freed], errors }) => {
         if (freed === undefined) reject(noMajority('release the lock', hold.key, { count, majority }, errors));
         else resolve(freed ? 'released' : 'not-held');

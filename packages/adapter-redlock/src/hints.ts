@@ -1,5 +1,8 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 
+// Sooner than anybody can have taken the lock and given it back.
+const lateForMs = 1;
+
 /** Wake-up hints from all nodes. */
 export interface MajorityHints {
   /** As `LockAdapter.whenFree`. */
@@ -10,8 +13,11 @@ export interface MajorityHints {
 
 /** What one waiter has heard. */
 interface Ear {
-  /** Messages since the last hint. */
-  heard: number;
+  /** The nodes that have told of a release since the last hint. */
+  heard: Set<LockAdapter>;
+  /** Those that may still tell of the release that was hinted, until then. */
+  late: Set<LockAdapter>;
+  lateUntil: number;
   standing: number;
   failed: number;
   pending: { resolve: () => void; reject: (reason: unknown) => void }[];
@@ -19,17 +25,17 @@ interface Ear {
 }
 
 /**
- * `whenFree` over all nodes: a hint once a majority of messages came in, since after the first one most nodes still hold the
- * lock. A node that is down tells nothing, but gave no vote either.
+ * `whenFree` over all nodes: one hint for a release, once a majority of them has told of it, since before that most still hold
+ * the lock. A node that is down tells nothing, but gave no vote either.
  */
-export function majorityHints(nodes: readonly LockAdapter[], majority: number): MajorityHints {
+export function majorityHints(nodes: readonly LockAdapter[], majority: number, now: () => number): MajorityHints {
   const ears = new WeakMap<AbortSignal, Ear>();
   // By key, those whose subscriptions have not ended.
   const listeners = new Map<string, number>();
 
   function count(key: string, change: 1 | -1): void {
-    const now = (listeners.get(key) ?? 0) + change;
-    if (now > 0) listeners.set(key, now);
+    const left = (listeners.get(key) ?? 0) + change;
+    if (left > 0) listeners.set(key, left);
     else listeners.delete(key);
   }
 
@@ -71,9 +77,12 @@ export function majorityHints(nodes: readonly LockAdapter[], majority: number): 
           if (ear.standing === majority) settle(ear);
           return;
         }
-        ear.heard += 1;
-        if (ear.heard < majority || ear.standing < majority) return;
-        ear.heard = 0;
+        if (ear.late.delete(node) && now() < ear.lateUntil) return;
+        ear.heard.add(node);
+        if (ear.heard.size < majority || ear.standing < majority) return;
+        ear.late = new Set(nodes.filter((other) => !ear.heard.has(other)));
+        ear.lateUntil = now() + lateForMs;
+        ear.heard.clear();
         settle(ear);
       });
     }
@@ -84,7 +93,15 @@ export function majorityHints(nodes: readonly LockAdapter[], majority: number): 
     let ear = ears.get(signal);
     if (ear?.failure !== undefined) return Promise.reject(ear.failure);
     const isNew = ear === undefined;
-    ear ??= { heard: 0, standing: 0, failed: 0, pending: [], failure: undefined };
+    ear ??= {
+      heard: new Set(),
+      late: new Set(),
+      lateUntil: 0,
+      standing: 0,
+      failed: 0,
+      pending: [],
+      failure: undefined,
+    };
     const { pending } = ear;
     const hint = new Promise<void>((resolve, reject) => pending.push({ resolve, reject }));
     if (isNew) {

@@ -19,7 +19,6 @@ const takeBackScript = /* @__PURE__ */ luaScript(takeBackSource);
 const voteValue = ({ owner, first }: Pick<StandingVote, 'owner' | 'first'>): string => `${owner}:${first}`;
 
 const yes: Vote = { kind: 'yes' };
-const yesAmongOthers: Vote = { kind: 'yes', contended: true };
 
 /** One Redis server of the quorum. */
 export interface RedisNode extends QuorumNode {
@@ -55,7 +54,7 @@ export function redisNode(
 
   function voteOf(reply: unknown, key: string, keys: LockKeys): Vote | Promise<Vote> {
     if (reply === 1) return yes;
-    if (reply === 2) return yesAmongOthers;
+    if (typeof reply === 'number') return { kind: 'yes', waiting: reply - 1 };
     if (Array.isArray(reply)) return { kind: 'held', holder: String(reply[0]), remainingMs: Number(reply[1]) };
     const answer = String(reply);
     if (answer === 'foreign') return explain(undefined, key);
@@ -125,7 +124,7 @@ export function redisNode(
     release({ key, owner, first }) {
       takeBack({ keys: keysOf(key), args: [owner, String(first), '', 'round', ''] }, () => {});
     },
-    withdraw({ key, owner, first, onContended }, answer) {
+    withdraw({ key, owner, first, onWaiting }, answer) {
       const keys = keysOf(key);
       const own = listens(key) ? '1' : '0';
       const request: NodeRequest = {
@@ -140,7 +139,7 @@ export function redisNode(
               },
       };
       takeBack(request, (reply, error, resent) => {
-        if (reply === 2) onContended?.();
+        if (typeof reply === 'number' && reply > 1) onWaiting?.(reply - 1);
         if (error !== undefined) answer(undefined, error);
         // The client may have sent it twice, and the first one may have taken the vote back (H14).
         else if (reply === 0 && resent) answer(undefined, new Error('the connection broke during the release'));

@@ -19,7 +19,7 @@ export interface NodeRequest {
   readonly args: RequestArgs;
   /**
    * Sends a command that costs the server less, for the usual case, where nothing else goes out with it. What it answers other
-   * than 1, 2 or OK has changed nothing, and the script is asked.
+   * than OK or a number above 0 has changed nothing, and the script is asked.
    */
   readonly alone?: ((read: (reply: unknown) => void, fail: (error: unknown) => void) => void) | undefined;
 }
@@ -53,7 +53,7 @@ export function createRequests(client: RedisClientBinding, patience: Patience): 
       (result) => {
         patience.answered();
         if (result === 'OK') reply(1, undefined, client.resends !== before);
-        else if (result === 1 || result === 2) reply(result, undefined, client.resends !== before);
+        else if (typeof result === 'number' && result > 0) reply(result, undefined, client.resends !== before);
         // A command in a client's offline queue would be sent after its caller gave up (H27).
         else if (!client.ready) reply(undefined, new Error('the connection broke'), true);
         else askScript([{ request, reply }], before);

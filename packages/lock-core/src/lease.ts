@@ -82,7 +82,8 @@ export class Lease implements TimedEntry, HoldRef {
   }
 
   onWaiting(others: number): void {
-    this.waiting = others;
+    // Of several servers each may have seen some.
+    this.waiting = Math.max(this.waiting ?? 0, others);
   }
 
   fire(now: number): void {

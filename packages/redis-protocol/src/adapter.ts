@@ -133,7 +133,7 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
       keys.lock,
       (reply) => {
         const outcome = Number(reply);
-        if (outcome > 1) hold.onWaiting?.(outcome - 1 - (hints.own(channelOf(keys)) ? 1 : 0));
+        if (outcome > 1) hold.onWaiting?.(Math.max(0, outcome - 1 - (hints.own(channelOf(keys)) ? 1 : 0)));
         if (outcome > 0) return 'released';
         // The client may have sent this twice, and the first one may have released (H14).
         if (client.resends !== before) throw unknownOutcome('the lock was released', hold.key);

@@ -118,8 +118,8 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
     forget(family);
   };
 
-  const stopOne = (process: ChildProcess): void => {
-    process.kill('SIGSTOP');
+  const stopOne = (started: ChildProcess): void => {
+    started.kill('SIGSTOP');
     waitUntilStopped(lastPid);
   };
 

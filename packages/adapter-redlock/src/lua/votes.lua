@@ -4,15 +4,15 @@
 -- ARGV[5i - 1] TTL in ms, or what to take back:
 --   'round', the vote of that round, silently; 'owner', the vote of any round    ARGV[5i] how many of the channel's subscribers
 --   are the caller's own; '' where nobody asks whether others wait
--- Replies one element per request, of a single one the element itself. To a vote: 1 (yes), 2 (yes, and others wait),
+-- Replies one element per request, of a single one the element itself. To a vote: 1 + the number of others that wait (yes),
 -- {value, PTTL} (another has it), the highest token as a string (proposal too low), 'foreign' or 'fence' (a key of another
--- kind). To the others: 1 taken back, 2 (taken back, and others wait), 0 there was none.
+-- kind). To the others: 1 + the number of others that wait (taken back), 0 there was none.
 local call, pcall = redis.call, redis.pcall
 
--- 1, or 2 when others than the caller listen to the channel.
+-- Yes, with how many others than the caller listen to the channel.
 local function amongOthers(channel, own)
   local seen = pcall('PUBSUB', 'NUMSUB', channel)
-  return seen[2] and seen[2] > own + 0 and 2 or 1
+  return 1 + math.max(0, (seen[2] or 0) - own)
 end
 
 -- Whether a vote is one of this owner, of whatever round.

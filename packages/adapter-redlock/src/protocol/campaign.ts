@@ -19,8 +19,8 @@ export type GrantOutcome =
       readonly first: number;
       readonly tokens: number;
       readonly validForMs: number;
-      /** Whether other clients were seen waiting; looked for where several tokens are asked for. */
-      readonly contended: boolean;
+      /** How many other clients were seen waiting; looked for where several tokens are asked for. */
+      readonly waiting: number;
     }
   | { readonly kind: 'busy'; readonly retryAfterMs: number | undefined }
   /** No repetition helps. */
@@ -77,10 +77,10 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
     });
   }
 
-  function granted({ first, last, contended }: ClaimedHold, sentAt: number): GrantOutcome {
+  function granted({ first, last, waiting }: ClaimedHold, sentAt: number): GrantOutcome {
     // The votes count from when they were asked for, `validForMs` from the call (H28, H47); never more than the TTL.
     const validForMs = Math.min(validityMs(ttlMs) + sentAt - startedAt, ttlMs);
-    return { kind: 'granted', first, tokens: last - first + 1, validForMs, contended };
+    return { kind: 'granted', first, tokens: last - first + 1, validForMs, waiting };
   }
 
   function vote(): void {
@@ -118,8 +118,8 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
     }
   }
 
-  function won({ ballot: { first, last }, contended }: Round, sentAt: number): void {
-    claim.hold = { first, last, contended, validUntil: sentAt + validityMs(ttlMs) };
+  function won({ ballot: { first, last }, waiting }: Round, sentAt: number): void {
+    claim.hold = { first, last, waiting, validUntil: sentAt + validityMs(ttlMs) };
     finish(granted(claim.hold, sentAt));
   }
 

@@ -22,8 +22,8 @@ export interface Claim {
 export interface ClaimedHold {
   readonly first: number;
   readonly last: number;
-  /** Whether other clients were seen waiting when it was granted. */
-  readonly contended: boolean;
+  /** How many other clients were seen waiting when it was granted. */
+  readonly waiting: number;
   /** Monotonic ms until which the grant counts. */
   validUntil: number;
 }

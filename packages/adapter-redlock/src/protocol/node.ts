@@ -34,14 +34,14 @@ export interface HeldVote {
   readonly key: string;
   readonly owner: string;
   readonly first: number | undefined;
-  /** For `withdraw`: called before the answer when other clients were seen waiting. */
-  onContended?(): void;
+  /** For `withdraw`: called before the answer with how many other clients were seen waiting, if any. */
+  onWaiting?(others: number): void;
 }
 
 /** A node's answer to a ballot. All but `yes` and `failed` are definite: the node holds no vote for it. */
 export type Vote =
-  /** `contended`: other clients were seen waiting; looked for where a block of tokens is asked for. */
-  | { readonly kind: 'yes'; readonly contended?: boolean | undefined }
+  /** `waiting`: how many other clients were seen waiting; looked for where a block of tokens is asked for. */
+  | { readonly kind: 'yes'; readonly waiting?: number | undefined }
   /** Another has this node's vote; `holder` is the same for all votes of one round. */
   | { readonly kind: 'held'; readonly holder: string; readonly remainingMs: number }
   /** The node has seen the token `highest`, which is not below the proposal. */

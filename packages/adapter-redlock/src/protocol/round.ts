@@ -25,8 +25,8 @@ export class Round {
   readonly ballot: Ballot;
   /** Votes that have not been answered yet. */
   pending = 0;
-  /** Whether a node has seen other clients waiting. */
-  contended = false;
+  /** How many other clients a node has seen waiting. */
+  waiting = 0;
   /** By node: whether a vote of this round may stand there. */
   readonly #mayStand: boolean[] = [];
   readonly #electorate: Electorate;
@@ -92,7 +92,7 @@ export class Round {
     switch (vote.kind) {
       case 'yes':
         this.#yes += 1;
-        if (vote.contended) this.contended = true;
+        this.waiting = Math.max(this.waiting, vote.waiting ?? 0);
         break;
       case 'held':
         this.#holders.push(vote);
