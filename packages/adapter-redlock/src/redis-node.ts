@@ -139,11 +139,12 @@ export function redisNode(
               },
       };
       takeBack(request, (reply, error, resent) => {
-        if (typeof reply === 'number' && reply > 1) onWaiting?.(reply - 1);
-        if (error !== undefined) answer(undefined, error);
+        if (error !== undefined) return answer(undefined, error);
+        const others = Number(reply) - 1;
+        if (others > 0) onWaiting?.(others);
         // The client may have sent it twice, and the first one may have taken the vote back (H14).
-        else if (reply === 0 && resent) answer(undefined, new Error('the connection broke during the release'));
-        else answer(reply !== 0);
+        if (others < 0 && resent) answer(undefined, new Error('the connection broke during the release'));
+        else answer(others >= 0);
       });
       return true;
     },
