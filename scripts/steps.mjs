@@ -65,11 +65,11 @@ export async function step(title, command, args, hint) {
 }
 
 /** Runs a command to its end. Quietly: its output is kept and nothing is asked; else it has our terminal. */
-export function run(command, args, { cwd = root, quiet = false } = {}) {
+export function run(command, args, { cwd = root, quiet = false, variables = {} } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd,
-      env: quiet ? { ...env, CI: 'true' } : env,
+      env: { ...env, ...variables, ...(quiet ? { CI: 'true' } : {}) },
       // npm and the tools are .cmd files on Windows, which only a shell can start.
       shell: process.platform === 'win32',
       stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit',

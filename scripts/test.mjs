@@ -1,10 +1,13 @@
 // `npm test`: set-up, build, lint, types, packaging, then every test against real servers. Arguments after `--` go to vitest.
+// `npm run test:all` (nightly) runs the conformance suite with every major of each client, not only with the newest.
 // The last line counts the tests, and each step before them as one, so that a failed build can never end in "0 failed".
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { checkNode, install, root, run, step } from './steps.mjs';
 
 checkNode();
+const all = process.argv.includes('--all');
+const forVitest = process.argv.slice(2).filter((argument) => argument !== '--all');
 const count = { passed: 0, failed: 0 };
 const note = (passed) => {
   count[passed ? 'passed' : 'failed']++;
@@ -37,7 +40,8 @@ async function runTests() {
   mkdirSync(dirname(file), { recursive: true });
   rmSync(file, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-  const { code } = await run('vitest', ['run', ...reporters, ...process.argv.slice(2)]);
+  const variables = all ? { HOLDFAST_TEST_ALL: '1' } : {};
+  const { code } = await run('vitest', ['run', ...reporters, ...forVitest], { variables });
   const report = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { testResults: [] };
   const states = report.testResults.flatMap((suite) => suite.assertionResults.map((test) => test.status));
   const before = count.failed;
