@@ -8,14 +8,13 @@ import {
   type ReleaseOutcome,
   type RenewOutcome,
 } from '@holdfast/lock-core';
-import type { RedisClientBinding } from './binding.ts';
-import { foreignFence, foreignKey, readable } from './errors.ts';
-import { createHints } from './hints.ts';
+import { corruptFence, foreignKey, readable } from './errors.ts';
 import { type LockKeys, lockKeys } from './keys.ts';
 import { keysPage } from './list.ts';
 import { type RedisLockOptions, redisLockSettings } from './options.ts';
-import { evalScript, runScript } from './script.ts';
-import { scripts } from './scripts.ts';
+import type { RedisClientBinding } from './redis-client.ts';
+import { createReleaseHints } from './release-hints.ts';
+import { evalScript, runScript, scripts } from './scripts.ts';
 
 const renewBatch = 100;
 
@@ -29,7 +28,7 @@ const renewBatch = 100;
 export function redisLockAdapter(client: RedisClientBinding, options: RedisLockOptions = {}): LockAdapter {
   const { prefix, fencing, waitReplicas, waitReplicasTimeoutMs } = redisLockSettings(options);
   const keysOf = lockKeys(prefix, client.keyPrefix);
-  const hints = createHints(client);
+  const hints = createReleaseHints(client);
   const publish = client.cluster ? 'SPUBLISH' : 'PUBLISH';
   const countWaiters = client.cluster ? 'SHARDNUMSUB' : 'NUMSUB';
   const channelOf = (keys: LockKeys): string => client.keyPrefix + keys.lock;
@@ -69,7 +68,7 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
         }
         const answer = String(reply);
         if (answer === 'foreign') throw foreign(key, keys);
-        if (answer === 'fence') throw foreignFence(key, client.keyPrefix + keys.fence, client.name);
+        if (answer === 'fence') throw corruptFence(key, client.keyPrefix + keys.fence, client.name);
         // 'last count', and how many others wait.
         const [last = '', count, others] = answer.split(' ');
         const waiting = others === undefined ? undefined : Number(others);

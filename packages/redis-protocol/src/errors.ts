@@ -11,7 +11,7 @@ export function foreignKey(name: string, redisKey: string, client: string): Lock
 }
 
 /** The fence key holds something that no token can be made from: going on could hand out a token twice (H62). */
-export function foreignFence(name: string, redisKey: string, client: string): LockError {
+export function corruptFence(name: string, redisKey: string, client: string): LockError {
   return new LockError(
     'LOCK_FOREIGN_KEY',
     `Redis key ${JSON.stringify(redisKey)} (${client}) should hold the fencing tokens of this lock but holds something ` +

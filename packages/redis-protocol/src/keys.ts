@@ -1,5 +1,5 @@
 import { LockError } from '@holdfast/lock-core';
-import { hashTag } from './slot.ts';
+import { hashTag } from './cluster-slot.ts';
 
 /** Where the two Redis keys of a lock are; they share one cluster slot for every name. */
 export interface LockKeys {

@@ -1,6 +1,6 @@
 import type { KeysPage } from '@holdfast/lock-core';
-import type { RedisClientBinding } from './binding.ts';
 import { nameOf } from './keys.ts';
+import type { RedisClientBinding } from './redis-client.ts';
 
 // Enough that a big database takes few round trips, few enough that the server is not kept from others for long.
 const perPage = '500';

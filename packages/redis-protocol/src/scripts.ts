@@ -1,9 +1,64 @@
+import { createHash } from 'node:crypto';
 import acquireSource from './lua/acquire.lua';
 import forceReleaseSource from './lua/force-release.lua';
 import inspectSource from './lua/inspect.lua';
 import releaseSource from './lua/release.lua';
 import renewSource from './lua/renew.lua';
-import { type LuaScript, luaScript } from './script.ts';
+import type { RedisClientBinding } from './redis-client.ts';
+
+/** A Lua script and the SHA-1 under which a server caches it. */
+export interface LuaScript {
+  readonly source: string;
+  readonly sha: string;
+}
+
+/** Prepares a script; the SHA is computed here, so no SCRIPT LOAD is ever sent. */
+export function luaScript(source: string): LuaScript {
+  return { source, sha: createHash('sha1').update(source).digest('hex') };
+}
+
+/**
+ * Runs a script by its SHA, and with its source on a server that does not know it (restart, failover, SCRIPT FLUSH: H16).
+ * `keys` are all keys it touches (H18), of one slot on a cluster. Rejects as the client does.
+ */
+export function runScript(
+  client: RedisClientBinding,
+  script: LuaScript,
+  keys: readonly string[],
+  args: readonly string[],
+): Promise<unknown> {
+  const same = (reply: unknown) => reply;
+  return evalScript(client, script, [script.sha, String(keys.length), ...keys, ...args], keys[0], same, (error) => {
+    throw error;
+  });
+}
+
+/**
+ * The hot path of `runScript`: `command` is the whole of EVALSHA's arguments, and there is one promise to the reply, which
+ * `read` or `fail` settles.
+ */
+export function evalScript<T>(
+  client: RedisClientBinding,
+  script: LuaScript,
+  command: readonly string[],
+  key: string | undefined,
+  read: (reply: unknown) => T,
+  fail: (error: unknown) => T,
+): Promise<T> {
+  return client.call('evalsha', command, key).then(read, (error: unknown) => {
+    // A script that was not found did not run, so sending it again is safe.
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return fail(error);
+    return client.call('eval', [script.source, ...command.slice(1)], key).then(read, fail);
+  });
+}
+
+/** The server's `run_id`: two connections with the same one talk to the same server (H35). */
+export async function readRunId(client: RedisClientBinding): Promise<string> {
+  const info = String(await client.call('info', ['server']));
+  const runId = /^run_id:(\w+)/m.exec(info)?.[1];
+  if (runId === undefined) throw new Error('The server did not tell its run_id (INFO server).');
+  return runId;
+}
 
 /** The scripts of the lock protocol; each file says what its keys, arguments and replies are. */
 export const scripts: Record<'acquire' | 'renew' | 'release' | 'forceRelease' | 'inspect', LuaScript> = {

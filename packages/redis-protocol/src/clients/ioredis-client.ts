@@ -1,4 +1,4 @@
-import type { ClientEvents } from '../ready.ts';
+import type { ClientEvents } from '../client-readiness.ts';
 
 /** What the adapter uses of an ioredis `Redis`, of any major version: a subset of its type. */
 export interface IoredisClient extends ClientEvents {

@@ -1,6 +1,6 @@
-import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../binding.ts';
-import { readyGate } from '../ready.ts';
-import { hashSlot } from '../slot.ts';
+import { createReadiness } from '../client-readiness.ts';
+import { hashSlot } from '../cluster-slot.ts';
+import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../redis-client.ts';
 import type { IoredisClient, IoredisCluster } from './ioredis-client.ts';
 
 const name = 'ioredis';
@@ -37,7 +37,7 @@ export function ioredisBinding(
   { ownsClient = false }: { readonly ownsClient?: boolean } = {},
 ): RedisClientBinding {
   const lost = dropsOf(client);
-  const whenReady = readyGate(client, name);
+  const whenReady = createReadiness(client, name);
   const gather = isCluster(client) ? () => {} : writesInGroups(client);
   return {
     name,

@@ -1,4 +1,4 @@
-import type { ClientEvents } from '../ready.ts';
+import type { ClientEvents } from '../client-readiness.ts';
 
 /** How one command is sent. */
 export interface CommandOptions {

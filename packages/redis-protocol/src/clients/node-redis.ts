@@ -1,9 +1,9 @@
-import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../binding.ts';
-import { readyGate } from '../ready.ts';
-import { hashSlot } from '../slot.ts';
-import { inGroups } from './in-groups.ts';
+import { createReadiness } from '../client-readiness.ts';
+import { hashSlot } from '../cluster-slot.ts';
+import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../redis-client.ts';
+import { batchCommands } from './command-batching.ts';
 import type { AnyNodeRedis, NodeRedisClient, NodeRedisCluster, NodeRedisSentinel } from './node-redis-client.ts';
-import { commandOptions, keepsOptions } from './unwritten.ts';
+import { commandOptions, keepsOptions } from './node-redis-command-options.ts';
 
 const name = 'node-redis';
 
@@ -36,8 +36,8 @@ function clientBinding(client: NodeRedisClient, close: () => Promise<void>): Red
       // A client that was never connected refuses commands, which says more than waiting.
       return client.isReady || !client.isOpen;
     },
-    whenReady: readyGate(client, name, 'ready'),
-    call: inGroups((command, args) => client.sendCommand([command, ...args], options())),
+    whenReady: createReadiness(client, name, 'ready'),
+    call: batchCommands((command, args) => client.sendCommand([command, ...args], options())),
     waitReplicas: async (_key, replicas, timeoutMs) =>
       Number(await client.sendCommand(['wait', String(replicas), String(timeoutMs)], options())),
     openSubscriber: (events) => subscriber(client, events),
@@ -58,7 +58,7 @@ function clusterBinding(client: NodeRedisCluster, ownsClient: boolean, close: ()
       // One of ours that found no server is connected again soon.
       return (client.isReady ?? client.slots[0] !== undefined) || !(client.isOpen || ownsClient);
     },
-    whenReady: readyGate(client, name, 'connect'),
+    whenReady: createReadiness(client, name, 'connect'),
     call: (command, args, key) => client.sendCommand(key, false, [command, ...args], options()),
     callMaster(index, command, args) {
       const master = [...new Set(client.slots.map((slot) => slot?.master))].filter((node) => node !== undefined)[index];

@@ -1,4 +1,4 @@
--- Prolongs holds that still belong to their owners; an expired or taken-over lock is left alone (H5, H6).
+-- Extends holds that still belong to their owners; an expired or taken-over lock is left alone (H5, H6).
 -- KEYS[i] lock key    ARGV[1] TTL in ms    ARGV[2] the owner of each key, a JSON array: a client takes longer for many arguments
 -- Replies one character per key: 1 renewed, 0 lost, f a key of another kind.
 local ttl, owners, outcomes = ARGV[1], cjson.decode(ARGV[2]), {}

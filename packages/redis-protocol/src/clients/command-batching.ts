@@ -8,7 +8,7 @@ const groupSize = 8;
  * all commands of a turn at its end, and with groups the server works on one while the next is made. A long burst goes out
  * in larger groups, so that it needs few turns.
  */
-export function inGroups(send: Send): Send {
+export function batchCommands(send: Send): Send {
   let room = groupSize;
   let turning = false;
   let waiting: (() => void)[] = [];

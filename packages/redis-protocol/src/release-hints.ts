@@ -1,8 +1,8 @@
 import { LockError } from '@holdfast/lock-core';
-import type { RedisClientBinding, RedisSubscriber } from './binding.ts';
+import type { RedisClientBinding, RedisSubscriber } from './redis-client.ts';
 
 /** Wake-up hints for waiters, over one shared subscription connection. */
-export interface Hints {
+export interface ReleaseHints {
   /** As `LockAdapter.whenFree`, by channel. */
   whenFree(channel: string, signal: AbortSignal): Promise<void>;
   /** Whether one of the server's subscribers of the channel is ours. */
@@ -27,7 +27,7 @@ interface Channel {
  * Opens one connection at the first need and keeps it; one subscription per channel, whoever waits, which ends with its
  * last waiter and with no other (H40). A waiter leaves nothing behind (H43).
  */
-export function createHints(client: RedisClientBinding): Hints {
+export function createReleaseHints(client: RedisClientBinding): ReleaseHints {
   const channels = new Map<string, Channel>();
   let connection: RedisSubscriber | undefined;
   let closed = false;

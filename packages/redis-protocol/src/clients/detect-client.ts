@@ -1,4 +1,4 @@
-import type { RedisClientBinding } from '../binding.ts';
+import type { RedisClientBinding } from '../redis-client.ts';
 import { ioredisBinding } from './ioredis.ts';
 import type { IoredisClient } from './ioredis-client.ts';
 import { nodeRedisBinding } from './node-redis.ts';

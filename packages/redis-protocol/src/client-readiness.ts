@@ -11,7 +11,7 @@ export interface ClientEvents {
  * A function that resolves at the client's next `readyEvent`. It rejects when a given `signal` aborts, and with the error
  * when the client reports one: a server that cannot be reached, or that refuses the credentials.
  */
-export function readyGate(
+export function createReadiness(
   client: ClientEvents,
   name: string,
   readyEvent = 'ready',

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { ClientEvents } from '../ready.ts';
+import type { ClientEvents } from '../client-readiness.ts';
 import type { CommandOptions } from './node-redis-client.ts';
 
 // Version 6 makes a time-out signal for every command, which costs more than sending it and ends nothing that was sent;
