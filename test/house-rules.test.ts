@@ -56,6 +56,19 @@ describe('manifests', () => {
     }
   });
 
+  it.each(published)(
+    '$path names its source, its home page, its issues and what to find it by',
+    ({ manifest, path }) => {
+      const home = 'https://github.com/holdfast-locks/holdfast';
+      expect(manifest).toMatchObject({
+        homepage: `${home}/tree/main/${path}#readme`,
+        bugs: { url: `${home}/issues` },
+        repository: { type: 'git', url: `git+${home}.git`, directory: path },
+      });
+      expect(manifest.keywords).toContain(path === 'packages/guards' ? 'fencing' : 'lock');
+    },
+  );
+
   it.each(adapters)('$path has lock-core and its client as peers, and no other package at run time', ({ manifest }) => {
     const peers = Object.keys(manifest.peerDependencies ?? {});
     expect(manifest.peerDependencies?.['@holdfast/lock-core']).toBe('workspace:^0.x');

@@ -14,6 +14,7 @@ export interface Manifest {
   engines?: { node?: string };
   files?: string[];
   exports?: Record<string, string | Record<string, string>>;
+  keywords?: string[];
   publishConfig?: Record<string, unknown>;
   scripts?: Record<string, string>;
   dependencies?: Record<string, string>;
