@@ -8,20 +8,20 @@ import type {
   ReleaseOutcome,
   RenewOutcome,
 } from '@holdfast/lock-core';
-import { acquiring, assertLeased, type Backend, placeKeys } from './backend.ts';
+import { acquiring, assertLeased, type Backend, queueKey } from './backend.ts';
 import { createBatch } from './batch.ts';
+import { createConcurrencyLimit } from './concurrency-limit.ts';
 import { createEndpoints } from './endpoints.ts';
 import { NoAnswer } from './errors.ts';
-import { createGate } from './gate.ts';
-import { lockKeys } from './keys.ts';
+import { keyLayout } from './key-layout.ts';
+import { createKeyedQueue } from './keyed-queue.ts';
 import { createLeases, slackMs } from './leases.ts';
-import { createLine } from './line.ts';
 import { keysPage } from './list.ts';
+import { createLockKeys } from './lock-keys.ts';
 import { type EtcdLockOptions, etcdLockSettings } from './options.ts';
-import { createPlaces } from './places.ts';
 import { enqueue } from './queue.ts';
 import { renewMany } from './renewal.ts';
-import { deleteSeen, findHolder, freeHeld, giveUp, type PlaceKeys, rehouse, takeIfFree } from './requests.ts';
+import { deleteSeen, findHolder, freeHeld, giveUp, moveToLease, type QueueKey, takeIfFree } from './requests.ts';
 import { createWatches } from './watches.ts';
 
 // etcd looks for ended leases every 500 ms, and may be busy.
@@ -45,18 +45,18 @@ const capabilities: Capabilities = {
 export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
   const { prefix, callTimeoutMs, clients, owned } = etcdLockSettings(options);
   const endpoints = createEndpoints(clients, callTimeoutMs, owned);
-  const places = createPlaces(endpoints);
+  const places = createLockKeys(endpoints);
   const leases = createLeases(endpoints, (listed) => places.clear(listed));
   const backend: Backend = {
     endpoints,
-    keys: lockKeys(prefix),
+    keys: keyLayout(prefix),
     leases,
     places,
     watches: createWatches(endpoints),
     waiting: new Map(),
     batch: createBatch(endpoints),
-    gate: createGate(64, 2 * callTimeoutMs, () => new NoAnswer(2 * callTimeoutMs)),
-    line: createLine(2 * callTimeoutMs, () => new NoAnswer(2 * callTimeoutMs)),
+    limit: createConcurrencyLimit(64, 2 * callTimeoutMs, () => new NoAnswer(2 * callTimeoutMs)),
+    entering: createKeyedQueue(2 * callTimeoutMs, () => new NoAnswer(2 * callTimeoutMs)),
   };
   const { keys, watches } = backend;
   let closing: Promise<void> | undefined;
@@ -66,8 +66,8 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
     if (attempt.signal.aborted) return Promise.reject(attempt.signal.reason);
     return acquiring(backend, attempt, true, ({ ttlMs, place: own, sending, granted }) =>
       leases.under(ttlMs, async (lease): Promise<AcquireOutcome> => {
-        const place = { ...placeKeys(backend, attempt.key, own), leaseId: lease.id, ttlMs };
-        const taken = await backend.gate(() => {
+        const place = { ...queueKey(backend, attempt.key, own), leaseId: lease.id, ttlMs };
+        const taken = await backend.limit(() => {
           sending();
           return endpoints.call((client, options) => takeIfFree(client, options, place));
         });
@@ -79,7 +79,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
         const token = holder.create_revision;
         const there =
           holder.lease === lease.id ||
-          (await endpoints.call((client, options) => rehouse(client, options, place, token)));
+          (await endpoints.call((client, options) => moveToLease(client, options, place, token)));
         return there ? granted(lease, token) : { status: 'busy' };
       }),
     );
@@ -92,13 +92,13 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
 
   async function release(hold: HoldRef): Promise<ReleaseOutcome> {
     const place = places.begin(keys.place(hold.key, hold.owner));
-    const request = placeKeys(backend, hold.key, place);
+    const request = queueKey(backend, hold.key, place);
     // Who has held the lock holds it as long as his key is there; of another owner that must be asked.
     const heldIfThere = place.lease !== undefined;
     place.over = true;
     place.lease = undefined;
     // If there is no answer, its key is deleted all the same.
-    place.wantedUntil = performance.now();
+    place.expiresAt = performance.now();
     try {
       const held = await (heldIfThere
         ? free(hold.key, request)
@@ -111,7 +111,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
   }
 
   /** Deletes a holder's key. Where somebody of this process waits, the same transaction tells whether it is his turn. */
-  async function free(name: string, request: PlaceKeys): Promise<boolean> {
+  async function free(name: string, request: QueueKey): Promise<boolean> {
     const { waiting, batch } = backend;
     const { deleted, head } = await batch.send(freeHeld(request, waiting.has(name)));
     if (head !== undefined) waiting.get(name)?.get(head.key.toString())?.(head.create_revision);
@@ -128,7 +128,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
     );
     const own = places.get(holder.key.toString());
     // Others' locks are under leases that are longer than their TTL, which is the value of the key.
-    const most = own === undefined ? Number(holder.value.toString()) : own.wantedUntil - performance.now();
+    const most = own === undefined ? Number(holder.value.toString()) : own.expiresAt - performance.now();
     const leftMs = Number(TTL) * 1_000;
     return {
       key,

@@ -1,35 +1,35 @@
 import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-core';
 import type { Batch } from './batch.ts';
+import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Endpoints } from './endpoints.ts';
 import { foreignKey } from './errors.ts';
-import type { Gate } from './gate.ts';
-import type { LockKeys } from './keys.ts';
+import type { KeyLayout } from './key-layout.ts';
+import type { KeyedQueue } from './keyed-queue.ts';
 import { type Leases, wholeTtl } from './leases.ts';
-import type { Line } from './line.ts';
-import type { Place, Places } from './places.ts';
-import type { PlaceKeys } from './requests.ts';
+import type { LockKey, LockKeys } from './lock-keys.ts';
+import type { QueueKey } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 import type { Watches } from './watches.ts';
 
 /** What the operations of an adapter share. */
 export interface Backend {
   readonly endpoints: Endpoints;
-  readonly keys: LockKeys;
+  readonly keys: KeyLayout;
   readonly leases: Leases;
-  readonly places: Places;
+  readonly places: LockKeys;
   readonly watches: Watches;
   /** Who waits here for which lock: by its name, then by the key of his place, told that he is at the head. */
   readonly waiting: Map<string, Map<string, (token: string) => void>>;
   /** Not more requests for places at a time than a busy machine gets done in time. */
-  readonly gate: Gate;
+  readonly limit: ConcurrencyLimit;
   /** Taking a place and freeing one share transactions. */
   readonly batch: Batch;
   /** Places in one queue are asked for one after the other. */
-  readonly line: Line;
+  readonly entering: KeyedQueue;
 }
 
 /** What a request about one owner's place says in any case. */
-export function placeKeys({ keys }: Backend, name: string, place: Place): PlaceKeys {
+export function queueKey({ keys }: Backend, name: string, place: LockKey): QueueKey {
   place.keys ??= { range: keys.range(name), key: Buffer.from(place.key) };
   return place.keys;
 }
@@ -38,7 +38,7 @@ export function placeKeys({ keys }: Backend, name: string, place: Place): PlaceK
 export interface Acquisition {
   readonly calledAt: number;
   readonly ttlMs: number;
-  readonly place: Place;
+  readonly place: LockKey;
   /** To be called right before the request that makes the key goes out; throws when nobody wants it any more. */
   sending(): void;
   /** Takes the grant in. The TTL counts from `since`, monotonic ms: default the call (H47), later for one that waited. */
@@ -59,8 +59,8 @@ export async function acquiring<T>(
   const { places, endpoints, keys } = backend;
   if (endpoints.closed !== undefined) throw endpoints.closed;
   const key = keys.place(attempt.key, attempt.owner);
-  const burial = places.get(key)?.burial;
-  if (burial !== undefined) await burial;
+  const deletion = places.get(key)?.deletion;
+  if (deletion !== undefined) await deletion;
   const ttlMs = wholeTtl(attempt.ttlMs);
   const place = places.begin(key);
   const granted = (lease: SharedLease, token: string, since = calledAt): Granted => {
@@ -80,7 +80,7 @@ export async function acquiring<T>(
   } catch (error) {
     const definite = error instanceof LockError && !error.retryable;
     const wantedMs = ownerMayAskAgain && !definite && !place.over ? ttlMs : 0;
-    if (sent) place.wantedUntil = Math.max(place.wantedUntil, calledAt + wantedMs);
+    if (sent) place.expiresAt = Math.max(place.expiresAt, calledAt + wantedMs);
     throw error;
   } finally {
     places.end(place);
@@ -88,7 +88,7 @@ export async function acquiring<T>(
 }
 
 /** A deletion without an answer may still come in, so this owner gets nothing any more. */
-function assertWanted(place: Place): void {
+function assertWanted(place: LockKey): void {
   if (place.over) throw new Error('this owner has been released, or was without an answer for longer than its TTL');
 }
 

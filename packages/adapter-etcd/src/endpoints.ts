@@ -1,7 +1,7 @@
 import { type LockError, systemClock } from '@holdfast/lock-core';
 import type { Etcd3 } from 'etcd3';
+import { createCallTimeout } from './call-timeout.ts';
 import { closed, isMemberFailure, readable } from './errors.ts';
-import { createPatience } from './patience.ts';
 
 /** What every unary call is given. */
 export interface CallOptions {
@@ -35,7 +35,7 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
   let index = 0;
   let refusal: LockError | undefined;
   const listeners: (() => void)[] = [];
-  const patience = createPatience(callTimeoutMs);
+  const timeout = createCallTimeout(callTimeoutMs);
 
   const endpoints: Endpoints = {
     get current() {
@@ -48,7 +48,7 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
       if (refusal !== undefined) return Promise.reject(refusal);
       const client = clients[index]!;
       const deadline = systemClock.wallNow() + callTimeoutMs + graceMs;
-      return patience.within(
+      return timeout.within(
         () => run(client, { deadline }),
         (error) => {
           if (isMemberFailure(error)) endpoints.moveOn(client);
@@ -66,7 +66,7 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
     },
     async close() {
       refusal ??= closed();
-      await patience.allDone();
+      await timeout.allDone();
       if (owned) for (const client of clients) client.close();
     },
   };

@@ -1,7 +1,7 @@
 import type { KeysPage } from '@holdfast/lock-core';
 import type { Etcd3 } from 'etcd3';
 import type { CallOptions } from './endpoints.ts';
-import { nameIn } from './keys.ts';
+import { nameIn } from './key-layout.ts';
 
 // Keys, of which a lock has one for its holder and one for each who waits.
 const perPage = 1_000;

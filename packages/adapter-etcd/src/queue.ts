@@ -1,12 +1,12 @@
 import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-core';
-import { type Acquisition, acquiring, assertLeased, type Backend, placeKeys } from './backend.ts';
+import { type Acquisition, acquiring, assertLeased, type Backend, queueKey } from './backend.ts';
 import { placeLost } from './errors.ts';
-import type { KeyRange } from './keys.ts';
+import type { KeyRange } from './key-layout.ts';
 import { deleteKey, find, lookUp, type Standing, takePlace } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
 // Without any answer for this long nobody knows whether the place still stands, so the wait is given up.
-const patienceMs = 5_000;
+const timeoutMs = 5_000;
 const firstPauseMs = 50;
 const longestPauseMs = 500;
 // Who frees a place in this process tells the next one himself; a watch is for what happens otherwise, and costs two messages.
@@ -16,7 +16,7 @@ const ownPlaceMs = 100;
 export function enqueue(backend: Backend, attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted> {
   if (signal.aborted) return Promise.reject(signal.reason);
   return acquiring(backend, attempt, false, async (acquisition) => {
-    const { lease, standing } = await backend.line(attempt.key, async () => {
+    const { lease, standing } = await backend.entering(attempt.key, async () => {
       signal.throwIfAborted();
       return enter(backend, attempt, acquisition);
     });
@@ -31,9 +31,9 @@ function enter(
   attempt: AcquireAttempt,
   { place: own, ttlMs, sending }: Acquisition,
 ): Promise<{ lease: SharedLease; standing: Standing }> {
-  const place = placeKeys(backend, attempt.key, own);
+  const place = queueKey(backend, attempt.key, own);
   return backend.leases.under(ttlMs, async (lease) => {
-    const standing = await backend.gate(() => {
+    const standing = await backend.limit(() => {
       sending();
       return backend.batch.send(takePlace({ ...place, leaseId: lease.id, ttlMs }));
     });
@@ -63,7 +63,7 @@ async function wait(
   first: Standing,
 ): Promise<Granted> {
   const { endpoints } = backend;
-  const request = placeKeys(backend, attempt.key, place);
+  const request = queueKey(backend, attempt.key, place);
   const { token } = first;
   let wake = (): void => {};
   const rouse = (): void => wake();
@@ -100,13 +100,13 @@ async function wait(
     if (place.over) throw placeLost(attempt.key, 'it was given up');
     if (lease.ended) throw placeLost(attempt.key, 'its lease has ended');
     const silentMs = performance.now() - lease.answeredAt;
-    if (performance.now() >= lease.goodUntil || silentMs > patienceMs) {
+    if (performance.now() >= lease.goodUntil || silentMs > timeoutMs) {
       throw placeLost(attempt.key, `etcd has not answered for ${Math.round(silentMs)} ms`);
     }
   }
 
   /** Repeats what may be repeated until etcd answers, or `check` gives the wait up: a hiccup must not cost the turn. */
-  async function insist<T>(call: () => Promise<T>): Promise<T> {
+  async function retryUntilAnswered<T>(call: () => Promise<T>): Promise<T> {
     for (let failures = 0; ; failures += 1) {
       try {
         return await call();
@@ -132,12 +132,14 @@ async function wait(
       // A release in this process has just seen the place at the head.
       if (atHead) break;
       // The lease may have ended since the place was taken: what counts is what stands now (H77).
-      const now = await insist(() => endpoints.call((client, options) => lookUp(client, options, request, token)));
+      const now = await retryUntilAnswered(() =>
+        endpoints.call((client, options) => lookUp(client, options, request, token)),
+      );
       if (now === undefined) throw placeLost(attempt.key, 'its key was deleted');
       standing = now;
     }
     const since = performance.now();
-    if (lease.goodUntil < since + ttlMs) await insist(() => lease.keepAlive());
+    if (lease.goodUntil < since + ttlMs) await retryUntilAnswered(() => lease.keepAlive());
     await check();
     return granted(lease, token, since);
   } finally {

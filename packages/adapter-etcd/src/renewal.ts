@@ -1,8 +1,8 @@
 import type { HoldRef, RenewOutcome } from '@holdfast/lock-core';
-import { type Backend, placeKeys } from './backend.ts';
+import { type Backend, queueKey } from './backend.ts';
 import { wholeTtl } from './leases.ts';
-import type { Place } from './places.ts';
-import { find, rehouse } from './requests.ts';
+import type { LockKey } from './lock-keys.ts';
+import { find, moveToLease } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
 // A look at a lease's keys serves the renewals of this much time after it.
@@ -18,7 +18,7 @@ const shortfall = 0.05;
 export function renewMany(backend: Backend, holds: readonly HoldRef[], askedTtlMs: number): Promise<RenewOutcome[]> {
   const { keys, places } = backend;
   const ttlMs = wholeTtl(askedTtlMs);
-  const shared = new Map<SharedLease, Place[]>();
+  const shared = new Map<SharedLease, LockKey[]>();
   const known = holds.map(({ key, owner }) => places.get(keys.place(key, owner)));
   for (const place of known) {
     if (place?.lease?.ttlMs !== ttlMs) continue;
@@ -26,25 +26,25 @@ export function renewMany(backend: Backend, holds: readonly HoldRef[], askedTtlM
     if (together === undefined) shared.set(place.lease, [place]);
     else together.push(place);
   }
-  const looks = new Map([...shared].map(([lease, together]) => [lease, prolong(backend, lease, together, ttlMs)]));
+  const looks = new Map([...shared].map(([lease, together]) => [lease, extend(backend, lease, together, ttlMs)]));
   return Promise.all(
     holds.map(async (hold, i): Promise<RenewOutcome> => {
       const place = known[i];
       if (place?.over) return { status: 'lost' };
       const look = place?.lease === undefined ? undefined : looks.get(place.lease);
-      if (place === undefined || look === undefined) return bringUnder(backend, hold, ttlMs);
+      if (place === undefined || look === undefined) return moveUnderLease(backend, hold, ttlMs);
       return (await look)(place);
     }),
   );
 }
 
 /** Prolongs a lease if need be, and gives the function that tells what has become of a hold under it. */
-async function prolong(
+async function extend(
   { places }: Backend,
   lease: SharedLease,
-  together: readonly Place[],
+  together: readonly LockKey[],
   ttlMs: number,
-): Promise<(place: Place) => RenewOutcome> {
+): Promise<(place: LockKey) => RenewOutcome> {
   const calledAt = performance.now();
   // A hold whose time to be renewed has come may share the look that was made for others a moment ago, so that holds taken
   // at different times cost no more than one batch; one that asks again sooner wants to know what is true now.
@@ -69,11 +69,11 @@ async function prolong(
 }
 
 /** Brings a hold under the lease of another TTL; or one that another adapter has made. */
-async function bringUnder(backend: Backend, hold: HoldRef, ttlMs: number): Promise<RenewOutcome> {
+async function moveUnderLease(backend: Backend, hold: HoldRef, ttlMs: number): Promise<RenewOutcome> {
   const { endpoints, keys, leases, places } = backend;
   const calledAt = performance.now();
   const place = places.begin(keys.place(hold.key, hold.owner));
-  const request = placeKeys(backend, hold.key, place);
+  const request = queueKey(backend, hold.key, place);
   try {
     const known = place.token;
     const token =
@@ -83,7 +83,7 @@ async function bringUnder(backend: Backend, hold: HoldRef, ttlMs: number): Promi
       // Until the answer is there, nobody knows under which lease the key is.
       place.lease = undefined;
       const done = await endpoints.call((client, options) =>
-        rehouse(client, options, { ...request, leaseId: lease.id, ttlMs }, token),
+        moveToLease(client, options, { ...request, leaseId: lease.id, ttlMs }, token),
       );
       if (!done && known !== undefined) places.forget(place);
       if (!done || place.over) return { status: 'lost' };
@@ -92,7 +92,7 @@ async function bringUnder(backend: Backend, hold: HoldRef, ttlMs: number): Promi
       return { status: 'renewed', validForMs: until - calledAt };
     });
   } catch (error) {
-    place.wantedUntil = Math.max(place.wantedUntil, calledAt + ttlMs);
+    place.expiresAt = Math.max(place.expiresAt, calledAt + ttlMs);
     throw error;
   } finally {
     places.end(place);

@@ -1,16 +1,16 @@
 import type { Etcd3, IKeyValue, IRangeRequest, IRequestOp } from 'etcd3';
 import type { Part } from './batch.ts';
 import type { CallOptions } from './endpoints.ts';
-import type { KeyRange } from './keys.ts';
+import type { KeyRange } from './key-layout.ts';
 
 /** Where one owner's place in a lock's queue is. */
-export interface PlaceKeys {
+export interface QueueKey {
   readonly range: KeyRange;
   readonly key: Buffer;
 }
 
 /** A place as it is asked for. */
-export interface PlaceRequest extends PlaceKeys {
+export interface PutRequest extends QueueKey {
   readonly leaseId: string;
   readonly ttlMs: number;
 }
@@ -39,7 +39,7 @@ const newestTwo = ({ key, range_end }: KeyRange): IRangeRequest => ({
 });
 
 // The TTL is for people who look, and for `inspect`; the lock itself hangs on the lease.
-const put = ({ key, leaseId, ttlMs }: PlaceRequest): IRequestOp => ({
+const put = ({ key, leaseId, ttlMs }: PutRequest): IRequestOp => ({
   request_put: { key, value: Buffer.from(String(ttlMs)), lease: leaseId },
 });
 
@@ -47,7 +47,7 @@ const put = ({ key, leaseId, ttlMs }: PlaceRequest): IRequestOp => ({
 export async function takeIfFree(
   client: Etcd3,
   options: CallOptions,
-  place: PlaceRequest,
+  place: PutRequest,
 ): Promise<{ token: string; holder: undefined } | { holder: IKeyValue }> {
   const answer = await client.kv.txn(
     {
@@ -63,7 +63,7 @@ export async function takeIfFree(
 }
 
 /** Takes a place at the end of the queue; `undefined` when this owner has one already. */
-export function takePlace(place: PlaceRequest): Part<Standing | undefined> {
+export function takePlace(place: PutRequest): Part<Standing | undefined> {
   const { key, range } = place;
   return {
     // Two places that one transaction made would have the same rank.
@@ -104,10 +104,10 @@ export async function lookUp(
 }
 
 /** Brings a held place under another lease. False, with nothing changed, when it is gone or does not hold the lock. */
-export async function rehouse(
+export async function moveToLease(
   client: Etcd3,
   options: CallOptions,
-  place: PlaceRequest,
+  place: PutRequest,
   token: string,
 ): Promise<boolean> {
   const answer = await client.kv.txn(

@@ -40,7 +40,7 @@ export function createSharedLease(
   let ended = false;
   let keys: ReadonlySet<string> = new Set();
   let listedAt = Number.NEGATIVE_INFINITY;
-  let prolonging: Promise<void> | undefined;
+  let extending: Promise<void> | undefined;
   let listing: Promise<void> | undefined;
   let listingNext: Promise<void> | undefined;
   const attendants = new Set<() => void>();
@@ -56,7 +56,7 @@ export function createSharedLease(
     for (const wake of attendants) wake();
   }
 
-  async function prolong(): Promise<void> {
+  async function extend(): Promise<void> {
     const sentAt = performance.now();
     const seconds = await endpoints.call((client, options) => keepAliveOnce(client, id, options));
     answeredAt = performance.now();
@@ -95,10 +95,10 @@ export function createSharedLease(
       return listedAt;
     },
     keepAlive() {
-      prolonging ??= prolong().finally(() => {
-        prolonging = undefined;
+      extending ??= extend().finally(() => {
+        extending = undefined;
       });
-      return prolonging;
+      return extending;
     },
     list() {
       if (listing === undefined) {

@@ -5,7 +5,7 @@ import { type Etcd3, EtcdLeaseInvalidError } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Batch, createBatch } from '../src/batch.ts';
 import { createEndpoints } from '../src/endpoints.ts';
-import { lockKeys } from '../src/keys.ts';
+import { keyLayout } from '../src/key-layout.ts';
 import { freeHeld, type Standing, takePlace } from '../src/requests.ts';
 import { adapterOf, clientOf, metric, newName, placesOf } from './support/etcd.ts';
 
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const keys = lockKeys('locks/');
+const keys = keyLayout('locks/');
 const transactions = () => metric(server, /^grpc_server_started_total\{grpc_method="Txn"/);
 
 /** Takes and frees places under a lease, in turns of the test's choosing. */

@@ -5,7 +5,7 @@ import { createLocks } from '@holdfast/lock-core';
 import { type EtcdServer, faultProxy, startEtcd } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createEndpoints } from '../src/endpoints.ts';
-import { createPlaces } from '../src/places.ts';
+import { createLockKeys } from '../src/lock-keys.ts';
 import { createWatches } from '../src/watches.ts';
 import {
   adapterOf,
@@ -148,7 +148,7 @@ describe('the queue', () => {
 
   it('H42: a key that was made after its owner’s release had found nothing is deleted', async () => {
     const client = clientOf(server);
-    const places = createPlaces(createEndpoints([client], 2_000, false));
+    const places = createLockKeys(createEndpoints([client], 2_000, false));
     const name = newName();
     const key = `locks/${name}/owner`;
     const asking = places.begin(key);
@@ -156,7 +156,7 @@ describe('the queue', () => {
     places.forget(releasing);
     places.end(releasing);
     await client.put(key).value('2000');
-    asking.wantedUntil = performance.now();
+    asking.expiresAt = performance.now();
     places.end(asking);
     await eventually('the key is gone', async () => (await placesOf(client, name)).length === 0, 5_000);
   });

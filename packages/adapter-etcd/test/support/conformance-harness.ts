@@ -29,7 +29,7 @@ export function etcdHarness(
       crossProcess: true,
       ttl: { minMs: 1_000, granularityMs: 1_000, maxOvershootMs: 2_000 },
     },
-    // Patience for a busy machine.
+    // CallTimeout for a busy machine.
     timing: { graceMs: 5_000 },
     async versions() {
       const [member] = members();

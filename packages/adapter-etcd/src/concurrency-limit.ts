@@ -1,11 +1,11 @@
 /** Lets a bounded number of tasks run at a time. */
-export type Gate = <T>(run: () => Promise<T>) => Promise<T>;
+export type ConcurrencyLimit = <T>(run: () => Promise<T>) => Promise<T>;
 
 /**
  * Thousands of requests at once would all miss their deadline on a slow machine, and then be made again. When nothing has
- * succeeded for `patienceMs`, those that still wait fail.
+ * succeeded for `timeoutMs`, those that still wait fail.
  */
-export function createGate(width: number, patienceMs: number, late: () => Error): Gate {
+export function createConcurrencyLimit(width: number, timeoutMs: number, onTimeout: () => Error): ConcurrencyLimit {
   const queue = new Set<() => void>();
   let running = 0;
   let movedAt = Number.NEGATIVE_INFINITY;
@@ -28,11 +28,11 @@ export function createGate(width: number, patienceMs: number, late: () => Error)
     return new Promise((resolve, reject) => {
       const since = performance.now();
       const wait = (): NodeJS.Timeout => {
-        const lateAt = Math.max(since, movedAt) + patienceMs;
+        const lateAt = Math.max(since, movedAt) + timeoutMs;
         return setTimeout(() => {
-          if (performance.now() >= Math.max(since, movedAt) + patienceMs) {
+          if (performance.now() >= Math.max(since, movedAt) + timeoutMs) {
             queue.delete(start);
-            reject(late());
+            reject(onTimeout());
           } else timer = wait();
         }, lateAt - performance.now());
       };

@@ -1,24 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MessageChannel } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { createPatience } from '../src/patience.ts';
+import { createCallTimeout } from '../src/call-timeout.ts';
 
 const never = () => new Promise<never>(() => {});
 const asIs = (error: unknown) => error;
 
 it('gives each call its time, and no more', async () => {
-  const patience = createPatience(200);
+  const timeout = createCallTimeout(200);
   const begin = performance.now();
   const ends: number[] = [];
-  const first = patience.within(never, asIs).catch((error) => {
+  const first = timeout.within(never, asIs).catch((error) => {
     ends.push(performance.now() - begin);
     return error;
   });
   await sleep(100);
-  const second = patience.within(never, asIs).catch(() => ends.push(performance.now() - begin));
-  expect(await patience.within(async () => 'in time', asIs)).toBe('in time');
+  const second = timeout.within(never, asIs).catch(() => ends.push(performance.now() - begin));
+  expect(await timeout.within(async () => 'in time', asIs)).toBe('in time');
   await expect(
-    patience.within(
+    timeout.within(
       () => Promise.reject(new Error('refused')),
       () => new Error('translated'),
     ),
@@ -30,11 +30,11 @@ it('gives each call its time, and no more', async () => {
 });
 
 it('an answer that came while the process stood still counts', async () => {
-  const patience = createPatience(50);
+  const timeout = createCallTimeout(50);
   const { port1, port2 } = new MessageChannel();
   // After these come the timers that are due, and only then what can be read.
   await new Promise(setImmediate);
-  const answer = patience.within(() => new Promise((resolve) => port1.once('message', resolve)), asIs);
+  const answer = timeout.within(() => new Promise((resolve) => port1.once('message', resolve)), asIs);
   port2.postMessage('there');
   const until = performance.now() + 150;
   while (performance.now() < until);
@@ -43,9 +43,9 @@ it('an answer that came while the process stood still counts', async () => {
 });
 
 it('tells when all calls are done, answered or not', async () => {
-  const patience = createPatience(50);
-  const unanswered = patience.within(never, asIs).catch(() => 'given up');
-  await patience.allDone();
+  const timeout = createCallTimeout(50);
+  const unanswered = timeout.within(never, asIs).catch(() => 'given up');
+  await timeout.allDone();
   expect(await Promise.race([unanswered, sleep(1_000)])).toBe('given up');
-  await patience.allDone();
+  await timeout.allDone();
 });

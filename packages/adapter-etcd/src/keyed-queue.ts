@@ -1,5 +1,5 @@
 /** Runs what belongs to one name one after the other, in the order of the calls. */
-export type Line = <T>(name: string, run: () => Promise<T>) => Promise<T>;
+export type KeyedQueue = <T>(name: string, run: () => Promise<T>) => Promise<T>;
 
 interface Row {
   tail: Promise<void>;
@@ -9,9 +9,9 @@ interface Row {
 
 /**
  * Requests that are sent together overtake each other on the way; those for one queue must not. When nothing has succeeded
- * for `patienceMs`, all that stand behind fail, so that they do not wait for one dead call after the other.
+ * for `timeoutMs`, all that stand behind fail, so that they do not wait for one dead call after the other.
  */
-export function createLine(patienceMs: number, late: () => Error): Line {
+export function createKeyedQueue(timeoutMs: number, onTimeout: () => Error): KeyedQueue {
   const rows = new Map<string, Row>();
 
   return async (name, run) => {
@@ -35,10 +35,10 @@ export function createLine(patienceMs: number, late: () => Error): Line {
       const wait = (): NodeJS.Timeout =>
         setTimeout(
           () => {
-            if (performance.now() - row.movedAt >= patienceMs) reject(late());
+            if (performance.now() - row.movedAt >= timeoutMs) reject(onTimeout());
             else timer = wait();
           },
-          row.movedAt + patienceMs - performance.now(),
+          row.movedAt + timeoutMs - performance.now(),
         );
       let timer = wait();
       void row.tail.then(() => {

@@ -1,5 +1,5 @@
 /** Where a lock's places are in etcd: one key for each hold and each waiter, `prefix + name + '/' + owner`. */
-export interface LockKeys {
+export interface KeyLayout {
   /** The range of all places of a lock. */
   range(name: string): KeyRange;
   /** The key of one owner's place. */
@@ -17,7 +17,7 @@ export interface KeyRange {
 // A name has no slash of its own then, so no lock's range holds another lock's keys, and two names never share one.
 const encoded = (name: string): string => name.replace(/[%/]/g, (sign) => (sign === '%' ? '%25' : '%2F'));
 
-/** The lock whose key this is, `undefined` when no lock has it: the way back of `lockKeys`. */
+/** The lock whose key this is, `undefined` when no lock has it: the way back of `keyLayout`. */
 export function nameIn(prefix: string, key: string): string | undefined {
   const slash = key.indexOf('/', prefix.length);
   if (slash < 0 || !key.startsWith(prefix)) return undefined;
@@ -27,7 +27,7 @@ export function nameIn(prefix: string, key: string): string | undefined {
 }
 
 /** Maps lock names and owners to keys under `prefix`; this is also how etcd's own clients lay out a mutex. */
-export function lockKeys(prefix: string): LockKeys {
+export function keyLayout(prefix: string): KeyLayout {
   const folder = (name: string): string => `${prefix}${encoded(name)}/`;
   return {
     range(name) {

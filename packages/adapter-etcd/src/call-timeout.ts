@@ -1,7 +1,7 @@
 import { NoAnswer } from './errors.ts';
 
 /** Waits for answers, for each no longer than for the others. */
-export interface Patience {
+export interface CallTimeout {
   /**
    * Rejects when there is no answer in time. A deadline of gRPC alone leaves a client hanging that waits for its password's
    * token, and fires before the answers are read that came while the process was stalled. The caller is told what `translate`
@@ -19,7 +19,7 @@ interface Awaited {
 }
 
 /** One timer for all calls under way: a timer for each is a good part of what an occasional call costs. */
-export function createPatience(ms: number): Patience {
+export function createCallTimeout(ms: number): CallTimeout {
   // The oldest first, and all have the same time.
   const underway = new Set<Awaited>();
   let armed = false;
