@@ -1,12 +1,11 @@
 import type { AcquireAttempt, Capabilities, Granted, HoldRef, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
 import { SessionOver, toLockError, Unanswered } from './failures.ts';
-import { keysPage } from './list.ts';
-import { ownerOf } from './names.ts';
+import { createLockNodes, type LockNode } from './lock-nodes.ts';
+import { keysPage, ownerOf } from './names.ts';
 import { resolveSettings, type ZookeeperOptions } from './options.ts';
-import { createPlaces, type Place } from './places.ts';
-import { waitInLine } from './queue.ts';
+import { createRequests } from './requests.ts';
+import { waitForTurn } from './wait-for-turn.ts';
 import { createWatches } from './watches.ts';
-import { createZookeeper } from './zookeeper.ts';
 
 /**
  * A lock adapter over a ZooKeeper ensemble: the recipe of ephemeral sequential nodes, first come, first served. It makes its
@@ -15,13 +14,13 @@ import { createZookeeper } from './zookeeper.ts';
  */
 export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
   const settings = resolveSettings(options);
-  const zookeeper = createZookeeper(
+  const requests = createRequests(
     settings,
-    () => places.count > 0,
-    () => places.clearUp(),
+    () => lockNodes.count > 0,
+    () => lockNodes.clearUp(),
   );
-  const watches = createWatches(zookeeper);
-  const places = createPlaces(zookeeper, watches, settings.root);
+  const watches = createWatches(requests);
+  const lockNodes = createLockNodes(requests, watches, settings.root);
   const now = (): number => performance.now();
 
   const capabilities: Capabilities = {
@@ -36,31 +35,31 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
     ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: Math.ceil(settings.sessionTimeoutMs * 1.5) },
   };
 
-  /** The lease of a place that is the first, counted from `calledAt`; the TTL counts from `ttlFrom`. */
-  async function grant(place: Place, calledAt: number, ttlFrom: number, ttlMs: number): Promise<Granted> {
-    const validForMs = await validity(place, calledAt, ttlFrom + ttlMs);
-    return { status: 'granted', fencingToken: place.token, validForMs };
+  /** The lease of a node that is the first, counted from `calledAt`; the TTL counts from `ttlFrom`. */
+  async function grant(node: LockNode, calledAt: number, ttlFrom: number, ttlMs: number): Promise<Granted> {
+    const validForMs = await validity(node, calledAt, ttlFrom + ttlMs);
+    return { status: 'granted', fencingToken: node.token, validForMs };
   }
 
   /** No longer than the session is sure to last: another has the lock as soon as the server ends it. */
-  async function validity(place: Place, calledAt: number, leaseEnd: number): Promise<number> {
-    await zookeeper.confirmed();
-    if (place.session.over) throw new SessionOver();
-    const validForMs = Math.min(zookeeper.trustedUntil(place.session), leaseEnd) - calledAt;
+  async function validity(node: LockNode, calledAt: number, leaseEnd: number): Promise<number> {
+    await requests.confirmed();
+    if (node.session.over) throw new SessionOver();
+    const validForMs = Math.min(requests.sessionValidUntil(node.session), leaseEnd) - calledAt;
     if (validForMs <= 0) throw new Unanswered('the answer came too late');
     return validForMs;
   }
 
   async function renewOne({ key, owner }: HoldRef, ttlMs: number, calledAt: number): Promise<RenewOutcome> {
-    const place = await places.known(key, owner);
-    if (place === undefined || place.ahead !== undefined || place.session.over) return { status: 'lost' };
+    const node = await lockNodes.known(key, owner);
+    if (node === undefined || node.predecessor !== undefined || node.session.over) return { status: 'lost' };
     try {
       const [stat, validForMs] = await Promise.all([
-        zookeeper.stat(place.path),
-        validity(place, calledAt, calledAt + ttlMs),
+        requests.stat(node.path),
+        validity(node, calledAt, calledAt + ttlMs),
       ]);
       // The node is the hold; that of another session would not be ours (H65).
-      if (!stat?.ephemeralOwner.equals(place.session.id)) return { status: 'lost' };
+      if (!stat?.ephemeralOwner.equals(node.session.id)) return { status: 'lost' };
       return { status: 'renewed', validForMs };
     } catch (error) {
       if (error instanceof SessionOver) return { status: 'lost' };
@@ -84,10 +83,10 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
     tryAcquire: ({ key, owner, ttlMs }) =>
       about(key, async () => {
         const calledAt = now();
-        const place = await places.enter(key, owner);
-        if (place.ahead === undefined) return grant(place, calledAt, calledAt, ttlMs);
+        const node = await lockNodes.enter(key, owner);
+        if (node.predecessor === undefined) return grant(node, calledAt, calledAt, ttlMs);
         // Who does not wait leaves no node, unless an `enqueue` of the same owner waits with it.
-        if (!place.waiting) await places.leave(key, owner);
+        if (!node.waiting) await lockNodes.leave(key, owner);
         return { status: 'busy' };
       }),
 
@@ -95,10 +94,10 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
       const calledAt = now();
       const { key, ttlMs } = attempt;
       try {
-        const place = await waitInLine(zookeeper, places, watches, attempt, signal);
-        return await grant(place, calledAt, now(), ttlMs);
+        const node = await waitForTurn(requests, lockNodes, watches, attempt, signal);
+        return await grant(node, calledAt, now(), ttlMs);
       } catch (error) {
-        // The signal's own reason says that the place was given back.
+        // The signal's own reason says that the node was given back.
         throw signal.aborted && error === signal.reason ? error : toLockError(error, key);
       }
     },
@@ -110,15 +109,16 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
       return Promise.all(holds.map((hold) => renewOne(hold, ttlMs, calledAt)));
     },
 
-    release: ({ key, owner }) => about(key, async () => ((await places.leave(key, owner)) ? 'released' : 'not-held')),
+    release: ({ key, owner }) =>
+      about(key, async () => ((await lockNodes.leave(key, owner)) ? 'released' : 'not-held')),
 
     inspect: (key) =>
       about(key, async () => {
         for (;;) {
-          const order = await places.contenders(key);
+          const order = await lockNodes.contenders(key);
           const [first] = order;
           if (first === undefined) return undefined;
-          const stat = await zookeeper.stat(first);
+          const stat = await requests.stat(first);
           // It went in between: look who is the first now.
           if (stat === undefined) continue;
           return {
@@ -131,17 +131,17 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
         }
       }),
 
-    keys: () => about('*', () => keysPage(zookeeper, settings.root)),
+    keys: () => about('*', () => keysPage(requests, settings.root)),
 
     forceRelease: (key) =>
       about(key, async () => {
         for (;;) {
-          const [first] = await places.contenders(key);
+          const [first] = await lockNodes.contenders(key);
           if (first === undefined) return false;
-          if (await zookeeper.remove(first)) return true;
+          if (await requests.remove(first)) return true;
         }
       }),
 
-    close: () => zookeeper.close(),
+    close: () => requests.close(),
   };
 }

@@ -1,7 +1,6 @@
 import type { ClientFactory, ZookeeperClient } from './client.ts';
-import { type Creates, type Dialect, teachCreates } from './create-requests.ts';
+import { type Creates, type Dialect, readFrames, teachCreates } from './client-patches.ts';
 import { codeOf, codes, isAnswer, Unanswered } from './failures.ts';
-import { readFrames } from './frames.ts';
 
 /** Why a connection has ended. */
 export type End = 'lost' | 'expired' | 'auth-failed';
@@ -78,7 +77,7 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
   const calls = new Set<Call>();
   let timer: NodeJS.Timeout | undefined;
   let isOpen = false;
-  let isGathering = false;
+  let isCorked = false;
   let hasAnswered = false;
   let answeredAt = Number.NEGATIVE_INFINITY;
   let why: End = 'lost';
@@ -112,13 +111,13 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
   }
 
   /** Sends all requests of a turn in one piece: the library writes each by itself, which costs more than all the rest. */
-  function gather(): void {
+  function corkTick(): void {
     const { socket } = manager;
-    if (isGathering || socket === undefined) return;
-    isGathering = true;
+    if (isCorked || socket === undefined) return;
+    isCorked = true;
     socket.cork();
     process.nextTick(() => {
-      isGathering = false;
+      isCorked = false;
       socket.uncork();
     });
   }
@@ -172,7 +171,7 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
         const call: Call = { sentAt: performance.now(), reject };
         calls.add(call);
         if (timer === undefined) watchSilence(answerTimeoutMs);
-        gather();
+        corkTick();
         send(client, (error, result) => {
           if (!calls.delete(call)) return;
           answeredAt = performance.now();

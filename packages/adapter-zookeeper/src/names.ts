@@ -1,3 +1,6 @@
+import type { KeysPage } from '@holdfast/lock-core';
+import type { Requests } from './requests.ts';
+
 /**
  * How keys and owners become node names. A key is one node, its contenders are the node's children:
  * `/locks/invoice:42/_c_<owner>-lock-0000000007`. The owner in the name finds the node again after a lost reply (H64).
@@ -62,4 +65,10 @@ export function inOrder(children: readonly string[]): string[] | undefined {
     numbered.push({ child, sequence });
   }
   return numbered.sort((a, b) => compareSequences(a.sequence, b.sequence)).map(({ child }) => child);
+}
+
+/** All locks at once: ZooKeeper tells the children of a node only as a whole. Nodes of free locks are there for a while too. */
+export async function keysPage(requests: Requests, root: string): Promise<KeysPage> {
+  const names = await requests.children(root, 'fresh');
+  return { keys: names.map(keyOf).filter((key) => key !== undefined), next: undefined };
 }

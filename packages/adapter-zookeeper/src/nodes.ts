@@ -1,9 +1,8 @@
 import type { NodeStat } from './client.ts';
 import { codeOf, codes, foreignKey } from './failures.ts';
 import { childPrefix, inOrder, isChildOf, nodeName } from './names.ts';
-import { parentMaker } from './parents.ts';
+import { modes, type Requests } from './requests.ts';
 import type { Session } from './sessions.ts';
-import { modes, type Zookeeper } from './zookeeper.ts';
 
 /** A node of ours among the contenders for a key. */
 export interface Contender {
@@ -41,13 +40,13 @@ const atEndOfTurn = <T>(run: () => T): Promise<T> =>
     process.nextTick(() => resolve(run()));
   });
 
-export function createNodes(zookeeper: Zookeeper, root: string): Nodes {
-  const makeParent = parentMaker(zookeeper);
+export function createNodes(requests: Requests, root: string): Nodes {
+  const makeParent = parentMaker(requests);
   const parentOf = (key: string): string => `${root}/${nodeName(key)}`;
 
   async function contenders(key: string, fresh?: 'fresh'): Promise<string[]> {
     const parent = parentOf(key);
-    const order = inOrder(await zookeeper.children(parent, fresh));
+    const order = inOrder(await requests.children(parent, fresh));
     if (order === undefined) throw foreignKey(key);
     return order.map((child) => `${parent}/${child}`);
   }
@@ -59,7 +58,7 @@ export function createNodes(zookeeper: Zookeeper, root: string): Nodes {
     return order.filter((path) => isChildOf(prefix, path.slice(from)));
   }
 
-  const see = (key: string, path: string): Contender['seen'] => Promise.all([zookeeper.stat(path), contenders(key)]);
+  const see = (key: string, path: string): Contender['seen'] => Promise.all([requests.stat(path), contenders(key)]);
 
   async function create(key: string, owner: string): Promise<Contender> {
     const parent = parentOf(key);
@@ -67,7 +66,7 @@ export function createNodes(zookeeper: Zookeeper, root: string): Nodes {
     const place = `${parent}/${childPrefix(owner)}`;
     for (let attempt = 1; ; attempt += 1) {
       const { creating, listing } = await atEndOfTurn(() => ({
-        creating: zookeeper.create(place, modes.ephemeralSequential),
+        creating: requests.create(place, modes.ephemeralSequential),
         // Sent right behind the create, it is carried out after it.
         listing: contenders(key),
       }));
@@ -84,26 +83,55 @@ export function createNodes(zookeeper: Zookeeper, root: string): Nodes {
 
   /** A node of an earlier session dies with that: not ours any more (H65). */
   async function find(key: string, owner: string): Promise<Contender | undefined> {
-    const session = await zookeeper.session();
+    const session = await requests.session();
     let found: string | undefined;
     for (const path of ofOwner(await contenders(key, 'fresh'), key, owner)) {
-      if (found === undefined && isIn(session, await zookeeper.stat(path))) found = path;
-      else await zookeeper.remove(path);
+      if (found === undefined && isIn(session, await requests.stat(path))) found = path;
+      else await requests.remove(path);
     }
     return found === undefined ? undefined : { path: found, session, seen: see(key, found) };
   }
 
   async function removeAll(key: string, owner: string): Promise<boolean> {
     const parent = parentOf(key);
-    const children = (await zookeeper.children(parent, 'fresh')).map((child) => `${parent}/${child}`);
+    const children = (await requests.children(parent, 'fresh')).map((child) => `${parent}/${child}`);
     const first = inOrder(children)?.[0];
     let wasFirst = false;
     for (const path of ofOwner(children, key, owner)) {
-      const removed = await zookeeper.remove(path);
+      const removed = await requests.remove(path);
       wasFirst ||= removed && path === first;
     }
     return wasFirst;
   }
 
   return { contenders, create, find, removeAll };
+}
+
+/** Makes the node of a key, and what is above it. */
+export type MakeParent = (path: string) => Promise<void>;
+
+/**
+ * The node of a key is a container: the server removes it some time after its last child, so that keys used once leave nothing
+ * behind (H75). A server older than 3.5 knows none; there it is a persistent node.
+ */
+export function parentMaker(requests: Requests): MakeParent {
+  let containers = true;
+
+  async function make(path: string, mode: number): Promise<void> {
+    try {
+      await requests.create(path, mode);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === codes.nodeExists) return;
+      if (code === codes.noNode) {
+        await make(path.slice(0, path.lastIndexOf('/')), modes.persistent);
+        return make(path, mode);
+      }
+      if (mode !== modes.container || (code !== codes.badArguments && code !== codes.unimplemented)) throw error;
+      containers = false;
+      await make(path, modes.persistent);
+    }
+  }
+
+  return (path) => make(path, containers && !requests.hasOldServers ? modes.container : modes.persistent);
 }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { LockError } from '@holdfast/lock-core';
+import type { Dialect } from './client-patches.ts';
 import { type Connection, openConnection } from './connection.ts';
-import type { Dialect } from './create-requests.ts';
 import { closed, codes, SessionOver, Unanswered } from './failures.ts';
 import type { Settings } from './options.ts';
 

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts';
-import type { Zookeeper } from './zookeeper.ts';
+import type { Requests } from './requests.ts';
 
 type Listener = () => void;
 
@@ -24,7 +24,7 @@ export interface Watches {
  * One watch per node, whoever listens. The library cannot take a watch back, so those who give up leave theirs to the next; as
  * each is set on a node that exists and fires when that goes, there are never more than contenders (H43, H73).
  */
-export function createWatches(zookeeper: Zookeeper): Watches {
+export function createWatches(requests: Requests): Watches {
   const watches = new Map<string, Watch>();
   let newest: Connection | undefined;
 
@@ -51,7 +51,7 @@ export function createWatches(zookeeper: Zookeeper): Watches {
   function set(path: string): Watch {
     const watch: Watch = { listeners: new Set(), connection: undefined };
     const onEvent = (): void => fire(path, watch);
-    zookeeper.watch(path, onEvent).then((connection) => {
+    requests.watch(path, onEvent).then((connection) => {
       if (connection === undefined) onEvent();
       else placed(path, watch, connection);
     }, onEvent);

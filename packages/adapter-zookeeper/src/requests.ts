@@ -16,7 +16,7 @@ export interface Made {
 }
 
 /** The few requests that a lock takes, each sent once and answered or rejected in bounded time. */
-export interface Zookeeper {
+export interface Requests {
   /** Makes a node. */
   create(path: string, mode: number): Promise<Made>;
   /** `false` when there is no such node. */
@@ -32,7 +32,7 @@ export interface Zookeeper {
   /** Resolves when the leader has said a short while ago that our session is alive, having asked it if need be. */
   confirmed(): Promise<void>;
   /** Until when, in monotonic ms, no server can have ended the session. */
-  trustedUntil(session: Session): number;
+  sessionValidUntil(session: Session): number;
   /** For how long nothing has been answered for want of a connection; 0 when there is one that answers. */
   readonly downForMs: number;
   /** Whether servers of 3.4 are among them, which know no containers. */
@@ -48,10 +48,10 @@ export interface Zookeeper {
 const trustedShare = 2 / 3;
 const beatsPerSession = 10;
 
-export function createZookeeper(settings: Settings, isInUse: () => boolean, onConnect: () => void): Zookeeper {
+export function createRequests(settings: Settings, isInUse: () => boolean, onConnect: () => void): Requests {
   const acl = clientAcl(settings.acl);
   const sessions = createSessions(settings, (link) => {
-    beat(link);
+    heartbeat(link);
     onConnect();
   });
   const now = (): number => performance.now();
@@ -111,7 +111,7 @@ export function createZookeeper(settings: Settings, isInUse: () => boolean, onCo
    * keeps the session, and learns whether the leader still has it. A follower that is cut off answers reads for long, so while
    * there are nodes of ours it is a write; else a read will do.
    */
-  function beat(link: Link): void {
+  function heartbeat(link: Link): void {
     const everyMs = link.session.timeoutMs / beatsPerSession;
     let asking = false;
     const timer = setInterval(() => {
@@ -177,7 +177,7 @@ export function createZookeeper(settings: Settings, isInUse: () => boolean, onCo
       if (now() - session.confirmedAt > (2 * session.timeoutMs) / beatsPerSession) await confirm();
       if (session.over) throw new SessionOver();
     },
-    trustedUntil: (session) => session.confirmedAt + session.timeoutMs * trustedShare,
+    sessionValidUntil: (session) => session.confirmedAt + session.timeoutMs * trustedShare,
     get downForMs() {
       return sessions.downForMs;
     },
