@@ -1,12 +1,12 @@
+import type { Waiter } from './acquisition.ts';
 import type { Lock } from './api.ts';
-import { channels } from './channels.ts';
-import type { Core } from './core.ts';
+import type { Core } from './context.ts';
+import { channels } from './diagnostics.ts';
 import { selfDeadlock } from './failures.ts';
+import { HeldLock } from './held-lock.ts';
 import type { Hold } from './hold.ts';
-import { HeldLock } from './lock.ts';
+import type { Slot } from './key-state.ts';
 import { isWithin } from './owner.ts';
-import type { Slot } from './slot.ts';
-import type { Waiter } from './waiter.ts';
 
 type Way = 'backend' | 'hand-over' | 'reentry';
 

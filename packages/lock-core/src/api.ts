@@ -1,4 +1,4 @@
-import type { Capabilities, LockInfo } from './contract.ts';
+import type { Capabilities, LockInfo } from './lock-adapter.ts';
 
 /** The locks of one backend; made by `createLocks` or, from a URL, by `openLocks` of the package `holdfast`. */
 export interface Locks extends AsyncDisposable {

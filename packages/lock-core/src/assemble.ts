@@ -1,14 +1,14 @@
-import { createAborts } from './aborts.ts';
-import { type Contention, createContention } from './contention.ts';
-import type { LockAdapter } from './contract.ts';
-import type { Core } from './core.ts';
-import { createKeepAlive } from './keep-alive.ts';
-import { createNativeQueue, type NativeQueue } from './native-queue.ts';
-import { leave, lose } from './possession.ts';
-import { createReaper } from './reaper.ts';
+import { createAborts } from './abort-signals.ts';
+import { createNativeQueue, type NativeQueue } from './backend-queue.ts';
+import type { Core } from './context.ts';
+import { leave, lose } from './grant.ts';
+import type { LockAdapter } from './lock-adapter.ts';
+import type { Settings } from './options.ts';
+import { createReaper } from './orphan-cleanup.ts';
+import { type Contention, createContention } from './polling-queue.ts';
+import { createKeepAlive } from './process-keepalive.ts';
 import { giveBack } from './release.ts';
-import { createScheduler } from './scheduler.ts';
-import type { Settings } from './settings.ts';
+import { createScheduler } from './timer-heap.ts';
 import { createWatchdog } from './watchdog.ts';
 
 export interface Parts {

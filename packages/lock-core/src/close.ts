@@ -1,8 +1,8 @@
-import { bounded } from './bounded.ts';
-import type { Core } from './core.ts';
+import { bounded } from './backend-call.ts';
+import type { Core } from './context.ts';
 import { closed, lost } from './failures.ts';
-import { waitersOf } from './keep-alive.ts';
-import { attemptTimeout } from './settings.ts';
+import { attemptTimeout } from './options.ts';
+import { waitersOf } from './process-keepalive.ts';
 
 /**
  * Fails the waiting, gives back what is held, waits for the clean-up as long as an answer may take, and closes what the

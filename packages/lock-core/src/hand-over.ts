@@ -1,10 +1,10 @@
+import type { Waiter } from './acquisition.ts';
 import { admit, admitKin } from './admit.ts';
-import type { Core } from './core.ts';
+import type { Core } from './context.ts';
 import { Hold } from './hold.ts';
+import type { Slot } from './key-state.ts';
 import type { Lease } from './lease.ts';
-import type { Slot } from './slot.ts';
 import { standBack } from './stand-back.ts';
-import type { Waiter } from './waiter.ts';
 
 // With other processes waiting: enough hand-overs to be worth the way between processes, few enough that none waits long.
 const lapsPerRun = 2;

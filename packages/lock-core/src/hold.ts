@@ -1,9 +1,9 @@
+import type { Waiter } from './acquisition.ts';
 import type { LockOwner } from './api.ts';
 import type { LockError } from './errors.ts';
 import type { Lease } from './lease.ts';
 import { openSignal } from './open-signal.ts';
 import { withoutOwner } from './owner.ts';
-import type { Waiter } from './waiter.ts';
 
 /** One owner's possession of a key: what all its reentrant locks share. */
 export class Hold {

@@ -1,6 +1,7 @@
 export type { AcquireOptions, Clock, Lock, LockOwner, Locks, LocksOptions } from './api.ts';
-export type { LockEvent } from './channels.ts';
 export { systemClock } from './clock.ts';
+export type { LockEvent } from './diagnostics.ts';
+export { isLockError, LockError, type LockErrorCode, type LockErrorOptions } from './errors.ts';
 export type {
   AcquireAttempt,
   AcquireOutcome,
@@ -12,6 +13,5 @@ export type {
   LockInfo,
   ReleaseOutcome,
   RenewOutcome,
-} from './contract.ts';
-export { isLockError, LockError, type LockErrorCode, type LockErrorOptions } from './errors.ts';
+} from './lock-adapter.ts';
 export { createLocks } from './locks.ts';

@@ -1,8 +1,8 @@
-import { bounded } from './bounded.ts';
-import type { Core } from './core.ts';
+import { bounded } from './backend-call.ts';
+import type { Core } from './context.ts';
 import { isLockError } from './errors.ts';
 import { closed, unreachable } from './failures.ts';
-import { attemptTimeout } from './settings.ts';
+import { attemptTimeout } from './options.ts';
 import { retryMs } from './waits.ts';
 
 /** Repeats a call that may be repeated until it is answered, or fails with LOCK_BACKEND after `backendTimeoutMs`. */

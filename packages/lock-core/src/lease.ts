@@ -1,8 +1,8 @@
-import type { Granted, HoldRef } from './contract.ts';
 import type { Hold } from './hold.ts';
-import type { LeaseGroup } from './lease-times.ts';
+import type { LeaseGroup } from './lease-timers.ts';
+import type { Granted, HoldRef } from './lock-adapter.ts';
 import type { AcquireRequest } from './request.ts';
-import type { TimedEntry } from './scheduler.ts';
+import type { TimedEntry } from './timer-heap.ts';
 
 /** How much earlier than the backend we end a lease: 1 % for clocks that run apart, 2 ms for timers (redis.io, Redlock). */
 const driftMs = (ttlMs: number): number => ttlMs * 0.01 + 2;

@@ -1,20 +1,20 @@
+import { Waiter } from './acquisition.ts';
 import { reenter } from './admit.ts';
 import type { AcquireOptions, Lock, LockOwner, Locks, LocksOptions } from './api.ts';
 import { assemble } from './assemble.ts';
-import { channels } from './channels.ts';
 import { closeLocks } from './close.ts';
-import type { LockAdapter } from './contract.ts';
+import { channels } from './diagnostics.ts';
 import { closed, lost, selfDeadlock, timedOut, unsupported } from './failures.ts';
+import { expireIfDue } from './held-lock.ts';
 import type { Hold } from './hold.ts';
 import { insist } from './insist.ts';
-import { listLocks } from './list.ts';
-import { expireIfDue } from './lock.ts';
+import { listLocks } from './inspect.ts';
+import { Slot } from './key-state.ts';
+import type { LockAdapter } from './lock-adapter.ts';
+import { checkKey, resolveSettings, resolveTerms, type Terms } from './options.ts';
 import { contextOwner, isWithin, Owner } from './owner.ts';
 import { AcquireRequest } from './request.ts';
-import { checkKey, resolveSettings, resolveTerms, type Terms } from './settings.ts';
-import { Slot } from './slot.ts';
 import { tellFailure } from './tell-failure.ts';
-import { Waiter } from './waiter.ts';
 
 /** What an async function does with an error, without its extra promises. */
 function asPromise<T>(call: () => Promise<T>): Promise<T> {

@@ -1,13 +1,13 @@
-import { bounded } from './bounded.ts';
-import { channels } from './channels.ts';
-import type { ReleaseOutcome } from './contract.ts';
-import type { Core } from './core.ts';
+import { bounded } from './backend-call.ts';
+import type { Core } from './context.ts';
+import { channels } from './diagnostics.ts';
 import { isLockError } from './errors.ts';
 import { lost } from './failures.ts';
 import { handOver } from './hand-over.ts';
 import type { Hold } from './hold.ts';
 import type { Lease } from './lease.ts';
-import { attemptTimeout } from './settings.ts';
+import type { ReleaseOutcome } from './lock-adapter.ts';
+import { attemptTimeout } from './options.ts';
 import { standBackAfterRelease } from './stand-back.ts';
 
 /**

@@ -1,11 +1,11 @@
-import { bounded } from './bounded.ts';
-import { channels } from './channels.ts';
-import type { RenewOutcome } from './contract.ts';
-import type { Core } from './core.ts';
+import { bounded } from './backend-call.ts';
+import type { Core } from './context.ts';
+import { channels } from './diagnostics.ts';
 import { isLockError } from './errors.ts';
 import { lost } from './failures.ts';
 import { type Lease, leaseDeadline } from './lease.ts';
-import { attemptTimeout } from './settings.ts';
+import type { RenewOutcome } from './lock-adapter.ts';
+import { attemptTimeout } from './options.ts';
 
 export interface Renewals {
   /** Sends the lease's renewal at the end of this turn, together with all that are due in it. */

@@ -1,4 +1,4 @@
-import type { AcquireAttempt } from './contract.ts';
+import type { AcquireAttempt } from './lock-adapter.ts';
 import { openSignal } from './open-signal.ts';
 import { newId } from './owner.ts';
 

@@ -1,5 +1,5 @@
-import type { Core } from './core.ts';
-import { Slot } from './slot.ts';
+import type { Core } from './context.ts';
+import { Slot } from './key-state.ts';
 
 // Time for another process to hear of the release and to ask; timers do no finer.
 const leastTurnMs = 1;

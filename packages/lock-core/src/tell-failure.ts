@@ -1,7 +1,7 @@
+import type { Waiter } from './acquisition.ts';
 import type { Lock } from './api.ts';
-import { channels } from './channels.ts';
+import { channels } from './diagnostics.ts';
 import { isLockError } from './errors.ts';
-import type { Waiter } from './waiter.ts';
 
 /** Runs an acquisition for somebody who listens: when it ends without the lock, the channel `fail` says so. */
 export function tellFailure(

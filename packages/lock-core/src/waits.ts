@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { Slot } from './slot.ts';
+import type { Slot } from './key-state.ts';
 
 // With hints coming in, polling only covers the lost ones (H38).
 const slowPollMs = 1_000;

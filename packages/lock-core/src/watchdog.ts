@@ -1,12 +1,12 @@
-import type { Core, Watchdog } from './core.ts';
+import type { Core, Watchdog } from './context.ts';
 import { expired, lost, released, unreachable } from './failures.ts';
+import { expireIfDue } from './held-lock.ts';
 import type { Hold } from './hold.ts';
 import { pause } from './insist.ts';
 import { type Lease, leaseDeadline } from './lease.ts';
-import { createLeaseTimes } from './lease-times.ts';
-import { expireIfDue } from './lock.ts';
+import { createLeaseTimes } from './lease-timers.ts';
 import { createRenewals } from './renewals.ts';
-import type { TimedEntry } from './scheduler.ts';
+import type { TimedEntry } from './timer-heap.ts';
 
 // How often the wall clock is compared with the monotonic one while a lease is held.
 const sleepCheckMs = 1_000;

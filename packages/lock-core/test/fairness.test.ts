@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../adapter-memory/src/index.ts';
 import { assemble } from '../src/assemble.ts';
 import { createLocks } from '../src/index.ts';
-import { resolveSettings } from '../src/settings.ts';
+import { resolveSettings } from '../src/options.ts';
 import { standBackAfterRelease } from '../src/stand-back.ts';
 import { type ManualClock, manualClock } from '../src/testing.ts';
 import { faultyAdapter } from './support/faulty-adapter.ts';

@@ -1,7 +1,7 @@
-import type { LockInfo } from './contract.ts';
-import type { Core } from './core.ts';
+import type { Core } from './context.ts';
 import { endless, unsupported } from './failures.ts';
 import { insist } from './insist.ts';
+import type { LockInfo } from './lock-adapter.ts';
 
 // More would take the backend's time from those who lock.
 const atOnce = 32;

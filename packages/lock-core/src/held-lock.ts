@@ -1,8 +1,8 @@
 import type { Lock, LockOwner } from './api.ts';
-import type { Core } from './core.ts';
+import type { Core } from './context.ts';
 import { expired, released } from './failures.ts';
 import type { Hold } from './hold.ts';
-import { checkTtl } from './settings.ts';
+import { checkTtl } from './options.ts';
 
 /** Ends the hold if its time is over: after a stall the clock knows it before any timer fires (H48). */
 export function expireIfDue(core: Core, hold: Hold): void {

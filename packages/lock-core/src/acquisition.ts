@@ -1,7 +1,7 @@
 import type { Lock, LockOwner } from './api.ts';
+import type { Terms } from './options.ts';
 import type { AcquireRequest } from './request.ts';
-import type { TimedEntry } from './scheduler.ts';
-import type { Terms } from './settings.ts';
+import type { TimedEntry } from './timer-heap.ts';
 
 let acquisitions = 0;
 

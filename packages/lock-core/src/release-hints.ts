@@ -1,6 +1,6 @@
-import type { Core } from './core.ts';
+import type { Core } from './context.ts';
+import type { Slot } from './key-state.ts';
 import { openSignal } from './open-signal.ts';
-import type { Slot } from './slot.ts';
 
 /**
  * Listens for wake-up hints about a key, if the adapter has them, until `unwatch`. Calls `hint` when the subscription

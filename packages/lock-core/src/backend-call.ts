@@ -1,5 +1,5 @@
 import { noAnswer } from './failures.ts';
-import type { Scheduler, TimedEntry } from './scheduler.ts';
+import type { Scheduler, TimedEntry } from './timer-heap.ts';
 
 /**
  * Calls the adapter and waits for the answer no longer than `withinMs`; then the call counts as unknown, and rejects. A

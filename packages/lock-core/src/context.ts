@@ -1,14 +1,14 @@
-import type { Aborts } from './aborts.ts';
-import type { AcquireOutcome, LockAdapter } from './contract.ts';
+import type { Aborts } from './abort-signals.ts';
+import type { Waiter } from './acquisition.ts';
 import type { LockError } from './errors.ts';
 import type { Hold } from './hold.ts';
-import type { KeepAlive } from './keep-alive.ts';
+import type { Slot } from './key-state.ts';
 import type { Lease } from './lease.ts';
+import type { AcquireOutcome, LockAdapter } from './lock-adapter.ts';
+import type { Settings } from './options.ts';
+import type { KeepAlive } from './process-keepalive.ts';
 import type { AcquireRequest } from './request.ts';
-import type { Scheduler } from './scheduler.ts';
-import type { Settings } from './settings.ts';
-import type { Slot } from './slot.ts';
-import type { Waiter } from './waiter.ts';
+import type { Scheduler } from './timer-heap.ts';
 
 /** What the parts of one `Locks` share; each part is made over it, and adds itself. */
 export interface Core {

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import type { Lease } from '../src/lease.ts';
-import { createLeaseTimes } from '../src/lease-times.ts';
-import { createScheduler } from '../src/scheduler.ts';
+import { createLeaseTimes } from '../src/lease-timers.ts';
 import { manualClock } from '../src/testing.ts';
+import { createScheduler } from '../src/timer-heap.ts';
 
 /** What the times need of a lease that was renewed. */
 function renewedLease(fire: () => void): Lease {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { createScheduler, type TimedEntry } from '../src/scheduler.ts';
 import { manualClock } from '../src/testing.ts';
+import { createScheduler, type TimedEntry } from '../src/timer-heap.ts';
 
 it('fires everything once, in order, never early, whatever is moved and cleared in between', async () => {
   const step = fc.record({

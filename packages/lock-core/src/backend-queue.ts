@@ -1,15 +1,15 @@
-import { bounded } from './bounded.ts';
-import { channels } from './channels.ts';
-import type { Granted } from './contract.ts';
-import type { Core } from './core.ts';
+import type { Waiter } from './acquisition.ts';
+import { bounded } from './backend-call.ts';
+import type { Core } from './context.ts';
+import { channels } from './diagnostics.ts';
 import { isLockError } from './errors.ts';
 import { noAnswer, timedOut, unreachable } from './failures.ts';
+import { detach, possess } from './grant.ts';
+import type { Slot } from './key-state.ts';
 import { leaseDeadline } from './lease.ts';
-import { detach, possess } from './possession.ts';
+import type { Granted } from './lock-adapter.ts';
+import { attemptTimeout } from './options.ts';
 import { AcquireRequest } from './request.ts';
-import { attemptTimeout } from './settings.ts';
-import type { Slot } from './slot.ts';
-import type { Waiter } from './waiter.ts';
 import { retryMs } from './waits.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Lease } from './lease.ts';
-import type { Scheduler, TimedEntry } from './scheduler.ts';
+import type { Scheduler, TimedEntry } from './timer-heap.ts';
 
 /** When each lease next needs its watchdog. */
 export interface LeaseTimes {

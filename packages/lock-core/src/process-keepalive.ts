@@ -1,6 +1,6 @@
-import type { Core } from './core.ts';
-import type { Slot } from './slot.ts';
-import type { Waiter } from './waiter.ts';
+import type { Waiter } from './acquisition.ts';
+import type { Core } from './context.ts';
+import type { Slot } from './key-state.ts';
 
 const longMs = 2 ** 30;
 

@@ -1,13 +1,13 @@
+import type { Waiter } from './acquisition.ts';
 import { admit, admitKin } from './admit.ts';
-import { channels } from './channels.ts';
-import type { Granted } from './contract.ts';
-import type { Core } from './core.ts';
+import type { Core } from './context.ts';
+import { channels } from './diagnostics.ts';
 import type { LockError } from './errors.ts';
 import { lost } from './failures.ts';
 import { Hold } from './hold.ts';
+import type { Slot } from './key-state.ts';
 import { Lease } from './lease.ts';
-import type { Slot } from './slot.ts';
-import type { Waiter } from './waiter.ts';
+import type { Granted } from './lock-adapter.ts';
 
 /** Makes the waiter, who has left the queue, the holder: by the backend's grant, good until `deadline`. */
 export function possess(core: Core, slot: Slot, waiter: Waiter, granted: Granted, deadline: number, now: number): void {

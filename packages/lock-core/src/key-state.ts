@@ -1,5 +1,5 @@
+import type { Waiter } from './acquisition.ts';
 import type { Hold } from './hold.ts';
-import type { Waiter } from './waiter.ts';
 
 /** One key in this process: its holder, and those who wait, first come first served. */
 export class Slot {

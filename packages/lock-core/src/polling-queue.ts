@@ -1,17 +1,17 @@
-import { channels } from './channels.ts';
-import type { AcquireOutcome, Granted } from './contract.ts';
-import type { Core } from './core.ts';
+import type { Waiter } from './acquisition.ts';
+import type { Core } from './context.ts';
+import { channels } from './diagnostics.ts';
 import { isLockError } from './errors.ts';
 import { noAnswer, timedOut, unreachable } from './failures.ts';
+import { detach, possess } from './grant.ts';
+import type { Slot } from './key-state.ts';
 import { leaseDeadline } from './lease.ts';
-import { detach, possess } from './possession.ts';
+import type { AcquireOutcome, Granted } from './lock-adapter.ts';
+import { attemptTimeout } from './options.ts';
+import { unwatch, watchFor } from './release-hints.ts';
 import { AcquireRequest } from './request.ts';
-import { attemptTimeout } from './settings.ts';
-import type { Slot } from './slot.ts';
 import { standForward, turnPassed } from './stand-back.ts';
-import type { Waiter } from './waiter.ts';
 import { pollMs, retryMs } from './waits.ts';
-import { unwatch, watchFor } from './wake-up.ts';
 
 /**
  * How the waiters of one process get a lock from a backend without a queue of its own: they stand in line, and the first

@@ -1,9 +1,9 @@
-import { channels } from './channels.ts';
-import type { Core, Reaper } from './core.ts';
+import type { Core, Reaper } from './context.ts';
+import { channels } from './diagnostics.ts';
 import { isLockError } from './errors.ts';
+import { attemptTimeout } from './options.ts';
 import type { AcquireRequest } from './request.ts';
-import type { TimedEntry } from './scheduler.ts';
-import { attemptTimeout } from './settings.ts';
+import type { TimedEntry } from './timer-heap.ts';
 
 const firstBackoffMs = 50;
 const longestBackoffMs = 2_000;
