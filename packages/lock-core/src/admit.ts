@@ -5,7 +5,7 @@ import { channels } from './diagnostics.ts';
 import { selfDeadlock } from './failures.ts';
 import { HeldLock } from './held-lock.ts';
 import type { Hold } from './hold.ts';
-import type { Slot } from './key-state.ts';
+import type { KeyState } from './key-state.ts';
 import { isWithin } from './owner.ts';
 
 type Way = 'backend' | 'hand-over' | 'reentry';
@@ -29,13 +29,13 @@ export function admit(core: Core, hold: Hold, waiter: Waiter, via: Way, now: num
 }
 
 /** Lets those queue up no longer who wait for what their own owner has just got. */
-export function admitKin(core: Core, slot: Slot, hold: Hold, now: number): void {
-  for (let waiter = slot.first; waiter !== undefined; ) {
+export function admitKin(core: Core, keyState: KeyState, hold: Hold, now: number): void {
+  for (let waiter = keyState.first; waiter !== undefined; ) {
     const following = waiter.after;
     if (isWithin(waiter.owner, hold.owner)) {
-      core.leave(slot, waiter, now);
+      core.leave(keyState, waiter, now);
       if (waiter.terms.reentrant) waiter.resolve(reenter(core, hold, waiter, now));
-      else waiter.reject(selfDeadlock(slot.key));
+      else waiter.reject(selfDeadlock(keyState.key));
     }
     waiter = following;
   }

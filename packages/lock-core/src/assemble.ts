@@ -8,7 +8,7 @@ import { createReaper } from './orphan-cleanup.ts';
 import { type Contention, createContention } from './polling-queue.ts';
 import { createKeepAlive } from './process-keepalive.ts';
 import { giveBack } from './release.ts';
-import { createScheduler } from './timer-heap.ts';
+import { createTimerHeap } from './timer-heap.ts';
 import { createWatchdog } from './watchdog.ts';
 
 export interface Parts {
@@ -22,8 +22,8 @@ export function assemble(adapter: LockAdapter, settings: Settings): Parts {
   const shared = {
     adapter,
     settings,
-    scheduler: createScheduler(settings.clock),
-    slots: new Map(),
+    timers: createTimerHeap(settings.clock),
+    keys: new Map(),
     visitors: new Set(),
     aborts: createAborts(),
     closed: false,
@@ -32,7 +32,7 @@ export function assemble(adapter: LockAdapter, settings: Settings): Parts {
   const core = shared as typeof shared & Core;
   core.lose = (hold, error, backend) => lose(core, hold, error, backend);
   core.giveBack = (hold) => giveBack(core, hold);
-  core.leave = (slot, waiter, now) => leave(core, slot, waiter, now);
+  core.leave = (keyState, waiter, now) => leave(core, keyState, waiter, now);
   core.keepAlive = createKeepAlive(core);
   core.reaper = createReaper(core);
   core.watchdog = createWatchdog(core);

@@ -1,12 +1,12 @@
 import { noAnswer } from './failures.ts';
-import type { Scheduler, TimedEntry } from './timer-heap.ts';
+import type { TimedEntry, TimerHeap } from './timer-heap.ts';
 
 /**
  * Calls the adapter and waits for the answer no longer than `withinMs`; then the call counts as unknown, and rejects. A
  * later answer goes to `late`.
  */
 export function bounded<T>(
-  scheduler: Scheduler,
+  timers: TimerHeap,
   now: number,
   withinMs: number,
   call: () => Promise<T>,
@@ -22,9 +22,9 @@ export function bounded<T>(
         reject(noAnswer(withinMs));
       },
     };
-    scheduler.set(entry, now + withinMs);
+    timers.set(entry, now + withinMs);
     const done = (): boolean => {
-      scheduler.clear(entry);
+      timers.clear(entry);
       const inTime = open;
       open = false;
       return inTime;

@@ -5,7 +5,7 @@ import { channels } from './diagnostics.ts';
 import { isLockError } from './errors.ts';
 import { noAnswer, timedOut, unreachable } from './failures.ts';
 import { detach, possess } from './grant.ts';
-import type { Slot } from './key-state.ts';
+import type { KeyState } from './key-state.ts';
 import { leaseDeadline } from './lease.ts';
 import type { Granted } from './lock-adapter.ts';
 import { attemptTimeout } from './options.ts';
@@ -17,36 +17,36 @@ import { retryMs } from './waits.ts';
  * time-outs, aborts and failures. A place that is given up is withdrawn by the adapter, else by the reaper (H42).
  */
 export interface NativeQueue {
-  enter(slot: Slot, waiter: Waiter): void;
+  enter(keyState: KeyState, waiter: Waiter): void;
   onTime(waiter: Waiter, now: number): void;
 }
 
 export function createNativeQueue(core: Core): NativeQueue {
-  const { adapter, scheduler, settings, slots } = core;
+  const { adapter, timers, settings, keys } = core;
   const now = settings.clock.now;
 
-  function enter(slot: Slot, waiter: Waiter): void {
-    slot.append(waiter);
-    if (waiter.waitUntil !== Number.POSITIVE_INFINITY) scheduler.set(waiter, waiter.waitUntil);
+  function enter(keyState: KeyState, waiter: Waiter): void {
+    keyState.append(waiter);
+    if (waiter.waitUntil !== Number.POSITIVE_INFINITY) timers.set(waiter, waiter.waitUntil);
     // In the same process asking costs nothing, and spares an uncontended caller a place in the queue.
-    if (adapter.capabilities.crossProcess || slot.hold !== undefined) place(slot, waiter);
-    else void askFirst(slot, waiter);
+    if (adapter.capabilities.crossProcess || keyState.hold !== undefined) place(keyState, waiter);
+    else void askFirst(keyState, waiter);
   }
 
-  async function askFirst(slot: Slot, waiter: Waiter): Promise<void> {
+  async function askFirst(keyState: KeyState, waiter: Waiter): Promise<void> {
     const { request } = waiter;
     const sentAt = send(waiter);
     try {
       const outcome = await adapter.tryAcquire(request);
       core.reaper.acquireAnswered(request, outcome);
       if (waiter.phase === 'done') return;
-      if (outcome.status === 'granted') granted(slot, waiter, outcome, sentAt);
+      if (outcome.status === 'granted') granted(keyState, waiter, outcome, sentAt);
       else {
         request.onQueued();
-        place(slot, waiter);
+        place(keyState, waiter);
       }
     } catch (error) {
-      if (waiter.phase !== 'done') failed(slot, waiter, error, sentAt);
+      if (waiter.phase !== 'done') failed(keyState, waiter, error, sentAt);
     }
   }
 
@@ -59,7 +59,7 @@ export function createNativeQueue(core: Core): NativeQueue {
     return at;
   }
 
-  function place(slot: Slot, waiter: Waiter): void {
+  function place(keyState: KeyState, waiter: Waiter): void {
     const { request } = waiter;
     const sentAt = send(waiter);
     if (channels.wait.hasSubscribers) {
@@ -77,12 +77,12 @@ export function createNativeQueue(core: Core): NativeQueue {
         if (waiter.phase === 'done' || waiter.request !== request) return;
         request.unanswered -= 1;
         waiter.withdraw = undefined;
-        granted(slot, waiter, outcome, sentAt);
+        granted(keyState, waiter, outcome, sentAt);
       },
       (error: unknown) => {
         if (waiter.phase === 'done' || waiter.request !== request) return;
         waiter.withdraw = undefined;
-        failed(slot, waiter, error, sentAt);
+        failed(keyState, waiter, error, sentAt);
       },
     );
   }
@@ -92,7 +92,7 @@ export function createNativeQueue(core: Core): NativeQueue {
     const reason = new Error('the caller no longer waits');
     withdrawal.abort(reason);
     const reap = (): void => core.reaper.add(request);
-    const withdrawn = bounded(scheduler, now(), attemptTimeout(settings, request.ttlMs), () => grant, reap);
+    const withdrawn = bounded(timers, now(), attemptTimeout(settings, request.ttlMs), () => grant, reap);
     core.reaper.await(
       withdrawn.then(reap, (error: unknown) => {
         if (error !== reason) reap();
@@ -100,30 +100,30 @@ export function createNativeQueue(core: Core): NativeQueue {
     );
   }
 
-  function granted(slot: Slot, waiter: Waiter, grant: Granted, sentAt: number): void {
+  function granted(keyState: KeyState, waiter: Waiter, grant: Granted, sentAt: number): void {
     const { request } = waiter;
     const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs);
     const at = now();
     if (deadline <= at) {
       return failed(
-        slot,
+        keyState,
         waiter,
         new Error(`it was granted too late: ttlMs ${request.ttlMs} is too short for this backend`),
         sentAt,
       );
     }
-    detach(core, slot, waiter);
-    possess(core, slot, waiter, grant, deadline, at);
-    core.advance(slot, at);
+    detach(core, keyState, waiter);
+    possess(core, keyState, waiter, grant, deadline, at);
+    core.advance(keyState, at);
   }
 
   /** The place is gone, or nobody knows: clean up, and queue anew under another owner value. */
-  function failed(slot: Slot, waiter: Waiter, error: unknown, sentAt: number): void {
+  function failed(keyState: KeyState, waiter: Waiter, error: unknown, sentAt: number): void {
     const { request } = waiter;
     const at = now();
     if (isLockError(error) && !error.retryable) {
       request.unanswered -= 1;
-      core.leave(slot, waiter, at);
+      core.leave(keyState, waiter, at);
       return waiter.reject(error);
     }
     core.reaper.add(request);
@@ -134,27 +134,27 @@ export function createNativeQueue(core: Core): NativeQueue {
     waiter.failure = error;
     waiter.failures += 1;
     if (at - waiter.failingSince >= settings.backendTimeoutMs) {
-      core.leave(slot, waiter, at);
-      return waiter.reject(unreachable(slot.key, adapter.name, at - waiter.failingSince, error));
+      core.leave(keyState, waiter, at);
+      return waiter.reject(unreachable(keyState.key, adapter.name, at - waiter.failingSince, error));
     }
     waiter.phase = 'sleeping';
-    scheduler.set(waiter, Math.min(at + retryMs(waiter.failures), waiter.waitUntil));
+    timers.set(waiter, Math.min(at + retryMs(waiter.failures), waiter.waitUntil));
   }
 
   function onTime(waiter: Waiter, at: number): void {
-    const slot = slots.get(waiter.key);
-    if (slot === undefined) return;
+    const keyState = keys.get(waiter.key);
+    if (keyState === undefined) return;
     if (at < waiter.waitUntil) {
-      if (waiter.waitUntil !== Number.POSITIVE_INFINITY) scheduler.set(waiter, waiter.waitUntil);
-      return place(slot, waiter);
+      if (waiter.waitUntil !== Number.POSITIVE_INFINITY) timers.set(waiter, waiter.waitUntil);
+      return place(keyState, waiter);
     }
     const waitedMs = at - waiter.startedAt;
     const leastMs = attemptTimeout(settings, waiter.terms.ttlMs);
     // However short his patience, the backend gets the time of one attempt to answer.
-    if (!waiter.request.queued && waitedMs < leastMs) return scheduler.set(waiter, waiter.startedAt + leastMs);
-    core.leave(slot, waiter, at);
-    if (waiter.request.queued) waiter.reject(timedOut(slot.key, adapter.name, waitedMs));
-    else waiter.reject(unreachable(slot.key, adapter.name, waitedMs, waiter.failure ?? noAnswer(waitedMs)));
+    if (!waiter.request.queued && waitedMs < leastMs) return timers.set(waiter, waiter.startedAt + leastMs);
+    core.leave(keyState, waiter, at);
+    if (waiter.request.queued) waiter.reject(timedOut(keyState.key, adapter.name, waitedMs));
+    else waiter.reject(unreachable(keyState.key, adapter.name, waitedMs, waiter.failure ?? noAnswer(waitedMs)));
   }
 
   return { enter, onTime };

@@ -2,21 +2,21 @@ import type { Aborts } from './abort-signals.ts';
 import type { Waiter } from './acquisition.ts';
 import type { LockError } from './errors.ts';
 import type { Hold } from './hold.ts';
-import type { Slot } from './key-state.ts';
+import type { KeyState } from './key-state.ts';
 import type { Lease } from './lease.ts';
 import type { AcquireOutcome, LockAdapter } from './lock-adapter.ts';
 import type { Settings } from './options.ts';
 import type { KeepAlive } from './process-keepalive.ts';
 import type { AcquireRequest } from './request.ts';
-import type { Scheduler } from './timer-heap.ts';
+import type { TimerHeap } from './timer-heap.ts';
 
 /** What the parts of one `Locks` share; each part is made over it, and adds itself. */
 export interface Core {
   readonly adapter: LockAdapter;
   readonly settings: Settings;
-  readonly scheduler: Scheduler;
-  /** By key: who holds it in this process and who waits. A key that nobody uses has no slot. */
-  readonly slots: Map<string, Slot>;
+  readonly timers: TimerHeap;
+  /** By key: who holds it in this process and who waits. A key that nobody uses has no keyState. */
+  readonly keys: Map<string, KeyState>;
   /** Who asks outside of a queue. */
   readonly visitors: Set<Waiter>;
   readonly aborts: Aborts;
@@ -29,9 +29,9 @@ export interface Core {
   /** Takes back one lock of a hold. */
   giveBack(hold: Hold): Promise<'released' | 'lost'>;
   /** Lets the next waiter of the key do what there is to do now, and forgets a key that nobody uses. */
-  advance(slot: Slot, now: number): void;
+  advance(keyState: KeyState, now: number): void;
   /** Takes a waiter off the queue, whatever he was doing there. */
-  leave(slot: Slot, waiter: Waiter, now: number): void;
+  leave(keyState: KeyState, waiter: Waiter, now: number): void;
 }
 
 /** Keeps leases alive and announces their loss. */

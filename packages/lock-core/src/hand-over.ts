@@ -2,7 +2,7 @@ import type { Waiter } from './acquisition.ts';
 import { admit, admitKin } from './admit.ts';
 import type { Core } from './context.ts';
 import { Hold } from './hold.ts';
-import type { Slot } from './key-state.ts';
+import type { KeyState } from './key-state.ts';
 import type { Lease } from './lease.ts';
 import { standBack } from './stand-back.ts';
 
@@ -14,8 +14,8 @@ const lapsPerRun = 2;
  * The backend keeps seeing one hold; the new holder gets the next token of the reserved block. False when the lock has
  * to be released for real: nobody fits, or the run is over and other processes get their turn.
  */
-export function handOver(core: Core, slot: Slot, lease: Lease, now: number): boolean {
-  const next = slot.first;
+export function handOver(core: Core, keyState: KeyState, lease: Lease, now: number): boolean {
+  const next = keyState.first;
   // A queue in the backend keeps its own order: nothing is handed over past it.
   if (next === undefined || core.adapter.enqueue !== undefined) return false;
   const hasToken = lease.fencingToken === undefined || lease.tokensLeft > 0;
@@ -24,7 +24,7 @@ export function handOver(core: Core, slot: Slot, lease: Lease, now: number): boo
   if (!hasToken || lease.handOvers >= count || now - lease.since >= ms || lapsAreOver(lease, next, now)) {
     // Where the backend can tell that nobody else waits, nobody has to be let through.
     const others = lease.waiting ?? 1;
-    if (others > 0) standBack(slot, others, now);
+    if (others > 0) standBack(keyState, others, now);
     return false;
   }
   const { terms } = next;
@@ -32,7 +32,7 @@ export function handOver(core: Core, slot: Slot, lease: Lease, now: number): boo
   // Half the time must be left, so that the new holder does not begin with a lease about to end.
   if (!fits || lease.deadline - now <= lease.ttlMs / 2) return false;
 
-  core.leave(slot, next, now);
+  core.leave(keyState, next, now);
   let token = lease.hold.fencingToken;
   if (token !== undefined) {
     token += 1n;
@@ -42,10 +42,10 @@ export function handOver(core: Core, slot: Slot, lease: Lease, now: number): boo
   const hold = new Hold(next, token, now);
   hold.lease = lease;
   lease.hold = hold;
-  slot.hold = hold;
+  keyState.hold = hold;
   core.watchdog.handedOver(lease);
   next.resolve(admit(core, hold, next, 'hand-over', now));
-  if (slot.first !== undefined) admitKin(core, slot, hold, now);
+  if (keyState.first !== undefined) admitKin(core, keyState, hold, now);
   return true;
 }
 

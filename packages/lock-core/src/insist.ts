@@ -11,13 +11,13 @@ export function insist<T>(core: Core, key: string | undefined, call: () => Promi
 }
 
 async function ask<T>(core: Core, key: string | undefined, call: () => Promise<T>): Promise<T> {
-  const { adapter, scheduler, settings } = core;
+  const { adapter, timers, settings } = core;
   const { clock, backendTimeoutMs } = settings;
   const begin = clock.now();
   for (let failures = 1; ; failures += 1) {
     if (core.closed) throw closed(key);
     try {
-      return await bounded(scheduler, clock.now(), attemptTimeout(settings, settings.defaults.ttlMs), call);
+      return await bounded(timers, clock.now(), attemptTimeout(settings, settings.defaults.ttlMs), call);
     } catch (error) {
       if (isLockError(error) && !error.retryable) throw error;
       const forMs = clock.now() - begin;
@@ -32,6 +32,6 @@ export function pause(core: Core, forMs: number): Promise<void> {
   if (core.closed) return Promise.resolve();
   const { clock } = core.settings;
   return new Promise((resolve) => {
-    core.scheduler.set({ at: 0, heapIndex: -1, fire: () => resolve() }, clock.now() + forMs);
+    core.timers.set({ at: 0, heapIndex: -1, fire: () => resolve() }, clock.now() + forMs);
   });
 }

@@ -2,12 +2,12 @@ import type { Waiter } from './acquisition.ts';
 import type { Hold } from './hold.ts';
 
 /** One key in this process: its holder, and those who wait, first come first served. */
-export class Slot {
+export class KeyState {
   readonly key: string;
   hold: Hold | undefined;
   first: Waiter | undefined;
   last: Waiter | undefined;
-  /** Attempts under way outside of the queue (`tryAcquire`, native queues): they keep the slot alive. */
+  /** Attempts under way outside of the queue (`tryAcquire`, native queues): they keep the keyState alive. */
   visitors = 0;
   /** Since when the backend has not answered about this key, as the last waiter found who gave up on it. */
   silentSince: number | undefined;

@@ -1,5 +1,5 @@
 import type { Lease } from './lease.ts';
-import type { Scheduler, TimedEntry } from './timer-heap.ts';
+import type { TimedEntry, TimerHeap } from './timer-heap.ts';
 
 /** When each lease next needs its watchdog. */
 export interface LeaseTimes {
@@ -14,9 +14,9 @@ export interface LeaseGroup extends TimedEntry {
 
 /**
  * Leases that were renewed together have their times together from then on: thousands of them are one entry in the
- * scheduler. One that was never renewed has an entry of its own, since most are given back before they have company.
+ * timers. One that was never renewed has an entry of its own, since most are given back before they have company.
  */
-export function createLeaseTimes(scheduler: Scheduler): LeaseTimes {
+export function createLeaseTimes(timers: TimerHeap): LeaseTimes {
   const groups = new Map<number, LeaseGroup>();
 
   function newGroup(at: number): LeaseGroup {
@@ -37,12 +37,12 @@ export function createLeaseTimes(scheduler: Scheduler): LeaseTimes {
           }
         } finally {
           // A failure with one is not to cost the others their time.
-          for (const lease of leases.slice(fired)) if (!lease.over) scheduler.set(lease, now);
+          for (const lease of leases.slice(fired)) if (!lease.over) timers.set(lease, now);
         }
       },
     };
     groups.set(at, group);
-    scheduler.set(group, at);
+    timers.set(group, at);
     return group;
   }
 
@@ -55,17 +55,17 @@ export function createLeaseTimes(scheduler: Scheduler): LeaseTimes {
     }
     if (group.leases.length > 0) return;
     groups.delete(group.at);
-    scheduler.clear(group);
+    timers.clear(group);
   }
 
   function clear(lease: Lease): void {
-    scheduler.clear(lease);
+    timers.clear(lease);
     if (lease.group !== undefined) leave(lease, lease.group);
   }
 
   return {
     set(lease, at) {
-      if (!lease.renewed) return scheduler.set(lease, at);
+      if (!lease.renewed) return timers.set(lease, at);
       clear(lease);
       const group = groups.get(at) ?? newGroup(at);
       lease.group = group;

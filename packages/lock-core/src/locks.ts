@@ -9,7 +9,7 @@ import { expireIfDue } from './held-lock.ts';
 import type { Hold } from './hold.ts';
 import { insist } from './insist.ts';
 import { listLocks } from './inspect.ts';
-import { Slot } from './key-state.ts';
+import { KeyState } from './key-state.ts';
 import type { LockAdapter } from './lock-adapter.ts';
 import { checkKey, resolveSettings, resolveTerms, type Terms } from './options.ts';
 import { contextOwner, isWithin, Owner } from './owner.ts';
@@ -35,7 +35,7 @@ type Body<T> = (lock: Lock) => T | Promise<T>;
 export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks {
   const settings = resolveSettings(options);
   const { core, contention, nativeQueue } = assemble(adapter, settings);
-  const { slots } = core;
+  const { keys } = core;
   const now = settings.clock.now;
   let closing: Promise<void> | undefined;
 
@@ -43,14 +43,14 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
   function start(key: string, terms: Terms, owner: LockOwner, once: boolean): Promise<Lock | undefined> {
     if (core.closed) throw closed(key);
     terms.signal?.throwIfAborted();
-    const held = slots.get(key)?.hold;
+    const held = keys.get(key)?.hold;
     if (held !== undefined) expireIfDue(core, held);
-    let slot = slots.get(key);
-    if (slot === undefined) {
-      slot = new Slot(key);
-      slots.set(key, slot);
+    let keyState = keys.get(key);
+    if (keyState === undefined) {
+      keyState = new KeyState(key);
+      keys.set(key, keyState);
     }
-    const { hold } = slot;
+    const { hold } = keyState;
     const at = now();
     const onTime = nativeQueue === undefined || once ? contention.onTime : nativeQueue.onTime;
     const waiter = new Waiter(key, owner, terms, once, new AcquireRequest(key, terms.ttlMs), at, onTime);
@@ -63,12 +63,12 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
         waitMs: once ? 0 : terms.waitMs,
       });
     }
-    if (!channels.fail.hasSubscribers) return proceed(slot, hold, waiter, at);
-    return tellFailure(adapter.name, waiter, now, () => proceed(slot, hold, waiter, at));
+    if (!channels.fail.hasSubscribers) return proceed(keyState, hold, waiter, at);
+    return tellFailure(adapter.name, waiter, now, () => proceed(keyState, hold, waiter, at));
   }
 
   /** Sends a new waiter on his way. */
-  function proceed(slot: Slot, hold: Hold | undefined, waiter: Waiter, at: number): Promise<Lock | undefined> {
+  function proceed(keyState: KeyState, hold: Hold | undefined, waiter: Waiter, at: number): Promise<Lock | undefined> {
     const { key, owner, terms, once } = waiter;
     if (hold !== undefined && isWithin(owner, hold.owner)) {
       if (!terms.reentrant) throw selfDeadlock(key);
@@ -79,13 +79,13 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
     const { signal } = terms;
     if (signal !== undefined) {
       waiter.stopListening = core.aborts.listen(signal, () => {
-        core.leave(slot, waiter, now());
+        core.leave(keyState, waiter, now());
         waiter.reject(signal.reason);
       });
     }
-    if (once) contention.askOnce(slot, waiter, at);
-    else if (nativeQueue !== undefined) nativeQueue.enter(slot, waiter);
-    else contention.enter(slot, waiter, at);
+    if (once) contention.askOnce(keyState, waiter, at);
+    else if (nativeQueue !== undefined) nativeQueue.enter(keyState, waiter);
+    else contention.enter(keyState, waiter, at);
     return waiter.promise;
   }
 
@@ -148,7 +148,7 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
       const { forceRelease } = adapter;
       if (forceRelease === undefined) throw unsupported(adapter.name, 'way to release a lock by force');
       // A holder of this process is told before anybody else can have the lock.
-      const hold = slots.get(key)?.hold;
+      const hold = keys.get(key)?.hold;
       if (hold !== undefined) core.lose(hold, lost(key, adapter.name, 'it was released by force'), 'is free of it');
       try {
         return await insist(core, key, () => forceRelease.call(adapter, key));

@@ -33,11 +33,11 @@ export function createReaper(core: Core): Reaper {
   let onDrained: (() => void)[] = [];
   const cases = new Map<AcquireRequest, Case>();
   let over = false;
-  const { adapter, scheduler, settings } = core;
+  const { adapter, timers, settings } = core;
   const now = settings.clock.now;
 
   function close(item: Case, outcome: string): void {
-    scheduler.clear(item);
+    timers.clear(item);
     cases.delete(item.request);
     tell(item.request, outcome);
     done(item);
@@ -58,7 +58,7 @@ export function createReaper(core: Core): Reaper {
   function retryLater(item: Case): void {
     item.asking = false;
     if (now() >= item.giveUpAt) return close(item, 'given-up');
-    scheduler.set(item, now() + item.backoffMs);
+    timers.set(item, now() + item.backoffMs);
     item.backoffMs = Math.min(item.backoffMs * 2, longestBackoffMs);
   }
 
@@ -71,7 +71,7 @@ export function createReaper(core: Core): Reaper {
     if (outcome === 'released') item.notHeldAt = undefined;
     else if (item.notHeldAt !== undefined && now() - item.notHeldAt >= timeoutMs) return close(item, outcome);
     else item.notHeldAt ??= now();
-    scheduler.set(item, now() + timeoutMs);
+    timers.set(item, now() + timeoutMs);
   }
 
   function ask(item: Case): void {
@@ -79,7 +79,7 @@ export function createReaper(core: Core): Reaper {
     item.sent += 1;
     item.openAtSend = item.request.unanswered;
     const round = item.sent;
-    scheduler.set(item, now() + attemptTimeout(settings, item.request.ttlMs));
+    timers.set(item, now() + attemptTimeout(settings, item.request.ttlMs));
     release(item.request).then(
       (outcome) => {
         if (open.has(item) && round === item.sent) answered(item, outcome);
@@ -93,7 +93,7 @@ export function createReaper(core: Core): Reaper {
     );
   }
 
-  // An adapter that throws instead of rejecting must not break the scheduler.
+  // An adapter that throws instead of rejecting must not break the timers.
   async function release(request: AcquireRequest): Promise<'released' | 'not-held'> {
     return adapter.release({ key: request.key, owner: request.owner });
   }

@@ -1,6 +1,6 @@
 import type { Waiter } from './acquisition.ts';
 import type { Core } from './context.ts';
-import type { Slot } from './key-state.ts';
+import type { KeyState } from './key-state.ts';
 
 const longMs = 2 ** 30;
 
@@ -65,13 +65,13 @@ function forget(reference: WeakRef<Core>): void {
   if (open.size === 0) process.off('beforeExit', outliveWaiters);
 }
 
-/** All callers on their way to a lock, with the slot of the key. */
-export function* waitersOf(core: Core): Generator<[Slot, Waiter]> {
-  for (const slot of core.slots.values()) {
-    for (let waiter = slot.first; waiter !== undefined; waiter = waiter.after) yield [slot, waiter];
+/** All callers on their way to a lock, with the keyState of the key. */
+export function* waitersOf(core: Core): Generator<[KeyState, Waiter]> {
+  for (const keyState of core.keys.values()) {
+    for (let waiter = keyState.first; waiter !== undefined; waiter = waiter.after) yield [keyState, waiter];
   }
   for (const waiter of core.visitors) {
-    const slot = core.slots.get(waiter.key);
-    if (slot !== undefined) yield [slot, waiter];
+    const keyState = core.keys.get(waiter.key);
+    if (keyState !== undefined) yield [keyState, waiter];
   }
 }

@@ -1,5 +1,5 @@
 import type { Core } from './context.ts';
-import type { Slot } from './key-state.ts';
+import type { KeyState } from './key-state.ts';
 import { openSignal } from './open-signal.ts';
 
 /**
@@ -7,23 +7,23 @@ import { openSignal } from './open-signal.ts';
  * first stands (a release may have gone by before), and at each later message: so whoever asks after a hint has the next
  * one on order already (subscribe, then look again, then sleep: H37).
  */
-export function watchFor(core: Core, slot: Slot, hint: () => void): void {
+export function watchFor(core: Core, keyState: KeyState, hint: () => void): void {
   const { adapter } = core;
-  if (adapter.whenFree === undefined || slot.watch !== undefined) return;
+  if (adapter.whenFree === undefined || keyState.watch !== undefined) return;
   const watch = openSignal();
-  slot.watch = watch;
-  const order = async (): Promise<void> => adapter.whenFree?.(slot.key, watch.signal);
+  keyState.watch = watch;
+  const order = async (): Promise<void> => adapter.whenFree?.(keyState.key, watch.signal);
   const listen = (): void => {
     order().then(
       () => {
-        if (slot.watch !== watch) return;
-        slot.watching = true;
+        if (keyState.watch !== watch) return;
+        keyState.watching = true;
         listen();
         hint();
       },
       () => {
         // Without hints there is the poll; the next sleep subscribes anew.
-        if (slot.watch === watch) unwatch(slot);
+        if (keyState.watch === watch) unwatch(keyState);
       },
     );
   };
@@ -31,9 +31,9 @@ export function watchFor(core: Core, slot: Slot, hint: () => void): void {
 }
 
 /** Ends the subscription. */
-export function unwatch(slot: Slot): void {
-  const { watch } = slot;
-  slot.watch = undefined;
-  slot.watching = false;
+export function unwatch(keyState: KeyState): void {
+  const { watch } = keyState;
+  keyState.watch = undefined;
+  keyState.watching = false;
   watch?.abort();
 }

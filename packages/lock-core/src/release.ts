@@ -21,24 +21,24 @@ export function giveBack(core: Core, hold: Hold): Promise<'released' | 'lost'> {
   if (hold.count > 0) return Promise.resolve('released');
   const now = clock.now();
   const { lease } = hold;
-  const slot = core.slots.get(hold.key);
+  const keyState = core.keys.get(hold.key);
   hold.state = 'released';
-  if (slot !== undefined && handOver(core, slot, lease, now)) {
+  if (keyState !== undefined && handOver(core, keyState, lease, now)) {
     tell(core, hold, 'handed-over', now);
     return Promise.resolve('released');
   }
   core.watchdog.unwatch(lease);
   const outcome = free(core, hold, lease, now);
-  if (slot !== undefined) {
-    slot.hold = undefined;
+  if (keyState !== undefined) {
+    keyState.hold = undefined;
     // Sent right behind the release, the next one's request costs no round trip of its own.
-    core.advance(slot, now);
+    core.advance(keyState, now);
   }
   return outcome;
 }
 
 function free(core: Core, hold: Hold, lease: Lease, now: number): Promise<'released' | 'lost'> {
-  const { adapter, scheduler, settings } = core;
+  const { adapter, timers, settings } = core;
   // An acquire without an answer may come in only behind the release.
   const doubtful = lease.request.unanswered > 0;
   lease.waiting = undefined;
@@ -51,7 +51,7 @@ function free(core: Core, hold: Hold, lease: Lease, now: number): Promise<'relea
     tell(core, hold, told, now);
     return told;
   };
-  return bounded(scheduler, now, attemptTimeout(settings, lease.ttlMs), () => adapter.release(lease)).then(
+  return bounded(timers, now, attemptTimeout(settings, lease.ttlMs), () => adapter.release(lease)).then(
     done,
     (error: unknown) => {
       if (isLockError(error) && !error.retryable) return done('not-held');

@@ -20,7 +20,7 @@ export interface Renewals {
 
 /** Sends renewals in batches and takes in what comes back: renewed, lost, nothing, or something too late. */
 export function createRenewals(core: Core, schedule: (lease: Lease) => void): Renewals {
-  const { adapter, scheduler, settings } = core;
+  const { adapter, timers, settings } = core;
   const now = settings.clock.now;
   // By TTL, since a batch has one.
   let due = new Map<number, Lease[]>();
@@ -55,7 +55,7 @@ export function createRenewals(core: Core, schedule: (lease: Lease) => void): Re
     };
     // Of three renewals two may stay without an answer, and the third still comes in time (H51, H58).
     const withinMs = Math.min(attemptTimeout(settings, ttlMs), ttlMs / 6);
-    const done = bounded(scheduler, sentAt, withinMs, () => call(leases, ttlMs), take).then(
+    const done = bounded(timers, sentAt, withinMs, () => call(leases, ttlMs), take).then(
       (outcomes) => {
         settle(leases);
         take(outcomes);

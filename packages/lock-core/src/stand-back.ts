@@ -1,5 +1,5 @@
 import type { Core } from './context.ts';
-import { Slot } from './key-state.ts';
+import { KeyState } from './key-state.ts';
 
 // Time for another process to hear of the release and to ask; timers do no finer.
 const leastTurnMs = 1;
@@ -9,9 +9,9 @@ const leastTurnMs = 1;
  * order for them (their hints come at the same moment, and the quickest would win again and again), so every process counts
  * the releases that it hears, and lets as many pass as others were waiting. Its own is the first.
  */
-export function standBack(slot: Slot, others: number, now: number): void {
-  slot.turnsAhead = others + 1;
-  giveTime(slot, now);
+export function standBack(keyState: KeyState, others: number, now: number): void {
+  keyState.turnsAhead = others + 1;
+  giveTime(keyState, now);
 }
 
 /**
@@ -21,32 +21,32 @@ export function standBack(slot: Slot, others: number, now: number): void {
 export function standBackAfterRelease(core: Core, key: string, others: number, sentAt: number): void {
   if (core.closed) return;
   const now = core.settings.clock.now();
-  const slot = core.slots.get(key) ?? new Slot(key);
-  if (slot.hold !== undefined || slot.first !== undefined) return;
-  slot.roundTripMs = now - sentAt;
-  standBack(slot, others, now);
-  core.slots.set(key, slot);
+  const keyState = core.keys.get(key) ?? new KeyState(key);
+  if (keyState.hold !== undefined || keyState.first !== undefined) return;
+  keyState.roundTripMs = now - sentAt;
+  standBack(keyState, others, now);
+  core.keys.set(key, keyState);
   const forget = (at: number): void => {
-    if (core.slots.get(key) === slot) core.advance(slot, at);
+    if (core.keys.get(key) === keyState) core.advance(keyState, at);
   };
-  core.scheduler.set({ at: 0, heapIndex: -1, fire: forget }, slot.yieldUntil);
+  core.timers.set({ at: 0, heapIndex: -1, fire: forget }, keyState.yieldUntil);
 }
 
 /** A release was heard: one turn less to wait for. */
-export function turnPassed(slot: Slot, now: number): void {
-  if (slot.turnsAhead === 0) return;
-  slot.turnsAhead -= 1;
-  giveTime(slot, now);
+export function turnPassed(keyState: KeyState, now: number): void {
+  if (keyState.turnsAhead === 0) return;
+  keyState.turnsAhead -= 1;
+  giveTime(keyState, now);
 }
 
 /** It has the lock, or there is nobody to wait for. */
-export function standForward(slot: Slot): void {
-  slot.turnsAhead = 0;
-  slot.yieldUntil = Number.NEGATIVE_INFINITY;
+export function standForward(keyState: KeyState): void {
+  keyState.turnsAhead = 0;
+  keyState.yieldUntil = Number.NEGATIVE_INFINITY;
 }
 
 /** Those ahead may be gone, and then nothing is heard; the fewer there are, the sooner this one tries. */
-function giveTime(slot: Slot, now: number): void {
-  if (slot.turnsAhead === 0) slot.yieldUntil = Number.NEGATIVE_INFINITY;
-  else slot.yieldUntil = now + slot.turnsAhead * Math.max(leastTurnMs, 2 * slot.roundTripMs);
+function giveTime(keyState: KeyState, now: number): void {
+  if (keyState.turnsAhead === 0) keyState.yieldUntil = Number.NEGATIVE_INFINITY;
+  else keyState.yieldUntil = now + keyState.turnsAhead * Math.max(leastTurnMs, 2 * keyState.roundTripMs);
 }

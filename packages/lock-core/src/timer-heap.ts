@@ -1,16 +1,16 @@
 import type { Clock } from './api.ts';
 
-/** Something that happens at a time; it may be in the scheduler once. */
+/** Something that happens at a time; it may be in the timers once. */
 export interface TimedEntry {
-  /** Monotonic ms; set by the scheduler. */
+  /** Monotonic ms; set by the timers. */
   at: number;
-  /** Place in the heap, -1 outside; set by the scheduler. */
+  /** Place in the heap, -1 outside; set by the timers. */
   heapIndex: number;
-  /** Called once `at` has come, with the entry already out of the scheduler. */
+  /** Called once `at` has come, with the entry already out of the timers. */
   fire(now: number): void;
 }
 
-export interface Scheduler {
+export interface TimerHeap {
   /** Enters the entry, or moves it. */
   set(entry: TimedEntry, at: number): void;
   clear(entry: TimedEntry): void;
@@ -28,7 +28,7 @@ const children = 4;
  * All that waits for a time in one `Locks`, on one timer of the clock. An entry that comes and goes (most do) costs a few
  * steps in a heap; the timer is left to fire early rather than re-armed for each.
  */
-export function createScheduler(clock: Clock): Scheduler {
+export function createTimerHeap(clock: Clock): TimerHeap {
   const heap: TimedEntry[] = [];
   // The times of the entries beside each other: what is compared most is read in one go.
   const times: number[] = [];

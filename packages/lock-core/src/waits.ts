@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { Slot } from './key-state.ts';
+import type { KeyState } from './key-state.ts';
 
 // With hints coming in, polling only covers the lost ones (H38).
 const slowPollMs = 1_000;
@@ -13,9 +13,9 @@ const slowestRetryMs = 1_000;
 const spread = (ms: number): number => ms + (ms * randomInt(1_000)) / 5_000;
 
 /** How long to sleep before a busy lock is looked at again without a hint. */
-export function pollMs(slot: Slot, round: number, retryAfterMs: number | undefined): number {
+export function pollMs(keyState: KeyState, round: number, retryAfterMs: number | undefined): number {
   const fastMs = Math.min(fastestPollMs * 2 ** Math.min(round, 10), slowestPollMs);
-  const fallbackMs = slot.watching ? slowPollMs : fastMs;
+  const fallbackMs = keyState.watching ? slowPollMs : fastMs;
   const soonest = retryAfterMs === undefined || retryAfterMs < 0 ? Number.POSITIVE_INFINITY : retryAfterMs + 1;
   return Math.min(spread(fallbackMs), soonest);
 }

@@ -16,9 +16,9 @@ const sleepCheckMs = 1_000;
  * whatever becomes of the calls: hung, failed, or never answered (H45, H46, H66, H79).
  */
 export function createWatchdog(core: Core): Watchdog {
-  const { adapter, scheduler, settings } = core;
+  const { adapter, timers, settings } = core;
   const { clock } = settings;
-  const times = createLeaseTimes(scheduler);
+  const times = createLeaseTimes(timers);
   const renewals = createRenewals(core, schedule);
 
   /** When the lease next needs us: a renewal, its deadline, or the end of the holder's time. */
@@ -75,12 +75,12 @@ export function createWatchdog(core: Core): Watchdog {
       const sleptMs = ahead - wallAhead;
       wallAhead = ahead;
       let watching = false;
-      for (const { hold } of core.slots.values()) {
+      for (const { hold } of core.keys.values()) {
         if (hold === undefined) continue;
         watching = true;
         if (sleptMs > hold.lease.ttlMs / 3 && hold.lease.autoRenew) renewals.queue(hold.lease);
       }
-      if (watching) scheduler.set(sleepCheck, now + sleepCheckMs);
+      if (watching) timers.set(sleepCheck, now + sleepCheckMs);
     },
   };
 
@@ -92,7 +92,7 @@ export function createWatchdog(core: Core): Watchdog {
       schedule(lease);
       if (sleepCheck.heapIndex >= 0) return;
       wallAhead = clock.wallNow() - lease.since;
-      scheduler.set(sleepCheck, lease.since + sleepCheckMs);
+      timers.set(sleepCheck, lease.since + sleepCheckMs);
     },
     unwatch(lease) {
       lease.over = true;

@@ -79,9 +79,9 @@ describe('fairness between processes, where the backend keeps no order', () => {
     const clock = manualClock();
     const { core } = assemble(faultyAdapter(clock), resolveSettings({ clock }));
     standBackAfterRelease(core, 'k', 1, clock.now());
-    expect(core.slots.size).toBe(1);
+    expect(core.keys.size).toBe(1);
     await clock.advance(10);
-    expect([core.slots.size, clock.pending]).toEqual([0, 0]);
+    expect([core.keys.size, clock.pending]).toEqual([0, 0]);
   });
 
   it('between two runs of a process each of the others has one', async () => {

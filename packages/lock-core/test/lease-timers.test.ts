@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Lease } from '../src/lease.ts';
 import { createLeaseTimes } from '../src/lease-timers.ts';
 import { manualClock } from '../src/testing.ts';
-import { createScheduler } from '../src/timer-heap.ts';
+import { createTimerHeap } from '../src/timer-heap.ts';
 
 /** What the times need of a lease that was renewed. */
 function renewedLease(fire: () => void): Lease {
@@ -19,7 +19,7 @@ function renewedLease(fire: () => void): Lease {
 
 it('what one lease sets off, were it a failure, costs the others that share its time nothing', async () => {
   const clock = manualClock(0);
-  const times = createLeaseTimes(createScheduler(clock));
+  const times = createLeaseTimes(createTimerHeap(clock));
   const fired: string[] = [];
   const ended = renewedLease(() => fired.push('ended'));
   const leases = [
