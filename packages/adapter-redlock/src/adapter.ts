@@ -9,18 +9,18 @@ import type {
   RenewOutcome,
 } from '@holdfast/lock-core';
 import type { AnyRedisClient } from '@holdfast/redis-protocol';
+import { createPatience } from './circuit-breaker.ts';
 import { redlockClock } from './clock.ts';
 import { failedAcquire, noMajority } from './failures.ts';
 import { majorityHints } from './hints.ts';
-import { createIdentities } from './identities.ts';
-import { forceReleaseAll, inspectAll, keysOfEnough } from './look.ts';
+import { forceReleaseAll, inspectAll, keysOfEnough } from './inspect.ts';
 import { type RedlockOptions, redlockSettings } from './options.ts';
-import { createPatience } from './patience.ts';
-import type { GrantOutcome } from './protocol/campaign.ts';
+import type { GrantOutcome } from './protocol/acquire.ts';
 import { type Electorate, type HeldVote, majorityOf, validityMs } from './protocol/node.ts';
 import { createQuorum } from './protocol/quorum.ts';
 import { enoughReady, isReady } from './ready.ts';
 import { type RedisNode, redisNode } from './redis-node.ts';
+import { createIdentities } from './server-identity.ts';
 
 const name = 'redlock';
 

@@ -1,5 +1,5 @@
 import { LockError } from '@holdfast/lock-core';
-import type { Failure } from './protocol/campaign.ts';
+import type { Failure } from './protocol/acquire.ts';
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

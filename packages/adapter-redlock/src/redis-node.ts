@@ -7,9 +7,9 @@ import {
   type RedisClientBinding,
   redisLockAdapter,
 } from '@holdfast/redis-protocol';
-import { createDebts } from './debts.ts';
-import takeBackSource from './lua/take-back.lua';
-import type { Patience } from './patience.ts';
+import type { Patience } from './circuit-breaker.ts';
+import takeBackSource from './lua/rollback-vote.lua';
+import { createDebts } from './pending-releases.ts';
 import type { Ballot, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
 import { createRequests, type NodeRequest, type Reply } from './requests.ts';
 

@@ -1,6 +1,6 @@
 import { evalScript, type LockKeys, luaScript, type RedisClientBinding } from '@holdfast/redis-protocol';
+import type { Patience } from './circuit-breaker.ts';
 import votesSource from './lua/votes.lua';
-import type { Patience } from './patience.ts';
 
 const votes = /* @__PURE__ */ luaScript(votesSource);
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newName } from '../../redis-protocol/test/support/helpers.ts';
-import { createPatience } from '../src/patience.ts';
+import { createPatience } from '../src/circuit-breaker.ts';
 import type { Vote } from '../src/protocol/node.ts';
 import { type RedisNode, redisNode } from '../src/redis-node.ts';
 import { createVoteStore } from './model/store.ts';

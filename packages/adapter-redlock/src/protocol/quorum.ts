@@ -1,8 +1,8 @@
-import { ask, type Verdict } from './ask.ts';
-import { campaign, type GrantOutcome, type GrantRequest } from './campaign.ts';
-import { createClaims } from './claims.ts';
+import { campaign, type GrantOutcome, type GrantRequest } from './acquire.ts';
+import { ask, type Verdict } from './majority.ts';
 import { type Electorate, type HeldVote, type StandingVote, validityMs } from './node.ts';
-import { createProposals } from './proposals.ts';
+import { createClaims } from './owner-state.ts';
+import { createProposals } from './token-proposals.ts';
 
 /** Locks by majority. The one implementation of the algorithm, over real nodes and over simulated ones. */
 export interface Quorum {

@@ -1,8 +1,8 @@
-import type { Verdict } from './ask.ts';
-import type { Claim, ClaimedHold, Claims } from './claims.ts';
+import type { Verdict } from './majority.ts';
 import { type Electorate, type HeldVote, validityMs } from './node.ts';
-import type { Proposals } from './proposals.ts';
+import type { Claim, ClaimedHold, Claims } from './owner-state.ts';
 import { Round, type RoundEnd } from './round.ts';
+import type { Proposals } from './token-proposals.ts';
 
 /** What an owner asks for. */
 export interface GrantRequest {
