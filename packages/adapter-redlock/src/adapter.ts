@@ -9,18 +9,18 @@ import type {
   RenewOutcome,
 } from '@holdfast/lock-core';
 import type { AnyRedisClient } from '@holdfast/redis-protocol';
-import { createPatience } from './circuit-breaker.ts';
+import { createCircuitBreaker } from './circuit-breaker.ts';
 import { redlockClock } from './clock.ts';
 import { failedAcquire, noMajority } from './failures.ts';
 import { majorityHints } from './hints.ts';
 import { forceReleaseAll, inspectAll, keysOfEnough } from './inspect.ts';
 import { type RedlockOptions, redlockSettings } from './options.ts';
 import type { GrantOutcome } from './protocol/acquire.ts';
-import { type Electorate, type HeldVote, majorityOf, validityMs } from './protocol/node.ts';
+import { type HeldVote, majorityOf, type QuorumContext, validityMs } from './protocol/node.ts';
 import { createQuorum } from './protocol/quorum.ts';
 import { enoughReady, isReady } from './ready.ts';
 import { type RedisNode, redisNode } from './redis-node.ts';
-import { createIdentities } from './server-identity.ts';
+import { createServerIdentities } from './server-identity.ts';
 
 const name = 'redlock';
 
@@ -40,25 +40,25 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
   const { nodes: bindings, prefix, fencing, nodeTimeoutMs } = redlockSettings(clients, options);
   const count = bindings.length;
   const majority = majorityOf(count);
-  const identities = createIdentities(bindings);
+  const identities = createServerIdentities(bindings);
   const nodes: RedisNode[] = bindings.map((client, i) =>
     redisNode(
       client,
       prefix,
       fencing,
-      createPatience(redlockClock.now, nodeTimeoutMs),
+      createCircuitBreaker(redlockClock.now, nodeTimeoutMs),
       () => identities.check(i),
       (key) => hints.listens(key),
     ),
   );
-  const electorate: Electorate = {
+  const context: QuorumContext = {
     nodes,
     majority,
     nodeTimeoutMs,
     clock: redlockClock,
     random: (bound) => randomInt(bound),
   };
-  const quorum = createQuorum(electorate);
+  const quorum = createQuorum(context);
   const singles = nodes.map(({ single }) => single);
   const hints = majorityHints(singles, majority, redlockClock.now);
   let opened: Promise<void> | undefined;
@@ -146,7 +146,7 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
   }
 
   async function inspect(key: string): Promise<LockInfo | undefined> {
-    const info = await inspectAll(electorate, singles, key);
+    const info = await inspectAll(context, singles, key);
     return info === undefined || fencing ? info : { ...info, fencingToken: undefined };
   }
 
@@ -168,8 +168,8 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
     release,
     whenFree: hints.whenFree,
     inspect,
-    keys: (cursor) => keysOfEnough(electorate, singles, cursor),
-    forceRelease: (key) => forceReleaseAll(electorate, singles, key),
+    keys: (cursor) => keysOfEnough(context, singles, cursor),
+    forceRelease: (key) => forceReleaseAll(context, singles, key),
     async close() {
       await Promise.all(nodes.map((node) => node.close()));
     },

@@ -2,14 +2,14 @@
  * Notices a node that has fallen silent: a frozen server or a dead line takes every command and answers none. It then gets one
  * command per time-out, enough to see it come back, so that what it will have to catch up with does not grow without bound.
  */
-export interface Patience {
+export interface CircuitBreaker {
   /** True when nothing should be sent now. */
   readonly exhausted: boolean;
   sent(): void;
   answered(): void;
 }
 
-export function createPatience(now: () => number, timeoutMs: number): Patience {
+export function createCircuitBreaker(now: () => number, timeoutMs: number): CircuitBreaker {
   let outstanding = 0;
   // Counted, and dated only when somebody looks: clocks are slow to read, and nearly always all is well.
   let progress = 0;

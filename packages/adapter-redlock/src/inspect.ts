@@ -1,12 +1,12 @@
 import { isLockError, type KeysPage, type LockAdapter, type LockInfo } from '@holdfast/lock-core';
 import { noMajority } from './failures.ts';
-import type { Electorate } from './protocol/node.ts';
+import type { QuorumContext } from './protocol/node.ts';
 
 type Answers<T> = { readonly values: readonly T[]; readonly errors: readonly unknown[]; readonly pending: number };
 
 /** Asks each node, and resolves as soon as `judge` knows enough; `undefined` when all answered or the time is up without that. */
 function gather<T, R>(
-  { clock, nodeTimeoutMs }: Electorate,
+  { clock, nodeTimeoutMs }: QuorumContext,
   singles: readonly LockAdapter[],
   question: (node: LockAdapter) => Promise<T>,
   judge: (answers: Answers<T>) => R | undefined,
@@ -41,7 +41,7 @@ function gather<T, R>(
   });
 }
 
-function failure(what: string, key: string, { nodes, majority }: Electorate, errors: readonly unknown[]): unknown {
+function failure(what: string, key: string, { nodes, majority }: QuorumContext, errors: readonly unknown[]): unknown {
   const definite = errors.filter((error) => isLockError(error) && !error.retryable);
   if (definite.length > nodes.length - majority) return definite[0];
   return noMajority(what, key, { count: nodes.length, majority }, errors);
@@ -49,13 +49,13 @@ function failure(what: string, key: string, { nodes, majority }: Electorate, err
 
 /** Who has the votes of a majority; `undefined` when nobody has. */
 export async function inspectAll(
-  electorate: Electorate,
+  context: QuorumContext,
   singles: readonly LockAdapter[],
   key: string,
 ): Promise<LockInfo | undefined> {
-  const { majority } = electorate;
+  const { majority } = context;
   const { outcome, errors } = await gather(
-    electorate,
+    context,
     singles,
     (node) => node.inspect!(key),
     ({ values, errors: failed, pending }): { info: LockInfo | undefined } | undefined => {
@@ -68,7 +68,7 @@ export async function inspectAll(
       return most + failed.length + pending < majority ? { info: undefined } : undefined;
     },
   );
-  if (outcome === undefined) throw failure('tell who holds the lock', key, electorate, errors);
+  if (outcome === undefined) throw failure('tell who holds the lock', key, context, errors);
   return outcome.info;
 }
 
@@ -88,13 +88,13 @@ function majorityInfo(key: string, votes: readonly LockInfo[], majority: number)
 
 /** Frees every node; whether a majority was held. */
 export async function forceReleaseAll(
-  electorate: Electorate,
+  context: QuorumContext,
   singles: readonly LockAdapter[],
   key: string,
 ): Promise<boolean> {
-  const { majority } = electorate;
+  const { majority } = context;
   const { outcome, errors } = await gather(
-    electorate,
+    context,
     singles,
     (node) => node.forceRelease!(key),
     ({ values, errors: failed, pending }): boolean | undefined => {
@@ -103,7 +103,7 @@ export async function forceReleaseAll(
       return freed + failed.length + pending < majority ? false : undefined;
     },
   );
-  if (outcome === undefined) throw failure('force the release of the lock', key, electorate, errors);
+  if (outcome === undefined) throw failure('force the release of the lock', key, context, errors);
   return outcome;
 }
 
@@ -112,25 +112,25 @@ export async function forceReleaseAll(
  * `enough` nodes; the rest may be away. The cursor is the number of the node, how many were read to their end, and the node's own.
  */
 export async function keysOfEnough(
-  electorate: Electorate,
+  context: QuorumContext,
   singles: readonly LockAdapter[],
   cursor: string = '0 0',
 ): Promise<KeysPage> {
-  const enough = singles.length - electorate.majority + 1;
+  const enough = singles.length - context.majority + 1;
   const [node = '', done = '', ...rest] = cursor.split(' ');
   const asked = Number(node);
   const read = Number(done);
   const single = singles[asked]!;
   const at = rest.length === 0 ? undefined : rest.join(' ');
   const { outcome, errors } = await gather(
-    electorate,
+    context,
     [single],
     () => single.keys!(at),
     ({ values }) => values[0],
   );
   if (outcome?.next !== undefined) return { keys: outcome.keys, next: `${asked} ${read} ${outcome.next}` };
   const away = asked + 1 - read - (outcome === undefined ? 0 : 1);
-  if (away > singles.length - enough) throw failure('list the locks', '*', electorate, errors);
+  if (away > singles.length - enough) throw failure('list the locks', '*', context, errors);
   const readNow = asked + 1 - away;
   return { keys: outcome?.keys ?? [], next: readNow === enough ? undefined : `${asked + 1} ${readNow}` };
 }

@@ -3,7 +3,7 @@ import type { RedisClientBinding } from '@holdfast/redis-protocol';
 import type { NodeRequest } from './requests.ts';
 
 // A node that stays away for long while locks come and go: what is forgotten then ends with its TTL.
-const mostDebts = 1_000;
+const maxPending = 1_000;
 
 // With the connection up the server itself has refused. These pass: it reads its data in, runs a long script, or cannot write to disk.
 const passing = /^(LOADING|BUSY|MISCONF)\b/;
@@ -14,15 +14,18 @@ const pauseMs = 1_000;
  * The lock as a whole is released by then, since a majority is, and nobody would ask again: the vote would stand until its TTL,
  * and be missing in the next majority. They are taken back as soon as the connection is there again, or a second later (H11).
  */
-export interface Debts {
+export interface PendingReleases {
   /** Notes a request that failed. */
   owe(request: NodeRequest, error: unknown): void;
   /** Gives up. */
   close(): void;
 }
 
-export function createDebts(client: RedisClientBinding, pay: (request: NodeRequest) => void): Debts {
-  const debts = new Map<string, NodeRequest>();
+export function createPendingReleases(
+  client: RedisClientBinding,
+  pay: (request: NodeRequest) => void,
+): PendingReleases {
+  const pending = new Map<string, NodeRequest>();
   const end = new AbortController();
   let waiting = false;
 
@@ -34,8 +37,8 @@ export function createDebts(client: RedisClientBinding, pay: (request: NodeReque
       await client.whenReady(end.signal).catch(() => {});
     }
     waiting = false;
-    const due = [...debts.values()];
-    debts.clear();
+    const due = [...pending.values()];
+    pending.clear();
     if (!end.signal.aborted) for (const request of due) pay(request);
   }
 
@@ -43,13 +46,13 @@ export function createDebts(client: RedisClientBinding, pay: (request: NodeReque
     owe(request, error) {
       if (end.signal.aborted) return;
       if (client.ready && !(error instanceof Error && passing.test(error.message))) return;
-      if (debts.size >= mostDebts) debts.delete(debts.keys().next().value!);
-      debts.set(request.args.join(' '), request);
+      if (pending.size >= maxPending) pending.delete(pending.keys().next().value!);
+      pending.set(request.args.join(' '), request);
       if (!waiting) void payWhenReady();
     },
     close() {
       end.abort();
-      debts.clear();
+      pending.clear();
     },
   };
 }

@@ -7,13 +7,13 @@ import {
   type RedisClientBinding,
   redisLockAdapter,
 } from '@holdfast/redis-protocol';
-import type { Patience } from './circuit-breaker.ts';
-import takeBackSource from './lua/rollback-vote.lua';
-import { createDebts } from './pending-releases.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
+import rollbackVoteSource from './lua/rollback-vote.lua';
+import { createPendingReleases } from './pending-releases.ts';
 import type { Ballot, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
 import { createRequests, type NodeRequest, type Reply } from './requests.ts';
 
-const takeBackScript = /* @__PURE__ */ luaScript(takeBackSource);
+const rollbackVoteScript = /* @__PURE__ */ luaScript(rollbackVoteSource);
 
 /** What stands at a node as the owner of a vote: the round's own value, of the contract's owner and the proposed token. */
 const voteValue = ({ owner, first }: Pick<StandingVote, 'owner' | 'first'>): string => `${owner}:${first}`;
@@ -37,13 +37,13 @@ export function redisNode(
   client: RedisClientBinding,
   prefix: string | undefined,
   fencing: boolean,
-  patience: Patience,
+  breaker: CircuitBreaker,
   admission: () => true | Promise<void>,
   listens: (key: string) => boolean,
 ): RedisNode {
   const single = redisLockAdapter(client, { prefix });
-  const requests = createRequests(client, patience);
-  const debts = createDebts(client, (request) => takeBack(request, () => {}));
+  const requests = createRequests(client, breaker);
+  const pending = createPendingReleases(client, (request) => sendRelease(request, () => {}));
   const keysOf = lockKeys(prefix ?? 'lock:', client.keyPrefix);
 
   async function explain(error: unknown, key: string): Promise<Vote> {
@@ -58,7 +58,7 @@ export function redisNode(
     if (Array.isArray(reply)) return { kind: 'held', holder: String(reply[0]), remainingMs: Number(reply[1]) };
     const answer = String(reply);
     if (answer === 'foreign') return explain(undefined, key);
-    if (answer === 'fence') return { kind: 'refused', error: foreignFence(key, client.keyPrefix + keys.fence) };
+    if (answer === 'fence') return { kind: 'refused', error: corruptFence(key, client.keyPrefix + keys.fence) };
     return { kind: 'low', highest: Number(answer) };
   }
 
@@ -85,9 +85,9 @@ export function redisNode(
     });
   }
 
-  function takeBack(request: NodeRequest, answer: Reply): void {
+  function sendRelease(request: NodeRequest, answer: Reply): void {
     requests.add(request, (reply, error, resent) => {
-      if (error !== undefined) debts.owe(request, error);
+      if (error !== undefined) pending.owe(request, error);
       answer(reply, error, resent);
     });
   }
@@ -102,7 +102,7 @@ export function redisNode(
     single,
     vote(ballot, answer) {
       // A command in a client's offline queue would be sent after its caller gave up (H27).
-      if (!client.ready || patience.exhausted) return false;
+      if (!client.ready || breaker.exhausted) return false;
       const admitted = admission();
       if (admitted === true) send(ballot, answer);
       else {
@@ -114,15 +114,15 @@ export function redisNode(
       return true;
     },
     renew(votes, ttlMs, answer) {
-      if (!client.ready || patience.exhausted) return false;
-      patience.sent();
+      if (!client.ready || breaker.exhausted) return false;
+      breaker.sent();
       renew(votes, ttlMs)
-        .finally(() => patience.answered())
+        .finally(() => breaker.answered())
         .then(answer, (error) => answer(undefined, error));
       return true;
     },
     release({ key, owner, first }) {
-      takeBack({ keys: keysOf(key), args: [owner, String(first), '', 'round', ''] }, () => {});
+      sendRelease({ keys: keysOf(key), args: [owner, String(first), '', 'round', ''] }, () => {});
     },
     withdraw({ key, owner, first, onWaiting }, answer) {
       const keys = keysOf(key);
@@ -134,11 +134,11 @@ export function redisNode(
           first === undefined
             ? undefined
             : (read, fail) => {
-                const command = [takeBackScript.sha, '1', keys.lock, voteValue({ owner, first }), own];
-                void evalScript(client, takeBackScript, command, undefined, read, fail);
+                const command = [rollbackVoteScript.sha, '1', keys.lock, voteValue({ owner, first }), own];
+                void evalScript(client, rollbackVoteScript, command, undefined, read, fail);
               },
       };
-      takeBack(request, (reply, error, resent) => {
+      sendRelease(request, (reply, error, resent) => {
         if (error !== undefined) return answer(undefined, error);
         const others = Number(reply) - 1;
         if (others > 0) onWaiting?.(others);
@@ -153,7 +153,7 @@ export function redisNode(
     },
     whenReady: (signal) => client.whenReady(signal),
     async close() {
-      debts.close();
+      pending.close();
       await single.close?.();
     },
   };
@@ -163,7 +163,7 @@ function definite(error: unknown): unknown {
   return error instanceof LockError && !error.retryable ? error : undefined;
 }
 
-function foreignFence(key: string, redisKey: string): LockError {
+function corruptFence(key: string, redisKey: string): LockError {
   return new LockError(
     'LOCK_FOREIGN_KEY',
     `Redis key ${JSON.stringify(redisKey)} should hold the fencing tokens of this lock on a majority of the Redlock nodes, but ` +

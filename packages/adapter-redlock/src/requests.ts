@@ -1,5 +1,5 @@
 import { evalScript, type LockKeys, luaScript, type RedisClientBinding } from '@holdfast/redis-protocol';
-import type { Patience } from './circuit-breaker.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
 import votesSource from './lua/votes.lua';
 
 const votes = /* @__PURE__ */ luaScript(votesSource);
@@ -34,7 +34,7 @@ interface Waiting {
   readonly reply: Reply;
 }
 
-export function createRequests(client: RedisClientBinding, patience: Patience): Requests {
+export function createRequests(client: RedisClientBinding, breaker: CircuitBreaker): Requests {
   let waiting: Waiting[] = [];
 
   function flush(): void {
@@ -48,10 +48,10 @@ export function createRequests(client: RedisClientBinding, patience: Patience): 
 
   function askAlone(request: NodeRequest, reply: Reply): void {
     const before = client.resends;
-    patience.sent();
+    breaker.sent();
     request.alone?.(
       (result) => {
-        patience.answered();
+        breaker.answered();
         if (result === 'OK') reply(1, undefined, client.resends !== before);
         else if (typeof result === 'number' && result > 0) reply(result, undefined, client.resends !== before);
         // A command in a client's offline queue would be sent after its caller gave up (H27).
@@ -59,7 +59,7 @@ export function createRequests(client: RedisClientBinding, patience: Patience): 
         else askScript([{ request, reply }], before);
       },
       (error) => {
-        patience.answered();
+        breaker.answered();
         reply(undefined, error, true);
       },
     );
@@ -69,20 +69,20 @@ export function createRequests(client: RedisClientBinding, patience: Patience): 
     const command = [votes.sha, String(2 * sent.length)];
     for (const { request } of sent) command.push(request.keys.lock, request.keys.fence);
     for (const { request } of sent) command.push(...request.args);
-    patience.sent();
+    breaker.sent();
     void evalScript(
       client,
       votes,
       command,
       undefined,
       (result) => {
-        patience.answered();
+        breaker.answered();
         const resent = client.resends !== before;
         if (sent.length === 1) sent[0]!.reply(result, undefined, resent);
         else for (const [i, { reply }] of sent.entries()) reply((result as unknown[])[i], undefined, resent);
       },
       (error) => {
-        patience.answered();
+        breaker.answered();
         for (const { reply } of sent) reply(undefined, error, true);
       },
     );

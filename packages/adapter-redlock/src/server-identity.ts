@@ -2,14 +2,14 @@ import { LockError } from '@holdfast/lock-core';
 import { type RedisClientBinding, readRunId } from '@holdfast/redis-protocol';
 
 /** Sees to it that the nodes are different servers: one server with two votes makes a majority of one (H35). */
-export interface Identities {
+export interface ServerIdentities {
   /** True when node `i` is known; else resolves when it is, and rejects when its server does not say who it is. */
   check(i: number): true | Promise<void>;
   /** Set when two nodes turned out to be one server; then nothing may be granted any more. */
   readonly duplicate: LockError | undefined;
 }
 
-export function createIdentities(clients: readonly RedisClientBinding[]): Identities {
+export function createServerIdentities(clients: readonly RedisClientBinding[]): ServerIdentities {
   const nodeOf = new Map<string, number>();
   const known: boolean[] = [];
   const checks: (Promise<void> | undefined)[] = [];

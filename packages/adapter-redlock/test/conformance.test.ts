@@ -33,7 +33,7 @@ registerConformance({
     crossProcess: true,
     ttl: { minMs: 50, granularityMs: 1, maxOvershootMs: 100 },
   },
-  // Patience for a busy machine: each request is five.
+  // CircuitBreaker for a busy machine: each request is five.
   timing: { ttlMs: 1_000, graceMs: 5_000 },
   async versions() {
     const info = String(await servers.nodes[0]!.command('INFO', 'server'));

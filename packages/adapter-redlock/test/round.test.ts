@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Electorate, QuorumNode, StandingVote, Vote } from '../src/protocol/node.ts';
+import type { QuorumContext, QuorumNode, StandingVote, Vote } from '../src/protocol/node.ts';
 import { createQuorum } from '../src/protocol/quorum.ts';
 
 /** A node whose answers come when the test says so. */
@@ -19,14 +19,14 @@ function heldNode() {
 /** Three nodes, two of which have granted the lock to an owner who was released since; the third has not answered anything. */
 function releasedBeforeTheLastVote() {
   const nodes = [heldNode(), heldNode(), heldNode()];
-  const electorate: Electorate = {
+  const context: QuorumContext = {
     nodes: nodes.map(({ node }) => node),
     majority: 2,
     nodeTimeoutMs: 1_000,
     clock: { now: () => 0, micros: () => 1, after: () => () => {} },
     random: () => 0,
   };
-  const quorum = createQuorum(electorate);
+  const quorum = createQuorum(context);
   const held = { key: 'k', owner: 'o', first: 1 };
   quorum.acquire({ key: 'k', owner: 'o', ttlMs: 10_000, tokens: 1 }, () => {});
   for (const { votes } of nodes.slice(0, 2)) votes[0]!({ kind: 'yes' });
@@ -47,7 +47,7 @@ it.each(['before', 'behind'])(
     last.withdrawals[1]?.(false);
     expect(last.released).toHaveLength(1);
     expect(others.flatMap(({ released }) => released)).toEqual([]);
-    expect(quorum.claims).toBe(0);
+    expect(quorum.owners).toBe(0);
   },
 );
 

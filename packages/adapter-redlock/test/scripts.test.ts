@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newName } from '../../redis-protocol/test/support/helpers.ts';
-import { createPatience } from '../src/circuit-breaker.ts';
+import { createCircuitBreaker } from '../src/circuit-breaker.ts';
 import type { Vote } from '../src/protocol/node.ts';
 import { type RedisNode, redisNode } from '../src/redis-node.ts';
 import { createVoteStore } from './model/store.ts';
@@ -17,13 +17,13 @@ beforeAll(async () => {
   server = await startRedis();
   client = new Redis({ host: server.host, port: server.port });
   await client.ping();
-  const patience = createPatience(() => performance.now(), 60_000);
+  const breaker = createCircuitBreaker(() => performance.now(), 60_000);
   nodeOf = (fencing) =>
     redisNode(
       ioredisBinding(client),
       undefined,
       fencing,
-      patience,
+      breaker,
       () => true,
       () => false,
     );

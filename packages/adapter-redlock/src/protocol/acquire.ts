@@ -1,8 +1,8 @@
 import type { Verdict } from './majority.ts';
-import { type Electorate, type HeldVote, validityMs } from './node.ts';
-import type { Claim, ClaimedHold, Claims } from './owner-state.ts';
+import { type HeldVote, type QuorumContext, validityMs } from './node.ts';
+import type { GrantedHold, OwnerState, OwnerStates } from './owner-state.ts';
 import { Round, type RoundEnd } from './round.ts';
-import type { Proposals } from './token-proposals.ts';
+import type { TokenProposals } from './token-proposals.ts';
 
 /** What an owner asks for. */
 export interface GrantRequest {
@@ -33,9 +33,9 @@ export type Failure =
   | { readonly kind: 'released' };
 
 interface Means {
-  readonly electorate: Electorate;
-  readonly claims: Claims;
-  readonly proposals: Proposals;
+  readonly context: QuorumContext;
+  readonly owners: OwnerStates;
+  readonly proposals: TokenProposals;
   renew(holds: readonly HeldVote[], ttlMs: number, done: (verdict: Verdict) => void): void;
 }
 
@@ -49,27 +49,27 @@ const mostLowRounds = 8;
  * One owner's way to the lock: rounds of votes, each with a proposal of its own, until one is won or another is seen to
  * have the majority. A split vote is tried again after a random pause (H31). One at a time per owner.
  */
-export function campaign(means: Means, request: GrantRequest, done: (outcome: GrantOutcome) => void): void {
-  const { electorate, claims, proposals } = means;
-  const { clock, random } = electorate;
+export function acquireByMajority(means: Means, request: GrantRequest, done: (outcome: GrantOutcome) => void): void {
+  const { context, owners, proposals } = means;
+  const { clock, random } = context;
   const { key, owner, ttlMs } = request;
   const startedAt = clock.now();
-  const claim = claims.open(key, owner);
+  const state = owners.open(key, owner);
   let splits = 0;
   let lows = 0;
 
   function begin(): void {
-    claim.busy = true;
-    if (claim.released) return finish({ kind: 'failed', why: { kind: 'released' } });
-    if (claim.hold === undefined || claim.hold.validUntil <= clock.now()) return vote();
-    refresh(claim.hold);
+    state.busy = true;
+    if (state.released) return finish({ kind: 'failed', why: { kind: 'released' } });
+    if (state.hold === undefined || state.hold.validUntil <= clock.now()) return vote();
+    refresh(state.hold);
   }
 
   /** The owner asks again for what it has (H12, H13). */
-  function refresh(hold: ClaimedHold): void {
+  function refresh(hold: GrantedHold): void {
     const sentAt = clock.now();
     means.renew([{ key, owner, first: hold.first }], ttlMs, ({ items: [renewed], errors }) => {
-      if (claim.released) return finish({ kind: 'failed', why: { kind: 'released' } });
+      if (state.released) return finish({ kind: 'failed', why: { kind: 'released' } });
       // What a majority has no more is gone; what nobody knows stays as it is.
       if (renewed === false) return vote();
       if (renewed === undefined) return finish({ kind: 'failed', why: { kind: 'unreachable', answered: 0, errors } });
@@ -77,7 +77,7 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
     });
   }
 
-  function granted({ first, last, waiting }: ClaimedHold, sentAt: number): GrantOutcome {
+  function granted({ first, last, waiting }: GrantedHold, sentAt: number): GrantOutcome {
     // The votes count from when they were asked for, `validForMs` from the call (H28, H47); never more than the TTL.
     const validForMs = Math.min(validityMs(ttlMs) + sentAt - startedAt, ttlMs);
     return { kind: 'granted', first, tokens: last - first + 1, validForMs, waiting };
@@ -88,13 +88,13 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
     const first = proposals.next(request.tokens);
     const last = first + request.tokens - 1;
     const round: Round = new Round(
-      electorate,
+      context,
       { key, owner, first, last, ttlMs },
       (end) => counted(round, end, sentAt),
-      () => settled(claim, round),
+      () => settled(state, round),
     );
-    claim.open.push(round);
-    round.start(claim.asked);
+    state.open.push(round);
+    round.start(state.asked);
   }
 
   function counted(round: Round, end: RoundEnd, sentAt: number): void {
@@ -119,8 +119,8 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
   }
 
   function won({ ballot: { first, last }, waiting }: Round, sentAt: number): void {
-    claim.hold = { first, last, waiting, validUntil: sentAt + validityMs(ttlMs) };
-    finish(granted(claim.hold, sentAt));
+    state.hold = { first, last, waiting, validUntil: sentAt + validityMs(ttlMs) };
+    finish(granted(state.hold, sentAt));
   }
 
   function split(roundMs: number): void {
@@ -130,12 +130,12 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
       return finish({ kind: 'busy', retryAfterMs: waitMs });
     }
     const next = (): void => {
-      claim.wake = undefined;
-      if (claim.released) finish({ kind: 'failed', why: { kind: 'released' } });
+      state.wake = undefined;
+      if (state.released) finish({ kind: 'failed', why: { kind: 'released' } });
       else vote();
     };
     const cancel = clock.after(waitMs, next);
-    claim.wake = () => {
+    state.wake = () => {
       cancel();
       next();
     };
@@ -148,18 +148,18 @@ export function campaign(means: Means, request: GrantRequest, done: (outcome: Gr
   }
 
   function finish(outcome: GrantOutcome): void {
-    claim.busy = false;
-    const next = claim.queue.shift();
-    if (next === undefined) claims.tidy(claim);
+    state.busy = false;
+    const next = state.queue.shift();
+    if (next === undefined) owners.tidy(state);
     done(outcome);
     next?.();
   }
 
-  function settled(of: Claim, round: Round): void {
+  function settled(of: OwnerState, round: Round): void {
     of.open.splice(of.open.indexOf(round), 1);
-    claims.tidy(of);
+    owners.tidy(of);
   }
 
-  if (claim.busy || claim.queue.length > 0) claim.queue.push(begin);
+  if (state.busy || state.queue.length > 0) state.queue.push(begin);
   else begin();
 }

@@ -1,4 +1,4 @@
-import type { Answer, Electorate, QuorumNode } from './node.ts';
+import type { Answer, QuorumContext, QuorumNode } from './node.ts';
 
 /** What a majority says to each item: yes, no, or `undefined` when too few answered to know. */
 export interface Verdict {
@@ -10,14 +10,14 @@ export interface Verdict {
  * Asks every node the same `count` yes-or-no questions and decides each by majority, as soon as all are decided: slow nodes
  * are not waited for (H33). `send` returns false where it cannot ask.
  */
-export function ask(
-  electorate: Electorate,
+export function askMajority(
+  context: QuorumContext,
   count: number,
   withinMs: number,
   send: (node: QuorumNode, i: number, answer: Answer<readonly boolean[]>) => boolean,
   done: (verdict: Verdict) => void,
 ): void {
-  const { nodes, majority, clock } = electorate;
+  const { nodes, majority, clock } = context;
   const yes = new Array<number>(count).fill(0);
   const errors: unknown[] = [];
   let pending = nodes.length;

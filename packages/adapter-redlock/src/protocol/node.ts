@@ -62,7 +62,7 @@ export interface QuorumClock {
 }
 
 /** The nodes, and how they are dealt with. */
-export interface Electorate {
+export interface QuorumContext {
   readonly nodes: readonly QuorumNode[];
   readonly majority: number;
   readonly clock: QuorumClock;

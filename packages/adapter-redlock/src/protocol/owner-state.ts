@@ -1,14 +1,14 @@
 import type { Round } from './round.ts';
 
 /** What is known here about one owner of one key, from its first round of votes to the last late answer after its release. */
-export interface Claim {
+export interface OwnerState {
   readonly id: string;
   /** A round or a question of this owner is under way; the next one of the same owner waits for it. */
   busy: boolean;
   /** Those who wait. */
   readonly queue: (() => void)[];
   /** What was granted, until it is released or known to be lost. */
-  hold: ClaimedHold | undefined;
+  hold: GrantedHold | undefined;
   /** The owner was released: it gets nothing any more. */
   released: boolean;
   /** Ends a pause between two rounds. */
@@ -19,7 +19,7 @@ export interface Claim {
   readonly open: Round[];
 }
 
-export interface ClaimedHold {
+export interface GrantedHold {
   readonly first: number;
   readonly last: number;
   /** How many other clients were seen waiting when it was granted. */
@@ -28,42 +28,42 @@ export interface ClaimedHold {
   validUntil: number;
 }
 
-/** The claims of one adapter. One whose hold ran out unreleased is forgotten in time. */
-export interface Claims {
-  find(key: string, owner: string): Claim | undefined;
-  open(key: string, owner: string): Claim;
-  /** Forgets the claim if there is nothing to remember. */
-  tidy(claim: Claim): void;
+/** The owners of one adapter. One whose hold ran out unreleased is forgotten in time. */
+export interface OwnerStates {
+  find(key: string, owner: string): OwnerState | undefined;
+  open(key: string, owner: string): OwnerState;
+  /** Forgets the state if there is nothing to remember. */
+  tidy(state: OwnerState): void;
   readonly size: number;
 }
 
 const fewestToSweep = 1_000;
 
-export function createClaims(now: () => number): Claims {
-  const claims = new Map<string, Claim>();
+export function createOwnerStates(now: () => number): OwnerStates {
+  const owners = new Map<string, OwnerState>();
   let sweepAt = fewestToSweep;
 
   // The length in front keeps two pairs apart whatever characters they have.
   const idOf = (key: string, owner: string): string => `${owner.length}:${owner}${key}`;
-  const isBusy = (claim: Claim): boolean => claim.busy || claim.queue.length > 0 || claim.open.length > 0;
+  const isBusy = (state: OwnerState): boolean => state.busy || state.queue.length > 0 || state.open.length > 0;
 
-  /** Each sweep is paid for by as many new claims as it left. */
+  /** Each sweep is paid for by as many new owners as it left. */
   function sweep(): void {
     const at = now();
-    for (const claim of claims.values()) {
-      if (!isBusy(claim) && (claim.hold === undefined || claim.hold.validUntil <= at)) claims.delete(claim.id);
+    for (const state of owners.values()) {
+      if (!isBusy(state) && (state.hold === undefined || state.hold.validUntil <= at)) owners.delete(state.id);
     }
-    sweepAt = Math.max(fewestToSweep, 2 * claims.size);
+    sweepAt = Math.max(fewestToSweep, 2 * owners.size);
   }
 
   return {
-    find: (key, owner) => claims.get(idOf(key, owner)),
+    find: (key, owner) => owners.get(idOf(key, owner)),
     open(key, owner) {
       const id = idOf(key, owner);
-      let claim = claims.get(id);
-      if (claim === undefined) {
-        if (claims.size >= sweepAt) sweep();
-        claim = {
+      let state = owners.get(id);
+      if (state === undefined) {
+        if (owners.size >= sweepAt) sweep();
+        state = {
           id,
           busy: false,
           queue: [],
@@ -73,15 +73,15 @@ export function createClaims(now: () => number): Claims {
           asked: [],
           open: [],
         };
-        claims.set(id, claim);
+        owners.set(id, state);
       }
-      return claim;
+      return state;
     },
-    tidy(claim) {
-      if (!isBusy(claim) && claim.hold === undefined) claims.delete(claim.id);
+    tidy(state) {
+      if (!isBusy(state) && state.hold === undefined) owners.delete(state.id);
     },
     get size() {
-      return claims.size;
+      return owners.size;
     },
   };
 }

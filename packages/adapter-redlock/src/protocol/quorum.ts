@@ -1,8 +1,8 @@
-import { campaign, type GrantOutcome, type GrantRequest } from './acquire.ts';
-import { ask, type Verdict } from './majority.ts';
-import { type Electorate, type HeldVote, type StandingVote, validityMs } from './node.ts';
-import { createClaims } from './owner-state.ts';
-import { createProposals } from './token-proposals.ts';
+import { acquireByMajority, type GrantOutcome, type GrantRequest } from './acquire.ts';
+import { askMajority, type Verdict } from './majority.ts';
+import { type HeldVote, type QuorumContext, type StandingVote, validityMs } from './node.ts';
+import { createOwnerStates } from './owner-state.ts';
+import { createTokenProposals } from './token-proposals.ts';
 
 /** Locks by majority. The one implementation of the algorithm, over real nodes and over simulated ones. */
 export interface Quorum {
@@ -13,15 +13,15 @@ export interface Quorum {
   /** Takes back all votes of an owner, those under way included; whether a majority had one. */
   release(held: HeldVote, done: (verdict: Verdict) => void): void;
   /** How many owners are remembered. */
-  readonly claims: number;
+  readonly owners: number;
 }
 
 const [one, none]: readonly [readonly boolean[], readonly boolean[]] = [[true], [false]];
 
-export function createQuorum(electorate: Electorate): Quorum {
-  const { clock, nodeTimeoutMs } = electorate;
-  const claims = createClaims(clock.now);
-  const proposals = createProposals(clock);
+export function createQuorum(context: QuorumContext): Quorum {
+  const { clock, nodeTimeoutMs } = context;
+  const owners = createOwnerStates(clock.now);
+  const proposals = createTokenProposals(clock);
 
   function renew(holds: readonly HeldVote[], ttlMs: number, done: (verdict: Verdict) => void): void {
     const startedAt = clock.now();
@@ -29,10 +29,10 @@ export function createQuorum(electorate: Electorate): Quorum {
       key,
       owner,
       // No proposal is 0, so an owner that nobody knows has no vote.
-      first: first ?? claims.find(key, owner)?.hold?.first ?? 0,
+      first: first ?? owners.find(key, owner)?.hold?.first ?? 0,
     }));
-    ask(
-      electorate,
+    askMajority(
+      context,
       holds.length,
       Math.min(nodeTimeoutMs, ttlMs / 2),
       (node, _, answer) => node.renew(votes, ttlMs, answer),
@@ -46,35 +46,35 @@ export function createQuorum(electorate: Electorate): Quorum {
   }
 
   function remember({ key, owner }: HeldVote, renewed: boolean | undefined, validUntil: number): void {
-    const claim = claims.find(key, owner);
-    if (claim?.hold === undefined || renewed === undefined) return;
-    if (renewed) claim.hold.validUntil = Math.max(claim.hold.validUntil, validUntil);
+    const state = owners.find(key, owner);
+    if (state?.hold === undefined || renewed === undefined) return;
+    if (renewed) state.hold.validUntil = Math.max(state.hold.validUntil, validUntil);
     else {
-      claim.hold = undefined;
-      claims.tidy(claim);
+      state.hold = undefined;
+      owners.tidy(state);
     }
   }
 
   return {
-    acquire: (request, done) => campaign({ electorate, claims, proposals, renew }, request, done),
+    acquire: (request, done) => acquireByMajority({ context, owners, proposals, renew }, request, done),
     renew,
     release(held, done) {
-      const claim = claims.find(held.key, held.owner);
-      const vote = { ...held, first: held.first ?? claim?.hold?.first };
-      const rounds = claim === undefined ? [] : [...claim.open];
-      if (claim !== undefined) {
-        claim.released = true;
-        claim.hold = undefined;
+      const state = owners.find(held.key, held.owner);
+      const vote = { ...held, first: held.first ?? state?.hold?.first };
+      const rounds = state === undefined ? [] : [...state.open];
+      if (state !== undefined) {
+        state.released = true;
+        state.hold = undefined;
         for (const round of rounds) round.close();
-        claim.wake?.();
-        claims.tidy(claim);
+        state.wake?.();
+        owners.tidy(state);
       }
-      ask(
-        electorate,
+      askMajority(
+        context,
         1,
         nodeTimeoutMs,
         (node, i, answer) => {
-          if (claim !== undefined && !claim.asked[i]) {
+          if (state !== undefined && !state.asked[i]) {
             answer(none);
             return true;
           }
@@ -86,8 +86,8 @@ export function createQuorum(electorate: Electorate): Quorum {
         done,
       );
     },
-    get claims() {
-      return claims.size;
+    get owners() {
+      return owners.size;
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Ballot, Electorate, Vote } from './node.ts';
+import type { Ballot, QuorumContext, Vote } from './node.ts';
 
 /** How a round of votes ended. After all but `won` the votes are being taken back. */
 export type RoundEnd =
@@ -29,7 +29,7 @@ export class Round {
   waiting = 0;
   /** By node: whether a vote of this round may stand there. */
   readonly #mayStand: boolean[] = [];
-  readonly #electorate: Electorate;
+  readonly #context: QuorumContext;
   #onEnd: ((end: RoundEnd) => void) | undefined;
   readonly #onSettled: () => void;
   #cancelTimer: () => void = () => {};
@@ -47,8 +47,8 @@ export class Round {
   readonly #errors: unknown[] = [];
 
   /** `onEnd` is told the outcome, `onSettled` that no answer is outstanding; neither before the constructor has returned. */
-  constructor(electorate: Electorate, ballot: Ballot, onEnd: (end: RoundEnd) => void, onSettled: () => void) {
-    this.#electorate = electorate;
+  constructor(context: QuorumContext, ballot: Ballot, onEnd: (end: RoundEnd) => void, onSettled: () => void) {
+    this.#context = context;
     this.ballot = ballot;
     this.#onEnd = onEnd;
     this.#onSettled = onSettled;
@@ -56,7 +56,7 @@ export class Round {
 
   /** Asks the nodes; `asked` notes which. */
   start(asked: boolean[]): void {
-    const { nodes, nodeTimeoutMs, clock } = this.#electorate;
+    const { nodes, nodeTimeoutMs, clock } = this.#context;
     this.#cancelTimer = clock.after(Math.min(nodeTimeoutMs, this.ballot.ttlMs / 2), () => this.#judge(true));
     for (let i = 0; i < nodes.length; i++) {
       this.pending += 1;
@@ -70,7 +70,7 @@ export class Round {
       }
     }
     // Without a question there is no answer to wait for.
-    if (this.pending < this.#electorate.majority) this.#judge(this.pending === 0);
+    if (this.pending < this.#context.majority) this.#judge(this.pending === 0);
     if (this.pending === 0) this.#onSettled();
   }
 
@@ -82,7 +82,7 @@ export class Round {
 
   /** The owner's release found no vote at node `i`, or failed there: one that comes in behind it is taken back by itself. */
   missed(i: number): void {
-    if (this.#late[i]) this.#electorate.nodes[i]!.release(this.ballot);
+    if (this.#late[i]) this.#context.nodes[i]!.release(this.ballot);
     else this.#missed[i] = true;
     this.#late[i] = false;
   }
@@ -109,7 +109,7 @@ export class Round {
         this.#errors.push(vote.error);
     }
     if (vote.kind !== 'yes' && vote.kind !== 'failed') this.#mayStand[i] = false;
-    else if (this.#over || this.#missed[i]) this.#electorate.nodes[i]!.release(this.ballot);
+    else if (this.#over || this.#missed[i]) this.#context.nodes[i]!.release(this.ballot);
     else if (this.#closed) this.#late[i] = true;
     if (this.#onEnd !== undefined) this.#judge(this.pending === 0);
     if (this.pending === 0) this.#onSettled();
@@ -118,7 +118,7 @@ export class Round {
   /** Looks whether the outcome is known; `last`: what has not been answered will not be. */
   #judge(last: boolean): void {
     if (this.#onEnd === undefined) return;
-    const { majority } = this.#electorate;
+    const { majority } = this.#context;
     if (this.#yes >= majority) return this.#end({ kind: 'won' });
     if (!last && this.#yes + this.pending >= majority) return;
     this.#giveUp();
@@ -128,7 +128,7 @@ export class Round {
 
   /** Why the round cannot be won, as soon as that is clear. */
   #defeat(last: boolean): RoundEnd | undefined {
-    const { majority, nodes } = this.#electorate;
+    const { majority, nodes } = this.#context;
     const held = this.#holders.length;
     const strongest = this.#mostVotes();
     if (strongest >= majority) return this.#heldByAnother();
@@ -157,7 +157,7 @@ export class Round {
 
   /** Busy until so many of the other votes have expired that a majority is free. */
   #heldByAnother(): RoundEnd {
-    const missing = this.#electorate.majority - this.#yes - this.#low;
+    const missing = this.#context.majority - this.#yes - this.#low;
     const byTime = this.#holders.map(({ remainingMs }) => remainingMs).sort((a, b) => a - b);
     const retryAfterMs = byTime[Math.max(0, missing - 1)];
     return { kind: 'held', retryAfterMs: retryAfterMs !== undefined && retryAfterMs >= 0 ? retryAfterMs : undefined };
@@ -167,7 +167,7 @@ export class Round {
     if (this.#over) return;
     this.#over = true;
     for (const [i, mayStand] of this.#mayStand.entries()) {
-      if (mayStand) this.#electorate.nodes[i]!.release(this.ballot);
+      if (mayStand) this.#context.nodes[i]!.release(this.ballot);
     }
   }
 

@@ -3,14 +3,14 @@ import type { QuorumClock } from './node.ts';
 const dayMicros = 86_400_000_000;
 
 /** The fencing tokens that this client proposes: its own clock in µs, but always above its last proposal. */
-export interface Proposals {
+export interface TokenProposals {
   /** The first of `count` consecutive tokens. */
   next(count: number): number;
   /** Takes note of a token that a node has seen: later proposals are above it. */
   saw(token: number): void;
 }
 
-export function createProposals(clock: QuorumClock): Proposals {
+export function createTokenProposals(clock: QuorumClock): TokenProposals {
   let last = 0;
   return {
     next(count) {

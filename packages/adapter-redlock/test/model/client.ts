@@ -1,4 +1,4 @@
-import { type Electorate, majorityOf, type QuorumClock, validityMs } from '../../src/protocol/node.ts';
+import { majorityOf, type QuorumClock, type QuorumContext, validityMs } from '../../src/protocol/node.ts';
 import { createQuorum, type Quorum } from '../../src/protocol/quorum.ts';
 import type { Judge } from './judge.ts';
 import { connect, type Site, type Weather } from './network.ts';
@@ -59,14 +59,14 @@ export function createClient(
       };
     },
   };
-  const electorate: Electorate = {
+  const context: QuorumContext = {
     nodes: sites.map((site) => connect(world, random, weather, site, deliver)),
     majority: faults.halfIsEnough ? Math.floor(sites.length / 2) || 1 : majorityOf(sites.length),
     clock,
     random: random.below,
     nodeTimeoutMs: random.pick([10, 40, 150]),
   };
-  const quorum: Quorum = createQuorum(electorate);
+  const quorum: Quorum = createQuorum(context);
   let made = 0;
   let left = 0;
 
