@@ -1,6 +1,6 @@
-import { type FencingToken, tokenText } from './token.ts';
+import { corruptFence, type FencingToken, storedToken, tokenText } from './token.ts';
 
-/** What `etcd.put(key).value(…)` and `etcd.delete().key(…)` of etcd3 give, for a transaction. */
+/** An operation for a transaction: the result of `etcd.put(key).value(…)` or `etcd.delete().key(…)` of etcd3. */
 export interface EtcdOperation {
   // biome-ignore lint/suspicious/noExplicitAny: the type is etcd3's own
   op(): Promise<any>;
@@ -8,24 +8,26 @@ export interface EtcdOperation {
 
 /** An `Etcd3` client, or a `Namespace` of one. */
 export interface EtcdWriter {
-  if(key: string, column: 'Value', comparator: '>', value: string): EtcdTransaction;
+  if(key: string, column: 'Mod', comparator: '==', value: string): EtcdTransaction;
+  get(key: string): { exec(): Promise<{ kvs: { value: Buffer; mod_revision: string | number | bigint }[] }> };
   put(key: string): { value(value: string): EtcdOperation };
 }
 
 interface EtcdTransaction {
-  else(...operations: EtcdOperation[]): { commit(): Promise<{ succeeded: boolean }> };
+  then(...operations: EtcdOperation[]): { commit(): Promise<{ succeeded: boolean }> };
 }
 
-// etcd compares values byte by byte, so every token is written with as many digits as the highest has.
+// Fences keep a fixed width, as earlier versions of this package wrote them.
 const digits = 19;
 
 /**
- * Writes to etcd unless the fence has seen a higher token, in one transaction; `false` when it has, and nothing is written.
+ * Writes to etcd unless the fence has seen a higher token, in one transaction. Returns `false` when it has; nothing is
+ * written then.
  *
- * The fence is a key beside the data, without a lease, and is none of the keys that are written.
+ * The fence is a key beside the data, has no lease, and is not one of the keys to be written.
  *
- * @throws TypeError no token. Any other rejection is etcd3's: the write may have happened, and may be made again with the same
- * token.
+ * @throws TypeError without a token. Error when the fence holds something that is no token: nothing was written. Any other
+ * rejection is etcd3's: the write may have happened, and may be repeated with the same token.
  */
 export async function fencedEtcdWrite(
   client: EtcdWriter,
@@ -33,11 +35,30 @@ export async function fencedEtcdWrite(
   token: FencingToken,
   operations: readonly EtcdOperation[],
 ): Promise<boolean> {
-  const text = tokenText(token).padStart(digits, '0');
-  // A comparison with a key that is not there is false: a first write takes the same branch as one with a token high enough.
-  const { succeeded: stale } = await client
-    .if(fence, 'Value', '>', text)
-    .else(client.put(fence).value(text), ...operations)
-    .commit();
-  return !stale;
+  const text = tokenText(token);
+  for (;;) {
+    const seen = await readFence(client, fence);
+    if (seen.token !== undefined && seen.token > BigInt(text)) return false;
+    // A transaction can compare values only as bytes, and a corrupt fence has no place in that order. So the fence is
+    // read first, and the transaction requires that it has not changed. A missing key has revision 0.
+    const { succeeded } = await client
+      .if(fence, 'Mod', '==', seen.revision)
+      .then(client.put(fence).value(text.padStart(digits, '0')), ...operations)
+      .commit();
+    if (succeeded === true) return true;
+    if (succeeded !== false) throw new Error(`etcd3 answered a transaction with succeeded: ${String(succeeded)}.`);
+    // Another writer changed the fence in between. It made progress, so this loop ends.
+  }
+}
+
+async function readFence(
+  client: EtcdWriter,
+  fence: string,
+): Promise<{ readonly revision: string; readonly token: bigint | undefined }> {
+  const [found] = (await client.get(fence).exec()).kvs;
+  if (found === undefined) return { revision: '0', token: undefined };
+  const text = String(found.value);
+  const token = text.length === digits ? storedToken(text.replace(/^0+(?=.)/, '')) : undefined;
+  if (token === undefined) throw corruptFence(fence, text);
+  return { revision: String(found.mod_revision), token };
 }

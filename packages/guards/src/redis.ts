@@ -1,6 +1,7 @@
+import { fencedWriteScript } from './redis-script.ts';
 import { type FencingToken, tokenText } from './token.ts';
 
-/** One command on one key: its name, the key, its other arguments; for example `['HSET', 'cart:7', 'total', '12']`. */
+/** One command on one key: its name, the key, and its other arguments; for example `['HSET', 'cart:7', 'total', '12']`. */
 export type RedisWrite = readonly [command: string, key: string, ...args: (string | number)[]];
 
 /** A client of ioredis or node-redis, of a single server or a cluster. */
@@ -15,32 +16,26 @@ interface NodeRedisWriter {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
-// KEYS: the fence, then the key of each write. ARGV: the token, then of each write its command, the number of its further
-// arguments, and these. Numbers are doubles in Lua: decimal texts are compared, first by length.
-const script = `
-local token, stored = ARGV[1], redis.call('GET', KEYS[1])
-if stored then
-  if not string.find(stored, '^%d+$') then return redis.error_reply('the fence holds something that is no fencing token') end
-  if #stored > #token or (#stored == #token and stored > token) then return 0 end
-end
-if stored ~= token then redis.call('SET', KEYS[1], token) end
-local at = 2
-for i = 2, #KEYS do
-  local last = at + 1 + tonumber(ARGV[at + 1])
-  redis.call(ARGV[at], KEYS[i], unpack(ARGV, at + 2, last))
-  at = last + 1
-end
-return 1
-`;
+// These change more than the key that stands first, so their effect in a batch could not be undone.
+const changesOtherKeys = new Set(
+  (
+    'MSET MSETNX MSETEX RENAME RENAMENX COPY MOVE MIGRATE SMOVE RPOPLPUSH LMOVE LMPOP ZMPOP BITOP SORT GEORADIUS ' +
+    'GEORADIUSBYMEMBER XREADGROUP FLUSHALL FLUSHDB SWAPDB EVAL EVALSHA FCALL FUNCTION SCRIPT CONFIG'
+  ).split(' '),
+);
+const changesEveryArgument = new Set(['DEL', 'UNLINK', 'TOUCH', 'PFMERGE']);
 
 /**
- * Writes to Redis unless the fence has seen a higher token, in one atomic step; `false` when it has, and nothing is written.
+ * Writes to Redis unless the fence has seen a higher token, in one atomic step. Returns `false` when it has; nothing is
+ * written then.
  *
- * The fence is a key beside the data, without an expiry. On a cluster it shares a slot with all keys that are written: give
- * them one `{hash tag}`. As in MULTI, a write that Redis refuses rejects and leaves the writes before it done.
+ * The fence is a key beside the data, without an expiry. On a cluster, it shares a slot with all keys that are written: give
+ * them one `{hash tag}`. If Redis refuses one of the commands, the call rejects, and fence and data are as they were before.
+ * To undo a batch of commands, the Redis user needs the permissions DUMP, PTTL and RESTORE; one command alone needs none.
  *
- * @throws TypeError no token. Any other rejection is the client's: unless Redis answered with an error the write may have happened,
- * and may be made again with the same token.
+ * @throws TypeError without a token, or for a command in a batch that changes several keys. Error when Redis refuses the write
+ * or the fence holds something that is no token: nothing was written. Any other rejection is the client's: the write may have
+ * happened, and may be repeated with the same token.
  */
 export async function fencedRedisWrite(
   client: RedisWriter,
@@ -48,12 +43,42 @@ export async function fencedRedisWrite(
   token: FencingToken,
   writes: readonly RedisWrite[],
 ): Promise<boolean> {
-  const keys = [fence, ...writes.map(([, key]) => key)];
+  const keys = [fence];
   const args = [tokenText(token)];
-  for (const [command, , ...rest] of writes) args.push(command, String(rest.length), ...rest.map(String));
+  for (const write of writes) {
+    assertUndoable(write, fence, writes.length);
+    const [command, key, ...rest] = write;
+    keys.push(key);
+    args.push(command, String(rest.length));
+    for (const each of rest) args.push(String(each));
+  }
+  // ioredis flattens arrays. Spread, some 100,000 arguments would exceed the stack.
+  const flattened = [keys, args] as readonly unknown[] as string[];
   const answer =
     'defineCommand' in client
-      ? await client.eval(script, keys.length, ...keys, ...args)
-      : await client.eval(script, { keys, arguments: args });
-  return answer === 1;
+      ? await client.eval(fencedWriteScript, keys.length, ...flattened)
+      : await client.eval(fencedWriteScript, { keys, arguments: args });
+  return isWritten(answer);
+}
+
+function assertUndoable([command, key, ...rest]: RedisWrite, fence: string, count: number): void {
+  if (key === fence) throw new TypeError(`The fence ${fence} cannot be written itself: keep it beside the data.`);
+  if (count === 1) return;
+  const name = String(command).toUpperCase();
+  if (changesOtherKeys.has(name) || (rest.length > 0 && changesEveryArgument.has(name))) {
+    throw new TypeError(
+      `${name} can change several keys, which cannot be undone if another command of the fenced write fails. Give one command for each key, or make ${name} a fenced write of its own.`,
+    );
+  }
+}
+
+/** Clients can be configured to return numbers as strings, BigInts or Buffers. */
+function isWritten(answer: unknown): boolean {
+  const text = String(answer);
+  if (text !== '0' && text !== '1') {
+    throw new Error(
+      `The client answered ${text.slice(0, 60)} to a fenced write: expected 0 or 1. It may have happened.`,
+    );
+  }
+  return text === '1';
 }

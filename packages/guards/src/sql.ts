@@ -1,29 +1,44 @@
+import { assertOneConnection, rowsOf, type SqlClient } from './sql-connection.ts';
 import { type FencingToken, tokenText } from './token.ts';
 
-/** One connection of `pg`, or anything that runs a statement and tells the number of rows. */
-export interface SqlClient {
-  query(text: string, values?: unknown[]): Promise<{ rowCount: number | null; command?: string }>;
-}
-
-/** Makes the table of fences (PostgreSQL); harmless when it is there. */
+/** Creates the table of fences (PostgreSQL) unless it exists. */
 export const sqlFenceTable: string =
   'CREATE TABLE IF NOT EXISTS holdfast_fence (resource text PRIMARY KEY, token bigint NOT NULL)';
 
 /**
- * For a transaction of your own (PostgreSQL): `$1` the resource, `$2` the token. One row: go on, and the fence stays locked to the
- * end of the transaction. No row: a higher token was here, roll back. It guards only what is written in the same transaction.
+ * For a transaction of your own (PostgreSQL): `$1` is the resource, `$2` the token. One row: continue; the fence stays locked
+ * until the end of the transaction. No row: a higher token was here, roll back. An error: the fence holds something that is no
+ * token. It guards only what is written in the same transaction.
  */
 export const sqlFenceStatement: string = `INSERT INTO holdfast_fence AS fence (resource, token) VALUES ($1, $2)
-ON CONFLICT (resource) DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token`;
+ON CONFLICT (resource) DO UPDATE SET token = excluded.token
+WHERE CASE WHEN pg_typeof(fence.token) = 'bigint'::regtype AND fence.token >= 0 THEN fence.token <= excluded.token
+ELSE ('the fence of ' || fence.resource || ' holds something that is no fencing token')::boolean END`;
+
+// A setting that is local to the transaction proves that the transaction is still the one that was begun.
+const markStatement = `SELECT set_config('holdfast.transaction', $1, true)
+WHERE txid_current_if_assigned() IS NULL AND coalesce(current_setting('holdfast.transaction', true), '') = ''`;
 
 /**
- * Runs `write` in a transaction of its own unless the fence has seen a higher token; `false` when it has, and `write` is not
- * called. What `write` does through `client` is committed together with the token; its error rolls back and comes out.
+ * Check and COMMIT in one message, so that no other statement comes in between. The check fails in a transaction that has
+ * failed and in any other transaction; PostgreSQL then skips the COMMIT, which by itself would not be an error there.
+ */
+const commitStatement = (marker: string): string => `SELECT CASE
+WHEN current_setting('holdfast.transaction', true) = '${marker}' THEN true
+ELSE ('in another transaction' || coalesce(current_setting('holdfast.transaction', true), ''))::boolean END; COMMIT`;
+
+const inUse = new WeakSet<SqlClient>();
+
+/**
+ * Runs `write` in a transaction of its own unless the fence has seen a higher token. Returns `false` when it has; `write` is
+ * not called then. What `write` does through `client` is committed together with the token. If it throws, everything is rolled
+ * back and the error is thrown.
  *
- * `client` is one connection, not a pool, and in no transaction. `sqlFenceTable` must have been run.
+ * `client` is one connection, not a pool, that is in no transaction and that nothing else uses meanwhile. `sqlFenceTable` must
+ * have been run. `true` means that PostgreSQL has committed the write.
  *
- * @throws TypeError no token, or a pool. Any other rejection is the client's: when it comes from COMMIT the write may have
- * happened, and may be made again with the same token.
+ * @throws TypeError without a token, for a pool, or for a client in use: nothing was written. Any other rejection is the
+ * client's: when it comes from COMMIT, the write may have happened, and may be repeated with the same token.
  */
 export async function fencedSqlWrite(
   client: SqlClient,
@@ -32,23 +47,81 @@ export async function fencedSqlWrite(
   write: () => Promise<unknown>,
 ): Promise<boolean> {
   const text = tokenText(token);
-  // Each statement on a connection of its own would be no transaction, and no guard.
-  if ('totalCount' in client) throw new TypeError('A fenced write needs one connection: pool.connect(), not the pool.');
-  await client.query('BEGIN');
+  if (inUse.has(client) || isInTransaction(client)) throw inTransaction(resource);
+  inUse.add(client);
   try {
-    const { rowCount } = await client.query(sqlFenceStatement, [resource, text]);
-    if (rowCount !== 1) {
-      await client.query('ROLLBACK');
+    await assertOneConnection(client);
+    return await writeInTransaction(client, resource, text, write);
+  } finally {
+    inUse.delete(client);
+  }
+}
+
+async function writeInTransaction(
+  client: SqlClient,
+  resource: string,
+  token: string,
+  write: () => Promise<unknown>,
+): Promise<boolean> {
+  const marker = crypto.randomUUID();
+  await client.query('BEGIN');
+  if (!(await isMarked(client, marker))) throw inTransaction(resource);
+  try {
+    if (rowsOf(await client.query(sqlFenceStatement, [resource, token])) === 0) {
+      await client.query('ROLLBACK').catch(() => {}); // nothing was written, whatever becomes of the connection
       return false;
     }
     await write();
-    const { command } = await client.query('COMMIT');
-    // PostgreSQL answers so, without an error, when a statement failed and `write` hid that.
-    if (command === 'ROLLBACK')
-      throw new Error(`The fenced write of ${resource} was rolled back: a statement in it failed.`);
+    await client.query(commitStatement(marker)).catch((cause: unknown) => {
+      throw explained(cause, resource);
+    });
     return true;
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => {}); // the connection may be gone: the first error says why
+    await client.query('ROLLBACK').catch(() => {}); // the connection may be gone; the first error says why
     throw error;
   }
+}
+
+/** False in a transaction of the caller, where BEGIN was only a warning, and COMMIT or ROLLBACK would end that transaction. */
+async function isMarked(client: SqlClient, marker: string): Promise<boolean> {
+  try {
+    return rowsOf(await client.query(markStatement, [marker])) === 1;
+  } catch (error) {
+    if (codeOf(error) !== failedTransaction) await client.query('ROLLBACK').catch(() => {});
+    throw error;
+  }
+}
+
+const failedTransaction = '25P02';
+const invalidText = '22P02'; // of the cast in the commit statement
+
+const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null | undefined)?.code;
+
+/** Why COMMIT was not reached. Any other error is the client's own: the outcome is unknown. */
+function explained(cause: unknown, resource: string): unknown {
+  if (codeOf(cause) === failedTransaction) {
+    return new Error(
+      `The fenced write of ${resource} was rolled back: a statement in it failed, and \`write\` did not throw the error. Nothing was written.`,
+      { cause },
+    );
+  }
+  if (codeOf(cause) === invalidText) {
+    return new Error(
+      `The transaction of the fenced write of ${resource} ended before its COMMIT: \`write\`, and whatever else uses the connection, must not send BEGIN, COMMIT or ROLLBACK (SAVEPOINT is allowed). The write may be half done.`,
+      { cause },
+    );
+  }
+  return cause;
+}
+
+/** What newer versions of `pg` know without asking; other clients are asked by the mark statement. */
+function isInTransaction(client: SqlClient & { getTransactionStatus?: () => unknown }): boolean {
+  const status = client.getTransactionStatus?.();
+  return status === 'T' || status === 'E';
+}
+
+function inTransaction(resource: string): TypeError {
+  return new TypeError(
+    `The fenced write of ${resource} needs a connection of its own that is in no transaction: this client is already in one. In a transaction of your own, use sqlFenceStatement.`,
+  );
 }

@@ -1,6 +1,6 @@
-import { type FencingToken, tokenText } from './token.ts';
+import { corruptFence, type FencingToken, storedToken, tokenText } from './token.ts';
 
-/** What `client.transaction()` of node-zookeeper-client gives. */
+/** The result of `client.transaction()` of node-zookeeper-client. */
 export interface ZookeeperTransaction {
   create(path: string, data: Buffer): unknown;
   setData(path: string, data: Buffer, version?: number): unknown;
@@ -21,13 +21,14 @@ interface Fence {
 }
 
 /**
- * Writes to ZooKeeper unless the fence has seen a higher token, in one transaction; `false` when it has, and nothing is
- * written. `write` adds the operations to the transaction; it is called anew when another writer came between.
+ * Writes to ZooKeeper unless the fence has seen a higher token, in one transaction. Returns `false` when it has; nothing is
+ * written then. `write` adds the operations to the transaction; it is called again when another writer changed the fence.
  *
- * The fence is a node of its own, made by the first write; its parent must be there.
+ * The fence is a separate node, created by the first write; its parent must exist.
  *
- * @throws TypeError no token. Any other rejection is the client's: after a lost connection the write may have happened, and
- * may be made again with the same token. One of your own operations that does not apply rejects with its exception.
+ * @throws TypeError without a token. Error when the fence holds something that is no token: nothing was written. Any other
+ * rejection is the client's: after a lost connection the write may have happened, and may be repeated with the same token.
+ * If one of your own operations does not apply, its exception is thrown and nothing is written.
  */
 export async function fencedZookeeperWrite(
   client: ZookeeperWriter,
@@ -41,7 +42,7 @@ export async function fencedZookeeperWrite(
     if (seen !== undefined && seen.token > BigInt(text)) return false;
     const transaction = client.transaction();
     const data = Buffer.from(text);
-    // The client takes version 0 for "any": a fence is made with version 1, so that every check of it counts.
+    // The client treats version 0 as "any version". A fence therefore starts at version 1, so that every check counts.
     if (seen === undefined) {
       transaction.create(fence, data);
       transaction.setData(fence, data);
@@ -49,9 +50,9 @@ export async function fencedZookeeperWrite(
     write(transaction);
     const error = await commit(transaction);
     if (error === null) return true;
-    // The answer to a failed transaction comes after all that went before it, so this look is no older (H74).
+    // The server answers in order, so this read is not older than the failed transaction (H74).
     const now = await read(client, fence);
-    if (now?.version === seen?.version) throw error; // nobody came between: an operation of `write` did not apply
+    if (now?.version === seen?.version) throw error; // the fence did not change: an operation of `write` did not apply
     seen = now;
   }
 }
@@ -69,8 +70,16 @@ function read(client: ZookeeperWriter, fence: string): Promise<Fence | undefined
         return;
       }
       const text = data?.toString() ?? '';
-      if (/^\d+$/.test(text) && stat.version !== 0) resolve({ token: BigInt(text), version: stat.version });
-      else reject(new Error(`The node ${fence} is no fence: let the first fenced write make it.`));
+      const token = storedToken(text);
+      if (token === undefined) reject(corruptFence(fence, text));
+      else if (stat.version !== 0) resolve({ token, version: stat.version });
+      else {
+        reject(
+          new Error(
+            `The node ${fence} was not created by a fenced write: its version is 0, which this client cannot check. Nothing was written. Delete it, and let the first fenced write create it.`,
+          ),
+        );
+      }
     });
   });
 }

@@ -49,4 +49,30 @@ describe('a fenced write to etcd', () => {
     expect(await clients[0].get('shop/data')).toBe('x');
     expect(await clients[0].get('shop/fence')).toBe('0000000000000000004');
   });
+
+  it.each([
+    '',
+    '5',
+    'abc',
+    '{"token":1}',
+    '000000000000000000x',
+    '9'.repeat(19),
+    '9'.repeat(30),
+    '5'.padStart(20, '0'),
+  ])('rejects on a fence that holds %j: such a fence is neither lower nor higher', async (value) => {
+    const [client] = clients;
+    await client.put('corrupt').value(value);
+    for (const token of [0n, 123n, 2n ** 63n - 1n]) {
+      const writes = [client.put('guarded').value('x')];
+      await expect(fencedEtcdWrite(client, 'corrupt', token, writes)).rejects.toThrow(/no fencing token/);
+    }
+    expect([await client.get('corrupt'), await client.get('guarded')]).toEqual([value, null]);
+  });
+
+  it('rejects, and writes nothing, when etcd refuses one of the operations', async () => {
+    const [client] = clients;
+    const twice = [client.put('twice').value('a'), client.put('twice').value('b')];
+    await expect(fencedEtcdWrite(client, 'fence/twice', 4n, twice)).rejects.toThrow(/duplicate key/);
+    expect([await client.get('fence/twice'), await client.get('twice')]).toEqual([null, null]);
+  });
 });

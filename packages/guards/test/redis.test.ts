@@ -74,7 +74,7 @@ describe('a fenced write to Redis', () => {
     expect(await server.command('MGET', 'shop:p:fence', 'shop:p')).toEqual(['1', 'x']);
   });
 
-  it('takes no other data for a fence, and leaves it alone', async () => {
+  it('rejects when the fence holds other data, and leaves it alone', async () => {
     const client = ioredis();
     await client.set('text', 'hello');
     await client.rpush('list', 'hello');
@@ -84,7 +84,7 @@ describe('a fenced write to Redis', () => {
     expect(await client.exists('unwritten')).toBe(0);
   });
 
-  it('cannot be talked into another command by its arguments', async () => {
+  it('passes arguments on as data, whatever they contain', async () => {
     const client = ioredis();
     const nasty = '"\r\nFLUSHALL\r\n\0] end redis.call("FLUSHALL")';
     expect(await fencedRedisWrite(client, nasty, 1n, [['SET', `${nasty}:data`, nasty]])).toBe(true);

@@ -104,11 +104,17 @@ describe('a fenced write to ZooKeeper', () => {
     expect(await get('/data/between')).toBe('later');
   });
 
-  it('takes no node for a fence that it did not make: version 0 cannot be checked with this client', async () => {
+  it('rejects on a node that no fenced write created: this client cannot check version 0', async () => {
     await make('/fences/foreign');
     const write = () => fencedZookeeperWrite(clients[0], '/fences/foreign', 1n, () => {});
-    await expect(write()).rejects.toThrow(/no fence/);
-    await put('/fences/foreign', 'hello');
-    await expect(write()).rejects.toThrow(/no fence/);
+    await expect(write()).rejects.toThrow(/no fencing token/);
+    for (const data of ['hello', '', '-1', '007', '9223372036854775808']) {
+      await put('/fences/foreign', data);
+      await expect(write()).rejects.toThrow(/no fencing token/);
+    }
+    await make('/fences/untouched');
+    await expect(fencedZookeeperWrite(clients[0], '/fences/untouched', 1n, () => {})).rejects.toThrow(
+      /no fencing token/,
+    );
   });
 });
