@@ -4,8 +4,8 @@ import { createLocks, type LockAdapter } from '@holdfast/lock-core';
 import { type Context, newOwner } from './context.ts';
 import type { ProxyTarget } from './faults/types.ts';
 import { type Harness, timingOf } from './harness.ts';
-import { Inconclusive, insistent, untilKnown } from './insistent.ts';
 import { openOutside } from './open-outside.ts';
+import { Inconclusive, retryingAdapter, untilKnown } from './retrying-adapter.ts';
 
 /** Sums of floating-point times are off by less. */
 const ROUNDING_MS = 0.001;
@@ -63,7 +63,7 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
 
     key: () => `${caseId}-${newOwner()}-${keys++}`,
 
-    client: async () => insistent(context, await open()),
+    client: async () => retryingAdapter(context, await open()),
 
     async locks(options, adapter) {
       const over = adapter ?? (await open());

@@ -2,9 +2,9 @@ import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case, Gate, Need } from './case.ts';
 import { cases } from './cases/index.ts';
 import { badCapabilities, type Harness, timingOf } from './harness.ts';
-import { Inconclusive } from './insistent.ts';
 import { openContext } from './open-context.ts';
 import type { CaseResult } from './report.ts';
+import { Inconclusive } from './retrying-adapter.ts';
 
 /** Processes take their time to start, on a busy machine a lot of it. */
 const processMs = 60_000;

@@ -1,7 +1,7 @@
 import { faultProxy } from './proxy.ts';
 import type { Direction, FaultProxy, ProxyTarget } from './types.ts';
 
-/** One proxy before each server of a backend; every fault is played by all of them at once. */
+/** One proxy before each server of a backend; every fault is injected by all of them at once. */
 export interface FaultProxies extends AsyncDisposable {
   /** In the order of the servers: where a client is to connect to. */
   readonly proxies: readonly FaultProxy[];

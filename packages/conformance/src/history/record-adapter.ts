@@ -6,8 +6,8 @@ import {
   type ReleaseOutcome,
   type RenewOutcome,
 } from '@holdfast/lock-core';
+import { type Notes, reasonOf } from './notes.ts';
 import { overlay } from './overlay.ts';
-import { type Notes, reasonOf } from './recorder.ts';
 
 /** The adapter with every request and answer noted. A hold is an owner value, as the contract makes it unique. */
 export function recordAdapter(notes: Notes, adapter: LockAdapter): LockAdapter {

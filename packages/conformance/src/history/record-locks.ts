@@ -1,6 +1,6 @@
 import { type AcquireOptions, isLockError, type Lock, type Locks } from '@holdfast/lock-core';
+import { type Notes, reasonOf } from './notes.ts';
 import { overlay } from './overlay.ts';
-import { type Notes, reasonOf } from './recorder.ts';
 
 /** How often the deadlines of the holds are looked at: the watchdog moves them unseen. */
 const LOOK_EVERY_MS = 50;

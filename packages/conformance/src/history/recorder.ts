@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { LockAdapter, Locks } from '@holdfast/lock-core';
 import { formatEvent, type HistoryEvent } from './events.ts';
+import { type Notes, reasonOf } from './notes.ts';
 import { recordAdapter } from './record-adapter.ts';
 import { recordLocks } from './record-locks.ts';
 
@@ -29,16 +30,6 @@ export interface Recorder {
   write(key: string, fence: bigint, send: () => Promise<boolean>): Promise<boolean>;
   /** Closes the file. Idempotent. */
   close(): void;
-}
-
-/** What the wrappers write to. */
-export interface Notes {
-  readonly process: string;
-  /** Ms of the clock of the history. */
-  now(): number;
-  /** A name that no other call or hold of the history has. */
-  nextId(): string;
-  note(event: Omit<HistoryEvent, 't' | 'process'> & { readonly t?: number | undefined }): void;
 }
 
 /** Makes a recorder. @throws what `openSync` throws when the file cannot be opened. */
@@ -78,9 +69,4 @@ export function createRecorder(options: RecorderOptions = {}): Recorder {
       file = undefined;
     },
   };
-}
-
-/** An error in the words of the history. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

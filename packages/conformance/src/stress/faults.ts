@@ -6,7 +6,7 @@ import type { Nemesis } from './options.ts';
 import { type Random, randomFrom } from './random.ts';
 import type { Worker } from './workers.ts';
 
-/** What the faults are played on. */
+/** What the faults are injected into. */
 export interface Scene {
   readonly seed: string;
   readonly leaseMs: number;
@@ -26,7 +26,7 @@ const onServers: ReadonlySet<Nemesis> = new Set(['freeze', 'restart']);
  * Plays faults until `stop`; each kind goes on by itself, so that they fall together as chance has it, but for those of the
  * servers. Everything is healed at the end.
  */
-export async function playFaults(nemesis: readonly Nemesis[], scene: Scene, stop: AbortSignal): Promise<void> {
+export async function injectFaults(nemesis: readonly Nemesis[], scene: Scene, stop: AbortSignal): Promise<void> {
   const alone = nemesis.filter((name) => !onServers.has(name)).map((name) => [name]);
   const together = nemesis.filter((name) => onServers.has(name));
   await Promise.all(
@@ -36,19 +36,19 @@ export async function playFaults(nemesis: readonly Nemesis[], scene: Scene, stop
       while (names.length > 0 && !stop.aborted) {
         // Between the faults there has to be time in which locks are had and lost by the faults that come.
         await rest(random.between(0.5, 2.5) * scene.leaseMs);
-        if (!stop.aborted) await players[random.pick(names)](scene, random, rest);
+        if (!stop.aborted) await injectors[random.pick(names)](scene, random, rest);
       }
     }),
   );
 }
 
-type Player = (scene: Scene, random: Random, rest: (ms: number) => Promise<void>) => Promise<void>;
+type Injector = (scene: Scene, random: Random, rest: (ms: number) => Promise<void>) => Promise<void>;
 
 /** Mostly shorter than the lease, so that locks are kept through it; sometimes longer, so that they are lost. */
 const lengthOf = (random: Random, leaseMs: number): number =>
   random.pick([0.2, 0.6, 1.2, 1.8]) * leaseMs * random.between(0.5, 1);
 
-const players: Readonly<Record<Nemesis, Player>> = {
+const injectors: Readonly<Record<Nemesis, Injector>> = {
   async pause({ workers, leaseMs, onFault }, random, rest) {
     const running = workers().filter(({ alive, paused }) => alive && !paused);
     if (running.length === 0) return;

@@ -14,7 +14,7 @@ export type Nemesis =
   /** The servers crash and start again: the hook `restart`. */
   | 'restart';
 
-/** All faults that a stress run can play. */
+/** All faults that a stress run can inject. */
 export const nemeses: readonly Nemesis[] = ['pause', 'cut', 'kill', 'freeze', 'restart'];
 
 /** How long and how hard to stress a backend. */
@@ -48,7 +48,7 @@ export interface StressProgress {
   readonly doing: 'running' | 'stopping' | 'claiming' | 'checking';
 }
 
-/** Why a fault cannot be played on a backend; `undefined` when it can. */
+/** Why a fault cannot be injected on a backend; `undefined` when it can. */
 export function unavailable(nemesis: Nemesis, harness: Harness): string | undefined {
   if (nemesis === 'cut' && harness.servers === undefined)
     return 'the harness does not say where the servers are, so no proxy can stand before them';
@@ -90,7 +90,7 @@ export function stressSettings(harness: Harness, options: StressOptions, newSeed
   const nemesis = options.nemesis ?? nemeses.filter((name) => unavailable(name, harness) === undefined);
   for (const name of nemesis) {
     const why = unavailable(name, harness);
-    if (why !== undefined) throw new TypeError(`The fault "${name}" cannot be played here: ${why}`);
+    if (why !== undefined) throw new TypeError(`The fault "${name}" cannot be injected here: ${why}`);
   }
   const leaseMs = expiry === 'ttl' ? ttlMs + ttl.maxOvershootMs : ttl.maxOvershootMs;
   const { graceMs } = timingOf(harness);

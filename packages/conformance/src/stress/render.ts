@@ -20,7 +20,7 @@ export function renderStressLine({ ok, violations, orphans, troubles, counts, ms
 /** What was done and counted in a stress run, by name. */
 export function stressFacts(report: StressReport): [string, string][] {
   const { settings, counts, faults, versions, suite, node, machine, processes } = report;
-  const played = Object.entries(faults).map(([name, count]) => `${name} ${count}`);
+  const injected = Object.entries(faults).map(([name, count]) => `${name} ${count}`);
   const workload = [
     plural(settings.processes, 'process', 'processes'),
     plural(settings.clients, 'client'),
@@ -35,7 +35,7 @@ export function stressFacts(report: StressReport): [string, string][] {
     ['machine', machine],
     ['seed', settings.seed],
     ['workload', `${workload} on ${plural(settings.keys, 'key')}, leases of ${settings.ttlMs} ms`],
-    ['faults', played.length > 0 ? played.join(', ') : 'none'],
+    ['faults', injected.length > 0 ? injected.join(', ') : 'none'],
     ['processes in all', processes.toLocaleString('en')],
     ['asked', counts.asked.toLocaleString('en')],
     ['granted', counts.granted.toLocaleString('en')],

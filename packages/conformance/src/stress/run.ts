@@ -10,7 +10,7 @@ import type { Harness } from '../harness.ts';
 import { readHistoryFiles } from '../history/events.ts';
 import { createRegister } from '../processes/register.ts';
 import { messageOf } from '../suite.ts';
-import { playFaults } from './faults.ts';
+import { injectFaults } from './faults.ts';
 import { type Judgement, judge } from './judge.ts';
 import type { Orphan } from './messages.ts';
 import { type Nemesis, type StressOptions, type StressProgress, stressSettings } from './options.ts';
@@ -28,7 +28,7 @@ export interface StressRun extends Judgement {
 const endWithinMs = 45_000;
 
 /**
- * Has processes use locks at random while faults are played, and checks the history of all that they did.
+ * Has processes use locks at random while faults are injected, and checks the history of all that they did.
  *
  * @throws TypeError for options that the harness does not allow; Error when the first processes cannot open the backend
  */
@@ -89,7 +89,7 @@ export async function runStress(harness: Harness, options: StressOptions): Promi
     await Promise.all(workers.map(({ ready }) => ready));
     const begunAt = performance.now();
     const stopping = new AbortController();
-    const playing = playFaults(
+    const injecting = injectFaults(
       nemesis,
       {
         ...{ seed, leaseMs, proxies, hooks: harness.hooks ?? {}, workers: () => workers },
@@ -103,7 +103,7 @@ export async function runStress(harness: Harness, options: StressOptions): Promi
       },
       stopping.signal,
     );
-    await Promise.race([sleep(settings.durationMs, undefined, { signal: options.signal }).catch(() => {}), playing]);
+    await Promise.race([sleep(settings.durationMs, undefined, { signal: options.signal }).catch(() => {}), injecting]);
     const ms = performance.now() - begunAt;
     if (proxies?.proxies.every(({ bytes }) => bytes.toServer === 0)) {
       throw new TypeError(
@@ -113,7 +113,7 @@ export async function runStress(harness: Harness, options: StressOptions): Promi
 
     tell('stopping');
     stopping.abort();
-    await playing;
+    await injecting;
     await proxies?.heal();
     for (const worker of workers) {
       const late = sleep(endWithinMs, `${worker.label} did not end its work within ${endWithinMs / 1_000} s`, {

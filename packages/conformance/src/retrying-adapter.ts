@@ -13,7 +13,7 @@ const onceOnly: ReadonlySet<unknown> = new Set(['release', 'forceRelease']);
  * The client, asked again within the bound where its answer is "unknown", as lock-core would ask it: on a busy machine an answer
  * may come too late for it. One that never knows rejects with its own error.
  */
-export function insistent(context: Context, adapter: LockAdapter): LockAdapter {
+export function retryingAdapter(context: Context, adapter: LockAdapter): LockAdapter {
   return new Proxy(adapter, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
