@@ -2,47 +2,57 @@ import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-cor
 import type { Batch } from './batch.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Endpoints } from './endpoints.ts';
-import { foreignKey } from './errors.ts';
+import { foreignKey, isRefusal, wasNeverSent } from './errors.ts';
 import type { KeyLayout } from './key-layout.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
 import { type Leases, wholeTtl } from './leases.ts';
 import type { LockKey, LockKeys } from './lock-keys.ts';
-import type { QueueKey } from './requests.ts';
+import { deleteSeen, type QueueKey } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 import type { Watches } from './watches.ts';
 
 /** What the operations of an adapter share. */
 export interface Backend {
   readonly endpoints: Endpoints;
-  readonly keys: KeyLayout;
+  readonly layout: KeyLayout;
   readonly leases: Leases;
-  readonly places: LockKeys;
+  readonly lockKeys: LockKeys;
   readonly watches: Watches;
-  /** Who waits here for which lock: by its name, then by the key of his place, told that he is at the head. */
+  /** Who waits here for which lock: by its name, then by the waiter's key. Each is called when its key is at the head. */
   readonly waiting: Map<string, Map<string, (token: string) => void>>;
-  /** Not more requests for places at a time than a busy machine gets done in time. */
+  /** No more requests for places at a time than a busy machine completes in time. */
   readonly limit: ConcurrencyLimit;
   /** Taking a place and freeing one share transactions. */
   readonly batch: Batch;
-  /** Places in one queue are asked for one after the other. */
+  /** Places in one queue are requested one after the other. */
   readonly entering: KeyedQueue;
 }
 
-/** What a request about one owner's place says in any case. */
-export function queueKey({ keys }: Backend, name: string, place: LockKey): QueueKey {
-  place.keys ??= { range: keys.range(name), key: Buffer.from(place.key) };
-  return place.keys;
+/** What every request about one owner's key contains. */
+export function queueKey({ layout }: Backend, name: string, lockKey: LockKey): QueueKey {
+  lockKey.queueKey ??= { range: layout.range(name), key: Buffer.from(lockKey.key) };
+  return lockKey.queueKey;
 }
 
-/** One acquisition under way. */
+/** One acquisition in flight. */
 export interface Acquisition {
   readonly calledAt: number;
   readonly ttlMs: number;
-  readonly place: LockKey;
-  /** To be called right before the request that makes the key goes out; throws when nobody wants it any more. */
-  sending(): void;
-  /** Takes the grant in. The TTL counts from `since`, monotonic ms: default the call (H47), later for one that waited. */
-  granted(lease: SharedLease, token: string, since?: number): Granted;
+  readonly lockKey: LockKey;
+  /** Sends the request that makes the key; throws `OwnerReleased` when nobody wants the key any more. */
+  send<R>(lease: SharedLease, request: () => Promise<R>): Promise<R>;
+  /**
+   * Records the grant. The lease of the hold counts from `since`, monotonic ms: from the call by default (H47), later for a waiter.
+   * `revision` is that of the last write of the key.
+   */
+  granted(lease: SharedLease, token: string, revision: string | undefined, since?: number): Promise<Granted>;
+}
+
+/** The owner was released or given up, so it gets nothing any more. Nothing is held for it. */
+export class OwnerReleased extends Error {
+  constructor() {
+    super('this owner has been released, or was without an answer for longer than its TTL');
+  }
 }
 
 /**
@@ -56,40 +66,53 @@ export async function acquiring<T>(
   run: (acquisition: Acquisition) => Promise<T>,
 ): Promise<T> {
   const calledAt = performance.now();
-  const { places, endpoints, keys } = backend;
+  const { lockKeys, endpoints, layout } = backend;
   if (endpoints.closed !== undefined) throw endpoints.closed;
-  const key = keys.place(attempt.key, attempt.owner);
-  const deletion = places.get(key)?.deletion;
-  if (deletion !== undefined) await deletion;
   const ttlMs = wholeTtl(attempt.ttlMs);
-  const place = places.begin(key);
-  const granted = (lease: SharedLease, token: string, since = calledAt): Granted => {
-    assertWanted(place);
-    const until = Math.min(lease.goodUntil, since + ttlMs);
-    // The key was made some time before this, so a look from now on shows it.
-    places.hold(place, lease, token, performance.now(), until);
+  const lockKey = lockKeys.begin(layout.key(attempt.key, attempt.owner));
+  if (lockKey.releasing) {
+    lockKeys.end(lockKey);
+    throw new OwnerReleased();
+  }
+  let mayExist = false;
+  const send: Acquisition['send'] = async (lease, request) => {
+    if (lockKey.over) throw new OwnerReleased();
+    const mayHaveExisted = mayExist;
+    mayExist = true;
+    lockKey.sentLease = lease;
+    try {
+      return await request();
+    } catch (error) {
+      // There is nothing to clean up after a request that was refused, or that there was no connection for (H116).
+      if (isRefusal(error) || wasNeverSent(error)) mayExist = mayHaveExisted;
+      throw error;
+    }
+  };
+  const granted: Acquisition['granted'] = async (lease, token, revision, since = calledAt) => {
+    // The release that was sent meanwhile may have found nothing yet.
+    if (lockKey.over) await withdraw(backend, queueKey(backend, attempt.key, lockKey), token);
+    // An acquire that is repeated never shortens what a renewal has promised (H113).
+    const promised = lockKey.lease === undefined ? 0 : lockKey.expiresAt;
+    const until = Math.min(lease.goodUntil, Math.max(since + ttlMs, promised));
+    lockKeys.hold(lockKey, lease, token, revision, until);
     return { status: 'granted', fencingToken: BigInt(token), validForMs: until - calledAt };
   };
-  let sent = false;
-  const sending = (): void => {
-    assertWanted(place);
-    sent = true;
-  };
   try {
-    return await run({ calledAt, ttlMs, place, sending, granted });
+    return await run({ calledAt, ttlMs, lockKey, send, granted });
   } catch (error) {
-    const definite = error instanceof LockError && !error.retryable;
-    const wantedMs = ownerMayAskAgain && !definite && !place.over ? ttlMs : 0;
-    if (sent) place.expiresAt = Math.max(place.expiresAt, calledAt + wantedMs);
+    const definite = (error instanceof LockError && !error.retryable) || error instanceof OwnerReleased;
+    const wantedMs = ownerMayAskAgain && !definite && !lockKey.over ? ttlMs : 0;
+    if (mayExist) lockKey.expiresAt = Math.max(lockKey.expiresAt, calledAt + wantedMs);
     throw error;
   } finally {
-    places.end(place);
+    if (lockKey.calls === 1) lockKey.acquiring = undefined;
+    lockKeys.end(lockKey);
   }
 }
 
-/** A deletion without an answer may still come in, so this owner gets nothing any more. */
-function assertWanted(place: LockKey): void {
-  if (place.over) throw new Error('this owner has been released, or was without an answer for longer than its TTL');
+async function withdraw({ endpoints }: Backend, { key }: QueueKey, token: string): Promise<never> {
+  await endpoints.call((client, options) => deleteSeen(client, options, { key, token }));
+  throw new OwnerReleased();
 }
 
 /** Refuses to wait for a key that never goes. */

@@ -1,6 +1,7 @@
 import type { ITxnRequest, ITxnResponse } from 'etcd3';
+import { revisionOf } from './answers.ts';
 import type { Endpoints } from './endpoints.ts';
-import { isRefusal } from './errors.ts';
+import { isRefusal, unexpectedAnswer } from './errors.ts';
 
 /** A transaction that may share one with those of other owners. */
 export interface Part<T> {
@@ -48,7 +49,7 @@ export function createBatch(endpoints: Endpoints): Batch {
   async function alone({ part, resolve, reject }: Sent): Promise<void> {
     try {
       const answer = await endpoints.call((client, options) => client.kv.txn(part.txn, options));
-      resolve(part.read(answer, answer.header.revision));
+      resolve(part.read(answer, revisionOf(answer)));
     } catch (error) {
       reject(error);
     }
@@ -59,13 +60,21 @@ export function createBatch(endpoints: Endpoints): Batch {
     const success = ordered.map(({ part }) => ({ request_txn: part.txn }));
     try {
       const answer = await endpoints.call((client, options) => client.kv.txn({ success }, options));
-      for (const [i, { part, resolve }] of ordered.entries()) {
-        resolve(part.read(answer.responses[i]!.response_txn, answer.header.revision));
-      }
+      const revision = revisionOf(answer);
+      for (const [i, one] of ordered.entries()) settle(one, answer.responses[i]?.response_txn, revision);
     } catch (error) {
       // etcd refuses all of it for the sake of one, such as one whose lease has ended; nothing was done then.
       if (isRefusal(error)) for (const one of ordered) void alone(one);
       else for (const { reject } of ordered) reject(error);
+    }
+  }
+
+  function settle({ part, resolve, reject }: Sent, answer: ITxnResponse | undefined, revision: string): void {
+    try {
+      if (!answer) throw unexpectedAnswer('a part of a transaction', answer);
+      resolve(part.read(answer, revision));
+    } catch (error) {
+      reject(error);
     }
   }
 

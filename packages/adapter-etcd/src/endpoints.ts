@@ -1,12 +1,22 @@
 import { type LockError, systemClock } from '@holdfast/lock-core';
 import type { Etcd3 } from 'etcd3';
+import {
+  type Authentication,
+  type CallOptions,
+  type Credentials,
+  clientAuthentication,
+  passwordAuthentication,
+  type Ticket,
+} from './authentication.ts';
 import { createCallTimeout } from './call-timeout.ts';
-import { closed, isMemberFailure, readable } from './errors.ts';
+import { closed, isMemberFailure, isStaleToken, MemberFailure, readable, wasNeverSent } from './errors.ts';
 
-/** What every unary call is given. */
-export interface CallOptions {
-  /** Wall-clock ms; gRPC gives up the call then and frees what it took. */
-  readonly deadline: number;
+/** A member of the cluster with what is needed to open streams. */
+export interface Member {
+  readonly client: Etcd3;
+  readonly options: CallOptions;
+  /** The stream was refused: the next one gets another token. */
+  discardToken(): void;
 }
 
 /** The members of the cluster, one of which is asked until it fails. */
@@ -15,14 +25,26 @@ export interface Endpoints {
   readonly current: Etcd3;
   /** Refuses everything from now on. */
   readonly closed: LockError | undefined;
-  /** Makes one call with a deadline. A failed member is not asked again before the others were. */
+  /**
+   * Makes one call with a deadline. A failed member is not asked again before the others were. A call that etcd refused because
+   * of a stale token is repeated once with a new one: etcd did nothing of it.
+   */
   call<T>(run: (client: Etcd3, options: CallOptions) => Promise<T>): Promise<T>;
+  /** The current member, to open a stream on. */
+  connect(): Promise<Member>;
   /** Asks the next member from now on, unless that has happened already. */
   moveOn(from: Etcd3): void;
   /** Is told when another member is asked. */
   onMove(listener: () => void): void;
-  /** Ends in the time of one call, whatever the servers do. */
+  /** Ends within the time of one call, whatever the servers do. */
   close(): Promise<void>;
+}
+
+/** How the clients are used. */
+export interface EndpointOptions {
+  readonly credentials?: Credentials | undefined;
+  /** Finds out what listens at the address of a client that cannot connect. */
+  readonly diagnose?: ((client: Etcd3, error: unknown) => Promise<LockError | undefined>) | undefined;
 }
 
 const graceMs = 500;
@@ -31,11 +53,52 @@ const graceMs = 500;
  * Keeps to one member of the cluster while it answers: its unary calls show whether its watch can be trusted, which says
  * nothing by itself when the member is cut off from the others or frozen.
  */
-export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number, owned: boolean): Endpoints {
+export function createEndpoints(
+  clients: readonly Etcd3[],
+  callTimeoutMs: number,
+  owned: boolean,
+  { credentials, diagnose }: EndpointOptions = {},
+): Endpoints {
+  const deadline = (): number => systemClock.wallNow() + callTimeoutMs + graceMs;
+  const authentications: readonly Authentication[] = clients.map((client) =>
+    credentials === undefined ? clientAuthentication(client) : passwordAuthentication(client, credentials, deadline),
+  );
   let index = 0;
   let refusal: LockError | undefined;
   const listeners: (() => void)[] = [];
   const timeout = createCallTimeout(callTimeoutMs);
+  /** The members that were found not to be usable since the last answer. */
+  const noEtcd = new Set<Etcd3>();
+
+  async function attempt<T>(
+    client: Etcd3,
+    authentication: Authentication,
+    run: (client: Etcd3, options: CallOptions) => Promise<T>,
+  ): Promise<T> {
+    const until = deadline();
+    const issued = authentication.ticket(until);
+    const ticket = isPromise(issued) ? await issued : issued;
+    try {
+      return await run(client, ticket.options);
+    } catch (error) {
+      if (!isStaleToken(error) || !authentication.discard(ticket)) throw error;
+    }
+    return run(client, (await authentication.ticket(until)).options);
+  }
+
+  /** A server of another kind may look like a lost connection. What it is decides, unless another member may be an etcd. */
+  async function explain(client: Etcd3, error: unknown): Promise<never> {
+    if (!wasNeverSent(error)) throw error;
+    const refused = await diagnose?.(client, error);
+    if (refused === undefined) throw error;
+    noEtcd.add(client);
+    throw noEtcd.size === clients.length ? refused : new MemberFailure(refused);
+  }
+
+  function answered<T>(result: T): T {
+    noEtcd.clear();
+    return result;
+  }
 
   const endpoints: Endpoints = {
     get current() {
@@ -47,14 +110,24 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
     call(run) {
       if (refusal !== undefined) return Promise.reject(refusal);
       const client = clients[index]!;
-      const deadline = systemClock.wallNow() + callTimeoutMs + graceMs;
+      const authentication = authentications[index]!;
       return timeout.within(
-        () => run(client, { deadline }),
+        () => {
+          const made = attempt(client, authentication, run);
+          return made.then(answered, (error: unknown) => explain(client, error));
+        },
         (error) => {
           if (isMemberFailure(error)) endpoints.moveOn(client);
           return readable(error);
         },
       );
+    },
+    async connect() {
+      if (refusal !== undefined) throw refusal;
+      const client = clients[index]!;
+      const authentication = authentications[index]!;
+      const ticket = await authentication.ticket();
+      return { client, options: ticket.options, discardToken: () => void authentication.discard(ticket) };
     },
     moveOn(from) {
       if (clients.length === 1 || from !== clients[index] || refusal !== undefined) return;
@@ -71,4 +144,8 @@ export function createEndpoints(clients: readonly Etcd3[], callTimeoutMs: number
     },
   };
   return endpoints;
+}
+
+function isPromise(issued: Ticket | Promise<Ticket>): issued is Promise<Ticket> {
+  return 'then' in issued;
 }

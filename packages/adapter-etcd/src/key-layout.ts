@@ -2,8 +2,8 @@
 export interface KeyLayout {
   /** The range of all places of a lock. */
   range(name: string): KeyRange;
-  /** The key of one owner's place. */
-  place(name: string, owner: string): string;
+  /** The key of one owner. */
+  key(name: string, owner: string): string;
   /** The owner whose place a key of the lock is. */
   ownerOf(name: string, key: Buffer): string;
 }
@@ -37,7 +37,7 @@ export function keyLayout(prefix: string): KeyLayout {
       range_end[range_end.length - 1] = 0x30;
       return { key, range_end };
     },
-    place: (name, owner) => folder(name) + owner,
+    key: (name, owner) => folder(name) + owner,
     ownerOf: (name, key) => key.toString().slice(folder(name).length),
   };
 }

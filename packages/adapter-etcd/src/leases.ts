@@ -1,6 +1,9 @@
-import { EtcdLeaseInvalidError } from 'etcd3';
+import { randomBytes } from 'node:crypto';
+import { secondsIn } from './answers.ts';
 import type { Endpoints } from './endpoints.ts';
-import { createSharedLease, type SharedLease } from './shared-lease.ts';
+import { isLeaseGone, isRefusal, wasNeverSent } from './errors.ts';
+import { SharedLease } from './shared-lease.ts';
+import { createUnansweredLeases } from './unanswered-leases.ts';
 
 /** How much longer a lease is than its holds' TTL. For this long after a keep-alive, locks are granted and renewed without another. */
 export const slackMs = 1_000;
@@ -13,30 +16,34 @@ export const wholeTtl = (ttlMs: number): number => Math.min(Math.ceil(ttlMs / 1_
 
 /** The leases of one adapter: one for each TTL, shared by all locks of that TTL. */
 export interface Leases {
-  /** The lease for a TTL, good for the whole of it from now. */
-  ready(ttlMs: number): Promise<SharedLease>;
-  /** Runs a request that puts a key under the lease for a TTL; on a new one if etcd has ended that meanwhile. */
+  /** Runs a request that attaches a key to the lease of a TTL; on a new lease if etcd has ended the old one meanwhile. */
   under<T>(ttlMs: number, request: (lease: SharedLease) => Promise<T>): Promise<T>;
-  /** Gives back the leases that have no keys; the others end by themselves. */
+  /** Revokes the leases that have no keys; the others end by themselves. */
   revokeUnused(inUse: (lease: SharedLease) => boolean): Promise<void>;
 }
 
 export function createLeases(endpoints: Endpoints, onList: (keys: ReadonlySet<string>) => void): Leases {
   const current = new Map<number, SharedLease>();
   const granting = new Map<number, Promise<SharedLease>>();
+  const unanswered = createUnansweredLeases(endpoints);
 
   async function grant(ttlMs: number): Promise<SharedLease> {
+    // The ID is ours, so that the lease can be revoked if the answer is lost.
+    const id = newLeaseId();
     const sentAt = performance.now();
-    const asked = { TTL: (ttlMs + slackMs) / 1_000 };
-    const { ID: id, TTL: seconds } = await endpoints.call((client, options) =>
-      client.leaseClient.leaseGrant(asked, options),
-    );
-    // A lease that is not used any more is not kept alive and ends by itself; it need only be forgotten.
-    for (const [ttl, old] of current) if (old.goodUntil <= sentAt) current.delete(ttl);
-    const goodUntil = sentAt + Number(seconds) * 1_000;
-    const lease = createSharedLease(endpoints, { id, ttlMs, goodUntil }, onList);
-    current.set(ttlMs, lease);
-    return lease;
+    const request = { TTL: (ttlMs + slackMs) / 1_000, ID: id };
+    try {
+      const { TTL } = await endpoints.call((client, options) => client.leaseClient.leaseGrant(request, options));
+      const goodUntil = sentAt + secondsIn(TTL, 'the TTL of a lease') * 1_000;
+      // A lease that is no longer used is not kept alive and ends by itself.
+      for (const [ttl, old] of current) if (old.goodUntil <= sentAt) current.delete(ttl);
+      const lease = new SharedLease(endpoints, { id, ttlMs, goodUntil }, onList);
+      current.set(ttlMs, lease);
+      return lease;
+    } catch (error) {
+      if (!isRefusal(error) && !wasNeverSent(error)) unanswered.add(id);
+      throw error;
+    }
   }
 
   function grantOnce(ttlMs: number): Promise<SharedLease> {
@@ -55,15 +62,14 @@ export function createLeases(endpoints: Endpoints, onList: (keys: ReadonlySet<st
     return lease.goodUntil - performance.now() >= ttlMs + slackMs / 2 ? lease : undefined;
   }
 
+  /** The lease of a TTL, good for all of the TTL from now. */
   async function ready(ttlMs: number): Promise<SharedLease> {
-    const good = fresh(ttlMs);
-    if (good !== undefined) return good;
     const lease = current.get(ttlMs);
     const leftMs = lease === undefined ? 0 : lease.goodUntil - performance.now();
     if (lease === undefined || lease.ended || leftMs <= 0) return grantOnce(ttlMs);
     const refreshed = lease.refresh();
     if (leftMs >= ttlMs) {
-      // Still long enough; whoever comes after this one need not wait either.
+      // Still long enough; the next ones need not wait either.
       refreshed.catch(() => {});
       return lease;
     }
@@ -71,28 +77,31 @@ export function createLeases(endpoints: Endpoints, onList: (keys: ReadonlySet<st
     return lease.ended ? grantOnce(ttlMs) : lease;
   }
 
-  async function under<T>(ttlMs: number, request: (lease: SharedLease) => Promise<T>): Promise<T> {
-    const lease = fresh(ttlMs) ?? (await ready(ttlMs));
-    try {
-      return await request(lease);
-    } catch (error) {
-      if (!(error instanceof EtcdLeaseInvalidError)) throw error;
-      // A definite answer: nothing was put, and whatever was held under this lease is lost.
-      lease.end();
-      return request(await ready(ttlMs));
-    }
-  }
-
   return {
-    ready,
-    under,
+    async under(ttlMs, request) {
+      const lease = fresh(ttlMs) ?? (await ready(ttlMs));
+      try {
+        return await request(lease);
+      } catch (error) {
+        if (!isLeaseGone(error)) throw error;
+        // A definite answer: nothing was written, and whatever was held under this lease is lost.
+        lease.end();
+        return request(await ready(ttlMs));
+      }
+    },
     async revokeUnused(inUse) {
-      const unused = [...current.values()].filter((lease) => !lease.ended && !inUse(lease));
+      const unused = [...current.values()].filter((lease) => !lease.ended && !inUse(lease)).map(({ id }) => id);
       await Promise.allSettled(
-        unused.map(({ id }) =>
-          endpoints.call((client, options) => client.leaseClient.leaseRevoke({ ID: id }, options)),
+        [...unused, ...unanswered.close()].map((ID) =>
+          endpoints.call((client, options) => client.leaseClient.leaseRevoke({ ID }, options)),
         ),
       );
     },
   };
+}
+
+/** A random positive 64-bit integer, as etcd itself chooses them. */
+function newLeaseId(): string {
+  const id = randomBytes(8).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn;
+  return id === 0n ? newLeaseId() : String(id);
 }

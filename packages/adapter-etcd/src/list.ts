@@ -1,9 +1,9 @@
 import type { KeysPage } from '@holdfast/lock-core';
 import type { Etcd3 } from 'etcd3';
-import type { CallOptions } from './endpoints.ts';
+import type { CallOptions } from './authentication.ts';
 import { nameIn } from './key-layout.ts';
 
-// Keys, of which a lock has one for its holder and one for each who waits.
+// Keys, of which a lock has one for its holder and one for each waiter.
 const perPage = 1_000;
 
 /** One page of the locks under a prefix. The cursor is the first key of the page. */
@@ -17,11 +17,12 @@ export async function keysPage(
   end[end.length - 1]! += 1;
   const request = { key: Buffer.from(cursor), range_end: end, limit: perPage, keys_only: true };
   const { kvs, more } = await client.kv.range(request, options);
-  const names = new Set(kvs.map(({ key }) => nameIn(prefix, key.toString())));
+  // A key without a lease is data and no lock (H128).
+  const names = new Set(kvs.filter(({ lease }) => lease !== '0').map(({ key }) => nameIn(prefix, key.toString())));
   const last = kvs.at(-1);
   return {
     keys: [...names].filter((name) => name !== undefined),
-    // The sign that follows it; a queue longer than a page is gone through page by page.
+    // The key that follows it; a queue longer than a page takes several pages.
     next: more && last !== undefined ? `${last.key.toString()}\0` : undefined,
   };
 }

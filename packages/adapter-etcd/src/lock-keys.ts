@@ -1,28 +1,31 @@
 import type { Endpoints } from './endpoints.ts';
-import { deleteKey, type QueueKey } from './requests.ts';
+import { deleteVersions, findRevisions, type QueueKey } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
 /** What this adapter knows of one owner's key. */
 export interface LockKey {
   /** The key in etcd. */
   readonly key: string;
-  /** The same, as etcd takes it; set by the first call that needed it. */
-  keys: QueueKey | undefined;
-  /** Set while the owner holds the lock: the lease that its key is under, as far as is known. */
+  /** The same as etcd takes it; set by the first call that needs it. */
+  queueKey: QueueKey | undefined;
+  /** Set while the owner holds the lock: the lease that its key is attached to, as far as is known. */
   lease: SharedLease | undefined;
-  /** The key's create revision, which is the fencing token. */
+  /** The lease that the last request would attach it to. */
+  sentLease: SharedLease | undefined;
+  /** The create revision of a key that holds the lock, which is the fencing token. */
   token: string | undefined;
-  /** Calls about it that are under way. */
+  /** The revision of the last write of the key, if no other write can have followed. */
+  revision: string | undefined;
+  /** Calls about it that are in flight. */
   calls: number;
   /** Monotonic ms until which the key is wanted; then it is deleted, although its lease lives on with other keys. */
   expiresAt: number;
-  /** Monotonic ms of the request that last showed the key to be there. */
-  seenAt: number;
-  /** A release or a deletion was sent: nothing brings this place back. */
+  /** The acquire in flight. */
+  acquiring: Promise<unknown> | undefined;
+  /** A release has been asked for: no further acquire is sent. */
+  releasing: boolean;
+  /** A release or a deletion was sent: this owner gets nothing any more. */
   over: boolean;
-  /** The deletion under way. */
-  deletion: Promise<void> | undefined;
-  deletions: number;
   /** Has its waiter look again. */
   wake: (() => void) | undefined;
 }
@@ -36,12 +39,12 @@ export interface LockKeys {
   /** Begins a call about a key, before anything is sent: while it lasts, the key is not taken for an orphan. */
   begin(key: string): LockKey;
   /** Ends that call. */
-  end(place: LockKey): void;
-  /** Takes a grant or a renewal in. */
-  hold(place: LockKey, lease: SharedLease, token: string, seenAt: number, untilMs: number): void;
+  end(lockKey: LockKey): void;
+  /** Records a grant or a renewal: the owner holds the lock until `until`. */
+  hold(lockKey: LockKey, lease: SharedLease, token: string, revision: string | undefined, until: number): void;
   /** The key is gone. */
-  forget(place: LockKey): void;
-  /** Deletes what is under a lease and belongs to nobody. */
+  forget(lockKey: LockKey): void;
+  /** Deletes those of the listed keys that belong to nobody. */
   clear(listed: ReadonlySet<string>): void;
   /** Whether a lease may have keys that are wanted. */
   uses(lease: SharedLease): boolean;
@@ -49,117 +52,180 @@ export interface LockKeys {
   close(): void;
 }
 
-// Looking at all places costs a little, so not more often than this.
+// Going through all keys costs a little, so it is not done more often than this.
 const sweepMs = 20;
 const longestTimerMs = 2 ** 31 - 1;
-// Where etcd does not answer for as long as these take, its lease is not kept alive either; if it is, `clear` finds the key.
-const mostDeletions = 6;
+const deletedTogether = 64;
+const firstPauseMs = 250;
+const longestPauseMs = 5_000;
+// A lease may outlive what is known of it, because etcd extends all leases when its leader changes.
+const leaseGraceMs = 5_000;
 
 export function createLockKeys(endpoints: Endpoints): LockKeys {
-  const places = new Map<string, LockKey>();
-  let timer: NodeJS.Timeout | undefined;
-  let timerAt = Number.POSITIVE_INFINITY;
+  return new KeyRegistry(endpoints);
+}
 
-  function make(key: string): LockKey {
-    const place: LockKey = {
+class KeyRegistry implements LockKeys {
+  readonly #endpoints: Endpoints;
+  readonly #keys = new Map<string, LockKey>();
+  readonly #orphans = new Set<LockKey>();
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #deleting = false;
+
+  constructor(endpoints: Endpoints) {
+    this.#endpoints = endpoints;
+  }
+
+  get(key: string): LockKey | undefined {
+    return this.#keys.get(key);
+  }
+
+  begin(key: string): LockKey {
+    const lockKey = this.#keys.get(key) ?? this.#make(key);
+    lockKey.calls += 1;
+    return lockKey;
+  }
+
+  end(lockKey: LockKey): void {
+    lockKey.calls -= 1;
+    if (lockKey.calls > 0) return;
+    const known = this.#keys.get(lockKey.key);
+    if (lockKey.expiresAt === 0) {
+      if (known === lockKey) this.#keys.delete(lockKey.key);
+      return;
+    }
+    // A request that was in flight when the owner was released may have made the key again.
+    if (known === undefined) this.#keys.set(lockKey.key, lockKey);
+    this.#sweepAt(lockKey.expiresAt);
+  }
+
+  hold(lockKey: LockKey, lease: SharedLease, token: string, revision: string | undefined, until: number): void {
+    if (lockKey.over) return;
+    lockKey.lease = lease;
+    lockKey.sentLease = lease;
+    lockKey.token = token;
+    lockKey.revision = revision;
+    lockKey.expiresAt = until;
+    this.#sweepAt(until);
+  }
+
+  forget(lockKey: LockKey): void {
+    lockKey.over = true;
+    lockKey.lease = undefined;
+    lockKey.expiresAt = 0;
+    this.#orphans.delete(lockKey);
+    if (this.#keys.get(lockKey.key) === lockKey) this.#keys.delete(lockKey.key);
+    lockKey.wake?.();
+  }
+
+  clear(listed: ReadonlySet<string>): void {
+    for (const key of listed) if (!this.#keys.has(key)) this.#deleteOrphan(this.#make(key));
+  }
+
+  uses(lease: SharedLease): boolean {
+    return [...this.#keys.values()].some((lockKey) => lockKey.lease === lease || lockKey.calls > 0);
+  }
+
+  close(): void {
+    for (const lockKey of this.#keys.values()) if (lockKey.wake !== undefined) this.#deleteOrphan(lockKey);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #make(key: string): LockKey {
+    const lockKey: LockKey = {
       key,
-      keys: undefined,
+      queueKey: undefined,
       lease: undefined,
+      sentLease: undefined,
       token: undefined,
+      revision: undefined,
       calls: 0,
       expiresAt: 0,
-      seenAt: Number.NEGATIVE_INFINITY,
+      acquiring: undefined,
+      releasing: false,
       over: false,
-      deletion: undefined,
-      deletions: 0,
       wake: undefined,
     };
-    places.set(key, place);
-    return place;
+    this.#keys.set(key, lockKey);
+    return lockKey;
   }
 
-  function sweepAt(at: number): void {
-    if (at >= timerAt || endpoints.closed !== undefined) return;
-    clearTimeout(timer);
-    timerAt = at;
-    timer = setTimeout(sweep, Math.min(Math.max(at - performance.now(), sweepMs), longestTimerMs)).unref();
+  #sweepAt(at: number): void {
+    if (at >= this.#timerAt || this.#endpoints.closed !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    const pauseMs = Math.min(Math.max(at - performance.now(), sweepMs), longestTimerMs);
+    this.#timer = setTimeout(() => this.#sweep(), pauseMs).unref();
   }
 
-  function sweep(): void {
-    timerAt = Number.POSITIVE_INFINITY;
+  #sweep(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY;
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const place of places.values()) {
-      if (place.calls > 0 || place.deletion !== undefined) continue;
-      if (place.expiresAt <= now) deleteOrphan(place);
-      else next = Math.min(next, place.expiresAt);
+    for (const lockKey of this.#keys.values()) {
+      if (lockKey.calls > 0 || this.#orphans.has(lockKey)) continue;
+      if (lockKey.expiresAt <= now) this.#deleteOrphan(lockKey);
+      else next = Math.min(next, lockKey.expiresAt);
     }
-    sweepAt(next);
+    this.#sweepAt(next);
   }
 
-  /** Deletes a key for good, until etcd has answered. */
-  function deleteOrphan(place: LockKey): void {
-    place.over = true;
-    place.lease = undefined;
-    place.deletions += 1;
-    place.deletion = endpoints
-      .call((client, options) => deleteKey(client, options, Buffer.from(place.key)))
-      .then(
-        () => forget(place),
-        () => {
-          place.deletion = undefined;
-          if (place.deletions >= mostDeletions) return forget(place);
-          place.expiresAt = performance.now() + 250 * 2 ** place.deletions;
-          sweepAt(place.expiresAt);
-        },
-      );
+  #deleteOrphan(lockKey: LockKey): void {
+    lockKey.over = true;
+    lockKey.lease = undefined;
+    this.#orphans.add(lockKey);
+    void this.#deleteOrphans();
   }
 
-  function forget(place: LockKey): void {
-    place.over = true;
-    place.lease = undefined;
-    place.deletion = undefined;
-    place.expiresAt = 0;
-    if (places.get(place.key) === place) places.delete(place.key);
-    place.wake?.();
-  }
-
-  return {
-    get: (key) => places.get(key),
-    begin(key) {
-      const place = places.get(key) ?? make(key);
-      place.calls += 1;
-      return place;
-    },
-    end(place) {
-      place.calls -= 1;
-      if (place.calls > 0) return;
-      const known = places.get(place.key);
-      if (place.expiresAt === 0) {
-        if (known === place) places.delete(place.key);
-        return;
+  /**
+   * Deletes all orphans, many with one request and one request at a time, until etcd answers. An orphan whose lease is over needs no
+   * request. So neither requests nor memory grow with the length of an outage (H116).
+   */
+  async #deleteOrphans(): Promise<void> {
+    if (this.#deleting) return;
+    this.#deleting = true;
+    let pauseMs = firstPauseMs;
+    while (this.#orphans.size > 0) {
+      const batch = [...this.#orphans].slice(0, deletedTogether);
+      try {
+        await this.#deleteAll(batch);
+        for (const lockKey of batch) this.forget(lockKey);
+        pauseMs = firstPauseMs;
+      } catch {
+        if (this.#endpoints.closed !== undefined) break;
+        await new Promise((resolve) => setTimeout(resolve, pauseMs).unref());
+        pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+        this.#dropEnded();
       }
-      // A request that was on its way when the owner was released may have made the key again.
-      if (known === undefined) places.set(place.key, place);
-      sweepAt(place.expiresAt);
-    },
-    hold(place, lease, token, seenAt, until) {
-      if (place.over) return;
-      place.lease = lease;
-      place.token = token;
-      place.seenAt = seenAt;
-      place.expiresAt = until;
-      sweepAt(until);
-    },
-    forget,
-    clear(listed) {
-      for (const key of listed) if (!places.has(key)) deleteOrphan(make(key));
-    },
-    uses: (lease) => [...places.values()].some((place) => place.lease === lease || place.calls > 0),
-    close() {
-      for (const place of places.values()) if (place.wake !== undefined) deleteOrphan(place);
-      clearTimeout(timer);
-      timer = undefined;
-    },
-  };
+    }
+    this.#deleting = false;
+  }
+
+  async #deleteAll(batch: readonly LockKey[]): Promise<void> {
+    const keys = batch.map(({ key, token }) => ({ key: Buffer.from(key), token }));
+    const unknown = keys.filter(({ token }) => token === undefined);
+    const found = await this.#endpoints.call((client, options) =>
+      findRevisions(
+        client,
+        options,
+        unknown.map(({ key }) => key),
+      ),
+    );
+    const versions = [
+      ...keys.map(({ key, token }) => ({ key, token })),
+      ...unknown.map(({ key }, i) => ({ key, token: found[i] })),
+    ].flatMap(({ key, token }) => (token === undefined ? [] : [{ key, token }]));
+    await this.#endpoints.call((client, options) => deleteVersions(client, options, versions));
+  }
+
+  #dropEnded(): void {
+    const now = performance.now();
+    for (const lockKey of this.#orphans) {
+      const { sentLease } = lockKey;
+      if (sentLease !== undefined && (sentLease.ended || sentLease.goodUntil + leaseGraceMs < now))
+        this.forget(lockKey);
+    }
+  }
 }

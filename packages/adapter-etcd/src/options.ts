@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
-import { LockError, systemClock } from '@holdfast/lock-core';
+import { LockError } from '@holdfast/lock-core';
 import { Etcd3, GRPCGenericError, type IOptions } from 'etcd3';
+import type { EndpointOptions } from './endpoints.ts';
 import { MemberFailure } from './errors.ts';
+import { createDiagnosis } from './server-kind.ts';
 
 /** Options of `etcdAdapter`. Either `hosts` or `client` says where etcd is. */
 export interface EtcdLockOptions {
@@ -46,48 +48,60 @@ export interface EtcdLockSettings {
   /** One client for each member, or the caller's. */
   readonly clients: readonly Etcd3[];
   readonly owned: boolean;
+  readonly endpointOptions: EndpointOptions;
 }
 
 const names = ['hosts', 'client', 'prefix', 'username', 'password', 'tls', 'callTimeoutMs'];
 
 /** Checks the options, fills in the defaults, and makes the clients; connecting goes on in the background. */
 export function etcdLockSettings(options: EtcdLockOptions): EtcdLockSettings {
-  for (const name in options) {
-    if (!names.includes(name))
-      throw refused(`there is no option ${JSON.stringify(name)}; the options are ${names.join(', ')}`);
-  }
+  for (const name in options) if (!names.includes(name)) throw refused(unknownName(name, names));
   const { client, prefix = 'locks/', callTimeoutMs = 2_000 } = options;
   if (typeof prefix !== 'string' || prefix === '') throw refused('prefix must be a text that is not empty');
   if (!Number.isSafeInteger(callTimeoutMs) || callTimeoutMs < 1 || callTimeoutMs > 5_000) {
     throw refused(`callTimeoutMs must be a whole number of ms from 1 to 5,000, got ${String(callTimeoutMs)}`);
   }
   const common = { prefix, callTimeoutMs };
-  if (client === undefined) return { ...common, clients: connect(options, callTimeoutMs), owned: true };
+  if (client === undefined) return { ...common, ...connect(options), owned: true };
   for (const name of ['hosts', 'username', 'password', 'tls'] as const) {
-    if (options[name] !== undefined) throw refused(`${name} goes without client: a client has its own`);
+    if (options[name] !== undefined) throw refused(`${name} does not go with client, which has its own`);
   }
-  return { ...common, clients: [client], owned: false };
+  assertClient(client);
+  return { ...common, clients: [client], owned: false, endpointOptions: {} };
 }
 
-function connect(options: EtcdLockOptions, callTimeoutMs: number): Etcd3[] {
+function assertClient(client: Etcd3): void {
+  const { kv, leaseClient, watchClient } = (client ?? {}) as Partial<Etcd3>;
+  const known = [kv?.txn, kv?.range, leaseClient?.leaseGrant, watchClient?.watch];
+  if (known.some((method) => typeof method !== 'function')) {
+    throw refused('client must be an Etcd3 of the etcd3 package, such as new Etcd3({ hosts })');
+  }
+}
+
+function connect(options: EtcdLockOptions): Pick<EtcdLockSettings, 'clients' | 'endpointOptions'> {
   const { hosts = '127.0.0.1:2379', username, password, tls = false } = options;
   const list = typeof hosts === 'string' ? [hosts] : [...hosts];
   if (list.length === 0 || list.some((host) => typeof host !== 'string' || host === '')) {
     throw refused('hosts must name at least one host:port');
   }
+  for (const [name, value] of Object.entries({ username, password })) {
+    if (value !== undefined && (typeof value !== 'string' || value === ''))
+      throw refused(`${name} must be a text that is not empty`);
+  }
   if ((username === undefined) !== (password === undefined)) throw refused('username and password need each other');
-  const bare = list.map((host) => host.replace(/^https?:\/\//, ''));
   const secure = tls !== false || list.some((host) => host.startsWith('https://'));
   const shared: Omit<IOptions, 'hosts'> = {
     credentials: secure ? credentials(tls === false || tls === true ? {} : tls) : undefined,
-    auth:
-      username === undefined || password === undefined
-        ? undefined
-        : { username, password, callOptions: () => ({ deadline: systemClock.wallNow() + callTimeoutMs }) },
     grpcOptions,
     faultHandling: { host: () => keepConnection, global: noPolicy },
   };
-  return bare.map((host) => new Etcd3({ ...shared, hosts: host }));
+  const members = list.map((host) => host.replace(/^https?:\/\//, ''));
+  const clients = members.map((hosts) => new Etcd3({ ...shared, hosts }));
+  const diagnoses = new Map(clients.map((client, i) => [client, createDiagnosis(members[i]!, secure)]));
+  const diagnose = async (client: Etcd3, error: unknown): Promise<LockError | undefined> =>
+    diagnoses.get(client)?.(error);
+  const authentication = username === undefined || password === undefined ? undefined : { username, password };
+  return { clients, endpointOptions: { credentials: authentication, diagnose } };
 }
 
 /** How a connection is kept: a dead one is found by pings (etcd allows one in 5 s), a lost one is made anew at once. */
@@ -146,4 +160,28 @@ function trustedByNode(): string {
 
 function refused(rule: string): LockError {
   return new LockError('LOCK_INVALID_ARGUMENT', `etcd: ${rule}.`);
+}
+
+/** Names the known option that is nearest to an unknown one. */
+function unknownName(written: string, known: readonly string[]): string {
+  const [near] = known
+    .map((name) => ({ name, steps: editDistance(written.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.steps - b.steps)
+    .filter(({ name, steps }) => steps <= Math.max(1, Math.min(3, name.length / 2)));
+  const hint = near === undefined ? '.' : `; did you mean ${JSON.stringify(near.name)}?`;
+  return `there is no option ${JSON.stringify(written)}${hint} The options are ${known.join(', ')}`;
+}
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, substitution));
+    }
+    row = next;
+  }
+  return row[b.length]!;
 }

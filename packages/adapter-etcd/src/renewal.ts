@@ -2,99 +2,135 @@ import type { HoldRef, RenewOutcome } from '@holdfast/lock-core';
 import { type Backend, queueKey } from './backend.ts';
 import { wholeTtl } from './leases.ts';
 import type { LockKey } from './lock-keys.ts';
-import { find, moveToLease } from './requests.ts';
+import { checkPresence, find, type KeyVersion, mostChecked, moveToLease } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
-// A look at a lease's keys serves the renewals of this much time after it.
-const longestReuseMs = 1_000;
-// Of the TTL: what a renewal may be short of without a keep-alive of its own. Else the slack of a lease would just not last from
-// one renewal of a TTL of 3 s to the next.
+// The part of the TTL that a renewal may lack without a keep-alive of its own. Otherwise the slack of a lease would just not last
+// from one renewal of a TTL of 3 s to the next.
 const shortfall = 0.05;
+// A move fails when an earlier one, whose answer was lost, has arrived meanwhile.
+const mostMoves = 3;
 
-/**
- * Renews holds of one TTL: for those under its shared lease one keep-alive and one look at the lease's keys, however many
- * they are; the others are brought under it.
- */
-export function renewMany(backend: Backend, holds: readonly HoldRef[], askedTtlMs: number): Promise<RenewOutcome[]> {
-  const { keys, places } = backend;
-  const ttlMs = wholeTtl(askedTtlMs);
-  const shared = new Map<SharedLease, LockKey[]>();
-  const known = holds.map(({ key, owner }) => places.get(keys.place(key, owner)));
-  for (const place of known) {
-    if (place?.lease?.ttlMs !== ttlMs) continue;
-    const together = shared.get(place.lease);
-    if (together === undefined) shared.set(place.lease, [place]);
-    else together.push(place);
-  }
-  const looks = new Map([...shared].map(([lease, together]) => [lease, extend(backend, lease, together, ttlMs)]));
-  return Promise.all(
-    holds.map(async (hold, i): Promise<RenewOutcome> => {
-      const place = known[i];
-      if (place?.over) return { status: 'lost' };
-      const look = place?.lease === undefined ? undefined : looks.get(place.lease);
-      if (place === undefined || look === undefined) return moveUnderLease(backend, hold, ttlMs);
-      return (await look)(place);
-    }),
-  );
+/** A hold whose key is attached to the lease of the TTL that was asked for. */
+interface Known extends KeyVersion {
+  readonly lockKey: LockKey;
+  readonly lease: SharedLease;
 }
 
-/** Prolongs a lease if need be, and gives the function that tells what has become of a hold under it. */
-async function extend(
-  { places }: Backend,
-  lease: SharedLease,
-  together: readonly LockKey[],
-  ttlMs: number,
-): Promise<(place: LockKey) => RenewOutcome> {
+/**
+ * Renews holds of one TTL. Those under the shared lease of this TTL cost one keep-alive at most, and one transaction per 128 holds in
+ * which the leader says which keys are still there; the others are moved to this lease.
+ */
+export async function renewMany(
+  backend: Backend,
+  holds: readonly HoldRef[],
+  askedTtlMs: number,
+): Promise<RenewOutcome[]> {
   const calledAt = performance.now();
-  // A hold whose time to be renewed has come may share the look that was made for others a moment ago, so that holds taken
-  // at different times cost no more than one batch; one that asks again sooner wants to know what is true now.
-  const reuseMs = Math.min(ttlMs / 4, longestReuseMs);
-  const seenLately = lease.listedAt >= calledAt - reuseMs;
-  const look = !seenLately || together.some((place) => place.seenAt > calledAt - ttlMs / 4);
-  await Promise.all([
-    lease.goodUntil < calledAt + ttlMs * (1 - shortfall) ? lease.keepAlive() : undefined,
-    look ? lease.list() : undefined,
+  const ttlMs = wholeTtl(askedTtlMs);
+  const lockKeys = holds.map(({ key, owner }) => backend.lockKeys.get(backend.layout.key(key, owner)));
+  const together: Known[] = [];
+  const indexes = new Map<LockKey, number>();
+  for (const [i, lockKey] of lockKeys.entries()) {
+    if (lockKey === undefined || lockKey.over || lockKey.token === undefined) continue;
+    const { lease, token } = lockKey;
+    if (lease === undefined || lease.ttlMs !== ttlMs) continue;
+    indexes.set(lockKey, i);
+    together.push({ lockKey, lease, token, key: queueKey(backend, holds[i]!.key, lockKey).key });
+  }
+  const outcomes: (RenewOutcome | Promise<RenewOutcome> | undefined)[] = lockKeys.map((lockKey, i) => {
+    if (lockKey?.over) return { status: 'lost' };
+    return lockKey !== undefined && indexes.has(lockKey) ? undefined : moveUnderLease(backend, holds[i]!, ttlMs);
+  });
+  const extended = extendTogether(backend, together, calledAt, ttlMs);
+  for (const [i, { lockKey }] of together.entries()) {
+    outcomes[indexes.get(lockKey)!] = extended.then((results) => results[i]!);
+  }
+  return Promise.all(outcomes) as Promise<RenewOutcome[]>;
+}
+
+async function extendTogether(
+  { endpoints, lockKeys }: Backend,
+  holds: readonly Known[],
+  calledAt: number,
+  ttlMs: number,
+): Promise<RenewOutcome[]> {
+  const leases = new Set(holds.map(({ lease }) => lease));
+  const chunks = Array.from({ length: Math.ceil(holds.length / mostChecked) }, (_, i) =>
+    holds.slice(i * mostChecked, (i + 1) * mostChecked),
+  );
+  const [present] = await Promise.all([
+    Promise.all(chunks.map((chunk) => endpoints.call((client, options) => checkPresence(client, options, chunk)))),
+    ...[...leases].map((lease) => keepGood(lease, calledAt, ttlMs)),
   ]);
-  return (place) => {
-    // It may have run out meanwhile, its lease may have ended, or somebody else may have deleted its key.
-    if (place.over || place.lease !== lease) return { status: 'lost' };
-    if (lease.ended || !lease.keys.has(place.key)) {
-      places.forget(place);
+  const isPresent = present.flat();
+  return holds.map(({ lockKey, lease, token }, i) => {
+    // It may have run out or been released meanwhile, or it was moved to another lease.
+    if (lockKey.over || lockKey.lease !== lease) return { status: 'lost' };
+    if (lease.ended || !isPresent[i]) {
+      lockKeys.forget(lockKey);
       return { status: 'lost' };
     }
     const until = Math.min(lease.goodUntil, calledAt + ttlMs);
-    places.hold(place, lease, place.token!, lease.listedAt, until);
+    lockKeys.hold(lockKey, lease, token, lockKey.revision, until);
     return { status: 'renewed', validForMs: until - calledAt };
-  };
+  });
 }
 
-/** Brings a hold under the lease of another TTL; or one that another adapter has made. */
+async function keepGood(lease: SharedLease, calledAt: number, ttlMs: number): Promise<void> {
+  lease.findOrphans();
+  if (lease.goodUntil < calledAt + ttlMs * (1 - shortfall)) await lease.keepAlive();
+}
+
+/** Moves a hold to the lease of another TTL; also a hold that another adapter has made. */
 async function moveUnderLease(backend: Backend, hold: HoldRef, ttlMs: number): Promise<RenewOutcome> {
-  const { endpoints, keys, leases, places } = backend;
+  const { layout, leases, lockKeys } = backend;
   const calledAt = performance.now();
-  const place = places.begin(keys.place(hold.key, hold.owner));
-  const request = queueKey(backend, hold.key, place);
+  const lockKey = lockKeys.begin(layout.key(hold.key, hold.owner));
   try {
-    const known = place.token;
-    const token =
-      known ?? (await endpoints.call((client, options) => find(client, options, request.key)))?.create_revision;
-    if (token === undefined) return { status: 'lost' };
     return await leases.under(ttlMs, async (lease): Promise<RenewOutcome> => {
-      // Until the answer is there, nobody knows under which lease the key is.
-      place.lease = undefined;
-      const done = await endpoints.call((client, options) =>
-        moveToLease(client, options, { ...request, leaseId: lease.id, ttlMs }, token),
-      );
-      if (!done && known !== undefined) places.forget(place);
-      if (!done || place.over) return { status: 'lost' };
+      const moved = await move(backend, hold.key, lockKey, lease);
+      if (moved === undefined && lockKey.token !== undefined) lockKeys.forget(lockKey);
+      if (moved === undefined || lockKey.over) return { status: 'lost' };
       const until = Math.min(lease.goodUntil, calledAt + ttlMs);
-      places.hold(place, lease, token, performance.now(), until);
+      lockKeys.hold(lockKey, lease, moved.token, moved.revision, until);
       return { status: 'renewed', validForMs: until - calledAt };
     });
   } catch (error) {
-    place.expiresAt = Math.max(place.expiresAt, calledAt + ttlMs);
+    lockKey.expiresAt = Math.max(lockKey.expiresAt, calledAt + ttlMs);
     throw error;
   } finally {
-    places.end(place);
+    lockKeys.end(lockKey);
   }
+}
+
+/** Attaches a held key to another lease; `undefined` when the key does not hold the lock any more. */
+export async function move(
+  backend: Backend,
+  name: string,
+  lockKey: LockKey,
+  lease: SharedLease,
+): Promise<{ token: string; revision: string } | undefined> {
+  const { endpoints } = backend;
+  const request = { ...queueKey(backend, name, lockKey), leaseId: lease.id, ttlMs: lease.ttlMs };
+  const heldAs = lockKey.token;
+  let known = lockKey.token && lockKey.revision ? { token: lockKey.token, revision: lockKey.revision } : undefined;
+  for (let moves = 0; moves < mostMoves; moves += 1) {
+    if (known === undefined) {
+      const found = await endpoints.call((client, options) => find(client, options, request.key));
+      if (found === undefined || (heldAs !== undefined && found.create_revision !== heldAs)) return undefined;
+      known = { token: found.create_revision, revision: found.mod_revision };
+    }
+    const { token, revision } = known;
+    // Until the answer is there, nobody knows to which lease the key is attached.
+    lockKey.lease = undefined;
+    lockKey.revision = undefined;
+    lockKey.sentLease = lease;
+    const moved = await endpoints.call((client, options) => moveToLease(client, options, request, token, revision));
+    if (moved !== undefined) return { token, revision: moved };
+    const now = await endpoints.call((client, options) => find(client, options, request.key));
+    if (now?.create_revision !== token || now.mod_revision === revision) return undefined;
+    known = { token, revision: now.mod_revision };
+  }
+  throw new Error('the lease of this lock was changed by something else again and again');
 }

@@ -1,34 +1,41 @@
-import type { Etcd3, IKeyValue, IRangeRequest, IRequestOp } from 'etcd3';
+import type { Etcd3, ICompare, IKeyValue, IRangeRequest, IRequestOp } from 'etcd3';
+import { deletedBy, keysFound, revisionIn, revisionOf, secondsIn, succeeded } from './answers.ts';
+import type { CallOptions } from './authentication.ts';
 import type { Part } from './batch.ts';
-import type { CallOptions } from './endpoints.ts';
 import type { KeyRange } from './key-layout.ts';
 
-/** Where one owner's place in a lock's queue is. */
+/** The key of one owner, and the range of all keys of the lock. */
 export interface QueueKey {
   readonly range: KeyRange;
   readonly key: Buffer;
 }
 
-/** A place as it is asked for. */
+/** A key that is to be written. */
 export interface PutRequest extends QueueKey {
   readonly leaseId: string;
   readonly ttlMs: number;
 }
 
-/** A place that stands in etcd. */
+/** A place in the queue as it is in etcd. */
 export interface Standing {
   /** Its create revision: the fencing token, and the rank in the queue. */
   readonly token: string;
-  /** Who is directly ahead of it; nobody for the holder. */
+  /** The key directly ahead; none for the holder. */
   readonly ahead: IKeyValue | undefined;
-  /** The state of etcd that this was true of; to watch what comes after it misses nothing (H37, H83). */
+  /** The revision of etcd in which this was true. A watch of what comes after it misses nothing (H37, H83). */
   readonly revision: string;
+}
+
+/** A key with the create revision that it must have for a request to touch it. */
+export interface KeyVersion {
+  readonly key: Buffer;
+  readonly token: string;
 }
 
 const oldest: IRangeRequest = { sort_target: 'Create', sort_order: 'Ascend', limit: 1, keys_only: true };
 const newest: IRangeRequest = { sort_target: 'Create', sort_order: 'Descend', keys_only: true };
 
-// Spelt out, since every acquisition makes one, and copying takes longer.
+// Spelt out instead of copied, which is slower: every acquisition makes one.
 const newestTwo = ({ key, range_end }: KeyRange): IRangeRequest => ({
   key,
   range_end,
@@ -38,9 +45,16 @@ const newestTwo = ({ key, range_end }: KeyRange): IRangeRequest => ({
   limit: 2,
 });
 
-// The TTL is for people who look, and for `inspect`; the lock itself hangs on the lease.
+// The TTL is for people who look, for `inspect`, and for an acquire that is repeated. The lock itself depends on the lease.
 const put = ({ key, leaseId, ttlMs }: PutRequest): IRequestOp => ({
   request_put: { key, value: Buffer.from(String(ttlMs)), lease: leaseId },
+});
+
+const createdIn = (key: Buffer, token: string | number): ICompare => ({
+  key,
+  target: 'Create',
+  result: 'Equal',
+  create_revision: token,
 });
 
 /** Takes the lock if it has neither holder nor waiter; else tells who holds it. */
@@ -58,8 +72,10 @@ export async function takeIfFree(
     },
     options,
   );
-  if (answer.succeeded) return { token: answer.header.revision, holder: undefined };
-  return { holder: answer.responses[0]!.response_range.kvs[0]! };
+  if (succeeded(answer)) return { token: revisionOf(answer), holder: undefined };
+  const [holder] = keysFound(answer, 0);
+  revisionIn(holder?.create_revision, 'the revision of the holder');
+  return { holder: holder! };
 }
 
 /** Takes a place at the end of the queue; `undefined` when this owner has one already. */
@@ -70,13 +86,13 @@ export function takePlace(place: PutRequest): Part<Standing | undefined> {
     claims: () => [range.key.toString(), key.toString()],
     frees: false,
     txn: {
-      compare: [{ key, target: 'Create', result: 'Equal', create_revision: 0 }],
+      compare: [createdIn(key, 0)],
       // The newest is the one just made, and the other one is ahead of it.
       success: [put(place), { request_range: newestTwo(range) }],
     },
-    read({ succeeded, responses }, revision) {
-      if (!succeeded) return undefined;
-      return { token: revision, ahead: responses[1]!.response_range.kvs[1], revision };
+    read(answer, revision) {
+      if (!succeeded(answer)) return undefined;
+      return { token: revision, ahead: keysFound(answer, 1)[1], revision };
     },
   };
 }
@@ -85,7 +101,7 @@ export function takePlace(place: PutRequest): Part<Standing | undefined> {
 export async function lookUp(
   client: Etcd3,
   options: CallOptions,
-  { key, range }: { key: Buffer; range: KeyRange },
+  { key, range }: QueueKey,
   token: string,
 ): Promise<Standing | undefined> {
   const before = String(BigInt(token) - 1n);
@@ -98,89 +114,145 @@ export async function lookUp(
     },
     options,
   );
-  const [own, others] = answer.responses.map((response) => response.response_range.kvs);
-  if (own![0]?.create_revision !== token) return undefined;
-  return { token, ahead: others![0], revision: answer.header.revision };
+  const [own] = keysFound(answer, 0);
+  if (own?.create_revision !== token) return undefined;
+  return { token, ahead: keysFound(answer, 1)[0], revision: revisionOf(answer) };
 }
 
-/** Brings a held place under another lease. False, with nothing changed, when it is gone or does not hold the lock. */
+/**
+ * Moves a held key to another lease and answers its new revision; `undefined`, with nothing changed, when the key is gone, has
+ * been written since `revision`, or does not hold the lock. Thus a late copy of this request changes nothing (H113).
+ */
 export async function moveToLease(
   client: Etcd3,
   options: CallOptions,
   place: PutRequest,
   token: string,
-): Promise<boolean> {
+  revision: string,
+): Promise<string | undefined> {
+  const { key, range } = place;
   const answer = await client.kv.txn(
     {
       compare: [
-        { key: place.key, target: 'Create', result: 'Equal', create_revision: token },
-        { ...place.range, target: 'Create', result: 'Greater', create_revision: String(BigInt(token) - 1n) },
+        createdIn(key, token),
+        { key, target: 'Mod', result: 'Equal', mod_revision: revision },
+        { ...range, target: 'Create', result: 'Greater', create_revision: String(BigInt(token) - 1n) },
       ],
       success: [put(place)],
     },
     options,
   );
-  return answer.succeeded;
+  return succeeded(answer) ? revisionOf(answer) : undefined;
 }
 
-/** Deletes a key, and tells whether it was there. */
-export async function deleteKey(client: Etcd3, options: CallOptions, key: Buffer): Promise<boolean> {
-  return (await client.kv.deleteRange({ key }, options)).deleted !== '0';
+/** How many keys one transaction may check: etcd allows 128 operations by default. */
+export const mostChecked = 128;
+
+/**
+ * Asks the leader which keys are still those that were written, in one transaction. A key that was the oldest of its lock holds the
+ * lock for as long as it exists.
+ */
+export async function checkPresence(
+  client: Etcd3,
+  options: CallOptions,
+  versions: readonly KeyVersion[],
+): Promise<boolean[]> {
+  const answer = await client.kv.txn(
+    {
+      compare: versions.map(({ key, token }) => createdIn(key, token)),
+      // Also makes the transaction linearizable: one without requests is answered by a member that may lag behind.
+      failure: versions.map(({ key }) => ({ request_range: { key, keys_only: true } })),
+    },
+    options,
+  );
+  if (succeeded(answer)) return versions.map(() => true);
+  return versions.map(({ token }, i) => keysFound(answer, i)[0]?.create_revision === token);
+}
+
+/** Deletes keys, but only those that have not been made anew since (H111). */
+export async function deleteVersions(
+  client: Etcd3,
+  options: CallOptions,
+  versions: readonly KeyVersion[],
+): Promise<void> {
+  if (versions.length === 0) return;
+  const success = versions.map(({ key, token }) => ({
+    request_txn: { compare: [createdIn(key, token)], success: [{ request_delete_range: { key } }] },
+  }));
+  await client.kv.txn({ success }, options);
+}
+
+/** The create revisions of keys; `undefined` for a key that does not exist. */
+export async function findRevisions(
+  client: Etcd3,
+  options: CallOptions,
+  keys: readonly Buffer[],
+): Promise<(string | undefined)[]> {
+  if (keys.length === 0) return [];
+  const success = keys.map((key) => ({ request_range: { key, keys_only: true } }));
+  const answer = await client.kv.txn({ success }, options);
+  return keys.map((_, i) => keysFound(answer, i)[0]?.create_revision);
 }
 
 /** Deletes a holder's key, and tells whether it was there and, if asked, who is at the head of the queue then. */
 export function freeHeld(
-  { key, range }: { key: Buffer; range: KeyRange },
+  { key, range }: QueueKey,
+  token: string,
   look: boolean,
 ): Part<{ deleted: boolean; head: IKeyValue | undefined }> {
   const free: IRequestOp = { request_delete_range: { key } };
+  const head: IRequestOp[] = look ? [{ request_range: { ...range, ...oldest } }] : [];
   return {
     claims: () => [key.toString()],
     frees: true,
-    txn: { success: look ? [free, { request_range: { ...range, ...oldest } }] : [free] },
-    read: ({ responses: [gone, left] }) => ({
-      deleted: gone!.response_delete_range.deleted !== '0',
-      head: left?.response_range.kvs[0],
-    }),
+    txn: { compare: [createdIn(key, token)], success: [free, ...head], failure: head },
+    read(answer) {
+      const deleted = succeeded(answer) && deletedBy(answer, 0) > 0;
+      return { deleted, head: look ? keysFound(answer, succeeded(answer) ? 1 : 0)[0] : undefined };
+    },
   };
 }
 
-/** Deletes a place, and tells whether it had held the lock. */
+/** Deletes a key if it is still the one that was seen; tells whether it held the lock, `undefined` if it is another one by now. */
 export async function giveUp(
   client: Etcd3,
   options: CallOptions,
-  { key, range }: { key: Buffer; range: KeyRange },
-): Promise<boolean> {
+  { key, range }: QueueKey,
+  token: string,
+): Promise<boolean | undefined> {
   const answer = await client.kv.txn(
-    { success: [{ request_range: { ...range, ...oldest } }, { request_delete_range: { key } }] },
+    {
+      compare: [createdIn(key, token)],
+      success: [{ request_range: { ...range, ...oldest } }, { request_delete_range: { key } }],
+    },
     options,
   );
-  return answer.responses[0]!.response_range.kvs[0]?.key.equals(key) ?? false;
+  if (!succeeded(answer)) return undefined;
+  return keysFound(answer, 0)[0]?.key.equals(key) ?? false;
 }
 
-/** The key as it is, if it is there. */
+/** The key as it is, if it exists. */
 export async function find(client: Etcd3, options: CallOptions, key: Buffer): Promise<IKeyValue | undefined> {
   return (await client.kv.range({ key }, options)).kvs[0];
 }
 
-/** The holder of the lock and how many places there are, the holder's among them. */
+/** The holder of the lock and how many keys it has, the holder's among them. */
 export async function findHolder(
   client: Etcd3,
   options: CallOptions,
   range: KeyRange,
-): Promise<{ holder: IKeyValue; places: number } | undefined> {
+): Promise<{ holder: IKeyValue; keys: number } | undefined> {
   const { kvs, count } = await client.kv.range({ ...range, ...oldest, keys_only: false }, options);
-  return kvs[0] === undefined ? undefined : { holder: kvs[0], places: Number(count) };
+  if (kvs[0] === undefined) return undefined;
+  revisionIn(kvs[0].create_revision, 'the revision of the holder');
+  return { holder: kvs[0], keys: secondsIn(count, 'the number of keys') };
 }
 
 /** Deletes a key if it is still the one that was seen, and tells whether it was. */
-export async function deleteSeen(client: Etcd3, options: CallOptions, seen: IKeyValue): Promise<boolean> {
+export async function deleteSeen(client: Etcd3, options: CallOptions, { key, token }: KeyVersion): Promise<boolean> {
   const answer = await client.kv.txn(
-    {
-      compare: [{ key: seen.key, target: 'Create', result: 'Equal', create_revision: seen.create_revision }],
-      success: [{ request_delete_range: { key: seen.key } }],
-    },
+    { compare: [createdIn(key, token)], success: [{ request_delete_range: { key } }] },
     options,
   );
-  return answer.succeeded;
+  return succeeded(answer);
 }

@@ -1,140 +1,109 @@
 import { castGrpcError, type Etcd3 } from 'etcd3';
-import type { CallOptions, Endpoints } from './endpoints.ts';
+import { secondsIn } from './answers.ts';
+import type { CallOptions } from './authentication.ts';
+import type { Endpoints } from './endpoints.ts';
 
-/** An etcd lease under which many holds and waiters of one TTL have their keys. */
-export interface SharedLease {
+/** How a lease was granted. */
+export interface GrantedLease {
   readonly id: string;
-  /** The TTL that its holds have; the lease itself is longer. */
   readonly ttlMs: number;
-  /** Monotonic ms before which etcd cannot end it: counted from the *send* of the last answered keep-alive (H47). */
   readonly goodUntil: number;
-  /** Monotonic ms of the last answer to a keep-alive. */
-  readonly answeredAt: number;
-  /** etcd says that it is gone, and all its keys with it. */
-  readonly ended: boolean;
-  /** Keys that it had at the last look, and when the request for that was sent. */
-  readonly keys: ReadonlySet<string>;
-  readonly listedAt: number;
-  /** Prolongs it; concurrent calls share one request. */
-  keepAlive(): Promise<void>;
-  /** Looks which keys it has now; the request is sent after this call. */
-  list(): Promise<void>;
-  /** Prolongs it and now and then looks, for the sake of keys that nobody knows of; fails only with the keep-alive. */
-  refresh(): Promise<void>;
-  /** Keeps it alive while somebody waits under it, and tells him when it ends or is not answered about. */
-  attend(wake: () => void): () => void;
-  /** Is told from now on that it is gone: by a call that found out otherwise. */
-  end(): void;
 }
 
 const longestBeatMs = 2_000;
 
-export function createSharedLease(
-  endpoints: Endpoints,
-  granted: { id: string; ttlMs: number; goodUntil: number },
-  onList: (keys: ReadonlySet<string>) => void,
-): SharedLease {
-  const { id, ttlMs } = granted;
-  let { goodUntil } = granted;
-  let answeredAt = performance.now();
-  let ended = false;
-  let keys: ReadonlySet<string> = new Set();
-  let listedAt = Number.NEGATIVE_INFINITY;
-  let extending: Promise<void> | undefined;
-  let listing: Promise<void> | undefined;
-  let listingNext: Promise<void> | undefined;
-  const attendants = new Set<() => void>();
-  let beat: NodeJS.Timeout | undefined;
+/** An etcd lease that the keys of many holds and waiters of one TTL are attached to. */
+export class SharedLease {
+  readonly id: string;
+  /** The TTL of its holds; the lease itself is longer. */
+  readonly ttlMs: number;
+  /** Monotonic ms before which etcd cannot end it: counted from the *send* of the last answered keep-alive (H47). */
+  goodUntil: number;
+  /** Monotonic ms of the last answer to a keep-alive. */
+  answeredAt: number = performance.now();
+  /** etcd has ended it and deleted all its keys. */
+  ended: boolean = false;
+  readonly #endpoints: Endpoints;
+  readonly #onList: (keys: ReadonlySet<string>) => void;
+  readonly #attendants = new Set<() => void>();
+  #listedAt = Number.NEGATIVE_INFINITY;
+  #extending: Promise<void> | undefined;
+  #listing: Promise<void> | undefined;
+  #beat: NodeJS.Timeout | undefined;
 
-  function end(): void {
-    ended = true;
-    keys = new Set();
-    wakeAll();
+  constructor(endpoints: Endpoints, granted: GrantedLease, onList: (keys: ReadonlySet<string>) => void) {
+    this.id = granted.id;
+    this.ttlMs = granted.ttlMs;
+    this.goodUntil = granted.goodUntil;
+    this.#endpoints = endpoints;
+    this.#onList = onList;
   }
 
-  function wakeAll(): void {
-    for (const wake of attendants) wake();
+  /** Extends the lease; concurrent calls share one request. */
+  keepAlive(): Promise<void> {
+    this.#extending ??= this.#extend().finally(() => {
+      this.#extending = undefined;
+    });
+    return this.#extending;
   }
 
-  async function extend(): Promise<void> {
+  /** Extends the lease, and once per TTL lists its keys to find those that nobody knows of. Fails only with the keep-alive. */
+  refresh(): Promise<void> {
+    this.findOrphans();
+    return this.keepAlive();
+  }
+
+  /** Lists its keys unless that was done less than a TTL ago. Such keys are rare, and the list grows with the keys. */
+  findOrphans(): void {
+    if (this.#listing !== undefined || this.#listedAt > performance.now() - this.ttlMs) return;
+    this.#listing = this.#list()
+      .catch(() => {})
+      .finally(() => {
+        this.#listing = undefined;
+      });
+  }
+
+  /** Keeps the lease alive while somebody waits under it, and tells them when it ends or etcd does not answer about it. */
+  attend(wake: () => void): () => void {
+    this.#attendants.add(wake);
+    const beatMs = Math.min(this.ttlMs / 3, longestBeatMs);
+    this.#beat ??= setInterval(() => this.refresh().catch(() => this.#wakeAll()), beatMs).unref();
+    return () => {
+      this.#attendants.delete(wake);
+      if (this.#attendants.size > 0) return;
+      clearInterval(this.#beat);
+      this.#beat = undefined;
+    };
+  }
+
+  /** Takes in that it is gone, which some call has found out. */
+  end(): void {
+    this.ended = true;
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#attendants) wake();
+  }
+
+  async #extend(): Promise<void> {
     const sentAt = performance.now();
-    const seconds = await endpoints.call((client, options) => keepAliveOnce(client, id, options));
-    answeredAt = performance.now();
-    if (seconds <= 0) end();
-    else goodUntil = Math.max(goodUntil, sentAt + seconds * 1_000);
+    const seconds = await this.#endpoints.call((client, options) => keepAliveOnce(client, this.id, options));
+    this.answeredAt = performance.now();
+    if (seconds <= 0) this.end();
+    else this.goodUntil = Math.max(this.goodUntil, sentAt + seconds * 1_000);
   }
 
-  async function look(): Promise<void> {
-    const sentAt = performance.now();
-    const answer = await endpoints.call((client, options) =>
-      client.leaseClient.leaseTimeToLive({ ID: id, keys: true }, options),
+  async #list(): Promise<void> {
+    this.#listedAt = performance.now();
+    const { grantedTTL, keys } = await this.#endpoints.call((client, options) =>
+      client.leaseClient.leaseTimeToLive({ ID: this.id, keys: true }, options),
     );
-    // What is left is rounded down to whole seconds; only a lease that is not there was granted nothing.
-    if (Number(answer.grantedTTL) <= 0) return end();
-    listedAt = sentAt;
-    keys = new Set(answer.keys.map(String));
-    onList(keys);
+    // The time left is rounded down to whole seconds; only a lease that does not exist was granted nothing.
+    if (secondsIn(grantedTTL, 'the TTL of a lease') <= 0) return this.end();
+    this.#onList(new Set(keys.map(String)));
   }
-
-  const lease: SharedLease = {
-    id,
-    ttlMs,
-    get goodUntil() {
-      return goodUntil;
-    },
-    get answeredAt() {
-      return answeredAt;
-    },
-    get ended() {
-      return ended;
-    },
-    get keys() {
-      return keys;
-    },
-    get listedAt() {
-      return listedAt;
-    },
-    keepAlive() {
-      extending ??= extend().finally(() => {
-        extending = undefined;
-      });
-      return extending;
-    },
-    list() {
-      if (listing === undefined) {
-        listing = look().finally(() => {
-          listing = undefined;
-        });
-        return listing;
-      }
-      // The one on its way may have been answered before this call: those who come now share the next one.
-      listingNext ??= listing.then(anyway, anyway).then(() => {
-        listingNext = undefined;
-        return lease.list();
-      });
-      return listingNext;
-    },
-    refresh() {
-      // Such keys are rare, and a look costs the more the more keys there are.
-      if (listing === undefined && listedAt < performance.now() - ttlMs / 3) lease.list().catch(anyway);
-      return lease.keepAlive();
-    },
-    attend(wake) {
-      attendants.add(wake);
-      beat ??= setInterval(() => lease.refresh().catch(wakeAll), Math.min(ttlMs / 3, longestBeatMs)).unref();
-      return () => {
-        attendants.delete(wake);
-        if (attendants.size > 0) return;
-        clearInterval(beat);
-        beat = undefined;
-      };
-    },
-    end,
-  };
-  return lease;
 }
-
-const anyway = (): void => {};
 
 /**
  * One keep-alive on a stream of its own, with a deadline: a stream that lasts can be stuck or closed without a word (H79).
@@ -143,10 +112,17 @@ const anyway = (): void => {};
 async function keepAliveOnce(client: Etcd3, id: string, options: CallOptions): Promise<number> {
   const stream = await client.leaseClient.leaseKeepAlive(options);
   return new Promise((resolve, reject) => {
-    stream.on('data', (answer) => resolve(Number(answer.TTL)));
+    stream.on('data', (answer) => {
+      // Not earlier: the gRPC proxy of etcd answers nothing once our side has ended.
+      stream.end();
+      try {
+        resolve(secondsIn(answer.TTL, 'the TTL of a lease'));
+      } catch (error) {
+        reject(error);
+      }
+    });
     stream.on('error', (error) => reject(castGrpcError(error)));
     stream.on('end', () => reject(new Error('etcd closed the keep-alive stream without an answer')));
     stream.write({ ID: id });
-    stream.end();
   });
 }

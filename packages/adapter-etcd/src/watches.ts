@@ -1,11 +1,12 @@
 import { FilterType, type IDuplexStream, type IWatchRequest, type IWatchResponse } from 'etcd3';
-import type { Endpoints } from './endpoints.ts';
+import type { Endpoints, Member } from './endpoints.ts';
+import { isStaleTokenReason } from './errors.ts';
 
-/** Tells of deletions, over one watch stream for all waiters of an adapter. */
+/** Reports deletions, over one watch stream for all waiters of an adapter. */
 export interface Watches {
   /**
-   * Calls back once, when the key is deleted after `revision` or when that can no longer be told: after a compaction (H83), or
-   * when the stream is dead. The caller then looks again. Ended early by the function that it gives back.
+   * Calls back once: when the key is deleted after `revision`, or when that can no longer be known because history was compacted
+   * (H83) or the stream is dead. The caller then looks again. The returned function ends the watch early.
    */
   deletion(key: Buffer, revision: string, onChange: () => void): () => void;
   close(): void;
@@ -19,146 +20,200 @@ interface Watch {
 }
 
 type Stream = IDuplexStream<IWatchRequest, IWatchResponse>;
+type CreateRequest = NonNullable<IWatchRequest['create_request']>;
 
-// etcd answers a request for progress at once, so a stream that is silent for this long is dead.
+// etcd answers a new watch at once, so a stream that is silent for this long is dead.
 const silenceMs = 2_000;
 const firstPauseMs = 50;
 const longestPauseMs = 1_000;
 
 /**
- * etcd3's own watcher attaches one key per round trip, waits up to 30 s to reconnect, and never notices a frozen stream; so
- * this speaks the watch protocol itself. The stream is open only while somebody waits.
+ * Speaks the watch protocol itself: etcd3's own watcher attaches one key per round trip, waits up to 30 s to reconnect, and never
+ * notices a frozen stream. The stream is open only while somebody waits.
  */
 export function createWatches(endpoints: Endpoints): Watches {
-  const watches = new Set<Watch>();
-  const byId = new Map<string, Watch>();
-  /** Watches whose creation etcd has not answered; it answers in their order. */
-  let unanswered: Watch[] = [];
-  let stream: Stream | undefined;
-  let opening = false;
-  let failures = 0;
-  let heard = false;
-  let check: NodeJS.Timeout | undefined;
-  let reopening: NodeJS.Timeout | undefined;
-  endpoints.onMove(lookAgain);
+  return new WatchStream(endpoints);
+}
 
-  async function open(): Promise<void> {
-    reopening = undefined;
-    if (opening || stream !== undefined || watches.size === 0) return;
-    opening = true;
-    const client = endpoints.current;
-    const failed = (): void => {
-      endpoints.moveOn(client);
-      lookAgain();
+class WatchStream implements Watches {
+  readonly #endpoints: Endpoints;
+  readonly #watches = new Set<Watch>();
+  readonly #byId = new Map<string, Watch>();
+  /** Watches whose creation etcd has not answered, by the ID that they will have; `undefined` for a probe. */
+  readonly #unanswered = new Map<string, Watch | undefined>();
+  #stream: Stream | undefined;
+  #nextId = 0;
+  #opening = false;
+  /** Failures in a row. */
+  #failures = 0;
+  #heard = false;
+  #check: NodeJS.Timeout | undefined;
+  #reopening: NodeJS.Timeout | undefined;
+
+  constructor(endpoints: Endpoints) {
+    this.#endpoints = endpoints;
+    endpoints.onMove(() => this.#lookAgain());
+  }
+
+  deletion(key: Buffer, revision: string, onChange: () => void): () => void {
+    const watch: Watch = { key, startRevision: String(BigInt(revision) + 1n), onChange, id: undefined };
+    this.#watches.add(watch);
+    if (this.#stream !== undefined) this.#ask(watch);
+    else this.#openSoon();
+    return () => {
+      if (!this.#watches.delete(watch)) return;
+      this.#cancel(watch);
+      this.#rest();
     };
+  }
+
+  close(): void {
+    this.#watches.clear();
+    this.#rest();
+  }
+
+  async #open(): Promise<void> {
+    this.#reopening = undefined;
+    if (this.#opening || this.#stream !== undefined || this.#watches.size === 0) return;
+    this.#opening = true;
+    const client = this.#endpoints.current;
     try {
-      const opened = await client.watchClient.watch();
-      opening = false;
-      const over = (): void => {
-        if (stream === opened) failed();
-      };
-      opened.on('error', over);
-      opened.on('end', over);
-      opened.on('data', (answer) => {
-        if (stream === opened) receive(answer);
-      });
-      stream = opened;
-      if (watches.size === 0 || endpoints.current !== client) return lookAgain();
-      heard = true;
-      check = setInterval(() => {
-        if (!heard) return failed();
-        heard = false;
-        stream?.write({ progress_request: {} });
-      }, silenceMs).unref();
-      for (const watch of watches) ask(watch);
+      const member = await this.#endpoints.connect();
+      const stream = await member.client.watchClient.watch(member.options);
+      this.#opening = false;
+      this.#begin(stream, member);
     } catch {
-      opening = false;
-      failed();
+      this.#opening = false;
+      this.#endpoints.moveOn(client);
+      this.#lookAgain();
     }
   }
 
-  function ask(watch: Watch): void {
-    unanswered.push(watch);
+  #begin(stream: Stream, member: Member): void {
+    const failed = (): void => {
+      this.#endpoints.moveOn(member.client);
+      this.#lookAgain();
+    };
+    const over = (error?: Error): void => {
+      if (this.#stream !== stream) return;
+      if (error !== undefined && isStaleTokenReason(error.message)) this.#refused(member);
+      else failed();
+    };
+    stream.on('error', over);
+    stream.on('end', () => over());
+    stream.on('data', (answer) => {
+      if (this.#stream === stream) this.#receive(answer, member);
+    });
+    this.#stream = stream;
+    if (this.#watches.size === 0) return this.#rest();
+    if (this.#endpoints.current !== member.client) return this.#lookAgain();
+    this.#heard = true;
+    this.#check = setInterval(() => {
+      if (!this.#heard) return failed();
+      this.#heard = false;
+      this.#probe();
+    }, silenceMs).unref();
+    for (const watch of this.#watches) this.#ask(watch);
+  }
+
+  #ask(watch: Watch): void {
     const { key, startRevision: start_revision } = watch;
-    stream?.write({ create_request: { key, start_revision, filters: [FilterType.Noput] } });
+    this.#create(watch, { key, start_revision, filters: [FilterType.Noput] });
   }
 
-  function receive(answer: IWatchResponse): void {
-    heard = true;
-    failures = 0;
-    const watch = answer.created ? unanswered.shift() : byId.get(answer.watch_id);
+  /** Creates a watch only to see whether etcd answers. A request for progress would crash the gRPC proxy of etcd 3.4. */
+  #probe(): void {
+    const [any] = this.#watches;
+    if (any !== undefined) this.#create(undefined, { key: any.key, filters: [FilterType.Noput, FilterType.Nodelete] });
+  }
+
+  /** etcd takes the ID that we choose. The gRPC proxy ignores it, but counts in the same way. */
+  #create(watch: Watch | undefined, request: CreateRequest): void {
+    const watch_id = String(this.#nextId);
+    this.#nextId += 1;
+    this.#unanswered.set(watch_id, watch);
+    this.#stream?.write({ create_request: { ...request, watch_id } });
+  }
+
+  #receive(answer: IWatchResponse, member: Member): void {
+    this.#heard = true;
+    const { created, canceled, watch_id: id } = answer;
+    if (created) return canceled ? this.#refused(member) : this.#created(id);
+    if (!canceled && answer.events.length === 0) return;
+    // The gRPC proxy may cancel a watch that it has not confirmed.
+    const watch = this.#byId.get(id) ?? this.#unanswered.get(id);
     if (watch === undefined) return;
-    if (answer.created && !answer.canceled) {
-      watch.id = answer.watch_id;
-      byId.set(answer.watch_id, watch);
-      // Ended before etcd had answered.
-      if (!watches.has(watch)) cancel(watch);
-      return;
-    }
-    if (!answer.canceled && answer.events.length === 0) return;
-    if (answer.canceled) byId.delete(answer.watch_id);
-    else cancel(watch);
-    if (!watches.delete(watch)) return;
+    this.#unanswered.delete(id);
+    if (canceled) this.#byId.delete(id);
+    else this.#cancel(watch);
+    if (!this.#watches.delete(watch)) return;
     watch.onChange();
-    rest();
+    this.#rest();
   }
 
-  function cancel(watch: Watch): void {
+  #created(id: string): void {
+    const watch = this.#unanswered.get(id);
+    if (!this.#unanswered.delete(id)) return;
+    this.#failures = 0;
+    if (watch === undefined) return void this.#stream?.write({ cancel_request: { watch_id: id } });
+    watch.id = id;
+    this.#byId.set(id, watch);
+    // Ended before etcd had answered.
+    if (!this.#watches.has(watch)) this.#cancel(watch);
+  }
+
+  /**
+   * etcd creates no watch for a token that has expired, and may call that "permission denied". The watches of a new stream with a
+   * new token begin where these began, so nothing is missed (H126). If that fails too, the waiters ask for themselves.
+   */
+  #refused(member: Member): void {
+    member.discardToken();
+    if (this.#failures > 0) return this.#lookAgain();
+    this.#failures = 1;
+    this.#drop();
+    this.#openSoon();
+  }
+
+  #cancel(watch: Watch): void {
     if (watch.id === undefined) return;
-    byId.delete(watch.id);
-    stream?.write({ cancel_request: { watch_id: watch.id } });
+    this.#byId.delete(watch.id);
+    this.#stream?.write({ cancel_request: { watch_id: watch.id } });
     watch.id = undefined;
   }
 
-  function drop(): void {
-    clearInterval(check);
-    byId.clear();
-    unanswered = [];
-    if (stream === undefined) return;
-    const old = stream;
-    stream = undefined;
-    // Ended before it is cancelled, since etcd3 takes a cancelled open stream for a failed member.
+  #drop(): void {
+    clearInterval(this.#check);
+    for (const watch of this.#watches) watch.id = undefined;
+    this.#byId.clear();
+    this.#unanswered.clear();
+    this.#nextId = 0;
+    if (this.#stream === undefined) return;
+    const old = this.#stream;
+    this.#stream = undefined;
+    // Ended before it is cancelled: etcd3 takes a cancelled open stream for a failed member.
     old.end();
     old.cancel();
   }
 
-  /** The stream tells nothing any more: all who wait look for themselves, and then watch over another one (H38). */
-  function lookAgain(): void {
-    drop();
-    failures += 1;
-    const told = [...watches];
-    watches.clear();
+  /** The stream reports nothing any more: all waiters look for themselves, and then watch over another one (H38). */
+  #lookAgain(): void {
+    this.#drop();
+    this.#failures += 1;
+    const told = [...this.#watches];
+    this.#watches.clear();
     for (const watch of told) watch.onChange();
   }
 
-  function rest(): void {
-    if (watches.size > 0) return;
-    drop();
-    clearTimeout(reopening);
-    reopening = undefined;
+  #rest(): void {
+    if (this.#watches.size > 0) return;
+    this.#drop();
+    clearTimeout(this.#reopening);
+    this.#reopening = undefined;
   }
 
-  function openSoon(): void {
-    if (failures === 0) return void open();
-    const pauseMs = Math.min(firstPauseMs * 2 ** Math.min(failures - 1, 10), longestPauseMs);
-    reopening ??= setTimeout(open, pauseMs).unref();
+  #openSoon(): void {
+    if (this.#failures === 0) return void this.#open();
+    const pauseMs = Math.min(firstPauseMs * 2 ** Math.min(this.#failures - 1, 10), longestPauseMs);
+    this.#reopening ??= setTimeout(() => this.#open(), pauseMs).unref();
   }
-
-  return {
-    deletion(key, revision, onChange) {
-      const watch: Watch = { key, startRevision: String(BigInt(revision) + 1n), onChange, id: undefined };
-      watches.add(watch);
-      if (stream !== undefined) ask(watch);
-      else openSoon();
-      return () => {
-        if (!watches.delete(watch)) return;
-        cancel(watch);
-        rest();
-      };
-    },
-    close() {
-      watches.clear();
-      rest();
-    },
-  };
 }

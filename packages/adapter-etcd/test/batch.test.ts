@@ -23,23 +23,24 @@ async function queueing(): Promise<{
   client: Etcd3;
   batch: Batch;
   take(name: string, owner: string, leaseId?: string): Promise<Standing | undefined>;
-  free(name: string, owner: string): ReturnType<typeof freeIn>;
+  free(name: string, owner: string, token: string): ReturnType<typeof freeIn>;
 }> {
   const client = clientOf(server);
   const batch = createBatch(createEndpoints([client], 2_000, false));
   const { ID } = await client.leaseClient.leaseGrant({ TTL: 60 });
   const requestFor = (name: string, owner: string) => ({
     range: keys.range(name),
-    key: Buffer.from(keys.place(name, owner)),
+    key: Buffer.from(keys.key(name, owner)),
   });
   return {
     client,
     batch,
     take: (name, owner, leaseId = ID) => batch.send(takePlace({ ...requestFor(name, owner), leaseId, ttlMs: 30_000 })),
-    free: (name, owner) => freeIn(batch, requestFor(name, owner)),
+    free: (name, owner, token) => freeIn(batch, requestFor(name, owner), token),
   };
 }
-const freeIn = (batch: Batch, request: Parameters<typeof freeHeld>[0]) => batch.send(freeHeld(request, true));
+const freeIn = (batch: Batch, request: Parameters<typeof freeHeld>[0], token: string) =>
+  batch.send(freeHeld(request, token, true));
 
 describe('transactions that are shared', () => {
   it('64 locks that are asked for in one turn, and given back in one, cost few transactions', async () => {
@@ -79,8 +80,8 @@ describe('transactions that are shared', () => {
   it('H37: a place that is asked for in the turn of the release ahead of it is at the head at once', async () => {
     const { client, take, free } = await queueing();
     const name = newName();
-    await take(name, 'one');
-    const [two, freed] = await Promise.all([take(name, 'two'), free(name, 'one')]);
+    const one = await take(name, 'one');
+    const [two, freed] = await Promise.all([take(name, 'two'), free(name, 'one', one!.token)]);
     expect(two!.ahead).toBeUndefined();
     expect(freed.deleted).toBe(true);
     expect(await placesOf(client, name)).toHaveLength(1);
@@ -89,7 +90,7 @@ describe('transactions that are shared', () => {
   it('a place that is asked for and given up in one turn: neither request spoils those of others', async () => {
     const { client, take, free } = await queueing();
     const [name, other] = [newName(), newName()];
-    const [, , neighbour] = await Promise.all([take(name, 'one'), free(name, 'one'), take(other, 'one')]);
+    const [, , neighbour] = await Promise.all([take(name, 'one'), free(name, 'one', '1'), take(other, 'one')]);
     expect(neighbour!.ahead).toBeUndefined();
     expect(await placesOf(client, other)).toHaveLength(1);
   });
@@ -97,13 +98,13 @@ describe('transactions that are shared', () => {
   it('H57: one whose lease has ended is refused alone; what shared its transaction is done', async () => {
     const { client, take, free } = await queueing();
     const [good, bad, held] = [newName(), newName(), newName()];
-    await take(held, 'one');
+    const holder = await take(held, 'one');
     const ended = (await client.leaseClient.leaseGrant({ TTL: 60 })).ID;
     await client.leaseClient.leaseRevoke({ ID: ended });
     const [taken, refused, freed] = await Promise.allSettled([
       take(good, 'one'),
       take(bad, 'one', ended),
-      free(held, 'one'),
+      free(held, 'one', holder!.token),
     ]);
     expect(taken).toMatchObject({ status: 'fulfilled', value: { ahead: undefined } });
     expect(refused.status === 'rejected' && refused.reason).toBeInstanceOf(EtcdLeaseInvalidError);

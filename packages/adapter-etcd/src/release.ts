@@ -1,0 +1,43 @@
+import type { HoldRef, ReleaseOutcome } from '@holdfast/lock-core';
+import { type Backend, queueKey } from './backend.ts';
+import { find, freeHeld, giveUp, type QueueKey } from './requests.ts';
+
+/** Deletes the key of one owner. Each deletion names the create revision, so a late copy of it deletes no newer key (H111). */
+export async function release(backend: Backend, hold: HoldRef): Promise<ReleaseOutcome> {
+  const { layout, lockKeys } = backend;
+  const lockKey = lockKeys.begin(layout.key(hold.key, hold.owner));
+  const request = queueKey(backend, hold.key, lockKey);
+  lockKey.releasing = true;
+  try {
+    // A release that overtakes the acquire of its owner finds nothing. The acquire ends within its own time-outs.
+    if (lockKey.acquiring !== undefined) await lockKey.acquiring.catch(() => {});
+    const { token } = lockKey;
+    lockKey.over = true;
+    lockKey.lease = undefined;
+    // If there is no answer, its key is deleted all the same.
+    lockKey.expiresAt = performance.now();
+    // The key of an owner that has held the lock holds it for as long as it exists; about another owner etcd is asked.
+    const held = token === undefined ? await leave(backend, request) : await free(backend, hold.key, request, token);
+    lockKeys.forget(lockKey);
+    return held ? 'released' : 'not-held';
+  } finally {
+    lockKeys.end(lockKey);
+  }
+}
+
+/** Deletes a holder's key. If somebody waits in this process, the same transaction tells who is at the head of the queue then. */
+async function free({ waiting, batch }: Backend, name: string, request: QueueKey, token: string): Promise<boolean> {
+  const { deleted, head } = await batch.send(freeHeld(request, token, waiting.has(name)));
+  if (head !== undefined) waiting.get(name)?.get(head.key.toString())?.(head.create_revision);
+  return deleted;
+}
+
+/** Deletes the key of an owner of whom it is not known whether it has one, and tells whether it held the lock. */
+async function leave({ endpoints }: Backend, request: QueueKey): Promise<boolean> {
+  for (;;) {
+    const own = await endpoints.call((client, options) => find(client, options, request.key));
+    if (own === undefined) return false;
+    const held = await endpoints.call((client, options) => giveUp(client, options, request, own.create_revision));
+    if (held !== undefined) return held;
+  }
+}
