@@ -1,147 +1,175 @@
-import type { AcquireAttempt, Capabilities, Granted, HoldRef, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
+import type {
+  AcquireAttempt,
+  AcquireOutcome,
+  Capabilities,
+  Granted,
+  HoldRef,
+  LockAdapter,
+  LockInfo,
+  RenewOutcome,
+} from '@holdfast/lock-core';
 import { SessionOver, toLockError, Unanswered } from './failures.ts';
-import { createLockNodes, type LockNode } from './lock-nodes.ts';
+import { type LockNode, LockNodes } from './lock-nodes.ts';
 import { keysPage, ownerOf } from './names.ts';
-import { resolveSettings, type ZookeeperOptions } from './options.ts';
-import { createRequests } from './requests.ts';
+import { Nodes } from './nodes.ts';
+import { resolveSettings, type Settings, type ZookeeperOptions } from './options.ts';
+import { Requests } from './requests.ts';
 import { waitForTurn } from './wait-for-turn.ts';
-import { createWatches } from './watches.ts';
+import { createWatches, type Watches } from './watches.ts';
+
+/** The parts of one adapter. */
+interface Parts {
+  readonly settings: Settings;
+  readonly requests: Requests;
+  readonly watches: Watches;
+  readonly nodes: Nodes;
+  readonly lockNodes: LockNodes;
+}
 
 /**
  * A lock adapter over a ZooKeeper ensemble: the recipe of ephemeral sequential nodes, first come, first served. It makes its
- * own clients of `node-zookeeper-client`, connects when it is first asked, and `close()` ends its session.
+ * own clients of `node-zookeeper-client`, connects at the first call, and `close()` ends its session.
  * @throws LockError LOCK_INVALID_ARGUMENT for a bad option.
  */
 export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
-  const settings = resolveSettings(options);
-  const requests = createRequests(
-    settings,
-    () => lockNodes.count > 0,
-    () => lockNodes.clearUp(),
-  );
-  const watches = createWatches(requests);
-  const lockNodes = createLockNodes(requests, watches, settings.root);
-  const now = (): number => performance.now();
+  const parts = assemble(resolveSettings(options));
+  return {
+    name: 'zookeeper',
+    capabilities: capabilitiesOf(parts.settings),
+    tryAcquire: (attempt) => forKey(attempt.key, () => tryAcquire(parts, attempt)),
+    enqueue: (attempt, signal) => enqueue(parts, attempt, signal),
+    renew: (hold, ttlMs) => renew(parts, hold, ttlMs),
+    renewMany: (holds, ttlMs) => Promise.all(holds.map((hold) => renew(parts, hold, ttlMs))),
+    release: ({ key, owner }) =>
+      forKey(key, async () => ((await parts.lockNodes.leave(key, owner)) ? 'released' : 'not-held')),
+    inspect: (key) => forKey(key, () => inspect(parts, key)),
+    keys: () => forKey('*', () => keysPage(parts.requests, parts.settings.root)),
+    forceRelease: (key: string, owner?: string) => forKey(key, () => forceRelease(parts, key, owner)),
+    close: () => {
+      parts.lockNodes.close();
+      return parts.requests.close();
+    },
+  };
+}
 
-  const capabilities: Capabilities = {
+function assemble(settings: Settings): Parts {
+  const requests: Requests = new Requests(settings, {
+    isInUse: () => lockNodes.count > 0,
+    onConnect: () => lockNodes.onConnect(),
+    onSessionOver: (session) => lockNodes.onSessionOver(session),
+  });
+  const watches = createWatches(requests);
+  const nodes = new Nodes(requests, settings.root);
+  const lockNodes = new LockNodes(requests, watches, nodes);
+  return { settings, requests, watches, nodes, lockNodes };
+}
+
+function capabilitiesOf({ sessionTimeoutMs }: Settings): Capabilities {
+  return {
     fencing: true,
     fairness: 'fifo',
     expiry: 'session',
     wakeup: 'push',
     survivesFailover: true,
     crossProcess: true,
-    // The lease is as long as asked, but a crash is noticed only by the end of the session: its time-out, and up to half of
+    // The lease is as long as requested, but a crash is noticed only by the end of the session: its time-out, and up to half of
     // that more since the server counts in ticks.
-    ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: Math.ceil(settings.sessionTimeoutMs * 1.5) },
-  };
-
-  /** The lease of a node that is the first, counted from `calledAt`; the TTL counts from `ttlFrom`. */
-  async function grant(node: LockNode, calledAt: number, ttlFrom: number, ttlMs: number): Promise<Granted> {
-    const validForMs = await validity(node, calledAt, ttlFrom + ttlMs);
-    return { status: 'granted', fencingToken: node.token, validForMs };
-  }
-
-  /** No longer than the session is sure to last: another has the lock as soon as the server ends it. */
-  async function validity(node: LockNode, calledAt: number, leaseEnd: number): Promise<number> {
-    await requests.confirmed();
-    if (node.session.over) throw new SessionOver();
-    const validForMs = Math.min(requests.sessionValidUntil(node.session), leaseEnd) - calledAt;
-    if (validForMs <= 0) throw new Unanswered('the answer came too late');
-    return validForMs;
-  }
-
-  async function renewOne({ key, owner }: HoldRef, ttlMs: number, calledAt: number): Promise<RenewOutcome> {
-    const node = await lockNodes.known(key, owner);
-    if (node === undefined || node.predecessor !== undefined || node.session.over) return { status: 'lost' };
-    try {
-      const [stat, validForMs] = await Promise.all([
-        requests.stat(node.path),
-        validity(node, calledAt, calledAt + ttlMs),
-      ]);
-      // The node is the hold; that of another session would not be ours (H65).
-      if (!stat?.ephemeralOwner.equals(node.session.id)) return { status: 'lost' };
-      return { status: 'renewed', validForMs };
-    } catch (error) {
-      if (error instanceof SessionOver) return { status: 'lost' };
-      throw toLockError(error, key);
-    }
-  }
-
-  /** Runs a call, and says in our words what went wrong. */
-  async function about<T>(key: string, call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (error) {
-      throw toLockError(error, key);
-    }
-  }
-
-  return {
-    name: 'zookeeper',
-    capabilities,
-
-    tryAcquire: ({ key, owner, ttlMs }) =>
-      about(key, async () => {
-        const calledAt = now();
-        const node = await lockNodes.enter(key, owner);
-        if (node.predecessor === undefined) return grant(node, calledAt, calledAt, ttlMs);
-        // Who does not wait leaves no node, unless an `enqueue` of the same owner waits with it.
-        if (!node.waiting) await lockNodes.leave(key, owner);
-        return { status: 'busy' };
-      }),
-
-    async enqueue(attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted> {
-      const calledAt = now();
-      const { key, ttlMs } = attempt;
-      try {
-        const node = await waitForTurn(requests, lockNodes, watches, attempt, signal);
-        return await grant(node, calledAt, now(), ttlMs);
-      } catch (error) {
-        // The signal's own reason says that the node was given back.
-        throw signal.aborted && error === signal.reason ? error : toLockError(error, key);
-      }
-    },
-
-    renew: (hold, ttlMs) => renewOne(hold, ttlMs, now()),
-
-    async renewMany(holds, ttlMs) {
-      const calledAt = now();
-      return Promise.all(holds.map((hold) => renewOne(hold, ttlMs, calledAt)));
-    },
-
-    release: ({ key, owner }) =>
-      about(key, async () => ((await lockNodes.leave(key, owner)) ? 'released' : 'not-held')),
-
-    inspect: (key) =>
-      about(key, async () => {
-        for (;;) {
-          const order = await lockNodes.contenders(key);
-          const [first] = order;
-          if (first === undefined) return undefined;
-          const stat = await requests.stat(first);
-          // It went in between: look who is the first now.
-          if (stat === undefined) continue;
-          return {
-            key,
-            owner: ownerOf(first.slice(first.lastIndexOf('/') + 1)),
-            remainingMs: undefined,
-            fencingToken: stat.czxid.readBigInt64BE(),
-            waiters: order.length - 1,
-          };
-        }
-      }),
-
-    keys: () => about('*', () => keysPage(requests, settings.root)),
-
-    forceRelease: (key) =>
-      about(key, async () => {
-        for (;;) {
-          const [first] = await lockNodes.contenders(key);
-          if (first === undefined) return false;
-          if (await requests.remove(first)) return true;
-        }
-      }),
-
-    close: () => requests.close(),
+    ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: Math.ceil(sessionTimeoutMs * 1.5) },
   };
 }
+
+/** Runs a call, and says which lock it failed for. */
+async function forKey<T>(key: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw toLockError(error, key);
+  }
+}
+
+async function tryAcquire(parts: Parts, { key, owner, ttlMs }: AcquireAttempt): Promise<AcquireOutcome> {
+  const calledAt = performance.now();
+  const node = await parts.lockNodes.enter(key, owner);
+  // Once an owner's node is being removed, that owner gets the lock no more.
+  if (node === undefined) return { status: 'busy' };
+  if (node.predecessor === undefined) return grant(parts.requests, node, calledAt, calledAt + ttlMs);
+  // An attempt that does not wait leaves no node, unless an `enqueue` of the same owner waits with it.
+  if (!node.isWaiting) await parts.lockNodes.leave(key, owner);
+  return { status: 'busy' };
+}
+
+async function enqueue(parts: Parts, attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted> {
+  const calledAt = performance.now();
+  const { key, ttlMs } = attempt;
+  try {
+    const node = await waitForTurn(parts, attempt, signal);
+    return await grant(parts.requests, node, calledAt, performance.now() + ttlMs);
+  } catch (error) {
+    // The signal's own reason says that the node was removed.
+    throw signal.aborted && error === signal.reason ? error : toLockError(error, key);
+  }
+}
+
+/** Grants the lock to the first node. */
+async function grant(requests: Requests, node: LockNode, calledAt: number, leaseEnd: number): Promise<Granted> {
+  await requests.confirmed();
+  return { status: 'granted', fencingToken: node.token, validForMs: validFor(requests, node, calledAt, leaseEnd) };
+}
+
+/** No longer than the session is sure to last: another owner gets the lock as soon as the server ends it. */
+function validFor(requests: Requests, { session }: LockNode, calledAt: number, leaseEnd: number): number {
+  if (session.over) throw new SessionOver();
+  const validForMs = Math.min(requests.sessionValidUntil(session), leaseEnd) - calledAt;
+  if (validForMs <= 0) throw new Unanswered('the answer came too late');
+  return validForMs;
+}
+
+/**
+ * The node is the hold, so the leader is asked for it: a server that lags behind may still show a node that was removed, after
+ * which the next owner was granted the lock.
+ */
+async function renew({ requests, lockNodes }: Parts, { key, owner }: HoldRef, ttlMs: number): Promise<RenewOutcome> {
+  const calledAt = performance.now();
+  const node = await lockNodes.known(key, owner);
+  if (node === undefined || node.predecessor !== undefined || node.session.over) return { status: 'lost' };
+  try {
+    const stat = await requests.freshStat(node.path);
+    // A node of another session, or one created later under the same name, is not this hold (H65).
+    if (stat?.ephemeralOwner.equals(node.session.id) && stat.czxid.readBigInt64BE() === node.token)
+      return { status: 'renewed', validForMs: validFor(requests, node, calledAt, calledAt + ttlMs) };
+    lockNodes.drop(key, owner, node);
+    return { status: 'lost' };
+  } catch (error) {
+    if (error instanceof SessionOver) return { status: 'lost' };
+    throw toLockError(error, key);
+  }
+}
+
+async function inspect({ requests, nodes }: Parts, key: string): Promise<LockInfo | undefined> {
+  for (;;) {
+    const order = await nodes.freshContenders(key);
+    const [first] = order;
+    if (first === undefined) return undefined;
+    const stat = await requests.stat(first);
+    // Removed in between: another one is the first now.
+    if (stat === undefined) continue;
+    return {
+      key,
+      owner: ownerOfPath(first),
+      remainingMs: undefined,
+      fencingToken: stat.czxid.readBigInt64BE(),
+      waiters: order.length - 1,
+    };
+  }
+}
+
+/** Removes the node of the owner that holds the key, by its full name: repeated, it cannot remove that of the next holder. */
+async function forceRelease({ requests, nodes }: Parts, key: string, owner: string | undefined): Promise<boolean> {
+  for (;;) {
+    const [first] = await nodes.freshContenders(key);
+    if (first === undefined || (owner !== undefined && ownerOfPath(first) !== owner)) return false;
+    if (await requests.remove(first)) return true;
+  }
+}
+
+const ownerOfPath = (path: string): string => ownerOf(path.slice(path.lastIndexOf('/') + 1));

@@ -1,8 +1,10 @@
-import type { ConnectionManager, NodeStat } from './client.ts';
-import { codes } from './failures.ts';
+import type { ClientRequest, ClientResponse, ConnectionManager, NodeStat } from './client.ts';
+import { ServerError, WrongServer } from './failures.ts';
+import { codes } from './server-answers.ts';
 
 // Kinds of requests and of nodes, by the protocol's numbers.
 const create = 1;
+const multi = 14;
 const createWithStat = 15;
 const createContainer = 19;
 const ephemeralSequential = 3;
@@ -14,42 +16,41 @@ export interface Dialect {
   isOld: boolean;
 }
 
-/** How one connection creates nodes. */
-export interface Creates {
-  /** The stat that came with the node, once; none from an old server. */
+/** Who is told what arrives outside the answer to a request. */
+export interface PatchListener {
+  /** The bytes cannot be read: the connection is of no use any more. */
+  onUnreadable(error: Error): void;
+  /** A server closes a session whose client has not authenticated, after this answer. */
+  onAuthenticationRequired(error: ServerError): void;
+}
+
+/** What the patches add to a client. */
+export interface PatchedClient {
+  /** The stat that came with a new node, once; none from an old server. */
   takeStat(path: string): NodeStat | undefined;
 }
 
+/** The answers of one connection, as they arrive. */
+interface Answers {
+  /** The frame that is being delivered; empty before the first. */
+  current: Buffer;
+  isDelivering: boolean;
+  rest: Buffer | undefined;
+}
+
 /**
- * Sends creates of contenders and of containers as the requests of ZooKeeper 3.5 that the library does not know. The answer for a
- * contender then carries the stat of the new node, which spares asking for it. A container under a plain create would become a
- * persistent node, and the server would log that its digest of the tree is wrong.
+ * Teaches a client of `node-zookeeper-client` 1.1 what it lacks. Its connection serves one TCP connection and is then thrown away.
+ *
+ * - It hands the library one answer at a time: left to itself, the library copies all that has arrived for each answer.
+ * - An error code that the library does not know fails its own request. The library would throw where only the process can catch it.
+ * - Contenders and containers are created by requests of ZooKeeper 3.5. The answer for a contender then carries the stat of the
+ *   new node, which spares asking for it. A container under a plain create would become a persistent node.
  */
-export function teachCreates(manager: ConnectionManager, frames: Frames, dialect: Dialect): Creates {
-  const { queue } = manager;
+export function patchClient(manager: ConnectionManager, dialect: Dialect, listener: PatchListener): PatchedClient {
+  const answers: Answers = { current: Buffer.alloc(0), isDelivering: false, rest: undefined };
   const stats = new Map<string, NodeStat>();
-
-  function typeFor(mode: number | undefined): number {
-    if (mode === container) return createContainer;
-    return mode === ephemeralSequential && !dialect.isOld ? createWithStat : create;
-  }
-
-  manager.queue = (request, done) => {
-    const { header, payload, toBuffer } = request;
-    const type = typeFor(payload?.flags);
-    if (header?.type !== create || type === create) return queue.call(manager, request, done);
-    request.toBuffer = () => {
-      // On the wire only: the library reads the answer, which begins as that to a create, by this number.
-      header.type = type;
-      const bytes = toBuffer.call(request);
-      header.type = create;
-      return bytes;
-    };
-    queue.call(manager, request, (error, response) => {
-      if (!error && type === createWithStat) stats.set(response.payload.path, statAtEnd(frames.current));
-      done?.(error, response);
-    });
-  };
+  patchAnswers(manager, answers, dialect, listener);
+  patchRequests(manager, answers, dialect, stats);
   return {
     takeStat(path) {
       const stat = stats.get(path);
@@ -57,6 +58,135 @@ export function teachCreates(manager: ConnectionManager, frames: Frames, dialect
       return stat;
     },
   };
+}
+
+function patchAnswers(manager: ConnectionManager, answers: Answers, dialect: Dialect, listener: PatchListener): void {
+  const receive = manager.onSocketData;
+  const deliver = (frame: Buffer): void => {
+    const isHandshake = answers.current.length === 0;
+    answers.current = frame;
+    answers.isDelivering = true;
+    try {
+      receive.call(manager, isHandshake ? frame : readable(frame, dialect, listener));
+    } finally {
+      answers.isDelivering = false;
+    }
+  };
+  manager.onSocketData = (data) => {
+    try {
+      receiveFrames(answers, data, deliver);
+    } catch (error) {
+      listener.onUnreadable(error as Error);
+    }
+  };
+}
+
+/** Cuts what has arrived into frames. */
+function receiveFrames(answers: Answers, data: Buffer, deliver: (frame: Buffer) => void): void {
+  const bytes = answers.rest === undefined ? data : Buffer.concat([answers.rest, data]);
+  let at = 0;
+  while (bytes.length - at >= 4) {
+    const size = bytes.readInt32BE(at);
+    const isHandshake = answers.current.length === 0;
+    if (isHandshake && !isHandshakeSize(size)) throw wrongServer(bytes);
+    if (size < 0) throw new RangeError('the length of an answer is below 0');
+    const end = at + 4 + size;
+    if (end > bytes.length) break;
+    deliver(bytes.subarray(at, end));
+    at = end;
+  }
+  answers.rest = at < bytes.length ? bytes.subarray(at) : undefined;
+}
+
+// Version, time-out, session ID, a password of 16 bytes with its length, and whether it is read-only; room for one more field.
+const isHandshakeSize = (size: number): boolean => size >= 36 && size <= 64;
+
+function wrongServer(bytes: Buffer): WrongServer {
+  const text = bytes.subarray(0, 40).toString('latin1');
+  const said = /^[\x20-\x7e\r\n]{4}/.test(text)
+    ? JSON.stringify(/^[\x20-\x7e]*/.exec(text)?.[0])
+    : `the bytes ${bytes.subarray(0, 12).toString('hex')}`;
+  const isTls = bytes.length >= 3 && (bytes[0] === 0x15 || bytes[0] === 0x16) && bytes[1] === 3;
+  return new WrongServer(
+    isTls
+      ? 'answered in TLS, which node-zookeeper-client cannot speak: use the plain-text port (clientPort)'
+      : `is not a ZooKeeper server: it answered ${said}`,
+  );
+}
+
+// Where in a frame the number of the request and the error code stand. Numbers below 0 are of pings, events and credentials.
+const xidAt = 4;
+const errorAt = 16;
+const authenticationXid = -4;
+// Every error that the library can name.
+const namedCodes: readonly number[] = [
+  0, -1, -2, -3, -4, -5, -6, -7, -8, -100, -101, -102, -103, -108, -110, -111, -112, -113, -114, -115,
+];
+
+/** The frame as the library can read it: with an error code that it knows. The true one is read from the frame itself. */
+function readable(frame: Buffer, dialect: Dialect, listener: PatchListener): Buffer {
+  if (frame.length < errorAt + 4) return frame;
+  const code = frame.readInt32BE(errorAt);
+  if (code === 0) return frame;
+  // Such an answer overtakes those to earlier requests, and the library then gives up the connection without reading it.
+  if (code === codes.unimplemented) dialect.isOld = true;
+  if (code === codes.sessionClosedRequireAuth) listener.onAuthenticationRequired(new ServerError(code));
+  const isAuthentication = frame.readInt32BE(xidAt) === authenticationXid;
+  if (namedCodes.includes(code) && !isAuthentication) return frame;
+  const copy = Buffer.from(frame);
+  copy.writeInt32BE(isAuthentication ? codes.authFailed : -1, errorAt);
+  return copy;
+}
+
+function patchRequests(
+  manager: ConnectionManager,
+  answers: Answers,
+  dialect: Dialect,
+  stats: Map<string, NodeStat>,
+): void {
+  const { queue } = manager;
+  manager.queue = (request, done) => {
+    const type = typeOnTheWire(request, dialect);
+    if (type !== request.header?.type) sendAs(request, type);
+    if (done === undefined) return queue.call(manager, request);
+    queue.call(manager, request, (error, response) => {
+      const refusal = answers.isDelivering ? refusalIn(answers.current, error, request, response) : undefined;
+      if (!error && type === createWithStat) stats.set(response.payload.path, statAtEnd(answers.current));
+      done(refusal ?? error, response);
+    });
+  };
+}
+
+function typeOnTheWire({ header, payload }: ClientRequest, dialect: Dialect): number | undefined {
+  if (header?.type !== create) return header?.type;
+  if (payload?.flags === container) return createContainer;
+  return payload?.flags === ephemeralSequential && !dialect.isOld ? createWithStat : create;
+}
+
+/** On the wire only: by the number in its own header the library reads the answer, which begins as that to a create. */
+function sendAs(request: ClientRequest, type: number | undefined): void {
+  const { header, toBuffer } = request;
+  if (header === null || type === undefined) return;
+  request.toBuffer = () => {
+    const own = header.type;
+    header.type = type;
+    const bytes = toBuffer.call(request);
+    header.type = own;
+    return bytes;
+  };
+}
+
+/** The error that the server answered, with its true code. A transaction has one for each of its operations. */
+function refusalIn(
+  frame: Buffer,
+  error: unknown,
+  { header }: ClientRequest,
+  response: ClientResponse | undefined,
+): ServerError | undefined {
+  if (error) return new ServerError(frame.readInt32BE(errorAt));
+  if (header?.type !== multi) return undefined;
+  const failed = response?.payload.results?.find(({ err }) => err !== undefined && err !== 0);
+  return failed?.err === undefined ? undefined : new ServerError(failed.err);
 }
 
 // Where in the last bytes of the answer our two numbers stand.
@@ -68,50 +198,4 @@ function statAtEnd(answer: Buffer): NodeStat {
   const stat = answer.subarray(-statBytes);
   const long = (at: number): Buffer => Buffer.from(stat.subarray(at, at + 8));
   return { czxid: long(czxidAt), ephemeralOwner: long(ephemeralOwnerAt) };
-}
-
-/** Reads the answers of one connection. */
-export interface Frames {
-  /** The answer that is being delivered, whole; empty before the first. */
-  readonly current: Buffer;
-}
-
-// Where in an answer its error code stands.
-const errorAt = 16;
-
-/**
- * Hands the library one answer at a time. Left to itself it copies the rest of what has arrived for each answer, and throws where
- * only the process could catch it when it does not know an error code.
- */
-export function readFrames(manager: ConnectionManager, dialect: Dialect, fail: () => void): Frames {
-  const receive = manager.onSocketData;
-  let current: Buffer = Buffer.alloc(0);
-  let rest: Buffer | undefined;
-  manager.onSocketData = (data) => {
-    const bytes = rest === undefined ? data : Buffer.concat([rest, data]);
-    let at = 0;
-    try {
-      while (bytes.length - at >= 4) {
-        const size = bytes.readInt32BE(at);
-        if (size < 0) throw new RangeError('this is no server of ZooKeeper');
-        const end = at + 4 + size;
-        if (end > bytes.length) break;
-        const isHandshake = current.length === 0;
-        current = bytes.subarray(at, end);
-        // Such an answer overtakes those to earlier requests, and the library then gives up the connection without reading it.
-        if (!isHandshake && end - at >= errorAt + 4 && current.readInt32BE(errorAt) === codes.unimplemented)
-          dialect.isOld = true;
-        receive.call(manager, current);
-        at = end;
-      }
-      rest = at < bytes.length ? bytes.subarray(at) : undefined;
-    } catch {
-      fail();
-    }
-  };
-  return {
-    get current() {
-      return current;
-    },
-  };
 }

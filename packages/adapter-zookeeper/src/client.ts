@@ -1,3 +1,4 @@
+import { LockError } from '@holdfast/lock-core';
 import zookeeper from 'node-zookeeper-client';
 
 type Done<T extends unknown[] = []> = (error: unknown, ...result: T) => void;
@@ -21,6 +22,7 @@ export interface ZookeeperClient {
   create(path: string, data: Buffer | null, acls: object[], mode: number, done: Done<[path: string]>): void;
   remove(path: string, version: number, done: Done): void;
   exists(path: string, done: Done<[stat: NodeStat | null]>): void;
+  exists(path: string, watcher: () => void, done: Done<[stat: NodeStat | null]>): void;
   getData(path: string, watcher: () => void, done: Done): void;
   getChildren(path: string, done: Done<[names: string[]]>): void;
   transaction(): { check(path: string): { commit(done: Done): void } };
@@ -33,9 +35,11 @@ export interface ZookeeperClient {
 export interface ConnectionManager {
   connect(): void;
   onSocketData(data: Buffer): void;
-  queue(request: ClientRequest, done?: (error: unknown, response: { payload: { path: string } }) => void): void;
+  queue(request: ClientRequest, done?: (error: unknown, response: ClientResponse) => void): void;
   zxid: Buffer;
-  readonly socket?: { destroy(): void; cork(): void; uncork(): void } | undefined;
+  readonly socket?:
+    | { destroy(): void; cork(): void; uncork(): void; on(event: 'error', listener: (error: Error) => void): unknown }
+    | undefined;
   readonly connectTimeoutHandler?: NodeJS.Timeout | null | undefined;
 }
 
@@ -44,6 +48,15 @@ export interface ClientRequest {
   readonly header: { type: number } | null;
   readonly payload: { readonly flags?: number } | null;
   toBuffer(): Buffer;
+}
+
+/** An answer as the library has read it. */
+export interface ClientResponse {
+  readonly payload: {
+    readonly path: string;
+    /** Of a transaction: what became of each operation. */
+    readonly results?: readonly { readonly err?: number }[] | undefined;
+  };
 }
 
 /** The options of `createClient`; the session is the one to go on with. */
@@ -58,6 +71,7 @@ export interface ClientOptions {
 /** Makes a client for one server, `host:port`, not yet connected. */
 export type ClientFactory = (server: string, options: ClientOptions) => ZookeeperClient;
 
+/** The library's own factory. */
 export const createClient: ClientFactory = (server, options) => zookeeper.createClient(server, options);
 
 /** One entry of an access control list. */
@@ -72,4 +86,15 @@ export interface AclEntry {
 
 export function clientAcl(entries: readonly AclEntry[]): object[] {
   return entries.map(({ permissions, scheme, id }) => new zookeeper.ACL(permissions, new zookeeper.Id(scheme, id)));
+}
+
+/** @throws LockError LOCK_INVALID_ARGUMENT when a factory did not make a client of `node-zookeeper-client`. */
+export function assertClient(client: ZookeeperClient): void {
+  const manager = (client as Partial<ZookeeperClient> | null | undefined)?.connectionManager;
+  const isClient = typeof manager?.queue === 'function' && typeof manager.onSocketData === 'function';
+  if (isClient && typeof client.connect === 'function' && typeof client.getSessionId === 'function') return;
+  throw new LockError(
+    'LOCK_INVALID_ARGUMENT',
+    'clientFactory returned something that is not a client of node-zookeeper-client 1.1: return what its createClient makes',
+  );
 }

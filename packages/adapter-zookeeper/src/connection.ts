@@ -1,42 +1,32 @@
-import type { ClientFactory, ZookeeperClient } from './client.ts';
-import { type Creates, type Dialect, readFrames, teachCreates } from './client-patches.ts';
-import { codeOf, codes, isAnswer, Unanswered } from './failures.ts';
+import { assertClient, type ClientFactory, type ZookeeperClient } from './client.ts';
+import { type Dialect, type PatchedClient, patchClient } from './client-patches.ts';
+import { isAnswer, NotSent, ServerError, Unanswered, WrongServer } from './failures.ts';
+import { codes } from './server-answers.ts';
 
 /** Why a connection has ended. */
-export type End = 'lost' | 'expired' | 'auth-failed';
+export type End =
+  /** For `reason`; another server, or a later attempt, may do better. */
+  | { readonly kind: 'lost'; readonly reason: string }
+  /** The server has ended the session. */
+  | { readonly kind: 'expired' }
+  /** The server will not serve this client. */
+  | { readonly kind: 'refused'; readonly error: ServerError | WrongServer };
 
-/** One TCP connection to one server, for one session. It ends once, and never comes back. */
-export interface Connection {
-  readonly sessionId: Buffer;
-  readonly sessionPassword: Buffer;
-  /** What the server granted. */
-  readonly sessionTimeoutMs: number;
-  /** The newest transaction that the server has shown us. */
-  readonly zxid: Buffer;
-  /** Whether any request has been answered. */
-  readonly hasAnswered: boolean;
-  /** Whether requests can be sent; `ended` tells of the end a little later. */
-  readonly isOpen: boolean;
-  /** Its way of creating nodes. */
-  readonly creates: Creates;
-  readonly ended: Promise<End>;
-  /** Sends one request. Rejects with `Unanswered` when the connection ends first, which is always in bounded time. */
-  call<T>(send: (client: ZookeeperClient, done: (error: unknown, result: T) => void) => void): Promise<T>;
-  /** Closes the session, waiting for the server no longer than an answer may take, and the connection. */
-  close(): Promise<void>;
-}
+/** Sends one request through a client. */
+export type Send<T> = (client: ZookeeperClient, done: (error: unknown, result: T) => void) => void;
 
+/** What a connection is opened with. */
 export interface ConnectionTerms {
   readonly server: string;
   readonly clientFactory: ClientFactory;
   readonly sessionTimeoutMs: number;
   readonly auth: { readonly scheme: string; readonly credentials: Buffer } | undefined;
-  /** How long the server may be mute while we wait for it, in the handshake and afterwards. */
+  /** How long the server may be unresponsive while an answer is due, in the handshake and afterwards. */
   readonly answerTimeoutMs: number;
-  /** The session to go on with. */
+  /** The session to continue. */
   readonly resume: { readonly id: Buffer; readonly password: Buffer; readonly zxid: Buffer } | undefined;
   readonly dialect: Dialect;
-  /** Gives up the handshake. */
+  /** Abandons the handshake. */
   readonly signal: AbortSignal;
 }
 
@@ -46,7 +36,8 @@ const disconnected = 0;
 const expired = -122;
 const authFailed = 4;
 
-const lostCall = (): Unanswered => new Unanswered('the connection to the server was lost');
+const closedUnanswered =
+  'closed the connection without an answer (it may have no majority, have too many connections, or expect TLS, which node-zookeeper-client cannot speak)';
 
 interface Call {
   readonly sentAt: number;
@@ -54,53 +45,155 @@ interface Call {
 }
 
 /**
- * Connects to one server, and gives the connection or the reason why there is none.
+ * One TCP connection to one server, for one session. It ends once, and never comes back.
  *
- * The library has no time-out for the handshake nor for an answer, does not say that a connection attempt failed, and connects
- * again by rules of its own, at times never. So each of its clients serves one connection only.
+ * The library has no time-out for the handshake or for an answer, does not report that a connection attempt failed, and reconnects
+ * by rules of its own, at times never. So each of its clients serves one connection only.
  */
-export function openConnection(terms: ConnectionTerms): Promise<Connection | End> {
-  const { answerTimeoutMs, resume, signal } = terms;
-  const client = terms.clientFactory(terms.server, {
-    sessionTimeout: terms.sessionTimeoutMs,
-    spinDelay: 0,
-    retries: 0,
-    sessionId: resume?.id,
-    sessionPassword: resume?.password,
-  });
-  const manager = client.connectionManager;
-  // A server that lags behind what we have seen must not take us (H74).
-  if (resume !== undefined) manager.zxid = resume.zxid;
-  if (terms.auth !== undefined) client.addAuthInfo(terms.auth.scheme, terms.auth.credentials);
+export class Connection {
+  readonly ended: Promise<End>;
+  /** Whether any request has been answered. */
+  hasAnswered = false;
+  /** Whether requests can be sent; `ended` tells of the end a little later. */
+  isOpen = false;
 
-  // Answers come in the order of the calls, so one timer for the oldest call is one for all.
-  const calls = new Set<Call>();
-  let timer: NodeJS.Timeout | undefined;
-  let isOpen = false;
-  let isCorked = false;
-  let hasAnswered = false;
-  let answeredAt = Number.NEGATIVE_INFINITY;
-  let why: End = 'lost';
-  let finish: ((end: End) => void) | undefined;
-  const ended = new Promise<End>((resolve) => {
-    finish = resolve;
-  });
+  readonly #terms: ConnectionTerms;
+  readonly #client: ZookeeperClient;
+  readonly #patched: PatchedClient;
+  // Answers come in the order of the calls, so one timer for the oldest call is enough.
+  readonly #calls = new Set<Call>();
+  #timer: NodeJS.Timeout | undefined;
+  #isCorked = false;
+  #answeredAt = Number.NEGATIVE_INFINITY;
+  #end: End = { kind: 'lost', reason: closedUnanswered };
+  #resolveEnded: ((end: End) => void) | undefined;
+  readonly #endNow = (): void => this.#finish();
 
-  function end(): void {
-    if (finish === undefined) return;
-    const tell = finish;
-    finish = undefined;
-    isOpen = false;
-    clearTimeout(timer);
-    signal.removeEventListener('abort', end);
-    destroySocket();
-    const error = lostCall();
-    for (const call of calls) call.reject(error);
-    calls.clear();
-    tell(why);
+  constructor(terms: ConnectionTerms) {
+    this.#terms = terms;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+    this.#client = makeClient(terms);
+    this.#patched = patchClient(this.#client.connectionManager, terms.dialect, {
+      onUnreadable: (error) => {
+        if (error instanceof WrongServer) this.#end = { kind: 'refused', error };
+        else this.#end = { kind: 'lost', reason: `sent what is no answer (${error.message})` };
+        this.#finish();
+      },
+      onAuthenticationRequired: (error) => {
+        this.#end = { kind: 'refused', error };
+      },
+    });
   }
 
-  function destroySocket(): void {
+  /** The session that the server granted or continued. */
+  get session(): { id: Buffer; password: Buffer; timeoutMs: number } {
+    const client = this.#client;
+    return {
+      id: client.getSessionId(),
+      password: client.getSessionPassword(),
+      timeoutMs: client.getSessionTimeout(),
+    };
+  }
+
+  /** The newest transaction that the server has shown us. */
+  get zxid(): Buffer {
+    return this.#client.connectionManager.zxid;
+  }
+
+  /** The stat that came with a node just created, once; none from an old server. */
+  takeStat: PatchedClient['takeStat'] = (path) => this.#patched.takeStat(path);
+
+  /** Connects. Resolves once the session is there, or with the reason why there is no connection. */
+  open(): Promise<'open' | End> {
+    const { signal, answerTimeoutMs } = this.#terms;
+    const manager = this.#client.connectionManager;
+    return new Promise((resolve) => {
+      void this.ended.then(resolve);
+      this.#client.on('state', (state) => this.#onState(state.getCode(), () => resolve('open')));
+      if (signal.aborted) return this.#finish();
+      signal.addEventListener('abort', this.#endNow);
+      this.#watchSilence(answerTimeoutMs);
+      this.#client.connect();
+      // The library makes its socket a tick after it was told to connect, and does not tell what is wrong with it.
+      process.nextTick(() => manager.socket?.on('error', (error) => this.#onSocketError(error)));
+      // This is what the library calls when a connection, or an attempt, has ended.
+      manager.connect = this.#endNow;
+    });
+  }
+
+  /** Sends one request. Rejects with `Unanswered` when the connection ends first, which is always in bounded time. */
+  call<T>(send: Send<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (!this.isOpen) return reject(new NotSent('there is no connection to the server'));
+      const call: Call = { sentAt: performance.now(), reject };
+      this.#calls.add(call);
+      if (this.#timer === undefined) this.#watchSilence(this.#terms.answerTimeoutMs);
+      this.#corkTick();
+      send(this.#client, (error, result) => {
+        if (!this.#calls.delete(call)) return;
+        this.#answeredAt = performance.now();
+        const answered = !error || isAnswer(error);
+        this.hasAnswered ||= answered;
+        if (!error) resolve(result);
+        else reject(answered ? error : this.#whyUnanswered());
+      });
+    });
+  }
+
+  /** Closes the session, waiting a bounded time for the server's answer, and then the connection. */
+  async close(): Promise<void> {
+    if (this.isOpen) {
+      // The library throws when its socket is gone already.
+      try {
+        this.#client.close();
+      } catch {}
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(this.#endNow, Math.min(this.#terms.answerTimeoutMs, 1_000));
+    } else this.#finish();
+    await this.ended;
+  }
+
+  #onState(code: number, onOpen: () => void): void {
+    if (code === expired) this.#end = { kind: 'expired' };
+    else if (code === authFailed) this.#end = { kind: 'refused', error: new ServerError(codes.authFailed) };
+    else if (code === disconnected) this.#finish();
+    else if (code === connected && this.#resolveEnded !== undefined) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.isOpen = true;
+      this.#end = { kind: 'lost', reason: 'closed the connection' };
+      this.#terms.signal.removeEventListener('abort', this.#endNow);
+      onOpen();
+    }
+  }
+
+  #onSocketError(error: Error & { code?: string }): void {
+    if (this.#end.kind === 'lost') this.#end = { kind: 'lost', reason: socketReason(error) };
+  }
+
+  #finish(): void {
+    const resolve = this.#resolveEnded;
+    if (resolve === undefined) return;
+    this.#resolveEnded = undefined;
+    this.isOpen = false;
+    clearTimeout(this.#timer);
+    this.#terms.signal.removeEventListener('abort', this.#endNow);
+    this.#destroySocket();
+    const error = this.#whyUnanswered();
+    for (const call of this.#calls) call.reject(error);
+    this.#calls.clear();
+    resolve(this.#end);
+  }
+
+  /** A server that refuses the client refuses all that is under way, and carries none of it out. */
+  #whyUnanswered(): Error {
+    return this.#end.kind === 'refused' ? this.#end.error : new Unanswered('the connection to the server was lost');
+  }
+
+  #destroySocket(): void {
+    const manager = this.#client.connectionManager;
     const destroy = (): void => {
       manager.socket?.destroy();
       clearTimeout(manager.connectTimeoutHandler ?? undefined);
@@ -110,110 +203,65 @@ export function openConnection(terms: ConnectionTerms): Promise<Connection | End
     destroy();
   }
 
-  /** Sends all requests of a turn in one piece: the library writes each by itself, which costs more than all the rest. */
-  function corkTick(): void {
-    const { socket } = manager;
-    if (isCorked || socket === undefined) return;
-    isCorked = true;
+  /** Sends all requests of a tick in one piece: the library writes each by itself, which costs more than all the rest. */
+  #corkTick(): void {
+    const { socket } = this.#client.connectionManager;
+    if (this.#isCorked || socket === undefined) return;
+    this.#isCorked = true;
     socket.cork();
     process.nextTick(() => {
-      isCorked = false;
+      this.#isCorked = false;
       socket.uncork();
     });
   }
 
-  function watchSilence(forMs: number): void {
-    timer = setTimeout(() => {
-      // After a stall of this process the answer may have arrived already: first read what is there.
-      setImmediate(onSilence);
+  #watchSilence(forMs: number): void {
+    this.#timer = setTimeout(() => {
+      // After a stall of this process, an answer may have arrived already: first read what is there.
+      setImmediate(() => this.#onSilence());
     }, forMs);
-    timer.unref();
+    this.#timer.unref();
   }
 
-  function onSilence(): void {
-    timer = undefined;
-    if (finish === undefined) return;
-    const oldest = calls.values().next().value;
+  #onSilence(): void {
+    this.#timer = undefined;
+    if (this.#resolveEnded === undefined) return;
+    const oldest = this.#calls.values().next().value;
     if (oldest === undefined) {
-      if (!isOpen) end();
+      if (!this.isOpen) this.#endUnresponsive();
       return;
     }
-    // A server with thousands of calls before it is slow, and not mute: the oldest may wait as long as answers come in.
-    const leftMs = Math.max(oldest.sentAt, answeredAt) + answerTimeoutMs - performance.now();
-    if (leftMs <= 0) end();
-    else watchSilence(leftMs);
+    // A server with thousands of calls before it is slow, but not unresponsive: the oldest may wait while answers come in.
+    const leftMs = Math.max(oldest.sentAt, this.#answeredAt) + this.#terms.answerTimeoutMs - performance.now();
+    if (leftMs <= 0) this.#endUnresponsive();
+    else this.#watchSilence(leftMs);
   }
 
-  const connection: Connection = {
-    creates: teachCreates(manager, readFrames(manager, terms.dialect, end), terms.dialect),
-    get isOpen() {
-      return isOpen;
-    },
-    get sessionId() {
-      return client.getSessionId();
-    },
-    get sessionPassword() {
-      return client.getSessionPassword();
-    },
-    get sessionTimeoutMs() {
-      return client.getSessionTimeout();
-    },
-    get zxid() {
-      return manager.zxid;
-    },
-    get hasAnswered() {
-      return hasAnswered;
-    },
-    ended,
-    call(send) {
-      return new Promise((resolve, reject) => {
-        if (!isOpen) return reject(new Unanswered('there is no connection to the server'));
-        const call: Call = { sentAt: performance.now(), reject };
-        calls.add(call);
-        if (timer === undefined) watchSilence(answerTimeoutMs);
-        corkTick();
-        send(client, (error, result) => {
-          if (!calls.delete(call)) return;
-          answeredAt = performance.now();
-          hasAnswered ||= !error || isAnswer(error);
-          if (error) reject(isAnswer(error) || codeOf(error) === codes.authFailed ? error : lostCall());
-          else resolve(result);
-        });
-      });
-    },
-    async close() {
-      if (isOpen) {
-        // The library throws when its socket is gone already.
-        try {
-          client.close();
-        } catch {}
-        clearTimeout(timer);
-        timer = setTimeout(end, Math.min(answerTimeoutMs, 1_000));
-      } else end();
-      await ended;
-    },
-  };
+  #endUnresponsive(): void {
+    this.#end = { kind: 'lost', reason: `did not answer within ${Math.round(this.#terms.answerTimeoutMs)} ms` };
+    this.#finish();
+  }
+}
 
-  return new Promise((resolve) => {
-    void ended.then(resolve);
-    client.on('state', (state) => {
-      const code = state.getCode();
-      if (code === expired) why = 'expired';
-      else if (code === authFailed) why = 'auth-failed';
-      else if (code === disconnected) end();
-      else if (code === connected && finish !== undefined) {
-        clearTimeout(timer);
-        timer = undefined;
-        isOpen = true;
-        signal.removeEventListener('abort', end);
-        resolve(connection);
-      }
-    });
-    if (signal.aborted) return end();
-    signal.addEventListener('abort', end);
-    watchSilence(answerTimeoutMs);
-    client.connect();
-    // This is what the library does when a connection, or an attempt, has ended.
-    manager.connect = end;
+function makeClient(terms: ConnectionTerms): ZookeeperClient {
+  const { resume, auth } = terms;
+  const client = terms.clientFactory(terms.server, {
+    sessionTimeout: terms.sessionTimeoutMs,
+    spinDelay: 0,
+    retries: 0,
+    sessionId: resume?.id,
+    sessionPassword: resume?.password,
   });
+  assertClient(client);
+  // A server that lags behind what we have seen must not take us (H74).
+  if (resume !== undefined) client.connectionManager.zxid = resume.zxid;
+  if (auth !== undefined) client.addAuthInfo(auth.scheme, auth.credentials);
+  return client;
+}
+
+function socketReason(error: Error & { code?: string }): string {
+  const code = error.code ?? error.message;
+  if (code === 'ECONNREFUSED') return 'refused the connection (ECONNREFUSED)';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `has a name that cannot be resolved (${code})`;
+  return `cannot be reached (${code})`;
 }

@@ -1,22 +1,14 @@
 import { LockError } from '@holdfast/lock-core';
+import { codes, explainAnswer } from './server-answers.ts';
 
-/** Codes of the server's answers, as the library's exceptions carry them. */
-export const codes = {
-  connectionLoss: -4,
-  unimplemented: -6,
-  badArguments: -8,
-  noNode: -101,
-  noAuth: -102,
-  noChildrenForEphemerals: -108,
-  nodeExists: -110,
-  sessionExpired: -112,
-  invalidAcl: -114,
-  authFailed: -115,
-} as const;
-
-/** The call has no answer, and may have been carried out. */
+/** The request has no answer, and may have been carried out. */
 export class Unanswered extends Error {
   override readonly name: string = 'Unanswered';
+}
+
+/** The request was never sent: nothing can have come of it. */
+export class NotSent extends Unanswered {
+  override readonly name: string = 'NotSent';
 }
 
 /** The session has ended, and all its nodes with it. */
@@ -27,18 +19,41 @@ export class SessionOver extends Error {
   }
 }
 
-/** The code of a library's exception; `undefined` for any other error. */
+/** An error code that a server answered. The library has no name for the newer ones, and throws when it meets them. */
+export class ServerError extends Error {
+  override readonly name: string = 'ServerError';
+  readonly code: number;
+  constructor(code: number) {
+    super(`${explainAnswer(code).name} (${code})`);
+    this.code = code;
+  }
+  /** The library asks its own exceptions in this way. */
+  getCode(): number {
+    return this.code;
+  }
+}
+
+/** Every server that was tried answered, but none speaks the protocol of ZooKeeper. */
+export class WrongServer extends Error {
+  override readonly name: string = 'WrongServer';
+}
+
+/** The code of a server's answer or of a library's exception; `undefined` for any other error. */
 export function codeOf(error: unknown): number | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return error instanceof Error && typeof code === 'number' ? code : undefined;
 }
 
-const unansweredCodes: readonly (number | undefined)[] = [codes.connectionLoss, codes.sessionExpired, codes.authFailed];
+const connectionEndCodes: readonly (number | undefined)[] = [
+  codes.connectionLoss,
+  codes.sessionExpired,
+  codes.authFailed,
+];
 
-/** Whether an error is an answer, rather than the lack of one. */
+/** Whether an error is an answer, rather than the lack of one: the library reports the end of a connection in the same way. */
 export function isAnswer(error: unknown): boolean {
   const code = codeOf(error);
-  return code !== undefined && !unansweredCodes.includes(code);
+  return error instanceof ServerError || (code !== undefined && !connectionEndCodes.includes(code));
 }
 
 const leaderRefusals: readonly (number | undefined)[] = [
@@ -53,40 +68,48 @@ const leaderRefusals: readonly (number | undefined)[] = [
 /** Whether the leader has refused a write: then it has changed nothing. Other errors may come from a server that is cut off from it. */
 export const isLeaderRefusal = (error: unknown): boolean => leaderRefusals.includes(codeOf(error));
 
+const refusals: readonly (number | undefined)[] = [
+  ...leaderRefusals,
+  codes.authFailed,
+  codes.sessionMoved,
+  codes.notReadOnly,
+  codes.ephemeralOnLocalSession,
+  codes.sessionClosedRequireAuth,
+  codes.quotaExceeded,
+  codes.throttled,
+];
+
+/** Whether a request was certainly not carried out: it was refused, or never sent. */
+export const changedNothing = (error: unknown): boolean =>
+  refusals.includes(codeOf(error)) || error instanceof NotSent || error instanceof WrongServer;
+
+/** Whether an error is a definite answer that no repetition changes. */
+export function isFinal(error: unknown): boolean {
+  if (error instanceof LockError) return !error.retryable;
+  if (error instanceof WrongServer) return true;
+  const code = codeOf(error);
+  return code !== undefined && !explainAnswer(code).retryable;
+}
+
 /** What a call rejects with: definite where no repetition helps, unknown otherwise. Never carries credentials. */
 export function toLockError(error: unknown, key: string): LockError {
   if (error instanceof LockError) return error;
   const name = JSON.stringify(key);
-  const cause = error;
-  switch (codeOf(error)) {
-    case codes.noAuth:
-      return new LockError(
-        'LOCK_BACKEND',
-        `ZooKeeper does not permit lock ${name}: give \`auth\` the credentials that its nodes ask for, or permit us in their ACL`,
-        { key, cause, retryable: false },
-      );
-    case codes.authFailed:
-      return new LockError(
-        'LOCK_BACKEND',
-        `ZooKeeper refused the credentials for lock ${name}: check the scheme and the credentials of \`auth\``,
-        { key, cause, retryable: false },
-      );
-    case codes.invalidAcl:
-      return new LockError(
-        'LOCK_BACKEND',
-        `ZooKeeper refused the ACL of lock ${name}: "creator" needs an \`auth\`, and the ids of a list must fit their schemes`,
-        { key, cause, retryable: false },
-      );
-    case codes.noChildrenForEphemerals:
-      return foreignKey(key);
-    default: {
-      const why = error instanceof Error ? error.message : String(error);
-      return new LockError('LOCK_BACKEND', `no certain answer about lock ${name} from ZooKeeper: ${why}`, {
-        key,
-        cause,
-      });
-    }
+  const details = { key, cause: error, retryable: !isFinal(error) };
+  const code = codeOf(error);
+  if (code === codes.noChildrenForEphemerals) return foreignKey(key);
+  if (code !== undefined && (error instanceof ServerError || isFinal(error))) {
+    const { name: words, meaning, remedy } = explainAnswer(code);
+    return new LockError(
+      'LOCK_BACKEND',
+      `ZooKeeper answered ${words} (${code}) for lock ${name}: ${meaning}. ${remedy}`,
+      details,
+    );
   }
+  const why = error instanceof Error ? error.message : String(error);
+  if (error instanceof WrongServer)
+    return new LockError('LOCK_BACKEND', `lock ${name} cannot be used: ${why}`, details);
+  return new LockError('LOCK_BACKEND', `no certain answer about lock ${name} from ZooKeeper: ${why}`, details);
 }
 
 export const foreignKey = (key: string): LockError =>

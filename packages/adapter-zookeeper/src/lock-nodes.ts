@@ -1,45 +1,24 @@
-import { isLeaderRefusal } from './failures.ts';
-import { createNodes, isIn } from './nodes.ts';
+import { changedNothing, isFinal } from './failures.ts';
+import { type Contender, isIn, type Nodes } from './nodes.ts';
 import type { Requests } from './requests.ts';
 import { assertAlive, type Session } from './sessions.ts';
 import type { Watches } from './watches.ts';
 
-/** An owner's node among the contenders for a key. */
+/** An owner's node among the contenders for a key: it holds the lock when it is the first, and else waits for it. */
 export interface LockNode {
   readonly key: string;
   readonly path: string;
   readonly session: Session;
-  /** The number of the transaction that made the node, counted over the whole ensemble: the fencing token. */
+  /** The number of the transaction that created the node, counted over the whole ensemble: the fencing token. */
   readonly token: bigint;
-  /** The node in front of ours when we looked last; `undefined` when ours is the first, which it then remains. */
+  /** The node before ours in the newest list; `undefined` when ours is the first, which it then remains. */
   predecessor: string | undefined;
   /** An `enqueue` waits with it. */
-  waiting: boolean;
-  /** Ends the sleep of that `enqueue`, which then looks again. */
+  isWaiting: boolean;
+  /** Ends the sleep of that `enqueue`, which then refreshes its position. */
   wake: (() => void) | undefined;
-  /** A look that is under way for it already. */
+  /** A refresh of its position that is under way already. */
   refreshing: Promise<void> | undefined;
-}
-
-/** The nodes of the owners of this process. */
-export interface LockNodes {
-  /** How many there are, or may be. */
-  readonly count: number;
-  /** The owner's node, made if there is none, and looked at just now. */
-  enter(key: string, owner: string): Promise<LockNode>;
-  /** The owner's node as far as it is known here. */
-  known(key: string, owner: string): Promise<LockNode | undefined>;
-  /** Finds out what is in front of it. Rejects with `NodeRemoved` when it is no more. */
-  refreshPosition(node: LockNode): Promise<void>;
-  /** It sleeps until the node ahead is gone; `wake` ends the sleep early. */
-  sleep(node: LockNode, predecessor: string, wake: () => void): void;
-  awake(node: LockNode, predecessor: string): void;
-  /** Removes what the owner has under the key; `true` when that was the first node. */
-  leave(key: string, owner: string): Promise<boolean>;
-  /** The paths of all contenders for a key in their order, as of now. */
-  contenders(key: string): Promise<string[]>;
-  /** Tries again to remove what could not be removed. */
-  clearUp(): void;
 }
 
 /** Somebody has removed our node. */
@@ -50,15 +29,28 @@ export class NodeRemoved extends Error {
   }
 }
 
-/** A node that is being made, or stands, or may stand because a call had no answer. */
+/** What an owner has under a key, or may have because a request had no answer. */
 interface Entry {
   readonly key: string;
   readonly owner: string;
   node: Promise<LockNode>;
-  doubtful: boolean;
-  /** It was to be removed, without an answer. The session, and the node with it, may outlast the caller's patience (H70). */
-  unwanted: boolean;
+  /** What `node` resolved with. */
+  resolved: LockNode | undefined;
+  /** The node, once the server has said its name. */
+  path: string | undefined;
+  /** In which the node was created, or may have been; `undefined` until a request is sent. */
+  session: Session | undefined;
+  /** There may be a node although `node` rejects. */
+  mayExist: boolean;
+  /** A removal is under way. */
+  removing: Promise<boolean> | undefined;
+  /** The removal failed, and is repeated until the node is gone. The session may outlive the caller's patience (H70). */
+  isUnwanted: boolean;
 }
+
+// Between two attempts to remove what could not be removed.
+const firstRetryMs = 100;
+const longestRetryMs = 3_000;
 
 /**
  * What stands in front of a node of ours. A server that shows our node has all that was created before it too, since
@@ -72,147 +64,257 @@ function predecessorOf(path: string, order: readonly string[]): string | undefin
 
 const nameOf = (key: string, owner: string): string => `${owner.length}:${owner}${key}`;
 
-export function createLockNodes(requests: Requests, watches: Watches, root: string): LockNodes {
-  const nodes = createNodes(requests, root);
-  const entries = new Map<string, Entry>();
-  // By the path of the node ahead.
-  const sleepers = new Map<string, LockNode>();
+/** The nodes of the owners of this process. */
+export class LockNodes {
+  readonly #requests: Requests;
+  readonly #watches: Watches;
+  readonly #nodes: Nodes;
+  readonly #entries = new Map<string, Entry>();
+  // By the path of the predecessor.
+  readonly #sleepers = new Map<string, LockNode>();
+  #retryTimer: NodeJS.Timeout | undefined;
+  #retryMs = firstRetryMs;
 
-  async function make(key: string, owner: string, entry: Entry, search: boolean): Promise<LockNode> {
-    let made = search ? await nodes.find(key, owner) : undefined;
+  constructor(requests: Requests, watches: Watches, nodes: Nodes) {
+    this.#requests = requests;
+    this.#watches = watches;
+    this.#nodes = nodes;
+  }
+
+  /** How many there are, or may be. */
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * The owner's node, created if there is none, with its position as of now. `undefined` when the owner's node is being removed:
+   * one owner ID, one release.
+   */
+  async enter(key: string, owner: string): Promise<LockNode | undefined> {
+    const name = nameOf(key, owner);
+    for (;;) {
+      const entry = this.#entries.get(name);
+      if (entry === undefined) return this.#begin(key, owner, false);
+      if (entry.isUnwanted || entry.removing !== undefined) return undefined;
+      let node: LockNode;
+      try {
+        node = await entry.node;
+      } catch (error) {
+        if (!entry.mayExist) throw error;
+        if (this.#entries.get(name) !== entry || entry.isUnwanted || entry.removing !== undefined) continue;
+        return this.#begin(key, owner, true);
+      }
+      if (await this.#isStillThere(entry, node)) return node;
+      this.#forget(entry);
+    }
+  }
+
+  /** The owner's node as far as it is known here. */
+  async known(key: string, owner: string): Promise<LockNode | undefined> {
+    return this.#entries.get(nameOf(key, owner))?.node.catch(() => undefined);
+  }
+
+  /** Finds out what is in front of it. Rejects with `NodeRemoved` when it is no more. */
+  async refreshPosition(node: LockNode): Promise<void> {
+    const refreshing = node.refreshing ?? this.#listPosition(node);
+    node.refreshing = undefined;
+    return refreshing;
+  }
+
+  /** It sleeps until its predecessor is gone; `wake` ends the sleep early. */
+  sleep(node: LockNode, predecessor: string, wake: () => void): void {
+    node.wake = wake;
+    this.#sleepers.set(predecessor, node);
+  }
+
+  /** The sleep is over. */
+  awake(node: LockNode, predecessor: string): void {
+    node.wake = undefined;
+    if (this.#sleepers.get(predecessor) === node) this.#sleepers.delete(predecessor);
+  }
+
+  /**
+   * Removes what the owner has under the key; `true` when that was the first contender. When it rejects, the removal is repeated
+   * until the node is gone.
+   */
+  async leave(key: string, owner: string): Promise<boolean> {
+    const entry = this.#entries.get(nameOf(key, owner));
+    if (entry === undefined) return this.#nodes.removeAll(key, owner);
+    entry.removing ??= this.#remove(entry).finally(() => {
+      entry.removing = undefined;
+    });
+    return entry.removing;
+  }
+
+  /** The owner's node was removed by somebody else. */
+  drop(key: string, owner: string, node: LockNode): void {
+    const entry = this.#entries.get(nameOf(key, owner));
+    if (entry?.resolved === node) this.#forget(entry);
+  }
+
+  /** The session has ended, and its nodes with it. */
+  onSessionOver(session: Session): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.session === session) this.#forget(entry);
+    }
+  }
+
+  /** Repeats without delay what could not be removed. */
+  onConnect(): void {
+    this.#retryMs = firstRetryMs;
+    this.#retryRemovals();
+  }
+
+  close(): void {
+    clearTimeout(this.#retryTimer);
+    this.#entries.clear();
+  }
+
+  #forget(entry: Entry): void {
+    const name = nameOf(entry.key, entry.owner);
+    if (this.#entries.get(name) === entry) this.#entries.delete(name);
+  }
+
+  #begin(key: string, owner: string, search: boolean): Promise<LockNode> {
+    const previous = this.#entries.get(nameOf(key, owner));
+    const entry: Entry = {
+      ...{ key, owner, mayExist: search, removing: undefined, isUnwanted: false, resolved: undefined, path: undefined },
+      session: previous?.session,
+      node: undefined as unknown as Promise<LockNode>,
+    };
+    this.#entries.set(nameOf(key, owner), entry);
+    entry.node = this.#findOrCreate(entry, search);
+    entry.node.catch(() => {
+      if (!entry.mayExist) this.#forget(entry);
+    });
+    return entry.node;
+  }
+
+  async #findOrCreate(entry: Entry, search: boolean): Promise<LockNode> {
+    const { key, owner } = entry;
+    const found = search ? await this.#nodes.find(key, owner) : undefined;
+    if (found !== undefined) return this.#accept(entry, found);
+    entry.mayExist = false;
+    const onSent = (session: Session): void => {
+      entry.session = session;
+      entry.mayExist = true;
+    };
     try {
-      made ??= await nodes.create(key, owner);
+      return await this.#accept(entry, await this.#nodes.create(key, owner, onSent));
     } catch (error) {
-      // A refusal is certain: then nothing was made.
-      if (!isLeaderRefusal(error)) entry.doubtful = true;
+      if (entry.path === undefined && changedNothing(error)) entry.mayExist = false;
       throw error;
     }
-    entry.doubtful = true;
-    const { path, session, seen } = made;
+  }
+
+  /** Takes a node that exists for the owner's. */
+  async #accept(entry: Entry, { path, session, seen }: Contender): Promise<LockNode> {
+    Object.assign(entry, { path, session, mayExist: true });
     try {
       const [stat, order] = await seen;
       assertAlive(session);
       if (!isIn(session, stat)) throw new NodeRemoved();
       const token = stat.czxid.readBigInt64BE();
       const predecessor = predecessorOf(path, order);
-      entry.doubtful = false;
-      return { key, path, session, token, predecessor, waiting: false, wake: undefined, refreshing: undefined };
+      const node = { key: entry.key, path, session, token, predecessor };
+      entry.resolved = { ...node, isWaiting: false, wake: undefined, refreshing: undefined };
+      return entry.resolved;
     } catch (error) {
-      if ((error as { code?: unknown }).code !== 'LOCK_FOREIGN_KEY') throw error;
-      await requests.remove(path);
-      entry.doubtful = false;
+      // A definite refusal means that nothing is held.
+      if (isFinal(error)) await this.#withdraw(entry, path);
       throw error;
     }
   }
 
-  function begin(key: string, owner: string, search: boolean): Promise<LockNode> {
-    const name = nameOf(key, owner);
-    const node = undefined as unknown as Promise<LockNode>;
-    const entry: Entry = { key, owner, node, doubtful: search, unwanted: false };
-    entries.set(name, entry);
-    entry.node = make(key, owner, entry, search);
-    entry.node.catch(() => {
-      if (!entry.doubtful && entries.get(name) === entry) entries.delete(name);
-    });
-    return entry.node;
-  }
-
-  async function listPosition(node: LockNode): Promise<void> {
-    assertAlive(node.session);
-    node.predecessor = predecessorOf(node.path, await nodes.contenders(node.key));
-    assertAlive(node.session);
-  }
-
-  async function refreshPosition(node: LockNode): Promise<void> {
-    const refreshing = node.refreshing ?? listPosition(node);
-    node.refreshing = undefined;
-    return refreshing;
-  }
-
-  async function enter(key: string, owner: string): Promise<LockNode> {
-    const name = nameOf(key, owner);
-    for (;;) {
-      const entry = entries.get(name);
-      if (entry === undefined) return begin(key, owner, false);
-      let node: LockNode;
-      try {
-        node = await entry.node;
-      } catch (error) {
-        if (!entry.doubtful) throw error;
-        if (entries.get(name) !== entry) continue;
-        return begin(key, owner, true);
-      }
-      try {
-        await listPosition(node);
-        return node;
-      } catch (error) {
-        if (!(error instanceof NodeRemoved) && !node.session.over) throw error;
-        if (entries.get(name) === entry) entries.delete(name);
-      }
-    }
-  }
-
-  async function known(key: string, owner: string): Promise<LockNode | undefined> {
-    return entries.get(nameOf(key, owner))?.node.catch(() => undefined);
-  }
-
-  /** What `next` finds in front of it once `node`, right ahead of it, is removed. */
-  async function refreshAfterRemoval(next: LockNode, node: LockNode, removing: Promise<boolean>): Promise<void> {
-    const removed = await removing.catch(() => false);
-    // Who was right behind the first is the first, unless it has gone meanwhile; of that its own watch would have told.
-    if (removed && node.predecessor === undefined && watches.stands(next.path)) next.predecessor = undefined;
-    else await listPosition(next);
-  }
-
-  async function remove(node: LockNode): Promise<boolean> {
-    // The server ends a session with all its nodes.
-    if (node.session.over) return false;
-    const removing = requests.remove(node.path);
-    const next = sleepers.get(node.path);
-    if (next !== undefined) {
-      next.refreshing = refreshAfterRemoval(next, node, removing);
-      next.refreshing.catch(() => {});
-    }
-    return (await removing) && node.predecessor === undefined;
-  }
-
-  async function leave(key: string, owner: string): Promise<boolean> {
-    const name = nameOf(key, owner);
-    const entry = entries.get(name);
-    const node = await entry?.node.catch(() => undefined);
-    let wasFirst: boolean;
+  async #withdraw(entry: Entry, path: string): Promise<void> {
     try {
-      wasFirst = await (node === undefined ? nodes.removeAll(key, owner) : remove(node));
+      await this.#requests.remove(path);
+      entry.mayExist = false;
     } catch (error) {
-      if (entry !== undefined) entry.unwanted = true;
+      this.#keepRemoving(entry, error);
+    }
+  }
+
+  async #listPosition(node: LockNode, fresh?: 'fresh'): Promise<void> {
+    assertAlive(node.session);
+    const order = fresh ? this.#nodes.freshContenders(node.key) : this.#nodes.contenders(node.key);
+    node.predecessor = predecessorOf(node.path, await order);
+    assertAlive(node.session);
+  }
+
+  /** Asks the leader, since the owner may have lost its node long ago. */
+  async #isStillThere(entry: Entry, node: LockNode): Promise<boolean> {
+    try {
+      await this.#listPosition(node, 'fresh');
+      return true;
+    } catch (error) {
+      if (error instanceof NodeRemoved || node.session.over) return false;
+      // A definite refusal means that nothing is held.
+      if (isFinal(error)) await this.leave(entry.key, entry.owner).catch(() => {});
       throw error;
     }
-    if (entries.get(name) === entry) entries.delete(name);
+  }
+
+  async #remove(entry: Entry): Promise<boolean> {
+    const node = await entry.node.catch(() => undefined);
+    let wasFirst = false;
+    // The server ends a session with all its nodes.
+    if (entry.mayExist && !entry.session?.over) {
+      try {
+        wasFirst = await this.#removeNodes(entry, node);
+      } catch (error) {
+        this.#keepRemoving(entry, error);
+        throw error;
+      }
+    }
+    this.#forget(entry);
     node?.wake?.();
     return wasFirst;
   }
 
-  return {
-    get count() {
-      return entries.size;
-    },
-    enter,
-    known,
-    refreshPosition,
-    sleep(node, predecessor, wake) {
-      node.wake = wake;
-      sleepers.set(predecessor, node);
-    },
-    awake(node, predecessor) {
-      node.wake = undefined;
-      if (sleepers.get(predecessor) === node) sleepers.delete(predecessor);
-    },
-    leave,
-    contenders: (key) => nodes.contenders(key, 'fresh'),
-    clearUp() {
-      for (const { key, owner, unwanted } of entries.values()) {
-        if (unwanted) leave(key, owner).catch(() => {});
-      }
-    },
-  };
+  async #removeNodes({ key, owner, path }: Entry, node: LockNode | undefined): Promise<boolean> {
+    if (path === undefined) return this.#nodes.removeAll(key, owner);
+    const removing = this.#requests.remove(path);
+    const next = this.#sleepers.get(path);
+    if (node !== undefined && next !== undefined) {
+      next.refreshing = this.#refreshAfterRemoval(next, node, removing);
+      next.refreshing.catch(() => {});
+    }
+    return (await removing) && node?.predecessor === undefined;
+  }
+
+  /** What `next`, right behind `node`, finds in front of it once `node` is removed. */
+  async #refreshAfterRemoval(next: LockNode, node: LockNode, removing: Promise<boolean>): Promise<void> {
+    const removed = await removing.catch(() => false);
+    // The one right behind the first is the first now, unless it has gone meanwhile; of that its own watch would have told.
+    if (removed && node.predecessor === undefined && this.#watches.isSet(next.path)) next.predecessor = undefined;
+    else await this.#listPosition(next);
+  }
+
+  /** Where the server refuses to remove the last nodes of a session, the session itself is given up. */
+  #keepRemoving(entry: Entry, error: unknown): void {
+    if (this.#entries.get(nameOf(entry.key, entry.owner)) !== entry) return;
+    entry.isUnwanted = true;
+    const isUseless = [...this.#entries.values()].every(({ isUnwanted }) => isUnwanted);
+    if (isFinal(error) && isUseless && entry.session !== undefined) void this.#requests.discard(entry.session);
+    else this.#scheduleRetry();
+  }
+
+  #scheduleRetry(): void {
+    if (this.#retryTimer !== undefined) return;
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = undefined;
+      this.#retryRemovals();
+    }, this.#retryMs);
+    this.#retryTimer.unref();
+    this.#retryMs = Math.min(2 * this.#retryMs, longestRetryMs);
+  }
+
+  #retryRemovals(): void {
+    const unwanted = [...this.#entries.values()].filter(({ isUnwanted }) => isUnwanted);
+    if (unwanted.length === 0) this.#retryMs = firstRetryMs;
+    // Without a connection, `onConnect` continues.
+    if (!this.#requests.isConnected) return;
+    for (const { key, owner } of unwanted) this.leave(key, owner).catch(() => {});
+  }
 }

@@ -69,6 +69,6 @@ export function inOrder(children: readonly string[]): string[] | undefined {
 
 /** All locks at once: ZooKeeper tells the children of a node only as a whole. Nodes of free locks are there for a while too. */
 export async function keysPage(requests: Requests, root: string): Promise<KeysPage> {
-  const names = await requests.children(root, 'fresh');
+  const names = await requests.freshChildren(root);
   return { keys: names.map(keyOf).filter((key) => key !== undefined), next: undefined };
 }

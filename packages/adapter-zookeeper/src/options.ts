@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { LockError } from '@holdfast/lock-core';
 import { type AclEntry, type ClientFactory, createClient } from './client.ts';
 
@@ -44,13 +45,47 @@ function refuse(message: string): never {
   throw new LockError('LOCK_INVALID_ARGUMENT', message);
 }
 
+const impossible: Readonly<Record<string, string>> = {
+  tls: 'TLS',
+  ssl: 'TLS',
+  secure: 'TLS',
+  sasl: 'SASL',
+  kerberos: 'SASL',
+};
+
+function refuseUnknown(name: string): never {
+  const feature = impossible[name.toLowerCase()];
+  if (feature !== undefined)
+    refuse(`there is no option ${JSON.stringify(name)}: node-zookeeper-client cannot do ${feature}`);
+  const near = known.find((option) => isNear(name.toLowerCase(), option.toLowerCase()));
+  const hint = near === undefined ? '' : ` did you mean ${JSON.stringify(near)}?`;
+  refuse(`there is no option ${JSON.stringify(name)}:${hint} The options are ${known.join(', ')}`);
+}
+
+/** Whether two names differ in few letters, or one begins with the other. */
+function isNear(a: string, b: string): boolean {
+  if (a.length > 2 && (a.startsWith(b) || b.startsWith(a))) return true;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 0; i < a.length; i += 1) {
+    const next = [i + 1];
+    for (let j = 0; j < b.length; j += 1) {
+      const replaced = (row[j] as number) + (a[i] === b[j] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j + 1] as number) + 1, (next[j] as number) + 1));
+    }
+    row = next;
+  }
+  return (row[b.length] as number) <= Math.max(2, Math.floor(b.length / 4));
+}
+
 /** Checks the options before anything is sent. @throws LockError LOCK_INVALID_ARGUMENT */
 export function resolveSettings(options: ZookeeperOptions): Settings {
-  if (typeof options !== 'object' || options === null) refuse('the options of zookeeperAdapter are an object');
-  for (const name in options) {
-    if (!known.includes(name))
-      refuse(`there is no option ${JSON.stringify(name)}; the options are ${known.join(', ')}`);
-  }
+  if (typeof options !== 'object' || options === null)
+    refuse(`the options of zookeeperAdapter are an object such as { servers: 'host:2181' }, not ${String(options)}`);
+  if ('connectionManager' in options)
+    refuse(
+      'zookeeperAdapter is given options, not a client: it makes its own clients, and `clientFactory` may wrap them',
+    );
+  for (const name in options) if (!known.includes(name)) refuseUnknown(name);
   const { servers, sessionTimeoutMs = 30_000, auth, clientFactory = createClient, prefix = '/locks' } = options;
   if (typeof servers !== 'string') refuse('servers is a string of the form "host:port,host:port"');
   const slash = servers.indexOf('/');
@@ -63,6 +98,7 @@ export function resolveSettings(options: ZookeeperOptions): Settings {
   if (auth !== undefined && (typeof auth?.scheme !== 'string' || auth.scheme === '')) {
     refuse('auth is { scheme, credentials }, and the scheme a word such as "digest"');
   }
+  if (auth?.scheme === 'sasl') refuse('auth cannot be of the scheme sasl: node-zookeeper-client cannot do SASL');
   if (auth !== undefined && typeof auth.credentials !== 'string') {
     refuse('auth is { scheme, credentials }, and the credentials a string');
   }
@@ -81,6 +117,11 @@ export function resolveSettings(options: ZookeeperOptions): Settings {
 
 /** The library would throw on a bad port where nobody can catch it. */
 function checkServer(text: string): string {
+  if (isIPv6(text.trim().replace(/^\[(.*)\](:\d+)?$/, '$1'))) {
+    refuse(
+      `${JSON.stringify(text)} is an IPv6 address, which node-zookeeper-client cannot connect to: use a host name or IPv4`,
+    );
+  }
   const [, host, port = '2181'] = /^([^:/\s]+)(?::(\d{1,5}))?$/.exec(text.trim()) ?? [];
   if (host === undefined || Number(port) < 1 || Number(port) > 65_535) {
     refuse(`${JSON.stringify(text)} is no server: servers are host:port, separated by commas`);

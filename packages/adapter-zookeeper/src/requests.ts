@@ -1,13 +1,16 @@
-import { clientAcl, type NodeStat, type ZookeeperClient } from './client.ts';
-import { codeOf, codes, isAnswer, isLeaderRefusal, SessionOver } from './failures.ts';
+import { clientAcl, type NodeStat } from './client.ts';
+import type { Connection, Send } from './connection.ts';
+import { codeOf, isLeaderRefusal, SessionOver, Unanswered } from './failures.ts';
+import { sequenceOf } from './names.ts';
 import type { Settings } from './options.ts';
-import { createSessions, type Link, type Session } from './sessions.ts';
+import { codes } from './server-answers.ts';
+import { type Link, type Session, Sessions } from './sessions.ts';
 
 /** Node kinds, by the server's numbers. */
 export const modes = { persistent: 0, ephemeralSequential: 3, container: 4 } as const;
 
 /** A new node. */
-export interface Made {
+export interface CreatedNode {
   /** With the sequence number, if it has one. */
   readonly path: string;
   readonly session: Session;
@@ -15,67 +18,164 @@ export interface Made {
   readonly stat: NodeStat | undefined;
 }
 
-/** The few requests that a lock takes, each sent once and answered or rejected in bounded time. */
-export interface Requests {
-  /** Makes a node. */
-  create(path: string, mode: number): Promise<Made>;
-  /** `false` when there is no such node. */
-  remove(path: string): Promise<boolean>;
-  /** `undefined` when there is no such node. */
-  stat(path: string): Promise<NodeStat | undefined>;
-  /** The names of the children; none when there is no such node. With `fresh`, nothing that was done before is missing. */
-  children(path: string, fresh?: 'fresh'): Promise<string[]>;
-  /** Sets a watch; gives the connection on which it stands, or `undefined` when there is no such node (then none stands, H73). */
-  watch(path: string, onEvent: () => void): Promise<Link['connection'] | undefined>;
-  /** The session of now. */
-  session(): Promise<Session>;
-  /** Resolves when the leader has said a short while ago that our session is alive, having asked it if need be. */
-  confirmed(): Promise<void>;
-  /** Until when, in monotonic ms, no server can have ended the session. */
-  sessionValidUntil(session: Session): number;
-  /** For how long nothing has been answered for want of a connection; 0 when there is one that answers. */
-  readonly downForMs: number;
-  /** Whether servers of 3.4 are among them, which know no containers. */
-  readonly hasOldServers: boolean;
-  close(): Promise<void>;
+/** Who is told about the connection, and whether there is anything to keep the session for. */
+export interface RequestsListener {
+  isInUse(): boolean;
+  onConnect(): void;
+  onSessionOver(session: Session): void;
 }
 
 /**
  * How much of the session time-out we count on. The leader alone ends sessions, and it hears of us from our follower with a delay
- * of up to a tick, or of the last beat if the follower dies; hence the third that is left out. The Java client calls itself
- * disconnected after as long a silence.
+ * of up to a tick, or misses the last heartbeat if the follower dies; hence the third that is left out. The Java client calls
+ * itself disconnected after the same silence.
  */
 const trustedShare = 2 / 3;
-const beatsPerSession = 10;
+const heartbeatsPerSession = 10;
 
-export function createRequests(settings: Settings, isInUse: () => boolean, onConnect: () => void): Requests {
-  const acl = clientAcl(settings.acl);
-  const sessions = createSessions(settings, (link) => {
-    heartbeat(link);
-    onConnect();
-  });
-  const now = (): number => performance.now();
-  let confirming: Promise<void> | undefined;
+/** The few requests that a lock takes, each sent once and answered or rejected in bounded time. */
+export class Requests {
+  readonly #sessions: Sessions;
+  readonly #listener: RequestsListener;
+  readonly #acl: object[];
+  #confirming: Promise<void> | undefined;
+  #barrierOfTick: Promise<void> | undefined;
 
-  async function read<T>(send: Parameters<typeof ask<T>>[1]): Promise<T> {
-    return ask(sessions.current ?? (await sessions.link()), send);
+  constructor(settings: Settings, listener: RequestsListener) {
+    this.#listener = listener;
+    this.#acl = clientAcl(settings.acl);
+    this.#sessions = new Sessions(settings, {
+      onLink: (link) => {
+        this.#keepAlive(link);
+        listener.onConnect();
+      },
+      onSessionOver: (session) => listener.onSessionOver(session),
+    });
   }
 
-  function ask<T>(
-    link: Link,
-    send: (client: ZookeeperClient, done: (error: unknown, result: T) => void) => void,
-  ): Promise<T> {
-    return link.connection.call(send);
+  /** Creates a node. `onSent` is called with the session when the request goes out. */
+  async create(path: string, mode: number, onSent?: (session: Session) => void): Promise<CreatedNode> {
+    const link = this.#sessions.current ?? (await this.#sessions.link());
+    const { session, connection } = link;
+    onSent?.(session);
+    const send = (): Promise<string> =>
+      this.#write<string>(link, (client, done) => client.create(path, null, this.#acl, mode, done));
+    const created = await send().catch((error: unknown) => {
+      // From now on it asks as an old server understands it.
+      if (mode === modes.ephemeralSequential && codeOf(error) === codes.unimplemented) return send();
+      throw error;
+    });
+    const stat = connection.takeStat(created);
+    const isOurs = typeof created === 'string' && created.startsWith(path);
+    if (!isOurs || (mode === modes.ephemeralSequential && sequenceOf(created) === undefined))
+      throw unexpected('create');
+    return { path: created, session, stat };
+  }
+
+  /** Removes a node; `false` when there is no such node. */
+  async remove(path: string): Promise<boolean> {
+    const link = this.#sessions.current ?? (await this.#sessions.link());
+    try {
+      await this.#write<void>(link, (client, done) => client.remove(path, -1, (error) => done(error)));
+      return true;
+    } catch (error) {
+      return missing(error) ?? false;
+    }
+  }
+
+  /** The stat of a node; `undefined` when there is no such node. */
+  async stat(path: string): Promise<NodeStat | undefined> {
+    const stat = await this.#read<NodeStat | null>((client, done) => client.exists(path, done));
+    if (stat != null && !isStat(stat)) throw unexpected('exists');
+    return stat ?? undefined;
+  }
+
+  /** As `stat`; nothing that the leader had done before this call is missing from it. */
+  freshStat(path: string): Promise<NodeStat | undefined> {
+    return this.#behindBarrier(() => this.stat(path));
+  }
+
+  /** The names of the children; none when there is no such node. */
+  async children(path: string): Promise<string[]> {
+    const names = await this.#read<string[]>((client, done) => client.getChildren(path, done)).catch(missing);
+    if (names !== undefined && !isNames(names)) throw unexpected('getChildren');
+    return names ?? [];
+  }
+
+  /** As `children`; nothing that the leader had done before this call is missing from it. */
+  freshChildren(path: string): Promise<string[]> {
+    return this.#behindBarrier(() => this.children(path));
+  }
+
+  /** Sets a watch; gives the connection that it belongs to, or `undefined` when there is no such node (then none is set, H73). */
+  async watch(path: string, onEvent: () => void): Promise<Connection | undefined> {
+    const link = this.#sessions.current ?? (await this.#sessions.link());
+    const { connection } = link;
+    try {
+      await connection.call<void>((client, done) => client.getData(path, onEvent, (error) => done(error)));
+    } catch (error) {
+      if (codeOf(error) !== codes.noAuth) return missing(error);
+      // This needs no right to read, but would leave a watch behind for a node that is gone, so it is not the first choice.
+      const stat = await connection.call<NodeStat | null>((client, done) => client.exists(path, onEvent, done));
+      if (stat === null) return undefined;
+    }
+    return connection;
+  }
+
+  /** The session of now. */
+  async session(): Promise<Session> {
+    return (this.#sessions.current ?? (await this.#sessions.link())).session;
+  }
+
+  /** Resolves when the leader has said a short while ago that our session is alive, having asked it if need be. */
+  async confirmed(): Promise<void> {
+    const { session } = this.#sessions.current ?? (await this.#sessions.link());
+    if (performance.now() - session.confirmedAt > (2 * session.timeoutMs) / heartbeatsPerSession) await this.#confirm();
+    if (session.over) throw new SessionOver();
+  }
+
+  /** Until when, in monotonic ms, no server can have ended the session. */
+  sessionValidUntil(session: Session): number {
+    return session.confirmedAt + session.timeoutMs * trustedShare;
+  }
+
+  /** Whether requests can be sent at once. */
+  get isConnected(): boolean {
+    return this.#sessions.current?.connection.isOpen ?? false;
+  }
+
+  /** For how long nothing has been answered for want of a connection; 0 when there is one that answers. */
+  get downForMs(): number {
+    return this.#sessions.downForMs;
+  }
+
+  /** Whether servers of 3.4 are among them, which know no containers. */
+  get hasOldServers(): boolean {
+    return this.#sessions.dialect.isOld;
+  }
+
+  /** Ends a session, and all its nodes with it. */
+  discard(session: Session): Promise<void> {
+    return this.#sessions.discard(session);
+  }
+
+  close(): Promise<void> {
+    return this.#sessions.close();
+  }
+
+  async #read<T>(send: Send<T>): Promise<T> {
+    const { connection } = this.#sessions.current ?? (await this.#sessions.link());
+    return connection.call(send);
   }
 
   /** A write is answered by the leader and a majority: a follower that is cut off from them cannot answer it. */
-  async function write<T>(link: Link, send: Parameters<typeof ask<T>>[1]): Promise<T> {
-    const sentAt = now();
+  async #write<T>({ session, connection }: Link, send: Send<T>): Promise<T> {
+    const sentAt = performance.now();
     const confirm = (): void => {
-      link.session.confirmedAt = Math.max(link.session.confirmedAt, sentAt);
+      session.confirmedAt = Math.max(session.confirmedAt, sentAt);
     };
     try {
-      const result = await ask(link, send);
+      const result = await connection.call(send);
       confirm();
       return result;
     } catch (error) {
@@ -84,106 +184,85 @@ export function createRequests(settings: Settings, isInUse: () => boolean, onCon
     }
   }
 
-  /** A write that changes nothing. Whatever it is answered, the leader has spoken. */
-  async function askLeader(): Promise<void> {
-    const link = sessions.current ?? (await sessions.link());
+  /** A write that changes nothing. A refusal by the leader is as good an answer as any. */
+  async #askLeader(): Promise<void> {
+    const link = this.#sessions.current ?? (await this.#sessions.link());
     try {
-      await write<void>(link, (client, done) =>
+      await this.#write<void>(link, (client, done) =>
         client
           .transaction()
           .check('/')
           .commit((error) => done(error)),
       );
     } catch (error) {
-      if (!isAnswer(error)) throw error;
+      if (!isLeaderRefusal(error)) throw error;
     }
   }
 
-  function confirm(): Promise<void> {
-    confirming ??= askLeader().finally(() => {
-      confirming = undefined;
-    });
-    return confirming;
+  /** The requests of a connection are carried out in order: a read behind a write sees all that came before that write. */
+  async #behindBarrier<T>(read: () => Promise<T>): Promise<T> {
+    const barrier = this.#barrier();
+    barrier.catch(() => {});
+    const result = await read();
+    await barrier;
+    return result;
   }
 
-  /**
-   * Asks again and again as long as the connection stands: notices a server that has gone mute (the library never does, H66),
-   * keeps the session, and learns whether the leader still has it. A follower that is cut off answers reads for long, so while
-   * there are nodes of ours it is a write; else a read will do.
-   */
-  function heartbeat(link: Link): void {
-    const everyMs = link.session.timeoutMs / beatsPerSession;
-    let asking = false;
+  /** One for all calls of a tick: it is not sent before the end of the tick. */
+  #barrier(): Promise<void> {
+    if (this.#barrierOfTick !== undefined) return this.#barrierOfTick;
+    const forget = (): void => {
+      this.#barrierOfTick = undefined;
+    };
+    process.nextTick(forget);
+    this.#barrierOfTick = this.#askLeader();
+    // It may fail before the tick ends, and the next call is to try again.
+    this.#barrierOfTick.catch(forget);
+    return this.#barrierOfTick;
+  }
+
+  #confirm(): Promise<void> {
+    this.#confirming ??= this.#askLeader().finally(() => {
+      this.#confirming = undefined;
+    });
+    return this.#confirming;
+  }
+
+  /** Asks again and again as long as the connection lasts. */
+  #keepAlive(link: Link): void {
+    let isAsking = false;
     const timer = setInterval(() => {
-      if (asking) return;
-      asking = true;
+      if (isAsking) return;
+      isAsking = true;
       const done = (): void => {
-        asking = false;
+        isAsking = false;
       };
-      (isInUse() ? confirm() : ask(link, (client, done) => client.exists('/', done))).then(done, done);
-    }, everyMs);
+      this.#heartbeat(link).then(done, done);
+    }, link.session.timeoutMs / heartbeatsPerSession);
     timer.unref();
     void link.connection.ended.then(() => clearInterval(timer));
   }
 
-  /** `undefined` for a node that is not there. */
-  function orMissing(error: unknown): undefined {
-    if (codeOf(error) !== codes.noNode) throw error;
+  /**
+   * Notices an unresponsive server (the library never does, H66), keeps the session, and learns whether the leader still has it.
+   * A follower that is cut off answers reads for long, so while there are nodes of ours it is a write; else a read will do.
+   */
+  async #heartbeat({ connection }: Link): Promise<void> {
+    if (this.#listener.isInUse()) await this.#confirm();
+    else await connection.call((client, done) => client.exists('/', done));
   }
-
-  return {
-    async create(path, mode) {
-      const link = sessions.current ?? (await sessions.link());
-      const { session, connection } = link;
-      const send = (): Promise<string> =>
-        write<string>(link, (client, done) => client.create(path, null, acl, mode, done));
-      const made = await send().catch((error: unknown) => {
-        // From now on it asks as an old server understands it.
-        if (mode === modes.ephemeralSequential && codeOf(error) === codes.unimplemented) return send();
-        throw error;
-      });
-      return { path: made, session, stat: connection.creates.takeStat(made) };
-    },
-    async remove(path) {
-      const link = sessions.current ?? (await sessions.link());
-      return write<void>(link, (client, done) => client.remove(path, -1, (error) => done(error))).then(
-        () => true,
-        (error: unknown) => orMissing(error) ?? false,
-      );
-    },
-    async stat(path) {
-      const stat = await read<NodeStat | null>((client, done) => client.exists(path, done));
-      return stat ?? undefined;
-    },
-    async children(path, fresh) {
-      // The read is answered after the write that was sent before it, so it sees all that came before that.
-      const writing = fresh && askLeader();
-      writing?.catch(() => {});
-      const names = await read<string[]>((client, done) => client.getChildren(path, done)).catch(orMissing);
-      await writing;
-      return names ?? [];
-    },
-    async watch(path, onEvent) {
-      const link = sessions.current ?? (await sessions.link());
-      return ask<void>(link, (client, done) => client.getData(path, onEvent, (error) => done(error))).then(
-        () => link.connection,
-        orMissing,
-      );
-    },
-    session: async () => (sessions.current ?? (await sessions.link())).session,
-    async confirmed() {
-      const link = sessions.current ?? (await sessions.link());
-      const { session } = link;
-      if (now() - session.confirmedAt > (2 * session.timeoutMs) / beatsPerSession) await confirm();
-      if (session.over) throw new SessionOver();
-    },
-    sessionValidUntil: (session) => session.confirmedAt + session.timeoutMs * trustedShare,
-    get downForMs() {
-      return sessions.downForMs;
-    },
-    get hasOldServers() {
-      return sessions.dialect.isOld;
-    },
-    close: () => sessions.close(),
-  };
 }
+
+/** `undefined` for a node that is not there. */
+function missing(error: unknown): undefined {
+  if (codeOf(error) !== codes.noNode) throw error;
+}
+
+const unexpected = (request: string): Unanswered => new Unanswered(`the answer to ${request} has an unexpected form`);
+
+const isNames = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((name) => typeof name === 'string');
+
+const isLong = (value: unknown): boolean => Buffer.isBuffer(value) && value.length === 8;
+
+const isStat = (stat: Partial<NodeStat>): boolean => isLong(stat.czxid) && isLong(stat.ephemeralOwner);

@@ -1,8 +1,7 @@
 import { randomInt } from 'node:crypto';
-import type { LockError } from '@holdfast/lock-core';
 import type { Dialect } from './client-patches.ts';
-import { type Connection, openConnection } from './connection.ts';
-import { closed, codes, SessionOver, Unanswered } from './failures.ts';
+import { Connection, type End } from './connection.ts';
+import { closed, NotSent, SessionOver, WrongServer } from './failures.ts';
 import type { Settings } from './options.ts';
 
 /** A session of the server, over however many connections. It owns our nodes, and they end with it. */
@@ -13,7 +12,7 @@ export interface Session {
   zxid: Buffer;
   /** Monotonic ms of the send of the newest request that the leader has answered: then the session was alive. */
   confirmedAt: number;
-  /** The server has said that it is gone. */
+  /** It is gone, or is left to end by itself. */
   over: boolean;
 }
 
@@ -23,23 +22,19 @@ export interface Link {
   readonly connection: Connection;
 }
 
-export interface Sessions {
-  /** The connection of now, made if there is none; waits for it, in bounded time. */
-  link(): Promise<Link>;
-  readonly current: Link | undefined;
-  readonly dialect: Dialect;
-  /** For how long there has been no connection that answers; 0 when there is one. */
-  readonly downForMs: number;
-  close(): Promise<void>;
+/** Who is told about sessions. */
+export interface SessionListener {
+  /** There is a connection. */
+  onLink(link: Link): void;
+  /** A session has ended. */
+  onSessionOver(session: Session): void;
 }
 
 const linkWaitMs = 1_500;
 const longestBackoffMs = 1_000;
 
-/** How long a server may be mute: short beside the session, so that another one can be found while it lasts. */
+/** How long a server may be unresponsive: short beside the session, so that another one can be found while it lasts. */
 const answerTimeoutMs = (sessionTimeoutMs: number): number => Math.min(2_000, Math.max(300, sessionTimeoutMs / 3));
-
-const refusal = (): Error => Object.assign(new Error('the credentials were refused'), { code: codes.authFailed });
 
 interface Waiting {
   resolve(link: Link): void;
@@ -47,100 +42,180 @@ interface Waiting {
 }
 
 /**
- * Keeps one session, and one connection for it: goes to the next server when one is lost, mute or down, with the same session as
- * long as the servers know it (H66, H67), and begins a new one when they do not (H76).
+ * Keeps one session, and one connection for it. When a server is lost, unresponsive or down, goes to the next one with the same
+ * session as long as the servers know it (H66, H67), and begins a new session when they do not (H76).
  */
-export function createSessions(settings: Settings, onLink: (link: Link) => void): Sessions {
-  const { servers } = settings;
-  const now = (): number => performance.now();
-  const dialect: Dialect = { isOld: false };
-  const closing = new AbortController();
-  const waiting = new Set<Waiting>();
-  let session: Session | undefined;
-  let current: Link | undefined;
-  let running: Promise<void> | undefined;
-  let downSince = now();
-  let nextServer = randomInt(servers.length);
-  let stopPausing: (() => void) | undefined;
+export class Sessions {
+  /** The connection of now, if there is one. */
+  current: Link | undefined;
+  readonly dialect: Dialect = { isOld: false };
 
-  async function run(): Promise<void> {
+  readonly #settings: Settings;
+  readonly #listener: SessionListener;
+  readonly #closing = new AbortController();
+  readonly #waiting = new Set<Waiting>();
+  // What went wrong last with each server.
+  readonly #problems = new Map<string, Exclude<End, { kind: 'expired' }>>();
+  #session: Session | undefined;
+  #running: Promise<void> | undefined;
+  #downSince = performance.now();
+  #nextServer: number;
+  #stopPausing: (() => void) | undefined;
+
+  constructor(settings: Settings, listener: SessionListener) {
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#nextServer = randomInt(settings.servers.length);
+  }
+
+  /** For how long there has been no connection that answers; 0 when there is one. */
+  get downForMs(): number {
+    return this.current?.connection.hasAnswered ? 0 : performance.now() - this.#downSince;
+  }
+
+  /** The connection of now, opened if there is none; waits for it, in bounded time. */
+  async link(): Promise<Link> {
+    if (this.#closing.signal.aborted) throw closed();
+    if (this.current !== undefined) return this.current;
+    if (this.#running === undefined) {
+      this.#downSince = performance.now();
+      this.#problems.clear();
+      this.#running = this.#run().catch((error: unknown) => this.#giveUp(error));
+    }
+    return this.#nextLink();
+  }
+
+  /**
+   * Ends a session with all its nodes. Without an answer from the server it is not continued either, so that the server ends it
+   * after its time-out.
+   */
+  async discard(session: Session): Promise<void> {
+    if (session.over) return;
+    const link = this.current;
+    this.#endSession(session);
+    if (link?.session !== session) return;
+    // From now on, calls wait for the next session.
+    this.current = undefined;
+    await link.connection.close();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return this.#running;
+    const error = closed();
+    this.#closing.abort(error);
+    this.#rejectWaiting(error);
+    this.#stopPausing?.();
+    await this.current?.connection.close();
+    await this.#running;
+    this.#endSession(this.#session);
+  }
+
+  async #run(): Promise<void> {
+    const { servers } = this.#settings;
+    const { signal } = this.#closing;
     let attempts = 0;
-    while (!closing.signal.aborted) {
+    while (!signal.aborted) {
       // Once round the servers at once, then with growing pauses.
-      if (attempts >= servers.length) await pause(50 * 2 ** Math.min(attempts - servers.length, 5));
-      if (closing.signal.aborted) return;
+      if (attempts >= servers.length) await this.#pause(50 * 2 ** Math.min(attempts - servers.length, 5));
+      if (signal.aborted) return;
       attempts += 1;
-      const sentAt = now();
-      // Servers that came back without their data refuse whoever has seen more than they have, and never say that the session
-      // is gone. By then nothing is held in it.
-      if (session !== undefined && sentAt - session.confirmedAt > 2 * session.timeoutMs) endSession();
-      const opened = await openConnection({
-        server: servers[nextServer++ % servers.length] as string,
-        clientFactory: settings.clientFactory,
-        sessionTimeoutMs: settings.sessionTimeoutMs,
-        auth: settings.auth,
-        answerTimeoutMs: answerTimeoutMs(settings.sessionTimeoutMs),
-        resume: session,
-        dialect,
-        signal: closing.signal,
-      });
-      const end = typeof opened === 'string' ? opened : await serve(opened, sentAt);
-      if (end === 'expired' || end === 'auth-failed') endSession();
-      if (end === 'auth-failed') throw refusal();
-      // A server that takes us and drops us at once is no better than one that is down.
-      if (typeof opened !== 'string' && now() - sentAt > longestBackoffMs) attempts = 0;
+      const sentAt = performance.now();
+      const end = await this.#tryServer(servers[this.#nextServer++ % servers.length] as string, sentAt);
+      if (end.kind === 'expired') this.#endSession(this.#session);
+      if (end.kind === 'refused') this.#onRefused(end.error);
+      // A server that accepts connections and closes them immediately is no better than one that is down.
+      if (end.wasOpen && performance.now() - sentAt > longestBackoffMs) attempts = 0;
     }
   }
 
-  async function serve(connection: Connection, sentAt: number): Promise<Awaited<Connection['ended']>> {
-    if (session === undefined || !session.id.equals(connection.sessionId)) {
-      endSession();
-      const { sessionId: id, sessionPassword: password, sessionTimeoutMs: timeoutMs, zxid } = connection;
-      session = { id, password, timeoutMs, zxid, confirmedAt: sentAt, over: false };
+  /** Connects to a server, and stays until the connection ends. */
+  async #tryServer(server: string, sentAt: number): Promise<End & { wasOpen: boolean }> {
+    const session = this.#session;
+    // Servers that came back without their data refuse whoever has seen more than they have, and never say that the session
+    // is gone. By then nothing is held in it.
+    if (session !== undefined && sentAt - session.confirmedAt > 2 * session.timeoutMs) this.#endSession(session);
+    const { clientFactory, sessionTimeoutMs, auth } = this.#settings;
+    const connection = new Connection({
+      ...{ server, clientFactory, sessionTimeoutMs, auth },
+      answerTimeoutMs: answerTimeoutMs(sessionTimeoutMs),
+      resume: this.#session,
+      dialect: this.dialect,
+      signal: this.#closing.signal,
+    });
+    const opened = await connection.open();
+    const end = opened === 'open' ? await this.#serve(connection, sentAt) : opened;
+    if (end.kind !== 'expired') this.#problems.set(server, end);
+    return { ...end, wasOpen: opened === 'open' };
+  }
+
+  async #serve(connection: Connection, sentAt: number): Promise<End> {
+    const { id, password, timeoutMs } = connection.session;
+    if (this.#session === undefined || !this.#session.id.equals(id)) {
+      this.#endSession(this.#session);
+      this.#session = { id, password, timeoutMs, zxid: connection.zxid, confirmedAt: sentAt, over: false };
     }
+    const session = this.#session;
     // The leader has a say in each handshake.
     session.confirmedAt = Math.max(session.confirmedAt, sentAt);
-    session.timeoutMs = connection.sessionTimeoutMs;
+    session.timeoutMs = timeoutMs;
     const link: Link = { session, connection };
-    current = link;
-    onLink(link);
-    for (const { resolve } of waiting) resolve(link);
-    waiting.clear();
+    this.current = link;
+    this.#listener.onLink(link);
+    for (const { resolve } of this.#waiting) resolve(link);
+    this.#waiting.clear();
     const end = await connection.ended;
     session.zxid = connection.zxid;
-    current = undefined;
-    // A server that takes us and then says nothing is as good as none.
-    if (connection.hasAnswered) downSince = now();
+    if (this.current === link) this.current = undefined;
+    // A server that accepts us and then says nothing is as good as none.
+    if (connection.hasAnswered) this.#downSince = performance.now();
     return end;
   }
 
-  function endSession(): void {
-    if (session !== undefined) session.over = true;
-    session = undefined;
+  /** A refusal ends the attempts until somebody asks again, unless another server or a session that may still live is left. */
+  #onRefused(error: Error): void {
+    if (!(error instanceof WrongServer)) {
+      this.#endSession(this.#session);
+      throw error;
+    }
+    if (this.#session !== undefined) return;
+    const problems = this.#settings.servers.map((server) => this.#problems.get(server));
+    const areAllWrong = problems.every((end) => end?.kind === 'refused' && end.error instanceof WrongServer);
+    if (areAllWrong) throw new WrongServer(this.#describeProblems());
+  }
+
+  #endSession(session: Session | undefined): void {
+    if (session === undefined || session.over) return;
+    session.over = true;
+    if (this.#session === session) this.#session = undefined;
+    this.#listener.onSessionOver(session);
   }
 
   /** Tells those who wait, and tries again only for the next who asks. */
-  function giveUp(error: unknown): void {
-    running = undefined;
-    rejectAll(error);
+  #giveUp(error: unknown): void {
+    this.#running = undefined;
+    this.#rejectWaiting(error);
   }
 
-  function rejectAll(error: unknown): void {
-    for (const { reject } of waiting) reject(error);
-    waiting.clear();
+  #rejectWaiting(error: unknown): void {
+    for (const { reject } of this.#waiting) reject(error);
+    this.#waiting.clear();
   }
 
-  async function pause(longestMs: number): Promise<void> {
+  async #pause(longestMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      stopPausing = resolve;
-      // Half of it by chance, so that the clients of a server that comes back do not all come at once.
+      this.#stopPausing = resolve;
+      // Half of it is random, so that the clients of a server that comes back do not all come at once.
       const ms = Math.min(longestMs, longestBackoffMs) / 2;
       setTimeout(resolve, ms + randomInt(Math.ceil(ms) + 1)).unref();
     });
   }
 
-  function nextLink(): Promise<Link> {
+  #nextLink(): Promise<Link> {
     return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#waiting.delete(entry);
+        reject(new NotSent(`there is no connection: ${this.#describeProblems()}`));
+      }, linkWaitMs);
       const entry: Waiting = {
         resolve(link) {
           clearTimeout(timer);
@@ -151,42 +226,19 @@ export function createSessions(settings: Settings, onLink: (link: Link) => void)
           reject(error);
         },
       };
-      const timer = setTimeout(() => {
-        waiting.delete(entry);
-        reject(new Unanswered(`no server of ${servers.join(', ')} could be reached`));
-      }, linkWaitMs);
-      waiting.add(entry);
+      this.#waiting.add(entry);
     });
   }
 
-  return {
-    dialect,
-    get current() {
-      return current;
-    },
-    get downForMs() {
-      return current?.connection.hasAnswered ? 0 : now() - downSince;
-    },
-    async link() {
-      if (closing.signal.aborted) throw closed();
-      if (current !== undefined) return current;
-      if (running === undefined) {
-        downSince = now();
-        running = run().catch(giveUp);
-      }
-      return nextLink();
-    },
-    async close() {
-      if (closing.signal.aborted) return running;
-      const error: LockError = closed();
-      closing.abort(error);
-      rejectAll(error);
-      stopPausing?.();
-      await current?.connection.close();
-      await running;
-      endSession();
-    },
-  };
+  /** What went wrong with each server, in its own words where it has answered. */
+  #describeProblems(): string {
+    const describe = (server: string): string => {
+      const end = this.#problems.get(server);
+      if (end === undefined) return `${server} has not answered yet`;
+      return `${server} ${end.kind === 'lost' ? end.reason : end.error.message}`;
+    };
+    return this.#settings.servers.map(describe).join('; ');
+  }
 }
 
 /** Fails when the session has ended. */

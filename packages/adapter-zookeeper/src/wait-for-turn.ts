@@ -1,65 +1,80 @@
 import type { AcquireAttempt } from '@holdfast/lock-core';
-import { SessionOver, Unanswered } from './failures.ts';
+import { isFinal, SessionOver, Unanswered } from './failures.ts';
 import type { LockNode, LockNodes } from './lock-nodes.ts';
 import type { Requests } from './requests.ts';
 import type { Watches } from './watches.ts';
 
+/** The parts that waiting takes. */
+export interface Waiting {
+  readonly requests: Requests;
+  readonly lockNodes: LockNodes;
+  readonly watches: Watches;
+}
+
 // How long a waiter's node is kept for while no server can be reached; then nobody knows, and core is to decide.
 const maxOutageMs = 3_000;
 
-/** Waits in the queue until the node is the first. Rejects with the signal's reason once an aborted waiter's node is given back. */
-export async function waitForTurn(
-  requests: Requests,
-  lockNodes: LockNodes,
-  watches: Watches,
-  attempt: AcquireAttempt,
-  signal: AbortSignal,
-): Promise<LockNode> {
+/** Waits in the queue until the node is the first. Rejects with the signal's reason once an aborted waiter's node is removed. */
+export async function waitForTurn(waiting: Waiting, attempt: AcquireAttempt, signal: AbortSignal): Promise<LockNode> {
   signal.throwIfAborted();
   const { key, owner } = attempt;
-  const node = await lockNodes.enter(key, owner);
-  attempt.onQueued?.();
-  node.waiting = true;
+  let node: LockNode | undefined;
   try {
-    while (node.predecessor !== undefined) {
-      if (!signal.aborted) await untilChange(lockNodes, watches, node, node.predecessor, signal);
-      if (signal.aborted) {
-        await lockNodes.leave(key, owner);
-        throw signal.reason;
-      }
-      await refreshUntilKnown(requests, lockNodes, node, signal);
-    }
+    node = await waiting.lockNodes.enter(key, owner);
+    if (node === undefined) throw new Unanswered('an earlier request of this owner is still being withdrawn');
+    attempt.onQueued?.();
+    node.isWaiting = true;
+    await untilFirst(waiting, node, signal);
     return node;
+  } catch (error) {
+    // After a definite refusal nothing is held, and an aborted waiter leaves no node: the removal is repeated until it is done.
+    if (signal.aborted) {
+      await waiting.lockNodes.leave(key, owner);
+      throw signal.reason;
+    }
+    if (isFinal(error)) await waiting.lockNodes.leave(key, owner).catch(() => {});
+    throw error;
   } finally {
-    node.waiting = false;
+    if (node !== undefined) node.isWaiting = false;
   }
 }
 
-/** Resolves when the node ahead has changed or gone, or the watch on it is lost, or the signal aborts, or the node is given back. */
+async function untilFirst(waiting: Waiting, node: LockNode, signal: AbortSignal): Promise<void> {
+  while (node.predecessor !== undefined) {
+    if (!signal.aborted) await untilChange(waiting, node, node.predecessor, signal);
+    signal.throwIfAborted();
+    await refreshThroughOutage(waiting, node, signal);
+  }
+}
+
+/**
+ * Resolves when the predecessor has changed or gone, or the watch on it is lost, or the signal aborts, or the node is removed.
+ * Rejects when the server refuses the watch.
+ */
 function untilChange(
-  lockNodes: LockNodes,
-  watches: Watches,
+  { lockNodes, watches }: Waiting,
   node: LockNode,
   predecessor: string,
   signal: AbortSignal,
 ): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      signal.removeEventListener('abort', done);
+  return new Promise((resolve, reject) => {
+    const finish = (refusal?: unknown): void => {
+      signal.removeEventListener('abort', onAbort);
       lockNodes.awake(node, predecessor);
-      watches.unlisten(predecessor, done);
-      resolve();
+      watches.unlisten(predecessor, finish);
+      if (refusal === undefined) resolve();
+      else reject(refusal as Error);
     };
-    signal.addEventListener('abort', done);
-    lockNodes.sleep(node, predecessor, done);
-    watches.listen(predecessor, done);
+    const onAbort = (): void => finish();
+    signal.addEventListener('abort', onAbort);
+    lockNodes.sleep(node, predecessor, finish);
+    watches.listen(predecessor, finish);
   });
 }
 
 /** A node outlives its connection: it is kept as long as the session lasts and a server is found soon. */
-async function refreshUntilKnown(
-  requests: Requests,
-  lockNodes: LockNodes,
+async function refreshThroughOutage(
+  { requests, lockNodes }: Waiting,
   node: LockNode,
   signal: AbortSignal,
 ): Promise<void> {
@@ -67,7 +82,7 @@ async function refreshUntilKnown(
     try {
       return await lockNodes.refreshPosition(node);
     } catch (error) {
-      if (signal.aborted) return;
+      signal.throwIfAborted();
       if (node.session.over) throw new SessionOver();
       if (!(error instanceof Unanswered) || requests.downForMs > maxOutageMs) throw error;
     }

@@ -1,7 +1,9 @@
 import type { Connection } from './connection.ts';
+import { isAnswer } from './failures.ts';
 import type { Requests } from './requests.ts';
 
-type Listener = () => void;
+/** Called once; with an error when the server refuses the watch. */
+type Listener = (refusal?: unknown) => void;
 
 interface Watch {
   readonly listeners: Set<Listener>;
@@ -12,12 +14,12 @@ interface Watch {
 export interface Watches {
   /**
    * Calls the listener once, when the node has changed or gone or the watch was lost with its connection; at once when there is
-   * no such node.
+   * no such node, or with the server's refusal.
    */
   listen(path: string, listener: Listener): void;
   unlisten(path: string, listener: Listener): void;
   /** Whether we would know by now if that node had gone. */
-  stands(path: string): boolean;
+  isSet(path: string): boolean;
 }
 
 /**
@@ -28,9 +30,9 @@ export function createWatches(requests: Requests): Watches {
   const watches = new Map<string, Watch>();
   let newest: Connection | undefined;
 
-  function fire(path: string, watch: Watch): void {
+  function fire(path: string, watch: Watch, refusal?: unknown): void {
     if (watches.get(path) === watch) watches.delete(path);
-    for (const listener of watch.listeners) listener();
+    for (const listener of watch.listeners) listener(refusal);
     watch.listeners.clear();
   }
 
@@ -51,10 +53,14 @@ export function createWatches(requests: Requests): Watches {
   function set(path: string): Watch {
     const watch: Watch = { listeners: new Set(), connection: undefined };
     const onEvent = (): void => fire(path, watch);
-    requests.watch(path, onEvent).then((connection) => {
-      if (connection === undefined) onEvent();
-      else placed(path, watch, connection);
-    }, onEvent);
+    requests.watch(path, onEvent).then(
+      (connection) => {
+        if (connection === undefined) onEvent();
+        else placed(path, watch, connection);
+      },
+      // To ask again at once would only be refused again.
+      (error: unknown) => fire(path, watch, isAnswer(error) ? error : undefined),
+    );
     watches.set(path, watch);
     return watch;
   }
@@ -67,6 +73,6 @@ export function createWatches(requests: Requests): Watches {
     unlisten(path, listener) {
       watches.get(path)?.listeners.delete(listener);
     },
-    stands: (path) => watches.get(path)?.connection?.isOpen ?? false,
+    isSet: (path) => watches.get(path)?.connection?.isOpen ?? false,
   };
 }

@@ -181,7 +181,7 @@ describe('servers that do not answer', () => {
     await Promise.all(rounds);
   });
 
-  it('H66: what is no ZooKeeper server, and answers nonsense, is left for the next one', async () => {
+  it('what is no ZooKeeper server, and answers nonsense, is refused for good (H130)', async () => {
     // As the length of an answer this is below 0.
     const nonsense = createServer((socket) =>
       socket.on('error', () => {}).once('data', () => socket.write('\xff\xff\xff\xfc', 'latin1')),
@@ -189,7 +189,7 @@ describe('servers that do not answer', () => {
     await new Promise<void>((resolve) => nonsense.listen(0, '127.0.0.1', resolve));
     const nonsenseAt = `127.0.0.1:${(nonsense.address() as AddressInfo).port}`;
     const adapter = zookeeperAdapter({ servers: nonsenseAt });
-    await expect(adapter.inspect!('any')).rejects.toMatchObject({ code: 'LOCK_BACKEND', retryable: true });
+    await expect(adapter.inspect!('any')).rejects.toMatchObject({ code: 'LOCK_BACKEND', retryable: false });
     await adapter.close!();
     nonsense.close();
   });
@@ -217,11 +217,15 @@ describe('servers that do not answer', () => {
     const calls = [
       adapter.tryAcquire(request),
       adapter.enqueue!(attempt('nobody'), request.signal),
-      adapter.release(request),
+      adapter.release(attempt('nobody')),
       adapter.inspect!('nobody'),
     ];
-    const unknown = { status: 'rejected', reason: { code: 'LOCK_BACKEND', retryable: true } };
+    const neverSent = adapter.release(request);
+    const message = expect.stringContaining(`${muteAt} did not answer within`);
+    const unknown = { status: 'rejected', reason: { code: 'LOCK_BACKEND', retryable: true, message } };
     for (const outcome of await Promise.allSettled(calls)) expect(outcome).toMatchObject(unknown);
+    // No request was sent for this owner, so the answer is certain.
+    expect(await neverSent).toBe('not-held');
     expect(performance.now() - begin).toBeLessThan(10_000);
     await adapter.close!();
     await expect(adapter.tryAcquire(request)).rejects.toMatchObject({ code: 'LOCK_CLOSED' });
