@@ -30,16 +30,18 @@ export interface PatchedClient {
   takeStat(path: string): NodeStat | undefined;
 }
 
-/** The answers of one connection, as they arrive. */
+/** The answers of a client, as they arrive. */
 interface Answers {
-  /** The frame that is being delivered; empty before the first. */
+  /** The frame that is being delivered. */
   current: Buffer;
   isDelivering: boolean;
+  /** What has arrived of the next frame, and through which socket. */
   rest: Buffer | undefined;
+  socket: ConnectionManager['socket'];
 }
 
 /**
- * Teaches a client of `node-zookeeper-client` 1.1 what it lacks. Its connection serves one TCP connection and is then thrown away.
+ * Teaches a client of `node-zookeeper-client` 1.1 what it lacks.
  *
  * - It hands the library one answer at a time: left to itself, the library copies all that has arrived for each answer.
  * - An error code that the library does not know fails its own request. The library would throw where only the process can catch it.
@@ -47,7 +49,7 @@ interface Answers {
  *   new node, which spares asking for it. A container under a plain create would become a persistent node.
  */
 export function patchClient(manager: ConnectionManager, dialect: Dialect, listener: PatchListener): PatchedClient {
-  const answers: Answers = { current: Buffer.alloc(0), isDelivering: false, rest: undefined };
+  const answers: Answers = { current: Buffer.alloc(0), isDelivering: false, rest: undefined, socket: undefined };
   const stats = new Map<string, NodeStat>();
   patchAnswers(manager, answers, dialect, listener);
   patchRequests(manager, answers, dialect, stats);
@@ -63,18 +65,19 @@ export function patchClient(manager: ConnectionManager, dialect: Dialect, listen
 function patchAnswers(manager: ConnectionManager, answers: Answers, dialect: Dialect, listener: PatchListener): void {
   const receive = manager.onSocketData;
   const deliver = (frame: Buffer): void => {
-    const isHandshake = answers.current.length === 0;
     answers.current = frame;
     answers.isDelivering = true;
     try {
-      receive.call(manager, isHandshake ? frame : readable(frame, dialect, listener));
+      receive.call(manager, manager.state === connecting ? frame : readable(frame, dialect, listener));
     } finally {
       answers.isDelivering = false;
     }
   };
   manager.onSocketData = (data) => {
+    if (answers.socket !== manager.socket) answers.rest = undefined;
+    answers.socket = manager.socket;
     try {
-      receiveFrames(answers, data, deliver);
+      receiveFrames(manager, answers, data, deliver);
     } catch (error) {
       listener.onUnreadable(error as Error);
     }
@@ -82,13 +85,17 @@ function patchAnswers(manager: ConnectionManager, answers: Answers, dialect: Dia
 }
 
 /** Cuts what has arrived into frames. */
-function receiveFrames(answers: Answers, data: Buffer, deliver: (frame: Buffer) => void): void {
+function receiveFrames(
+  manager: ConnectionManager,
+  answers: Answers,
+  data: Buffer,
+  deliver: (frame: Buffer) => void,
+): void {
   const bytes = answers.rest === undefined ? data : Buffer.concat([answers.rest, data]);
   let at = 0;
   while (bytes.length - at >= 4) {
     const size = bytes.readInt32BE(at);
-    const isHandshake = answers.current.length === 0;
-    if (isHandshake && !isHandshakeSize(size)) throw wrongServer(bytes);
+    if (manager.state === connecting && !isHandshakeSize(size)) throw wrongServer(bytes);
     if (size < 0) throw new RangeError('the length of an answer is below 0');
     const end = at + 4 + size;
     if (end > bytes.length) break;
@@ -98,6 +105,8 @@ function receiveFrames(answers: Answers, data: Buffer, deliver: (frame: Buffer) 
   answers.rest = at < bytes.length ? bytes.subarray(at) : undefined;
 }
 
+// The library's state until the answer to the handshake.
+const connecting = 1;
 // Version, time-out, session ID, a password of 16 bytes with its length, and whether it is read-only; room for one more field.
 const isHandshakeSize = (size: number): boolean => size >= 36 && size <= 64;
 

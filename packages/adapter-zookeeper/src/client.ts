@@ -37,6 +37,7 @@ export interface ConnectionManager {
   onSocketData(data: Buffer): void;
   queue(request: ClientRequest, done?: (error: unknown, response: ClientResponse) => void): void;
   zxid: Buffer;
+  readonly state: number;
   readonly socket?:
     | { destroy(): void; cork(): void; uncork(): void; on(event: 'error', listener: (error: Error) => void): unknown }
     | undefined;

@@ -26,6 +26,11 @@ interface Client {
   remove(path: string, done: (error: Error | null) => void): void;
 }
 
+/** The part of the adapter's package that is needed. */
+interface Adapter {
+  tolerateUnknownAnswers(client: Client, onRefused: (error: Error) => void): void;
+}
+
 interface Library {
   createClient(servers: string, options: { sessionTimeout: number; retries: number }): Client;
 }
@@ -39,18 +44,26 @@ export async function lookAtSession(
 ): Promise<SessionFacts> {
   const module = await importModule('node-zookeeper-client');
   const { createClient } = (module.default ?? module) as Library;
+  const { tolerateUnknownAnswers } = (await importModule('@holdfast/adapter-zookeeper')) as unknown as Adapter;
   const client = createClient(servers, { sessionTimeout: sessionTimeoutMs, retries: 0 });
   try {
     return await inTime(async () => {
+      let refusal: Error | undefined;
       await new Promise<void>((resolve, reject) => {
         client.once('connected', resolve);
         client.once('authenticationFailed', () => reject(new Error('the credentials were refused')));
+        // By itself, the library throws where only the process can catch it when it does not know an answer.
+        tolerateUnknownAnswers(client, (error) => {
+          refusal = error;
+          reject(error);
+        });
         if (credentials !== undefined) client.addAuthInfo('digest', Buffer.from(credentials));
         client.connect();
       });
       const config = await new Promise<string>((resolve) => {
-        client.getData('/zookeeper/config', (error, data) => resolve(error === null ? String(data) : ''));
+        client.getData('/zookeeper/config', (error, data) => resolve(error ? '' : String(data)));
       });
+      if (refusal !== undefined) throw refusal;
       const members = config.split('\n').filter((line) => line.startsWith('server.') && !line.includes(':observer'));
       return {
         timeoutMs: client.getSessionTimeout(),
