@@ -9,7 +9,8 @@ import type {
   RenewOutcome,
 } from '@holdfast/lock-core';
 import { SessionOver, toLockError, Unanswered } from './failures.ts';
-import { type LockNode, LockNodes } from './lock-nodes.ts';
+import type { LockNode } from './lock-node.ts';
+import { LockNodes } from './lock-nodes.ts';
 import { keysPage, ownerOf } from './names.ts';
 import { Nodes } from './nodes.ts';
 import { resolveSettings, type Settings, type ZookeeperOptions } from './options.ts';

@@ -1,5 +1,6 @@
 import type { ClientRequest, ClientResponse, ConnectionManager, NodeStat } from './client.ts';
-import { ServerError, WrongServer } from './failures.ts';
+import { ServerError } from './failures.ts';
+import { wrongServer } from './probe.ts';
 import { codes } from './server-answers.ts';
 
 // Kinds of requests and of nodes, by the protocol's numbers.
@@ -109,19 +110,6 @@ function receiveFrames(
 const connecting = 1;
 // Version, time-out, session ID, a password of 16 bytes with its length, and whether it is read-only; room for one more field.
 const isHandshakeSize = (size: number): boolean => size >= 36 && size <= 64;
-
-function wrongServer(bytes: Buffer): WrongServer {
-  const text = bytes.subarray(0, 40).toString('latin1');
-  const said = /^[\x20-\x7e\r\n]{4}/.test(text)
-    ? JSON.stringify(/^[\x20-\x7e]*/.exec(text)?.[0])
-    : `the bytes ${bytes.subarray(0, 12).toString('hex')}`;
-  const isTls = bytes.length >= 3 && (bytes[0] === 0x15 || bytes[0] === 0x16) && bytes[1] === 3;
-  return new WrongServer(
-    isTls
-      ? 'answered in TLS, which node-zookeeper-client cannot speak: use the plain-text port (clientPort)'
-      : `is not a ZooKeeper server: it answered ${said}`,
-  );
-}
 
 // Where in a frame the number of the request and the error code stand. Numbers below 0 are of pings, events and credentials.
 const xidAt = 4;

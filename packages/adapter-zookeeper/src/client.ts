@@ -89,8 +89,37 @@ export function clientAcl(entries: readonly AclEntry[]): object[] {
   return entries.map(({ permissions, scheme, id }) => new zookeeper.ACL(permissions, new zookeeper.Id(scheme, id)));
 }
 
-/** @throws LockError LOCK_INVALID_ARGUMENT when a factory did not make a client of `node-zookeeper-client`. */
-export function assertClient(client: ZookeeperClient): void {
+/** What a client is made with. */
+export interface ClientTerms {
+  readonly server: string;
+  readonly clientFactory: ClientFactory;
+  readonly sessionTimeoutMs: number;
+  readonly auth: { readonly scheme: string; readonly credentials: Buffer } | undefined;
+  /** The session to continue. */
+  readonly resume: { readonly id: Buffer; readonly password: Buffer; readonly zxid: Buffer } | undefined;
+}
+
+/**
+ * Makes a client for one connection.
+ * @throws LockError LOCK_INVALID_ARGUMENT when the factory did not make a client of `node-zookeeper-client`.
+ */
+export function makeClient(terms: ClientTerms): ZookeeperClient {
+  const { resume, auth } = terms;
+  const client = terms.clientFactory(terms.server, {
+    sessionTimeout: terms.sessionTimeoutMs,
+    spinDelay: 0,
+    retries: 0,
+    sessionId: resume?.id,
+    sessionPassword: resume?.password,
+  });
+  assertClient(client);
+  // A server that lags behind what we have seen must not take us (H74).
+  if (resume !== undefined) client.connectionManager.zxid = resume.zxid;
+  if (auth !== undefined) client.addAuthInfo(auth.scheme, auth.credentials);
+  return client;
+}
+
+function assertClient(client: ZookeeperClient): void {
   const manager = (client as Partial<ZookeeperClient> | null | undefined)?.connectionManager;
   const isClient = typeof manager?.queue === 'function' && typeof manager.onSocketData === 'function';
   if (isClient && typeof client.connect === 'function' && typeof client.getSessionId === 'function') return;
@@ -98,4 +127,12 @@ export function assertClient(client: ZookeeperClient): void {
     'LOCK_INVALID_ARGUMENT',
     'clientFactory returned something that is not a client of node-zookeeper-client 1.1: return what its createClient makes',
   );
+}
+
+/** What went wrong with a socket, as the end of a sentence that begins with the server. */
+export function socketReason(error: Error & { code?: string }): string {
+  const code = error.code ?? error.message;
+  if (code === 'ECONNREFUSED') return 'refused the connection (ECONNREFUSED)';
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `has a name that cannot be resolved (${code})`;
+  return `cannot be reached (${code})`;
 }

@@ -1,4 +1,4 @@
-import { assertClient, type ClientFactory, type ZookeeperClient } from './client.ts';
+import { type ClientTerms, makeClient, socketReason, type ZookeeperClient } from './client.ts';
 import { type Dialect, type PatchedClient, patchClient } from './client-patches.ts';
 import { isAnswer, NotSent, ServerError, Unanswered, WrongServer } from './failures.ts';
 import { codes } from './server-answers.ts';
@@ -16,15 +16,9 @@ export type End =
 export type Send<T> = (client: ZookeeperClient, done: (error: unknown, result: T) => void) => void;
 
 /** What a connection is opened with. */
-export interface ConnectionTerms {
-  readonly server: string;
-  readonly clientFactory: ClientFactory;
-  readonly sessionTimeoutMs: number;
-  readonly auth: { readonly scheme: string; readonly credentials: Buffer } | undefined;
+export interface ConnectionTerms extends ClientTerms {
   /** How long the server may be unresponsive while an answer is due, in the handshake and afterwards. */
   readonly answerTimeoutMs: number;
-  /** The session to continue. */
-  readonly resume: { readonly id: Buffer; readonly password: Buffer; readonly zxid: Buffer } | undefined;
   readonly dialect: Dialect;
   /** Abandons the handshake. */
   readonly signal: AbortSignal;
@@ -142,6 +136,12 @@ export class Connection {
     });
   }
 
+  /** Ends the connection: the server turned out not to be one of ZooKeeper. */
+  refuse(error: WrongServer): void {
+    this.#end = { kind: 'refused', error };
+    this.#finish();
+  }
+
   /** Closes the session, waiting a bounded time for the server's answer, and then the connection. */
   async close(): Promise<void> {
     if (this.isOpen) {
@@ -241,27 +241,4 @@ export class Connection {
     this.#end = { kind: 'lost', reason: `did not answer within ${Math.round(this.#terms.answerTimeoutMs)} ms` };
     this.#finish();
   }
-}
-
-function makeClient(terms: ConnectionTerms): ZookeeperClient {
-  const { resume, auth } = terms;
-  const client = terms.clientFactory(terms.server, {
-    sessionTimeout: terms.sessionTimeoutMs,
-    spinDelay: 0,
-    retries: 0,
-    sessionId: resume?.id,
-    sessionPassword: resume?.password,
-  });
-  assertClient(client);
-  // A server that lags behind what we have seen must not take us (H74).
-  if (resume !== undefined) client.connectionManager.zxid = resume.zxid;
-  if (auth !== undefined) client.addAuthInfo(auth.scheme, auth.credentials);
-  return client;
-}
-
-function socketReason(error: Error & { code?: string }): string {
-  const code = error.code ?? error.message;
-  if (code === 'ECONNREFUSED') return 'refused the connection (ECONNREFUSED)';
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `has a name that cannot be resolved (${code})`;
-  return `cannot be reached (${code})`;
 }

@@ -1,68 +1,10 @@
 import { changedNothing, isFinal } from './failures.ts';
+import { type Entry, type LockNode, NodeRemoved, nameOf, predecessorOf } from './lock-node.ts';
 import { type Contender, isIn, type Nodes } from './nodes.ts';
 import type { Requests } from './requests.ts';
-import { assertAlive, type Session } from './sessions.ts';
+import { RetryTimer } from './retry-timer.ts';
+import { assertAlive, type Session } from './session.ts';
 import type { Watches } from './watches.ts';
-
-/** An owner's node among the contenders for a key: it holds the lock when it is the first, and else waits for it. */
-export interface LockNode {
-  readonly key: string;
-  readonly path: string;
-  readonly session: Session;
-  /** The number of the transaction that created the node, counted over the whole ensemble: the fencing token. */
-  readonly token: bigint;
-  /** The node before ours in the newest list; `undefined` when ours is the first, which it then remains. */
-  predecessor: string | undefined;
-  /** An `enqueue` waits with it. */
-  isWaiting: boolean;
-  /** Ends the sleep of that `enqueue`, which then refreshes its position. */
-  wake: (() => void) | undefined;
-  /** A refresh of its position that is under way already. */
-  refreshing: Promise<void> | undefined;
-}
-
-/** Somebody has removed our node. */
-export class NodeRemoved extends Error {
-  override readonly name: string = 'NodeRemoved';
-  constructor() {
-    super('its node has been removed');
-  }
-}
-
-/** What an owner has under a key, or may have because a request had no answer. */
-interface Entry {
-  readonly key: string;
-  readonly owner: string;
-  node: Promise<LockNode>;
-  /** What `node` resolved with. */
-  resolved: LockNode | undefined;
-  /** The node, once the server has said its name. */
-  path: string | undefined;
-  /** In which the node was created, or may have been; `undefined` until a request is sent. */
-  session: Session | undefined;
-  /** There may be a node although `node` rejects. */
-  mayExist: boolean;
-  /** A removal is under way. */
-  removing: Promise<boolean> | undefined;
-  /** The removal failed, and is repeated until the node is gone. The session may outlive the caller's patience (H70). */
-  isUnwanted: boolean;
-}
-
-// Between two attempts to remove what could not be removed.
-const firstRetryMs = 100;
-const longestRetryMs = 3_000;
-
-/**
- * What stands in front of a node of ours. A server that shows our node has all that was created before it too, since
- * transactions take effect in one order everywhere: so it may show contenders that are gone, and never misses one (H74).
- */
-function predecessorOf(path: string, order: readonly string[]): string | undefined {
-  const index = order.indexOf(path);
-  if (index < 0) throw new NodeRemoved();
-  return order[index - 1];
-}
-
-const nameOf = (key: string, owner: string): string => `${owner.length}:${owner}${key}`;
 
 /** The nodes of the owners of this process. */
 export class LockNodes {
@@ -72,8 +14,7 @@ export class LockNodes {
   readonly #entries = new Map<string, Entry>();
   // By the path of the predecessor.
   readonly #sleepers = new Map<string, LockNode>();
-  #retryTimer: NodeJS.Timeout | undefined;
-  #retryMs = firstRetryMs;
+  readonly #retries = new RetryTimer(() => this.#retryRemovals());
 
   constructor(requests: Requests, watches: Watches, nodes: Nodes) {
     this.#requests = requests;
@@ -161,12 +102,12 @@ export class LockNodes {
 
   /** Repeats without delay what could not be removed. */
   onConnect(): void {
-    this.#retryMs = firstRetryMs;
+    this.#retries.reset();
     this.#retryRemovals();
   }
 
   close(): void {
-    clearTimeout(this.#retryTimer);
+    this.#retries.close();
     this.#entries.clear();
   }
 
@@ -297,22 +238,12 @@ export class LockNodes {
     entry.isUnwanted = true;
     const isUseless = [...this.#entries.values()].every(({ isUnwanted }) => isUnwanted);
     if (isFinal(error) && isUseless && entry.session !== undefined) void this.#requests.discard(entry.session);
-    else this.#scheduleRetry();
-  }
-
-  #scheduleRetry(): void {
-    if (this.#retryTimer !== undefined) return;
-    this.#retryTimer = setTimeout(() => {
-      this.#retryTimer = undefined;
-      this.#retryRemovals();
-    }, this.#retryMs);
-    this.#retryTimer.unref();
-    this.#retryMs = Math.min(2 * this.#retryMs, longestRetryMs);
+    else this.#retries.schedule();
   }
 
   #retryRemovals(): void {
     const unwanted = [...this.#entries.values()].filter(({ isUnwanted }) => isUnwanted);
-    if (unwanted.length === 0) this.#retryMs = firstRetryMs;
+    if (unwanted.length === 0) this.#retries.reset();
     // Without a connection, `onConnect` continues.
     if (!this.#requests.isConnected) return;
     for (const { key, owner } of unwanted) this.leave(key, owner).catch(() => {});

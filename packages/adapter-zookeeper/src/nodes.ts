@@ -3,7 +3,7 @@ import { codeOf, foreignKey } from './failures.ts';
 import { childPrefix, inOrder, isChildOf, nodeName } from './names.ts';
 import { modes, type Requests } from './requests.ts';
 import { codes } from './server-answers.ts';
-import type { Session } from './sessions.ts';
+import type { Session } from './session.ts';
 
 /** A node of ours among the contenders for a key. */
 export interface Contender {

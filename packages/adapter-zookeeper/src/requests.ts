@@ -1,10 +1,12 @@
 import { clientAcl, type NodeStat } from './client.ts';
 import type { Connection, Send } from './connection.ts';
 import { codeOf, isLeaderRefusal, SessionOver, Unanswered } from './failures.ts';
+import { heartbeatsPerSession, keepAlive } from './heartbeat.ts';
 import { sequenceOf } from './names.ts';
 import type { Settings } from './options.ts';
 import { codes } from './server-answers.ts';
-import { type Link, type Session, Sessions } from './sessions.ts';
+import type { Link, Session } from './session.ts';
+import { Sessions } from './sessions.ts';
 
 /** Node kinds, by the server's numbers. */
 export const modes = { persistent: 0, ephemeralSequential: 3, container: 4 } as const;
@@ -31,22 +33,23 @@ export interface RequestsListener {
  * itself disconnected after the same silence.
  */
 const trustedShare = 2 / 3;
-const heartbeatsPerSession = 10;
 
 /** The few requests that a lock takes, each sent once and answered or rejected in bounded time. */
 export class Requests {
   readonly #sessions: Sessions;
-  readonly #listener: RequestsListener;
   readonly #acl: object[];
   #confirming: Promise<void> | undefined;
   #barrierOfTick: Promise<void> | undefined;
 
   constructor(settings: Settings, listener: RequestsListener) {
-    this.#listener = listener;
     this.#acl = clientAcl(settings.acl);
     this.#sessions = new Sessions(settings, {
       onLink: (link) => {
-        this.#keepAlive(link);
+        keepAlive(
+          link,
+          () => listener.isInUse(),
+          () => this.#confirm(),
+        );
         listener.onConnect();
       },
       onSessionOver: (session) => listener.onSessionOver(session),
@@ -226,30 +229,6 @@ export class Requests {
       this.#confirming = undefined;
     });
     return this.#confirming;
-  }
-
-  /** Asks again and again as long as the connection lasts. */
-  #keepAlive(link: Link): void {
-    let isAsking = false;
-    const timer = setInterval(() => {
-      if (isAsking) return;
-      isAsking = true;
-      const done = (): void => {
-        isAsking = false;
-      };
-      this.#heartbeat(link).then(done, done);
-    }, link.session.timeoutMs / heartbeatsPerSession);
-    timer.unref();
-    void link.connection.ended.then(() => clearInterval(timer));
-  }
-
-  /**
-   * Notices an unresponsive server (the library never does, H66), keeps the session, and learns whether the leader still has it.
-   * A follower that is cut off answers reads for long, so while there are nodes of ours it is a write; else a read will do.
-   */
-  async #heartbeat({ connection }: Link): Promise<void> {
-    if (this.#listener.isInUse()) await this.#confirm();
-    else await connection.call((client, done) => client.exists('/', done));
   }
 }
 

@@ -1,26 +1,10 @@
 import { randomInt } from 'node:crypto';
 import type { Dialect } from './client-patches.ts';
 import { Connection, type End } from './connection.ts';
-import { closed, NotSent, SessionOver, WrongServer } from './failures.ts';
+import { closed, NotSent, WrongServer } from './failures.ts';
 import type { Settings } from './options.ts';
-
-/** A session of the server, over however many connections. It owns our nodes, and they end with it. */
-export interface Session {
-  readonly id: Buffer;
-  readonly password: Buffer;
-  timeoutMs: number;
-  zxid: Buffer;
-  /** Monotonic ms of the send of the newest request that the leader has answered: then the session was alive. */
-  confirmedAt: number;
-  /** It is gone, or is left to end by itself. */
-  over: boolean;
-}
-
-/** A session with its connection. */
-export interface Link {
-  readonly session: Session;
-  readonly connection: Connection;
-}
+import { probeSilentServer } from './probe.ts';
+import type { Link, Session } from './session.ts';
 
 /** Who is told about sessions. */
 export interface SessionListener {
@@ -142,7 +126,12 @@ export class Sessions {
       dialect: this.dialect,
       signal: this.#closing.signal,
     });
+    const probing = new AbortController();
+    if (this.#session === undefined) {
+      void probeSilentServer(server, probing.signal).then((error) => error && connection.refuse(error));
+    }
     const opened = await connection.open();
+    probing.abort();
     const end = opened === 'open' ? await this.#serve(connection, sentAt) : opened;
     if (end.kind !== 'expired') this.#problems.set(server, end);
     return { ...end, wasOpen: opened === 'open' };
@@ -239,9 +228,4 @@ export class Sessions {
     };
     return this.#settings.servers.map(describe).join('; ');
   }
-}
-
-/** Fails when the session has ended. */
-export function assertAlive(session: Session): void {
-  if (session.over) throw new SessionOver();
 }

@@ -1,6 +1,7 @@
 import type { AcquireAttempt } from '@holdfast/lock-core';
 import { isFinal, SessionOver, Unanswered } from './failures.ts';
-import type { LockNode, LockNodes } from './lock-nodes.ts';
+import type { LockNode } from './lock-node.ts';
+import type { LockNodes } from './lock-nodes.ts';
 import type { Requests } from './requests.ts';
 import type { Watches } from './watches.ts';
 

@@ -20,6 +20,8 @@ export interface ZookeeperOptions {
   containers?: boolean;
   /** The most memory that Java's heap may take, in MiB; default 64, enough for tests. */
   heapMb?: number;
+  /** More lines of zoo.cfg, such as `enforceQuota=true`; they take precedence. */
+  config?: readonly string[];
 }
 
 /** Several ZooKeeper servers that elect a leader. `await using` stops them all. */
@@ -38,17 +40,19 @@ export function startZookeeper(options: ZookeeperOptions = {}): Promise<Zookeepe
 }
 
 /**
- * Starts an ensemble of `count` ZooKeeper servers (default 3) and waits until each serves. A server is healthy only with
+ * Starts an ensemble of `count` ZooKeeper servers (default 3), each with these options, and waits until each serves. A server is healthy only with
  * a quorum: after killing most of them, restart them together.
  */
-export function startZookeeperEnsemble(count: number = 3): Promise<ZookeeperEnsemble> {
+export function startZookeeperEnsemble(count: number = 3, options: ZookeeperOptions = {}): Promise<ZookeeperEnsemble> {
   return withFreePorts(count * 3, async (ports) => {
     const members = Array.from({ length: count }, (_, i) => {
       const [quorumPort, electionPort] = [ports[count + i], ports[2 * count + i]];
       return `server.${i + 1}=${localhost}:${quorumPort}:${electionPort}`;
     });
     const servers = await startTogether(
-      ports.slice(0, count).map((port, i) => (signal) => startZookeeperOn({ port, id: i + 1, members }, signal)),
+      ports
+        .slice(0, count)
+        .map((port, i) => (signal) => startZookeeperOn({ ...options, port, id: i + 1, members }, signal)),
     );
     const stop = (): Promise<void> => stopAll(servers);
     return {
@@ -68,7 +72,7 @@ async function startZookeeperOn(
   options: ZookeeperOptions & { port: number; id?: number; members?: readonly string[] },
   signal?: AbortSignal,
 ): Promise<ZookeeperServer> {
-  const { port, id, members = [], minSessionTimeoutMs = 1000, containers = false, heapMb = 64 } = options;
+  const { port, id, members = [], minSessionTimeoutMs = 1000, containers = false, heapMb = 64, config = [] } = options;
   const java = await binary('java');
   const classPath = await binary('zookeeper');
   const folder = serverFolder('zookeeper');
@@ -98,6 +102,7 @@ async function startZookeeperOn(
             ...[`clientPort=${port}`, `clientPortAddress=${localhost}`, 'maxClientCnxns=0'],
             ...['admin.enableServer=false', `minSessionTimeout=${minSessionTimeoutMs}`, 'maxSessionTimeout=60000'],
             ...(members.length > 0 ? ['standaloneEnabled=false', ...members] : []),
+            ...config,
             '',
           ].join('\n'),
         );

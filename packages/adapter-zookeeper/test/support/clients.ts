@@ -1,5 +1,5 @@
 import zookeeper from 'node-zookeeper-client';
-import { type ClientFactory, createClient, type ZookeeperClient } from '../../src/client.ts';
+import { type AclEntry, type ClientFactory, clientAcl, createClient, type ZookeeperClient } from '../../src/client.ts';
 
 /** A client factory that remembers its clients, to look into them or to end their sessions from outside. */
 export function rememberingFactory(): { factory: ClientFactory; clients: ZookeeperClient[] } {
@@ -15,7 +15,8 @@ export function rememberingFactory(): { factory: ClientFactory; clients: Zookeep
 /** A client of our own, beside the adapter, with promises. */
 export interface Raw extends AsyncDisposable {
   readonly client: ZookeeperClient;
-  create(path: string, mode?: number): Promise<string>;
+  create(path: string, mode?: number, data?: string): Promise<string>;
+  setAcl(path: string, acl: readonly AclEntry[]): Promise<void>;
   children(path: string): Promise<string[]>;
   /** The session that owns the node, in hex; `undefined` when it is not there. */
   ownerOf(path: string): Promise<string | undefined>;
@@ -37,6 +38,7 @@ export async function rawClient(server: string, session?: { id: Buffer; password
   // The adapter writes no data.
   const writer = client as ZookeeperClient & {
     setData(path: string, data: Buffer, version: number, done: (error: unknown) => void): void;
+    setACL(path: string, acl: object[], version: number, done: (error: unknown) => void): void;
   };
   const reached = (wanted: number): Promise<void> =>
     new Promise((resolve) => {
@@ -58,7 +60,10 @@ export async function rawClient(server: string, session?: { id: Buffer; password
   };
   return {
     client,
-    create: (path, mode = 0) => promised((done) => client.create(path, null, openAcl, mode, done)),
+    create: (path, mode = 0, data) =>
+      promised((done) => client.create(path, data === undefined ? null : Buffer.from(data), openAcl, mode, done)),
+    setAcl: (path, acl) =>
+      promised<void>((done) => writer.setACL(path, clientAcl(acl), -1, (error) => done(error, undefined))),
     children: (path) =>
       promised<string[]>((done) => client.getChildren(path, done)).catch((error: { code?: number }) => {
         if (error.code === -101) return [];
@@ -69,7 +74,8 @@ export async function rawClient(server: string, session?: { id: Buffer; password
       return stat?.ephemeralOwner.toString('hex');
     },
     remove: (path) => promised<void>((done) => client.remove(path, -1, (error) => done(error, undefined))),
-    touch: (path) => promised<void>((done) => writer.setData(path, Buffer.from('touched'), -1, (error) => done(error))),
+    touch: (path) =>
+      promised<void>((done) => writer.setData(path, Buffer.from('touched'), -1, (error) => done(error, undefined))),
     close,
     [Symbol.asyncDispose]: close,
   };

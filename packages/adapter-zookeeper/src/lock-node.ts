@@ -1,0 +1,58 @@
+import type { Session } from './session.ts';
+
+/** An owner's node among the contenders for a key: it holds the lock when it is the first, and else waits for it. */
+export interface LockNode {
+  readonly key: string;
+  readonly path: string;
+  readonly session: Session;
+  /** The number of the transaction that created the node, counted over the whole ensemble: the fencing token. */
+  readonly token: bigint;
+  /** The node before ours in the newest list; `undefined` when ours is the first, which it then remains. */
+  predecessor: string | undefined;
+  /** An `enqueue` waits with it. */
+  isWaiting: boolean;
+  /** Ends the sleep of that `enqueue`, which then refreshes its position. */
+  wake: (() => void) | undefined;
+  /** A refresh of its position that is under way already. */
+  refreshing: Promise<void> | undefined;
+}
+
+/** Somebody has removed our node. */
+export class NodeRemoved extends Error {
+  override readonly name: string = 'NodeRemoved';
+  constructor() {
+    super('its node has been removed');
+  }
+}
+
+/** What an owner has under a key, or may have because a request had no answer. */
+export interface Entry {
+  readonly key: string;
+  readonly owner: string;
+  node: Promise<LockNode>;
+  /** What `node` resolved with. */
+  resolved: LockNode | undefined;
+  /** The node, once the server has said its name. */
+  path: string | undefined;
+  /** In which the node was created, or may have been; `undefined` until a request is sent. */
+  session: Session | undefined;
+  /** There may be a node although `node` rejects. */
+  mayExist: boolean;
+  /** A removal is under way. */
+  removing: Promise<boolean> | undefined;
+  /** The removal failed, and is repeated until the node is gone. The session may outlive the caller's patience (H70). */
+  isUnwanted: boolean;
+}
+
+/**
+ * What stands in front of a node of ours. A server that shows our node has all that was created before it too, since
+ * transactions take effect in one order everywhere: so it may show contenders that are gone, and never misses one (H74).
+ */
+export function predecessorOf(path: string, order: readonly string[]): string | undefined {
+  const index = order.indexOf(path);
+  if (index < 0) throw new NodeRemoved();
+  return order[index - 1];
+}
+
+/** A name for what an owner has under a key. */
+export const nameOf = (key: string, owner: string): string => `${owner.length}:${owner}${key}`;
