@@ -1,3 +1,3 @@
 export { etcdAdapter } from './adapter.ts';
-export { type EtcdTarget, openEtcd } from './open.ts';
+export { type EtcdTarget, etcdAdapterFactory, openEtcd } from './open.ts';
 export type { EtcdLockOptions, EtcdTls } from './options.ts';

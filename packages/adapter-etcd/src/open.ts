@@ -22,3 +22,9 @@ export function openEtcd(target: EtcdTarget, options: EtcdLockOptions = {}): Loc
   const { hosts, prefix, username, password, tls } = target;
   return etcdAdapter({ hosts, prefix, username, password, tls, ...options });
 }
+
+/** For applications that are bundled: `openLocks(url, { adapters: [etcdAdapterFactory] })`. */
+export const etcdAdapterFactory: { readonly name: 'etcd'; readonly open: typeof openEtcd } = {
+  name: 'etcd',
+  open: openEtcd,
+};

@@ -1,4 +1,4 @@
 export type { IoredisClient, IoredisCluster, RedisLockOptions, RedisTarget } from '@holdfast/redis-protocol';
 export { ioredisBinding } from '@holdfast/redis-protocol';
 export { ioredisAdapter } from './adapter.ts';
-export { connectIoredis, openIoredis } from './open.ts';
+export { connectIoredis, ioredisAdapterFactory, openIoredis } from './open.ts';

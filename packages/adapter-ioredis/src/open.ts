@@ -54,3 +54,9 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
   if (target.db) throw new LockError('LOCK_INVALID_ARGUMENT', `A Redis Cluster has only database 0, not ${target.db}.`);
   return new Cluster([...target.nodes], { redisOptions: connection, clusterRetryStrategy: retryStrategy });
 }
+
+/** For applications that are bundled: `openLocks(url, { adapters: [ioredisAdapterFactory] })`. */
+export const ioredisAdapterFactory: { readonly name: 'ioredis'; readonly open: typeof openIoredis } = {
+  name: 'ioredis',
+  open: openIoredis,
+};

@@ -8,4 +8,4 @@ export type {
 } from '@holdfast/redis-protocol';
 export { nodeRedisBinding } from '@holdfast/redis-protocol';
 export { nodeRedisAdapter } from './adapter.ts';
-export { connectNodeRedis, openNodeRedis } from './open.ts';
+export { connectNodeRedis, nodeRedisAdapterFactory, openNodeRedis } from './open.ts';

@@ -94,3 +94,9 @@ function create(target: RedisTarget<RedisClientOptions>, closing: AbortSignal): 
     defaults: { ...connection, socket } as object,
   });
 }
+
+/** For applications that are bundled: `openLocks(url, { adapters: [nodeRedisAdapterFactory] })`. */
+export const nodeRedisAdapterFactory: { readonly name: 'node-redis'; readonly open: typeof openNodeRedis } = {
+  name: 'node-redis',
+  open: openNodeRedis,
+};

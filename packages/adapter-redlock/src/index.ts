@@ -1,3 +1,3 @@
 export { redlockAdapter } from './adapter.ts';
-export { openRedlock, type RedlockTarget } from './open.ts';
+export { openRedlock, type RedlockTarget, redlockAdapterFactory } from './open.ts';
 export type { RedlockOptions } from './options.ts';

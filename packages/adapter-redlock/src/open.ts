@@ -73,3 +73,9 @@ async function loadClient(wanted: RedlockTarget['client']): Promise<Connect> {
     `Redlock needs a Redis client that is not installed: ${commands.join('   or   ')}`,
   );
 }
+
+/** For applications that are bundled: `openLocks(url, { adapters: [redlockAdapterFactory] })`. */
+export const redlockAdapterFactory: { readonly name: 'redlock'; readonly open: typeof openRedlock } = {
+  name: 'redlock',
+  open: openRedlock,
+};

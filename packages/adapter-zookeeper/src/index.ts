@@ -9,7 +9,7 @@ export type {
   NodeStat,
   ZookeeperClient,
 } from './client.ts';
-export { openZookeeper, type ZookeeperTarget } from './open.ts';
+export { openZookeeper, type ZookeeperTarget, zookeeperAdapterFactory } from './open.ts';
 export type { ZookeeperOptions } from './options.ts';
 export { type AnswerExplanation, explainAnswer } from './server-answers.ts';
 export { tolerateUnknownAnswers } from './tolerant-client.ts';

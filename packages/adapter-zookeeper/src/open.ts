@@ -20,3 +20,9 @@ export function openZookeeper(
 ): LockAdapter {
   return zookeeperAdapter({ ...options, ...more, servers, chroot });
 }
+
+/** For applications that are bundled: `openLocks(url, { adapters: [zookeeperAdapterFactory] })`. */
+export const zookeeperAdapterFactory: { readonly name: 'zookeeper'; readonly open: typeof openZookeeper } = {
+  name: 'zookeeper',
+  open: openZookeeper,
+};

@@ -10,52 +10,61 @@ import {
   withPorts,
 } from './lock-url.ts';
 import { checkNames, locksOptionTable, objectNames, readParams } from './options.ts';
-import { assertAdapter, openModule } from './packages.ts';
+import { type AdapterFactory, assertAdapter, openModule } from './packages.ts';
 import { schemes, shownSchemes } from './schemes.ts';
-import { secretForms } from './secrets.ts';
+import { passwordIn, secretForms } from './secrets.ts';
 
-/** Which backend, and how: a URL such as `redis://127.0.0.1:6379?ttl=10s`, or an object. */
+/** The backend and its options: a URL such as `redis://127.0.0.1:6379?ttl=10s`, or an object. */
 export type LocksConfig = string | AdapterConfig;
 
-/** The form of a configuration file. Everything beside `adapter` is an option by its name in code: `ttlMs`, `prefix`, … */
+/** A configuration object. Everything but `adapter` is an option under its name in code: `ttlMs`, `prefix`, … */
 export interface AdapterConfig {
   /**
    * A lock URL; or the package (or the path from the working directory) of a third party's adapter, whose export
    * `createAdapter(options)` is called with the options that are not `LocksOptions`.
    */
   readonly adapter: string;
-  /** For URLs, so that a secret need not stand in one. */
+  /** For URLs, so that a secret does not have to be part of one. */
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   readonly [option: string]: unknown;
 }
 
-/** Makes an adapter for a URL of an own scheme. The adapter must close what it opens. */
+/** Creates an adapter for a URL of the application's own scheme. The adapter must close what it opens. */
 export type SchemeHandler = (url: string) => LockAdapter | Promise<LockAdapter>;
 
-/** A configuration that was read and found in order; nothing is opened yet. */
+/** A valid configuration. Nothing is opened yet. */
 export interface Plan {
   readonly locksOptions: LocksOptions;
   /** Where the backend is, for messages, without credentials. */
   readonly address: string;
   readonly secrets: readonly string[];
-  /** The servers whose connections may be TLS, and whether they are to be; none where there is no TLS, or it is not known. */
+  /** The servers whose connections may use TLS, and whether they should; none where there is no TLS, or it is not known. */
   readonly tls: { readonly servers: readonly Address[]; readonly wanted: boolean };
+  /** The URL with its credentials, for asking its servers directly; `undefined` for an adapter of a third party. */
+  readonly url: LockUrl | undefined;
   open(): Promise<LockAdapter>;
 }
 
 const noTls: Plan['tls'] = { servers: [], wanted: false };
 const locksOptionNames = objectNames(locksOptionTable);
 
-/** Reads a configuration. @throws LockError LOCK_INVALID_ARGUMENT for whatever is wrong in it, without quoting a secret. */
-export function readConfig(config: LocksConfig, handlers: Readonly<Record<string, SchemeHandler>>): Plan {
-  if (typeof config === 'string') return readUrl(config, {}, handlers);
-  const { adapter, ...options } = config ?? {};
-  if (typeof adapter !== 'string' || adapter === '') {
-    throw invalid('A lock configuration is a URL, or an object whose "adapter" is a URL or the name of a package.');
-  }
+/** Where a configuration may find adapters beside the built-in schemes. */
+export interface AdapterSources {
+  readonly schemes?: Readonly<Record<string, SchemeHandler>> | undefined;
+  readonly adapters?: readonly AdapterFactory[] | undefined;
+}
+
+/** Reads a configuration. @throws LockError LOCK_INVALID_ARGUMENT for any mistake in it, without quoting a secret. */
+export function readConfig(config: LocksConfig, sources: AdapterSources = {}): Plan {
+  if (typeof config === 'string') return readUrl(config, {}, sources);
+  assertConfigObject(config);
+  const { adapter, ...options } = config;
   const scheme = schemeOf(adapter);
-  if (scheme !== undefined && scheme !== 'file') return readUrl(adapter, options, handlers);
+  if (scheme !== undefined && scheme !== 'file') return readUrl(adapter, options, sources);
+  for (const name of codeOptions) {
+    if (Object.hasOwn(options, name)) throw invalid(`"${name}" is not part of the configuration. ${inCode(name)}`);
+  }
 
   const rest = without(options, locksOptionNames);
   const secrets = secretForms(typeof options.password === 'string' ? options.password : undefined);
@@ -64,11 +73,32 @@ export function readConfig(config: LocksConfig, handlers: Readonly<Record<string
     address: adapter,
     secrets,
     tls: noTls,
+    url: undefined,
     open: () => openModule(adapter, rest),
   };
 }
 
-function readUrl(text: string, more: Record<string, unknown>, handlers: Readonly<Record<string, SchemeHandler>>): Plan {
+function assertConfigObject(config: unknown): asserts config is AdapterConfig {
+  const form = 'A lock configuration is a URL, or an object whose "adapter" is a URL or the name of a package';
+  if (config === undefined || config === null)
+    throw invalid(`${form}, not ${config}. Is an environment variable unset?`);
+  if (config instanceof URL) throw invalid(`${form}, not a URL object: pass its href.`);
+  const { adapter, tryAcquire } = config as { adapter?: unknown; tryAcquire?: unknown };
+  if (typeof tryAcquire === 'function')
+    throw invalid(`${form}. For an adapter that is open, use createLocks(adapter).`);
+  if (typeof adapter !== 'string' || adapter === '') throw invalid(`${form}.`);
+}
+
+/** Options of `openLocks` that hold code, or that the application decides and not its configuration. */
+const codeOptions: readonly string[] = ['require', 'schemes', 'adapters', 'lazy', 'clock'];
+
+const inCode = (name: string): string => `Pass it in code: openLocks(config, { ${name}: … }).`;
+
+function readUrl(
+  text: string,
+  more: Record<string, unknown>,
+  { schemes: handlers = {}, adapters = [] }: AdapterSources,
+): Plan {
   const name = schemeOf(text.trim());
   const handler = name !== undefined && Object.hasOwn(handlers, name) ? handlers[name] : undefined;
   if (handler !== undefined) return readForeignUrl(text.trim(), name!, handler, more);
@@ -78,26 +108,29 @@ function readUrl(text: string, more: Record<string, unknown>, handlers: Readonly
   const { username, password, ...options } = more as { username?: string; password?: string };
   const url = parseLockUrl(text.trim());
   const table = { ...locksOptionTable, ...scheme.options };
+  const misplaced = codeOptions.find((option) => Object.hasOwn(options, option) || url.params.has(option));
+  if (misplaced !== undefined) throw invalid(`The ${name}: URL has no option "${misplaced}". ${inCode(misplaced)}`);
   checkNames(options, [...objectNames(table), 'username', 'password'], `The ${name}: configuration`);
   const all: Record<string, unknown> = { ...readParams(url.params, table, url.scheme), ...options };
   const credentials: LockUrl = { ...url, username: username ?? url.username, password: password ?? url.password };
   return {
     locksOptions: only(all, locksOptionNames),
     address: `${url.scheme}:${url.hosts.length === 0 ? '' : '//'}${url.hosts.map(hostAndPort).join(',')}`,
-    secrets: [...secretForms(url.password), ...secretForms(password)],
+    secrets: [...secretForms(url.password), ...secretForms(passwordIn(text)), ...secretForms(password)],
     tls: tlsOf(url, all.tls === true),
-    open: () => scheme.open(credentials, without(all, locksOptionNames)),
+    url: credentials,
+    open: () => scheme.open(credentials, without(all, locksOptionNames), adapters),
   };
 }
 
-/** ZooKeeper has no TLS here, and sentinels tell of other servers than themselves. */
+/** ZooKeeper has no TLS here, and sentinels refer to other servers than themselves. */
 function tlsOf(url: LockUrl, option: boolean): Plan['tls'] {
   if (url.scheme === 'zookeeper' || url.scheme.includes('+sentinel')) return noTls;
   const servers = withPorts(url, url.scheme === 'etcd' ? 2_379 : 6_379);
   return { servers, wanted: option || url.scheme.startsWith('rediss') };
 }
 
-/** A third party reads its URL itself; the options of every lock are taken from the query, whatever else is in it. */
+/** A third party reads its URL itself. Only the options of every lock are taken from the query. */
 function readForeignUrl(text: string, name: string, handler: SchemeHandler, more: Record<string, unknown>): Plan {
   const ours = [...parseQueryOf(text)].filter(([param]) => Object.hasOwn(locksOptionTable, param));
   const options = { ...readParams(new Map(ours), locksOptionTable, name), ...more };
@@ -105,8 +138,9 @@ function readForeignUrl(text: string, name: string, handler: SchemeHandler, more
   return {
     locksOptions: only(options, locksOptionNames),
     address: `${name}:`,
-    secrets: secretForms(/:\/\/[^:@/]*:(.*)@/.exec(text)?.[1]),
+    secrets: secretForms(passwordIn(text)),
     tls: noTls,
+    url: undefined,
     open: async () => assertAdapter(await handler(text), `The handler of the scheme ${name}:`),
   };
 }
@@ -115,7 +149,7 @@ function unknownScheme(text: string, name: string | undefined, own: readonly str
   const shown = [...own.map((scheme) => `${scheme}:`), ...shownSchemes];
   const known = `Known: ${shown.join(', ')}.`;
   const names = [...own, ...Object.keys(schemes)];
-  // Without a scheme, nothing of the text is shown: its beginning may be anything, a password too.
+  // Without a scheme, nothing of the text is shown: it may begin with a password.
   const written = name ?? /^[a-z+]+/i.exec(text)?.[0] ?? '';
   const near = nearest(written, names);
   const hint = near === undefined ? '' : `Did you mean ${near}:${near === 'memory' ? '' : '//'}? `;

@@ -14,4 +14,5 @@ export {
 } from '@holdfast/lock-core';
 export type { AdapterConfig, LocksConfig, SchemeHandler } from './config.ts';
 export { type OpenLocksOptions, openLocks } from './open-locks.ts';
+export type { AdapterFactory } from './packages.ts';
 export type { Requirements } from './requirements.ts';

@@ -7,16 +7,25 @@ import {
   type LocksOptions,
 } from '@holdfast/lock-core';
 import { type LocksConfig, type Plan, readConfig, type SchemeHandler } from './config.ts';
+import { invalid } from './invalid.ts';
 import { checkNames, locksOptionTable, objectNames } from './options.ts';
+import type { AdapterFactory } from './packages.ts';
 import { assertRequirements, checkRequirementNames, type Requirements } from './requirements.ts';
+import { isSchemeOption } from './schemes.ts';
 import { withoutSecrets } from './secrets.ts';
+import { type Refusal, refusalOf } from './server-answer.ts';
 import { tlsProblem } from './tls-problem.ts';
 
 export interface OpenLocksOptions extends LocksOptions {
   /** What the application needs of the backend; `openLocks` refuses one that lacks it. Default: nothing. */
   require?: Requirements | undefined;
-  /** Own URL schemes, by name without the colon: `{ dynamo: (url) => dynamoAdapter(url) }`. They go before ours. */
+  /** The application's own URL schemes, by name without the colon: `{ dynamo: (url) => dynamoAdapter(url) }`. They take precedence. */
   schemes?: Readonly<Record<string, SchemeHandler>> | undefined;
+  /**
+   * The factories of adapter packages that the application imports itself: `[ioredisAdapterFactory]`. They take precedence over
+   * what is installed, and a bundler that cannot follow the imports of this package needs them. Default: none.
+   */
+  adapters?: readonly AdapterFactory[] | undefined;
   /**
    * Default false: the backend is asked once, so that a wrong host or password shows at start-up and not at the first lock.
    * True: nothing is sent, for applications that must start while the backend is down.
@@ -24,26 +33,30 @@ export interface OpenLocksOptions extends LocksOptions {
   lazy?: boolean | undefined;
 }
 
-const optionNames = [...objectNames(locksOptionTable), 'clock', 'require', 'schemes', 'lazy'];
-const greetingKey = 'holdfast:hello';
-const away = { what: 'does not answer.', remedy: 'Check that it runs there and can be reached from here.' };
+const optionNames = [...objectNames(locksOptionTable), 'clock', 'require', 'schemes', 'adapters', 'lazy'];
+const pingKey = 'holdfast:hello';
+const noAnswer = {
+  what: 'does not answer.',
+  remedy: 'Check that it is running and that it can be reached from here.',
+  retryable: true,
+};
 
 /**
  * Opens the locks that a configuration names: finds the adapter, opens its client, checks what the application requires of
  * it, and asks the backend once.
  *
- * Options in the configuration go before those in code: code states defaults, whoever deploys decides. `close()`, or the end
- * of an `await using` block, closes everything that was opened.
+ * Options in the configuration take precedence over those in code: code states defaults, and the deployment decides. `close()`,
+ * or the end of an `await using` block, closes everything that was opened.
  *
- * @throws LockError LOCK_INVALID_ARGUMENT a mistake in the configuration; LOCK_UNSUPPORTED the adapter's package is not
- * installed, or the backend lacks something of `require`; LOCK_BACKEND no answer within `backendTimeoutMs`, or access
- * refused. No error holds a password.
+ * @throws LockError LOCK_INVALID_ARGUMENT for a mistake in the configuration; LOCK_UNSUPPORTED when the adapter's package is
+ * not installed or cannot be loaded, or the backend lacks something of `require`; LOCK_BACKEND when the backend does not answer
+ * within `backendTimeoutMs`, or refuses. No error contains a password.
  */
 export async function openLocks(config: LocksConfig, options: OpenLocksOptions = {}): Promise<Locks> {
-  checkNames(options, optionNames, 'openLocks');
-  const { require: required = {}, schemes = {}, lazy = false, ...defaults } = options;
+  assertOptions(options);
+  const { require: required = {}, schemes, adapters, lazy = false, ...defaults } = options;
   checkRequirementNames(required);
-  const plan = readConfig(config, schemes);
+  const plan = readConfig(config, { schemes, adapters });
   let opened: LockAdapter | Locks | undefined;
   try {
     const adapter = await plan.open();
@@ -51,30 +64,66 @@ export async function openLocks(config: LocksConfig, options: OpenLocksOptions =
     assertRequirements(adapter.name, adapter.capabilities, required);
     const locks = createLocks(adapter, { ...defaults, ...plan.locksOptions });
     opened = locks;
-    if (!lazy && adapter.inspect !== undefined) await greet(locks, plan);
+    if (!lazy && adapter.inspect !== undefined) await ping(locks, plan);
     return locks;
   } catch (error) {
-    // The first error says why; one of the closing would only hide it.
+    // The first error states the reason; an error of closing would only hide it.
     await opened?.close?.().catch(() => {});
     throw withoutSecrets(error, plan.secrets);
   }
 }
 
-/** Asks the backend one cheap question, so that the first error names the address and not some lock. */
-async function greet(locks: Locks, { address, tls }: Plan): Promise<void> {
-  // The timers of locks keep no process alive: it would end without a word, and without the locks it waits for.
-  const awake = setInterval(() => {}, 2 ** 30);
+function assertOptions(options: unknown): asserts options is OpenLocksOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid(
+      `The options of openLocks are an object: openLocks(config, { … }), not ${options === null ? 'null' : typeof options}.`,
+    );
+  }
+  if (Object.hasOwn(options, 'adapter')) {
+    throw invalid('The configuration is the first argument of openLocks: openLocks({ adapter: … }, options).');
+  }
+  const misplaced = Object.keys(options).find((name) => !optionNames.includes(name) && isSchemeOption(name));
+  if (misplaced !== undefined) {
+    throw invalid(
+      `openLocks has no option "${misplaced}": it is an option of the adapter. Write it in the lock URL, or beside "adapter" in the configuration: openLocks({ adapter: url, ${misplaced}: … }).`,
+    );
+  }
+  checkNames(options, optionNames, 'openLocks');
+  const { adapters = [] } = options as OpenLocksOptions;
+  const isFactory = (each: AdapterFactory | undefined): boolean =>
+    typeof each?.open === 'function' && typeof each.name === 'string';
+  if (!Array.isArray(adapters) || !adapters.every(isFactory)) {
+    throw invalid(
+      'The option "adapters" of openLocks is a list of adapter factories, such as [ioredisAdapterFactory].',
+    );
+  }
+}
+
+/** Sends the backend one inexpensive request, so that the first error names the address and not a lock. */
+async function ping(locks: Locks, { address, tls, url }: Plan): Promise<void> {
+  // The timers of locks do not keep the process alive. Without this one, it would end before the answer.
+  const keepAlive = setInterval(() => {}, 60_000);
   try {
-    await locks.inspect(greetingKey);
+    await locks.inspect(pingKey);
   } catch (error) {
     if (!isLockError(error, 'LOCK_BACKEND')) throw error;
-    const { retryable, cause } = error;
-    const { what, remedy } = retryable
-      ? ((await tlsProblem(tls.servers, tls.wanted)) ?? away)
-      : { what: 'cannot be used:', remedy: error.message };
+    const { cause } = error;
+    const { what, remedy, retryable } = error.retryable
+      ? await reasonOfSilence(tls, url)
+      : { what: 'cannot be used:', remedy: error.message, retryable: false };
     const where = `The lock backend ${address} (${locks.adapter.name})`;
     throw new LockError('LOCK_BACKEND', `${where} ${what} ${remedy}`, { retryable, cause });
   } finally {
-    clearInterval(awake);
+    clearInterval(keepAlive);
   }
+}
+
+/** Only a server that does not answer is said not to answer. */
+async function reasonOfSilence({ servers, wanted }: Plan['tls'], url: Plan['url']): Promise<Refusal> {
+  const [tls, refusal] = await Promise.all([
+    tlsProblem(servers, wanted),
+    url === undefined ? undefined : refusalOf(url, wanted),
+  ]);
+  if (tls !== undefined) return { ...tls, retryable: true };
+  return refusal ?? noAnswer;
 }

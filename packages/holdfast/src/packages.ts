@@ -4,36 +4,66 @@ import { pathToFileURL } from 'node:url';
 import { isLockError, type LockAdapter, LockError } from '@holdfast/lock-core';
 import { invalid } from './invalid.ts';
 
+/**
+ * What an adapter package exports for `openLocks(url, { adapters: [ioredisAdapterFactory] })`: the import is in the
+ * application, so every bundler finds it.
+ */
+export interface AdapterFactory {
+  /** The name of the adapter, such as `ioredis`. */
+  readonly name: string;
+  open(target: never, options: never): LockAdapter | Promise<LockAdapter>;
+}
+
 /** A package of ours that binds one client library. */
 export interface AdapterPackage {
+  /** The name of its factory. */
+  readonly adapter: string;
   readonly name: string;
   /** What must be installed beside it: its client library. */
   readonly needs: readonly string[];
-  /** The export that opens a client for a target and gives an adapter that closes it again: `(target, options)`. */
-  readonly open: string;
+  load(): Promise<AdapterFactory | LoadFailure | undefined>;
   /** What the target says beside the URL. */
   readonly target?: object;
 }
 
-type Open = (target: object, options: object) => LockAdapter | Promise<LockAdapter>;
+/** Why a package could not be imported. */
+export interface LoadFailure {
+  readonly failure: unknown;
+}
+
+/** Keeps the reason why an import failed. */
+export function loadFailure(failure: unknown): LoadFailure {
+  return { failure };
+}
 
 /**
- * Opens a target with the first of the packages that is installed together with what it needs.
- * @throws LockError LOCK_UNSUPPORTED with the install command when none is.
+ * Opens a target with the first of the packages that is given as a factory, else with the first that is installed together
+ * with its client.
+ * @throws LockError LOCK_UNSUPPORTED with the install command when none is, or with the reason when one cannot be loaded.
  */
 export async function openInstalled(
   packages: readonly AdapterPackage[],
   target: object,
   options: object = {},
+  given: readonly AdapterFactory[] = [],
 ): Promise<LockAdapter> {
-  for (const { name, needs, open, target: more } of packages) {
+  for (const { adapter, target: more } of packages) {
+    const factory = given.find(({ name }) => name === adapter);
+    if (factory !== undefined) return factory.open({ ...target, ...more } as never, options as never);
+  }
+  for (const { name, needs, load, target: more } of packages) {
+    const loaded = await load();
+    if (loaded === undefined)
+      throw cannotBeLoaded(name, new Error('its version does not fit this version of holdfast.'));
+    if ('failure' in loaded) {
+      if ([name, ...needs].some((wanted) => isMissing(loaded.failure, wanted))) continue;
+      throw cannotBeLoaded(name, loaded.failure);
+    }
     try {
-      const module: Record<string, Open> = await import(name);
-      return await module[open]!({ ...target, ...more }, options);
+      return await loaded.open({ ...target, ...more } as never, options as never);
     } catch (error) {
       // An adapter over several clients says itself that one is missing.
-      if (!isLockError(error, 'LOCK_UNSUPPORTED') && ![name, ...needs].some((wanted) => isMissing(error, wanted)))
-        throw error;
+      if (!isLockError(error, 'LOCK_UNSUPPORTED')) throw error;
     }
   }
   const commands = packages.map(({ name, needs }) => ['npm install', name, ...needs].join(' '));
@@ -41,6 +71,13 @@ export async function openInstalled(
     'LOCK_UNSUPPORTED',
     `The package for this backend is not installed: ${commands.join('   or   ')}`,
   );
+}
+
+function cannotBeLoaded(name: string, cause: unknown): LockError {
+  const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+  return new LockError('LOCK_UNSUPPORTED', `The package ${name} is installed but cannot be loaded: ${reason}`, {
+    cause,
+  });
 }
 
 /**
@@ -52,20 +89,20 @@ export async function openModule(name: string, options: object): Promise<LockAda
   const create = module.createAdapter ?? module.default;
   if (typeof create !== 'function') {
     throw invalid(
-      `The module ${name} is no lock adapter: it must export createAdapter(options), which gives a LockAdapter.`,
+      `The module ${name} is not a lock adapter: it must export createAdapter(options), which returns a LockAdapter.`,
     );
   }
   return assertAdapter(await create(options), `createAdapter of ${name}`);
 }
 
-/** Gives back what a third party's function made, if it is an adapter by its looks. */
+/** Returns what a third party's function made if it has the shape of an adapter. */
 export function assertAdapter(made: unknown, maker: string): LockAdapter {
   const adapter = made as Partial<LockAdapter> | undefined | null;
   const methods = [adapter?.tryAcquire, adapter?.renew, adapter?.release];
   if (methods.every((method) => typeof method === 'function') && typeof adapter?.capabilities === 'object') {
     return adapter as LockAdapter;
   }
-  throw invalid(`${maker} must give a LockAdapter: name, capabilities, tryAcquire, renew and release.`);
+  throw invalid(`${maker} must return a LockAdapter: name, capabilities, tryAcquire, renew and release.`);
 }
 
 /** Imports a package, or a path from the working directory. @throws LockError LOCK_UNSUPPORTED with the install command */
@@ -93,15 +130,10 @@ async function importOrExplain(specifier: string, name: string): Promise<Record<
   try {
     return await import(specifier);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new LockError(
-      'LOCK_INVALID_ARGUMENT',
-      `The lock adapter ${name} cannot be loaded: ${(error as Error).message}`,
-      {
-        cause: error,
-      },
-    );
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new LockError('LOCK_INVALID_ARGUMENT', `The lock adapter ${name} cannot be loaded: ${reason}`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,40 +1,25 @@
 import { type MemoryStore, memoryAdapter, memoryStore } from '@holdfast/adapter-memory';
 import type { Capabilities, LockAdapter } from '@holdfast/lock-core';
+import { adapterPackages } from './adapter-packages.ts';
 import { invalid } from './invalid.ts';
 import { hostAndPort, type LockUrl, withPorts } from './lock-url.ts';
-import type { OptionTable } from './options.ts';
-import { type AdapterPackage, openInstalled } from './packages.ts';
+import { type OptionTable, objectNames } from './options.ts';
+import { type AdapterFactory, type AdapterPackage, openInstalled } from './packages.ts';
 import { redisTarget } from './redis-target.ts';
 
 /** One kind of backend that a URL can name. */
 export interface Scheme {
-  /** How such a URL looks. */
+  /** An example of such a URL. */
   readonly example: string;
-  /** The adapter's own options; those of every lock are known beside them. */
+  /** The options of the adapter; those of every lock are allowed as well. */
   readonly options: OptionTable;
-  /** What it promises by default, to name the backends that meet a requirement without loading them. */
+  /** Its capabilities by default, so that backends that meet a requirement can be named without loading them. */
   readonly gives: Omit<Capabilities, 'ttl'>;
-  open(url: LockUrl, options: Record<string, unknown>): Promise<LockAdapter>;
+  /** `given` are the factories that the application imported itself. */
+  open(url: LockUrl, options: Record<string, unknown>, given: readonly AdapterFactory[]): Promise<LockAdapter>;
 }
 
-const ioredis: AdapterPackage = { name: '@holdfast/adapter-ioredis', needs: ['ioredis'], open: 'openIoredis' };
-const nodeRedis: AdapterPackage = { name: '@holdfast/adapter-node-redis', needs: ['redis'], open: 'openNodeRedis' };
-const redlockOver = (client: string, over: AdapterPackage): AdapterPackage => ({
-  name: '@holdfast/adapter-redlock',
-  needs: [over.name, ...over.needs],
-  open: 'openRedlock',
-  target: { client },
-});
-const redlockIoredis = redlockOver('ioredis', ioredis);
-const redlockNodeRedis = redlockOver('node-redis', nodeRedis);
-const zookeeperPackage: AdapterPackage = {
-  name: '@holdfast/adapter-zookeeper',
-  needs: ['node-zookeeper-client'],
-  open: 'openZookeeper',
-};
-const etcdPackage: AdapterPackage = { name: '@holdfast/adapter-etcd', needs: ['etcd3'], open: 'openEtcd' };
-
-// All `memory:` of a process are one backend, as all `redis://` of one server are.
+// Every `memory:` URL of a process is the same backend, as every `redis://` URL of one server is.
 let sharedMemory: MemoryStore | undefined;
 
 const memory: Scheme = {
@@ -50,7 +35,7 @@ const memory: Scheme = {
   },
   async open(url, options) {
     if (url.hosts.length > 0 || url.path !== '' || url.password !== undefined) {
-      throw invalid('The lock URL memory: takes no host and no path: it is in this process.');
+      throw invalid('The lock URL memory: takes no host and no path: it is inside this process.');
     }
     sharedMemory ??= memoryStore();
     return memoryAdapter({ ...options, store: sharedMemory });
@@ -77,7 +62,7 @@ function redis(example: string, clients: readonly AdapterPackage[]): Scheme {
     example,
     options: redisOptions,
     gives: redisGives,
-    open: (url, options) => openInstalled(clients, redisTarget(url), options),
+    open: (url, options, given) => openInstalled(clients, redisTarget(url), options, given),
   };
 }
 
@@ -91,9 +76,9 @@ function redisSchemes(): Record<string, Scheme> {
       ['+sentinel', 'user:password@host:26379,host:26379/master-name'],
     ]) {
       for (const [client, packages] of [
-        ['', [ioredis, nodeRedis]],
-        ['+ioredis', [ioredis]],
-        ['+node-redis', [nodeRedis]],
+        ['', [adapterPackages.ioredis, adapterPackages.nodeRedis]],
+        ['+ioredis', [adapterPackages.ioredis]],
+        ['+node-redis', [adapterPackages.nodeRedis]],
       ] as const) {
         table[`${base}${topology}${client}`] = redis(`${base}${topology}${client}://${rest}`, packages);
       }
@@ -108,10 +93,10 @@ function redlock(name: string, clients: readonly AdapterPackage[]): Scheme {
     example,
     options: { prefix: 'text', fencing: 'boolean', nodeTimeout: 'duration', tls: 'boolean' },
     gives: redisGives,
-    async open(url, { tls, ...options }) {
+    async open(url, { tls, ...options }, given) {
       needHosts(url, example);
       const { username, password } = url;
-      return openInstalled(clients, { nodes: withPorts(url, 6_379), username, password, tls }, options);
+      return openInstalled(clients, { nodes: withPorts(url, 6_379), username, password, tls }, options, given);
     },
   };
 }
@@ -127,13 +112,13 @@ const zookeeper: Scheme = {
     survivesFailover: true,
     crossProcess: true,
   },
-  async open(url, options) {
+  async open(url, options, given) {
     needHosts(url, zookeeper.example);
     const servers = withPorts(url, 2_181).map(hostAndPort).join(',');
     const chroot = url.path === '' ? undefined : `/${url.path}`;
     const credentials = `${url.username ?? ''}:${url.password ?? ''}`;
     const auth = credentials === ':' ? undefined : { scheme: 'digest', credentials };
-    return openInstalled([zookeeperPackage], { servers, chroot }, { ...options, auth });
+    return openInstalled([adapterPackages.zookeeper], { servers, chroot }, { ...options, auth }, given);
   },
 };
 
@@ -148,33 +133,33 @@ const etcd: Scheme = {
     survivesFailover: true,
     crossProcess: true,
   },
-  async open(url, { tls, ...options }) {
+  async open(url, { tls, ...options }, given) {
     needHosts(url, etcd.example);
     const hosts = withPorts(url, 2_379).map(hostAndPort);
-    // A prefix ends in a slash, as the default one does: `app` would have `apple` among its keys.
+    // A prefix ends in a slash, as the default does. Otherwise `app` would include the keys of `apple`.
     const prefix = url.path === '' ? undefined : `${url.path.replace(/\/+$/, '')}/`;
     const { username, password } = url;
-    return openInstalled([etcdPackage], { hosts, prefix, username, password, tls }, options);
+    return openInstalled([adapterPackages.etcd], { hosts, prefix, username, password, tls }, options, given);
   },
 };
 
 function needHosts(url: LockUrl, example: string): void {
   if (url.hosts.length === 0)
-    throw invalid(`The lock URL ${url.scheme}:… is not valid: hosts must follow, such as ${example}.`);
+    throw invalid(`The lock URL ${url.scheme}:… is not valid: it needs hosts, such as ${example}.`);
 }
 
-/** Every scheme of ours. To add one: an entry here, and its package among the optional peers. */
+/** Every built-in scheme. To add one, add an entry here and its package to the optional peers. */
 export const schemes: Readonly<Record<string, Scheme>> = {
   memory,
   ...redisSchemes(),
-  redlock: redlock('redlock', [redlockIoredis, redlockNodeRedis]),
-  'redlock+ioredis': redlock('redlock+ioredis', [redlockIoredis]),
-  'redlock+node-redis': redlock('redlock+node-redis', [redlockNodeRedis]),
+  redlock: redlock('redlock', [adapterPackages.redlockIoredis, adapterPackages.redlockNodeRedis]),
+  'redlock+ioredis': redlock('redlock+ioredis', [adapterPackages.redlockIoredis]),
+  'redlock+node-redis': redlock('redlock+node-redis', [adapterPackages.redlockNodeRedis]),
   zookeeper,
   etcd,
 };
 
-/** The schemes as a message lists them: without the combinations of TLS, topology and client. */
+/** The schemes that messages list: without the combinations of TLS, topology and client. */
 export const shownSchemes: readonly string[] = [
   'memory:',
   'redis://',
@@ -187,3 +172,10 @@ export const shownSchemes: readonly string[] = [
   'zookeeper://',
   'etcd://',
 ];
+
+/** Whether a name is an option of one of the built-in adapters, as it is written in an object or in a URL. */
+export function isSchemeOption(name: string): boolean {
+  return Object.values(schemes).some(
+    ({ options }) => Object.hasOwn(options, name) || objectNames(options).includes(name),
+  );
+}

@@ -2,10 +2,11 @@ import { inspect } from 'node:util';
 import { isLockError, LockError } from '@holdfast/lock-core';
 
 /**
- * The error without any of the secrets, in its message or its causes: client libraries put the arguments of a failed AUTH
- * into their errors. An error that holds none is given back as it is.
+ * The error without any of the secrets in its message, stack and causes: client libraries put the arguments of a failed AUTH
+ * into their errors. An error that contains none is returned unchanged.
  */
-export function withoutSecrets(error: unknown, secrets: readonly string[]): unknown {
+export function withoutSecrets(error: unknown, forms: readonly string[]): unknown {
+  const secrets = [...forms].sort((a, b) => b.length - a.length);
   const shown = inspect(error, { depth: 10, showHidden: true });
   if (!secrets.some((secret) => shown.includes(secret))) return error;
   const clean = (text: string): string => secrets.reduce((left, secret) => left.replaceAll(secret, '***'), text);
@@ -15,10 +16,20 @@ export function withoutSecrets(error: unknown, secrets: readonly string[]): unkn
   return new LockError(error.code, clean(message), { key: error.key, retryable: error.retryable, cause: plainCause });
 }
 
-/** Every way in which a password may stand in a text: as it is, percent-encoded, and decoded. */
+/** The password in a URL as it is written there, whether or not the URL is valid. */
+export function passwordIn(url: string): string | undefined {
+  return /:\/\/[^:@/]*:(.*)@/s.exec(url)?.[1];
+}
+
+/** Every form in which a password may appear in a text: as it is, percent-encoded, decoded, and escaped in JSON. */
 export function secretForms(password: string | undefined): string[] {
   if (password === undefined || password === '') return [];
-  return [password, encodeURIComponent(password), ...decoded(password)];
+  const plain = [password, ...decoded(password)];
+  const encoded = plain.map((form) => encodeURIComponent(form));
+  const lowerCase = encoded.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()));
+  const escaped = plain.map((form) => JSON.stringify(form).slice(1, -1));
+  // The longest first: replacing a part of a longer form would leave the rest of it.
+  return [...new Set([...plain, ...encoded, ...lowerCase, ...escaped])].sort((a, b) => b.length - a.length);
 }
 
 function decoded(text: string): string[] {

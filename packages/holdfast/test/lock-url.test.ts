@@ -106,9 +106,9 @@ describe('what is written wrong is shown with what was meant', () => {
     ['redis://host?waitReplicas=few', /whole number/],
     ['redis://host?prefix=%zz', /percent sign/],
     ['memory://host', /takes no host/],
-    ['redlock://', /hosts must follow/],
-    ['zookeeper:', /hosts must follow/],
-    ['etcd:///prefix', /hosts must follow/],
+    ['redlock://', /it needs hosts/],
+    ['zookeeper:', /it needs hosts/],
+    ['etcd:///prefix', /it needs hosts/],
   ])('%s', async (text, message) => {
     const error = await Promise.resolve()
       .then(() => read(text).open())

@@ -132,7 +132,7 @@ describe('a third party', () => {
   it('is refused when it makes something else', async () => {
     const schemes = { odd: () => ({ name: 'odd' }) as unknown as LockAdapter };
     const error = await refusal(openLocks('odd:', { schemes }), 'LOCK_INVALID_ARGUMENT');
-    expect(error.message).toMatch(/handler of the scheme odd: must give a LockAdapter/);
+    expect(error.message).toMatch(/handler of the scheme odd: must return a LockAdapter/);
     const module = await refusal(openLocks({ adapter: 'node:path' }), 'LOCK_INVALID_ARGUMENT');
     expect(module.message).toMatch(/unknown scheme/);
     const file = await refusal(openLocks({ adapter: './package.mjs' }), 'LOCK_INVALID_ARGUMENT');

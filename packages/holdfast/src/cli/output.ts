@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { secretForms } from '../secrets.ts';
+import { passwordIn, secretForms } from '../secrets.ts';
 
 // `stdout` is for answers, `stderr` for all else. No other file of the command line writes.
 const { stdout, stderr } = process;
@@ -78,10 +78,10 @@ export function endQuietlyOnClosedPipe(): void {
   });
 }
 
-/** A message without any password that stands in an argument or in LOCK_URL, whoever quotes it. */
+/** A message without any password of an argument or of LOCK_URL, wherever the message comes from. */
 export function withoutPasswords(text: string): string {
   return [...process.argv.slice(2), process.env.LOCK_URL ?? '']
-    .flatMap((source) => secretForms(/:\/\/[^:@/]*:(.*)@/s.exec(source)?.[1]))
+    .flatMap((source) => secretForms(passwordIn(source)))
     .sort((a, b) => b.length - a.length)
     .reduce((left, secret) => left.replaceAll(secret, '***'), text);
 }

@@ -145,7 +145,7 @@ describe.concurrent('a backend that is not there', { timeout: 90_000 }, () => {
       const { code, stdout, stderr } = await holdfast([command, 'k', '--url', 'redis://127.0.0.1:1', ...more]);
       expect({ code, stdout }).toEqual({ code: 69, stdout: '' });
       expect(stderr).toBe(
-        'holdfast: The lock backend redis://127.0.0.1:1 (ioredis) does not answer. Check that it runs there and can be reached from here.\n',
+        'holdfast: The lock backend redis://127.0.0.1:1 (ioredis) does not answer. Check that it is running and that it can be reached from here.\n',
       );
       // 5 s and the start; the rest is for a loaded machine.
       expect(performance.now() - startedAt).toBeLessThan(30_000);

@@ -17,7 +17,7 @@ export interface Target {
 
 /** Reads a lock URL. @throws LockError LOCK_INVALID_ARGUMENT as `openLocks` does. */
 export function readTarget(text: string): Target {
-  const { address, tls } = readConfig(text, {});
+  const { address, tls } = readConfig(text);
   const url = parseLockUrl(text.trim());
   const options = readParams(url.params, { ...locksOptionTable, ...schemes[url.scheme]!.options }, url.scheme);
   return { text, url, options, address, tls };

@@ -1,0 +1,156 @@
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { type Address, hostAndPort, type LockUrl, withPorts } from './lock-url.ts';
+
+const timeoutMs = 1_000;
+
+/** Why a server that answers cannot be used, in words that follow its name. */
+export interface Refusal {
+  readonly what: string;
+  readonly remedy: string;
+  /** Whether the same question may get another answer soon. */
+  readonly retryable: boolean;
+}
+
+/**
+ * What the servers of a lock URL answer if they are asked directly; `undefined` if none of them refuses. Some client libraries
+ * retry after any refusal and hide its words, so that a server of the wrong kind looks like one that does not answer.
+ */
+export async function refusalOf(url: LockUrl, tls: boolean): Promise<Refusal | undefined> {
+  const ask = url.scheme === 'zookeeper' ? askZookeeper : url.scheme === 'etcd' ? askEtcd : askRedis;
+  const defaultPort = { zookeeper: 2_181, etcd: 2_379 }[url.scheme] ?? (isSentinel(url) ? 26_379 : 6_379);
+  const found = await Promise.all(
+    withPorts(url, defaultPort).map(async (server) => {
+      const refusal = await ask(server, url, tls);
+      return refusal && { ...refusal, what: `answers at ${hostAndPort(server)}, but ${refusal.what}` };
+    }),
+  );
+  return found.find((refusal) => refusal !== undefined);
+}
+
+const isSentinel = ({ scheme }: LockUrl): boolean => scheme.includes('+sentinel');
+
+async function askRedis(server: Address, url: LockUrl, tls: boolean): Promise<Refusal | undefined> {
+  const lines = await answers(server, tls, redisQuestions(url));
+  const first = lines[0] ?? (await askHttp(server, tls));
+  if (first === '') return undefined;
+  if (!/^[-+:$*]/.test(first)) return wrongKind('Redis', first);
+  if (isSentinel(url)) {
+    const unknownMaster = lines.find((line) => /^[*$]-1$|^-(IDONTKNOW|ERR No such master)/i.test(line));
+    if (unknownMaster !== undefined) {
+      return {
+        what: `knows no master named "${url.path.split('/')[0]}".`,
+        remedy: 'Write the name that the sentinels use: SENTINEL MASTERS lists them.',
+        retryable: false,
+      };
+    }
+  }
+  const error = lines.find((line) => line.startsWith('-'))?.slice(1);
+  return error === undefined ? undefined : explainRedis(error, url);
+}
+
+/** The credentials of a sentinel URL are those of the master. */
+function redisQuestions(url: LockUrl): readonly (readonly string[])[] {
+  const { username, password, scheme, path } = url;
+  const isCluster = scheme.includes('+cluster');
+  const login = password === undefined ? [] : [['AUTH', ...(username === undefined ? [] : [username]), password]];
+  if (isSentinel(url)) return [['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', path.split('/')[0] ?? '']];
+  const database = /^\d+$/.test(path) && path !== '0' ? [['SELECT', path]] : [];
+  return [...login, ...(isCluster ? [['CLUSTER', 'SLOTS']] : [['PING']]), ...database];
+}
+
+function explainRedis(error: string, url: LockUrl): Refusal {
+  const remedies: readonly (readonly [RegExp, string])[] = [
+    [/cluster support disabled/i, 'It is not a cluster node: write redis:// or rediss:// without +cluster.'],
+    [/unknown command .?SENTINEL/i, 'It is not a sentinel: name the sentinels, or write redis:// for a single server.'],
+    [/^NOAUTH/, 'Add the password to the lock URL: redis://user:password@host.'],
+    [/^WRONGPASS|invalid (username-)?password/i, 'Check the user and the password in the lock URL.'],
+    [/without any password configured|no password is set/i, 'Leave the password out of the lock URL.'],
+    [/^NOPERM/, 'Grant the user the permission by ACL SETUSER.'],
+    [/DB index is out of range|SELECT is not allowed/i, 'Write a database that the server has.'],
+    [/^DENIED/, 'The server is in protected mode: set a password, or bind it to this network.'],
+    [/^(LOADING|MASTERDOWN|CLUSTERDOWN|BUSY|MISCONF|TRYAGAIN)/, 'Try again when the server is ready.'],
+  ];
+  const [, remedy] = remedies.find(([pattern]) => pattern.test(error)) ?? [];
+  const retryable = /^(LOADING|MASTERDOWN|CLUSTERDOWN|BUSY|TRYAGAIN)/.test(error);
+  return {
+    what: `refuses: "${quoted(error)}".`,
+    remedy: remedy ?? `Check that ${url.scheme}: is right for it.`,
+    retryable,
+  };
+}
+
+/** An etcd answers on the same port in HTTP; anything else does not know this path. */
+async function askEtcd(server: Address, _: LockUrl, tls: boolean): Promise<Refusal | undefined> {
+  // Without the header Host, at which Redis would hang up without a word.
+  const answer = await exchange(server, tls, 'GET /version HTTP/1.0\r\n\r\n', (text) => text.includes('etcdserver'));
+  if (answer === '' || answer.includes('etcdserver')) return undefined;
+  return wrongKind('etcd', answer);
+}
+
+/** The command `srvr` may be forbidden, which is an answer of ZooKeeper as well. */
+async function askZookeeper(server: Address): Promise<Refusal | undefined> {
+  const answer =
+    (await exchange(server, false, 'srvr\r\n\r\n', (text) => text.includes('\n'))) || (await askHttp(server, false));
+  if (answer === '' || /Zookeeper version|whitelist|not currently serving/i.test(answer)) return undefined;
+  return wrongKind('ZooKeeper', answer);
+}
+
+/** Some HTTP servers, etcd among them, answer nothing but HTTP. */
+function askHttp(server: Address, tls: boolean): Promise<string> {
+  return exchange(server, tls, 'GET / HTTP/1.0\r\n\r\n', (text) => text.includes('\n'));
+}
+
+function wrongKind(kind: string, answer: string): Refusal {
+  return {
+    what: `is not ${kind}: it says "${quoted(answer)}".`,
+    remedy: `Name the host and port of ${kind} in the lock URL.`,
+    retryable: false,
+  };
+}
+
+const quoted = (text: string): string =>
+  text
+    .split(/[\r\n]/)[0]!
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, 160);
+
+/** The first line of the reply to each command, as far as they come. */
+async function answers(
+  server: Address,
+  tls: boolean,
+  commands: readonly (readonly string[])[],
+): Promise<readonly string[]> {
+  const lines: string[] = [];
+  const sent = commands.map((words) => `*${words.length}\r\n${words.map(bulk).join('')}`).join('');
+  const text = await exchange(server, tls, sent, (received) => received.split('\r\n').length > commands.length);
+  for (const line of text.split('\r\n')) if (line !== '') lines.push(line);
+  return lines;
+}
+
+const bulk = (word: string): string => `$${Buffer.byteLength(word)}\r\n${word}\r\n`;
+
+/** Sends a text and gives what comes back until it is enough, the server ends, or the time is over. */
+function exchange(server: Address, tls: boolean, sent: string, isEnough: (text: string) => boolean): Promise<string> {
+  return new Promise((resolve) => {
+    // Credentials are sent, so the certificate must be trusted.
+    const socket: Socket = tls ? connectTls({ ...server, rejectUnauthorized: true }) : connectTcp(server);
+    let received = '';
+    const end = (): void => {
+      socket.destroy();
+      resolve(received);
+    };
+    const timer = setTimeout(end, timeoutMs);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      end();
+    });
+    socket.on('error', end);
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => {
+      received += text;
+      if (isEnough(received) || received.length > 10_000) end();
+    });
+    socket.write(sent);
+  });
+}
