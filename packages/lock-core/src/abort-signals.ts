@@ -1,38 +1,45 @@
+import { setMaxListeners } from 'node:events';
+
 /**
- * Listens to the callers' signals. Thousands may wait on one signal, and it gets one listener for all of them: Node warns
- * of a leak from the eleventh on.
+ * A controller whose signal may have any number of listeners: a holder passes it to everything it does, and an adapter
+ * listens with each attempt of an outage. Node would warn of a leak from the eleventh listener on.
  */
-export interface Aborts {
-  /** Calls back when the signal aborts, until the returned function is called. */
-  listen(signal: AbortSignal, onAbort: () => void): () => void;
+export function sharedController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(Number.POSITIVE_INFINITY, controller.signal);
+  return controller;
 }
 
-export function createAborts(): Aborts {
-  const bySignal = new Map<AbortSignal, Set<() => void>>();
+/**
+ * Listens to the callers' signals. Thousands of callers may wait on one signal; it gets one listener for all of them, since
+ * Node warns of a leak from the eleventh on.
+ */
+export class AbortListeners {
+  readonly #bySignal = new Map<AbortSignal, Set<() => void>>();
 
-  // One function for all signals, so that it can be taken off again without keeping one for each.
-  function heard(this: AbortSignal): void {
-    const callbacks = [...(bySignal.get(this) ?? [])];
-    bySignal.delete(this);
-    // From the last to the first: who is first in line would make room for one who is leaving as well.
-    for (const callback of callbacks.reverse()) callback();
+  /** Calls back when the signal aborts, until the returned function is called. */
+  listen(signal: AbortSignal, onAbort: () => void): () => void {
+    let callbacks = this.#bySignal.get(signal);
+    if (callbacks === undefined) {
+      callbacks = new Set();
+      this.#bySignal.set(signal, callbacks);
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+    callbacks.add(onAbort);
+    return () => {
+      callbacks.delete(onAbort);
+      if (callbacks.size > 0 || this.#bySignal.get(signal) !== callbacks) return;
+      this.#bySignal.delete(signal);
+      signal.removeEventListener('abort', this.#onAbort);
+    };
   }
 
-  return {
-    listen(signal, onAbort) {
-      let callbacks = bySignal.get(signal);
-      if (callbacks === undefined) {
-        callbacks = new Set();
-        bySignal.set(signal, callbacks);
-        signal.addEventListener('abort', heard, { once: true });
-      }
-      callbacks.add(onAbort);
-      return () => {
-        callbacks.delete(onAbort);
-        if (callbacks.size > 0 || bySignal.get(signal) !== callbacks) return;
-        bySignal.delete(signal);
-        signal.removeEventListener('abort', heard);
-      };
-    },
+  // One function for all signals, so that it can be removed without keeping one for each.
+  readonly #onAbort = (event: Event): void => {
+    const signal = event.target as AbortSignal;
+    const callbacks = [...(this.#bySignal.get(signal) ?? [])];
+    this.#bySignal.delete(signal);
+    // From the last to the first: the first in the queue would make room for one that is leaving as well.
+    for (const callback of callbacks.reverse()) callback();
   };
 }

@@ -1,72 +1,78 @@
 import type { Lock, LockOwner } from './api.ts';
-import type { Terms } from './options.ts';
-import type { AcquireRequest } from './request.ts';
+import { rejection } from './errors.ts';
+import type { Hold, HoldStart } from './hold.ts';
+import { attemptTimeout, type ResolvedOptions, type Settings } from './options.ts';
 import type { TimedEntry } from './timer-heap.ts';
 
 let acquisitions = 0;
 
-/** One caller of `acquire` or `tryAcquire` on his way to the lock. */
-export class Waiter implements TimedEntry {
-  /** The number of this acquisition in the process, by which those who observe it know it. */
-  readonly acquisition: number = ++acquisitions;
+/** A pending acquire call. How it waits depends on the backend: see `polling-queue.ts` and `backend-queue.ts`. */
+export abstract class Acquisition implements TimedEntry, HoldStart {
+  /** Identifies the acquisition in this process to those who observe it. */
+  readonly number: number = ++acquisitions;
   readonly key: string;
   readonly owner: LockOwner;
-  readonly terms: Terms;
-  /** One definite answer is all he wants (`tryAcquire`). */
+  readonly options: ResolvedOptions;
+  /** Single attempt; never queues (`tryAcquire`). */
   readonly once: boolean;
   readonly startedAt: number;
-  /** Until then he waits for a busy lock. */
+  /** Until when to wait for a busy lock. */
   readonly waitUntil: number;
   readonly promise: Promise<Lock | undefined>;
-  resolve!: (lock: Lock | undefined) => void;
-  reject!: (reason: unknown) => void;
+  #settle!: (outcome: Lock | undefined | Promise<never>) => void;
   /** `queued` behind others of this process; `asking` the backend; `sleeping` until it is worth asking again. */
   phase: 'queued' | 'asking' | 'sleeping' | 'done' = 'queued';
-  request: AcquireRequest;
-  /** Counts the attempts, to know an old answer from a new one. */
-  round = 0;
-  /** Since when he has been asking without an answer. */
-  silentSince: number | undefined;
-  /** Failures since the last answer. */
+  /** Failed attempts since the last answer, and why the last one failed; `undefined` after an answer. */
   failures = 0;
-  /** Why the last attempt got no answer; `undefined` after an answer. */
   failure: unknown;
-  /** Since when the backend's queue has failed him; counts while there is a `failure`. */
-  failingSince = 0;
-  /** Gives up the place in the backend's own queue; set while he has one. */
-  withdraw: (() => void) | undefined;
-  /** Takes the listener off the caller's signal. */
+  /** Removes the listener from the caller's signal. */
   stopListening: (() => void) | undefined;
-  before: Waiter | undefined;
-  after: Waiter | undefined;
+  /** The process stays alive for it. */
+  keptAlive = false;
+  before: Acquisition | undefined;
+  after: Acquisition | undefined;
   at = 0;
   heapIndex = -1;
-  readonly #onTime: (waiter: Waiter, now: number) => void;
 
-  constructor(
-    key: string,
-    owner: LockOwner,
-    terms: Terms,
-    once: boolean,
-    request: AcquireRequest,
-    startedAt: number,
-    onTime: (waiter: Waiter, now: number) => void,
-  ) {
+  constructor(key: string, owner: LockOwner, options: ResolvedOptions, once: boolean, startedAt: number) {
     this.key = key;
     this.owner = owner;
-    this.terms = terms;
+    this.options = options;
     this.once = once;
-    this.request = request;
     this.startedAt = startedAt;
-    this.waitUntil = startedAt + terms.waitMs;
-    this.#onTime = onTime;
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
+    this.waitUntil = startedAt + options.waitMs;
+    this.promise = new Promise((resolve) => {
+      this.#settle = resolve;
     });
   }
 
-  fire(now: number): void {
-    this.#onTime(this, now);
+  /** The owner ID that it asks under at present, for diagnostics. */
+  abstract get ownerId(): string;
+  /** Called at `at`. */
+  abstract fire(now: number): void;
+  /** The first waiter of its key: asks the backend, if it is time. */
+  abstract takeTurn(now: number): void;
+  /** Nobody wants the answer any more: gives up what was requested, and what may still be granted. */
+  abstract abandon(): void;
+  /** A lock on the hold, for the caller. */
+  abstract toLock(hold: Hold): Lock;
+
+  /**
+   * Until when to do without an answer: for `backendTimeoutMs`, but no longer than the caller would wait for a busy lock, and
+   * for at least one attempt.
+   */
+  unansweredUntil(settings: Settings, since: number): number {
+    const patientMs = this.once ? 0 : this.options.waitMs;
+    const attemptMs = attemptTimeout(settings, this.options.ttlMs);
+    return since + Math.min(settings.backendTimeoutMs, Math.max(patientMs, attemptMs));
+  }
+
+  resolve(lock: Lock | undefined): void {
+    this.#settle(lock);
+  }
+
+  /** Rejects with an error whose stack names the caller. */
+  reject(error: unknown): void {
+    this.#settle(rejection(error));
   }
 }

@@ -66,8 +66,18 @@ export interface Lock extends AsyncDisposable {
   assertHeld(): void;
   /** Prolongs the lease now. Throws LOCK_LOST when it is gone, LOCK_BACKEND when no answer came (the lease then stands as it was). */
   renew(ttlMs?: number): Promise<void>;
-  /** Gives the lock back; never throws for a lost one; idempotent. */
+  /** Releases the lock. Never throws for a lost one; idempotent. */
   release(): Promise<'released' | 'lost'>;
+  /** What `JSON.stringify` and `util.inspect` show. */
+  toJSON(): LockDescription;
+}
+
+/** A lock as it is logged. The token is in digits, since JSON has no bigint. */
+export interface LockDescription {
+  readonly key: string;
+  readonly state: 'held' | 'released' | 'lost';
+  readonly fencingToken: string | undefined;
+  readonly remainingMs: number;
 }
 
 /** An identity that may hold locks reentrantly. JavaScript has no thread identity, so it is explicit or bound to the async context. */

@@ -1,11 +1,48 @@
-import { noAnswer } from './failures.ts';
+import { randomInt } from 'node:crypto';
+import type { Context } from './context.ts';
+import { closed, isRefusal, nameCaller, noAnswer, unreachable } from './errors.ts';
+import { attemptTimeout } from './options.ts';
 import type { TimedEntry, TimerHeap } from './timer-heap.ts';
 
+const firstRetryMs = 20;
+const slowestRetryMs = 1_000;
+
+// While hints come in, polling only covers the lost ones (H38).
+const slowPollMs = 1_000;
+const fastestPollMs = 10;
+const slowestPollMs = 250;
+// However soon the backend says that it is worth asking again.
+const soonestPollMs = 20;
+
+/** Up to a fifth more, so that processes that started together do not stay in step. */
+const spread = (ms: number): number => ms + (ms * randomInt(1_000)) / 5_000;
+
+/** How long to wait after the n-th failure in a row. */
+export function retryDelayMs(failures: number): number {
+  return spread(Math.min(firstRetryMs * 2 ** Math.min(failures - 1, 10), slowestRetryMs));
+}
+
+/** How long to sleep before a busy lock is asked for again without a hint. */
+export function pollDelayMs(round: number, hintsStand: boolean, retryAfterMs: number | undefined): number {
+  const fastMs = Math.min(fastestPollMs * 2 ** Math.min(round, 10), slowestPollMs);
+  const fallbackMs = spread(hintsStand ? slowPollMs : fastMs);
+  return retryAfterMs === undefined ? fallbackMs : Math.min(fallbackMs, Math.max(retryAfterMs + 1, soonestPollMs));
+}
+
+/** Calls the adapter; one that throws, or that answers with a thenable, is treated as one that returns a promise. */
+export function callAdapter<T>(call: () => PromiseLike<T> | T): Promise<T> {
+  try {
+    return Promise.resolve(call());
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 /**
- * Calls the adapter and waits for the answer no longer than `withinMs`; then the call counts as unknown, and rejects. A
- * later answer goes to `late`.
+ * Calls the adapter and waits for the answer no longer than `withinMs`; then the call counts as unknown and rejects. A later
+ * answer goes to `late`.
  */
-export function bounded<T>(
+export function callWithTimeout<T>(
   timers: TimerHeap,
   now: number,
   withinMs: number,
@@ -13,30 +50,57 @@ export function bounded<T>(
   late?: (answer: T) => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    let open = true;
+    let pending = true;
     const entry: TimedEntry = {
       at: 0,
       heapIndex: -1,
       fire() {
-        open = false;
+        pending = false;
         reject(noAnswer(withinMs));
       },
     };
     timers.set(entry, now + withinMs);
-    const done = (): boolean => {
+    const settledInTime = (): boolean => {
       timers.clear(entry);
-      const inTime = open;
-      open = false;
+      const inTime = pending;
+      pending = false;
       return inTime;
     };
-    const failed = (error: unknown): void => {
-      if (done()) reject(error);
-    };
+    callAdapter(call).then(
+      (answer) => (settledInTime() ? resolve(answer) : late?.(answer)),
+      (error: unknown) => {
+        if (settledInTime()) reject(error);
+      },
+    );
+  });
+}
+
+/** Repeats an idempotent call until it is answered, or fails with LOCK_BACKEND after `backendTimeoutMs`. */
+export function retryUntilAnswered<T>(context: Context, key: string | undefined, call: () => Promise<T>): Promise<T> {
+  return context.keepalive.during(() => retry(context, key, call));
+}
+
+async function retry<T>(context: Context, key: string | undefined, call: () => Promise<T>): Promise<T> {
+  const { adapter, timers, settings } = context;
+  const { clock, backendTimeoutMs } = settings;
+  const startedAt = clock.now();
+  for (let failures = 1; ; failures += 1) {
+    if (context.closed) throw closed(key);
     try {
-      call().then((value) => (done() ? resolve(value) : late?.(value)), failed);
+      return await callWithTimeout(timers, clock.now(), attemptTimeout(settings, settings.defaults.ttlMs), call);
     } catch (error) {
-      // An adapter that throws instead of rejecting is treated alike.
-      failed(error);
+      if (isRefusal(error)) throw nameCaller(error);
+      const forMs = clock.now() - startedAt;
+      if (forMs >= backendTimeoutMs) throw unreachable(key, adapter.name, forMs, error);
+      await pause(context, Math.min(retryDelayMs(failures), backendTimeoutMs - forMs));
     }
+  }
+}
+
+/** Lets some time pass; none when the locks are closed, since nothing is waited for then. */
+export function pause(context: Context, forMs: number): Promise<void> {
+  if (context.closed) return Promise.resolve();
+  return new Promise((resolve) => {
+    context.timers.set({ at: 0, heapIndex: -1, fire: () => resolve() }, context.settings.clock.now() + forMs);
   });
 }

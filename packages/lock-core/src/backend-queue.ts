@@ -1,161 +1,214 @@
-import type { Waiter } from './acquisition.ts';
-import { bounded } from './backend-call.ts';
-import type { Core } from './context.ts';
+import { Acquisition } from './acquisition.ts';
+import { checkAcquireReply, checkGrant } from './adapter-replies.ts';
+import type { Lock } from './api.ts';
+import { callAdapter, callWithTimeout, retryDelayMs } from './backend-call.ts';
+import { type Context, fail } from './context.ts';
 import { channels } from './diagnostics.ts';
-import { isLockError } from './errors.ts';
-import { noAnswer, timedOut, unreachable } from './failures.ts';
-import { detach, possess } from './grant.ts';
+import { isRefusal, noAnswer, timedOut, unreachable, wasNotSent } from './errors.ts';
+import { grantedTooLate, takePossession } from './grant.ts';
+import { HeldLock } from './held-lock.ts';
+import { AcquireRequest, type Hold } from './hold.ts';
 import type { KeyState } from './key-state.ts';
-import { leaseDeadline } from './lease.ts';
-import type { Granted } from './lock-adapter.ts';
-import { attemptTimeout } from './options.ts';
-import { AcquireRequest } from './request.ts';
-import { retryMs } from './waits.ts';
+import type { AcquireOutcome, Granted, LockAdapter } from './lock-adapter.ts';
+import { attemptTimeout, type ResolvedOptions } from './options.ts';
+import type { Watchdog } from './watchdog.ts';
 
 /**
- * How waiters get a lock from a backend with a FIFO queue of its own: each takes his place there, and core only sees to
- * time-outs, aborts and failures. A place that is given up is withdrawn by the adapter, else by the reaper (H42).
+ * An acquire on a backend with a FIFO queue of its own. Each waiter takes a place there; core only handles time-outs, aborts and
+ * failures. A place that is given up is withdrawn by the adapter, else by the clean-up (H42).
  */
-export interface NativeQueue {
-  enter(keyState: KeyState, waiter: Waiter): void;
-  onTime(waiter: Waiter, now: number): void;
-}
+export class QueuedAcquisition extends Acquisition {
+  readonly #context: Context;
+  readonly #watchdog: Watchdog;
+  readonly #keyState: KeyState;
+  #request: AcquireRequest;
+  /** Since when the backend has neither answered nor confirmed a place. */
+  #unansweredSince: number;
+  /** Gives up the place in the backend's queue; set while there may be one. */
+  #withdraw: (() => void) | undefined;
 
-export function createNativeQueue(core: Core): NativeQueue {
-  const { adapter, timers, settings, keys } = core;
-  const now = settings.clock.now;
+  constructor(
+    context: Context,
+    watchdog: Watchdog,
+    keyState: KeyState,
+    owner: Acquisition['owner'],
+    options: ResolvedOptions,
+    now: number,
+  ) {
+    super(keyState.key, owner, options, false, now);
+    this.#context = context;
+    this.#watchdog = watchdog;
+    this.#keyState = keyState;
+    this.#unansweredSince = now;
+    this.#request = new AcquireRequest(keyState.key, options.ttlMs);
+  }
 
-  function enter(keyState: KeyState, waiter: Waiter): void {
-    keyState.append(waiter);
-    if (waiter.waitUntil !== Number.POSITIVE_INFINITY) timers.set(waiter, waiter.waitUntil);
+  get ownerId(): string {
+    return this.#request.owner;
+  }
+
+  toLock(hold: Hold): Lock {
+    return new HeldLock(this.#context, hold);
+  }
+
+  start(now: number): void {
+    const { adapter } = this.#context;
+    this.#keyState.append(this);
     // In the same process asking costs nothing, and spares an uncontended caller a place in the queue.
-    if (adapter.capabilities.crossProcess || keyState.hold !== undefined) place(keyState, waiter);
-    else void askFirst(keyState, waiter);
+    if (adapter.capabilities.crossProcess || this.#keyState.hold !== undefined) this.#enqueue(now);
+    else this.#askFirst(now);
   }
 
-  async function askFirst(keyState: KeyState, waiter: Waiter): Promise<void> {
-    const { request } = waiter;
-    const sentAt = send(waiter);
-    try {
-      const outcome = await adapter.tryAcquire(request);
-      core.reaper.acquireAnswered(request, outcome);
-      if (waiter.phase === 'done') return;
-      if (outcome.status === 'granted') granted(keyState, waiter, outcome, sentAt);
-      else {
-        request.onQueued();
-        place(keyState, waiter);
-      }
-    } catch (error) {
-      if (waiter.phase !== 'done') failed(keyState, waiter, error, sentAt);
-    }
+  takeTurn(): void {
+    // The backend says whose turn it is.
   }
 
-  /** Counts a request as sent, at the time that is returned. */
-  function send(waiter: Waiter): number {
-    const at = now();
-    waiter.phase = 'asking';
-    waiter.request.unanswered += 1;
-    waiter.request.sentAt = at;
-    return at;
+  abandon(): void {
+    const request = this.#request;
+    request.abandoned = true;
+    request.cancel();
+    if (this.#withdraw !== undefined) this.#withdraw();
+    else if (request.unanswered > 0) this.#context.cleanup.add(request);
   }
 
-  function place(keyState: KeyState, waiter: Waiter): void {
-    const { request } = waiter;
-    const sentAt = send(waiter);
-    if (channels.wait.hasSubscribers) {
-      const { key, acquisition } = waiter;
-      channels.wait.publish({ adapter: adapter.name, key, acquisition, owner: request.owner });
-    }
+  #askFirst(now: number): void {
+    const { adapter, cleanup } = this.#context;
+    const request = this.#request;
+    this.#send(now);
+    callAdapter(() => adapter.tryAcquire(request)).then(
+      (reply: AcquireOutcome) => {
+        const pending = this.phase !== 'done' && this.#request === request;
+        if (!this.#isValid(request, () => checkAcquireReply(adapter, this.key, reply))) return;
+        if (request.answered(reply)) cleanup.add(request);
+        if (!pending) return;
+        if (reply.status === 'granted') return this.#granted(request, reply, now);
+        this.#request = new AcquireRequest(this.key, this.options.ttlMs);
+        this.#unansweredSince = this.#context.settings.clock.now();
+        this.#enqueue(this.#unansweredSince);
+      },
+      (error: unknown) => this.#rejected(request, error),
+    );
+  }
+
+  #enqueue(now: number): void {
+    const { adapter } = this.#context;
+    const request = this.#request;
+    const enqueue = adapter.enqueue as NonNullable<LockAdapter['enqueue']>;
+    this.#send(now);
+    this.#tellWait();
     const withdrawal = new AbortController();
-    // An adapter that throws instead of rejecting is treated alike.
-    const grant = new Promise<Granted>((resolve) => {
-      resolve((adapter.enqueue as NonNullable<typeof adapter.enqueue>)(request, withdrawal.signal));
-    });
-    waiter.withdraw = () => withdraw(request, grant, withdrawal);
+    const grant = callAdapter(() => enqueue.call(adapter, request, withdrawal.signal));
+    this.#withdraw = () => this.#withdrawPlace(request, grant, withdrawal);
     grant.then(
-      (outcome) => {
-        if (waiter.phase === 'done' || waiter.request !== request) return;
-        request.unanswered -= 1;
-        waiter.withdraw = undefined;
-        granted(keyState, waiter, outcome, sentAt);
+      (reply) => {
+        if (this.phase === 'done' || this.#request !== request) return;
+        this.#withdraw = undefined;
+        if (!this.#isValid(request, () => checkGrant(adapter, 'enqueue', this.key, reply))) return;
+        request.answered(reply);
+        this.#granted(request, reply, now);
       },
       (error: unknown) => {
-        if (waiter.phase === 'done' || waiter.request !== request) return;
-        waiter.withdraw = undefined;
-        failed(keyState, waiter, error, sentAt);
+        if (this.phase !== 'done' && this.#request === request) this.#withdraw = undefined;
+        this.#rejected(request, error);
       },
     );
   }
 
-  /** Has the adapter give up the place; where that is not certain, the reaper sees to it. */
-  function withdraw(request: AcquireRequest, grant: Promise<Granted>, withdrawal: AbortController): void {
+  #send(now: number): void {
+    const request = this.#request;
+    this.phase = 'asking';
+    request.unanswered += 1;
+    request.sentAt = now;
+    request.wallAhead = this.#context.settings.clock.wallNow() - now;
+    this.#context.timers.set(this, this.#endOfPatience());
+  }
+
+  /** When this acquisition fails, as far as is known: a place that is confirmed until then waits for as long as the caller. */
+  #endOfPatience(): number {
+    const { settings } = this.#context;
+    // However short the wait, the backend gets the time of one attempt to answer.
+    const attemptUntil = this.startedAt + attemptTimeout(settings, this.options.ttlMs);
+    return Math.min(Math.max(this.waitUntil, attemptUntil), this.#unansweredSince + settings.backendTimeoutMs);
+  }
+
+  #isValid(request: AcquireRequest, check: () => void): boolean {
+    try {
+      check();
+      return true;
+    } catch (error) {
+      // The reply says nothing about the lock: the request stays unanswered, and is cleaned up.
+      if (this.phase !== 'done' && this.#request === request) fail(this.#context, this.#keyState, this, error);
+      return false;
+    }
+  }
+
+  #granted(request: AcquireRequest, grant: Granted, sentAt: number): void {
+    const context = this.#context;
+    if (takePossession(context, this.#watchdog, this.#keyState, this, request, grant, sentAt)) return;
+    context.cleanup.add(request);
+    this.#failed(request, grantedTooLate(request.ttlMs));
+  }
+
+  #rejected(request: AcquireRequest, error: unknown): void {
+    const refused = isRefusal(error);
+    if (refused || wasNotSent(error)) request.unanswered -= 1;
+    if (this.phase === 'done' || this.#request !== request) return;
+    if (refused) return fail(this.#context, this.#keyState, this, error);
+    if (request.unanswered > 0) this.#context.cleanup.add(request);
+    this.#failed(request, error);
+  }
+
+  /** The place is gone, or nobody knows: queue again under another owner ID. */
+  #failed(request: AcquireRequest, error: unknown): void {
+    const { settings, timers } = this.#context;
+    const now = settings.clock.now();
+    this.#request = new AcquireRequest(request.key, request.ttlMs);
+    // A place that was confirmed was an answer; otherwise the silence goes on.
+    if (request.queued) this.#unansweredSince = now;
+    this.failure = error;
+    this.failures += 1;
+    if (now >= this.#unansweredSince + settings.backendTimeoutMs) return this.#giveUp(now);
+    this.phase = 'sleeping';
+    timers.set(this, Math.min(now + retryDelayMs(this.failures), this.#endOfPatience()));
+  }
+
+  #giveUp(now: number): void {
+    const forMs = now - this.#unansweredSince;
+    const cause = this.failure ?? noAnswer(forMs);
+    fail(this.#context, this.#keyState, this, unreachable(this.key, this.#context.adapter.name, forMs, cause));
+  }
+
+  fire(now: number): void {
+    const { adapter, timers } = this.#context;
+    const { waitUntil } = this;
+    if (this.#request.queued) {
+      if (now >= waitUntil)
+        fail(this.#context, this.#keyState, this, timedOut(this.key, adapter.name, now - this.startedAt));
+      else if (waitUntil !== Number.POSITIVE_INFINITY) timers.set(this, waitUntil);
+    } else if (now >= this.#endOfPatience()) this.#giveUp(now);
+    else if (this.phase === 'sleeping') this.#enqueue(now);
+    else timers.set(this, this.#endOfPatience());
+  }
+
+  /** Has the adapter give up the place; where that is not certain, the clean-up follows up. */
+  #withdrawPlace(request: AcquireRequest, grant: Promise<unknown>, withdrawal: AbortController): void {
+    const { cleanup, settings, timers } = this.#context;
     const reason = new Error('the caller no longer waits');
     withdrawal.abort(reason);
-    const reap = (): void => core.reaper.add(request);
-    const withdrawn = bounded(timers, now(), attemptTimeout(settings, request.ttlMs), () => grant, reap);
-    core.reaper.await(
-      withdrawn.then(reap, (error: unknown) => {
-        if (error !== reason) reap();
+    const cleanUp = (): void => cleanup.add(request);
+    const now = settings.clock.now();
+    const withinMs = attemptTimeout(settings, request.ttlMs);
+    const withdrawn = callWithTimeout(timers, now, withinMs, () => grant, cleanUp);
+    cleanup.await(
+      withdrawn.then(cleanUp, (error: unknown) => {
+        if (error !== reason && !isRefusal(error)) cleanUp();
       }),
     );
   }
 
-  function granted(keyState: KeyState, waiter: Waiter, grant: Granted, sentAt: number): void {
-    const { request } = waiter;
-    const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs);
-    const at = now();
-    if (deadline <= at) {
-      return failed(
-        keyState,
-        waiter,
-        new Error(`it was granted too late: ttlMs ${request.ttlMs} is too short for this backend`),
-        sentAt,
-      );
-    }
-    detach(core, keyState, waiter);
-    possess(core, keyState, waiter, grant, deadline, at);
-    core.advance(keyState, at);
+  #tellWait(): void {
+    if (!channels.wait.hasSubscribers) return;
+    const { key, number, ownerId } = this;
+    channels.wait.publish({ adapter: this.#context.adapter.name, key, acquisition: number, owner: ownerId });
   }
-
-  /** The place is gone, or nobody knows: clean up, and queue anew under another owner value. */
-  function failed(keyState: KeyState, waiter: Waiter, error: unknown, sentAt: number): void {
-    const { request } = waiter;
-    const at = now();
-    if (isLockError(error) && !error.retryable) {
-      request.unanswered -= 1;
-      core.leave(keyState, waiter, at);
-      return waiter.reject(error);
-    }
-    core.reaper.add(request);
-    waiter.request = new AcquireRequest(request.key, request.ttlMs);
-    // Who was in the queue had an answer; for anyone else the silence goes on.
-    if (request.queued) waiter.failingSince = at;
-    else if (waiter.failure === undefined) waiter.failingSince = sentAt;
-    waiter.failure = error;
-    waiter.failures += 1;
-    if (at - waiter.failingSince >= settings.backendTimeoutMs) {
-      core.leave(keyState, waiter, at);
-      return waiter.reject(unreachable(keyState.key, adapter.name, at - waiter.failingSince, error));
-    }
-    waiter.phase = 'sleeping';
-    timers.set(waiter, Math.min(at + retryMs(waiter.failures), waiter.waitUntil));
-  }
-
-  function onTime(waiter: Waiter, at: number): void {
-    const keyState = keys.get(waiter.key);
-    if (keyState === undefined) return;
-    if (at < waiter.waitUntil) {
-      if (waiter.waitUntil !== Number.POSITIVE_INFINITY) timers.set(waiter, waiter.waitUntil);
-      return place(keyState, waiter);
-    }
-    const waitedMs = at - waiter.startedAt;
-    const leastMs = attemptTimeout(settings, waiter.terms.ttlMs);
-    // However short his patience, the backend gets the time of one attempt to answer.
-    if (!waiter.request.queued && waitedMs < leastMs) return timers.set(waiter, waiter.startedAt + leastMs);
-    core.leave(keyState, waiter, at);
-    if (waiter.request.queued) waiter.reject(timedOut(keyState.key, adapter.name, waitedMs));
-    else waiter.reject(unreachable(keyState.key, adapter.name, waitedMs, waiter.failure ?? noAnswer(waitedMs)));
-  }
-
-  return { enter, onTime };
 }

@@ -1,61 +1,123 @@
-import type { Aborts } from './abort-signals.ts';
-import type { Waiter } from './acquisition.ts';
-import type { LockError } from './errors.ts';
+import { AbortListeners } from './abort-signals.ts';
+import type { Acquisition } from './acquisition.ts';
+import { channels } from './diagnostics.ts';
+import { selfDeadlock } from './errors.ts';
 import type { Hold } from './hold.ts';
 import type { KeyState } from './key-state.ts';
-import type { Lease } from './lease.ts';
-import type { AcquireOutcome, LockAdapter } from './lock-adapter.ts';
+import type { LockAdapter } from './lock-adapter.ts';
 import type { Settings } from './options.ts';
-import type { KeepAlive } from './process-keepalive.ts';
-import type { AcquireRequest } from './request.ts';
-import type { TimerHeap } from './timer-heap.ts';
+import { createOrphanCleanup, type OrphanCleanup } from './orphan-cleanup.ts';
+import { isWithin } from './owner.ts';
+import { ProcessKeepalive } from './process-keepalive.ts';
+import { stopHints } from './release-hints.ts';
+import { createGroupedTimers, createTimerHeap, type GroupedTimers, type TimerHeap } from './timer-heap.ts';
 
-/** What the parts of one `Locks` share; each part is made over it, and adds itself. */
-export interface Core {
+/** What the parts of one `Locks` share. */
+export interface Context {
   readonly adapter: LockAdapter;
   readonly settings: Settings;
   readonly timers: TimerHeap;
-  /** By key: who holds it in this process and who waits. A key that nobody uses has no keyState. */
+  readonly holdTimers: GroupedTimers;
+  /** The keys that somebody here holds or waits for. */
   readonly keys: Map<string, KeyState>;
-  /** Who asks outside of a queue. */
-  readonly visitors: Set<Waiter>;
-  readonly aborts: Aborts;
-  keepAlive: KeepAlive;
-  watchdog: Watchdog;
-  reaper: Reaper;
+  /** Attempts outside of a queue. */
+  readonly singleAttempts: Set<Acquisition>;
+  readonly abortListeners: AbortListeners;
+  readonly keepalive: ProcessKeepalive;
+  readonly cleanup: OrphanCleanup;
   closed: boolean;
-  /** Ends a hold that is gone: tells the holder, cleans up, lets the next contend. */
-  lose(hold: Hold, error: LockError, backend: 'may have it' | 'is free of it'): void;
-  /** Takes back one lock of a hold. */
-  giveBack(hold: Hold): Promise<'released' | 'lost'>;
-  /** Lets the next waiter of the key do what there is to do now, and forgets a key that nobody uses. */
-  advance(keyState: KeyState, now: number): void;
-  /** Takes a waiter off the queue, whatever he was doing there. */
-  leave(keyState: KeyState, waiter: Waiter, now: number): void;
 }
 
-/** Keeps leases alive and announces their loss. */
-export interface Watchdog {
-  watch(lease: Lease): void;
-  /** No command for the lease is sent after this (H54). */
-  unwatch(lease: Lease): void;
-  /** The lease has a new holder, with a time of his own. */
-  handedOver(lease: Lease): void;
-  /** Called at `lease.at`. */
-  onTime(lease: Lease, now: number): void;
-  /** Renews now, whatever the schedule. Throws LOCK_LOST or LOCK_BACKEND. */
-  renewNow(hold: Hold, ttlMs: number): Promise<void>;
+export function createContext(adapter: LockAdapter, settings: Settings): Context {
+  const timers = createTimerHeap(settings.clock);
+  const keys = new Map<string, KeyState>();
+  const singleAttempts = new Set<Acquisition>();
+  return {
+    adapter,
+    settings,
+    timers,
+    holdTimers: createGroupedTimers(timers),
+    keys,
+    singleAttempts,
+    abortListeners: new AbortListeners(),
+    keepalive: new ProcessKeepalive(keys, singleAttempts),
+    cleanup: createOrphanCleanup(adapter, settings, timers),
+    closed: false,
+  };
 }
 
-/** Frees what a call without an answer may have taken, or may still take. */
-export interface Reaper {
-  add(request: AcquireRequest): void;
-  /** Takes in that an acquire was answered: a client may have sent it anew, behind the release that followed it (H14). */
-  acquireAnswered(request: AcquireRequest, outcome: AcquireOutcome): void;
-  /** Counts a clean-up that somebody else does, and that does not reject. */
-  await(cleaning: Promise<void>): void;
-  /** Resolves when nothing is left to clean up. */
-  drained(): Promise<void>;
-  /** Gives up on the rest. */
-  close(): void;
+/** Lets the first waiter of a key ask, if the key is not held here, and forgets a key that nobody uses. */
+export function advance(context: Context, keyState: KeyState, now: number): void {
+  const { first } = keyState;
+  if (first === undefined) {
+    stopHints(keyState);
+    if (keyState.idle && context.keys.get(keyState.key) === keyState) context.keys.delete(keyState.key);
+  } else if (keyState.hold === undefined && first.phase === 'queued' && !context.closed) first.takeTurn(now);
+}
+
+/** Takes an acquisition off the queue and the clock. */
+export function detach(context: Context, keyState: KeyState, acquisition: Acquisition): void {
+  acquisition.phase = 'done';
+  if (acquisition.heapIndex >= 0) context.timers.clear(acquisition);
+  acquisition.stopListening?.();
+  if (acquisition.keptAlive) context.keepalive.done(acquisition);
+  if (!acquisition.once) return keyState.remove(acquisition);
+  keyState.singleAttempts -= 1;
+  context.singleAttempts.delete(acquisition);
+}
+
+/** Takes an acquisition off the queue without a grant, and gives up what it requested: that may still be granted. */
+export function leave(context: Context, keyState: KeyState, acquisition: Acquisition, now: number): void {
+  detach(context, keyState, acquisition);
+  acquisition.abandon();
+  advance(context, keyState, now);
+}
+
+export function fail(context: Context, keyState: KeyState, acquisition: Acquisition, error: unknown): void {
+  leave(context, keyState, acquisition, context.settings.clock.now());
+  acquisition.reject(error);
+}
+
+/** Gives the caller a lock on a hold that stands, and lets in the waiters that are nested in it. */
+export function admit(
+  context: Context,
+  keyState: KeyState,
+  acquisition: Acquisition,
+  hold: Hold,
+  via: 'backend' | 'hand-over',
+  now: number,
+): void {
+  if (channels.grant.hasSubscribers) tellGrant(context, acquisition, hold, via, now);
+  acquisition.resolve(acquisition.toLock(hold));
+  for (let waiter = keyState.first; waiter !== undefined; ) {
+    const { after } = waiter;
+    if (isWithin(waiter.owner, hold.owner)) {
+      leave(context, keyState, waiter, now);
+      if (!waiter.options.reentrant) waiter.reject(selfDeadlock(hold.key));
+      else {
+        reenter(context, waiter, hold, now);
+        waiter.resolve(waiter.toLock(hold));
+      }
+    }
+    waiter = after;
+  }
+}
+
+/** Counts one more lock on the owner's own hold: no round trip, same token, same signal. */
+export function reenter(context: Context, acquisition: Acquisition, hold: Hold, now: number): void {
+  hold.count += 1;
+  if (channels.grant.hasSubscribers) tellGrant(context, acquisition, hold, 'reentry', now);
+}
+
+function tellGrant(context: Context, acquisition: Acquisition, hold: Hold, via: string, now: number): void {
+  channels.grant.publish({
+    adapter: context.adapter.name,
+    key: hold.key,
+    acquisition: acquisition.number,
+    owner: hold.request.owner,
+    via,
+    waitedMs: now - acquisition.startedAt,
+    ttlMs: hold.ttlMs,
+    fencingToken: hold.fencingToken,
+  });
 }

@@ -1,79 +1,45 @@
-import type { Waiter } from './acquisition.ts';
-import { admit, admitKin } from './admit.ts';
-import type { Core } from './context.ts';
-import { channels } from './diagnostics.ts';
-import type { LockError } from './errors.ts';
-import { lost } from './failures.ts';
-import { Hold } from './hold.ts';
+import type { Acquisition } from './acquisition.ts';
+import { admit, advance, type Context, detach } from './context.ts';
+import { lost } from './errors.ts';
+import { type AcquireRequest, Hold, leaseDeadline } from './hold.ts';
 import type { KeyState } from './key-state.ts';
-import { Lease } from './lease.ts';
 import type { Granted } from './lock-adapter.ts';
+import { loseHold } from './release.ts';
+import type { Watchdog } from './watchdog.ts';
 
-/** Makes the waiter, who has left the queue, the holder: by the backend's grant, good until `deadline`. */
-export function possess(
-  core: Core,
+/** Why a grant is of no use that came after its own lease. */
+export const grantedTooLate = (ttlMs: number): Error =>
+  new Error(`it was granted too late: ttlMs ${ttlMs} is too short for this backend`);
+
+/**
+ * Makes the caller the holder by the backend's grant. False when the grant came so late that another owner may have the lock
+ * already (H28): then nothing is held here, and what was granted has to be cleaned up.
+ */
+export function takePossession(
+  context: Context,
+  watchdog: Watchdog,
   keyState: KeyState,
-  waiter: Waiter,
-  granted: Granted,
-  deadline: number,
-  now: number,
-): void {
-  const { request, terms } = waiter;
-  // The backend gave the lock to this waiter, so whoever had it here has it no more.
+  acquisition: Acquisition,
+  request: AcquireRequest,
+  grant: Granted,
+  sentAt: number,
+): boolean {
+  const now = context.settings.clock.now();
+  const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs);
+  if (deadline <= now) return false;
+  detach(context, keyState, acquisition);
+  // The backend gave the lock to this owner, so whoever had it here no longer has it.
   if (keyState.hold !== undefined) {
-    core.lose(
-      keyState.hold,
-      lost(keyState.key, core.adapter.name, 'the backend gave it to another owner'),
-      'is free of it',
-    );
+    const why = lost(keyState.key, context.adapter.name, 'the backend gave it to another owner');
+    loseHold(context, keyState.hold, why, 'is free of it');
   }
-  const hold = new Hold(waiter, granted.fencingToken, now);
-  hold.lease = new Lease(
-    request,
-    granted,
-    { autoRenew: terms.autoRenew, deadline, since: now, hold },
-    core.watchdog.onTime,
-  );
+  const hold = new Hold(acquisition, request, grant.fencingToken, now, deadline, watchdog);
+  hold.accept(grant);
   keyState.hold = hold;
-  core.watchdog.watch(hold.lease);
-  waiter.resolve(admit(core, hold, waiter, 'backend', now));
-  if (keyState.first !== undefined) admitKin(core, keyState, hold, now);
-}
-
-/** Takes a waiter off the queue and the clock. */
-export function detach(core: Core, keyState: KeyState, waiter: Waiter): void {
-  waiter.phase = 'done';
-  core.timers.clear(waiter);
-  waiter.stopListening?.();
-  core.keepAlive.done(waiter);
-  if (!waiter.once) return keyState.remove(waiter);
-  keyState.visitors -= 1;
-  core.visitors.delete(waiter);
-}
-
-/** Takes a waiter off the queue without the lock, and sees to what was asked for him: it may still be granted. */
-export function leave(core: Core, keyState: KeyState, waiter: Waiter, now: number): void {
-  detach(core, keyState, waiter);
-  waiter.request.abandon();
-  if (waiter.withdraw !== undefined) waiter.withdraw();
-  else if (waiter.request.unanswered > 0) core.reaper.add(waiter.request);
-  core.advance(keyState, now);
-}
-
-/** Ends a hold that is gone: tells the holder, cleans up in the backend, and lets the next of this process contend. */
-export function lose(core: Core, hold: Hold, error: LockError, backend: 'may have it' | 'is free of it'): void {
-  if (hold.state !== 'held') return;
-  const { lease } = hold;
-  core.watchdog.unwatch(lease);
-  // First of all the holder has to stop.
-  hold.markLost(error);
-  if (channels.lost.hasSubscribers) {
-    const { key, acquisition } = hold;
-    channels.lost.publish({ adapter: core.adapter.name, key, acquisition, owner: lease.owner, reason: error });
-  }
-  if (backend === 'may have it' || lease.request.unanswered > 0) core.reaper.add(lease.request);
-  const keyState = core.keys.get(hold.key);
-  if (keyState?.hold !== hold) return;
-  keyState.hold = undefined;
-  core.advance(keyState, core.settings.clock.now());
+  // The listeners of the loss above may have let the key be forgotten.
+  if (context.keys.get(keyState.key) !== keyState) context.keys.set(keyState.key, keyState);
+  watchdog.watch(hold);
+  admit(context, keyState, acquisition, hold, 'backend', now);
+  advance(context, keyState, now);
+  return true;
 }

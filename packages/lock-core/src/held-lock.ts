@@ -1,23 +1,21 @@
-import type { Lock, LockOwner } from './api.ts';
-import type { Core } from './context.ts';
-import { expired, released } from './failures.ts';
+import { inspect } from 'node:util';
+import type { Lock, LockDescription, LockOwner } from './api.ts';
+import type { Context } from './context.ts';
+import { notHeld, released } from './errors.ts';
 import type { Hold } from './hold.ts';
 import { checkTtl } from './options.ts';
+import { expireIfDue, releaseHold } from './release.ts';
 
-/** Ends the hold if its time is over: after a stall the clock knows it before any timer fires (H48). */
-export function expireIfDue(core: Core, hold: Hold): void {
-  if (hold.state !== 'held' || core.settings.clock.now() < hold.lease.deadline) return;
-  core.lose(hold, expired(hold.key, core.adapter.name), 'may have it');
-}
-
-/** One lock as its holder sees it; reentrant ones share the hold. */
+/** The object that the caller receives. Reentrant locks share the hold. */
 export class HeldLock implements Lock {
-  readonly #core: Core;
+  readonly #context: Context;
   readonly #hold: Hold;
   #released: Promise<'released' | 'lost'> | undefined;
+  /** Released while another lock on the hold stays. */
+  #left = false;
 
-  constructor(core: Core, hold: Hold) {
-    this.#core = core;
+  constructor(context: Context, hold: Hold) {
+    this.#context = context;
     this.#hold = hold;
   }
 
@@ -34,37 +32,53 @@ export class HeldLock implements Lock {
   }
 
   get signal(): AbortSignal {
-    expireIfDue(this.#core, this.#hold);
+    expireIfDue(this.#context, this.#hold);
     return this.#hold.signal;
   }
 
   get state(): 'held' | 'released' | 'lost' {
-    expireIfDue(this.#core, this.#hold);
-    return this.#released !== undefined && this.#hold.state === 'held' ? 'released' : this.#hold.state;
+    if (this.#left) return 'released';
+    expireIfDue(this.#context, this.#hold);
+    return this.#hold.state;
   }
 
   get remainingMs(): number {
-    return this.state === 'held' ? this.#hold.lease.deadline - this.#core.settings.clock.now() : 0;
+    return this.state === 'held' ? this.#hold.deadline - this.#context.settings.clock.now() : 0;
   }
 
   assertHeld(): void {
-    const state = this.state;
-    if (state === 'held') return;
-    throw this.#hold.error ?? released(this.key, this.#core.adapter.name);
+    if (this.state === 'held') return;
+    const { name } = this.#context.adapter;
+    throw this.#left ? released(this.key, name) : notHeld(this.key, name, this.#hold.error);
   }
 
-  async renew(ttlMs: number = this.#hold.lease.ttlMs): Promise<void> {
+  async renew(ttlMs: number = this.#hold.ttlMs): Promise<void> {
     checkTtl(ttlMs);
     this.assertHeld();
-    await this.#core.watchdog.renewNow(this.#hold, ttlMs);
+    await this.#hold.watchdog.renewNow(this.#hold, ttlMs);
   }
 
   release(): Promise<'released' | 'lost'> {
-    this.#released ??= this.#core.giveBack(this.#hold);
+    if (this.#released === undefined) {
+      this.#left = this.#hold.state === 'held' && this.#hold.count > 1;
+      this.#released = releaseHold(this.#context, this.#hold);
+    }
     return this.#released;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }
+
+  toJSON(): LockDescription {
+    const { key, state, fencingToken, remainingMs } = this;
+    return { key, state, fencingToken: fencingToken?.toString(), remainingMs: Math.round(remainingMs) };
+  }
 }
+
+// Not a member: the declaration of the class need not name Node's symbol.
+Object.defineProperty(HeldLock.prototype, inspect.custom, {
+  value(this: HeldLock): string {
+    return `Lock ${inspect(this.toJSON())}`;
+  },
+});

@@ -1,41 +1,242 @@
-import type { Waiter } from './acquisition.ts';
-import type { LockOwner } from './api.ts';
+import { sharedController } from './abort-signals.ts';
+import type { Clock, LockOwner } from './api.ts';
 import type { LockError } from './errors.ts';
-import type { Lease } from './lease.ts';
-import { openSignal } from './open-signal.ts';
-import { withoutOwner } from './owner.ts';
+import type { AcquireAttempt, AcquireOutcome, Granted, HoldRef } from './lock-adapter.ts';
+import { newId, withoutOwner } from './owner.ts';
+import type { GroupedEntry, TimerGroup } from './timer-heap.ts';
 
-/** One owner's possession of a key: what all its reentrant locks share. */
-export class Hold {
+// The wall clock is corrected in small steps all the time.
+const clockToleranceMs = 50;
+
+/** How much earlier than the backend a lease ends here: 1 % for clocks that drift apart, 2 ms for timers (redis.io, Redlock). */
+const driftMs = (ttlMs: number): number => ttlMs * 0.01 + 2;
+
+/** Until when a lease is good that the backend granted for `validForMs` in answer to a call sent at `sentAt` (H47). */
+export function leaseDeadline(sentAt: number, validForMs: number, ttlMs: number): number {
+  return sentAt + validForMs - driftMs(Math.min(validForMs, ttlMs));
+}
+
+/**
+ * What the backend was asked for under one owner ID, from the first acquire to the clean-up. After an unknown outcome the same
+ * ID asks again. It never does after a definite `busy`, nor once a release was sent for it.
+ */
+export class AcquireRequest implements AcquireAttempt, HoldRef {
+  readonly key: string;
+  readonly owner: string = newId();
+  readonly ttlMs: number;
+  /** A block of tokens is needed only where the hold may be handed over; decided at each send. */
+  tokens = 1;
+  /** The hold that stands in this process. */
+  hold: Hold | undefined;
+  /** The token of the grant. */
+  fencingToken: bigint | undefined;
+  /** How many other clients were seen waiting, as the adapter reported it last. */
+  othersWaiting: number | undefined;
+  /** Acquires that were sent and whose effect is unknown: no answer yet, or an error for an answer. */
+  unanswered = 0;
+  /** Monotonic ms of the last acquire, and how far the wall clock was ahead of the monotonic one then. */
+  sentAt = 0;
+  wallAhead = 0;
+  /** An acquire was answered: `granted`, or `busy`. */
+  granted = false;
+  refused = false;
+  /** Nobody holds or wants the lock under this owner ID any more: whatever is still granted is released. */
+  abandoned = false;
+  /** The backend has confirmed a place in its queue. */
+  queued = false;
+  #controller: AbortController | undefined;
+
+  constructor(key: string, ttlMs: number) {
+    this.key = key;
+    this.ttlMs = ttlMs;
+  }
+
+  /** Created lazily: an AbortController costs more than the rest of an uncontended acquire. */
+  get signal(): AbortSignal {
+    this.#controller ??= sharedController();
+    return this.#controller.signal;
+  }
+
+  /** Counts an answered acquire. True when the grant came too late: nobody wants it any more. */
+  answered(outcome: AcquireOutcome): boolean {
+    this.unanswered -= 1;
+    if (outcome.status === 'busy') this.refused = true;
+    else this.granted = true;
+    return this.abandoned && outcome.status === 'granted';
+  }
+
+  onQueued(): void {
+    this.queued = true;
+  }
+
+  onWaiting(others: number): void {
+    // Of several servers each may have seen some.
+    if (Number.isFinite(others)) this.othersWaiting = Math.max(this.othersWaiting ?? 0, others);
+  }
+
+  /** Tells the adapter that nobody wants the answer any more. */
+  cancel(reason?: unknown): void {
+    this.#controller?.abort(reason);
+  }
+}
+
+/** The call that begins a hold. */
+export interface HoldStart {
   readonly key: string;
   readonly owner: LockOwner;
+  readonly number: number;
+  readonly options: { readonly autoRenew: boolean; readonly maxHoldMs: number };
+}
+
+/** What watches over holds: see `watchdog.ts`. */
+export interface HoldWatcher {
+  /** Called when the hold needs a renewal, or ends. */
+  onDue(hold: Hold, now: number): void;
+  /** Renews now, whatever the schedule. Throws LOCK_LOST, LOCK_RELEASED or LOCK_BACKEND. */
+  renewNow(hold: Hold, ttlMs: number): Promise<void>;
+}
+
+/**
+ * One owner's possession of a key with its lease: what all of the owner's reentrant locks share. A local hand-over makes a new
+ * hold over the same request; the backend keeps seeing one.
+ */
+export class Hold implements GroupedEntry {
+  readonly key: string;
+  readonly owner: LockOwner;
+  readonly request: AcquireRequest;
   readonly fencingToken: bigint | undefined;
   readonly since: number;
-  /** The acquisition that began it. */
+  /** The number of the acquisition that began it. */
   readonly acquisition: number;
-  /** Monotonic ms at which the watchdog gives up on a hung holder (H50). */
-  readonly holdUntil: number;
-  /** Set right after construction: lease and hold name each other. */
-  lease!: Lease;
-  /** Locks not yet released (H60): counted here and never in the backend, so a repeated reply cannot miscount. */
+  readonly maxHoldMs: number;
+  readonly autoRenew: boolean;
+  /** Locks not yet released (H60): counted here and never in the backend, so that a repeated reply cannot miscount. */
   count = 1;
   state: 'held' | 'released' | 'lost' = 'held';
   error: LockError | undefined;
+  /** Released, lost or handed over: nothing more is sent for it. */
+  over = false;
+
+  /** The TTL of the next renewal. */
+  ttlMs: number;
+  /** Monotonic ms from which another owner may have the lock. */
+  deadline: number;
+  /** How far the wall clock was ahead when the lease was last confirmed. */
+  wallAhead: number;
+  /** Monotonic ms of the next renewal; Infinity when none is planned. */
+  renewAt: number = Number.POSITIVE_INFINITY;
+  /** The TTL of the newest renewal that was sent. */
+  sentTtlMs: number;
+  /** Settles with the renewal that is on its way. */
+  renewing: Promise<void> | undefined;
+  /** The shortest TTL of a request that had no answer and that may still arrive, until `unknownUntil`. */
+  unknownTtlMs: number = Number.POSITIVE_INFINITY;
+  unknownUntil = 0;
+  /** Without the watchdog: until when the last `renew` was to last, while it has to be confirmed. */
+  confirmUntil = 0;
+
+  /** When the backend granted the lease: the start of the local hand-over batch. */
+  grantedAt: number;
+  /** Reserved fencing tokens that no holder has had yet. */
+  tokensLeft = 0;
+  handOvers = 0;
+  /** How often all waiters of a moment had their turn, and since when the present ones wait for theirs. */
+  rounds = 0;
+  roundSince: number;
+
+  grouped = false;
+  group: TimerGroup | undefined;
+  groupIndex = 0;
+  at = 0;
+  heapIndex = -1;
+  readonly watchdog: HoldWatcher;
   #controller: AbortController | undefined;
 
-  constructor({ key, owner, terms, acquisition }: Waiter, fencingToken: bigint | undefined, since: number) {
-    this.key = key;
-    this.owner = owner;
+  constructor(
+    start: HoldStart,
+    request: AcquireRequest,
+    fencingToken: bigint | undefined,
+    now: number,
+    deadline: number,
+    watchdog: HoldWatcher,
+  ) {
+    this.key = start.key;
+    this.owner = start.owner;
+    this.acquisition = start.number;
+    this.maxHoldMs = start.options.maxHoldMs;
+    this.autoRenew = start.options.autoRenew;
+    this.request = request;
+    request.hold = this;
     this.fencingToken = fencingToken;
-    this.since = since;
-    this.acquisition = acquisition;
-    this.holdUntil = since + terms.maxHoldMs;
+    this.since = now;
+    this.ttlMs = request.ttlMs;
+    this.sentTtlMs = request.ttlMs;
+    this.deadline = deadline;
+    this.wallAhead = request.wallAhead;
+    this.grantedAt = now;
+    this.roundSince = now;
+    this.watchdog = watchdog;
   }
 
-  /** Made on demand: most holders never ask, and a signal is dear. */
+  /**
+   * Counts the time for which the machine slept: the monotonic clock stands still meanwhile, and the wall clock is ahead
+   * afterwards. Gives that time; 0 when the clocks agree.
+   */
+  countSleep(clock: Clock, now: number): number {
+    const ahead = clock.wallNow() - now;
+    const sleptMs = ahead - this.wallAhead;
+    if (sleptMs <= clockToleranceMs && sleptMs >= -clockToleranceMs) return 0;
+    this.wallAhead = ahead;
+    if (sleptMs < 0) return 0;
+    this.deadline -= sleptMs;
+    return sleptMs;
+  }
+
+  /** Records what the backend granted. */
+  accept(grant: Granted): void {
+    this.request.fencingToken = grant.fencingToken;
+    this.request.othersWaiting = undefined;
+    if (grant.waiting !== undefined) this.request.onWaiting(grant.waiting);
+    this.tokensLeft = (grant.tokens ?? 1) - 1;
+  }
+
+  /** The hold of the next holder in this process, which takes over the lease with the next token. */
+  handOver(next: HoldStart, now: number): Hold {
+    const token = this.fencingToken;
+    const hold = new Hold(
+      next,
+      this.request,
+      token === undefined ? token : token + 1n,
+      now,
+      this.deadline,
+      this.watchdog,
+    );
+    hold.ttlMs = this.ttlMs;
+    hold.wallAhead = this.wallAhead;
+    hold.renewAt = this.renewAt;
+    hold.sentTtlMs = this.sentTtlMs;
+    hold.renewing = this.renewing;
+    hold.unknownTtlMs = this.unknownTtlMs;
+    hold.unknownUntil = this.unknownUntil;
+    hold.grantedAt = this.grantedAt;
+    hold.tokensLeft = token === undefined ? 0 : this.tokensLeft - 1;
+    hold.handOvers = this.handOvers + 1;
+    hold.rounds = this.rounds;
+    hold.roundSince = this.roundSince;
+    hold.grouped = this.grouped;
+    this.over = true;
+    return hold;
+  }
+
+  /** When the hold next needs its watchdog: for a renewal, its deadline, or the end of `maxHoldMs`. */
+  get dueAt(): number {
+    return Math.min(this.renewAt, this.deadline, this.since + this.maxHoldMs);
+  }
+
+  /** Created lazily: an AbortController is expensive, and most holders never use it. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
-      this.#controller = openSignal();
+      this.#controller = sharedController();
       if (this.error !== undefined) this.#controller.abort(this.error);
     }
     return this.#controller.signal;
@@ -44,7 +245,11 @@ export class Hold {
   markLost(error: LockError): void {
     this.state = 'lost';
     this.error = error;
-    // The listeners run here and now, whoever's call this is in: not in the name of that caller's owner.
+    // The listeners run here and now, in the middle of any caller's call: they must not act for that caller's owner.
     withoutOwner(() => this.#controller?.abort(error));
+  }
+
+  fire(now: number): void {
+    this.watchdog.onDue(this, now);
   }
 }

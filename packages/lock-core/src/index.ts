@@ -1,4 +1,4 @@
-export type { AcquireOptions, Clock, Lock, LockOwner, Locks, LocksOptions } from './api.ts';
+export type { AcquireOptions, Clock, Lock, LockDescription, LockOwner, Locks, LocksOptions } from './api.ts';
 export { systemClock } from './clock.ts';
 export type { LockEvent } from './diagnostics.ts';
 export { isLockError, LockError, type LockErrorCode, type LockErrorOptions } from './errors.ts';
@@ -15,3 +15,4 @@ export type {
   RenewOutcome,
 } from './lock-adapter.ts';
 export { createLocks } from './locks.ts';
+export { checkOptionNames } from './options.ts';

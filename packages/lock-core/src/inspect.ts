@@ -1,39 +1,160 @@
-import type { Core } from './context.ts';
-import { endless, unsupported } from './failures.ts';
-import { insist } from './insist.ts';
+import { checkForceReply, checkInfo, checkPage } from './adapter-replies.ts';
+import { callWithTimeout, pause, retryDelayMs, retryUntilAnswered } from './backend-call.ts';
+import type { Context } from './context.ts';
+import { closed, endless, forceUnknown, isLockError, isRefusal, lost, nameCaller, unsupported } from './errors.ts';
 import type { LockInfo } from './lock-adapter.ts';
+import { attemptTimeout, checkKey, checkPattern } from './options.ts';
+import { loseHold } from './release.ts';
 
-// More would take the backend's time from those who lock.
+// More would take the time of the backend from those who lock.
 const atOnce = 32;
 
-/** Looks up the keys that fit the pattern, a page at a time. */
-export async function* listLocks(core: Core, pattern: string = '*'): AsyncGenerator<LockInfo, void> {
-  const { adapter } = core;
+/** Who holds the key in the backend. */
+export async function inspectLock(context: Context, key: string): Promise<LockInfo | undefined> {
+  checkKey(key);
+  return describe(context, await lookUp(context, key));
+}
+
+async function lookUp(context: Context, key: string): Promise<LockInfo | undefined> {
+  const { adapter } = context;
+  const { inspect } = adapter;
+  if (inspect === undefined) throw unsupported(adapter.name, 'way to inspect a lock');
+  const call = async (): Promise<LockInfo | undefined> => checkInfo(adapter, key, await inspect.call(adapter, key));
+  return retryUntilAnswered(context, key, call);
+}
+
+/** What the caller is told: with the token of the hold that stands, in a form that `JSON.stringify` accepts. */
+function describe(context: Context, info: LockInfo | undefined): LockInfo | undefined {
+  if (info === undefined) return undefined;
+  const hold = context.keys.get(info.key)?.hold;
+  // After a local hand-over the backend still shows the first token of the block.
+  const fencingToken = hold?.request.owner === info.owner ? hold.fencingToken : info.fencingToken;
+  const described = { ...info, fencingToken };
+  const toJSON = (): object => ({ ...described, fencingToken: fencingToken?.toString() });
+  return Object.defineProperty(described, 'toJSON', { value: toJSON });
+}
+
+/** Looks up the keys that match the pattern, a page at a time. */
+export async function* listLocks(context: Context, pattern: string = '*'): AsyncGenerator<LockInfo, void> {
+  const { adapter } = context;
   const { keys, inspect } = adapter;
+  checkPattern(pattern);
   if (keys === undefined || inspect === undefined) throw unsupported(adapter.name, 'way to list its locks');
-  const fits = matcher(pattern);
   const seen = new Set<string>();
   let cursor: string | undefined;
   do {
-    const page = await insist(core, undefined, () => keys.call(adapter, cursor));
+    const call = async () => checkPage(adapter, await keys.call(adapter, cursor));
+    const page = await retryUntilAnswered(context, undefined, call);
     if (page.next !== undefined && page.next === cursor) throw endless(adapter.name, cursor);
-    const fresh = page.keys.filter((key) => fits(key) && !seen.has(key));
+    const fresh = page.keys.filter((key) => !seen.has(key) && matches(pattern, key));
     for (const key of fresh) seen.add(key);
     for (let i = 0; i < fresh.length; i += atOnce) {
-      const some = fresh.slice(i, i + atOnce);
-      const infos = await Promise.all(some.map((key) => insist(core, key, () => inspect.call(adapter, key))));
+      const infos = await Promise.all(fresh.slice(i, i + atOnce).map((key) => lookUpListed(context, key)));
       yield* infos.filter((info) => info !== undefined);
     }
     cursor = page.next;
   } while (cursor !== undefined);
 }
 
-/** `*` for any characters and `?` for one; all others stand for themselves. */
-function matcher(pattern: string): (key: string) => boolean {
-  const source = pattern
-    .replace(/[\\^$.+()[\]{}|/]/g, '\\$&')
-    .replace(/\*+/g, '.*')
-    .replace(/\?/g, '.');
-  const expression = new RegExp(`^${source}$`, 'su');
-  return (key) => expression.test(key);
+async function lookUpListed(context: Context, key: string): Promise<LockInfo | undefined> {
+  try {
+    return describe(context, await lookUp(context, key));
+  } catch (error) {
+    // A key with other data in the way is no lock, and does not end the list (H128).
+    if (isLockError(error, 'LOCK_FOREIGN_KEY')) return undefined;
+    throw error;
+  }
+}
+
+/** `*` for any characters and `?` for one; all others stand for themselves. Takes at most pattern times key steps. */
+export function matches(pattern: string, key: string): boolean {
+  const [wanted, given] = [Array.from(pattern), Array.from(key)];
+  let [p, k] = [0, 0];
+  // Where to go on when what follows the last star does not fit: the star takes one character more.
+  let [afterStar, taken] = [-1, 0];
+  while (k < given.length) {
+    if (wanted[p] === '*') {
+      p += 1;
+      [afterStar, taken] = [p, k];
+    } else if (p < wanted.length && (wanted[p] === '?' || wanted[p] === given[k])) {
+      p += 1;
+      k += 1;
+    } else if (afterStar >= 0) {
+      taken += 1;
+      [p, k] = [afterStar, taken];
+    } else return false;
+  }
+  while (wanted[p] === '*') p += 1;
+  return p === wanted.length;
+}
+
+/**
+ * Frees the key of the owner that was observed to hold it. The call names that owner, and is repeated only if the adapter takes
+ * the name and the owner still holds the key: a repeated call must not free the next holder (H112).
+ */
+export async function forceRelease(context: Context, key: string): Promise<boolean> {
+  checkKey(key);
+  const { adapter } = context;
+  const { forceRelease, inspect } = adapter;
+  if (forceRelease === undefined) throw unsupported(adapter.name, 'way to release a lock by force');
+  const startedAt = context.settings.clock.now();
+  const info = inspect === undefined ? undefined : await lookUp(context, key);
+  if (inspect !== undefined && info === undefined) return false;
+  return context.keepalive.during(() => forceOwner(context, key, info?.owner, startedAt));
+}
+
+async function forceOwner(
+  context: Context,
+  key: string,
+  owner: string | undefined,
+  startedAt: number,
+): Promise<boolean> {
+  const { adapter, settings } = context;
+  const { clock, backendTimeoutMs } = settings;
+  const hold = context.keys.get(key)?.hold;
+  const own = hold !== undefined && (owner === undefined || hold.request.owner === owner) ? hold : undefined;
+  if (own !== undefined) {
+    // A holder of this process is told before anybody else can have the lock.
+    loseHold(context, own, lost(key, adapter.name, 'it was released by force'), 'is free of it');
+  }
+  const repeatable = owner !== undefined && (adapter.forceRelease?.length ?? 0) >= 2;
+  try {
+    for (let failures = 0; ; ) {
+      if (context.closed) throw closed(key);
+      const answer = await forceOnce(context, key, owner);
+      if (!('cause' in answer)) return answer.freed || failures > 0 || own !== undefined;
+      failures += 1;
+      // Whoever else frees or takes the key meanwhile: the observed owner no longer holds it.
+      for (;;) {
+        const forMs = clock.now() - startedAt;
+        if (forMs >= backendTimeoutMs || owner === undefined)
+          throw forceUnknown(key, adapter.name, forMs, answer.cause);
+        await pause(context, Math.min(retryDelayMs(failures), backendTimeoutMs - forMs));
+        if ((await lookUp(context, key))?.owner !== owner) return true;
+        if (repeatable) break;
+      }
+    }
+  } catch (error) {
+    if (own !== undefined) context.cleanup.add(own.request);
+    throw error;
+  }
+}
+
+/** One call of the adapter: its answer, or why there is none. Throws a refusal. */
+async function forceOnce(
+  { adapter, settings, timers }: Context,
+  key: string,
+  owner: string | undefined,
+): Promise<{ freed: boolean } | { cause: unknown }> {
+  const withinMs = attemptTimeout(settings, settings.defaults.ttlMs);
+  const call = async (): Promise<boolean> => {
+    const reply = owner === undefined ? adapter.forceRelease?.(key) : adapter.forceRelease?.(key, owner);
+    return checkForceReply(adapter, key, (await reply) as boolean);
+  };
+  try {
+    return { freed: await callWithTimeout(timers, settings.clock.now(), withinMs, call) };
+  } catch (cause) {
+    if (isRefusal(cause)) throw nameCaller(cause);
+    return { cause };
+  }
 }

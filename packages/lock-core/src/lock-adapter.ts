@@ -41,8 +41,11 @@ export interface LockAdapter {
    * none is left out that is held all the while from the first page to the last.
    */
   keys?(cursor?: string): Promise<KeysPage>;
-  /** Frees the key whoever holds it; `false` when it was free. */
-  forceRelease?(key: string): Promise<boolean>;
+  /**
+   * Frees the key if `owner` holds it now, else answers `false` and touches nothing: so the call is idempotent, and core may
+   * repeat it. Without `owner` it frees the key whoever holds it, and is never repeated; `false` when the key was free.
+   */
+  forceRelease?(key: string, owner?: string): Promise<boolean>;
   /** Closes what the adapter opened itself, never the caller's client. Idempotent. */
   close?(): Promise<void>;
 }

@@ -1,20 +1,15 @@
-import { Waiter } from './acquisition.ts';
-import { reenter } from './admit.ts';
-import type { AcquireOptions, Lock, LockOwner, Locks, LocksOptions } from './api.ts';
-import { assemble } from './assemble.ts';
-import { closeLocks } from './close.ts';
-import { channels } from './diagnostics.ts';
-import { closed, lost, selfDeadlock, timedOut, unsupported } from './failures.ts';
-import { expireIfDue } from './held-lock.ts';
-import type { Hold } from './hold.ts';
-import { insist } from './insist.ts';
-import { listLocks } from './inspect.ts';
-import { KeyState } from './key-state.ts';
+import { Acquirer, type Body } from './acquire.ts';
+import type { AcquireOptions, Locks, LocksOptions } from './api.ts';
+import { callWithTimeout } from './backend-call.ts';
+import { type Context, createContext, fail } from './context.ts';
+import { closed, lost } from './errors.ts';
+import { forceRelease, inspectLock, listLocks } from './inspect.ts';
 import type { LockAdapter } from './lock-adapter.ts';
-import { checkKey, resolveSettings, resolveTerms, type Terms } from './options.ts';
-import { contextOwner, isWithin, Owner } from './owner.ts';
-import { AcquireRequest } from './request.ts';
-import { tellFailure } from './tell-failure.ts';
+import { attemptTimeout, checkAdapter, checkBody, resolveSettings } from './options.ts';
+import { Owner } from './owner.ts';
+import { keepProcessAlive, pendingAcquisitions } from './process-keepalive.ts';
+import { loseHold } from './release.ts';
+import { Watchdog } from './watchdog.ts';
 
 /** What an async function does with an error, without its extra promises. */
 function asPromise<T>(call: () => Promise<T>): Promise<T> {
@@ -25,144 +20,66 @@ function asPromise<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-type Body<T> = (lock: Lock) => T | Promise<T>;
-
 /**
  * The locks of one backend, through its adapter.
  *
- * @throws LockError LOCK_INVALID_ARGUMENT for an option that does not exist or is out of range
+ * @throws LockError LOCK_INVALID_ARGUMENT for anything that is not an adapter, and for an option that does not exist or is out
+ * of range
  */
 export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks {
-  const settings = resolveSettings(options);
-  const { core, contention, nativeQueue } = assemble(adapter, settings);
-  const { keys } = core;
-  const now = settings.clock.now;
+  checkAdapter(adapter);
+  const context = createContext(adapter, resolveSettings(options));
+  const acquirer = new Acquirer(context, new Watchdog(context));
   let closing: Promise<void> | undefined;
-
-  /** Starts one acquisition; `once` for a single answer. Throws what can be told at once. */
-  function start(key: string, terms: Terms, owner: LockOwner, once: boolean): Promise<Lock | undefined> {
-    if (core.closed) throw closed(key);
-    terms.signal?.throwIfAborted();
-    const held = keys.get(key)?.hold;
-    if (held !== undefined) expireIfDue(core, held);
-    let keyState = keys.get(key);
-    if (keyState === undefined) {
-      keyState = new KeyState(key);
-      keys.set(key, keyState);
-    }
-    const { hold } = keyState;
-    const at = now();
-    const onTime = nativeQueue === undefined || once ? contention.onTime : nativeQueue.onTime;
-    const waiter = new Waiter(key, owner, terms, once, new AcquireRequest(key, terms.ttlMs), at, onTime);
-    if (channels.acquire.hasSubscribers) {
-      channels.acquire.publish({
-        adapter: adapter.name,
-        key,
-        acquisition: waiter.acquisition,
-        owner: waiter.request.owner,
-        waitMs: once ? 0 : terms.waitMs,
-      });
-    }
-    if (!channels.fail.hasSubscribers) return proceed(keyState, hold, waiter, at);
-    return tellFailure(adapter.name, waiter, now, () => proceed(keyState, hold, waiter, at));
-  }
-
-  /** Sends a new waiter on his way. */
-  function proceed(keyState: KeyState, hold: Hold | undefined, waiter: Waiter, at: number): Promise<Lock | undefined> {
-    const { key, owner, terms, once } = waiter;
-    if (hold !== undefined && isWithin(owner, hold.owner)) {
-      if (!terms.reentrant) throw selfDeadlock(key);
-      return Promise.resolve(reenter(core, hold, waiter, at));
-    }
-    // What this process holds is busy without asking.
-    if (once && hold !== undefined) return Promise.resolve(undefined);
-    const { signal } = terms;
-    if (signal !== undefined) {
-      waiter.stopListening = core.aborts.listen(signal, () => {
-        core.leave(keyState, waiter, now());
-        waiter.reject(signal.reason);
-      });
-    }
-    if (once) contention.askOnce(keyState, waiter, at);
-    else if (nativeQueue !== undefined) nativeQueue.enter(keyState, waiter);
-    else contention.enter(keyState, waiter, at);
-    return waiter.promise;
-  }
-
-  function terms(key: string, options: AcquireOptions | undefined): Terms {
-    checkKey(key);
-    return resolveTerms(settings.defaults, options);
-  }
-
-  const ownerOf = (terms: Terms): LockOwner => terms.owner ?? contextOwner() ?? new Owner(undefined, undefined);
-
-  function acquireAs(key: string, terms: Terms, owner: LockOwner): Promise<Lock> {
-    // Without `once` a waiter is never resolved without a lock.
-    if (terms.waitMs > 0) return start(key, terms, owner, false) as Promise<Lock>;
-    return start(key, terms, owner, true).then((lock) => {
-      if (lock === undefined) throw timedOut(key, adapter.name, 0);
-      return lock;
-    });
-  }
-
-  async function using<T>(key: string, options: AcquireOptions | undefined, body: Body<T>): Promise<T> {
-    const checked = terms(key, options);
-    // An identity of its own, inside the context's one: what is nested in the body re-enters, what runs beside it does not.
-    const owner = checked.owner ?? new Owner(undefined, contextOwner());
-    const lock = await acquireAs(key, checked, owner);
-    try {
-      return await owner.run(() => body(lock));
-    } finally {
-      // Never rejects, so it hides neither the body's result nor its error (H56).
-      await lock.release();
-    }
-  }
-
   return {
     adapter: { name: adapter.name, capabilities: adapter.capabilities },
-    acquire(key, options) {
-      return asPromise(() => {
-        const checked = terms(key, options);
-        return acquireAs(key, checked, ownerOf(checked));
-      });
-    },
-    tryAcquire(key, options) {
-      return asPromise(() => {
-        const checked = terms(key, options);
-        return start(key, checked, ownerOf(checked), true);
-      });
-    },
-    using<T>(key: string, options: AcquireOptions | Body<T>, body?: Body<T>): Promise<T> {
-      return typeof options === 'function' ? using(key, undefined, options) : using(key, options, body as Body<T>);
+    acquire: (key, options) => asPromise(() => acquirer.acquire(key, options)),
+    tryAcquire: (key, options) => asPromise(() => acquirer.tryAcquire(key, options)),
+    async using<T>(...given: [string, AcquireOptions | Body<T>, Body<T>?]): Promise<T> {
+      const [key, second, third] = given;
+      checkBody(given.length < 3 ? second : third, given);
+      return given.length < 3
+        ? acquirer.using(key, undefined, second as Body<T>)
+        : acquirer.using(key, second as AcquireOptions, third as Body<T>);
     },
     createOwner: (label) => new Owner(label, undefined),
-    async inspect(key) {
-      checkKey(key);
-      const { inspect } = adapter;
-      if (inspect === undefined) throw unsupported(adapter.name, 'way to inspect a lock');
-      return insist(core, key, () => inspect.call(adapter, key));
-    },
-    list: (pattern) => listLocks(core, pattern),
-    async forceRelease(key) {
-      checkKey(key);
-      const { forceRelease } = adapter;
-      if (forceRelease === undefined) throw unsupported(adapter.name, 'way to release a lock by force');
-      // A holder of this process is told before anybody else can have the lock.
-      const hold = keys.get(key)?.hold;
-      if (hold !== undefined) core.lose(hold, lost(key, adapter.name, 'it was released by force'), 'is free of it');
-      try {
-        return await insist(core, key, () => forceRelease.call(adapter, key));
-      } catch (error) {
-        if (hold !== undefined) core.reaper.add(hold.lease.request);
-        throw error;
-      }
-    },
+    inspect: (key) => inspectLock(context, key),
+    list: (pattern) => listLocks(context, pattern),
+    forceRelease: (key) => forceRelease(context, key),
     close() {
-      closing ??= closeLocks(core);
+      closing ??= closeLocks(context);
       return closing;
     },
     async [Symbol.asyncDispose]() {
       await this.close();
     },
   };
+}
+
+/**
+ * Fails the waiters, releases what is held, waits for the clean-up as long as an answer may take, and closes what the adapter
+ * opened. Never rejects, and ends in bounded time when the backend is down.
+ */
+async function closeLocks(context: Context): Promise<void> {
+  const { adapter, cleanup, keys, settings, singleAttempts, timers } = context;
+  context.closed = true;
+  for (const acquisition of [...pendingAcquisitions(keys, singleAttempts)]) {
+    const keyState = keys.get(acquisition.key);
+    if (keyState !== undefined) fail(context, keyState, acquisition, closed(acquisition.key));
+  }
+  context.keepalive.close();
+  for (const { hold, key } of [...keys.values()]) {
+    if (hold === undefined) continue;
+    loseHold(context, hold, lost(key, adapter.name, 'these locks were closed'), 'may still hold it');
+  }
+  // Until the releases have been sent the process must not end, though nothing else keeps it alive.
+  const stopKeeping = keepProcessAlive();
+  const withinMs = 2 * attemptTimeout(settings, settings.defaults.ttlMs);
+  const bounded = (call: () => Promise<void>): Promise<void> =>
+    callWithTimeout(timers, settings.clock.now(), withinMs, call).catch(() => {});
+  await bounded(() => cleanup.drained());
+  cleanup.close();
+  await bounded(async () => adapter.close?.());
+  timers.close();
+  stopKeeping();
 }

@@ -1,10 +1,11 @@
 import type { AcquireOptions, Clock, LockOwner, LocksOptions } from './api.ts';
 import { systemClock } from './clock.ts';
 import { LockError } from './errors.ts';
+import type { LockAdapter } from './lock-adapter.ts';
 
 /** The checked options of one `Locks`, with their defaults. */
 export interface Settings {
-  readonly defaults: Terms;
+  readonly defaults: ResolvedOptions;
   readonly backendTimeoutMs: number;
   readonly attemptTimeoutMs: number | undefined;
   readonly localRun: { readonly count: number; readonly ms: number };
@@ -12,7 +13,7 @@ export interface Settings {
 }
 
 /** The checked options of one acquisition. */
-export interface Terms {
+export interface ResolvedOptions {
   readonly ttlMs: number;
   readonly waitMs: number;
   readonly autoRenew: boolean;
@@ -28,11 +29,17 @@ function refuse(message: string, key?: string): never {
   throw new LockError('LOCK_INVALID_ARGUMENT', message, { key });
 }
 
-const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value));
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
 
-/** Refuses what is no key: the backends would each do something else with it (H86). */
+/** Refuses anything that is not a key: each backend would do something else with it (H86). */
 export function checkKey(key: unknown): asserts key is string {
-  if (typeof key !== 'string') refuse(`a lock key is a string, not ${key === null ? 'null' : typeof key}`);
+  if (typeof key !== 'string') {
+    const hint = typeof key === 'object' && key !== null ? ': the key comes first, then the options' : '';
+    refuse(`a lock key is a string, not ${key === null ? 'null' : typeof key}${hint}`);
+  }
   if (key.length === 0) refuse('a lock key is not empty');
   // At most three bytes to a UTF-16 unit, so short keys need no count.
   if (key.length * 3 > longestKeyBytes) {
@@ -44,6 +51,10 @@ export function checkKey(key: unknown): asserts key is string {
   if (!(key as string & { isWellFormed(): boolean }).isWellFormed()) {
     refuse('a lock key is well-formed Unicode: this one has a surrogate without its other half', key);
   }
+}
+
+export function checkPattern(pattern: unknown): void {
+  if (typeof pattern !== 'string') refuse(`a pattern is a string, not ${shown(pattern)}`);
 }
 
 /** Refuses NaN, 0, negative, fractional and infinite leases (H8) before anything is sent. */
@@ -71,6 +82,32 @@ function checkFlag(name: string, value: unknown): boolean {
   return value;
 }
 
+/** How many single edits lead from one word to the other; more than two are not counted. */
+function distance(from: string, to: string): number {
+  if (Math.abs(from.length - to.length) > 2) return 3;
+  let above = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= from.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= to.length; j += 1) {
+      const change = (above[j - 1] as number) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      row.push(Math.min(change, (above[j] as number) + 1, (row[j - 1] as number) + 1));
+    }
+    above = row;
+  }
+  return above[to.length] as number;
+}
+
+/** The known name that was probably meant. */
+function closest(name: string, known: readonly string[]): string | undefined {
+  const lower = name.toLowerCase();
+  const prefixed = known.find((one) => lower.length > 2 && one.toLowerCase().startsWith(lower));
+  const near = [...known]
+    .map((one) => ({ one, edits: distance(lower, one.toLowerCase()) }))
+    .filter(({ edits }) => edits <= 2)
+    .sort((a, b) => a.edits - b.edits);
+  return near[0]?.one ?? prefixed;
+}
+
 const acquireNames = ['ttlMs', 'waitMs', 'autoRenew', 'maxHoldMs', 'signal', 'owner', 'reentrant'];
 const locksNames = [
   'ttlMs',
@@ -83,19 +120,28 @@ const locksNames = [
   'clock',
 ];
 
-/** A misspelt option would silently mean its default. */
-function checkNames(options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) refuse(`options are an object, not ${shown(options)}`);
+/**
+ * Refuses options that do not exist: a misspelt one would silently mean its default. For `createLocks`, and for adapters.
+ * @throws LockError LOCK_INVALID_ARGUMENT, with the name that was probably meant
+ */
+export function checkOptionNames(options: unknown, known: readonly string[]): void {
+  if (typeof options === 'function')
+    refuse('options are an object, not a function: only `using` takes one, as its last argument');
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    refuse(`options are an object, not ${Array.isArray(options) ? 'an array' : shown(options)}`);
+  }
   for (const name in options) {
-    if (!known.includes(name))
-      refuse(`there is no option ${JSON.stringify(name)}; the options are ${known.join(', ')}`);
+    if (known.includes(name)) continue;
+    const meant = closest(name, known);
+    const hint = meant === undefined ? `the options are ${known.join(', ')}` : `did you mean ${meant}?`;
+    refuse(`there is no option ${JSON.stringify(name)}: ${hint}`);
   }
 }
 
 /** The options of an acquisition over the defaults. */
-export function resolveTerms(defaults: Terms, options: AcquireOptions | undefined): Terms {
+export function resolveOptions(defaults: ResolvedOptions, options: AcquireOptions | undefined): ResolvedOptions {
   if (options === undefined) return defaults;
-  checkNames(options, acquireNames);
+  checkOptionNames(options, acquireNames);
   const { ttlMs, waitMs, autoRenew, maxHoldMs, signal, owner, reentrant } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') refuse('signal is an AbortSignal');
   if (owner !== undefined && typeof owner?.run !== 'function')
@@ -111,7 +157,7 @@ export function resolveTerms(defaults: Terms, options: AcquireOptions | undefine
   };
 }
 
-const builtIn: Terms = {
+const builtIn: ResolvedOptions = {
   ttlMs: 30_000,
   waitMs: Number.POSITIVE_INFINITY,
   autoRenew: true,
@@ -123,20 +169,21 @@ const builtIn: Terms = {
 
 /** The options of a `Locks` over the built-in defaults. */
 export function resolveSettings(options: LocksOptions = {}): Settings {
-  checkNames(options, locksNames);
+  checkOptionNames(options, locksNames);
   const {
     backendTimeoutMs = 10_000,
     attemptTimeoutMs,
     localRun = { count: 64 },
     clock = systemClock,
-    ...terms
+    ...acquisition
   } = options;
+  if (typeof localRun !== 'object' || localRun === null) refuse(`localRun is { count, ms }, not ${shown(localRun)}`);
   const { count, ms = 50 } = localRun;
   if (!Number.isSafeInteger(count) || count < 0 || count > 10_000) {
     refuse(`localRun.count is a whole number from 0 to 10,000, not ${shown(count)}`);
   }
   return {
-    defaults: resolveTerms(builtIn, terms),
+    defaults: resolveOptions(builtIn, acquisition),
     backendTimeoutMs: checkSpan('backendTimeoutMs', backendTimeoutMs, 'above zero', false),
     attemptTimeoutMs:
       attemptTimeoutMs === undefined ? undefined : checkSpan('attemptTimeoutMs', attemptTimeoutMs, 'above zero', false),
@@ -148,4 +195,53 @@ export function resolveSettings(options: LocksOptions = {}): Settings {
 /** When a call about a lease of `ttlMs` counts as unknown. */
 export function attemptTimeout(settings: Settings, ttlMs: number): number {
   return settings.attemptTimeoutMs ?? Math.max(1, Math.min(ttlMs / 3, 2_000));
+}
+
+/** How long after it was sent a command about a lease of `ttlMs` may still arrive, or its effect may last. */
+export function longestArrivalMs(settings: Settings, ttlMs: number): number {
+  return ttlMs + settings.backendTimeoutMs;
+}
+
+/**
+ * Refuses anything that is not an adapter before a lock is asked of it.
+ * @throws LockError LOCK_INVALID_ARGUMENT
+ */
+export function checkAdapter(adapter: unknown): asserts adapter is LockAdapter {
+  const remedy = 'pass what an adapter package makes, such as ioredisAdapter(client) or memoryAdapter()';
+  if (typeof adapter === 'string' || adapter instanceof URL) {
+    refuse('createLocks takes an adapter, not a URL: openLocks of the package holdfast takes a URL');
+  }
+  if (typeof adapter === 'function') refuse(`createLocks takes an adapter, not a function: call it, or ${remedy}`);
+  if (typeof adapter !== 'object' || adapter === null)
+    refuse(`createLocks takes an adapter, not ${adapter}: ${remedy}`);
+  const fields = adapter as Record<string, unknown>;
+  if (typeof fields.then === 'function') refuse('createLocks takes an adapter, not a promise: await it first');
+  const lacking = ['tryAcquire', 'renew', 'release'].filter((method) => typeof fields[method] !== 'function');
+  if (lacking.length > 0) {
+    const what = typeof fields.acquire === 'function' && typeof fields.using === 'function' ? 'a Locks' : 'an adapter';
+    const given =
+      what === 'a Locks'
+        ? 'createLocks takes an adapter, not a Locks'
+        : `no adapter: it has no ${lacking.join(', no ')}`;
+    refuse(`${given}: ${remedy}`);
+  }
+  for (const method of ['enqueue', 'whenFree', 'renewMany', 'inspect', 'keys', 'forceRelease', 'close']) {
+    const member = fields[method];
+    if (member !== undefined && typeof member !== 'function')
+      refuse(`${method} of an adapter is a function, not ${shown(member)}`);
+  }
+  if (typeof fields.name !== 'string' || fields.name === '') refuse('an adapter has a name, which is not empty');
+  if (typeof fields.capabilities !== 'object' || fields.capabilities === null) {
+    refuse(`the adapter ${fields.name} declares no capabilities`);
+  }
+}
+
+/** Refuses a body that cannot be called before the lock is asked for. */
+export function checkBody(body: unknown, given: readonly unknown[]): void {
+  if (typeof body === 'function' && given.length < 4) return;
+  const misplaced = given.slice(1, -1).some((argument) => typeof argument === 'function');
+  if (misplaced) refuse('using takes the options before the function: using(key, options, body)');
+  refuse(
+    `using takes a function to run under the lock, not ${shown(body)}: using(key, body) or using(key, options, body)`,
+  );
 }

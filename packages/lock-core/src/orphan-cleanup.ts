@@ -1,49 +1,71 @@
-import type { Core, Reaper } from './context.ts';
 import { channels } from './diagnostics.ts';
-import { isLockError } from './errors.ts';
-import { attemptTimeout } from './options.ts';
-import type { AcquireRequest } from './request.ts';
-import type { TimedEntry } from './timer-heap.ts';
+import type { AcquireRequest } from './hold.ts';
+import type { LockAdapter, ReleaseOutcome } from './lock-adapter.ts';
+import { attemptTimeout, longestArrivalMs, type Settings } from './options.ts';
+import type { TimedEntry, TimerHeap } from './timer-heap.ts';
 
 const firstBackoffMs = 50;
 const longestBackoffMs = 2_000;
+// During an outage each follow-up waits for its own time-out: more at once would only load the backend when it returns.
+const mostAtOnce = 64;
 
-/** One request that may have taken the lock, or may still take it, with nobody to hold it. */
-interface Case extends TimedEntry {
+/** Frees what a call without an answer may have taken, or may still take. */
+export interface OrphanCleanup {
+  add(request: AcquireRequest): void;
+  /** Counts a clean-up that somebody else does, and that does not reject. */
+  await(cleaning: Promise<void>): void;
+  /** Resolves when nothing is left to clean up. */
+  drained(): Promise<void>;
+  /** Gives up on the rest. */
+  close(): void;
+}
+
+/** A request that may have taken the lock, or may still take it, with nobody to hold it. */
+class Orphan implements TimedEntry {
   readonly request: AcquireRequest;
-  readonly giveUpAt: number;
-  backoffMs: number;
+  /** Until when a command that was sent may still arrive, or may have left the lock behind. */
+  giveUpAt = 0;
+  backoffMs = firstBackoffMs;
   /** Counts the releases sent; an answer to any but the last comes too late to count. */
-  sent: number;
-  asking: boolean;
-  /** How many acquires had no answer when the last release was sent: those may come in behind it. */
-  openAtSend: number;
-  /** Since when the backend has said `not-held`. */
-  notHeldAt: number | undefined;
+  sent = 0;
+  asking = false;
+  /** How many acquires had no answer when the last release was sent: those may arrive behind it. */
+  unansweredAtSend = 0;
+  at = 0;
+  heapIndex = -1;
+  readonly #onTime: (orphan: Orphan) => void;
+
+  constructor(request: AcquireRequest, onTime: (orphan: Orphan) => void) {
+    this.request = request;
+    this.#onTime = onTime;
+  }
+
+  fire(): void {
+    this.#onTime(this);
+  }
 }
 
 /**
- * Cleans up after calls without an answer: releases by owner, with backoff, until the backend answers `released`, or
- * `not-held` twice an attempt time-out apart (a late acquire may arrive after the first), or until no command that was
- * sent can hold the lock any longer. A grant that is told even later is cleaned up again. No orphan stays behind (H11, H12,
- * H27, H64, H80).
+ * Cleans up after calls without an answer: it releases by owner ID until an answer of the backend covers every acquire that
+ * was sent under that ID, or until none of them can arrive or hold the lock any longer. A grant that is reported even later is
+ * cleaned up again. No orphan stays behind (H11, H12, H27, H64, H80, H125).
  */
-export function createReaper(core: Core): Reaper {
-  const open = new Set<Case | Promise<void>>();
+export function createOrphanCleanup(adapter: LockAdapter, settings: Settings, timers: TimerHeap): OrphanCleanup {
+  const open = new Set<Orphan | Promise<void>>();
+  const orphans = new Map<AcquireRequest, Orphan>();
   let onDrained: (() => void)[] = [];
-  const cases = new Map<AcquireRequest, Case>();
-  let over = false;
-  const { adapter, timers, settings } = core;
+  let inFlight = 0;
+  let closed = false;
   const now = settings.clock.now;
 
-  function close(item: Case, outcome: string): void {
-    timers.clear(item);
-    cases.delete(item.request);
-    tell(item.request, outcome);
-    done(item);
+  function end(orphan: Orphan, outcome: string): void {
+    timers.clear(orphan);
+    orphans.delete(orphan.request);
+    tell(orphan.request, outcome);
+    done(orphan);
   }
 
-  function done(item: Case | Promise<void>): void {
+  function done(item: Orphan | Promise<void>): void {
     open.delete(item);
     if (open.size > 0) return;
     for (const resolve of onDrained) resolve();
@@ -55,82 +77,75 @@ export function createReaper(core: Core): Reaper {
     channels.reap.publish({ adapter: adapter.name, key: request.key, owner: request.owner, outcome });
   }
 
-  function retryLater(item: Case): void {
-    item.asking = false;
-    if (now() >= item.giveUpAt) return close(item, 'given-up');
-    timers.set(item, now() + item.backoffMs);
-    item.backoffMs = Math.min(item.backoffMs * 2, longestBackoffMs);
+  function retryLater(orphan: Orphan): void {
+    if (orphan.asking) inFlight -= 1;
+    orphan.asking = false;
+    if (now() >= orphan.giveUpAt) return end(orphan, 'given-up');
+    timers.set(orphan, now() + orphan.backoffMs);
+    orphan.backoffMs = Math.min(orphan.backoffMs * 2, longestBackoffMs);
   }
 
-  function answered(item: Case, outcome: 'released' | 'not-held'): void {
-    item.asking = false;
-    const timeoutMs = attemptTimeout(settings, item.request.ttlMs);
-    // The one acquire without an answer was what has just been released; or there was none.
-    if (outcome === 'released' ? item.openAtSend <= 1 : item.openAtSend === 0) return close(item, outcome);
-    // Another one may still come in behind this release: look once more.
-    if (outcome === 'released') item.notHeldAt = undefined;
-    else if (item.notHeldAt !== undefined && now() - item.notHeldAt >= timeoutMs) return close(item, outcome);
-    else item.notHeldAt ??= now();
-    timers.set(item, now() + timeoutMs);
+  function answered(orphan: Orphan, outcome: ReleaseOutcome): void {
+    orphan.asking = false;
+    inFlight -= 1;
+    const { request, unansweredAtSend } = orphan;
+    // `released` covers the one acquire without an answer, unless it freed what an answered one had been granted.
+    const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !request.granted);
+    if (covered || now() >= orphan.giveUpAt) return end(orphan, outcome);
+    timers.set(orphan, now() + attemptTimeout(settings, request.ttlMs));
   }
 
-  function ask(item: Case): void {
-    item.asking = true;
-    item.sent += 1;
-    item.openAtSend = item.request.unanswered;
-    const round = item.sent;
-    timers.set(item, now() + attemptTimeout(settings, item.request.ttlMs));
-    release(item.request).then(
+  function ask(orphan: Orphan): void {
+    const { request } = orphan;
+    if (!orphan.asking) inFlight += 1;
+    orphan.asking = true;
+    orphan.sent += 1;
+    orphan.unansweredAtSend = request.unanswered;
+    const { sent } = orphan;
+    timers.set(orphan, now() + attemptTimeout(settings, request.ttlMs));
+    const current = (): boolean => orphan.asking && sent === orphan.sent && open.has(orphan);
+    release(request).then(
       (outcome) => {
-        if (open.has(item) && round === item.sent) answered(item, outcome);
+        if (!current()) return;
+        if (outcome === 'released' || outcome === 'not-held') answered(orphan, outcome);
+        else retryLater(orphan);
       },
-      (error: unknown) => {
-        if (!open.has(item) || round !== item.sent) return;
-        // A definite refusal will be the same the next time.
-        if (isLockError(error) && !error.retryable) close(item, 'given-up');
-        else retryLater(item);
+      () => {
+        // A refusal says nothing about the lock: it is followed up like silence, until the lease must be over.
+        if (current()) retryLater(orphan);
       },
     );
   }
 
   // An adapter that throws instead of rejecting must not break the timers.
-  async function release(request: AcquireRequest): Promise<'released' | 'not-held'> {
-    return adapter.release({ key: request.key, owner: request.owner });
+  async function release({ key, owner }: AcquireRequest): Promise<ReleaseOutcome> {
+    return adapter.release({ key, owner });
+  }
+
+  function onTime(orphan: Orphan): void {
+    if (orphan.asking) retryLater(orphan);
+    else if (inFlight >= mostAtOnce) retryLater(orphan);
+    else ask(orphan);
   }
 
   function add(request: AcquireRequest): void {
-    if (over) return;
-    request.reaped = true;
-    const known = cases.get(request);
-    if (known !== undefined) {
-      // What was found so far was before this; what is on its way may be too.
-      known.notHeldAt = undefined;
-      return ask(known);
+    request.abandoned = true;
+    if (closed) return;
+    let orphan = orphans.get(request);
+    if (orphan === undefined) {
+      orphan = new Orphan(request, onTime);
+      open.add(orphan);
+      orphans.set(request, orphan);
+      tell(request, 'begun');
     }
-    const item: Case = {
-      request,
-      giveUpAt: Math.max(request.sentAt, now()) + request.ttlMs + settings.backendTimeoutMs,
-      backoffMs: firstBackoffMs,
-      sent: 0,
-      asking: false,
-      openAtSend: 0,
-      notHeldAt: undefined,
-      at: 0,
-      heapIndex: -1,
-      fire: () => (item.asking ? retryLater(item) : ask(item)),
-    };
-    open.add(item);
-    cases.set(request, item);
-    tell(request, 'begun');
-    ask(item);
+    const { hold } = request;
+    const longestTtlMs = Math.max(request.ttlMs, hold?.ttlMs ?? 0, hold?.sentTtlMs ?? 0);
+    orphan.giveUpAt = now() + longestArrivalMs(settings, longestTtlMs);
+    ask(orphan);
   }
 
   return {
     add,
-    acquireAnswered(request, outcome) {
-      request.unanswered -= 1;
-      if (request.reaped && outcome.status === 'granted') add(request);
-    },
     await(cleaning) {
       open.add(cleaning);
       void cleaning.then(() => done(cleaning));
@@ -140,8 +155,8 @@ export function createReaper(core: Core): Reaper {
       await new Promise<void>((resolve) => onDrained.push(resolve));
     },
     close() {
-      over = true;
-      for (const item of open) if ('request' in item) close(item, 'given-up');
+      closed = true;
+      for (const orphan of [...orphans.values()]) end(orphan, 'given-up');
     },
   };
 }

@@ -2,14 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import type { LockOwner } from './api.ts';
 
-const context = new AsyncLocalStorage<Owner>();
-
 const idDigits = 32;
 const idsInPool = 64;
 let pool = '';
 let drawn = 0;
 
-/** 128 random bits as 32 hexadecimal digits (H3); cut from a pool, since one system call per lock would be dear. */
+/** 128 random bits as 32 hexadecimal digits (H3), cut from a pool: one system call per lock would be expensive. */
 export function newId(): string {
   if (drawn === pool.length) {
     pool = randomBytes((idsInPool * idDigits) / 2).toString('hex');
@@ -19,15 +17,38 @@ export function newId(): string {
   return pool.slice(drawn - idDigits, drawn);
 }
 
-/** An identity, and the identity in whose `using` body it arose. */
+/** The async context in which an owner acts: a `using` body, or a call of `owner.run`. */
+export class Scope {
+  readonly owner: LockOwner;
+  /** `run` makes its owner act itself; in a body each acquisition gets an owner of its own. */
+  readonly explicit: boolean;
+  /** The scope around this one, while that one has not ended. */
+  outer: Scope | undefined;
+  /** The body has settled: what it left behind in its context re-enters nothing. */
+  ended = false;
+
+  constructor(owner: LockOwner, explicit: boolean, outer: Scope | undefined) {
+    this.owner = owner;
+    this.explicit = explicit;
+    this.outer = outer;
+  }
+
+  run<T>(fn: () => T): T {
+    return context.run(this, fn);
+  }
+}
+
+const context = new AsyncLocalStorage<Scope>();
+
+/** An identity, and the scope in which it arose. */
 export class Owner implements LockOwner {
   readonly label: string | undefined;
-  readonly parent: Owner | undefined;
+  readonly scope: Scope | undefined;
   #id: string | undefined;
 
-  constructor(label: string | undefined, parent: Owner | undefined) {
+  constructor(label: string | undefined, scope: Scope | undefined) {
     this.label = label;
-    this.parent = parent;
+    this.scope = scope;
   }
 
   get id(): string {
@@ -36,23 +57,49 @@ export class Owner implements LockOwner {
   }
 
   run<T>(fn: () => T): T {
-    return context.run(this, fn);
+    return new Scope(this, true, undefined).run(fn);
   }
 }
 
-/** The owner bound to the current async context. */
-export const contextOwner = (): Owner | undefined => context.getStore();
+function firstActive(scope: Scope | undefined): Scope | undefined {
+  let active = scope;
+  while (active?.ended) active = active.outer;
+  return active;
+}
 
-/** Runs `fn` outside of every owner: callbacks of one task must not act in the name of another. */
+/**
+ * The innermost scope that has not ended. Ended scopes are cut out of the chain on the way: a job that schedules its next
+ * run in its own body would otherwise keep all of its earlier runs in memory.
+ */
+function activeScope(): Scope | undefined {
+  const innermost = firstActive(context.getStore());
+  for (let scope = innermost; scope !== undefined; scope = scope.outer) scope.outer = firstActive(scope.outer);
+  return innermost;
+}
+
+/** The owner of an acquisition that names none: that of `owner.run`, else a new one, nested in the body around it. */
+export function contextOwner(): LockOwner {
+  const scope = activeScope();
+  return scope?.explicit ? scope.owner : new Owner(undefined, scope);
+}
+
+/** The owner of a `using` body that names none: always a new one, since bodies side by side exclude each other. */
+export const bodyOwner = (): LockOwner => new Owner(undefined, activeScope());
+
+/** The scope of a `using` body: what is nested in it re-enters what `owner` holds, until the body has settled. */
+export const bodyScope = (owner: LockOwner): Scope => new Scope(owner, false, activeScope());
+
+/** Runs `fn` outside of every scope: the callbacks of one task must not act in the name of another. */
 export const withoutOwner = <T>(fn: () => T): T => context.exit(fn);
 
 /**
- * Whether `asking` may re-enter what `holding` holds: the same owner, or one that arose inside its `using` body. Two
- * tasks started side by side in one body are siblings, and exclude each other (H59).
+ * Whether `asking` may re-enter what `holding` holds: the same owner, or one that is nested in a body of it that still runs.
+ * Two tasks side by side in one body are siblings and exclude each other (H59, H120).
  */
 export function isWithin(asking: LockOwner, holding: LockOwner): boolean {
-  for (let owner: LockOwner | undefined = asking; owner !== undefined; owner = (owner as Owner).parent) {
-    if (owner === holding) return true;
+  if (asking === holding) return true;
+  for (let scope = (asking as Owner).scope; scope !== undefined; scope = scope.outer) {
+    if (scope.owner === holding && !scope.ended) return true;
   }
   return false;
 }

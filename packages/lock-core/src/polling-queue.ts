@@ -1,240 +1,263 @@
-import type { Waiter } from './acquisition.ts';
-import type { Core } from './context.ts';
+import { Acquisition } from './acquisition.ts';
+import { checkAcquireReply, retryHintMs } from './adapter-replies.ts';
+import type { Lock } from './api.ts';
+import { callAdapter, pollDelayMs, retryDelayMs } from './backend-call.ts';
+import { type Context, fail, leave } from './context.ts';
 import { channels } from './diagnostics.ts';
-import { isLockError } from './errors.ts';
-import { noAnswer, timedOut, unreachable } from './failures.ts';
-import { detach, possess } from './grant.ts';
+import { isRefusal, noAnswer, timedOut, unreachable, wasNotSent } from './errors.ts';
+import { grantedTooLate, takePossession } from './grant.ts';
+import { HeldLock } from './held-lock.ts';
+import { AcquireRequest, type Hold } from './hold.ts';
 import type { KeyState } from './key-state.ts';
-import { leaseDeadline } from './lease.ts';
-import type { AcquireOutcome, Granted } from './lock-adapter.ts';
-import { attemptTimeout } from './options.ts';
-import { unwatch, watchFor } from './release-hints.ts';
-import { AcquireRequest } from './request.ts';
-import { standForward, turnPassed } from './stand-back.ts';
-import { pollMs, retryMs } from './waits.ts';
+import type { AcquireOutcome } from './lock-adapter.ts';
+import { attemptTimeout, type ResolvedOptions } from './options.ts';
+import { listenForHints } from './release-hints.ts';
+import type { Watchdog } from './watchdog.ts';
 
 /**
- * How the waiters of one process get a lock from a backend without a queue of its own: they stand in line, and the first
- * alone contends. He asks; when the lock is busy he sleeps until a hint, the end of the holder's lease, or the fall-back
- * poll, whichever is first, and asks again.
+ * An acquire on a backend without a queue of its own. The waiters of one process queue up, and only the first asks. When the lock
+ * is busy it sleeps until a hint, the end of the holder's lease, or the fallback poll, whichever is first, and asks again.
  */
-export interface Contention {
-  /** Puts a waiter in line. */
-  enter(keyState: KeyState, waiter: Waiter, now: number): void;
-  /** One definite answer, without standing in line. */
-  askOnce(keyState: KeyState, waiter: Waiter, now: number): void;
-  advance(keyState: KeyState, now: number): void;
-  onTime(waiter: Waiter, now: number): void;
-}
+export class PollingAcquisition extends Acquisition {
+  readonly #context: Context;
+  readonly #watchdog: Watchdog;
+  readonly #keyState: KeyState;
+  /** Made when it first asks, and anew after each `busy`: an owner ID that was refused never asks again. */
+  #request: AcquireRequest | undefined;
+  /** Counts the attempts, to tell an old answer from a new one. */
+  #round = 0;
+  /** Since when it has been asking without an answer. */
+  #unansweredSince: number | undefined;
 
-export function createContention(core: Core): Contention {
-  const { adapter, timers, settings, keys } = core;
-  const now = settings.clock.now;
-
-  function enter(keyState: KeyState, waiter: Waiter, at: number): void {
-    keyState.append(waiter);
-    if (keyState.first === waiter && keyState.hold === undefined) advance(keyState, at);
-    else park(keyState, waiter);
+  constructor(
+    context: Context,
+    watchdog: Watchdog,
+    keyState: KeyState,
+    owner: Acquisition['owner'],
+    options: ResolvedOptions,
+    once: boolean,
+    now: number,
+  ) {
+    super(keyState.key, owner, options, once, now);
+    this.#context = context;
+    this.#watchdog = watchdog;
+    this.#keyState = keyState;
   }
 
-  /** Waits in line; wakes only when the time is up. */
-  function park(keyState: KeyState, waiter: Waiter): void {
-    keyState.crowded = true;
-    waiter.phase = 'queued';
-    waiter.failure = undefined;
-    waiter.silentSince = undefined;
-    tellWait(waiter);
-    if (waiter.waitUntil !== Number.POSITIVE_INFINITY) timers.set(waiter, waiter.waitUntil);
-    else timers.clear(waiter);
+  get ownerId(): string {
+    this.#request ??= new AcquireRequest(this.key, this.options.ttlMs);
+    return this.#request.owner;
   }
 
-  function advance(keyState: KeyState, at: number): void {
-    const head = keyState.first;
-    if (head === undefined) {
-      unwatch(keyState);
-      if (keyState.idle) keys.delete(keyState.key);
-    } else if (keyState.hold === undefined && head.phase === 'queued' && !core.closed) {
-      if (keyState.yieldUntil > at) sleep(keyState, head, undefined, at);
-      else ask(keyState, head, at);
+  toLock(hold: Hold): Lock {
+    return new HeldLock(this.#context, hold);
+  }
+
+  start(now: number): void {
+    const keyState = this.#keyState;
+    if (this.once) {
+      keyState.singleAttempts += 1;
+      this.#context.singleAttempts.add(this);
+      return this.#ask(now);
     }
+    keyState.append(this);
+    if (keyState.first === this && keyState.hold === undefined) this.takeTurn(now);
+    else this.#park();
   }
 
-  function askOnce(keyState: KeyState, waiter: Waiter, at: number): void {
-    keyState.visitors += 1;
-    core.visitors.add(waiter);
-    ask(keyState, waiter, at);
+  takeTurn(now: number): void {
+    if (this.#keyState.deferredUntil > now) this.#sleep(undefined, now);
+    else this.#ask(now);
   }
 
-  function ask(keyState: KeyState, waiter: Waiter, sentAt: number): void {
-    const { request } = waiter;
-    waiter.phase = 'asking';
-    waiter.round += 1;
-    const { round } = waiter;
-    if (!waiter.once) keyState.hinted = false;
-    waiter.silentSince ??= Math.max(waiter.startedAt, keyState.silentSince ?? sentAt);
-    if (keyState.crowded) request.tokens = 1 + settings.localRun.count;
+  abandon(): void {
+    const request = this.#request;
+    if (request === undefined) return;
+    request.abandoned = true;
+    request.cancel();
+    if (request.unanswered > 0) this.#context.cleanup.add(request);
+  }
+
+  /** Waits in the queue; wakes only when the time is up. */
+  #park(): void {
+    this.#keyState.contended = true;
+    this.phase = 'queued';
+    this.failure = undefined;
+    this.#unansweredSince = undefined;
+    this.#tellWait();
+    const { timers } = this.#context;
+    if (this.waitUntil !== Number.POSITIVE_INFINITY) timers.set(this, this.waitUntil);
+    else timers.clear(this);
+  }
+
+  #ask(sentAt: number): void {
+    const { adapter, settings, timers } = this.#context;
+    const keyState = this.#keyState;
+    if (this.#request?.refused) this.#discardRequest();
+    this.#request ??= new AcquireRequest(this.key, this.options.ttlMs);
+    const request = this.#request;
+    this.phase = 'asking';
+    this.#round += 1;
+    const round = this.#round;
+    if (!this.once) keyState.hinted = false;
+    this.#unansweredSince ??= Math.max(this.startedAt, keyState.unansweredSince ?? sentAt);
+    if (keyState.contended) request.tokens = 1 + settings.localRun.count;
     request.unanswered += 1;
     request.sentAt = sentAt;
-    timers.set(
-      waiter,
-      Math.min(sentAt + attemptTimeout(settings, request.ttlMs), silentUntil(waiter, waiter.silentSince)),
+    request.wallAhead = settings.clock.wallNow() - sentAt;
+    const attemptUntil = sentAt + attemptTimeout(settings, request.ttlMs);
+    timers.set(this, Math.min(attemptUntil, this.unansweredUntil(settings, this.#unansweredSince)));
+    callAdapter(() => adapter.tryAcquire(request)).then(
+      (outcome) => this.#answered(request, outcome, round, sentAt),
+      (error: unknown) => this.#rejected(request, error, round),
     );
-    let answer: Promise<AcquireOutcome>;
+  }
+
+  #answered(request: AcquireRequest, reply: AcquireOutcome, round: number, sentAt: number): void {
+    const context = this.#context;
+    const keyState = this.#keyState;
+    const pending = this.#request === request && this.phase !== 'done';
     try {
-      answer = adapter.tryAcquire(request);
+      checkAcquireReply(context.adapter, this.key, reply);
     } catch (error) {
-      answer = Promise.reject(error);
+      // The reply says nothing about the lock: the request stays unanswered, and is cleaned up.
+      if (pending) fail(context, keyState, this, error);
+      return;
     }
-    answer.then(
-      (outcome) => {
-        core.reaper.acquireAnswered(request, outcome);
-        answered(keyState, waiter, request, outcome, round, sentAt);
-      },
-      (error: unknown) => {
-        const definite = isLockError(error) && !error.retryable;
-        if (definite) request.unanswered -= 1;
-        if (waiter.request !== request || waiter.phase === 'done') return;
-        if (definite) fail(keyState, waiter, error);
-        else if (waiter.round === round && waiter.phase === 'asking') failed(keyState, waiter, error);
-      },
-    );
-  }
-
-  function answered(
-    keyState: KeyState,
-    waiter: Waiter,
-    request: AcquireRequest,
-    outcome: AcquireOutcome,
-    round: number,
-    sentAt: number,
-  ): void {
-    const at = now();
-    keyState.silentSince = undefined;
-    keyState.roundTripMs = at - sentAt;
-    // Who left in the meantime has left the request to the reaper.
-    if (waiter.phase === 'done' || waiter.request !== request) return;
-    if (outcome.status === 'granted') return granted(keyState, waiter, outcome, sentAt, at);
+    if (request.answered(reply)) context.cleanup.add(request);
+    const now = context.settings.clock.now();
+    keyState.unansweredSince = undefined;
+    keyState.roundTripMs = now - sentAt;
+    if (!pending) return;
+    if (reply.status === 'granted') {
+      keyState.endDeferral();
+      if (takePossession(context, this.#watchdog, keyState, this, request, reply, sentAt)) return;
+      this.#discardRequest();
+      return this.#failed(grantedTooLate(request.ttlMs));
+    }
     // Busy, but a newer attempt is under way: its answer counts.
-    if (waiter.round !== round || waiter.phase !== 'asking') return;
-    waiter.failure = undefined;
-    waiter.failures = 0;
-    waiter.silentSince = undefined;
-    if (waiter.once) {
-      core.leave(keyState, waiter, at);
-      waiter.resolve(undefined);
-    } else if (at >= waiter.waitUntil)
-      fail(keyState, waiter, timedOut(keyState.key, adapter.name, at - waiter.startedAt));
-    else if (keyState.hold !== undefined) park(keyState, waiter);
-    else if (keyState.hinted && keyState.yieldUntil <= at) ask(keyState, waiter, at);
-    else sleep(keyState, waiter, outcome.retryAfterMs, at);
+    if (round === this.#round && this.phase === 'asking') this.#busy(retryHintMs(reply.retryAfterMs), now);
   }
 
-  function granted(keyState: KeyState, waiter: Waiter, grant: Granted, sentAt: number, at: number): void {
-    const { request } = waiter;
-    const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs);
-    if (deadline > at) {
-      standForward(keyState);
-      detach(core, keyState, waiter);
-      possess(core, keyState, waiter, grant, deadline, at);
-      return advance(keyState, at);
-    }
-    // So late that another may have it already (H28). A release is sent for that owner value: it is never used again.
-    core.reaper.add(request);
-    waiter.request = new AcquireRequest(request.key, request.ttlMs);
-    failed(
-      keyState,
-      waiter,
-      new Error(`it was granted too late: ttlMs ${request.ttlMs} is too short for this backend`),
-    );
+  #busy(retryAfterMs: number | undefined, now: number): void {
+    const context = this.#context;
+    const keyState = this.#keyState;
+    this.#discardRequest();
+    this.failure = undefined;
+    this.failures = 0;
+    this.#unansweredSince = undefined;
+    if (this.once) {
+      leave(context, keyState, this, now);
+      this.resolve(undefined);
+    } else if (now >= this.waitUntil) {
+      fail(context, keyState, this, timedOut(this.key, context.adapter.name, now - this.startedAt));
+    } else if (keyState.hold !== undefined) this.#park();
+    else if (keyState.hinted && keyState.deferredUntil <= now) this.#ask(now);
+    else this.#sleep(retryAfterMs, now);
   }
 
-  /** No answer, or an answer of no use. */
-  function failed(keyState: KeyState, waiter: Waiter, error: unknown): void {
-    const at = now();
-    waiter.failure = error;
-    waiter.failures += 1;
-    const until = silentUntil(waiter, waiter.silentSince);
-    if (at >= until) return giveUp(keyState, waiter, error, at);
-    waiter.phase = 'sleeping';
-    timers.set(waiter, Math.min(at + retryMs(waiter.failures), until));
+  /** The owner ID was refused or its grant came too late: it never asks again, and what is unanswered is cleaned up. */
+  #discardRequest(): void {
+    const request = this.#request;
+    this.#request = undefined;
+    if (request === undefined) return;
+    request.abandoned = true;
+    if (request.unanswered > 0 || request.granted) this.#context.cleanup.add(request);
   }
 
-  /** Fails the waiter, and with him all in line who have been without an answer for too long as well. */
-  function giveUp(keyState: KeyState, waiter: Waiter, cause: unknown, at: number): void {
-    const since = waiter.silentSince ?? at;
-    // Whoever is next has the silence counted to him from here on.
-    keyState.silentSince = since;
-    const outOfTime = [waiter];
+  #rejected(request: AcquireRequest, error: unknown, round: number): void {
+    const refused = isRefusal(error);
+    if (refused || wasNotSent(error)) request.unanswered -= 1;
+    if (this.#request !== request || this.phase === 'done') return;
+    if (refused) fail(this.#context, this.#keyState, this, error);
+    else if (this.#round === round && this.phase === 'asking') this.#failed(error);
+  }
+
+  /** No answer, or an answer of no use: the outcome is unknown. */
+  #failed(error: unknown): void {
+    const now = this.#context.settings.clock.now();
+    this.failure = error;
+    this.failures += 1;
+    const until = this.unansweredUntil(this.#context.settings, this.#unansweredSince ?? now);
+    if (now >= until) return this.#giveUp(error, now);
+    this.phase = 'sleeping';
+    this.#context.timers.set(this, Math.min(now + retryDelayMs(this.failures), until));
+  }
+
+  /** Fails this acquisition, and with it all in the queue that have been without an answer for too long as well. */
+  #giveUp(cause: unknown, now: number): void {
+    const context = this.#context;
+    const keyState = this.#keyState;
+    const since = this.#unansweredSince ?? now;
+    // The silence counts for whoever is next from here on.
+    keyState.unansweredSince = since;
+    const outOfTime: Acquisition[] = [this];
     for (let other = keyState.first; other !== undefined; other = other.after) {
-      if (other !== waiter && at >= silentUntil(other, Math.max(other.startedAt, since))) outOfTime.push(other);
+      if (other === this) continue;
+      if (now >= other.unansweredUntil(context.settings, Math.max(other.startedAt, since))) outOfTime.push(other);
     }
     // From the last to the first, so that none of them begins to ask.
     for (const other of outOfTime.reverse()) {
-      fail(keyState, other, unreachable(keyState.key, adapter.name, at - Math.max(other.startedAt, since), cause));
+      const forMs = now - Math.max(other.startedAt, since);
+      fail(context, keyState, other, unreachable(this.key, context.adapter.name, forMs, cause));
     }
   }
 
-  /**
-   * Until when to do without an answer: for `backendTimeoutMs`, but no longer than the caller would wait for a busy lock,
-   * and for at least one attempt.
-   */
-  function silentUntil(waiter: Waiter, since = now()): number {
-    const patienceMs = waiter.once ? 0 : waiter.terms.waitMs;
-    const oneAttemptMs = attemptTimeout(settings, waiter.terms.ttlMs);
-    return since + Math.min(settings.backendTimeoutMs, Math.max(patienceMs, oneAttemptMs));
-  }
-
-  function sleep(keyState: KeyState, waiter: Waiter, retryAfterMs: number | undefined, at: number): void {
-    waiter.phase = 'sleeping';
-    tellWait(waiter);
-    watchFor(core, keyState, () => hint(keyState));
-    const wakeAt = keyState.yieldUntil > at ? keyState.yieldUntil : at + pollMs(keyState, waiter.round, retryAfterMs);
-    // At the very end of his patience he asks once more: a hint may have been lost.
-    timers.set(waiter, Math.min(wakeAt, waiter.waitUntil));
+  #sleep(retryAfterMs: number | undefined, now: number): void {
+    const { adapter, settings, timers } = this.#context;
+    const keyState = this.#keyState;
+    this.phase = 'sleeping';
+    this.#tellWait();
+    listenForHints(adapter, keyState, settings.clock.now, () => onHint(this.#context, keyState));
+    const deferred = keyState.deferredUntil > now;
+    const wakeAt = deferred
+      ? keyState.deferredUntil
+      : now + pollDelayMs(this.#round, keyState.hintsStand, retryAfterMs);
+    // Retries once at the deadline: a hint may have been lost.
+    timers.set(this, Math.min(wakeAt, this.waitUntil));
   }
 
   /** The lock may be free. */
-  function hint(keyState: KeyState): void {
-    const at = now();
-    keyState.hinted = true;
-    turnPassed(keyState, at);
-    const head = keyState.first;
-    if (head === undefined || keyState.hold !== undefined || head.phase !== 'sleeping') return;
-    if (keyState.yieldUntil <= at) ask(keyState, head, at);
-    else timers.set(head, Math.min(keyState.yieldUntil, head.waitUntil));
+  hint(now: number): void {
+    const { deferredUntil } = this.#keyState;
+    if (this.phase !== 'sleeping') return;
+    if (deferredUntil <= now) this.#ask(now);
+    else this.#context.timers.set(this, Math.min(deferredUntil, this.waitUntil));
   }
 
-  function onTime(waiter: Waiter, at: number): void {
-    const keyState = keys.get(waiter.key);
-    if (keyState === undefined) return;
-    if (waiter.phase === 'asking') {
-      return failed(keyState, waiter, noAnswer(attemptTimeout(settings, waiter.request.ttlMs)));
+  fire(now: number): void {
+    const context = this.#context;
+    const keyState = this.#keyState;
+    if (this.phase === 'asking') {
+      return this.#failed(noAnswer(attemptTimeout(context.settings, this.options.ttlMs)));
     }
-    // Another task of this process may have it meanwhile (`tryAcquire` does not stand in line).
-    if (waiter.phase === 'sleeping') {
-      if (keyState.hold !== undefined) return park(keyState, waiter);
-      const { failure } = waiter;
-      return failure !== undefined && at >= silentUntil(waiter, waiter.silentSince)
-        ? giveUp(keyState, waiter, failure, at)
-        : ask(keyState, waiter, at);
+    if (this.phase === 'sleeping') {
+      // Another task of this process may have it meanwhile (`tryAcquire` does not queue).
+      if (keyState.hold !== undefined) return this.#park();
+      const { failure } = this;
+      const until = this.unansweredUntil(context.settings, this.#unansweredSince ?? now);
+      return failure !== undefined && now >= until ? this.#giveUp(failure, now) : this.#ask(now);
     }
-    // In line behind others: those get no answer either, or the lock was busy all the time.
+    // Queued behind others: those get no answer either, or the lock was busy all the time.
     const failure = keyState.first?.failure;
-    const waitedMs = at - waiter.startedAt;
-    if (failure === undefined) fail(keyState, waiter, timedOut(keyState.key, adapter.name, waitedMs));
-    else fail(keyState, waiter, unreachable(keyState.key, adapter.name, waitedMs, failure));
+    const waitedMs = now - this.startedAt;
+    const { name } = context.adapter;
+    const error =
+      failure === undefined ? timedOut(this.key, name, waitedMs) : unreachable(this.key, name, waitedMs, failure);
+    fail(context, keyState, this, error);
   }
 
-  function fail(keyState: KeyState, waiter: Waiter, error: unknown): void {
-    core.leave(keyState, waiter, now());
-    waiter.reject(error);
-  }
-
-  function tellWait(waiter: Waiter): void {
+  #tellWait(): void {
     if (!channels.wait.hasSubscribers) return;
-    const { key, acquisition, request } = waiter;
-    channels.wait.publish({ adapter: adapter.name, key, acquisition, owner: request.owner });
+    const { key, number, ownerId } = this;
+    channels.wait.publish({ adapter: this.#context.adapter.name, key, acquisition: number, owner: ownerId });
   }
+}
 
-  return { enter, askOnce, advance, onTime };
+function onHint(context: Context, keyState: KeyState): void {
+  const now = context.settings.clock.now();
+  keyState.hinted = true;
+  keyState.releaseHeard(now);
+  const { first } = keyState;
+  if (keyState.hold === undefined && first instanceof PollingAcquisition) first.hint(now);
 }

@@ -1,29 +1,42 @@
-import type { Core } from './context.ts';
+import { sharedController } from './abort-signals.ts';
 import type { KeyState } from './key-state.ts';
-import { openSignal } from './open-signal.ts';
+import type { LockAdapter } from './lock-adapter.ts';
+
+// An adapter whose hints come without end must not keep the process from everything else: then there is the poll.
+const mostHintsPerMs = 256;
 
 /**
- * Listens for wake-up hints about a key, if the adapter has them, until `unwatch`. Calls `hint` when the subscription
- * first stands (a release may have gone by before), and at each later message: so whoever asks after a hint has the next
- * one on order already (subscribe, then look again, then sleep: H37).
+ * Listens for release hints about a key, if the adapter has them, until `stopHints`. Calls `onHint` when the subscription
+ * first stands (a release may have gone by before) and at each later hint. The next hint is requested before `onHint` runs, so
+ * that none is missed while the backend is asked (subscribe, look again, then sleep: H37).
  */
-export function watchFor(core: Core, keyState: KeyState, hint: () => void): void {
-  const { adapter } = core;
-  if (adapter.whenFree === undefined || keyState.watch !== undefined) return;
-  const watch = openSignal();
-  keyState.watch = watch;
-  const order = async (): Promise<void> => adapter.whenFree?.(keyState.key, watch.signal);
+export function listenForHints(adapter: LockAdapter, keyState: KeyState, now: () => number, onHint: () => void): void {
+  if (adapter.whenFree === undefined || keyState.hints !== undefined) return;
+  const hints = sharedController();
+  keyState.hints = hints;
+  const nextHint = async (): Promise<void> => adapter.whenFree?.(keyState.key, hints.signal);
+  let burst = 0;
+  let burstSince = now();
+  const isFlood = (at: number): boolean => {
+    if (at - burstSince >= 1) {
+      burst = 0;
+      burstSince = at;
+    }
+    burst += 1;
+    return burst > mostHintsPerMs;
+  };
   const listen = (): void => {
-    order().then(
+    nextHint().then(
       () => {
-        if (keyState.watch !== watch) return;
-        keyState.watching = true;
+        if (keyState.hints !== hints) return;
+        if (isFlood(now())) return stopHints(keyState);
+        keyState.hintsStand = true;
         listen();
-        hint();
+        onHint();
       },
       () => {
-        // Without hints there is the poll; the next sleep subscribes anew.
-        if (keyState.watch === watch) unwatch(keyState);
+        // The poll goes on without hints; the next sleep subscribes again.
+        if (keyState.hints === hints) stopHints(keyState);
       },
     );
   };
@@ -31,9 +44,9 @@ export function watchFor(core: Core, keyState: KeyState, hint: () => void): void
 }
 
 /** Ends the subscription. */
-export function unwatch(keyState: KeyState): void {
-  const { watch } = keyState;
-  keyState.watch = undefined;
-  keyState.watching = false;
-  watch?.abort();
+export function stopHints(keyState: KeyState): void {
+  const { hints } = keyState;
+  keyState.hints = undefined;
+  keyState.hintsStand = false;
+  hints?.abort();
 }

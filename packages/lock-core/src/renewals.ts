@@ -1,135 +1,187 @@
-import { bounded } from './backend-call.ts';
-import type { Core } from './context.ts';
+import { checkRenewReplies, checkRenewReply } from './adapter-replies.ts';
+import { callWithTimeout } from './backend-call.ts';
+import type { Context } from './context.ts';
 import { channels } from './diagnostics.ts';
-import { isLockError } from './errors.ts';
-import { lost } from './failures.ts';
-import { type Lease, leaseDeadline } from './lease.ts';
+import { isRefusal, lost, wasNotSent } from './errors.ts';
+import { type AcquireRequest, type Hold, leaseDeadline } from './hold.ts';
 import type { RenewOutcome } from './lock-adapter.ts';
-import { attemptTimeout } from './options.ts';
+import { attemptTimeout, longestArrivalMs } from './options.ts';
+import { loseHold } from './release.ts';
 
-export interface Renewals {
-  /** Sends the lease's renewal at the end of this turn, together with all that are due in it. */
-  queue(lease: Lease): void;
-  /** Renews leases of one TTL. Never rejects; the failure if there was no answer. */
-  send(leases: readonly Lease[], ttlMs: number): Promise<{ cause: unknown } | undefined>;
-  /** Sets the time of the next renewal after an answer. */
-  plan(lease: Lease, sentAt: number, validForMs: number): void;
-  /** How long to wait after a failure. */
-  pauseMs(lease: Lease): number;
+/** One renewal on its way: of one request or, in a batch, of many. */
+interface Sent {
+  readonly requests: readonly AcquireRequest[];
+  readonly ttlMs: number;
+  readonly at: number;
+  /** How far the wall clock was ahead at that moment. */
+  readonly wallAhead: number;
 }
 
-/** Sends renewals in batches and takes in what comes back: renewed, lost, nothing, or something too late. */
-export function createRenewals(core: Core, schedule: (lease: Lease) => void): Renewals {
-  const { adapter, timers, settings } = core;
-  const now = settings.clock.now;
-  // By TTL, since a batch has one.
-  let due = new Map<number, Lease[]>();
+// As in clock.ts: fake timers must not stop the renewals.
+const { queueMicrotask } = globalThis;
 
-  function queue(lease: Lease): void {
-    if (due.size === 0) queueMicrotask(sendDue);
-    const batch = due.get(lease.ttlMs);
-    if (batch === undefined) due.set(lease.ttlMs, [lease]);
-    else batch.push(lease);
-    lease.renewAt = Number.POSITIVE_INFINITY;
-    schedule(lease);
+/** Sends renewals in batches and takes in what comes back: renewed, lost, nothing, or something too late. */
+export class Renewals {
+  readonly #context: Context;
+  // By TTL, since a batch has one. Requests rather than holds: a hold may be handed over meanwhile.
+  #due = new Map<number, AcquireRequest[]>();
+
+  constructor(context: Context) {
+    this.#context = context;
   }
 
-  function sendDue(): void {
-    const batches = due;
-    due = new Map();
+  /** Sends the renewal of the hold at the end of this turn, together with all that are due in it. */
+  queue(hold: Hold, ttlMs: number): void {
+    if (this.#due.size === 0) queueMicrotask(() => this.#sendDue());
+    const batch = this.#due.get(ttlMs);
+    if (batch === undefined) this.#due.set(ttlMs, [hold.request]);
+    else batch.push(hold.request);
+    hold.renewAt = Number.POSITIVE_INFINITY;
+    this.#schedule(hold);
+  }
+
+  #sendDue(): void {
+    const batches = this.#due;
+    this.#due = new Map();
     for (const [ttlMs, batch] of batches) {
-      const leases = batch.filter((lease) => !lease.over && lease.renewing === undefined);
-      if (adapter.renewMany !== undefined && leases.length > 1) void send(leases, ttlMs);
-      else for (const lease of leases) void send([lease], ttlMs);
+      const requests = batch.filter(({ hold }) => hold !== undefined && !hold.over && hold.renewing === undefined);
+      if (this.#context.adapter.renewMany !== undefined && requests.length > 1) void this.send(requests, ttlMs);
+      else for (const request of requests) void this.send([request], ttlMs);
     }
   }
 
-  function send(leases: readonly Lease[], ttlMs: number): Promise<{ cause: unknown } | undefined> {
-    const sentAt = now();
-    const take = (outcomes: readonly RenewOutcome[]): void => {
-      leases.forEach((lease, i) => {
-        const outcome = outcomes[i];
-        if (outcome === undefined) failed(lease, ttlMs, new Error('the adapter gave no outcome for this hold'));
-        else apply(lease, outcome, sentAt, ttlMs);
-      });
-    };
+  /** Renews holds for one TTL. Never rejects; gives the failure if there was no usable answer. */
+  send(requests: readonly AcquireRequest[], ttlMs: number): Promise<{ cause: unknown } | undefined> {
+    const { settings, timers } = this.#context;
+    const at = settings.clock.now();
+    const sent: Sent = { requests, ttlMs, at, wallAhead: settings.clock.wallNow() - at };
     // Of three renewals two may stay without an answer, and the third still comes in time (H51, H58).
     const withinMs = Math.min(attemptTimeout(settings, ttlMs), ttlMs / 6);
-    const done = bounded(timers, sentAt, withinMs, () => call(leases, ttlMs), take).then(
+    const take = (outcomes: readonly RenewOutcome[]): { cause: unknown } | undefined => this.#answered(sent, outcomes);
+    const done = callWithTimeout(timers, at, withinMs, () => this.#call(requests, ttlMs), take).then(
       (outcomes) => {
-        settle(leases);
-        take(outcomes);
-        return undefined;
+        settle(requests);
+        return take(outcomes);
       },
       (cause: unknown) => {
-        settle(leases);
-        for (const lease of leases) failed(lease, ttlMs, cause);
+        settle(requests);
+        for (const request of requests) this.#failed(sent, request, cause);
         return { cause };
       },
     );
     const settled = done.then(() => {});
-    for (const lease of leases) {
-      lease.renewing = settled;
-      lease.sentTtlMs = ttlMs;
+    for (const { hold } of requests) {
+      if (hold === undefined) continue;
+      hold.renewing = settled;
+      hold.sentTtlMs = ttlMs;
     }
     return done;
   }
 
-  async function call(leases: readonly Lease[], ttlMs: number): Promise<RenewOutcome[]> {
-    const [only] = leases;
-    if (leases.length > 1 && adapter.renewMany !== undefined) return adapter.renewMany(leases, ttlMs);
+  async #call(requests: readonly AcquireRequest[], ttlMs: number): Promise<readonly RenewOutcome[]> {
+    const { adapter } = this.#context;
+    const [only] = requests;
+    if (requests.length > 1 && adapter.renewMany !== undefined) {
+      return checkRenewReplies(adapter, await adapter.renewMany(requests, ttlMs));
+    }
     return only === undefined ? [] : [await adapter.renew(only, ttlMs)];
   }
 
-  function settle(leases: readonly Lease[]): void {
-    for (const lease of leases) lease.renewing = undefined;
+  #answered(sent: Sent, outcomes: readonly RenewOutcome[]): { cause: unknown } | undefined {
+    let failure: { cause: unknown } | undefined;
+    for (const [i, request] of sent.requests.entries()) {
+      try {
+        this.#apply(sent, request, checkRenewReply(this.#context.adapter, request.key, outcomes[i] as RenewOutcome));
+      } catch (cause) {
+        // A reply of no shape is an unknown outcome, not a refusal: the lease may still be renewed in time.
+        failure = { cause: new Error((cause as Error).message) };
+        this.#failed(sent, request, failure.cause);
+      }
+    }
+    return failure;
   }
 
-  function apply(lease: Lease, outcome: RenewOutcome, sentAt: number, ttlMs: number): void {
-    if (lease.over) return;
-    tell(lease, outcome.status);
+  #apply(sent: Sent, request: AcquireRequest, outcome: RenewOutcome): void {
+    const { hold } = request;
+    if (hold === undefined || hold.over) return;
+    const { adapter, settings } = this.#context;
+    tell(adapter.name, request, outcome.status);
     if (outcome.status === 'lost') {
-      const why = 'the backend says that this owner has it no more (it expired, or was taken over or force-released)';
-      return core.lose(lease.hold, lost(lease.key, adapter.name, why), 'is free of it');
+      const why =
+        'the backend says that this owner no longer holds it (it expired, was taken over or released by force)';
+      return loseHold(this.#context, hold, lost(hold.key, adapter.name, why), 'is free of it');
     }
-    // Whatever the answer, a lease whose time was over before it came stays lost: `lose` runs at its deadline.
-    if (now() >= lease.deadline) return;
-    // A late answer, when a renewal of another TTL went out since: only what both allow.
-    const bound =
-      ttlMs === lease.sentTtlMs ? lease.shortestUnknownMs : Math.min(lease.shortestUnknownMs, lease.sentTtlMs);
-    const validForMs = Math.min(outcome.validForMs, bound);
-    lease.deadline = Math.max(lease.deadline, leaseDeadline(sentAt, validForMs, ttlMs));
-    plan(lease, sentAt, validForMs);
-    lease.renewed = true;
-    schedule(lease);
-  }
-
-  function failed(lease: Lease, ttlMs: number, cause: unknown): void {
-    if (lease.over) return;
-    tell(lease, 'unknown');
-    if (isLockError(cause) && !cause.retryable) {
-      return core.lose(lease.hold, lost(lease.key, adapter.name, cause.message, cause), 'may have it');
+    // Whatever the answer, a lease whose time was over before it came stays lost: `loseHold` runs at its deadline.
+    if (settings.clock.now() >= hold.deadline) return;
+    const validForMs = Math.min(outcome.validForMs, this.#certainMs(sent, request, hold));
+    const deadline = leaseDeadline(sent.at, validForMs, sent.ttlMs);
+    if (deadline > hold.deadline) {
+      hold.deadline = deadline;
+      hold.wallAhead = sent.wallAhead;
     }
-    lease.shortestUnknownMs = Math.min(lease.shortestUnknownMs, ttlMs);
-    if (!lease.autoRenew) return;
-    lease.renewAt = now() + pauseMs(lease);
-    schedule(lease);
+    if (hold.autoRenew) planRenewal(hold, sent.at, validForMs);
+    else {
+      // What an older request may still shorten is confirmed until it no longer can.
+      hold.confirmUntil = validForMs < outcome.validForMs ? sent.at + outcome.validForMs : 0;
+      hold.renewAt = hold.confirmUntil > 0 ? sent.at + validForMs / 3 : Number.POSITIVE_INFINITY;
+    }
+    hold.grouped = true;
+    this.#schedule(hold);
   }
 
-  /** A third of the lease on, on a grid of a sixteenth of that, so that renewals meet in batches. */
-  function plan(lease: Lease, sentAt: number, validForMs: number): void {
-    if (!lease.autoRenew) return;
-    const periodMs = Math.min(lease.ttlMs, validForMs) / 3;
-    const gridMs = periodMs / 16;
-    lease.renewAt = Math.floor((sentAt + periodMs) / gridMs) * gridMs;
+  /**
+   * The longest time to count on, whatever else arrives: a request that had no answer may arrive behind this renewal and set
+   * a shorter lease, from its arrival on. It limits the lease for as long as it may arrive, and no longer (H113).
+   */
+  #certainMs({ ttlMs }: Sent, request: AcquireRequest, hold: Hold): number {
+    const { settings } = this.#context;
+    const now = settings.clock.now();
+    let certainMs = now < hold.unknownUntil ? hold.unknownTtlMs : Number.POSITIVE_INFINITY;
+    if (request.unanswered > 0 && now < request.sentAt + longestArrivalMs(settings, request.ttlMs)) {
+      certainMs = Math.min(certainMs, request.ttlMs);
+    }
+    // A late answer, when a renewal of another TTL was sent since: only what both allow.
+    return ttlMs === hold.sentTtlMs ? certainMs : Math.min(certainMs, hold.sentTtlMs);
   }
 
-  const pauseMs = (lease: Lease): number => Math.min(lease.ttlMs / 20, 500);
-
-  function tell(lease: Lease, outcome: string): void {
-    if (!channels.renew.hasSubscribers) return;
-    channels.renew.publish({ adapter: adapter.name, key: lease.key, owner: lease.owner, outcome });
+  #failed(sent: Sent, request: AcquireRequest, cause: unknown): void {
+    const { hold } = request;
+    if (hold === undefined || hold.over) return;
+    const { adapter, settings } = this.#context;
+    tell(adapter.name, request, 'unknown');
+    if (isRefusal(cause)) {
+      return loseHold(this.#context, hold, lost(hold.key, adapter.name, cause.message, cause), 'may still hold it');
+    }
+    const now = settings.clock.now();
+    if (!wasNotSent(cause)) {
+      const known = now < hold.unknownUntil ? hold.unknownTtlMs : Number.POSITIVE_INFINITY;
+      hold.unknownTtlMs = Math.min(known, sent.ttlMs);
+      hold.unknownUntil = Math.max(hold.unknownUntil, sent.at + longestArrivalMs(settings, sent.ttlMs));
+    }
+    if (!hold.autoRenew && hold.confirmUntil <= now) return;
+    hold.renewAt = now + renewPauseMs(hold);
+    this.#schedule(hold);
   }
 
-  return { queue, send, plan, pauseMs };
+  #schedule(hold: Hold): void {
+    this.#context.holdTimers.set(hold, hold.dueAt);
+  }
+}
+
+/** A third of the lease from now, on a grid of a sixteenth of that, so that renewals meet in batches. */
+export function planRenewal(hold: Hold, sentAt: number, validForMs: number): void {
+  const periodMs = Math.min(hold.ttlMs, validForMs) / 3;
+  const gridMs = periodMs / 16;
+  hold.renewAt = Math.floor((sentAt + periodMs) / gridMs) * gridMs;
+}
+
+/** How long to wait after a renewal that failed. */
+export const renewPauseMs = (hold: Hold): number => Math.min(hold.ttlMs / 20, 500);
+
+function settle(requests: readonly AcquireRequest[]): void {
+  for (const { hold } of requests) if (hold !== undefined) hold.renewing = undefined;
+}
+
+function tell(adapter: string, { key, owner }: AcquireRequest, outcome: string): void {
+  if (channels.renew.hasSubscribers) channels.renew.publish({ adapter, key, owner, outcome });
 }

@@ -11,26 +11,26 @@ export interface TimedEntry {
 }
 
 export interface TimerHeap {
-  /** Enters the entry, or moves it. */
+  /** Adds the entry, or moves it. */
   set(entry: TimedEntry, at: number): void;
   clear(entry: TimedEntry): void;
-  /** Takes in nothing more, and calls the time on all that still waits, so that no promise stays open. */
+  /** Accepts nothing more, and fires everything that still waits, so that no promise stays open. */
   close(): void;
 }
 
-// setTimeout turns delays past 2^31-1 ms into 1 ms: a busy loop (H9). Longer waits are cut into pieces.
+// setTimeout turns delays past 2^31-1 ms into 1 ms: a busy loop (H9). Longer waits are split.
 const longestTimerMs = 2 ** 30;
 
 // With four children to a node there are half as many levels, and each level touches an entry somewhere in memory.
 const children = 4;
 
 /**
- * All that waits for a time in one `Locks`, on one timer of the clock. An entry that comes and goes (most do) costs a few
- * steps in a heap; the timer is left to fire early rather than re-armed for each.
+ * Everything in one `Locks` that waits for a time, on one timer of the clock. An entry that comes and goes (most do) costs a
+ * few steps in a heap; the timer may fire early rather than be re-armed for each entry.
  */
 export function createTimerHeap(clock: Clock): TimerHeap {
   const heap: TimedEntry[] = [];
-  // The times of the entries beside each other: what is compared most is read in one go.
+  // The times side by side, because they are compared most.
   const times: number[] = [];
   let timer: unknown;
   let armedFor = Number.POSITIVE_INFINITY;
@@ -94,7 +94,7 @@ export function createTimerHeap(clock: Clock): TimerHeap {
 
   function wake(): void {
     timer = undefined;
-    // Until the due ones are through, `set` must not arm: the loop below and the `arm` after it see every entry.
+    // Until the due entries have fired, `set` must not arm: the loop below and the `arm` after it see every entry.
     armedFor = Number.NEGATIVE_INFINITY;
     const now = clock.now();
     try {
@@ -110,7 +110,7 @@ export function createTimerHeap(clock: Clock): TimerHeap {
 
   return {
     set(entry, at) {
-      if (!open) return;
+      if (!open || (entry.heapIndex >= 0 && entry.at === at)) return;
       entry.at = at;
       if (entry.heapIndex >= 0) sift(entry, entry.heapIndex);
       else up(entry, heap.length);
@@ -127,5 +127,87 @@ export function createTimerHeap(clock: Clock): TimerHeap {
         entry.fire(now);
       }
     },
+  };
+}
+
+/** An entry that shares its time with others once it is `grouped`. */
+export interface GroupedEntry extends TimedEntry {
+  readonly grouped: boolean;
+  /** Nothing more happens for it. */
+  readonly over: boolean;
+  group: TimerGroup | undefined;
+  groupIndex: number;
+}
+
+/** Entries with one time. */
+export interface TimerGroup extends TimedEntry {
+  readonly entries: GroupedEntry[];
+}
+
+export interface GroupedTimers {
+  set(entry: GroupedEntry, at: number): void;
+  clear(entry: GroupedEntry): void;
+}
+
+/**
+ * Leases that were renewed together have their times together from then on: thousands of them are one entry of the heap.
+ * A lease that was never renewed has an entry of its own, since most are released before that.
+ */
+export function createGroupedTimers(timers: TimerHeap): GroupedTimers {
+  const groups = new Map<number, TimerGroup>();
+
+  function newGroup(at: number): TimerGroup {
+    const entries: GroupedEntry[] = [];
+    const fire = (now: number): void => {
+      groups.delete(at);
+      for (const entry of entries) entry.group = undefined;
+      fireAll(entries, now);
+    };
+    const group: TimerGroup = { at, heapIndex: -1, entries, fire };
+    groups.set(at, group);
+    timers.set(group, at);
+    return group;
+  }
+
+  function fireAll(entries: readonly GroupedEntry[], now: number): void {
+    let fired = 0;
+    try {
+      for (const entry of entries) {
+        fired += 1;
+        // One may be ended by what another one causes.
+        if (!entry.over) entry.fire(now);
+      }
+    } finally {
+      // A failure of one must not cost the others their time.
+      for (const entry of entries.slice(fired)) if (!entry.over) timers.set(entry, now);
+    }
+  }
+
+  function leave(entry: GroupedEntry, group: TimerGroup): void {
+    entry.group = undefined;
+    const last = group.entries.pop() as GroupedEntry;
+    if (last !== entry) {
+      group.entries[entry.groupIndex] = last;
+      last.groupIndex = entry.groupIndex;
+    }
+    if (group.entries.length > 0) return;
+    groups.delete(group.at);
+    timers.clear(group);
+  }
+
+  function clear(entry: GroupedEntry): void {
+    timers.clear(entry);
+    if (entry.group !== undefined) leave(entry, entry.group);
+  }
+
+  return {
+    set(entry, at) {
+      if (!entry.grouped) return timers.set(entry, at);
+      clear(entry);
+      const group = groups.get(at) ?? newGroup(at);
+      entry.group = group;
+      entry.groupIndex = group.entries.push(entry) - 1;
+    },
+    clear,
   };
 }

@@ -1,103 +1,93 @@
-import type { Core, Watchdog } from './context.ts';
-import { expired, lost, released, unreachable } from './failures.ts';
-import { expireIfDue } from './held-lock.ts';
-import type { Hold } from './hold.ts';
-import { pause } from './insist.ts';
-import { type Lease, leaseDeadline } from './lease.ts';
-import { createLeaseTimes } from './lease-timers.ts';
-import { createRenewals } from './renewals.ts';
+import { pause } from './backend-call.ts';
+import type { Context } from './context.ts';
+import { heldTooLong, notHeld, unreachable } from './errors.ts';
+import { type Hold, type HoldWatcher, leaseDeadline } from './hold.ts';
+import { expireIfDue, loseHold } from './release.ts';
+import { planRenewal, Renewals, renewPauseMs } from './renewals.ts';
 import type { TimedEntry } from './timer-heap.ts';
 
 // How often the wall clock is compared with the monotonic one while a lease is held.
 const sleepCheckMs = 1_000;
 
 /**
- * One watchdog for all leases of a `Locks`. It renews them at a third of their time and announces a loss by the clock,
- * whatever becomes of the calls: hung, failed, or never answered (H45, H46, H66, H79).
+ * One watchdog for all holds of a `Locks`. It renews them at a third of their time and announces a loss by the clock, whatever
+ * becomes of the calls: hung, failed, or never answered (H45, H46, H66, H79).
  */
-export function createWatchdog(core: Core): Watchdog {
-  const { adapter, timers, settings } = core;
-  const { clock } = settings;
-  const times = createLeaseTimes(timers);
-  const renewals = createRenewals(core, schedule);
+export class Watchdog implements HoldWatcher {
+  readonly #context: Context;
+  readonly #renewals: Renewals;
+  readonly #sleepCheck: TimedEntry;
 
-  /** When the lease next needs us: a renewal, its deadline, or the end of the holder's time. */
-  function schedule(lease: Lease): void {
-    times.set(lease, Math.min(lease.renewAt, lease.deadline, lease.hold.holdUntil));
+  constructor(context: Context) {
+    this.#context = context;
+    this.#renewals = new Renewals(context);
+    this.#sleepCheck = { at: 0, heapIndex: -1, fire: (now) => this.#checkSleep(now) };
   }
 
-  function onTime(lease: Lease, now: number): void {
-    const { hold } = lease;
-    if (now >= lease.deadline) core.lose(hold, expired(hold.key, adapter.name), 'may have it');
-    else if (now >= hold.holdUntil) {
-      const why = `it was held for longer than maxHoldMs (${hold.holdUntil - hold.since} ms)`;
-      core.lose(hold, lost(hold.key, adapter.name, why), 'may have it');
-    } else {
-      renewals.queue(lease);
-    }
+  /** Starts to watch a hold that the backend has just granted. */
+  watch(hold: Hold): void {
+    if (hold.autoRenew) planRenewal(hold, hold.since, hold.deadline - hold.since);
+    this.#context.holdTimers.set(hold, hold.dueAt);
+    if (this.#sleepCheck.heapIndex < 0) this.#context.timers.set(this.#sleepCheck, hold.since + sleepCheckMs);
   }
 
-  async function renewNow(hold: Hold, ttlMs: number): Promise<void> {
-    const { lease } = hold;
-    const begin = clock.now();
+  onDue(hold: Hold, now: number): void {
+    expireIfDue(this.#context, hold);
+    if (hold.state !== 'held') return;
+    if (now < hold.since + hold.maxHoldMs) return this.#renewals.queue(hold, this.#nextTtlMs(hold, now));
+    const error = heldTooLong(hold.key, this.#context.adapter.name, hold.maxHoldMs);
+    loseHold(this.#context, hold, error, 'may still hold it');
+  }
+
+  renewNow(hold: Hold, ttlMs: number): Promise<void> {
+    return this.#context.keepalive.during(() => this.#renew(hold, ttlMs));
+  }
+
+  async #renew(hold: Hold, ttlMs: number): Promise<void> {
+    const { adapter, settings } = this.#context;
+    const { clock } = settings;
+    const startedAt = clock.now();
     for (;;) {
-      while (lease.renewing !== undefined) await lease.renewing;
-      if (hold.state !== 'held' || lease.hold !== hold) throw hold.error ?? released(hold.key, adapter.name);
-      const sentAt = clock.now();
-      if (ttlMs < lease.ttlMs) {
-        // From the send on the backend may count the shorter time, so we do, before any answer.
-        lease.ttlMs = ttlMs;
-        lease.deadline = Math.min(lease.deadline, leaseDeadline(sentAt, ttlMs, ttlMs));
-        schedule(lease);
-      }
-      const failure = await renewals.send([lease], ttlMs);
+      while (hold.renewing !== undefined) await hold.renewing;
+      if (hold.state !== 'held' || hold.over) throw notHeld(hold.key, adapter.name, hold.error);
+      if (ttlMs < hold.ttlMs) this.#shorten(hold, ttlMs);
+      const failure = await this.#renewals.send([hold.request], ttlMs);
       // The answer may have come when the lease was over, and is then of no use.
-      expireIfDue(core, hold);
+      expireIfDue(this.#context, hold);
       if (failure === undefined && hold.state === 'held') {
-        lease.ttlMs = ttlMs;
+        hold.ttlMs = ttlMs;
         return;
       }
-      if (failure !== undefined && clock.now() - begin >= settings.backendTimeoutMs) {
-        throw unreachable(hold.key, adapter.name, clock.now() - begin, failure.cause);
-      }
-      if (failure !== undefined) await pause(core, renewals.pauseMs(lease));
+      if (failure === undefined || hold.state !== 'held') continue;
+      const forMs = clock.now() - startedAt;
+      if (forMs >= settings.backendTimeoutMs) throw unreachable(hold.key, adapter.name, forMs, failure.cause);
+      await pause(this.#context, renewPauseMs(hold));
     }
   }
 
-  // The monotonic clock stands still while the machine sleeps; the backend's does not. When the wall clock has run
-  // ahead, the leases that may have ended meanwhile are renewed before anything else.
-  let wallAhead = 0;
-  const sleepCheck: TimedEntry = {
-    at: 0,
-    heapIndex: -1,
-    fire(now) {
-      const ahead = clock.wallNow() - now;
-      const sleptMs = ahead - wallAhead;
-      wallAhead = ahead;
-      let watching = false;
-      for (const { hold } of core.keys.values()) {
-        if (hold === undefined) continue;
-        watching = true;
-        if (sleptMs > hold.lease.ttlMs / 3 && hold.lease.autoRenew) renewals.queue(hold.lease);
-      }
-      if (watching) timers.set(sleepCheck, now + sleepCheckMs);
-    },
-  };
+  /** From the send on the backend may count the shorter time, so it counts here before any answer. */
+  #shorten(hold: Hold, ttlMs: number): void {
+    hold.ttlMs = ttlMs;
+    hold.deadline = Math.min(hold.deadline, leaseDeadline(this.#context.settings.clock.now(), ttlMs, ttlMs));
+    this.#context.holdTimers.set(hold, hold.dueAt);
+  }
 
-  return {
-    onTime,
-    handedOver: schedule,
-    watch(lease) {
-      renewals.plan(lease, lease.since, lease.deadline - lease.since);
-      schedule(lease);
-      if (sleepCheck.heapIndex >= 0) return;
-      wallAhead = clock.wallNow() - lease.since;
-      timers.set(sleepCheck, lease.since + sleepCheckMs);
-    },
-    unwatch(lease) {
-      lease.over = true;
-      times.clear(lease);
-    },
-    renewNow: (hold, ttlMs) => core.keepAlive.during(() => renewNow(hold, ttlMs)),
-  };
+  /** Without the watchdog a renewal only confirms what the last `renew` asked for, up to the same end. */
+  #nextTtlMs(hold: Hold, now: number): number {
+    return hold.autoRenew ? hold.ttlMs : Math.max(1, Math.floor(hold.confirmUntil - now));
+  }
+
+  /**
+   * The monotonic clock stands still while the machine sleeps; the backend's does not. When the wall clock has run ahead, the
+   * leases count the time asleep, and are renewed before anything else if they may have ended meanwhile.
+   */
+  #checkSleep(now: number): void {
+    let watching = false;
+    for (const { hold } of this.#context.keys.values()) {
+      if (hold === undefined) continue;
+      watching = true;
+      expireIfDue(this.#context, hold);
+    }
+    if (watching) this.#context.timers.set(this.#sleepCheck, now + sleepCheckMs);
+  }
 }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../adapter-memory/src/index.ts';
-import { assemble } from '../src/assemble.ts';
+import { Acquirer } from '../src/acquire.ts';
+import { createContext } from '../src/context.ts';
 import { createLocks } from '../src/index.ts';
 import { resolveSettings } from '../src/options.ts';
-import { standBackAfterRelease } from '../src/stand-back.ts';
 import { type ManualClock, manualClock } from '../src/testing.ts';
+import { Watchdog } from '../src/watchdog.ts';
 import { faultyAdapter } from './support/faulty-adapter.ts';
 
 const holdMs = 1;
@@ -77,11 +78,20 @@ describe('fairness between processes, where the backend keeps no order', () => {
 
   it('a key that nobody takes again is soon forgotten', async () => {
     const clock = manualClock();
-    const { core } = assemble(faultyAdapter(clock), resolveSettings({ clock }));
-    standBackAfterRelease(core, 'k', 1, clock.now());
-    expect(core.keys.size).toBe(1);
+    const adapter = faultyAdapter(clock);
+    const { release } = adapter;
+    adapter.release = (hold) => {
+      hold.onWaiting?.(1);
+      return release.call(adapter, hold);
+    };
+    const context = createContext(adapter, resolveSettings({ clock }));
+    const lock = await new Acquirer(context, new Watchdog(context)).acquire('k', undefined);
+    await lock.release();
+    expect(context.keys.size).toBe(1);
     await clock.advance(10);
-    expect([core.keys.size, clock.pending]).toEqual([0, 0]);
+    expect(context.keys.size).toBe(0);
+    await clock.advance(1_000);
+    expect(clock.pending).toBe(0);
   });
 
   it('between two runs of a process each of the others has one', async () => {

@@ -73,18 +73,48 @@ describe('the lease', () => {
     expect(lock.signal.aborted).toBe(true);
   });
 
-  it('H49: a step of the wall clock neither ends nor prolongs a lease; it renews at once', async () => {
-    const { clock, adapter, locks } = setUp();
+  it('H49: a wall clock that is set back neither ends nor prolongs a lease; one that runs ahead renews it at once', async () => {
+    const { clock, adapter, locks } = setUp({ ttlMs: 30_000 });
     const lock = await locks.acquire('k');
-    clock.stepWall(3_600_000);
+    clock.stepWall(-7_200_000);
+    expect(lock.state).toBe('held');
+    await clock.advance(5_000);
     expect(lock.state).toBe('held');
     const before = adapter.count('renew');
+    clock.stepWall(12_000);
+    expect(lock.state).toBe('held');
     await clock.advance(1_000);
     expect(adapter.count('renew')).toBeGreaterThan(before);
     expect(lock.state).toBe('held');
-    clock.stepWall(-7_200_000);
-    await clock.advance(5_000);
-    expect(lock.state).toBe('held');
+    expect(lock.remainingMs).toBeGreaterThan(28_000);
+  });
+
+  for (const autoRenew of [true, false]) {
+    it(`a machine that slept for longer than the lease: each look sees the loss, also in the first second (autoRenew ${autoRenew})`, async () => {
+      for (const look of ['assertHeld', 'state', 'remainingMs', 'signal'] as const) {
+        const { clock, locks } = setUp({ ttlMs: 30_000 });
+        const lock = await locks.acquire('k', { autoRenew });
+        await clock.advance(300);
+        clock.stepWall(29_800);
+        if (look === 'assertHeld') expect(() => lock.assertHeld()).toThrow(/lost/);
+        else if (look === 'signal') expect(lock.signal.aborted).toBe(true);
+        else expect(lock[look]).toBe(look === 'state' ? 'lost' : 0);
+        await clock.advance(0);
+        expect(lock.state).toBe('lost');
+      }
+    });
+  }
+
+  it('a machine that slept for a part of the lease has that much less time left', async () => {
+    const { clock, locks } = setUp({ ttlMs: 30_000 });
+    const lock = await locks.acquire('k', { autoRenew: false });
+    const before = lock.remainingMs;
+    clock.stepWall(4_000);
+    expect(lock.remainingMs).toBe(before - 4_000);
+    await clock.advance(2_000);
+    expect(lock.remainingMs).toBe(before - 6_000);
+    await clock.advance(before - 6_000);
+    expect(lock.state).toBe('lost');
   });
 
   it('a machine that slept renews before it trusts the lease, and learns of the take-over', async () => {
@@ -152,11 +182,11 @@ describe('the lease', () => {
     expect(lock.remainingMs).toBe(0);
   });
 
-  it('renew of a lost or released lock: LOCK_LOST, and nothing is sent', async () => {
+  it('renew of a lost or released lock: LOCK_LOST or LOCK_RELEASED, and nothing is sent', async () => {
     const { clock, adapter, locks } = setUp();
     const lock = await locks.acquire('k');
     await lock.release();
-    expect(await codeOf(lock.renew())).toBe('LOCK_LOST');
+    expect(await codeOf(lock.renew())).toBe('LOCK_RELEASED');
     const other = await locks.acquire('k');
     clock.stall(10_000);
     expect(await codeOf(other.renew())).toBe('LOCK_LOST');

@@ -1,0 +1,106 @@
+import { nonsense } from './errors.ts';
+import type {
+  AcquireOutcome,
+  Granted,
+  KeysPage,
+  LockAdapter,
+  LockInfo,
+  ReleaseOutcome,
+  RenewOutcome,
+} from './lock-adapter.ts';
+
+/**
+ * The boundary to the adapters: what they answer is external data. Each function returns a reply of the declared shape, or
+ * throws LOCK_BACKEND, not retryable, with the adapter and the value. A reply of no shape says nothing about the lock, so
+ * whoever catches the error has to treat the outcome as unknown.
+ */
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The value as it is shown in a message: short, and never an exception. */
+function shown(value: unknown): string {
+  try {
+    const text = typeof value === 'string' ? JSON.stringify(value) : describe(value);
+    return text.length > 120 ? `${text.slice(0, 120)}…` : text;
+  } catch {
+    return `a value of type ${typeof value}`;
+  }
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  return JSON.stringify(value, (_, field) => (typeof field === 'bigint' ? `${field}n` : field)) ?? String(value);
+}
+
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+const isFiniteNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+
+export function checkAcquireReply(adapter: LockAdapter, key: string, reply: AcquireOutcome): AcquireOutcome {
+  return isObject(reply) && reply.status === 'busy' ? reply : checkGrant(adapter, 'tryAcquire', key, reply);
+}
+
+export function checkGrant(adapter: LockAdapter, call: string, key: string, reply: AcquireOutcome): Granted {
+  if ((reply as Granted | undefined | null)?.status !== 'granted')
+    throw nonsense(adapter.name, call, key, shown(reply));
+  const { fencingToken, tokens, validForMs } = reply as Granted;
+  if (!isFiniteNumber(validForMs)) {
+    throw nonsense(adapter.name, call, key, `validForMs ${shown(validForMs)}, which is not a number of milliseconds`);
+  }
+  if (fencingToken === undefined ? adapter.capabilities.fencing : typeof fencingToken !== 'bigint') {
+    throw nonsense(adapter.name, call, key, `fencingToken ${shown(fencingToken)}, which is not a bigint`);
+  }
+  if (tokens !== undefined && !(Number.isSafeInteger(tokens) && tokens >= 1)) {
+    throw nonsense(adapter.name, call, key, `tokens ${shown(tokens)}, which is not a whole number above 0`);
+  }
+  return reply as Granted;
+}
+
+/** The hint of a busy reply, if it is one: anything else must neither hang a waiter nor fail it. */
+export const retryHintMs = (value: unknown): number | undefined =>
+  isFiniteNumber(value) && value >= 0 ? value : undefined;
+
+export function checkRenewReply(adapter: LockAdapter, key: string, reply: RenewOutcome): RenewOutcome {
+  if (isObject(reply)) {
+    if (reply.status === 'lost') return reply;
+    if (reply.status === 'renewed' && isFiniteNumber(reply.validForMs)) return reply;
+  }
+  throw nonsense(adapter.name, 'renew', key, shown(reply));
+}
+
+export function checkRenewReplies(adapter: LockAdapter, replies: readonly RenewOutcome[]): readonly RenewOutcome[] {
+  if (!Array.isArray(replies)) throw nonsense(adapter.name, 'renewMany', undefined, shown(replies));
+  return replies;
+}
+
+export function checkReleaseReply(adapter: LockAdapter, key: string, reply: ReleaseOutcome): ReleaseOutcome {
+  if (reply === 'released' || reply === 'not-held') return reply;
+  throw nonsense(adapter.name, 'release', key, shown(reply));
+}
+
+export function checkForceReply(adapter: LockAdapter, key: string, reply: boolean): boolean {
+  if (typeof reply === 'boolean') return reply;
+  throw nonsense(adapter.name, 'forceRelease', key, shown(reply));
+}
+
+export function checkInfo(adapter: LockAdapter, key: string, reply: LockInfo | undefined): LockInfo | undefined {
+  if (reply === undefined) return undefined;
+  const { owner, remainingMs, fencingToken, waiters } = isObject(reply) ? (reply as LockInfo) : ({} as LockInfo);
+  const fits =
+    typeof owner === 'string' &&
+    (remainingMs === undefined || isFiniteNumber(remainingMs)) &&
+    (fencingToken === undefined || typeof fencingToken === 'bigint') &&
+    (waiters === undefined || isFiniteNumber(waiters));
+  if (!fits) throw nonsense(adapter.name, 'inspect', key, shown(reply));
+  return reply;
+}
+
+export function checkPage(adapter: LockAdapter, reply: KeysPage): KeysPage {
+  const { keys, next } = isObject(reply) ? (reply as KeysPage) : ({} as KeysPage);
+  const fits =
+    Array.isArray(keys) &&
+    keys.every((key) => typeof key === 'string') &&
+    (next === undefined || typeof next === 'string');
+  if (!fits) throw nonsense(adapter.name, 'keys', undefined, shown(reply));
+  return reply;
+}
