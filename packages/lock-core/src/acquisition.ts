@@ -1,4 +1,5 @@
 import type { Lock, LockOwner } from './api.ts';
+import { channels } from './diagnostics.ts';
 import { rejection } from './errors.ts';
 import type { Hold, HoldStart } from './hold.ts';
 import { attemptTimeout, type ResolvedOptions, type Settings } from './options.ts';
@@ -65,6 +66,13 @@ export abstract class Acquisition implements TimedEntry, HoldStart {
     const patientMs = this.once ? 0 : this.options.waitMs;
     const attemptMs = attemptTimeout(settings, this.options.ttlMs);
     return since + Math.min(settings.backendTimeoutMs, Math.max(patientMs, attemptMs));
+  }
+
+  /** Tells those who observe it that the lock is busy. */
+  tellWait(adapter: string): void {
+    if (!channels.wait.hasSubscribers) return;
+    const { key, number, ownerId } = this;
+    channels.wait.publish({ adapter, key, acquisition: number, owner: ownerId });
   }
 
   resolve(lock: Lock | undefined): void {

@@ -3,7 +3,6 @@ import { checkAcquireReply, checkGrant } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
 import { callAdapter, callWithTimeout, retryDelayMs } from './backend-call.ts';
 import { type Context, fail } from './context.ts';
-import { channels } from './diagnostics.ts';
 import { isRefusal, noAnswer, timedOut, unreachable, wasNotSent } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';
 import { HeldLock } from './held-lock.ts';
@@ -95,7 +94,7 @@ export class QueuedAcquisition extends Acquisition {
     const request = this.#request;
     const enqueue = adapter.enqueue as NonNullable<LockAdapter['enqueue']>;
     this.#send(now);
-    this.#tellWait();
+    this.tellWait(this.#context.adapter.name);
     const withdrawal = new AbortController();
     const grant = callAdapter(() => enqueue.call(adapter, request, withdrawal.signal));
     this.#withdraw = () => this.#withdrawPlace(request, grant, withdrawal);
@@ -204,11 +203,5 @@ export class QueuedAcquisition extends Acquisition {
         if (error !== reason && !isRefusal(error)) cleanUp();
       }),
     );
-  }
-
-  #tellWait(): void {
-    if (!channels.wait.hasSubscribers) return;
-    const { key, number, ownerId } = this;
-    channels.wait.publish({ adapter: this.#context.adapter.name, key, acquisition: number, owner: ownerId });
   }
 }

@@ -6,11 +6,11 @@ import type { Hold } from './hold.ts';
 import type { KeyState } from './key-state.ts';
 import type { LockAdapter } from './lock-adapter.ts';
 import type { Settings } from './options.ts';
-import { createOrphanCleanup, type OrphanCleanup } from './orphan-cleanup.ts';
+import { OrphanCleanup } from './orphan-cleanup.ts';
 import { isWithin } from './owner.ts';
 import { ProcessKeepalive } from './process-keepalive.ts';
 import { stopHints } from './release-hints.ts';
-import { createGroupedTimers, createTimerHeap, type GroupedTimers, type TimerHeap } from './timer-heap.ts';
+import { createGroupedTimers, type GroupedTimers, TimerHeap } from './timer-heap.ts';
 
 /** What the parts of one `Locks` share. */
 export interface Context {
@@ -29,7 +29,7 @@ export interface Context {
 }
 
 export function createContext(adapter: LockAdapter, settings: Settings): Context {
-  const timers = createTimerHeap(settings.clock);
+  const timers = new TimerHeap(settings.clock);
   const keys = new Map<string, KeyState>();
   const singleAttempts = new Set<Acquisition>();
   return {
@@ -41,7 +41,7 @@ export function createContext(adapter: LockAdapter, settings: Settings): Context
     singleAttempts,
     abortListeners: new AbortListeners(),
     keepalive: new ProcessKeepalive(keys, singleAttempts),
-    cleanup: createOrphanCleanup(adapter, settings, timers),
+    cleanup: new OrphanCleanup(adapter, settings, timers),
     closed: false,
   };
 }

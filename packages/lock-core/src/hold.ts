@@ -88,11 +88,9 @@ export interface HoldStart {
   readonly options: { readonly autoRenew: boolean; readonly maxHoldMs: number };
 }
 
-/** What watches over holds: see `watchdog.ts`. */
+/** What watches over holds: the `Watchdog`. */
 export interface HoldWatcher {
-  /** Called when the hold needs a renewal, or ends. */
   onDue(hold: Hold, now: number): void;
-  /** Renews now, whatever the schedule. Throws LOCK_LOST, LOCK_RELEASED or LOCK_BACKEND. */
   renewNow(hold: Hold, ttlMs: number): Promise<void>;
 }
 
@@ -178,16 +176,12 @@ export class Hold implements GroupedEntry {
     this.watchdog = watchdog;
   }
 
-  /**
-   * Counts the time for which the machine slept: the monotonic clock stands still meanwhile, and the wall clock is ahead
-   * afterwards. Gives that time; 0 when the clocks agree.
-   */
+  /** Counts the time asleep, and gives it: the monotonic clock stood still meanwhile, so the wall clock is ahead of it. */
   countSleep(clock: Clock, now: number): number {
-    const ahead = clock.wallNow() - now;
-    const sleptMs = ahead - this.wallAhead;
-    if (sleptMs <= clockToleranceMs && sleptMs >= -clockToleranceMs) return 0;
-    this.wallAhead = ahead;
-    if (sleptMs < 0) return 0;
+    const aheadMs = clock.wallNow() - now - this.wallAhead;
+    if (Math.abs(aheadMs) <= clockToleranceMs) return 0;
+    this.wallAhead += aheadMs;
+    const sleptMs = Math.max(0, aheadMs);
     this.deadline -= sleptMs;
     return sleptMs;
   }

@@ -9,17 +9,6 @@ const longestBackoffMs = 2_000;
 // During an outage each follow-up waits for its own time-out: more at once would only load the backend when it returns.
 const mostAtOnce = 64;
 
-/** Frees what a call without an answer may have taken, or may still take. */
-export interface OrphanCleanup {
-  add(request: AcquireRequest): void;
-  /** Counts a clean-up that somebody else does, and that does not reject. */
-  await(cleaning: Promise<void>): void;
-  /** Resolves when nothing is left to clean up. */
-  drained(): Promise<void>;
-  /** Gives up on the rest. */
-  close(): void;
-}
-
 /** A request that may have taken the lock, or may still take it, with nobody to hold it. */
 class Orphan implements TimedEntry {
   readonly request: AcquireRequest;
@@ -50,113 +39,124 @@ class Orphan implements TimedEntry {
  * was sent under that ID, or until none of them can arrive or hold the lock any longer. A grant that is reported even later is
  * cleaned up again. No orphan stays behind (H11, H12, H27, H64, H80, H125).
  */
-export function createOrphanCleanup(adapter: LockAdapter, settings: Settings, timers: TimerHeap): OrphanCleanup {
-  const open = new Set<Orphan | Promise<void>>();
-  const orphans = new Map<AcquireRequest, Orphan>();
-  let onDrained: (() => void)[] = [];
-  let inFlight = 0;
-  let closed = false;
-  const now = settings.clock.now;
+export class OrphanCleanup {
+  readonly #adapter: LockAdapter;
+  readonly #settings: Settings;
+  readonly #timers: TimerHeap;
+  readonly #now: () => number;
+  readonly #open = new Set<Orphan | Promise<void>>();
+  readonly #orphans = new Map<AcquireRequest, Orphan>();
+  #onDrained: (() => void)[] = [];
+  #inFlight = 0;
+  #closed = false;
 
-  function end(orphan: Orphan, outcome: string): void {
-    timers.clear(orphan);
-    orphans.delete(orphan.request);
-    tell(orphan.request, outcome);
-    done(orphan);
+  constructor(adapter: LockAdapter, settings: Settings, timers: TimerHeap) {
+    this.#adapter = adapter;
+    this.#settings = settings;
+    this.#timers = timers;
+    this.#now = settings.clock.now;
   }
 
-  function done(item: Orphan | Promise<void>): void {
-    open.delete(item);
-    if (open.size > 0) return;
-    for (const resolve of onDrained) resolve();
-    onDrained = [];
+  /** Frees what the requests under this owner ID may have taken, or may still take. */
+  add(request: AcquireRequest): void {
+    request.abandoned = true;
+    if (this.#closed) return;
+    let orphan = this.#orphans.get(request);
+    if (orphan === undefined) {
+      orphan = new Orphan(request, this.#onTime);
+      this.#open.add(orphan);
+      this.#orphans.set(request, orphan);
+      this.#tell(request, 'begun');
+    }
+    const { hold } = request;
+    const longestTtlMs = Math.max(request.ttlMs, hold?.ttlMs ?? 0, hold?.sentTtlMs ?? 0);
+    orphan.giveUpAt = this.#now() + longestArrivalMs(this.#settings, longestTtlMs);
+    this.#ask(orphan);
   }
 
-  function tell(request: AcquireRequest, outcome: string): void {
-    if (!channels.reap.hasSubscribers) return;
-    channels.reap.publish({ adapter: adapter.name, key: request.key, owner: request.owner, outcome });
+  /** Counts a clean-up that somebody else does, and that does not reject. */
+  await(cleaning: Promise<void>): void {
+    this.#open.add(cleaning);
+    void cleaning.then(() => this.#done(cleaning));
   }
 
-  function retryLater(orphan: Orphan): void {
-    if (orphan.asking) inFlight -= 1;
-    orphan.asking = false;
-    if (now() >= orphan.giveUpAt) return end(orphan, 'given-up');
-    timers.set(orphan, now() + orphan.backoffMs);
-    orphan.backoffMs = Math.min(orphan.backoffMs * 2, longestBackoffMs);
+  /** Resolves when nothing is left to clean up. */
+  async drained(): Promise<void> {
+    if (this.#open.size === 0) return;
+    await new Promise<void>((resolve) => this.#onDrained.push(resolve));
   }
 
-  function answered(orphan: Orphan, outcome: ReleaseOutcome): void {
-    orphan.asking = false;
-    inFlight -= 1;
-    const { request, unansweredAtSend } = orphan;
-    // `released` covers the one acquire without an answer, unless it freed what an answered one had been granted.
-    const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !request.granted);
-    if (covered || now() >= orphan.giveUpAt) return end(orphan, outcome);
-    timers.set(orphan, now() + attemptTimeout(settings, request.ttlMs));
+  /** Gives up on the rest. */
+  close(): void {
+    this.#closed = true;
+    for (const orphan of [...this.#orphans.values()]) this.#end(orphan, 'given-up');
   }
 
-  function ask(orphan: Orphan): void {
+  readonly #onTime = (orphan: Orphan): void => {
+    if (orphan.asking || this.#inFlight >= mostAtOnce) this.#retryLater(orphan);
+    else this.#ask(orphan);
+  };
+
+  #ask(orphan: Orphan): void {
     const { request } = orphan;
-    if (!orphan.asking) inFlight += 1;
+    if (!orphan.asking) this.#inFlight += 1;
     orphan.asking = true;
     orphan.sent += 1;
     orphan.unansweredAtSend = request.unanswered;
     const { sent } = orphan;
-    timers.set(orphan, now() + attemptTimeout(settings, request.ttlMs));
-    const current = (): boolean => orphan.asking && sent === orphan.sent && open.has(orphan);
-    release(request).then(
+    this.#timers.set(orphan, this.#now() + attemptTimeout(this.#settings, request.ttlMs));
+    const isCurrent = (): boolean => orphan.asking && sent === orphan.sent && this.#open.has(orphan);
+    this.#release(request).then(
       (outcome) => {
-        if (!current()) return;
-        if (outcome === 'released' || outcome === 'not-held') answered(orphan, outcome);
-        else retryLater(orphan);
+        if (!isCurrent()) return;
+        if (outcome === 'released' || outcome === 'not-held') this.#answered(orphan, outcome);
+        else this.#retryLater(orphan);
       },
       () => {
         // A refusal says nothing about the lock: it is followed up like silence, until the lease must be over.
-        if (current()) retryLater(orphan);
+        if (isCurrent()) this.#retryLater(orphan);
       },
     );
   }
 
   // An adapter that throws instead of rejecting must not break the timers.
-  async function release({ key, owner }: AcquireRequest): Promise<ReleaseOutcome> {
-    return adapter.release({ key, owner });
+  async #release({ key, owner }: AcquireRequest): Promise<ReleaseOutcome> {
+    return this.#adapter.release({ key, owner });
   }
 
-  function onTime(orphan: Orphan): void {
-    if (orphan.asking) retryLater(orphan);
-    else if (inFlight >= mostAtOnce) retryLater(orphan);
-    else ask(orphan);
+  #answered(orphan: Orphan, outcome: ReleaseOutcome): void {
+    orphan.asking = false;
+    this.#inFlight -= 1;
+    const { request, unansweredAtSend } = orphan;
+    // `released` covers the one acquire without an answer, unless it freed what an answered one had been granted.
+    const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !request.granted);
+    if (covered || this.#now() >= orphan.giveUpAt) return this.#end(orphan, outcome);
+    this.#timers.set(orphan, this.#now() + attemptTimeout(this.#settings, request.ttlMs));
   }
 
-  function add(request: AcquireRequest): void {
-    request.abandoned = true;
-    if (closed) return;
-    let orphan = orphans.get(request);
-    if (orphan === undefined) {
-      orphan = new Orphan(request, onTime);
-      open.add(orphan);
-      orphans.set(request, orphan);
-      tell(request, 'begun');
-    }
-    const { hold } = request;
-    const longestTtlMs = Math.max(request.ttlMs, hold?.ttlMs ?? 0, hold?.sentTtlMs ?? 0);
-    orphan.giveUpAt = now() + longestArrivalMs(settings, longestTtlMs);
-    ask(orphan);
+  #retryLater(orphan: Orphan): void {
+    if (orphan.asking) this.#inFlight -= 1;
+    orphan.asking = false;
+    if (this.#now() >= orphan.giveUpAt) return this.#end(orphan, 'given-up');
+    this.#timers.set(orphan, this.#now() + orphan.backoffMs);
+    orphan.backoffMs = Math.min(orphan.backoffMs * 2, longestBackoffMs);
   }
 
-  return {
-    add,
-    await(cleaning) {
-      open.add(cleaning);
-      void cleaning.then(() => done(cleaning));
-    },
-    async drained() {
-      if (open.size === 0) return;
-      await new Promise<void>((resolve) => onDrained.push(resolve));
-    },
-    close() {
-      closed = true;
-      for (const orphan of [...orphans.values()]) end(orphan, 'given-up');
-    },
-  };
+  #end(orphan: Orphan, outcome: string): void {
+    this.#timers.clear(orphan);
+    this.#orphans.delete(orphan.request);
+    this.#tell(orphan.request, outcome);
+    this.#done(orphan);
+  }
+
+  #done(item: Orphan | Promise<void>): void {
+    this.#open.delete(item);
+    if (this.#open.size > 0) return;
+    for (const resolve of this.#onDrained) resolve();
+    this.#onDrained = [];
+  }
+
+  #tell({ key, owner }: AcquireRequest, outcome: string): void {
+    if (channels.reap.hasSubscribers) channels.reap.publish({ adapter: this.#adapter.name, key, owner, outcome });
+  }
 }

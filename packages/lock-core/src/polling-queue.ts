@@ -3,7 +3,6 @@ import { checkAcquireReply, retryHintMs } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
 import { callAdapter, pollDelayMs, retryDelayMs } from './backend-call.ts';
 import { type Context, fail, leave } from './context.ts';
-import { channels } from './diagnostics.ts';
 import { isRefusal, noAnswer, timedOut, unreachable, wasNotSent } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';
 import { HeldLock } from './held-lock.ts';
@@ -15,8 +14,8 @@ import { listenForHints } from './release-hints.ts';
 import type { Watchdog } from './watchdog.ts';
 
 /**
- * An acquire on a backend without a queue of its own. The waiters of one process queue up, and only the first asks. When the lock
- * is busy it sleeps until a hint, the end of the holder's lease, or the fallback poll, whichever is first, and asks again.
+ * An acquire on a backend without a queue of its own. The waiters of a process queue up, and only the first asks. When the lock is
+ * busy it sleeps until a hint, the end of the holder's lease, or the fallback poll, whichever is first, and asks again.
  */
 export class PollingAcquisition extends Acquisition {
   readonly #context: Context;
@@ -84,8 +83,8 @@ export class PollingAcquisition extends Acquisition {
     this.phase = 'queued';
     this.failure = undefined;
     this.#unansweredSince = undefined;
-    this.#tellWait();
-    const { timers } = this.#context;
+    const { adapter, timers } = this.#context;
+    this.tellWait(adapter.name);
     if (this.waitUntil !== Number.POSITIVE_INFINITY) timers.set(this, this.waitUntil);
     else timers.clear(this);
   }
@@ -193,8 +192,8 @@ export class PollingAcquisition extends Acquisition {
     keyState.unansweredSince = since;
     const outOfTime: Acquisition[] = [this];
     for (let other = keyState.first; other !== undefined; other = other.after) {
-      if (other === this) continue;
-      if (now >= other.unansweredUntil(context.settings, Math.max(other.startedAt, since))) outOfTime.push(other);
+      if (other !== this && now >= other.unansweredUntil(context.settings, Math.max(other.startedAt, since)))
+        outOfTime.push(other);
     }
     // From the last to the first, so that none of them begins to ask.
     for (const other of outOfTime.reverse()) {
@@ -207,7 +206,7 @@ export class PollingAcquisition extends Acquisition {
     const { adapter, settings, timers } = this.#context;
     const keyState = this.#keyState;
     this.phase = 'sleeping';
-    this.#tellWait();
+    this.tellWait(adapter.name);
     listenForHints(adapter, keyState, settings.clock.now, () => onHint(this.#context, keyState));
     const deferred = keyState.deferredUntil > now;
     const wakeAt = deferred
@@ -228,9 +227,7 @@ export class PollingAcquisition extends Acquisition {
   fire(now: number): void {
     const context = this.#context;
     const keyState = this.#keyState;
-    if (this.phase === 'asking') {
-      return this.#failed(noAnswer(attemptTimeout(context.settings, this.options.ttlMs)));
-    }
+    if (this.phase === 'asking') return this.#failed(noAnswer(attemptTimeout(context.settings, this.options.ttlMs)));
     if (this.phase === 'sleeping') {
       // Another task of this process may have it meanwhile (`tryAcquire` does not queue).
       if (keyState.hold !== undefined) return this.#park();
@@ -239,18 +236,11 @@ export class PollingAcquisition extends Acquisition {
       return failure !== undefined && now >= until ? this.#giveUp(failure, now) : this.#ask(now);
     }
     // Queued behind others: those get no answer either, or the lock was busy all the time.
-    const failure = keyState.first?.failure;
+    const cause = keyState.first?.failure;
     const waitedMs = now - this.startedAt;
     const { name } = context.adapter;
-    const error =
-      failure === undefined ? timedOut(this.key, name, waitedMs) : unreachable(this.key, name, waitedMs, failure);
-    fail(context, keyState, this, error);
-  }
-
-  #tellWait(): void {
-    if (!channels.wait.hasSubscribers) return;
-    const { key, number, ownerId } = this;
-    channels.wait.publish({ adapter: this.#context.adapter.name, key, acquisition: number, owner: ownerId });
+    const silent = cause !== undefined && unreachable(this.key, name, waitedMs, cause);
+    fail(context, keyState, this, silent || timedOut(this.key, name, waitedMs));
   }
 }
 

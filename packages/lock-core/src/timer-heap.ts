@@ -10,14 +10,6 @@ export interface TimedEntry {
   fire(now: number): void;
 }
 
-export interface TimerHeap {
-  /** Adds the entry, or moves it. */
-  set(entry: TimedEntry, at: number): void;
-  clear(entry: TimedEntry): void;
-  /** Accepts nothing more, and fires everything that still waits, so that no promise stays open. */
-  close(): void;
-}
-
 // setTimeout turns delays past 2^31-1 ms into 1 ms: a busy loop (H9). Longer waits are split.
 const longestTimerMs = 2 ** 30;
 
@@ -28,105 +20,111 @@ const children = 4;
  * Everything in one `Locks` that waits for a time, on one timer of the clock. An entry that comes and goes (most do) costs a
  * few steps in a heap; the timer may fire early rather than be re-armed for each entry.
  */
-export function createTimerHeap(clock: Clock): TimerHeap {
-  const heap: TimedEntry[] = [];
+export class TimerHeap {
+  readonly #clock: Clock;
+  readonly #heap: TimedEntry[] = [];
   // The times side by side, because they are compared most.
-  const times: number[] = [];
-  let timer: unknown;
-  let armedFor = Number.POSITIVE_INFINITY;
-  let open = true;
+  readonly #times: number[] = [];
+  #timer: unknown;
+  #armedFor = Number.POSITIVE_INFINITY;
+  #open = true;
 
-  function place(entry: TimedEntry, index: number): void {
-    heap[index] = entry;
-    times[index] = entry.at;
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Adds the entry, or moves it. */
+  set(entry: TimedEntry, at: number): void {
+    if (!this.#open || (entry.heapIndex >= 0 && entry.at === at)) return;
+    entry.at = at;
+    if (entry.heapIndex >= 0) this.#sift(entry, entry.heapIndex);
+    else this.#up(entry, this.#heap.length);
+    this.#arm();
+  }
+
+  clear(entry: TimedEntry): void {
+    const index = entry.heapIndex;
+    if (index < 0) return;
+    entry.heapIndex = -1;
+    const last = this.#heap.pop() as TimedEntry;
+    this.#times.pop();
+    if (last !== entry) this.#sift(last, index);
+  }
+
+  /** Accepts nothing more, and fires everything that still waits, so that no promise stays open. */
+  close(): void {
+    this.#open = false;
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    const now = this.#clock.now();
+    this.#times.length = 0;
+    for (const entry of this.#heap.splice(0)) {
+      entry.heapIndex = -1;
+      entry.fire(now);
+    }
+  }
+
+  #place(entry: TimedEntry, index: number): void {
+    this.#heap[index] = entry;
+    this.#times[index] = entry.at;
     entry.heapIndex = index;
   }
 
-  function up(entry: TimedEntry, from: number): void {
+  #up(entry: TimedEntry, from: number): void {
     let index = from;
     while (index > 0) {
       const parent = Math.floor((index - 1) / children);
-      if ((times[parent] as number) <= entry.at) break;
-      place(heap[parent] as TimedEntry, index);
+      if ((this.#times[parent] as number) <= entry.at) break;
+      this.#place(this.#heap[parent] as TimedEntry, index);
       index = parent;
     }
-    place(entry, index);
+    this.#place(entry, index);
   }
 
-  function down(entry: TimedEntry, from: number): void {
+  #down(entry: TimedEntry, from: number): void {
+    const times = this.#times;
     let index = from;
     for (;;) {
       const begin = children * index + 1;
-      const end = Math.min(begin + children, heap.length);
+      const end = Math.min(begin + children, times.length);
       let first = begin;
       for (let child = begin + 1; child < end; child += 1) {
         if ((times[child] as number) < (times[first] as number)) first = child;
       }
       if (begin >= end || (times[first] as number) >= entry.at) break;
-      place(heap[first] as TimedEntry, index);
+      this.#place(this.#heap[first] as TimedEntry, index);
       index = first;
     }
-    place(entry, index);
+    this.#place(entry, index);
   }
 
-  function sift(entry: TimedEntry, index: number): void {
-    if (index > 0 && (times[Math.floor((index - 1) / children)] as number) > entry.at) up(entry, index);
-    else down(entry, index);
+  #sift(entry: TimedEntry, index: number): void {
+    if (index > 0 && (this.#times[Math.floor((index - 1) / children)] as number) > entry.at) this.#up(entry, index);
+    else this.#down(entry, index);
   }
 
-  function clear(entry: TimedEntry): void {
-    const index = entry.heapIndex;
-    if (index < 0) return;
-    entry.heapIndex = -1;
-    const last = heap.pop() as TimedEntry;
-    times.pop();
-    if (last !== entry) sift(last, index);
+  #arm(): void {
+    const first = this.#heap[0];
+    if (first === undefined || first.at >= this.#armedFor) return;
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+    this.#armedFor = first.at;
+    const delayMs = Math.ceil(Math.max(0, first.at - this.#clock.now()));
+    this.#timer = this.#clock.setTimeout(this.#wake, Math.min(delayMs, longestTimerMs));
   }
 
-  function arm(): void {
-    const first = heap[0];
-    if (first === undefined || first.at >= armedFor) return;
-    if (timer !== undefined) clock.clearTimeout(timer);
-    armedFor = first.at;
-    const delayMs = Math.ceil(Math.max(0, first.at - clock.now()));
-    timer = clock.setTimeout(wake, Math.min(delayMs, longestTimerMs));
-  }
-
-  function wake(): void {
-    timer = undefined;
+  readonly #wake = (): void => {
+    this.#timer = undefined;
     // Until the due entries have fired, `set` must not arm: the loop below and the `arm` after it see every entry.
-    armedFor = Number.NEGATIVE_INFINITY;
-    const now = clock.now();
+    this.#armedFor = Number.NEGATIVE_INFINITY;
+    const now = this.#clock.now();
     try {
-      for (let first = heap[0]; first !== undefined && first.at <= now; first = heap[0]) {
-        clear(first);
+      for (let first = this.#heap[0]; first !== undefined && first.at <= now; first = this.#heap[0]) {
+        this.clear(first);
         first.fire(now);
       }
     } finally {
-      armedFor = Number.POSITIVE_INFINITY;
-      arm();
+      this.#armedFor = Number.POSITIVE_INFINITY;
+      this.#arm();
     }
-  }
-
-  return {
-    set(entry, at) {
-      if (!open || (entry.heapIndex >= 0 && entry.at === at)) return;
-      entry.at = at;
-      if (entry.heapIndex >= 0) sift(entry, entry.heapIndex);
-      else up(entry, heap.length);
-      arm();
-    },
-    clear,
-    close() {
-      open = false;
-      if (timer !== undefined) clock.clearTimeout(timer);
-      const now = clock.now();
-      times.length = 0;
-      for (const entry of heap.splice(0)) {
-        entry.heapIndex = -1;
-        entry.fire(now);
-      }
-    },
   };
 }
 

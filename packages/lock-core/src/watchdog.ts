@@ -31,6 +31,7 @@ export class Watchdog implements HoldWatcher {
     if (this.#sleepCheck.heapIndex < 0) this.#context.timers.set(this.#sleepCheck, hold.since + sleepCheckMs);
   }
 
+  /** Called when a hold needs a renewal, or ends. */
   onDue(hold: Hold, now: number): void {
     expireIfDue(this.#context, hold);
     if (hold.state !== 'held') return;
@@ -39,6 +40,7 @@ export class Watchdog implements HoldWatcher {
     loseHold(this.#context, hold, error, 'may still hold it');
   }
 
+  /** Renews now, whatever the schedule. Throws LOCK_LOST, LOCK_RELEASED or LOCK_BACKEND. */
   renewNow(hold: Hold, ttlMs: number): Promise<void> {
     return this.#context.keepalive.during(() => this.#renew(hold, ttlMs));
   }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { manualClock } from '../src/testing.ts';
-import { createGroupedTimers, createTimerHeap, type GroupedEntry } from '../src/timer-heap.ts';
+import { createGroupedTimers, type GroupedEntry, TimerHeap } from '../src/timer-heap.ts';
 
 interface Entry extends GroupedEntry {
   over: boolean;
@@ -21,7 +21,7 @@ function renewedHold(fire: () => void): Entry {
 
 it('a failure of one hold costs the others that share its time nothing', async () => {
   const clock = manualClock(0);
-  const times = createGroupedTimers(createTimerHeap(clock));
+  const times = createGroupedTimers(new TimerHeap(clock));
   const fired: string[] = [];
   const ended = renewedHold(() => fired.push('ended'));
   const holds = [

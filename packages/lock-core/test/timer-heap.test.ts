@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { manualClock } from '../src/testing.ts';
-import { createTimerHeap, type TimedEntry } from '../src/timer-heap.ts';
+import { type TimedEntry, TimerHeap } from '../src/timer-heap.ts';
 
 it('fires everything once, in order, never early, whatever is moved and cleared in between', async () => {
   const step = fc.record({
@@ -12,7 +12,7 @@ it('fires everything once, in order, never early, whatever is moved and cleared 
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
       const clock = manualClock(0);
-      const scheduler = createTimerHeap(clock);
+      const scheduler = new TimerHeap(clock);
       const due = new Map<number, number>();
       const entries = Array.from({ length: 20 }, (_, i): TimedEntry => {
         return {
@@ -46,7 +46,7 @@ it('fires everything once, in order, never early, whatever is moved and cleared 
 
 it('goes on after an entry that throws', async () => {
   const clock = manualClock(0);
-  const scheduler = createTimerHeap(clock);
+  const scheduler = new TimerHeap(clock);
   let fired = 0;
   const entry = (fire: () => void): TimedEntry => ({ at: 0, heapIndex: -1, fire });
   scheduler.set(
