@@ -15,6 +15,8 @@ export interface RedisClientBinding {
   call(command: string, args: readonly string[], key?: string): Promise<unknown>;
   /** Of a cluster: the same, sent to the master of this number, from 0; `undefined` when there are fewer. */
   callMaster?(index: number, command: string, args: readonly string[]): Promise<unknown> | undefined;
+  /** The connection that carries the writes of `key`; another value after a reconnect, a failover or a move of the slot. */
+  connectionOf?(key: string): string;
   /** WAIT on the connection that carries the writes of `key`: how many replicas have them after at most `timeoutMs`. */
   waitReplicas(key: string, replicas: number, timeoutMs: number): Promise<number>;
   /** False while the client would queue a command instead of sending it. */

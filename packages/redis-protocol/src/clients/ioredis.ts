@@ -47,6 +47,7 @@ export function ioredisBinding(
     get resends() {
       return lost.drops;
     },
+    connectionOf: () => String(lost.drops),
     get ready() {
       return !queueing.has(client.status);
     },

@@ -27,11 +27,16 @@ export function nodeRedisBinding(
 
 function clientBinding(client: NodeRedisClient, close: () => Promise<void>): RedisClientBinding {
   const options = commandOptions(client, keepsOptions(client), 'reconnecting');
+  let drops = 0;
+  client.on('reconnecting', () => {
+    drops += 1;
+  });
   return {
     name,
     cluster: false,
     keyPrefix: '',
     resends: 0,
+    connectionOf: () => String(drops),
     get ready() {
       // A client that was never connected refuses commands, which says more than waiting.
       return client.isReady || !client.isOpen;
