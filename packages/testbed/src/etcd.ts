@@ -1,4 +1,6 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import { basename, join } from 'node:path';
@@ -24,10 +26,21 @@ export interface EtcdCluster extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Starts one etcd member; `tls` (default false): clients must use TLS and trust its `certificate`. */
-export async function startEtcd(options: { tls?: boolean } = {}): Promise<EtcdServer> {
+export interface EtcdOptions {
+  /** Clients must use TLS and trust the server's `certificate`; default false. */
+  readonly tls?: boolean;
+  /** The kind of token that users get, once `enableEtcdUsers` has turned authentication on; default `simple`. */
+  readonly authToken?: 'simple' | 'jwt';
+  /** How long a simple token that is not used is valid; default 300 s. */
+  readonly authTokenTtlSeconds?: number;
+  /** More arguments, which win over those of the testbed. */
+  readonly args?: readonly string[];
+}
+
+/** Starts one etcd member. */
+export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> {
   const tls = options.tls ?? false;
-  const server = (await startMembers(1, tls))[0]!;
+  const server = (await startMembers(1, options))[0]!;
   return Object.assign(server, { certificate: tls ? await serverCertificate(server) : undefined });
 }
 
@@ -46,7 +59,8 @@ export async function startEtcdCluster(count: number = 3): Promise<EtcdCluster> 
   };
 }
 
-function startMembers(count: number, tls: boolean = false): Promise<ServerProcess[]> {
+function startMembers(count: number, options: EtcdOptions = {}): Promise<ServerProcess[]> {
+  const { tls = false, args = [] } = options;
   return withFreePorts(count * 2, async (ports) => {
     const { path, env } = await binary('etcd');
     const plans = Array.from({ length: count }, (_, i) => {
@@ -66,6 +80,8 @@ function startMembers(count: number, tls: boolean = false): Promise<ServerProces
           ...['--heartbeat-interval', '50', '--election-timeout', '500'],
           ...(tls ? ['--auto-tls'] : []),
           ...['--logger', 'zap', '--log-level', 'warn', '--log-outputs', 'stderr'],
+          ...authArguments(options, folder),
+          ...args,
         ];
         const url = `etcd://${localhost}:${port}`;
         const healthy = async (_pid: number, timeoutMs: number): Promise<boolean> => {
@@ -79,6 +95,20 @@ function startMembers(count: number, tls: boolean = false): Promise<ServerProces
     );
     return count === 1 ? servers : servers.map(keepsItsData);
   });
+}
+
+function authArguments({ authToken, authTokenTtlSeconds }: EtcdOptions, folder: string): string[] {
+  if (authTokenTtlSeconds !== undefined) return ['--auth-token-ttl', String(authTokenTtlSeconds)];
+  if (authToken !== 'jwt') return [];
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs1', format: 'pem' },
+  });
+  const files = { public: join(folder, 'public.pem'), private: join(folder, 'private.pem') };
+  writeFileSync(files.public, publicKey);
+  writeFileSync(files.private, privateKey);
+  return ['--auth-token', `jwt,pub-key=${files.public},priv-key=${files.private},sign-method=RS256,ttl=10m`];
 }
 
 /** A member of a cluster must not come back without its log: raft trusts it to remember its votes. */

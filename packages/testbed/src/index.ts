@@ -1,5 +1,7 @@
 export { type FaultProxy, faultProxy } from '@holdfast/conformance/faults';
-export { type EtcdCluster, type EtcdServer, startEtcd, startEtcdCluster } from './etcd.ts';
+export { type EtcdCluster, type EtcdOptions, type EtcdServer, startEtcd, startEtcdCluster } from './etcd.ts';
+export { startEtcdGrpcProxy } from './etcd-grpc-proxy.ts';
+export { type EtcdUsers, enableEtcdUsers } from './etcd-users.ts';
 export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.ts';
 export { type RedisGroup, type RedisOptions, type RedisServer, startRedis, startRedisNodes } from './redis.ts';
 export { startRedisCluster } from './redis-cluster.ts';

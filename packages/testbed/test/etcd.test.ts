@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:tls';
 import { expect, it } from 'vitest';
-import { type ServerProcess, startEtcd, startEtcdCluster } from '../src/index.ts';
+import { enableEtcdUsers, type ServerProcess, startEtcd, startEtcdCluster, startEtcdGrpcProxy } from '../src/index.ts';
 import { eventually, isRunning } from './processes.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -67,3 +67,25 @@ it('startEtcd({ tls }): clients that trust its certificate get through, others d
   await server.restart();
   expect(await authorized(certificate)).toBe(true);
 });
+
+it('startEtcdGrpcProxy: is healthy for as long as the etcd behind it', { timeout: 60_000 }, async () => {
+  await using server = await startEtcd();
+  await using proxy = await startEtcdGrpcProxy(server);
+  const health = async (): Promise<unknown> => (await fetch(`http://${proxy.host}:${proxy.port}/health`)).json();
+  expect(await health()).toMatchObject({ health: 'true' });
+  await server.kill();
+  expect(await health()).toMatchObject({ health: 'false' });
+});
+
+it.each(['simple', 'jwt'] as const)(
+  'enableEtcdUsers with %s tokens: only users get in',
+  { timeout: 60_000 },
+  async (authToken) => {
+    await using server = await startEtcd({ authToken });
+    const users = await enableEtcdUsers(server);
+    await expect(count(server)).resolves.toBe(0);
+    expect(await users.call('kv/put', { key: base64('key'), value: base64('value') })).toHaveProperty('header');
+    expect((await users.call('kv/range', { key: base64('key') })).count).toBe('1');
+    expect(await users.call('auth/user/list')).toMatchObject({ users: ['app', 'root'] });
+  },
+);
