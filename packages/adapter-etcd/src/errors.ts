@@ -46,7 +46,9 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 /** Whether a call cannot have reached etcd, because there was no connection to send it on. */
 export function wasNeverSent(error: unknown): boolean {
-  return /UNAVAILABLE: (No connection established|Name resolution failed)|^etcd cannot be used at/.test(messageOf(error));
+  return /UNAVAILABLE: (No connection established|Name resolution failed)|^etcd cannot be used at/.test(
+    messageOf(error),
+  );
 }
 
 /** Whether etcd refused the token and not the user. A new token may be accepted (H126). */

@@ -2,19 +2,9 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLocks, type Granted } from '@holdfast/lock-core';
-import { type EtcdServer, faultProxy, startEtcd } from '@holdfast/testbed';
+import { type EtcdServer, startEtcd } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import {
-  adapterOf,
-  attemptFor,
-  clientOf,
-  detour,
-  eventually,
-  leasesOf,
-  metric,
-  newName,
-  placesOf,
-} from './support/etcd.ts';
+import { adapterOf, attemptFor, clientOf, eventually, leasesOf, metric, newName, placesOf } from './support/etcd.ts';
 
 let server: EtcdServer;
 beforeAll(async () => {
@@ -26,7 +16,7 @@ afterAll(() => server.stop());
 const requests = () => metric(server, /^grpc_server_started_total\{.*grpc_service="etcdserverpb\.(KV|Watch)"/);
 
 describe('the shared lease', () => {
-  it('1,000 auto-renewed locks cost at most 2 requests a second, and each of them is renewed', async () => {
+  it('1,000 auto-renewed locks of 6 s cost at most 10 requests a second, and each of them is renewed', async () => {
     const fresh = await startEtcd();
     onTestFinished(() => fresh.stop());
     const count = () => metric(fresh, /^grpc_server_started_total\{.*grpc_service="etcdserverpb\.(KV|Lease|Watch)"/);
@@ -38,8 +28,8 @@ describe('the shared lease', () => {
     const made = (await count()) - before;
     const seconds = (performance.now() - beganAt) / 1_000;
     expect(held.filter((lock) => lock.state === 'held')).toHaveLength(1_000);
-    // One look and one keep-alive more may fall into the time.
-    expect(made).toBeLessThanOrEqual(2 * seconds + 2);
+    // 8 transactions in 2 s, each of which checks 128 locks; the locks fall into a few batches, which have keep-alives of their own.
+    expect(made).toBeLessThanOrEqual(10 * seconds);
     expect(await leasesOf(clientOf(fresh))).toHaveLength(1);
     await Promise.all(held.map((lock) => lock.release()));
     expect(await metric(fresh, /^etcd_debugging_mvcc_keys_total /)).toBe(0);
@@ -106,25 +96,6 @@ describe('the shared lease', () => {
     expect(held.map((lock) => lock.state)).toEqual(Array.from(held, () => 'lost'));
     const again = await locks.acquire(held[0]!.key);
     expect(again.fencingToken).toBeGreaterThan(held[0]!.fencingToken!);
-  });
-
-  it('H51: a hold that was long in coming is not judged by a look from before it was there', async () => {
-    const proxy = await faultProxy(server);
-    onTestFinished(() => proxy.close());
-    // Keep-alives and looks at the lease take the direct way.
-    const client = detour(clientOf(server), 'kv', 'txn', clientOf(proxy));
-    const adapter = adapterOf(server, { client, callTimeoutMs: 5_000 });
-    const [other, late] = [attemptFor(newName(), { ttlMs: 4_000 }), attemptFor(newName(), { ttlMs: 4_000 })];
-    await adapter.tryAcquire(other);
-    proxy.hold('to-server');
-    const granted = adapter.tryAcquire(late);
-    // A look serves the renewals of a second: whoever takes this hold for as old as its request would be content with the next one.
-    await sleep(1_100);
-    expect((await adapter.renew(other, 4_000)).status).toBe('renewed');
-    expect(await placesOf(clientOf(server), late.key)).toHaveLength(0);
-    await proxy.heal();
-    expect((await granted).status).toBe('granted');
-    expect((await adapter.renew(late, 4_000)).status).toBe('renewed');
   });
 
   it('H24: force-released by an operator: the next renewal says lost, and disturbs nobody', async () => {

@@ -27,6 +27,12 @@ export function clientOf(server: Address): Etcd3 {
   return client;
 }
 
+/** Frees a lock from one owner. */
+export function forceRelease(adapter: LockAdapter, key: string, owner: string): Promise<boolean> {
+  const free = adapter.forceRelease as (key: string, owner: string) => Promise<boolean>;
+  return free(key, owner);
+}
+
 const never = new AbortController().signal;
 
 /** One request with a new owner. */
