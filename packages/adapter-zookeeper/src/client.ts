@@ -22,8 +22,8 @@ export interface ZookeeperClient {
   create(path: string, data: Buffer | null, acls: object[], mode: number, done: Done<[path: string]>): void;
   remove(path: string, version: number, done: Done): void;
   exists(path: string, done: Done<[stat: NodeStat | null]>): void;
-  exists(path: string, watcher: () => void, done: Done<[stat: NodeStat | null]>): void;
   getData(path: string, watcher: () => void, done: Done): void;
+  getChildren(path: string, watcher: () => void, done: Done<[names: string[]]>): void;
   getChildren(path: string, done: Done<[names: string[]]>): void;
   transaction(): { check(path: string): { commit(done: Done): void } };
 }

@@ -110,19 +110,22 @@ export class Requests {
     return this.#behindBarrier(() => this.children(path));
   }
 
-  /** Sets a watch; gives the connection that it belongs to, or `undefined` when there is no such node (then none is set, H73). */
+  /** Sets a watch; gives the connection that it belongs to, or `undefined` when there is no such node (H73). */
   async watch(path: string, onEvent: () => void): Promise<Connection | undefined> {
     const link = this.#sessions.current ?? (await this.#sessions.link());
     const { connection } = link;
     try {
       await connection.call<void>((client, done) => client.getData(path, onEvent, (error) => done(error)));
+      return connection;
     } catch (error) {
       if (codeOf(error) !== codes.noAuth) return missing(error);
-      // This needs no right to read, but would leave a watch behind for a node that is gone, so it is not the first choice.
-      const stat = await connection.call<NodeStat | null>((client, done) => client.exists(path, onEvent, done));
-      if (stat === null) return undefined;
     }
-    return connection;
+    // A server withholds the events of a node from a client that may not read it, so its parent is watched.
+    const slash = path.lastIndexOf('/');
+    const names = await connection.call<string[]>((client, done) =>
+      client.getChildren(path.slice(0, slash), onEvent, done),
+    );
+    return names.includes(path.slice(slash + 1)) ? connection : undefined;
   }
 
   /** The session of now. */
