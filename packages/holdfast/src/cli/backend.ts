@@ -11,20 +11,18 @@ export interface BackendOptions {
 
 /** Adds `--url` (or LOCK_URL) and `--json`. */
 export function withBackend(command: Command): Command {
-  return command
-    .addOption(new Option('-u, --url <url>', 'the backend, such as redis://127.0.0.1:6379').env('LOCK_URL'))
-    .addOption(jsonOption());
+  return command.addOption(urlOption()).addOption(new Option('--json', 'print JSON, for programs'));
 }
 
-/** `--json`, for commands without a backend. */
-export function jsonOption(): Option {
-  return new Option('--json', 'print JSON, for programs');
+/** `--url`, or the environment variable LOCK_URL. */
+export function urlOption(): Option {
+  return new Option('-u, --url <url>', 'the backend, such as redis://127.0.0.1:6379').env('LOCK_URL');
 }
 
-/** How long an unreachable backend is tried; a person waits at the other end. `?backendTimeout=` in the URL goes before it. */
+/** How long an unreachable backend is tried, since a person is waiting. `?backendTimeout=` in the URL takes precedence. */
 const backendTimeoutMs = 4_000;
 
-/** Opens the backend of a command. `memory:` is refused: what another process holds is not in it. */
+/** Opens the backend of a command. `memory:` is refused: it does not contain what other processes hold. */
 export function openBackend({ url }: BackendOptions, options: OpenLocksOptions = {}): Promise<Locks> {
   return openLocks(requireUrl(url), { backendTimeoutMs, require: { crossProcess: true }, ...options });
 }

@@ -3,7 +3,7 @@ import { CommanderError } from 'commander';
 import { exitCodes } from './exit-codes.ts';
 import { note, noteJson, shown, styledNote } from './output.ts';
 
-/** A failure of the command line's own, which needs no stack. */
+/** An error of the command line itself, which needs no stack. */
 export class Failure extends Error {
   readonly exitCode: number;
 
@@ -13,7 +13,7 @@ export class Failure extends Error {
   }
 }
 
-const exitCodeOf: Readonly<Record<LockErrorCode, number>> = {
+const exitCodeOf: Readonly<Partial<Record<LockErrorCode | 'LOCK_RELEASED', number>>> = {
   LOCK_TIMEOUT: exitCodes.busy,
   LOCK_LOST: exitCodes.lost,
   LOCK_BACKEND: exitCodes.unavailable,
@@ -21,20 +21,30 @@ const exitCodeOf: Readonly<Record<LockErrorCode, number>> = {
   LOCK_UNSUPPORTED: exitCodes.unsupported,
   LOCK_SELF_DEADLOCK: exitCodes.internal,
   LOCK_CLOSED: exitCodes.internal,
+  LOCK_RELEASED: exitCodes.internal,
   LOCK_FOREIGN_KEY: exitCodes.foreignKey,
 };
 
-/** Says in one line what went wrong, as JSON where that was asked for, and gives the exit code. */
+/** Prints what went wrong on one line, as JSON if requested, and returns the exit code. */
 export function report(error: unknown, json: boolean): number {
-  // commander has printed its own message, or the help that was asked for.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-  if (isLockError(error)) return say(error.message, exitCodeOf[error.code], json, error.code);
+  if (error instanceof CommanderError) return reportUsage(error, json);
+  if (isLockError(error)) return say(error.message, exitCodeOf[error.code] ?? exitCodes.internal, json, error.code);
   if (error instanceof Failure) return say(error.message, error.exitCode, json);
-  // A bug of ours: whoever reports it needs the stack.
+  // A bug: the report of it needs the stack.
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   if (json) return say(text, exitCodes.internal, json);
   note(text);
   return exitCodes.internal;
+}
+
+/** Commander has printed the help or, without `--json`, its own message. */
+function reportUsage({ exitCode, code, message }: CommanderError, json: boolean): number {
+  if (exitCode === 0) return exitCodes.ok;
+  if (json) {
+    const text = code === 'commander.help' ? 'A command is missing: holdfast --help lists them.' : message;
+    say(text.replace(/^error: /, '').replace(/\s+/g, ' '), exitCodes.usage, json);
+  }
+  return exitCodes.usage;
 }
 
 function say(message: string, exitCode: number, json: boolean, code?: LockErrorCode): number {

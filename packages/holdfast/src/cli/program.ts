@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { writeText } from './output.ts';
 
-/** Every command, by its name. One is loaded when it is called, so that `holdfast run` starts without the others. */
+/** Every command by its name. Each is loaded when it is called, so that `holdfast run` starts without the others. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./commands/run.ts')).runCommand(),
   inspect: async () => (await import('./commands/inspect.ts')).inspectCommand(),
@@ -22,7 +22,7 @@ export function buildWholeProgram(): Promise<Command> {
 
 /** The command line with the command that `args` name, or with all of them, for help and completion. */
 export async function buildProgram(args: readonly string[]): Promise<Command> {
-  const program = emptyProgram();
+  const program = emptyProgram(wantsJson(args));
   const called = Object.hasOwn(commands, args[0] ?? '') ? [args[0]!] : Object.keys(commands);
   for (const name of called) {
     const command = await commands[name]!();
@@ -31,7 +31,13 @@ export async function buildProgram(args: readonly string[]): Promise<Command> {
   return program;
 }
 
-function emptyProgram(): Command {
+/** Whether `--json` stands among our own arguments, which end at `--`. */
+export function wantsJson(args: readonly string[]): boolean {
+  const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
+  return own.some((word) => word === '--json' || word.startsWith('--json='));
+}
+
+function emptyProgram(json: boolean): Command {
   return new Command('holdfast')
     .description('Distributed locks over Redis, Redlock, ZooKeeper and etcd, from the command line.')
     .version(manifest.version)
@@ -39,6 +45,9 @@ function emptyProgram(): Command {
     .showHelpAfterError('(holdfast --help shows what there is)')
     .configureOutput({
       writeOut: (text) => writeText(text, 'stdout'),
-      writeErr: (text) => writeText(text, 'stderr'),
+      // Under --json, the caller of the program reports the error, as one line of JSON.
+      writeErr: (text) => {
+        if (!json) writeText(text, 'stderr');
+      },
     });
 }

@@ -13,7 +13,7 @@ import { holdfast } from './support.ts';
 // Each test has servers of its own; more of them at once would starve each other.
 vi.setConfig({ maxConcurrency: 2 });
 
-interface Examination {
+interface CheckResult {
   code: number;
   servers: {
     address: string;
@@ -28,7 +28,7 @@ interface Examination {
   lockMs?: number;
 }
 
-async function examine(url: string): Promise<Examination> {
+async function runChecks(url: string): Promise<CheckResult> {
   const { code, stdout, stderr } = await holdfast(['doctor', url, '--json']);
   expect(stderr).toBe('');
   const { servers, findings, lockMs } = JSON.parse(stdout);
@@ -40,7 +40,7 @@ const hostOf = ({ host, port }: { host: string; port: number }): string => `${ho
 describe.concurrent('doctor on Redis', { timeout: 120_000 }, () => {
   it('a server that keeps its locks: no danger, with figures', async () => {
     await using server = await startRedis({ args: ['--appendfsync', 'always'] });
-    const { code, servers, findings, lockMs } = await examine(server.url);
+    const { code, servers, findings, lockMs } = await runChecks(server.url);
     expect({ code, findings }).toEqual({ code: 0, findings: [] });
     expect(servers).toEqual([
       {
@@ -61,7 +61,7 @@ describe.concurrent('doctor on Redis', { timeout: 120_000 }, () => {
   it('eviction, and nothing on the disk', async () => {
     const args = ['--appendonly', 'no', '--save', '', '--maxmemory', '64mb', '--maxmemory-policy', 'allkeys-lru'];
     await using server = await startRedis({ args });
-    const { code, findings } = await examine(server.url);
+    const { code, findings } = await runChecks(server.url);
     expect({ code, findings }).toEqual({
       code: 1,
       findings: [
@@ -70,7 +70,7 @@ describe.concurrent('doctor on Redis', { timeout: 120_000 }, () => {
       ],
     });
     await server.command('CONFIG', 'SET', 'maxmemory', '0', 'save', '3600 1');
-    expect(await examine(server.url)).toMatchObject({
+    expect(await runChecks(server.url)).toMatchObject({
       code: 0,
       findings: [
         'warning: No log is kept on the disk, snapshots only (save 3600 1).',
@@ -83,15 +83,15 @@ describe.concurrent('doctor on Redis', { timeout: 120_000 }, () => {
     await using group = await startRedisSentinel();
     const sentinels = group.sentinels.map(hostOf).join(',');
     const unwaited = 'warning: Replicas: 2, and grants do not wait for any.';
-    const asItIs = await examine(`redis+sentinel://${sentinels}/${group.masterName}`);
+    const asItIs = await runChecks(`redis+sentinel://${sentinels}/${group.masterName}`);
     expect(asItIs.servers.map(({ address, role }) => [address, role])).toEqual([[hostOf(group.master), 'master']]);
     expect(asItIs.findings).toContain(unwaited);
-    const waiting = await examine(`redis+sentinel://${sentinels}/${group.masterName}?waitReplicas=1`);
+    const waiting = await runChecks(`redis+sentinel://${sentinels}/${group.masterName}?waitReplicas=1`);
     expect(waiting.findings).not.toContain(unwaited);
-    const tooMany = await examine(`${group.master.url}?waitReplicas=3`);
+    const tooMany = await runChecks(`${group.master.url}?waitReplicas=3`);
     expect(tooMany.code).toBe(1);
     expect(tooMany.findings).toContain('danger: Grants wait for 3 replicas (waitReplicas), and there are 2.');
-    const replica = await examine(group.replicas[0]!.url);
+    const replica = await runChecks(group.replicas[0]!.url);
     expect(replica.code).toBe(1);
     expect(replica.findings[0]).toBe(`danger: It is a replica of 127.0.0.1:${group.master.port}.`);
   });
@@ -99,11 +99,11 @@ describe.concurrent('doctor on Redis', { timeout: 120_000 }, () => {
   it('a cluster: every master, also those that the URL does not name', async () => {
     await using cluster = await startRedisCluster();
     const [first] = cluster.nodes;
-    const { servers, findings, code } = await examine(`redis+cluster://${hostOf(first!)}`);
+    const { servers, findings, code } = await runChecks(`redis+cluster://${hostOf(first!)}`);
     const masters = servers.filter(({ role }) => role === 'master').map(({ address }) => address);
     expect(masters.length).toBeGreaterThanOrEqual(3);
     expect({ code, dangers: findings.filter((text) => text.startsWith('danger')) }).toEqual({ code: 0, dangers: [] });
-    const asSingle = await examine(`redis://${hostOf(first!)}`);
+    const asSingle = await runChecks(`redis://${hostOf(first!)}`);
     expect(asSingle.findings).toContain('danger: It is a node of a cluster.');
   });
 });
@@ -112,43 +112,45 @@ describe.concurrent('doctor on Redlock', { timeout: 120_000 }, () => {
   it('nodes that are one server, an even number, nodes that are away', async () => {
     await using group = await startRedisNodes(3);
     const [a, b, c] = group.nodes.map(hostOf);
-    expect((await examine(`redlock://${a},${b},${c}`)).findings.filter((text) => !text.startsWith('note'))).toEqual([]);
+    expect((await runChecks(`redlock://${a},${b},${c}`)).findings.filter((text) => !text.startsWith('note'))).toEqual(
+      [],
+    );
 
-    const twice = await examine(`redlock://${a},localhost:${group.nodes[0]!.port},${b}`);
+    const twice = await runChecks(`redlock://${a},localhost:${group.nodes[0]!.port},${b}`);
     expect(twice.code).toBe(1);
     expect(twice.findings).toContain(`danger: ${a} and localhost:${group.nodes[0]!.port} are one server.`);
 
     await group.nodes[2]!.kill();
-    const even = await examine(`redlock://${a},${b},${c},127.0.0.1:1`);
+    const even = await runChecks(`redlock://${a},${b},${c},127.0.0.1:1`);
     expect(even.findings).toContain('warning: There are 4 nodes, an even number.');
     expect(even.findings).toContain('danger: 2 of 4 nodes answer, which is no majority.');
-    expect((await examine(`redlock://${a},${b},${c}`)).findings).toContain('warning: 2 of 3 nodes answer.');
+    expect((await runChecks(`redlock://${a},${b},${c}`)).findings).toContain('warning: 2 of 3 nodes answer.');
   });
 });
 
 describe.concurrent('doctor on ZooKeeper', { timeout: 120_000 }, () => {
   it('a session time-out outside the bounds, and a server alone', async () => {
     await using server = await startZookeeper({ minSessionTimeoutMs: 4_000 });
-    const { servers, findings } = await examine(`${server.url}?sessionTimeout=2m`);
+    const { servers, findings } = await runChecks(`${server.url}?sessionTimeout=2m`);
     expect(servers).toMatchObject([{ role: 'standalone', version: expect.stringMatching(/^3\./) }]);
     expect(Math.abs(servers[0]!.clockOffsetMs!)).toBeLessThan(2_000);
     expect(findings).toEqual([
       'warning: There is one server only.',
       'warning: A session time-out of 2 m is outside the bounds of the servers; they grant 1 m.',
     ]);
-    expect((await examine(`${server.url}?sessionTimeout=1s`)).findings[1]).toBe(
+    expect((await runChecks(`${server.url}?sessionTimeout=1s`)).findings[1]).toBe(
       'warning: A session time-out of 1.0 s is outside the bounds of the servers; they grant 4.0 s.',
     );
-    expect((await examine(server.url)).findings).toEqual(['warning: There is one server only.']);
+    expect((await runChecks(server.url)).findings).toEqual(['warning: There is one server only.']);
   });
 
   it('an even ensemble, and servers that the URL leaves out', async () => {
     await using ensemble = await startZookeeperEnsemble(2);
-    const { findings, servers } = await examine(`zookeeper://${hostOf(ensemble.servers[0]!)}`);
+    const { findings, servers } = await runChecks(`zookeeper://${hostOf(ensemble.servers[0]!)}`);
     expect(findings).toEqual(['warning: There are 2 servers, an even number.', 'note: The URL names 1 of 2 servers.']);
     expect(servers[0]!.role).toMatch(/leader|follower/);
     await using stranger = await startZookeeper();
-    const mixed = await examine(`zookeeper://${hostOf(ensemble.servers[0]!)},${hostOf(stranger)}`);
+    const mixed = await runChecks(`zookeeper://${hostOf(ensemble.servers[0]!)},${hostOf(stranger)}`);
     expect(mixed.code).toBe(1);
     expect(mixed.findings[0]).toBe(`danger: ${hostOf(stranger)} is a server alone, no part of an ensemble.`);
   });
@@ -159,17 +161,17 @@ describe.concurrent('doctor on etcd', { timeout: 120_000 }, () => {
     await using cluster = await startEtcdCluster(2);
     await using other = await startEtcdCluster(1);
     const [a, b] = cluster.members.map(hostOf);
-    const { servers, findings, code } = await examine(`etcd://${a},${b}`);
+    const { servers, findings, code } = await runChecks(`etcd://${a},${b}`);
     expect(servers.map(({ role }) => role).sort()).toEqual(['follower', 'leader']);
     expect(Math.abs(servers[0]!.clockOffsetMs!)).toBeLessThan(2_000);
     expect({ code, findings }).toEqual({ code: 0, findings: ['warning: There are 2 members, an even number.'] });
 
-    const mixed = await examine(`etcd://${a},${hostOf(other.members[0]!)}`);
+    const mixed = await runChecks(`etcd://${a},${hostOf(other.members[0]!)}`);
     expect(mixed.code).toBe(1);
     expect(mixed.findings).toContain('danger: The hosts of the URL belong to different clusters.');
 
     await cluster.members[1]!.kill();
-    const alone = await examine(`etcd://${a},${b}`);
+    const alone = await runChecks(`etcd://${a},${b}`);
     expect(alone.code).not.toBe(0);
     expect(alone.servers[1]!.problem).toBeDefined();
   });
@@ -184,7 +186,7 @@ describe.concurrent('doctor where nothing is', { timeout: 90_000 }, () => {
     'etcd://127.0.0.1:4',
   ])('%s: 69 in bounded time', async (url) => {
     const startedAt = performance.now();
-    const { code, servers } = await examine(url);
+    const { code, servers } = await runChecks(url);
     expect(code).toBe(69);
     expect(servers[0]!.problem).toContain('ECONNREFUSED');
     expect(performance.now() - startedAt).toBeLessThan(30_000);
@@ -193,12 +195,12 @@ describe.concurrent('doctor where nothing is', { timeout: 90_000 }, () => {
   it('a server that is stopped and never answers', async () => {
     await using server = await startRedis();
     server.freeze();
-    const { code, servers } = await examine(server.url);
+    const { code, servers } = await runChecks(server.url);
     expect([code, servers[0]!.problem]).toEqual([69, 'no answer within 4 s']);
   });
 
   it('memory: excludes no other process, which is a danger', async () => {
-    expect(await examine('memory:')).toMatchObject({
+    expect(await runChecks('memory:')).toMatchObject({
       code: 1,
       findings: ['danger: memory: is in each process by itself.'],
     });

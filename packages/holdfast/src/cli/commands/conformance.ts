@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { schemeOf } from '../../lock-url.ts';
+import { urlOption } from '../backend.ts';
 import { whyNoProxy } from '../conformance/addresses.ts';
 import { checkStress, type StressOptions } from '../conformance/check-stress.ts';
 import { checkSuite, type SuiteOptions } from '../conformance/check-suite.ts';
@@ -11,7 +12,9 @@ import { Failure } from '../failure.ts';
 import { note } from '../output.ts';
 import { Interrupted, interruptible } from '../run/signals.ts';
 
-interface Options extends SuiteOptions, Partial<Omit<StressOptions, 'json' | 'markdown'>> {}
+interface Options extends SuiteOptions, Partial<Omit<StressOptions, 'json' | 'markdown'>> {
+  readonly url?: string | undefined;
+}
 
 const faults = ['pause', 'cut', 'kill', 'freeze', 'restart'] as const;
 
@@ -24,8 +27,8 @@ Examples:
   holdfast conformance etcd://127.0.0.1:2379 --filter LK-0042,fencing,H12
   holdfast conformance redis://127.0.0.1:6379 --stress 60s --processes 4 --nemesis pause,cut,kill
 
-A module exports a harness, or a function that gives one (default, or named "harness"); see the README of @holdfast/conformance.
-Keys are of the suite's own, and nothing is left behind; faults are played by a proxy of ours and on processes of ours, never on your server.
+A module exports a harness, or a function that returns one (default, or named "harness"); see the README of @holdfast/conformance.
+The suite uses keys of its own and leaves nothing behind. It injects faults by its own proxy and into its own processes, never into your server.
 
 Exit codes: 0 conforms, or sound under stress; 1 does not; 64 wrong usage; 69 no backend; 78 a package is missing; 130 Ctrl-C.
 `;
@@ -37,7 +40,8 @@ export function conformanceCommand(): Command {
     .description(
       'Check an adapter or a backend against the contract: case by case, or by a random workload with faults.',
     )
-    .argument('[target]', 'a lock URL, or a module that exports a harness (env: LOCK_URL)')
+    .argument('[target]', 'a lock URL, or a module that exports a harness, instead of --url')
+    .addOption(urlOption())
     .option(
       '--filter <words>',
       'only the cases with one of these in id, rule, level, title or hazards; comma-separated',
@@ -70,18 +74,19 @@ function countOption(name: string, description: string): Option {
 }
 
 function nemesisOption(): Option {
-  return new Option('--nemesis <list>', `stress: of ${faults.join(', ')} (default: all that can be played)`).argParser(
-    (text) => {
-      const names = text.split(',').map((name) => name.trim());
-      const wrong = names.find((name) => !(faults as readonly string[]).includes(name));
-      if (wrong === undefined) return names;
-      throw new InvalidArgumentError(`There is no fault "${wrong}"; there are ${faults.join(', ')}.`);
-    },
-  );
+  return new Option(
+    '--nemesis <list>',
+    `stress: of ${faults.join(', ')} (default: all that can be injected)`,
+  ).argParser((text) => {
+    const names = text.split(',').map((name) => name.trim());
+    const wrong = names.find((name) => !(faults as readonly string[]).includes(name));
+    if (wrong === undefined) return names;
+    throw new InvalidArgumentError(`There is no fault "${wrong}"; there are ${faults.join(', ')}.`);
+  });
 }
 
 async function conformance(argument: string | undefined, options: Options): Promise<void> {
-  const target = argument ?? process.env.LOCK_URL;
+  const target = argument ?? options.url;
   if (target === undefined || target === '') {
     throw new Failure(
       'Check what? Name a lock URL, such as redis://127.0.0.1:6379, or a module that exports a harness.',
@@ -92,7 +97,7 @@ async function conformance(argument: string | undefined, options: Options): Prom
   const { stress, nemesis } = options;
   const uncut = isUrl ? whyNoProxy(target) : undefined;
   if (uncut !== undefined && stress !== undefined && nemesis?.includes('cut')) {
-    throw new Failure(`The fault "cut" cannot be played on ${scheme}:, as ${uncut}.`);
+    throw new Failure(`The fault "cut" cannot be injected on ${scheme}:, as ${uncut}.`);
   }
   const harness = isUrl ? await urlHarness(target) : await moduleHarness(target);
   try {
@@ -112,6 +117,6 @@ async function conformance(argument: string | undefined, options: Options): Prom
 }
 
 function onFirstCtrlC(): void {
-  note('\nEnding: what is held is given back first. Ctrl-C again leaves at once.');
+  note('\nEnding: held locks are released first. Ctrl-C again exits at once.');
   process.once('SIGINT', () => process.exit(130));
 }

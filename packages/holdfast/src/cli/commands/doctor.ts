@@ -1,7 +1,7 @@
 import { Argument, Command } from 'commander';
 import { type BackendOptions, requireUrl, withBackend } from '../backend.ts';
-import { examine, isAway } from '../doctor/examine.ts';
-import { examinationLines } from '../doctor/render.ts';
+import { isAway, runChecks } from '../doctor/checks.ts';
+import { resultLines } from '../doctor/render.ts';
 import { readTarget } from '../doctor/target.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { print, printJson } from '../output.ts';
@@ -29,9 +29,9 @@ export function doctorCommand(): Command {
 
 async function doctor(url: string | undefined, options: BackendOptions): Promise<void> {
   const target = readTarget(requireUrl(url ?? options.url));
-  const examination = await examine(target);
-  if (options.json) printJson({ address: target.address, ...examination });
-  else for (const line of examinationLines(target.address, examination)) print(line);
-  const inDanger = examination.findings.some(({ severity }) => severity === 'danger');
-  process.exitCode = isAway(examination) ? exitCodes.unavailable : inDanger ? exitCodes.no : exitCodes.ok;
+  const result = await runChecks(target);
+  if (options.json) printJson({ address: target.address, ...result });
+  else for (const line of resultLines(target.address, result)) print(line);
+  const inDanger = result.findings.some(({ severity }) => severity === 'danger');
+  process.exitCode = isAway(result) ? exitCodes.unavailable : inDanger ? exitCodes.no : exitCodes.ok;
 }

@@ -61,7 +61,20 @@ export function runCommand(): Command {
     )
     .addOption(durationOption('grace', 'from SIGTERM to SIGKILL when the lock is lost').default(5_000, '5s'))
     .addHelpText('after', examples);
-  return withBackend(command).action(run);
+  return withBackend(command).action((key: string, file: string, args: string[], options: Options) => {
+    // Commander drops the dashes, so `run -- sudo reboot` would take sudo for the key.
+    if (isKeyMissing(command)) {
+      command.error("error: missing required argument 'key': write holdfast run <key> -- <command>", { exitCode: 64 });
+    }
+    return run(key, file, args, options);
+  });
+}
+
+/** Whether nothing but options stands before the first `--`. */
+function isKeyMissing(command: Command): boolean {
+  const words: readonly string[] = (command.parent as (Command & { rawArgs?: string[] }) | null)?.rawArgs ?? [];
+  const dashes = words.indexOf('--');
+  return dashes >= 0 && command.args.length <= words.length - dashes - 1;
 }
 
 async function run(key: string, file: string, args: string[], options: Options): Promise<void> {

@@ -1,4 +1,4 @@
-import { diagnose } from '../doctor/examine.ts';
+import { diagnose } from '../doctor/checks.ts';
 import { readTarget } from '../doctor/target.ts';
 
 const products: Readonly<Record<string, string>> = { zookeeper: 'ZooKeeper', etcd: 'etcd' };

@@ -34,7 +34,7 @@ interface MemberList {
 }
 
 /** Looks at one member; what goes wrong is in the report. */
-export async function lookAtEtcd({ url, options }: Target, node: { host: string; port: number }): Promise<EtcdMember> {
+export async function inspectEtcd({ url, options }: Target, node: { host: string; port: number }): Promise<EtcdMember> {
   const address = hostAndPort(node);
   const base = `${options.tls === true ? 'https' : 'http'}://${address}`;
   try {

@@ -1,12 +1,12 @@
 import { withPorts } from '../../lock-url.ts';
 import { at, type Diagnosis, danger, type Finding, warning } from './diagnosis.ts';
-import { type EtcdFacts, type EtcdMember, lookAtEtcd } from './etcd-member.ts';
+import { type EtcdFacts, type EtcdMember, inspectEtcd } from './etcd-member.ts';
 import { membershipFindings } from './membership.ts';
 import type { Target } from './target.ts';
 
 /** Looks at the members of an etcd cluster. */
 export async function diagnoseEtcd(target: Target): Promise<Diagnosis> {
-  const members = await Promise.all(withPorts(target.url, 2_379).map((node) => lookAtEtcd(target, node)));
+  const members = await Promise.all(withPorts(target.url, 2_379).map((node) => inspectEtcd(target, node)));
   const facts = members.flatMap((member) => member.facts ?? []);
   const known = facts[0];
   return {

@@ -2,13 +2,10 @@ import { at, danger, type Finding, hint, warning } from './diagnosis.ts';
 import type { RedisFacts, RedisServer } from './redis-server.ts';
 
 /** What endangers locks at one Redis server that has locks, whatever it is part of. */
-export function serverFindings({ report: { address }, facts }: RedisServer): Finding[] {
-  if (facts === undefined) return [];
+export function serverFindings({ report: { address }, facts, permissions = [] }: RedisServer): Finding[] {
+  if (facts === undefined) return at(address, permissions);
   const findings = [versionFindings, roleFindings, evictionFindings, persistenceFindings];
-  return at(
-    address,
-    findings.flatMap((find) => find(facts)),
-  );
+  return at(address, [...permissions, ...findings.flatMap((find) => find(facts))]);
 }
 
 function versionFindings({ info }: RedisFacts): Finding[] {

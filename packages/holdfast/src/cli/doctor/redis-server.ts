@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { hostAndPort } from '../../lock-url.ts';
 import type { RedisTarget } from '../../redis-target.ts';
-import type { ServerReport } from './diagnosis.ts';
+import type { Finding, ServerReport } from './diagnosis.ts';
 import { clockOffset, inTime, reasonOf, roundTrip } from './measure.ts';
 import type { RedisConnection } from './redis-client.ts';
+import { type LockNames, permissionFindings } from './redis-permissions.ts';
 
 /** What one Redis server says of itself. */
 export interface RedisFacts {
@@ -19,30 +21,45 @@ export interface RedisFacts {
 export interface RedisServer {
   readonly report: ServerReport;
   readonly facts?: RedisFacts;
+  /** What its user may not do. */
+  readonly permissions?: readonly Finding[];
 }
 
 /** Looks at one server; what goes wrong is in the report. */
-export async function lookAtRedis(
+export async function inspectRedis(
   connect: (target: RedisTarget) => RedisConnection,
   target: RedisTarget,
   node: { host: string; port: number },
+  prefix: string = 'lock:',
 ): Promise<RedisServer> {
   const address = hostAndPort(node);
   const connection = connect({ ...target, kind: 'single', nodes: [node] });
   try {
     return await inTime(async (signal) => {
       await connection.whenReady(signal);
-      const facts = await readFacts(connection);
-      const roundTripMs = await roundTrip(() => connection.call('PING', []));
-      const clock = await clockOffset(() => serverTime(connection));
-      const report = { address, role: facts.info.role, version: facts.info.redis_version, roundTripMs, ...clock };
-      return { report, facts };
+      const roundTripMs = await roundTrip(() => connection.call('PING', []).catch(unlessForbidden));
+      const permissions = await permissionFindings(connection, lockNames(prefix));
+      const facts = await readFacts(connection).catch(unlessForbidden);
+      const clock = await clockOffset(() => serverTime(connection)).catch(unlessForbidden);
+      const { role, redis_version: version } = facts?.info ?? {};
+      return { report: { address, role, version, roundTripMs, ...clock }, permissions, ...(facts && { facts }) };
     });
   } catch (error) {
     return { report: { address, problem: reasonOf(error) } };
   } finally {
     await connection.close();
   }
+}
+
+/** Names that no lock has, as the adapters form them. */
+function lockNames(prefix: string): LockNames {
+  const lock = `${prefix}holdfast-doctor-${randomBytes(8).toString('hex')}`;
+  return { lock, fence: `fence:{${lock}}` };
+}
+
+/** A command that the user may not use is a finding of its own, and no reason to stop. */
+function unlessForbidden(error: Error): undefined {
+  if (!/^NOPERM|no permissions/i.test(error.message)) throw error;
 }
 
 /** Where the sentinels say that the master is, and how many sentinels watch it. */

@@ -4,14 +4,16 @@ import { at, type Diagnosis, danger, type Finding, warning } from './diagnosis.t
 import { reasonOf } from './measure.ts';
 import { loadRedisClient } from './redis-client.ts';
 import { replicaFindings, serverFindings } from './redis-findings.ts';
-import { askSentinel, lookAtRedis, type RedisServer } from './redis-server.ts';
+import { askSentinel, inspectRedis, type RedisServer } from './redis-server.ts';
 import type { Target } from './target.ts';
 
 /** Looks at a Redis server, a Cluster, or what sentinels watch. */
 export async function diagnoseRedis({ url, options }: Target): Promise<Diagnosis> {
   const target = redisTarget(url);
   const connect = await loadRedisClient(url.scheme);
-  const look = (node: { host: string; port: number }): Promise<RedisServer> => lookAtRedis(connect, target, node);
+  const prefix = typeof options.prefix === 'string' ? options.prefix : undefined;
+  const look = (node: { host: string; port: number }): Promise<RedisServer> =>
+    inspectRedis(connect, target, node, prefix);
   const waitReplicas = Number(options.waitReplicas ?? 0);
   const failsOver = target.kind !== 'single';
 

@@ -2,16 +2,19 @@ import { withPorts } from '../../lock-url.ts';
 import { type Diagnosis, danger, type Finding, warning } from './diagnosis.ts';
 import { loadRedisClient } from './redis-client.ts';
 import { serverFindings } from './redis-findings.ts';
-import { lookAtRedis, type RedisServer } from './redis-server.ts';
+import { inspectRedis, type RedisServer } from './redis-server.ts';
 import type { Target } from './target.ts';
 
 /** Looks at every node of a Redlock. */
 export async function diagnoseRedlock({ url, options }: Target): Promise<Diagnosis> {
   const connect = await loadRedisClient(url.scheme);
+  const prefix = typeof options.prefix === 'string' ? options.prefix : undefined;
   const nodes = withPorts(url, 6_379);
   const { username, password } = url;
   const target = { username, password, tls: options.tls === true, nodes, db: undefined, masterName: undefined };
-  const servers = await Promise.all(nodes.map((node) => lookAtRedis(connect, { ...target, kind: 'single' }, node)));
+  const servers = await Promise.all(
+    nodes.map((node) => inspectRedis(connect, { ...target, kind: 'single' }, node, prefix)),
+  );
   return {
     servers: servers.map(({ report }) => report),
     findings: [

@@ -1,7 +1,7 @@
 import { shownDuration } from '../durations.ts';
 import { shown, styled, terminalWidth } from '../output.ts';
+import type { CheckResult } from './checks.ts';
 import type { Finding, ServerReport, Severity } from './diagnosis.ts';
-import type { Examination } from './examine.ts';
 
 const colours: Readonly<Record<Severity, 'red' | 'yellow' | 'cyan'>> = {
   danger: 'red',
@@ -9,8 +9,8 @@ const colours: Readonly<Record<Severity, 'red' | 'yellow' | 'cyan'>> = {
   note: 'cyan',
 };
 
-/** The examination as lines for a person. */
-export function examinationLines(address: string, { servers, findings, lockMs }: Examination): string[] {
+/** The result as lines for a person. */
+export function resultLines(address: string, { servers, findings, lockMs }: CheckResult): string[] {
   const lines = [styled('bold', address), ''];
   if (servers.length > 0) lines.push(...serverLines(servers), '');
   if (lockMs !== undefined) lines.push(`A lock is taken and given back in ${shownDuration(lockMs)}.`, '');

@@ -1,29 +1,32 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '@holdfast/lock-core';
 import { openLocks } from '../../open-locks.ts';
+import { schemes } from '../../schemes.ts';
 import { shownDuration } from '../durations.ts';
 import { type Finding, warning } from './diagnosis.ts';
 import { rounded } from './measure.ts';
 import type { Target } from './target.ts';
 
-/** What taking one lock and giving it back showed. */
+/** What acquiring and releasing one lock showed. */
 export interface Trial {
   readonly lockMs: number;
   readonly findings: readonly Finding[];
 }
 
-/** Takes a lock of its own and gives it back, as an application would. Rejects as `openLocks` and `acquire` do. */
-export async function tryOut({ text, options }: Target): Promise<Trial> {
-  await using locks = await openLocks(text, { backendTimeoutMs: 3_000 });
+/** Acquires and releases a lock of its own, as an application would. Rejects as `openLocks` and `acquire` do. */
+export async function tryLock({ text, url, options }: Target): Promise<Trial> {
+  // A fence stays when its lock is free, so on Redis the trial goes without one. The permissions for it are checked apart.
+  const fencing = Object.hasOwn(schemes[url.scheme]!.options, 'fencing') ? { fencing: false } : {};
+  await using locks = await openLocks({ adapter: text, ...fencing }, { backendTimeoutMs: 3_000 });
   const key = `holdfast-doctor-${randomBytes(8).toString('hex')}`;
-  // The first one opens connections and loads scripts.
+  // The first acquisition opens connections and loads scripts.
   await (await locks.acquire(key, { waitMs: 3_000 })).release();
   const before = systemClock.now();
   await (await locks.acquire(key, { waitMs: 3_000 })).release();
   const lockMs = rounded(systemClock.now() - before);
   const ttlMs = Number(options.ttlMs ?? 30_000);
   const slow = warning(
-    `Taking a lock and giving it back takes ${shownDuration(lockMs)}, and a lease lasts ${shownDuration(ttlMs)}.`,
+    `Acquiring and releasing a lock takes ${shownDuration(lockMs)}, and a lease lasts ${shownDuration(ttlMs)}.`,
     'A few slow answers in a row are enough to lose a lock.',
     'Use a longer ttl, or a backend that is nearer.',
   );

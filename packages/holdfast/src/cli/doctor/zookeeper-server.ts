@@ -5,7 +5,7 @@ import type { ServerReport } from './diagnosis.ts';
 import { inTime, reasonOf, roundTrip } from './measure.ts';
 
 /** Looks at one server by the command `srvr`, which servers answer by default; what goes wrong is in the report. */
-export async function lookAtZookeeper(node: { host: string; port: number }): Promise<ServerReport> {
+export async function inspectZookeeper(node: { host: string; port: number }): Promise<ServerReport> {
   const address = hostAndPort(node);
   try {
     return await inTime(async (signal) => {

@@ -36,7 +36,7 @@ interface Library {
 }
 
 /** Opens a session as the adapter does, looks, and closes it. Rejects when there is none in time. */
-export async function lookAtSession(
+export async function inspectSession(
   servers: string,
   sessionTimeoutMs: number,
   credentials: string | undefined,

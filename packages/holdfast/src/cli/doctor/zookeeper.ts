@@ -4,15 +4,15 @@ import { at, type Diagnosis, danger, type Finding, hint, type ServerReport, warn
 import { reasonOf } from './measure.ts';
 import { membershipFindings } from './membership.ts';
 import type { Target } from './target.ts';
-import { lookAtZookeeper } from './zookeeper-server.ts';
-import { lookAtSession, type SessionFacts } from './zookeeper-session.ts';
+import { inspectZookeeper } from './zookeeper-server.ts';
+import { inspectSession, type SessionFacts } from './zookeeper-session.ts';
 
 const defaultSessionTimeoutMs = 30_000;
 
 /** Looks at the servers of a ZooKeeper ensemble. */
 export async function diagnoseZookeeper({ url, options }: Target): Promise<Diagnosis> {
   const nodes = withPorts(url, 2_181);
-  const servers = await Promise.all(nodes.map(lookAtZookeeper));
+  const servers = await Promise.all(nodes.map(inspectZookeeper));
   if (servers.every(({ problem }) => problem !== undefined)) return { servers, findings: [] };
   const { username, password } = url;
   const credentials =
@@ -20,7 +20,9 @@ export async function diagnoseZookeeper({ url, options }: Target): Promise<Diagn
   const wantedMs = Number(options.sessionTimeoutMs ?? defaultSessionTimeoutMs);
   const chroot = url.path === '' ? '' : `/${url.path.replace(/\/+$/, '')}`;
   const folders = [`${chroot}${String(options.prefix ?? '/locks')}`, chroot, ''];
-  const session = await lookAtSession(nodes.map(hostAndPort).join(','), wantedMs, credentials, folders).catch(reasonOf);
+  const session = await inspectSession(nodes.map(hostAndPort).join(','), wantedMs, credentials, folders).catch(
+    reasonOf,
+  );
   const clock = typeof session === 'string' ? undefined : session.clock;
   return {
     // The leader's clock is the only one that shows.

@@ -3,21 +3,21 @@ import { tlsProblem } from '../../tls-problem.ts';
 import { clockFindings } from './clock.ts';
 import { type Diagnosis, danger, type Finding, merged } from './diagnosis.ts';
 import type { Target } from './target.ts';
-import { tryOut } from './trial.ts';
+import { tryLock } from './trial.ts';
 
 /** All that is known of a backend in the end. */
-export interface Examination extends Diagnosis {
+export interface CheckResult extends Diagnosis {
   /** How long it takes to take a lock and to give it back; `undefined` when that failed. */
   readonly lockMs: number | undefined;
 }
 
 /** Looks at the servers of a lock URL, then takes a lock there. @throws LockError LOCK_UNSUPPORTED without its package */
-export async function examine(target: Target): Promise<Examination> {
+export async function runChecks(target: Target): Promise<CheckResult> {
   const diagnosis = await diagnose(target);
   if (isAway(diagnosis)) {
     return { ...diagnosis, findings: [...diagnosis.findings, ...(await tlsFindings(target))], lockMs: undefined };
   }
-  const trial = await tryOut(target).catch((error: unknown) => {
+  const trial = await tryLock(target).catch((error: unknown) => {
     if (!isLockError(error) || error.code === 'LOCK_UNSUPPORTED') throw error;
     return { lockMs: undefined, findings: [failedTrial(error.message)] };
   });
