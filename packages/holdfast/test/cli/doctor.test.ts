@@ -55,7 +55,22 @@ describe.concurrent('doctor on Redis', { timeout: 120_000 }, () => {
     // Both are clocks of this machine; the bound is for its load.
     expect(Math.abs(servers[0]!.clockOffsetMs!)).toBeLessThan(1_000);
     expect(lockMs).toBeGreaterThan(0);
-    expect(await server.command('DBSIZE')).toBe(1); // its fencing token
+    expect(await server.command('DBSIZE')).toBe(0);
+  });
+
+  it('each command that the user may not use, with the words of the server, and nothing is left behind', async () => {
+    await using server = await startRedis({ args: ['--appendfsync', 'always'] });
+    await server.command(
+      ...['ACL', 'SETUSER', 'app', 'on', '>pw', '~lock:*', '&*', '+@all', '-time', '-pexpire', '-info', '-@admin'],
+    );
+    const { code, findings, servers } = await runChecks(`redis://app:pw@${hostOf(server)}`);
+    expect(code).toBe(1);
+    expect(servers[0]!.problem).toBeUndefined();
+    for (const refused of ['TIME', 'INFO', 'PEXPIRE on lock:', 'GET on fence:', 'SET on fence:']) {
+      expect(findings.join('\n')).toContain(`danger: The user may not use ${refused}`);
+    }
+    expect(findings.join('\n')).not.toMatch(/may not use (DEL|PTTL|EVAL|PUBLISH)/);
+    expect(await server.command('DBSIZE')).toBe(0);
   });
 
   it('eviction, and nothing on the disk', async () => {

@@ -16,6 +16,14 @@ const onServer = (): NodeJS.ProcessEnv => ({ LOCK_URL: server.url });
 /** A command that tells its process id, and that of something that it starts, and goes on for ever. */
 const family = `sleep 600 & echo "pids $$ $!"; wait; while :; do sleep 1; done`;
 
+/** Grandchildren that ignore SIGTERM, one in a session of its own and one whose parent has ended. */
+const farFamily = `
+setsid sh -c 'trap "" TERM; echo "one $$"; while :; do sleep 0.1; done' &
+(setsid sh -c 'trap "" TERM; echo "two $$"; while :; do sleep 0.1; done' &)
+sleep 0.5; echo "three $$"; wait`;
+const farPids = (stdout: string): number[] =>
+  [...stdout.matchAll(/(?:one|two|three) (\d+)/g)].map(([, pid]) => Number(pid));
+
 const pidsIn = (stdout: string): number[] => /pids (\d+) (\d+)/.exec(stdout)!.slice(1).map(Number);
 
 describe('a lock that is lost', { timeout: 120_000 }, () => {
@@ -27,7 +35,9 @@ describe('a lock that is lost', { timeout: 120_000 }, () => {
     proxy.blackHole();
     const { code, stdout, stderr } = await running.ended;
     expect(code).toBe(79);
-    expect(stderr).toMatch(/^holdfast: .*"silent".* The command is stopped\.\n$/);
+    expect(stderr).toMatch(
+      /^holdfast: .*"silent".* The command is stopped\.\nholdfast: It and 1 other process were stopped \(SIGTERM\)\.\n$/,
+    );
     expect(pidsIn(stdout).filter(runs)).toEqual([]);
   });
 
@@ -36,6 +46,26 @@ describe('a lock that is lost', { timeout: 120_000 }, () => {
     const running = start(['run', 'tidy', '--max-hold', '1s', '--', 'sh', '-c', script], onServer());
     // Whatever it says of itself, the lock did not last to its end.
     expect(await running.ended).toMatchObject({ code: 79, stdout: 'ready\ntidied\n' });
+  });
+
+  it('what the command started is stopped too, outside its process group, orphaned and deaf to SIGTERM', async () => {
+    const running = start(['run', 'far', '--max-hold', '1s', '--grace', '1s', '--', 'sh', '-c', farFamily], onServer());
+    await running.printed('three');
+    const { code, stderr, stdout } = await running.ended;
+    expect(code).toBe(79);
+    expect(farPids(stdout).filter(runs)).toEqual([]);
+    expect(stderr).toMatch(/processes were stopped \(SIGTERM\), and \d of them killed \(SIGKILL\) after the grace/);
+  });
+
+  it('says under --json what was stopped', async () => {
+    const args = ['run', 'told', '--json', '--max-hold', '500ms', '--', 'sh', '-c', 'sleep 600'];
+    const { stderr } = await start(args, onServer()).ended;
+    const events = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events.map(({ event }) => event)).toEqual(['held', 'lost', 'stopped', 'ended']);
+    expect(events[2]).toMatchObject({ killed: 0, left: [] });
   });
 
   it('a command that does not listen is killed after the grace', async () => {
@@ -57,7 +87,7 @@ describe('a lock that is lost', { timeout: 120_000 }, () => {
     running.child.stderr!.on('data', (text) => {
       told += text;
     });
-    await until('the loss is told', () => told.includes('The command goes on without it.'));
+    await until('the loss is reported', () => told.includes('The command continues without it.'));
     await using locks = await openLocks(server.url);
     await using _ = await locks.acquire('warned', { waitMs: 30_000 });
     writeFileSync(folder.file('enough'), '');
@@ -90,6 +120,17 @@ describe('holdfast itself is killed', { timeout: 120_000 }, () => {
     await until('the command is gone', () => pidsIn(running.stdout).filter(runs).length === 0);
     await using locks = await openLocks(server.url);
     await using _ = await locks.acquire('orphan', { waitMs: 60_000 });
+  });
+
+  it('SIGKILL: what the command started outside its process group is stopped as well', async () => {
+    const args = ['run', 'orphans', '--ttl', '3s', '--grace', '1s', '--', 'sh', '-c', farFamily];
+    const running = start(args, onServer());
+    await running.printed('three');
+    const pids = farPids(running.stdout);
+    expect(pids.filter(runs)).toHaveLength(3);
+    await until('it is guarded', () => !existsSync('/proc') || isGuarded(pids.at(-1)!));
+    running.child.kill('SIGKILL');
+    await until('all are gone', () => pids.filter(runs).length === 0);
   });
 
   it('SIGKILL with --on-lost warn: the command goes on', async () => {

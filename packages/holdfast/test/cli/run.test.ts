@@ -144,6 +144,8 @@ describe('wrong usage', { timeout: 90_000 }, () => {
   it.each([
     [['run'], "missing required argument 'key'"],
     [['run', 'k'], "missing required argument 'command'"],
+    [['run', '--', 'echo', 'x'], "missing required argument 'key'"],
+    [['run', '--try', '--ttl', '5s', '--', 'env', 'echo', '--', 'x'], "missing required argument 'key'"],
     [['run', 'k', '--ttl', '30', '--', 'true'], 'needs a unit'],
     [['run', 'k', '--try', '--wait', '1s', '--', 'true'], "cannot be used with option '--try'"],
     [['run', 'k', '--on-lost', 'cry', '--', 'true'], 'Allowed choices are kill, warn'],
@@ -159,6 +161,24 @@ describe('wrong usage', { timeout: 90_000 }, () => {
     const { code, stderr } = await holdfast(['run', 'k', '--url', 'memory:', '--', 'true']);
     expect(code).toBe(78);
     expect(stderr).toContain('crossProcess');
+  });
+
+  it.each([
+    [['run', '--json', '--', 'echo', 'x'], /'key'/],
+    [['run', 'k', '--json', '--ttl', '30', '--', 'true'], /needs a unit/],
+    [['list', '--nosuch', '--json'], /unknown option '--nosuch'/],
+    [['inspect', '--json'], /missing required argument 'key'/],
+    [['nosuch', '--json'], /unknown command 'nosuch'/],
+    [['--json'], /./],
+    [['conformance', '--json', '--nemesis', 'fire'], /no fault "fire"/],
+    [['release', 'k', '--json'], /--force/],
+    [['doctor', '--json', 'redis://h?tll=1s'], /Did you mean "ttl"/],
+  ])('%j is one line of JSON', async (args, message) => {
+    const { code, stderr, stdout } = await holdfast(args, env);
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    const { error } = JSON.parse(stderr);
+    expect(error).toMatchObject({ exitCode: 64, message: expect.stringMatching(message) });
   });
 
   it('without a backend it says how to name one', async () => {

@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocks } from '../../src/index.ts';
-import { holdfastWords, temporaryFolder, until } from './support.ts';
+import { holdfastWords, runs, temporaryFolder, until } from './support.ts';
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -102,6 +102,16 @@ describe(haveScript ? 'at a terminal' : 'at a terminal: there is no util-linux s
     process.kill(Number(/started by (\d+)\./.exec(run.screen())![1]), 'SIGTERM');
     expect(await run.code).toBe(4);
     expect(readFileSync(log, 'utf8')).toBe('term\n');
+  });
+
+  it('a lost lock also stops what the command started, although it shares the process group of the terminal', async () => {
+    const script = 'sleep 600 & echo "pids $$ $!."; setsid sleep 600 & wait; while :; do sleep 1; done';
+    const run = atTerminal(['run', 'lost-here', '--max-hold', '1s', '--grace', '2s', '--', 'sh', '-c', script]);
+    await run.shows('pids');
+    const pids = /pids (\d+) (\d+)\./.exec(run.screen())!.slice(1).map(Number);
+    expect(await run.code).toBe(79);
+    expect(pids.filter(runs)).toEqual([]);
+    expect(run.screen()).toMatch(/It and 2 other processes were stopped/);
   });
 
   it('the command can read the keyboard', async () => {

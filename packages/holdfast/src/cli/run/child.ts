@@ -5,10 +5,10 @@ import { exitCodes } from '../exit-codes.ts';
 
 /** The command that runs under the lock. */
 export interface Child {
-  /** Where signals to it go: its process group (below 0), or itself. `undefined` when it did not start. */
-  readonly target: number | undefined;
-  /** Sends a signal; harmless when it has ended. */
-  signal(name: NodeJS.Signals): void;
+  /** `undefined` when it did not start. */
+  readonly pid: number | undefined;
+  /** Whether it leads a process group of its own. */
+  readonly ownGroup: boolean;
   /** How it ended. Never rejects. */
   readonly ended: Promise<ChildEnd>;
 }
@@ -21,29 +21,26 @@ export interface ChildEnd {
   readonly problem?: string;
 }
 
-/** What is passed on. SIGUSR1 would start Node's debugger if nobody listened; SIGSTOP and SIGKILL cannot be heard. */
+/** The signals that are passed on. Without a listener, SIGUSR1 would start Node's debugger. SIGSTOP and SIGKILL cannot be caught. */
 const forwarded: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'];
 
-/** What a terminal itself sends to all in its foreground when a key is pressed. */
+/** What a terminal sends to its whole foreground process group when a key is pressed. */
 const fromKeyboard: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT']);
 
 /**
  * Starts a command with our stdin, stdout and stderr, and passes signals on to it.
  *
- * Without a terminal (cron, systemd, CI) it gets a process group of its own, so that whatever it starts is stopped with it. At a
- * terminal it stays in ours, since it could not read the keyboard otherwise. Ctrl-C then reaches it directly; passed on as
- * well, it would count twice, which many programs take as "at once, without tidying up".
+ * Without a terminal (cron, systemd, CI), it gets a process group of its own, and signals go to the whole group. At a terminal,
+ * it stays in ours, since it could not read the keyboard otherwise. Ctrl-C then reaches it directly; passed on as well, it would
+ * count twice, which many programs take as a request to end without cleaning up.
  */
 export function startChild(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Child {
   const atTerminal = [0, 1, 2].some((fd) => isatty(fd));
   let target: number | undefined;
-  const signal = (name: NodeJS.Signals): void => {
-    if (target !== undefined) send(target, name);
-  };
   const pass = (name: NodeJS.Signals): void => {
-    if (!atTerminal || !fromKeyboard.has(name)) signal(name);
+    if (target !== undefined && !(atTerminal && fromKeyboard.has(name))) send(target, name);
   };
-  // Before the command starts: a signal that came in between would end us, and leave it behind.
+  // Before the command starts: a signal in between would end this process and leave the command behind.
   for (const name of forwarded) process.on(name, pass);
   const child = spawn(command, args, { stdio: 'inherit', env, detached: !atTerminal });
   if (child.pid !== undefined) target = atTerminal ? child.pid : -child.pid;
@@ -53,7 +50,7 @@ export function startChild(command: string, args: readonly string[], env: NodeJS
   }).finally(() => {
     for (const name of forwarded) process.off(name, pass);
   });
-  return { target, signal, ended };
+  return { pid: child.pid, ownGroup: !atTerminal, ended };
 }
 
 function send(target: number, name: NodeJS.Signals): void {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Lock, systemClock } from '@holdfast/lock-core';
 import { shownDuration } from '../durations.ts';
@@ -6,6 +7,8 @@ import { startChild } from './child.ts';
 import type { Events } from './events.ts';
 import { guard } from './guard.ts';
 import { Interrupted, interruptible } from './signals.ts';
+import { runVariable } from './started-processes.ts';
+import { type Stopped, stopAll, stoppedText } from './stop.ts';
 
 /** How a command runs under its lock; times in ms. */
 export interface RunOptions {
@@ -16,7 +19,7 @@ export interface RunOptions {
   readonly minHoldMs: number;
 }
 
-/** Runs a command while `lock` is held, and gives the exit code for it. The lock is still to be released. */
+/** Runs a command while `lock` is held, and returns the exit code for it. The caller releases the lock. */
 export async function runUnderLock(
   lock: Lock,
   command: readonly [string, ...string[]],
@@ -24,36 +27,35 @@ export async function runUnderLock(
   events: Events,
 ): Promise<number> {
   const startedAt = systemClock.now();
-  const [file, ...args] = command;
-  const child = startChild(file, args, environment(lock));
-  const dismiss = child.target !== undefined && onLost === 'kill' ? guard(child.target, graceMs) : () => {};
-  let kill: NodeJS.Timeout | undefined;
+  const id = randomUUID();
+  const child = startChild(command[0], command.slice(1), environment(lock, id));
+  const mark = child.pid === undefined ? undefined : { id, pid: child.pid, ownGroup: child.ownGroup };
+  const dismiss = mark !== undefined && onLost === 'kill' ? guard(mark, graceMs) : () => {};
+  let stopping: Promise<Stopped> | undefined;
   const lost = (): void => {
     const { message } = lock.signal.reason as Error;
-    if (onLost === 'warn') return events.problem('lost', `${message} The command goes on without it.`);
+    if (onLost === 'warn') return events.problem('lost', `${message} The command continues without it.`);
     events.problem('lost', `${message} The command is stopped.`);
-    child.signal('SIGTERM');
-    kill = setTimeout(() => child.signal('SIGKILL'), graceMs);
+    if (mark !== undefined) stopping = stopAll(mark, graceMs);
   };
-  // One look: after a stall in between (H48) a second one would find the lock lost, and the signal aborted before we listen.
+  // Read once: after a stall in between (H48), a second read would find a signal that aborted before anybody listened.
   const { signal } = lock;
   if (signal.aborted) lost();
   else signal.addEventListener('abort', lost, { once: true });
 
   const { exitCode, problem } = await child.ended;
   signal.removeEventListener('abort', lost);
-  clearTimeout(kill);
+  // What the command started and left behind has no lock either.
+  const stopped = await stopping;
   dismiss();
   if (problem !== undefined) events.problem('not-started', problem);
-  const stopped = kill !== undefined;
-  // What it started and left behind has no lock either.
-  if (stopped && child.target! < 0) child.signal('SIGKILL');
-  if (!stopped) await keep(lock, minHoldMs - (systemClock.now() - startedAt), events);
-  events.record('ended', { exitCode, lost: stopped });
-  return stopped ? exitCodes.lost : exitCode;
+  if (stopped !== undefined) events.problem('stopped', stoppedText(stopped), stopped);
+  else await keep(lock, minHoldMs - (systemClock.now() - startedAt), events);
+  events.record('ended', { exitCode, lost: stopped !== undefined });
+  return stopped === undefined ? exitCode : exitCodes.lost;
 }
 
-/** Keeps the lock a while longer, until it is lost or somebody asks us to end. */
+/** Keeps the lock for a while longer, until it is lost or a signal asks to end. */
 async function keep(lock: Lock, ms: number, events: Events): Promise<void> {
   if (ms <= 0 || lock.state !== 'held') return;
   events.progress('keeping', `the lock is kept for another ${shownDuration(ms)} (--min-hold)`);
@@ -65,8 +67,9 @@ async function keep(lock: Lock, ms: number, events: Events): Promise<void> {
   );
 }
 
-function environment({ key, fencingToken }: Lock): NodeJS.ProcessEnv {
-  const { HOLDFAST_FENCING_TOKEN: ofAnother, ...env } = process.env;
+function environment({ key, fencingToken }: Lock, id: string): NodeJS.ProcessEnv {
+  const { HOLDFAST_FENCING_TOKEN: ofAnother, [runVariable]: enclosing, ...env } = process.env;
   const token = fencingToken === undefined ? {} : { HOLDFAST_FENCING_TOKEN: String(fencingToken) };
-  return { ...env, HOLDFAST_KEY: key, ...token };
+  const ids = enclosing === undefined ? id : `${enclosing} ${id}`;
+  return { ...env, HOLDFAST_KEY: key, [runVariable]: ids, ...token };
 }

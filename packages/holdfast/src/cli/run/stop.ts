@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '@holdfast/lock-core';
+import { type RunMark, startedProcesses } from './started-processes.ts';
+
+/** What became of the processes of a command. */
+export interface Stopped {
+  /** How many were sent SIGTERM. */
+  readonly asked: number;
+  /** How many ended only by SIGKILL. */
+  readonly killed: number;
+  /** Those that still run, as they belong to another user. */
+  readonly left: readonly number[];
+}
+
+const pollMs = 50;
+const killPasses = 20;
+
+/**
+ * Stops a command and everything that it started: SIGTERM, and SIGKILL for what still runs after the grace. Continues stopped
+ * processes, which would otherwise not receive the SIGTERM.
+ */
+export async function stopAll(mark: RunMark, graceMs: number): Promise<Stopped> {
+  const asked = new Set<number>();
+  const killedAt = systemClock.now() + graceMs;
+  // Also what is started meanwhile is asked, each process once.
+  for (;;) {
+    const running = startedProcesses(mark);
+    if (running.length === 0) return { asked: asked.size, killed: 0, left: [] };
+    for (const pid of running.filter((each) => !asked.has(each))) {
+      asked.add(pid);
+      send(pid, 'SIGTERM');
+      send(pid, 'SIGCONT');
+    }
+    const leftMs = killedAt - systemClock.now();
+    if (leftMs <= 0) break;
+    await sleep(Math.min(pollMs, leftMs));
+  }
+  const killed = new Set<number>();
+  const refused = new Set<number>();
+  for (let pass = 0; pass < killPasses; pass++) {
+    const running = startedProcesses(mark).filter((pid) => !refused.has(pid));
+    if (running.length === 0) break;
+    for (const pid of running) (send(pid, 'SIGKILL') ? killed : refused).add(pid);
+    await sleep(pollMs);
+  }
+  return { asked: asked.size, killed: killed.size, left: startedProcesses(mark) };
+}
+
+/** Whether the signal was permitted; a process that has ended counts as well. */
+function send(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, name);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
+}
+
+/** The outcome as a sentence. */
+export function stoppedText({ asked, killed, left }: Stopped): string {
+  const count = asked === 1 ? 'It was' : `It and ${asked - 1} other process${asked === 2 ? '' : 'es'} were`;
+  const force = killed === 0 ? '' : `, and ${killed} of them killed (SIGKILL) after the grace`;
+  const rest = left.length === 0 ? '' : ` Still running: ${left.join(', ')}.`;
+  return `${count} stopped (SIGTERM)${force}.${rest}`;
+}
