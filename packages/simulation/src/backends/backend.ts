@@ -1,0 +1,68 @@
+import type { LockAdapter } from '@holdfast/lock-core';
+import type { Environment } from '../engine/environment.ts';
+import type { Machine } from '../engine/machine.ts';
+import type { Network } from '../engine/network.ts';
+import type { World } from '../engine/world.ts';
+import type { Random } from '../random.ts';
+import type { Schedule } from '../schedule/types.ts';
+
+/** What a backend's simulation is built from. */
+export interface Stage {
+  readonly world: World;
+  readonly network: Network;
+  readonly schedule: Schedule;
+  /** Compiled programs by name: the shipped code, and the client libraries. */
+  readonly programs: Programs;
+  /** Adds a line to the timeline. */
+  note(who: string, what: string): void;
+  /** From now on, holds that were asked for until now may be lost without their holders knowing: a promise that nobody makes. */
+  excuseHolds(why: string): void;
+}
+
+export interface Programs {
+  /** The shipped code for this backend. */
+  readonly shipped: (environment: Environment) => Record<string, unknown>;
+  /** A client library that runs in a simulated process. */
+  library(name: string, environment: Environment): unknown;
+}
+
+/** One simulated process of the application, as a backend sees it. */
+export interface ClientProcess {
+  readonly index: number;
+  readonly machine: Machine;
+  readonly environment: Environment;
+  /** What the shipped code exports in this process. */
+  readonly shipped: Record<string, unknown>;
+}
+
+/** Who holds a key in the backend. */
+export interface Holder {
+  readonly owner: string;
+  readonly remainingMs: number | undefined;
+}
+
+/** The servers of one simulation. */
+export interface Backend {
+  /** What a client process uses for all of its `Locks`; called once for each. */
+  connect(client: ClientProcess): () => LockAdapter;
+  holderOf(key: string): Holder | undefined;
+  /** Something that only this backend can suffer. */
+  fault(name: string, server: number, ms: number): void;
+  /** What is still there after all clients are gone and all leases are over. */
+  leftovers(): readonly string[];
+  /** Ends what is broken, so that the last part of a simulation is calm. */
+  heal(): void;
+}
+
+/** How a backend takes part in simulations. */
+export interface BackendModel {
+  /** The entry of the shipped code. */
+  readonly entry: string;
+  readonly libraries: readonly string[];
+  readonly serverFaults: readonly string[];
+  drawOptions(random: Random): Record<string, number | string | boolean>;
+  servers(options: Schedule['options']): number;
+  create(stage: Stage): Backend;
+  /** Whether a forced release answers for one hold at most. */
+  readonly slowestHintMs: number;
+}

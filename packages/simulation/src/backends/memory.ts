@@ -1,0 +1,159 @@
+import type { AcquireAttempt, HoldRef, LockAdapter } from '@holdfast/lock-core';
+import { createEnvironment } from '../engine/environment.ts';
+import { createMachine } from '../engine/machine.ts';
+import type { Backend, BackendModel, ClientProcess, Stage } from './backend.ts';
+import { createCaller, type Handler, listen } from './remote-calls.ts';
+
+interface Store {
+  readonly holds: Map<string, { owner: string; expiresAt: number; queue?: Map<string, unknown> }>;
+  readonly watchers: Map<string, Set<unknown>>;
+}
+
+/** The memory adapter on a server of its own, asked over the network: lock-core meets every fault of a remote backend. */
+export const memoryModel: BackendModel = {
+  entry: `
+    export { createLocks, isLockError } from '@holdfast/lock-core';
+    export { memoryAdapter, memoryStore } from '@holdfast/adapter-memory';
+  `,
+  libraries: [],
+  serverFaults: [],
+  slowestHintMs: 1_500,
+  drawOptions: (random) => ({
+    fairness: random.pick(['fifo', 'fifo', 'none']),
+    hints: random.chance(0.7),
+    fencing: random.chance(0.85),
+    doubled: random.chance(0.3) ? 0.1 : 0,
+    lanes: random.int(1, 2),
+    renewMany: random.chance(0.7),
+  }),
+  servers: () => 1,
+  create(stage) {
+    return createMemoryBackend(stage);
+  },
+};
+
+function createMemoryBackend(stage: Stage): Backend {
+  const { world, network, schedule, programs } = stage;
+  const { options } = schedule;
+  const machine = createMachine(world, 'server 1', { rate: 1, wallOffsetMs: 0 }, 5_000);
+  const module = programs.shipped(createEnvironment(machine, {}));
+  const store = (module.memoryStore as () => Store)();
+  const fairness = options.fairness as 'fifo' | 'none';
+  const makeAdapter = module.memoryAdapter as (options: object) => LockAdapter;
+  const own = makeAdapter({ store, fairness, fencing: options.fencing });
+  const random = world.random.fork('memory server');
+  const aborts = new Map<string, AbortController>();
+
+  const handle: Handler = (name, [first, second], tell) => {
+    if (name === 'enqueue') return enqueue(first as AcquireAttempt, second as string, tell);
+    if (name === 'whenFree') return watch(first as string, second as string, tell);
+    if (name === 'abort') return Promise.resolve(aborts.get(first as string)?.abort());
+    const call = own[name as 'tryAcquire'] as (...args: unknown[]) => Promise<unknown>;
+    const args = name === 'tryAcquire' ? [{ ...(first as object), signal: new AbortController().signal }] : [first, second];
+    if (!random.chance(options.doubled as number)) return call.apply(own, args);
+    // Both run before the answer goes out; the first one's answer is lost.
+    void call.apply(own, args).catch(() => {});
+    return call.apply(own, args);
+  };
+
+  function enqueue(attempt: AcquireAttempt, id: string, tell: (word: string) => void): Promise<unknown> {
+    const controller = new AbortController();
+    aborts.set(id, controller);
+    return own.enqueue!({ ...attempt, signal: controller.signal, onQueued: () => tell('queued') }, controller.signal);
+  }
+
+  async function watch(key: string, id: string, tell: (word: string) => void): Promise<void> {
+    const controller = new AbortController();
+    aborts.set(id, controller);
+    await own.whenFree!(key, controller.signal);
+    tell('subscribed');
+    for (;;) {
+      await own.whenFree!(key, controller.signal);
+      tell('hint');
+    }
+  }
+
+  network.hosts.push({ machine, isUp: true, accept: (connection) => listen(connection, handle) });
+
+  return {
+    connect: (client) => {
+      const caller = createCaller(stage, client, options.lanes as number);
+      let made = 0;
+      return () => remoteAdapter(stage, client, own, caller, ++made);
+    },
+    holderOf(key) {
+      const hold = store.holds.get(key);
+      if (hold === undefined || hold.expiresAt <= machine.now()) return undefined;
+      return { owner: hold.owner, remainingMs: hold.expiresAt - machine.now() };
+    },
+    fault() {},
+    heal() {},
+    leftovers: () => [
+      ...[...store.holds].flatMap(([key, { expiresAt }]) => (expiresAt > machine.now() ? [`the lock ${key}`] : [])),
+      ...[...store.watchers.keys()].map((key) => `a subscription to ${key}`),
+    ],
+  };
+}
+
+/** An adapter in a client process that passes everything on to the server. */
+function remoteAdapter(
+  { schedule }: Stage,
+  client: ClientProcess,
+  own: LockAdapter,
+  caller: ReturnType<typeof createCaller>,
+  adapterId: number,
+): LockAdapter {
+  const { options } = schedule;
+  const plain = ({ key, owner, ttlMs, tokens }: AcquireAttempt) => ({ key, owner, ttlMs, tokens });
+  const name = ({ key, owner, fencingToken }: HoldRef) => ({ key, owner, fencingToken });
+  let streams = 0;
+  const adapter: LockAdapter = {
+    name: 'memory',
+    capabilities: { ...own.capabilities, wakeup: own.enqueue || options.hints ? 'push' : 'poll' },
+    tryAcquire: (attempt) => caller.call('tryAcquire', [plain(attempt)]) as never,
+    renew: (hold, ttlMs) => caller.call('renew', [name(hold), ttlMs]) as never,
+    release: (hold) => caller.call('release', [name(hold)]) as never,
+    inspect: (key) => caller.call('inspect', [key]) as never,
+    keys: () => caller.call('keys', []) as never,
+    forceRelease: (key, ...owner: unknown[]) => caller.call('forceRelease', [key, ...owner]) as never,
+    async close() {},
+  };
+  if (options.renewMany) {
+    adapter.renewMany = (holds, ttlMs) => caller.call('renewMany', [holds.map(name), ttlMs]) as never;
+  }
+  if (own.enqueue) {
+    adapter.enqueue = (attempt, signal) => {
+      const told = (word: string): void => void (word === 'queued' && attempt.onQueued?.());
+      const id = `place ${client.index} ${adapterId} ${++streams}`;
+      return caller.stream('enqueue', [plain(attempt), id], id, signal, told) as never;
+    };
+  } else if (options.hints) {
+    adapter.whenFree = createWatcher((key, signal, told) => {
+      const id = `watch ${client.index} ${adapterId} ${++streams}`;
+      return caller.stream('whenFree', [key, id], id, signal, told);
+    });
+  }
+  return adapter;
+}
+
+/** Makes `whenFree` of a stream of words: the first call waits for the subscription, the others for a hint. */
+function createWatcher(
+  subscribe: (key: string, signal: AbortSignal, told: (word: string) => void) => Promise<unknown>,
+): NonNullable<LockAdapter['whenFree']> {
+  type Call = { resolve(): void; reject(reason: unknown): void };
+  const known = new WeakMap<AbortSignal, Call[]>();
+  return (key, signal) =>
+    new Promise((resolve, reject) => {
+      const calls = known.get(signal);
+      if (calls !== undefined) return void calls.push({ resolve, reject });
+      const mine: Call[] = [{ resolve, reject }];
+      known.set(signal, mine);
+      const told = (): void => {
+        for (const call of mine.splice(0)) call.resolve();
+      };
+      subscribe(key, signal, told).catch((error) => {
+        known.delete(signal);
+        for (const call of mine.splice(0)) call.reject(error);
+      });
+    });
+}

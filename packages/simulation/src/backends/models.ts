@@ -1,0 +1,8 @@
+import type { BackendName } from '../schedule/types.ts';
+import type { BackendModel } from './backend.ts';
+import { memoryModel } from './memory.ts';
+
+/** The models, by the name of their backend. */
+export const models: Readonly<Record<BackendName, BackendModel>> = {
+  memory: memoryModel,
+} as never;

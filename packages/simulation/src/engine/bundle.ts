@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { compileFunction } from 'node:vm';
+import { build, type Plugin } from 'esbuild';
+import { type Environment, globalNames } from './environment.ts';
+
+const repository = fileURLToPath(new URL('../../../../', import.meta.url));
+const here = fileURLToPath(new URL('..', import.meta.url));
+const require = createRequire(import.meta.url);
+
+/** A change to one source file, made in memory when it is loaded. */
+export interface SourcePatch {
+  /** The file, from the root of the repository. */
+  readonly file: string;
+  /** Must occur exactly once in it. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** A compiled program. Each call runs its modules anew, in an environment, and gives what its entry exports. */
+export type Program = (environment: Environment) => Record<string, unknown>;
+
+/**
+ * Compiles an entry with everything that it imports of this repository from source, `.lua` files as text; client libraries
+ * and Node's modules are left to the environment.
+ * @throws Error when a patch does not apply, so that a stale one is noticed.
+ */
+export async function compileShipped(entry: string, patches: readonly SourcePatch[] = []): Promise<Program> {
+  const applied = new Set<SourcePatch>();
+  const sources: Plugin = {
+    name: 'shipped-sources',
+    setup(builder) {
+      builder.onResolve({ filter: /^@holdfast\// }, ({ path }) => {
+        const [, name, ...rest] = path.split('/');
+        return { path: join(repository, 'packages', name!, 'src', `${rest.join('/') || 'index'}.ts`) };
+      });
+      builder.onLoad({ filter: /packages\/[^/]+\/src\/.*\.(ts|lua)$/ }, ({ path }) => {
+        let contents = readFileSync(path, 'utf8');
+        for (const patch of patches) {
+          if (patch.file !== relative(repository, path)) continue;
+          contents = applyPatch(contents, patch);
+          applied.add(patch);
+        }
+        return { contents, loader: path.endsWith('.lua') ? 'text' : 'ts' };
+      });
+    },
+  };
+  const program = await bundle(entry, [sources], ['ioredis', 'redis', 'node-zookeeper-client', 'etcd3']);
+  for (const patch of patches) {
+    if (!applied.has(patch)) throw new Error(`The patch of ${patch.file} changes nothing: nobody imports that file.`);
+  }
+  return program;
+}
+
+function applyPatch(source: string, { file, find, replace }: SourcePatch): string {
+  const count = source.split(find).length - 1;
+  if (count !== 1) {
+    throw new Error(`The patch of ${file} no longer applies: it finds ${count} times, not once:\n${find}`);
+  }
+  return source.replace(find, () => replace);
+}
+
+/** Compiles a client library, as it comes from npm. */
+export function compileLibrary(name: string): Promise<Program> {
+  return bundle(`module.exports = require(${JSON.stringify(name)})`, [], []);
+}
+
+async function bundle(contents: string, plugins: Plugin[], external: string[]): Promise<Program> {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: here, loader: 'ts' },
+    bundle: true,
+    write: false,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    external,
+    plugins,
+    logLevel: 'silent',
+    keepNames: false,
+  });
+  const code = outputFiles[0]!.text;
+  const run = compileFunction(code, ['require', 'module', 'exports', ...globalNames], { filename: 'simulated.js' });
+  return (environment) => {
+    const module = { exports: {} as Record<string, unknown> };
+    const globals = globalNames.map((name) => environment.globals[name]);
+    run(environment.require, module, module.exports, ...globals);
+    return module.exports;
+  };
+}
+
+/** Loads a module of this process's own, outside of every simulation. */
+export const loadOutside = (name: string): unknown => require(name);

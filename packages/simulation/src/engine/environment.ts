@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { createRequire } from 'node:module';
+import type { Machine } from './machine.ts';
+
+const require = createRequire(import.meta.url);
+
+/** What a program sees in place of Node's own globals and modules; the machine may be exchanged between two runs. */
+export interface Environment {
+  machine: Machine;
+  /** What `require('net')` gives. */
+  net: object;
+  /** Modules by name, over Node's own. */
+  readonly modules: Map<string, unknown>;
+  readonly require: (name: string) => unknown;
+  readonly globals: Readonly<Record<string, unknown>>;
+}
+
+/** The names of the globals that every program is compiled with. */
+export const globalNames = [
+  'setTimeout',
+  'clearTimeout',
+  'setInterval',
+  'clearInterval',
+  'setImmediate',
+  'clearImmediate',
+  'Date',
+  'performance',
+  'Math',
+  'process',
+  'AbortSignal',
+] as const;
+
+/** Makes the globals and modules of one program. Whatever depends on time or chance comes from the machine. */
+export function createEnvironment(machine: Machine, net: object): Environment {
+  const timers = timerFunctions(() => environment.machine);
+  const performance = { now: () => environment.machine.now(), timeOrigin: 0, mark() {}, measure() {} };
+  const random = (): number => environment.machine.random.next();
+  const sleep = sleeper(timers.setTimeout, timers.clearTimeout);
+  const modules = new Map<string, unknown>();
+  const builtIn: Record<string, () => unknown> = {
+    net: () => environment.net,
+    timers: () => timers,
+    'timers/promises': () => ({ setTimeout: sleep, setImmediate: () => sleep(0) }),
+    perf_hooks: () => ({ performance }),
+    crypto: () => seededCrypto(() => environment.machine),
+    dns: () => ({ lookup: (host: string, done: (error: null, address: string) => void) => done(null, host) }),
+  };
+  const environment: Environment = {
+    machine,
+    net,
+    modules,
+    require(name) {
+      const bare = name.replace(/^node:/, '');
+      if (modules.has(bare)) return modules.get(bare);
+      const made = builtIn[bare]?.() ?? require(name);
+      if (bare !== 'net') modules.set(bare, made);
+      return made;
+    },
+    globals: {
+      ...timers,
+      Date: virtualDate(() => environment.machine.wallNow()),
+      performance,
+      Math: Object.assign(Object.create(Math) as object, { random }),
+      process: virtualProcess(),
+      AbortSignal: virtualAbortSignal(timers.setTimeout),
+    },
+  };
+  return environment;
+}
+
+type Start = (callback: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]) => unknown;
+
+function timerFunctions(machine: () => Machine) {
+  const clear = (timer: unknown): void => machine().clear(timer);
+  return {
+    setTimeout: ((callback, delayMs, ...args) => machine().setTimeout(callback, delayMs, ...args)) as Start,
+    clearTimeout: clear,
+    setInterval: ((callback, delayMs, ...args) => machine().setInterval(callback, delayMs, ...args)) as Start,
+    clearInterval: clear,
+    setImmediate: (callback: () => void, ...args: unknown[]) => machine().setImmediate(callback, ...args),
+    clearImmediate: clear,
+  };
+}
+
+function sleeper(start: Start, clear: (timer: unknown) => void) {
+  return (delayMs: number, value?: unknown, options: { signal?: AbortSignal } = {}): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const { signal } = options;
+      const aborted = (): void => {
+        clear(timer);
+        reject(Object.assign(new Error('The operation was aborted'), { name: 'AbortError', code: 'ABORT_ERR' }));
+      };
+      const timer = start(() => {
+        signal?.removeEventListener('abort', aborted);
+        resolve(value);
+      }, delayMs);
+      if (signal?.aborted) aborted();
+      else signal?.addEventListener('abort', aborted, { once: true });
+    });
+}
+
+function seededCrypto(machine: () => Machine): object {
+  const byte = (): number => machine().random.int(0, 255);
+  const randomBytes = (size: number): Buffer => Buffer.from(Array.from({ length: size }, byte));
+  const randomInt = (...args: number[]): number => {
+    const [least, below] = args.length > 1 ? [args[0]!, args[1]!] : [0, args[0]!];
+    return machine().random.int(least, below - 1);
+  };
+  const randomUUID = (): string => {
+    const hex = randomBytes(16).toString('hex');
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`;
+  };
+  return { createHash, randomBytes, randomInt, randomUUID, getRandomValues: undefined };
+}
+
+function virtualDate(now: () => number): DateConstructor {
+  return new Proxy(Date, {
+    construct: (target, args: unknown[]) => (args.length === 0 ? new target(now()) : new target(...(args as [number]))),
+    apply: () => String(new Date(now())),
+    get: (target, name) => (name === 'now' ? now : Reflect.get(target, name)),
+  });
+}
+
+/** A process whose listeners nobody hears: a simulated one never exits by itself. */
+function virtualProcess(): object {
+  const silent = { on: () => {}, off: () => {}, once: () => {}, removeListener: () => {}, emitWarning: () => {} };
+  return Object.assign(Object.create(process) as object, silent, {
+    env: {},
+    nextTick: process.nextTick.bind(process),
+    hrtime: undefined,
+  });
+}
+
+function virtualAbortSignal(start: Start): typeof AbortSignal {
+  const timeout = (delayMs: number): AbortSignal => {
+    const controller = new AbortController();
+    start(() => controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')), delayMs);
+    return controller.signal;
+  };
+  return new Proxy(AbortSignal, { get: (target, name) => (name === 'timeout' ? timeout : Reflect.get(target, name)) });
+}

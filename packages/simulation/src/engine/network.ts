@@ -1,0 +1,165 @@
+import type { Random } from '../random.ts';
+import type { NetworkTerms } from '../schedule/types.ts';
+import type { Machine } from './machine.ts';
+import type { World } from './world.ts';
+
+export type Direction = 'there' | 'back';
+
+/** A server's machine and what listens on it. */
+export interface Host {
+  readonly machine: Machine;
+  /** Whether connections are accepted at all. */
+  isUp: boolean;
+  /** Told of each new connection, on the server's machine. */
+  accept(connection: Connection): void;
+}
+
+/** One connection from a client to a server; messages of one direction keep their order. */
+export interface Connection {
+  readonly id: number;
+  readonly client: number;
+  readonly server: number;
+  readonly isOpen: boolean;
+  /** Has something happen at the other end, after the time that the way takes. */
+  send(direction: Direction, run: () => void): void;
+  /** Ends it from one side; the other side learns of it later, what is on its way to it first. */
+  close(by: 'client' | 'server'): void;
+  /** Ends it at once for both, with everything on its way. */
+  reset(): void;
+  /** Told once on its side, with whether it broke. */
+  onEnd(side: 'client' | 'server', listener: (broke: boolean) => void): void;
+}
+
+/** A time in which messages between a client and a server do not get through. */
+interface Trouble {
+  readonly client: number;
+  readonly server: number;
+  readonly direction: Direction | 'both';
+  readonly from: number;
+  readonly until: number;
+  /** Lost for good, and with it all that follows on the same connection; or late. */
+  readonly lost: boolean;
+}
+
+export interface Network {
+  readonly hosts: Host[];
+  /** Opens a connection; `opened` is told on the client's machine, or `refused`, or neither when nobody answers. */
+  connect(client: number, machine: Machine, server: number, opened: () => void, refused: () => void): Connection;
+  disturb(trouble: Omit<Trouble, 'from' | 'until'>, ms: number): void;
+  resetAll(matches: (connection: Connection) => boolean): void;
+  /** How many connections are open to a server. */
+  openTo(server: number): number;
+}
+
+export function createNetwork(world: World, random: Random, terms: NetworkTerms): Network {
+  const hosts: Host[] = [];
+  const connections = new Set<Connection>();
+  let troubles: Trouble[] = [];
+  const counts = new Map<string, number>();
+  let nextId = 1;
+
+  function troubleOf(client: number, server: number, direction: Direction): Trouble | undefined {
+    if (troubles.length === 0) return undefined;
+    troubles = troubles.filter(({ until }) => until > world.now);
+    return troubles.find(
+      (trouble) =>
+        trouble.client === client &&
+        trouble.server === server &&
+        (trouble.direction === 'both' || trouble.direction === direction),
+    );
+  }
+
+  function connect(
+    client: number,
+    machine: Machine,
+    server: number,
+    opened: () => void,
+    refused: () => void,
+  ): Connection {
+    const way = `${client}>${server}`;
+    const count = (counts.get(way) ?? 0) + 1;
+    counts.set(way, count);
+    const chance = random.fork(`${way} ${count}`);
+    const arrivals = { there: 0, back: 0 };
+    const dead = { there: false, back: false };
+    const listeners = { client: [] as ((broke: boolean) => void)[], server: [] as ((broke: boolean) => void)[] };
+    const ended = { client: false, server: false };
+    const host = hosts[server]!;
+
+    const delayMs = (): number => {
+      const slow = chance.chance(terms.slowRate) ? chance.next() * terms.slowMs : 0;
+      return terms.leastMs + chance.next() * (terms.mostMs - terms.leastMs) + slow;
+    };
+    const machineOf = (direction: Direction): Machine => (direction === 'there' ? host.machine : machine);
+    const sideOf = (direction: Direction) => (direction === 'there' ? 'server' : 'client');
+
+    function end(side: 'client' | 'server', broke: boolean): void {
+      if (ended[side]) return;
+      ended[side] = true;
+      if (ended.client && ended.server) connections.delete(connection);
+      for (const listener of listeners[side]) listener(broke);
+    }
+
+    /** Like `send`, for what keeps its place behind everything sent before. */
+    function deliver(direction: Direction, run: () => void): void {
+      const trouble = troubleOf(client, server, direction);
+      if (trouble?.lost) dead[direction] = true;
+      if (dead[direction]) return;
+      const earliest = trouble === undefined ? 0 : trouble.until;
+      const at = Math.max(arrivals[direction] + 0.001, earliest, world.now + delayMs());
+      arrivals[direction] = at;
+      world.at(at, () => {
+        if (!ended[sideOf(direction)]) machineOf(direction).receive(() => {
+          if (!ended[sideOf(direction)]) run();
+        });
+      });
+    }
+
+    const connection: Connection = {
+      id: nextId++,
+      client,
+      server,
+      get isOpen() {
+        return !ended.client && !ended.server;
+      },
+      send: deliver,
+      close(by) {
+        deliver(by === 'client' ? 'there' : 'back', () => end(by === 'client' ? 'server' : 'client', false));
+        ended[by] = true;
+        if (ended.client && ended.server) connections.delete(connection);
+      },
+      reset() {
+        // Each side sees it in its own time.
+        machine.receive(() => end('client', true));
+        host.machine.receive(() => end('server', true));
+      },
+      onEnd: (side, listener) => void listeners[side].push(listener),
+    };
+    connections.add(connection);
+    deliver('there', () => {
+      if (!host.isUp) {
+        deliver('back', () => {
+          end('client', true);
+          refused();
+        });
+        ended.server = true;
+        return;
+      }
+      host.accept(connection);
+      deliver('back', opened);
+    });
+    return connection;
+  }
+
+  return {
+    hosts,
+    connect,
+    disturb(trouble, ms) {
+      troubles.push({ ...trouble, from: world.now, until: world.now + ms });
+    },
+    resetAll(matches) {
+      for (const connection of [...connections]) if (matches(connection)) connection.reset();
+    },
+    openTo: (server) => [...connections].filter((one) => one.server === server && one.isOpen).length,
+  };
+}

@@ -1,0 +1,228 @@
+import type { AcquireOptions, Lock, LockOwner, Locks } from '@holdfast/lock-core';
+import type { ClientProcess } from '../backends/backend.ts';
+import type { Deed, Schedule, Step } from '../schedule/types.ts';
+import type { Calls } from './calls.ts';
+import type { Held, Oracle } from './oracle.ts';
+
+/** What the steps of one process act on. */
+export interface Actor {
+  readonly process: ClientProcess;
+  readonly locks: readonly Locks[];
+  /** Whether any of its steps is not at its end. */
+  readonly isBusy: boolean;
+  start(step: Step): void;
+  closeAll(): Promise<void>;
+}
+
+interface Enclosing {
+  readonly step: Step;
+  readonly identity: string;
+  readonly around: Enclosing | undefined;
+}
+
+export interface ActorTerms {
+  readonly process: ClientProcess;
+  readonly schedule: Schedule;
+  readonly locks: readonly Locks[];
+  readonly oracle: Oracle;
+  readonly calls: Calls;
+  now(): number;
+  note(who: string, what: string): void;
+}
+
+/** Plays the application in one process. */
+export function createActor(terms: ActorTerms): Actor {
+  const { process, locks, oracle, calls, note, now } = terms;
+  const { machine } = process;
+  const owners = new Map<number, LockOwner>();
+  let busy = 0;
+
+  const sleep = (ms: number): Promise<void> => new Promise((resolve) => void machine.setTimeout(() => resolve(), ms));
+
+  function ownerOf(number: number): LockOwner {
+    const known = owners.get(number) ?? locks[0]!.createOwner(`owner ${number}`);
+    owners.set(number, known);
+    return known;
+  }
+
+  function optionsOf({ options, client, id }: Step): AcquireOptions {
+    const { abortMs, owner, ...rest } = options;
+    const defined = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+    if (owner !== undefined) Object.assign(defined, { owner: ownerOf(owner) });
+    if (abortMs === undefined) return defined;
+    const controller = new AbortController();
+    const reason = new Error(`the caller of step ${client}/${id} gave up`);
+    if (abortMs === 0) controller.abort(reason);
+    else machine.setTimeout(() => controller.abort(reason), abortMs);
+    return { ...defined, signal: controller.signal };
+  }
+
+  /** Re-entry is into a hold of the same explicit owner, or of an enclosing body, and into no other. */
+  function identityOf(step: Step, around: Enclosing | undefined): string {
+    if (step.options.owner !== undefined) return `${machine.name} owner ${step.options.owner}`;
+    for (let outer = around; outer !== undefined; outer = outer.around) {
+      if (outer.step.call === 'using' && outer.step.key === step.key && outer.step.locks === step.locks) return outer.identity;
+    }
+    return `${machine.name} step ${step.id}`;
+  }
+
+  function take(step: Step, lock: Lock, invokedAt: number, around: Enclosing | undefined): Held {
+    const held: Held = {
+      step,
+      lock,
+      machine,
+      identity: identityOf(step, around),
+      name: `#${step.id}`,
+      invokedAt,
+      grantedAt: now(),
+      signal: step.watches === 'state' ? undefined : lock.signal,
+      endedAt: undefined,
+      endedBy: undefined,
+      excused: undefined,
+    };
+    note(machine.name, `${held.name} holds ${step.key}, token ${lock.fencingToken}, ${lock.remainingMs.toFixed(1)} ms left`);
+    oracle.granted(held);
+    return held;
+  }
+
+  async function work(held: Held, around: Enclosing | undefined): Promise<void> {
+    const { step, lock } = held;
+    const inside: Enclosing = { step, identity: held.identity, around };
+    for (const deed of step.inside) await doDeed(deed, held, lock, inside);
+  }
+
+  async function doDeed(deed: Deed, held: Held, lock: Lock, inside: Enclosing): Promise<void> {
+    if (deed.do === 'work') return sleep(deed.ms);
+    if (deed.do === 'assert') {
+      try {
+        lock.assertHeld();
+      } catch (error) {
+        calls.checkError(held.name, error, ['LOCK_LOST', 'LOCK_RELEASED']);
+      }
+      return;
+    }
+    if (deed.do === 'renew') {
+      note(machine.name, `${held.name} renews${deed.ttlMs === undefined ? '' : ` to ${deed.ttlMs} ms`}`);
+      const renewal = calls.track(held.step, 'renew', lock.renew(deed.ttlMs), ['LOCK_LOST', 'LOCK_RELEASED', 'LOCK_BACKEND']);
+      if (deed.awaited) await renewal;
+      return;
+    }
+    const nested = run({ ...deed.step, at: now() }, inside);
+    if (!deed.beside) await nested;
+  }
+
+  async function release(held: Held): Promise<void> {
+    const { step, lock } = held;
+    if (step.release === 'never') return;
+    note(machine.name, `${held.name} releases ${step.key}`);
+    oracle.released(held);
+    const once = lock.release();
+    if (step.release === 'twice') void calls.track(step, 'second release', lock.release(), []);
+    const outcome = await calls.track(step, 'release', once, []);
+    if (outcome !== undefined) note(machine.name, `${held.name} is told: ${String(outcome)}`);
+  }
+
+  async function acquire(step: Step, around: Enclosing | undefined): Promise<void> {
+    const invokedAt = now();
+    const at = locks[step.locks]!;
+    const options = optionsOf(step);
+    const call = step.call === 'tryAcquire' ? at.tryAcquire(step.key, options) : at.acquire(step.key, options);
+    const lock = await calls.track<Lock | undefined>(step, step.call, call, acquireCodes);
+    if (lock === undefined) return;
+    const held = take(step, lock, invokedAt, around);
+    await work(held, around);
+    await release(held);
+  }
+
+  async function using(step: Step, around: Enclosing | undefined): Promise<void> {
+    const invokedAt = now();
+    let held: Held | undefined;
+    let admitted = (_lock: Lock): void => {};
+    const admission = new Promise<Lock>((resolve) => {
+      admitted = resolve;
+    });
+    const body = async (lock: Lock): Promise<string> => {
+      held = take(step, lock, invokedAt, around);
+      admitted(lock);
+      try {
+        await work(held, around);
+      } finally {
+        oracle.released(held);
+        note(machine.name, `${held.name} leaves its body`);
+      }
+      return `result ${step.id}`;
+    };
+    const result = locks[step.locks]!.using(step.key, optionsOf(step), body);
+    // The wait for the lock is bounded; the body is ours.
+    const call = result.then(() => undefined);
+    call.catch(() => {});
+    const entry = Promise.race([admission, call]);
+    await calls.track(step, 'using', entry, acquireCodes);
+    if (held === undefined) return;
+    const answer = await calls.track(step, 'end of using', result, []);
+    if (answer !== undefined && answer !== `result ${step.id}`) oracle.fail('wrong answer', `using gave ${String(answer)}`);
+  }
+
+  async function look(step: Step): Promise<void> {
+    const at = locks[step.locks]!;
+    if (step.call === 'inspect') {
+      const info = await calls.track(step, 'inspect', at.inspect(step.key), backendCodes);
+      if (info !== undefined) note(machine.name, `inspects ${step.key}: ${JSON.stringify(info, (_name, value) => (typeof value === 'bigint' ? String(value) : value))}`);
+      return;
+    }
+    if (step.call === 'list') {
+      const all = async (): Promise<number> => {
+        let count = 0;
+        for await (const info of at.list()) count += info.key.length > 0 ? 1 : 0;
+        return count;
+      };
+      await calls.track(step, 'list', all(), backendCodes);
+      return;
+    }
+    const forced = oracle.forced(step.key);
+    const freed = await calls.track(step, 'forceRelease', at.forceRelease(step.key), backendCodes);
+    if (freed !== undefined) forced.returned();
+    note(machine.name, `forced release of ${step.key}: ${String(freed)}`);
+  }
+
+  async function run(step: Step, around: Enclosing | undefined): Promise<void> {
+    note(machine.name, `#${step.id} ${step.call} ${step.key}${describe(step)}`);
+    if (step.call === 'acquire' || step.call === 'tryAcquire') await acquire(step, around);
+    else if (step.call === 'using') await using(step, around);
+    else if (step.call === 'close') {
+      oracle.closing(machine, step.locks);
+      await calls.track(step, 'close', locks[step.locks]!.close(), []);
+    } else await look(step);
+  }
+
+  return {
+    process,
+    locks,
+    get isBusy() {
+      return busy > 0;
+    },
+    start(step) {
+      busy += 1;
+      // An error of the simulation itself shows as an unhandled rejection.
+      void run(step, undefined).finally(() => {
+        busy -= 1;
+      });
+    },
+    async closeAll() {
+      for (const index of locks.keys()) oracle.closing(machine, index);
+      await Promise.all(locks.map((one) => one.close()));
+    },
+  };
+}
+
+const acquireCodes = ['LOCK_TIMEOUT', 'LOCK_BACKEND', 'LOCK_SELF_DEADLOCK', 'LOCK_CLOSED', 'caller gave up'];
+const backendCodes = ['LOCK_BACKEND', 'LOCK_CLOSED'];
+
+function describe({ options, locks }: Step): string {
+  const words = Object.entries(options).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    return [`${name} ${typeof value === 'number' ? Math.round(value * 10) / 10 : value}`];
+  });
+  const at = locks === 0 ? '' : ` (locks ${locks + 1})`;
+  return words.length === 0 ? at : `${at}, ${words.join(', ')}`;
+}

@@ -1,0 +1,117 @@
+import type { Backend } from '../backends/backend.ts';
+import { models } from '../backends/models.ts';
+import type { Machine } from '../engine/machine.ts';
+import type { Deed, Schedule, Step } from '../schedule/types.ts';
+import type { Calls, OpenCall } from './calls.ts';
+import type { Oracle } from './oracle.ts';
+
+/** Whether everything goes on, and ends. Asked only when nothing goes wrong any more. */
+export interface Liveness {
+  /** For how long the calm part may last. */
+  readonly patienceMs: number;
+  /** To be called every now and then. */
+  look(): void;
+  lookAfterClose(open: number): void;
+  lookAtTheEnd(): void;
+}
+
+interface Terms {
+  readonly schedule: Schedule;
+  readonly backend: Backend;
+  readonly machines: readonly Machine[];
+  readonly calls: Calls;
+  readonly oracle: Oracle;
+  now(): number;
+  note(who: string, what: string): void;
+}
+
+export function createLiveness({ schedule, backend, machines, calls, oracle, now, note }: Terms): Liveness {
+  const keys = [...new Set(allSteps(schedule.steps).map(({ key }) => key))];
+  const freeSince = new Map<string, number>();
+  const orphanSince = new Map<string, number>();
+  const limitMs = 6_000 + models[schedule.backend].slowestHintMs;
+  const mostTimers = 40 + 8 * allSteps(schedule.steps).length;
+  // A process that is killed, or that keeps a lock on purpose, leaves its hold to the end of the lease.
+  const mayLeave = (key: string): boolean =>
+    schedule.faults.some(({ kind }) => kind === 'crash') ||
+    allSteps(schedule.steps).some((step) => step.key === key && (step.release === 'never' || step.options.maxHoldMs !== undefined));
+
+  const waits = ({ what, machine }: OpenCall): boolean =>
+    (what === 'acquire' || what === 'using') && machine.state === 'running';
+
+  function lookAtKey(key: string): void {
+    const holder = backend.holderOf(key);
+    const waiting = [...calls.open].filter((call) => call.step.key === key && waits(call));
+    if (holder === undefined && !oracle.isHeld(key) && waiting.length > 0) {
+      const since = freeSince.get(key) ?? now();
+      freeSince.set(key, since);
+      const first = waiting.find(({ startedAt }) => startedAt <= since);
+      if (first !== undefined && now() - since > limitMs) {
+        oracle.fail(
+          'waits while the key is free',
+          `#${first.step.id} in ${first.machine.name} has waited for ${key} for ${Math.round(now() - since)} ms in which it was free`,
+        );
+      }
+    } else freeSince.delete(key);
+
+    const touched = [...calls.open].some((call) => call.step.key === key);
+    if (holder !== undefined && !oracle.isHeld(key) && !touched && !mayLeave(key)) {
+      const since = orphanSince.get(key) ?? now();
+      orphanSince.set(key, since);
+      if (now() - since > limitMs) {
+        oracle.fail(
+          'held by nobody',
+          `${key} is held in the backend by ${holder.owner}, and for ${Math.round(now() - since)} ms no lock and no call has been there for it`,
+        );
+      }
+    } else orphanSince.delete(key);
+  }
+
+  return {
+    patienceMs: 60_000 + 2 * longestTtl(schedule, 60_000),
+    look() {
+      if (oracle.failures.length > 0) return;
+      for (const key of keys) lookAtKey(key);
+      for (const machine of machines) {
+        if (machine.timers > mostTimers) {
+          oracle.fail('too many timers', `${machine.name} has ${machine.timers} timers`);
+        }
+      }
+    },
+    lookAfterClose(open) {
+      for (const { step, what, machine, startedAt } of calls.open) {
+        if (machine.state === 'crashed') continue;
+        const waited = Math.round(now() - startedAt);
+        oracle.fail('never settles', `#${step.id} ${what} in ${machine.name} has not settled for ${waited} ms, though its locks are closed`);
+      }
+      if (open > 0 && oracle.failures.length === 0) oracle.fail('never settles', `${open} processes are still closing their locks`);
+    },
+    lookAtTheEnd() {
+      for (const left of backend.leftovers()) oracle.fail('left behind', left);
+      for (const machine of machines) {
+        if (machine.state === 'running' && machine.timers > 0) {
+          oracle.fail('timers left', `${machine.name} has ${machine.timers} timers long after it closed its locks`);
+        }
+      }
+      note('calm', 'the end');
+    },
+  };
+}
+
+/** The longest lease that anybody asks for; those of weeks do not count beyond `mostMs`. */
+export function longestTtl({ clients, steps }: Schedule, mostMs = Number.POSITIVE_INFINITY): number {
+  const asked = [
+    ...clients.flatMap(({ locks }) => locks.map(({ ttlMs }) => ttlMs ?? 30_000)),
+    ...allSteps(steps).flatMap(({ options, inside }) => [options.ttlMs ?? 0, ...inside.map(renewal)]),
+  ];
+  return Math.min(mostMs, Math.max(...asked));
+}
+
+const renewal = (deed: Deed): number => (deed.do === 'renew' ? (deed.ttlMs ?? 0) : 0);
+
+export function allSteps(steps: readonly Step[]): Step[] {
+  return steps.flatMap((step) => [
+    step,
+    ...allSteps(step.inside.flatMap((deed) => (deed.do === 'nested' ? [deed.step] : []))),
+  ]);
+}

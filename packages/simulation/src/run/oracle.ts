@@ -1,0 +1,192 @@
+import type { HistoryEvent } from '@holdfast/conformance/history';
+import type { Lock } from '@holdfast/lock-core';
+import type { Machine } from '../engine/machine.ts';
+import type { Step } from '../schedule/types.ts';
+
+/** Something that must not happen. */
+export interface Failure {
+  readonly rule:
+    | 'two holders'
+    | 'history'
+    | 'never settles'
+    | 'settles too late'
+    | 'waits while the key is free'
+    | 'held by nobody'
+    | 'left behind'
+    | 'timers left'
+    | 'too many timers'
+    | 'unknown error'
+    | 'unhandled rejection'
+    | 'wrong answer';
+  readonly message: string;
+  readonly at: number;
+}
+
+/** A lock in somebody's hands, as the oracle sees it. */
+export interface Held {
+  readonly step: Step;
+  readonly lock: Lock;
+  readonly machine: Machine;
+  /** Who it belongs to for the purposes of exclusion. */
+  readonly identity: string;
+  readonly name: string;
+  readonly invokedAt: number;
+  readonly grantedAt: number;
+  readonly signal: AbortSignal | undefined;
+  /** When its loss was first seen, or its release was called. */
+  endedAt: number | undefined;
+  endedBy: 'release' | 'lost' | undefined;
+  excused: string | undefined;
+}
+
+interface Forced {
+  readonly key: string;
+  readonly invokedAt: number;
+  returnedAt: number | undefined;
+  victim: Held | undefined;
+}
+
+export interface Oracle {
+  readonly failures: readonly Failure[];
+  readonly events: HistoryEvent[];
+  readonly excuses: readonly string[];
+  readonly hasForced: boolean;
+  fail(rule: Failure['rule'], message: string): void;
+  granted(held: Held): void;
+  released(held: Held): void;
+  /** These locks close: what they hold is given back. */
+  closing(machine: Machine, locks: number): void;
+  forced(key: string): { returned(): void };
+  excuseAll(why: string): void;
+  /** Looks at every lock that is in somebody's hands, at this moment. */
+  sample(): void;
+  isHeld(key: string): boolean;
+}
+
+/** How long after a pause a holder that only listens to its signal may not have heard it yet. */
+const wakingMs = 5;
+
+export function createOracle(now: () => number, note: (who: string, what: string) => void): Oracle {
+  const failures: Failure[] = [];
+  const events: HistoryEvent[] = [];
+  const excuses: string[] = [];
+  const inHand = new Map<string, Set<Held>>();
+  const forcings: Forced[] = [];
+  let pausedAt = new Map<Machine, number>();
+  const resumedAt = new Map<Machine, number>();
+
+  const fail = (rule: Failure['rule'], message: string): void => {
+    failures.push({ rule, message, at: now() });
+    note('oracle', `${rule}: ${message}`);
+  };
+
+  const record = (held: Held, f: HistoryEvent['f'], kind: HistoryEvent['kind'], t = now()): void => {
+    events.push({
+      t,
+      process: held.machine.name,
+      op: `${held.name} ${f}`,
+      f,
+      kind,
+      key: held.step.key,
+      hold: held.name,
+      owner: held.identity,
+      ...(f === 'acquire' && kind === 'ok' && { fence: held.lock.fencingToken }),
+    });
+  };
+
+  function end(held: Held, by: 'release' | 'lost', at = now()): void {
+    if (held.endedAt !== undefined) return;
+    held.endedAt = at;
+    held.endedBy = by;
+    inHand.get(held.step.key)?.delete(held);
+    record(held, by === 'release' ? 'release' : 'hold', by === 'release' ? 'invoke' : 'lost', at);
+    if (by === 'lost') note(held.machine.name, `knows that ${held.name} is lost`);
+  }
+
+  function believes({ step, lock, signal }: Held): boolean {
+    if (step.watches !== 'state' && signal?.aborted) return false;
+    return step.watches === 'signal' || (lock.state === 'held' && lock.remainingMs > 0);
+  }
+
+  /** A forced release takes the key from one holder, which may not know it yet. */
+  function isForcedOut(held: Held): boolean {
+    if (held.excused !== undefined) return true;
+    const forced = forcings.find(
+      ({ key, returnedAt, victim }) =>
+        key === held.step.key && victim === undefined && held.invokedAt <= (returnedAt ?? now()),
+    );
+    if (forced === undefined) return false;
+    forced.victim = held;
+    held.excused = 'forced release';
+    return true;
+  }
+
+  function judge(key: string, held: ReadonlySet<Held>): void {
+    const active = [...held].filter((one) => {
+      if (one.machine.state !== 'running') return false;
+      const since = resumedAt.get(one.machine);
+      if (since !== undefined && one.step.watches === 'signal' && now() - since < wakingMs) return false;
+      return one.excused === undefined;
+    });
+    const identities = new Set(active.map(({ identity }) => identity));
+    if (identities.size < 2) return;
+    const inOrder = active.toSorted((a, b) => a.grantedAt - b.grantedAt);
+    for (const older of inOrder.slice(0, -1)) {
+      if (older.identity !== inOrder.at(-1)!.identity && isForcedOut(older)) return judge(key, held);
+    }
+    const names = inOrder.map(({ name, machine, lock }) => `${name} in ${machine.name} (${lock.remainingMs.toFixed(1)} ms left)`);
+    fail('two holders', `${key} is held by ${names.join(' and by ')}`);
+  }
+
+  return {
+    failures,
+    events,
+    excuses,
+    get hasForced() {
+      return forcings.length > 0;
+    },
+    fail,
+    granted(held) {
+      const ofKey = inHand.get(held.step.key) ?? new Set();
+      inHand.set(held.step.key, ofKey.add(held));
+      record(held, 'acquire', 'invoke', held.invokedAt);
+      record(held, 'acquire', 'ok');
+    },
+    released: (held) => end(held, 'release'),
+    closing(machine, locks) {
+      for (const ofKey of inHand.values()) {
+        for (const held of ofKey) if (held.machine === machine && held.step.locks === locks) end(held, 'release');
+      }
+    },
+    forced(key) {
+      const forced: Forced = { key, invokedAt: now(), returnedAt: undefined, victim: undefined };
+      forcings.push(forced);
+      return {
+        returned() {
+          forced.returnedAt = now();
+        },
+      };
+    },
+    excuseAll(why) {
+      excuses.push(why);
+      for (const ofKey of inHand.values()) for (const held of ofKey) held.excused ??= why;
+    },
+    sample() {
+      const pausedNow = new Map<Machine, number>();
+      for (const [key, ofKey] of inHand) {
+        for (const held of ofKey) {
+          const { machine } = held;
+          if (machine.state === 'paused') pausedNow.set(machine, pausedAt.get(machine) ?? now());
+          else if (machine.state === 'running') {
+            const since = pausedAt.get(machine);
+            if (since !== undefined) resumedAt.set(machine, now());
+            if (!believes(held)) end(held, 'lost', since);
+          } else end(held, 'lost');
+        }
+        if (ofKey.size > 1) judge(key, ofKey);
+      }
+      pausedAt = pausedNow;
+    },
+    isHeld: (key) => (inHand.get(key)?.size ?? 0) > 0,
+  };
+}

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto';
+import type { Locks } from '@holdfast/lock-core';
+import type { Backend, ClientProcess, Programs } from '../backends/backend.ts';
+import { models } from '../backends/models.ts';
+import { createEnvironment } from '../engine/environment.ts';
+import { createMachine } from '../engine/machine.ts';
+import { createNetwork } from '../engine/network.ts';
+import { createNet } from '../engine/socket.ts';
+import { createWorld } from '../engine/world.ts';
+import { createRandom } from '../random.ts';
+import type { Schedule } from '../schedule/types.ts';
+import { type Actor, createActor } from './actor.ts';
+import { createCalls } from './calls.ts';
+import { describeFault, strike } from './faults.ts';
+import { judgeHistory } from './history.ts';
+import { createLiveness, longestTtl } from './liveness.ts';
+import { createOracle, type Failure } from './oracle.ts';
+
+/** One line of a timeline. */
+export interface Note {
+  readonly at: number;
+  readonly who: string;
+  readonly what: string;
+}
+
+/** How a simulation went. */
+export interface Outcome {
+  readonly failures: readonly Failure[];
+  readonly notes: readonly Note[];
+  /** Equal for two runs of the same seed over the same code. */
+  readonly fingerprint: string;
+  readonly steps: number;
+  readonly virtualMs: number;
+  readonly grants: number;
+}
+
+const closingMs = 60_000;
+const mostSteps = 400_000;
+
+/** Runs one simulation from its beginning to its end, or to its first failure. */
+export async function simulate(schedule: Schedule, programs: Programs): Promise<Outcome> {
+  const random = createRandom(`${schedule.backend} ${schedule.seed} run`);
+  const world = createWorld(random);
+  const notes: Note[] = [];
+  const note = (who: string, what: string): void => void notes.push({ at: world.now, who, what });
+  const network = createNetwork(world, random.fork('network'), schedule.network);
+  const oracle = createOracle(() => world.now, note);
+  const model = models[schedule.backend];
+  const backend = model.create({ world, network, schedule, programs, note, excuseHolds: oracle.excuseAll });
+  const machines = schedule.clients.map((terms, i) => createMachine(world, `process ${i + 1}`, terms, terms.originMs));
+  const calls = createCalls(machines, oracle, () => world.now, note);
+  const onUnhandled = (error: unknown): void => {
+    oracle.fail('unhandled rejection', error instanceof Error ? (error.stack ?? error.message) : String(error));
+  };
+  process.on('unhandledRejection', onUnhandled);
+
+  const actors = schedule.clients.map((terms, index): Actor => {
+    const environment = createEnvironment(machines[index]!, {});
+    environment.net = createNet(network, index, environment);
+    const shipped = programs.shipped(environment);
+    const client: ClientProcess = { index, machine: machines[index]!, environment, shipped };
+    const open = backend.connect(client);
+    const createLocks = shipped.createLocks as (adapter: object, options: object) => Locks;
+    const locks = terms.locks.map((options) =>
+      createLocks(open(), Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))),
+    );
+    return createActor({ process: client, schedule, locks, oracle, calls, now: () => world.now, note });
+  });
+
+  for (const step of schedule.steps) {
+    const actor = actors[step.client]!;
+    world.at(step.at, () => actor.process.machine.receive(() => actor.start(step)));
+  }
+  for (const fault of schedule.faults) {
+    world.at(fault.at, () => {
+      note('fault', describeFault(fault));
+      strike(fault, world, network, machines, backend);
+    });
+  }
+
+  try {
+    await play();
+  } finally {
+    process.off('unhandledRejection', onUnhandled);
+    for (const machine of [...machines, ...network.hosts.map((host) => host.machine)]) machine.crash();
+  }
+  if (oracle.failures.length === 0) judgeHistory(oracle);
+  const grants = oracle.events.filter(({ f, kind }) => f === 'acquire' && kind === 'ok').length;
+  return { failures: oracle.failures, notes, fingerprint: fingerprint(notes), steps: world.steps, virtualMs: world.now, grants };
+
+  async function play(): Promise<void> {
+    const calmAt = calmTime(schedule);
+    const alive = actors.filter(({ process: { machine } }) => machine.state !== 'crashed');
+    const liveness = createLiveness({ schedule, backend, machines, calls, oracle, now: () => world.now, note });
+    const hasFailed = (): boolean => {
+      if (world.steps > mostSteps) throw new Error(`Simulation ${schedule.seed} does not end: ${mostSteps} events.`);
+      return oracle.failures.length > 0;
+    };
+    const isIdle = (): boolean => alive.every(({ isBusy, process: { machine } }) => !isBusy || machine.state === 'crashed');
+    const runUntil = (isOver: () => boolean): Promise<void> => world.run(() => hasFailed() || isOver(), oracle.sample);
+    const tick = (until: number): void => {
+      liveness.look();
+      if (world.now < until) world.after(250, () => tick(until));
+    };
+
+    let isCalm = false;
+    world.at(calmAt, () => {
+      isCalm = true;
+      note('calm', 'nothing goes wrong from here on');
+      backend.heal();
+      tick(calmAt + liveness.patienceMs);
+    });
+    await runUntil(() => isCalm && (isIdle() || world.now > calmAt + liveness.patienceMs));
+    if (hasFailed()) return;
+
+    note('calm', 'all close');
+    let open = 0;
+    for (const { process: { machine }, closeAll } of actors) {
+      if (machine.state !== 'running') continue;
+      open += 1;
+      machine.receive(() => {
+        void closeAll().finally(() => {
+          open -= 1;
+        });
+      });
+    }
+    const closedBy = world.now + closingMs;
+    world.at(closedBy + 1, () => {});
+    await runUntil(() => (open === 0 && calls.open.size === 0) || world.now > closedBy);
+    if (hasFailed()) return;
+    liveness.lookAfterClose(open);
+
+    const overAt = world.now + longestTtl(schedule) * 1.01 + 5_000;
+    let isOver = false;
+    world.at(overAt, () => {
+      isOver = true;
+    });
+    await runUntil(() => isOver || leftNothing(backend, world.now, overAt));
+    if (!hasFailed()) liveness.lookAtTheEnd();
+  }
+}
+
+const leftNothing = (backend: Backend, now: number, overAt: number): boolean =>
+  now < overAt - 1_000_000 && backend.leftovers().length === 0;
+
+/** When the last fault is over and the last step has begun. */
+function calmTime({ steps, faults }: Schedule): number {
+  const ends = faults.map((fault) => fault.at + ('ms' in fault && fault.kind !== 'step-wall' ? fault.ms : 0));
+  return Math.max(0, ...steps.map(({ at }) => at), ...ends) + 50;
+}
+
+function fingerprint(notes: readonly Note[]): string {
+  const text = notes.map(({ at, who, what }) => `${at} ${who} ${what}`).join('\n');
+  return createHash('sha1').update(text).digest('hex').slice(0, 12);
+}

@@ -1,0 +1,189 @@
+import type { BackendModel } from '../backends/backend.ts';
+import { createRandom, type Random } from '../random.ts';
+import { drawFaults } from './draw-faults.ts';
+import type { BackendName, ClientTerms, Deed, LocksTerms, Schedule, Step, StepOptions } from './types.ts';
+
+/** Draws a whole simulation from a seed. */
+export function drawSchedule(seed: string, backend: BackendName, model: BackendModel): Schedule {
+  const random = createRandom(`${backend} ${seed}`);
+  const mood = drawMood(random.fork('mood'));
+  const options = model.drawOptions(random.fork('options'));
+  const clients = Array.from({ length: mood.clients }, (_, i) => drawClient(random.fork(`client ${i}`), mood));
+  const draft = { random: random.fork('steps'), mood, clients, nextId: 1 };
+  const steps = Array.from({ length: mood.steps }, () => drawStep(draft)).sort((a, b) => a.at - b.at);
+  return {
+    seed,
+    backend,
+    options,
+    clients,
+    network: mood.network,
+    steps,
+    faults: drawFaults(random.fork('faults'), mood, model, model.servers(options)),
+  };
+}
+
+/** What one simulation is like as a whole: many are needed that differ, rather than all of an average kind. */
+export interface Mood {
+  readonly clients: number;
+  readonly keys: number;
+  readonly steps: number;
+  readonly lengthMs: number;
+  readonly faults: number;
+  /** The shortest and the longest lease. */
+  readonly ttlMs: readonly [number, number];
+  /** The longest time under a lock. */
+  readonly workMs: number;
+  readonly network: Schedule['network'];
+  readonly goodClocks: boolean;
+}
+
+function drawMood(random: Random): Mood {
+  const least = random.spread(0.1, 5);
+  const long = random.chance(0.1);
+  const lengthMs = long ? random.spread(20_000, 200_000) : random.spread(300, 12_000);
+  return {
+    clients: random.int(1, 4),
+    keys: random.pick([1, 1, 1, 2, 3]),
+    steps: Math.round(random.spread(2, long ? 60 : 25)),
+    lengthMs,
+    faults: random.chance(0.15) ? 0 : Math.round(random.spread(1, 8)),
+    ttlMs: random.chance(0.5) ? [60, 2_000] : [500, 30_000],
+    workMs: random.spread(1, Math.max(20, lengthMs / 3)),
+    network: {
+      leastMs: least,
+      mostMs: least + random.spread(0.1, 20),
+      slowRate: random.pick([0, 0, 0.02, 0.1]),
+      slowMs: random.spread(10, 3_000),
+    },
+    goodClocks: random.chance(0.7),
+  };
+}
+
+function drawClient(random: Random, mood: Mood): ClientTerms {
+  return {
+    rate: mood.goodClocks ? 1 : 1 + (random.next() - 0.5) * 0.004,
+    wallOffsetMs: random.chance(0.3) ? Math.round((random.next() - 0.5) * 200_000_000) : 0,
+    originMs: Math.round(random.spread(1, 10_000_000)),
+    locks: Array.from({ length: random.pick([1, 1, 1, 2]) }, () => drawLocks(random, mood)),
+  };
+}
+
+const maybe = <T>(random: Random, probability: number, draw: () => T): T | undefined =>
+  random.chance(probability) ? draw() : undefined;
+
+function drawTtl(random: Random, mood: Mood): number {
+  if (random.chance(0.005)) return 2 ** 31 + random.int(0, 1_000_000);
+  return Math.round(random.spread(...mood.ttlMs));
+}
+
+function drawLocks(random: Random, mood: Mood): LocksTerms {
+  return {
+    ttlMs: drawTtl(random, mood),
+    waitMs: maybe(random, 0.3, () => drawWait(random)),
+    autoRenew: maybe(random, 0.3, () => random.chance(0.5)),
+    maxHoldMs: maybe(random, 0.1, () => random.spread(50, 60_000)),
+    backendTimeoutMs: maybe(random, 0.4, () => random.spread(20, 20_000)),
+    attemptTimeoutMs: maybe(random, 0.3, () => random.spread(20, 5_000)),
+    localRun: maybe(random, 0.5, () => ({
+      count: random.pick([0, 0, 1, 2, 5, 64, 1_000]),
+      ms: maybe(random, 0.5, () => random.pick([0.5, 5, 50, 500, Number.POSITIVE_INFINITY])),
+    })),
+  };
+}
+
+function drawWait(random: Random): number {
+  return random.pick([0, random.spread(1, 100), random.spread(100, 10_000), random.spread(100, 10_000)]);
+}
+
+interface Draft {
+  readonly random: Random;
+  readonly mood: Mood;
+  readonly clients: readonly ClientTerms[];
+  nextId: number;
+}
+
+interface Around {
+  readonly client: number;
+  readonly locks: number;
+  readonly key: string;
+  readonly owner: number | undefined;
+  readonly depth: number;
+  readonly isUsing: boolean;
+}
+
+const calls: readonly Step['call'][] = [
+  ...Array<Step['call']>(9).fill('acquire'),
+  ...Array<Step['call']>(5).fill('using'),
+  ...Array<Step['call']>(4).fill('tryAcquire'),
+  'forceRelease',
+  'inspect',
+  'list',
+];
+
+function drawStep(draft: Draft, around?: Around): Step {
+  const { random, mood, clients } = draft;
+  const id = draft.nextId++;
+  const client = around?.client ?? random.int(0, mood.clients - 1);
+  const locks = around?.locks ?? random.int(0, clients[client]!.locks.length - 1);
+  const sameKey = around !== undefined && random.chance(0.6);
+  const key = sameKey ? around.key : `k${random.int(1, mood.keys)}`;
+  const lasting = random.pick(calls);
+  const call = around !== undefined && !['acquire', 'using', 'tryAcquire'].includes(lasting) ? 'using' : lasting;
+  const closes = around === undefined && random.chance(0.02);
+  const options = drawStepOptions(draft, around);
+  const kept = random.chance(0.06);
+  return {
+    id,
+    at: around === undefined ? drawMoment(random, mood) : 0,
+    client,
+    locks,
+    call: closes ? 'close' : call,
+    key,
+    // What is never released must end by itself.
+    options: kept ? { ...options, maxHoldMs: options.maxHoldMs ?? random.spread(50, 5_000) } : options,
+    watches: random.pick(['signal', 'state', 'both'] as const),
+    inside: drawDeeds(draft, { client, locks, key, owner: options.owner, depth: (around?.depth ?? 0) + 1, isUsing: call === 'using' }),
+    release: kept ? 'never' : random.chance(0.05) ? 'twice' : 'once',
+  };
+}
+
+/** Many calls come in crowds, at nearly the same moment. */
+function drawMoment(random: Random, mood: Mood): number {
+  if (random.chance(0.5)) return random.next() * mood.lengthMs;
+  const crowd = random.int(1, 3) / 4;
+  return crowd * mood.lengthMs + random.next() * 5;
+}
+
+function drawStepOptions({ random, mood }: Draft, around: Around | undefined): StepOptions {
+  // An owner that is passed on would re-enter; which one a body's own context has is then not ours to guess.
+  const owner = around?.owner ?? maybe(random, around === undefined ? 0.15 : 0, () => random.int(1, 2));
+  return {
+    ttlMs: maybe(random, 0.5, () => drawTtl(random, mood)),
+    // A nested call may wait for its own surroundings: it must give up.
+    waitMs: around !== undefined ? random.spread(1, 3_000) : maybe(random, 0.5, () => drawWait(random)),
+    autoRenew: maybe(random, 0.4, () => random.chance(0.6)),
+    maxHoldMs: maybe(random, 0.08, () => random.spread(20, 20_000)),
+    reentrant: maybe(random, 0.1, () => random.chance(0.3)),
+    owner,
+    abortMs: maybe(random, 0.2, () => (random.chance(0.1) ? 0 : random.spread(0.5, 5_000))),
+  };
+}
+
+function drawDeeds(draft: Draft, around: Around): Deed[] {
+  const { random, mood } = draft;
+  const deeds: Deed[] = [];
+  const count = random.pick([0, 1, 1, 1, 2, 3]);
+  for (let i = 0; i < count; i++) {
+    const kind = random.next();
+    if (kind < 0.55) deeds.push({ do: 'work', ms: random.chance(0.1) ? 0 : random.spread(0.2, mood.workMs) });
+    else if (kind < 0.75) {
+      const ttlMs = maybe(random, 0.7, () => drawTtl(random, mood));
+      deeds.push({ do: 'renew', ttlMs, awaited: random.chance(0.7) });
+    } else if (kind < 0.8) deeds.push({ do: 'assert' });
+    else if (around.depth < 3 && (around.isUsing || around.owner !== undefined)) {
+      const beside = random.chance(0.4);
+      deeds.push({ do: 'nested', step: drawStep(draft, around), beside });
+    }
+  }
+  return deeds;
+}

@@ -1,0 +1,100 @@
+/** A whole simulation as data: what a seed draws, what a shrinker makes smaller, and what a replay reads. */
+export interface Schedule {
+  readonly seed: string;
+  readonly backend: BackendName;
+  /** What this backend's model is to be like; drawn by the backend itself. */
+  readonly options: Readonly<Record<string, number | string | boolean>>;
+  readonly clients: readonly ClientTerms[];
+  readonly network: NetworkTerms;
+  readonly steps: readonly Step[];
+  readonly faults: readonly Fault[];
+}
+
+export type BackendName = 'memory' | 'redis' | 'redlock' | 'zookeeper' | 'etcd';
+export const backendNames: readonly BackendName[] = ['memory', 'redis', 'redlock', 'zookeeper', 'etcd'];
+
+/** One simulated process. */
+export interface ClientTerms {
+  readonly rate: number;
+  readonly wallOffsetMs: number;
+  /** What the monotonic clock shows at the beginning. */
+  readonly originMs: number;
+  /** The options of each `Locks` that it makes over one adapter. */
+  readonly locks: readonly LocksTerms[];
+}
+
+export interface LocksTerms {
+  readonly ttlMs?: number | undefined;
+  readonly waitMs?: number | undefined;
+  readonly autoRenew?: boolean | undefined;
+  readonly maxHoldMs?: number | undefined;
+  readonly backendTimeoutMs?: number | undefined;
+  readonly attemptTimeoutMs?: number | undefined;
+  readonly localRun?: { readonly count: number; readonly ms?: number | undefined } | undefined;
+}
+
+export interface NetworkTerms {
+  readonly leastMs: number;
+  readonly mostMs: number;
+  /** How often a packet takes much longer. */
+  readonly slowRate: number;
+  readonly slowMs: number;
+}
+
+/** One call of an application, and what it does with the answer. */
+export interface Step {
+  readonly id: number;
+  readonly at: number;
+  readonly client: number;
+  readonly locks: number;
+  readonly call: 'acquire' | 'tryAcquire' | 'using' | 'forceRelease' | 'inspect' | 'list' | 'close';
+  readonly key: string;
+  readonly options: StepOptions;
+  /** How the holder learns of a loss. */
+  readonly watches: 'signal' | 'state' | 'both';
+  /** What happens under the lock, one after the other; then it is released. */
+  readonly inside: readonly Deed[];
+  /** `twice` releases again at once; `never` leaves it to the end of the lease. */
+  readonly release: 'once' | 'twice' | 'never';
+}
+
+/** Of `AcquireOptions`, as data. */
+export interface StepOptions {
+  readonly ttlMs?: number | undefined;
+  readonly waitMs?: number | undefined;
+  readonly autoRenew?: boolean | undefined;
+  readonly maxHoldMs?: number | undefined;
+  readonly reentrant?: boolean | undefined;
+  /** The number of an explicit owner of this client. */
+  readonly owner?: number | undefined;
+  /** After how many ms its signal aborts. */
+  readonly abortMs?: number | undefined;
+}
+
+/** Something that is done under a lock. */
+export type Deed =
+  | { readonly do: 'work'; readonly ms: number }
+  | { readonly do: 'renew'; readonly ttlMs: number | undefined; readonly awaited: boolean }
+  | { readonly do: 'assert' }
+  /** Another acquisition, in the same body; `beside` does not wait for its end. */
+  | { readonly do: 'nested'; readonly step: Step; readonly beside: boolean };
+
+/** Something that goes wrong, from outside of the processes. */
+export type Fault =
+  | { readonly kind: 'pause' | 'suspend'; readonly at: number; readonly client: number; readonly ms: number }
+  | { readonly kind: 'crash'; readonly at: number; readonly client: number }
+  | { readonly kind: 'step-wall'; readonly at: number; readonly client: number; readonly ms: number }
+  /** Messages of one direction, or of both, are lost until the end, or arrive only then. */
+  | {
+      readonly kind: 'silence' | 'stall';
+      readonly at: number;
+      readonly client: number;
+      readonly server: number;
+      readonly direction: 'there' | 'back' | 'both';
+      readonly ms: number;
+    }
+  /** Connections are reset; what is on its way is lost. */
+  | { readonly kind: 'reset'; readonly at: number; readonly client: number; readonly server: number }
+  | { readonly kind: 'freeze' | 'outage'; readonly at: number; readonly server: number; readonly ms: number }
+  /** What only some backends know: failover, restart, flushed scripts and so on. */
+  | { readonly kind: 'server'; readonly name: string; readonly at: number; readonly server: number; readonly ms: number };
