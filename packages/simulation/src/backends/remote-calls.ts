@@ -103,13 +103,13 @@ export function createCaller({ network, world }: Stage, client: ClientProcess, l
       };
       signal.addEventListener('abort', onAbort, { once: true });
       const aborted = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+      aborted.catch(() => {});
       try {
         const answer = send(at, name, args, told);
         answer.catch(() => {});
         // A grant that is on its way while the caller gives up is withdrawn by the abort or released by the caller.
         return await (name === 'enqueue' ? answer : Promise.race([answer, aborted]));
       } finally {
-        aborted.catch(() => {});
         client.machine.clear(beat);
         signal.removeEventListener('abort', onAbort);
       }

@@ -1,3 +1,4 @@
+import * as asyncHooks from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import type { Machine } from './machine.ts';
@@ -42,6 +43,7 @@ export function createEnvironment(machine: Machine, net: object): Environment {
     timers: () => timers,
     'timers/promises': () => ({ setTimeout: sleep, setImmediate: () => sleep(0) }),
     perf_hooks: () => ({ performance }),
+    async_hooks: () => ({ ...asyncHooks, AsyncLocalStorage: SharedStorage }),
     crypto: () => seededCrypto(() => environment.machine),
     dns: () => ({ lookup: (host: string, done: (error: null, address: string) => void) => done(null, host) }),
   };
@@ -66,6 +68,28 @@ export function createEnvironment(machine: Machine, net: object): Environment {
     },
   };
   return environment;
+}
+
+const shared = new asyncHooks.AsyncLocalStorage<ReadonlyMap<object, unknown>>();
+
+/**
+ * `AsyncLocalStorage` as far as libraries use it, on top of a single one: Node goes through all that were ever used whenever
+ * a promise is made, and each simulated process makes its own.
+ */
+class SharedStorage {
+  getStore(): unknown {
+    return shared.getStore()?.get(this);
+  }
+  run<T>(value: unknown, fn: (...args: unknown[]) => T, ...args: unknown[]): T {
+    return shared.run(new Map(shared.getStore()).set(this, value), fn, ...args);
+  }
+  exit<T>(fn: (...args: unknown[]) => T, ...args: unknown[]): T {
+    return this.run(undefined, fn, ...args);
+  }
+  enterWith(value: unknown): void {
+    shared.enterWith(new Map(shared.getStore()).set(this, value));
+  }
+  disable(): void {}
 }
 
 type Start = (callback: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]) => unknown;

@@ -8,8 +8,10 @@ export interface Machine {
   readonly world: World;
   readonly random: Random;
   readonly state: 'running' | 'paused' | 'crashed';
-  /** How many timers are armed, unref'ed ones included. */
+  /** How many timers the shipped code has armed, unref'ed ones included. */
   readonly timers: number;
+  /** A timer of the application itself. */
+  later(delayMs: number, callback: () => void): void;
   /** The monotonic clock. */
   now(): number;
   /** The wall clock, in ms since 1970. */
@@ -93,6 +95,7 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
   let resumeAt = 0;
   let waiting: { readonly isTimer: boolean; readonly run: () => void }[] = [];
   const armed = new Set<Timer>();
+  let applicationTimers = 0;
 
   const now = (): number => origin + (world.now - startedAt - sleptMs) * terms.rate;
 
@@ -160,7 +163,19 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
       return state;
     },
     get timers() {
-      return armed.size;
+      return armed.size - applicationTimers;
+    },
+    later(delayMs, callback) {
+      applicationTimers += 1;
+      start(
+        () => {
+          applicationTimers -= 1;
+          callback();
+        },
+        delayMs,
+        [],
+        false,
+      );
     },
     now,
     wallNow: () => wallEpoch + world.now * terms.rate + wallOffset,

@@ -20,6 +20,8 @@ export interface Connection {
   readonly client: number;
   readonly server: number;
   readonly isOpen: boolean;
+  /** Whether something on it was lost, and with it all that followed. */
+  readonly isDead: boolean;
   /** Has something happen at the other end, after the time that the way takes. */
   send(direction: Direction, run: () => void): void;
   /** Ends it from one side; the other side learns of it later, what is on its way to it first. */
@@ -46,6 +48,8 @@ export interface Network {
   /** Opens a connection; `opened` is told on the client's machine, or `refused`, or neither when nobody answers. */
   connect(client: number, machine: Machine, server: number, opened: () => void, refused: () => void): Connection;
   disturb(trouble: Omit<Trouble, 'from' | 'until'>, ms: number): void;
+  /** Ends all troubles, and the connections that did not survive them. */
+  heal(): void;
   resetAll(matches: (connection: Connection) => boolean): void;
   /** How many connections are open to a server. */
   openTo(server: number): number;
@@ -104,7 +108,11 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
     function deliver(direction: Direction, run: () => void): void {
       const trouble = troubleOf(client, server, direction);
       if (trouble?.lost) dead[direction] = true;
-      if (dead[direction]) return;
+      if (dead[direction]) {
+        // Somebody on the way has forgotten the connection, and says so once messages get through again.
+        if (trouble === undefined) world.after(delayMs(), () => connection.reset());
+        return;
+      }
       const earliest = trouble === undefined ? 0 : trouble.until;
       const at = Math.max(arrivals[direction] + 0.001, earliest, world.now + delayMs());
       arrivals[direction] = at;
@@ -134,6 +142,9 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
         host.machine.receive(() => end('server', true));
       },
       onEnd: (side, listener) => void listeners[side].push(listener),
+      get isDead() {
+        return dead.there || dead.back;
+      },
     };
     connections.add(connection);
     deliver('there', () => {
@@ -156,6 +167,10 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
     connect,
     disturb(trouble, ms) {
       troubles.push({ ...trouble, from: world.now, until: world.now + ms });
+    },
+    heal() {
+      troubles = [];
+      for (const connection of [...connections]) if (connection.isDead) connection.reset();
     },
     resetAll(matches) {
       for (const connection of [...connections]) if (matches(connection)) connection.reset();

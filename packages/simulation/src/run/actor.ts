@@ -37,7 +37,7 @@ export function createActor(terms: ActorTerms): Actor {
   const owners = new Map<number, LockOwner>();
   let busy = 0;
 
-  const sleep = (ms: number): Promise<void> => new Promise((resolve) => void machine.setTimeout(() => resolve(), ms));
+  const sleep = (ms: number): Promise<void> => new Promise((resolve) => machine.later(ms, resolve));
 
   function ownerOf(number: number): LockOwner {
     const known = owners.get(number) ?? locks[0]!.createOwner(`owner ${number}`);
@@ -53,7 +53,7 @@ export function createActor(terms: ActorTerms): Actor {
     const controller = new AbortController();
     const reason = new Error(`the caller of step ${client}/${id} gave up`);
     if (abortMs === 0) controller.abort(reason);
-    else machine.setTimeout(() => controller.abort(reason), abortMs);
+    else machine.later(abortMs, () => controller.abort(reason));
     return { ...defined, signal: controller.signal };
   }
 

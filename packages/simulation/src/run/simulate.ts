@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Locks } from '@holdfast/lock-core';
-import type { Backend, ClientProcess, Programs } from '../backends/backend.ts';
+import type { ClientProcess, Programs } from '../backends/backend.ts';
 import { models } from '../backends/models.ts';
 import { createEnvironment } from '../engine/environment.ts';
 import { createMachine } from '../engine/machine.ts';
@@ -108,6 +108,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
       isCalm = true;
       note('calm', 'nothing goes wrong from here on');
       backend.heal();
+      network.heal();
       tick(calmAt + liveness.patienceMs);
     });
     await runUntil(() => isCalm && (isIdle() || world.now > calmAt + liveness.patienceMs));
@@ -130,18 +131,18 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     if (hasFailed()) return;
     liveness.lookAfterClose(open);
 
-    const overAt = world.now + longestTtl(schedule) * 1.01 + 5_000;
+    const closedAt = world.now;
+    world.at(closedAt + 60_001, () => {});
+    const overAt = closedAt + longestTtl(schedule) * 1.01 + 5_000;
     let isOver = false;
     world.at(overAt, () => {
       isOver = true;
     });
-    await runUntil(() => isOver || leftNothing(backend, world.now, overAt));
+    // Leases of weeks are waited for only where one is left.
+    await runUntil(() => isOver || (world.now > closedAt + 60_000 && backend.leftovers().length === 0));
     if (!hasFailed()) liveness.lookAtTheEnd();
   }
 }
-
-const leftNothing = (backend: Backend, now: number, overAt: number): boolean =>
-  now < overAt - 1_000_000 && backend.leftovers().length === 0;
 
 /** When the last fault is over and the last step has begun. */
 function calmTime({ steps, faults }: Schedule): number {
