@@ -35,7 +35,9 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
     password: target.password,
     db: target.db ?? 0,
     tls: target.tls ? {} : undefined,
-    maxRetriesPerRequest: null,
+    // A command without a connection fails at once, and lock-core decides whether to repeat it: nothing queues up.
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
     retryStrategy,
     ...target.options,
   };
@@ -52,7 +54,11 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
     });
   }
   if (target.db) throw new LockError('LOCK_INVALID_ARGUMENT', `A Redis Cluster has only database 0, not ${target.db}.`);
-  return new Cluster([...target.nodes], { redisOptions: connection, clusterRetryStrategy: retryStrategy });
+  return new Cluster([...target.nodes], {
+    redisOptions: connection,
+    clusterRetryStrategy: retryStrategy,
+    enableOfflineQueue: connection.enableOfflineQueue ?? false,
+  });
 }
 
 /** For applications that are bundled: `openLocks(url, { adapters: [ioredisAdapterFactory] })`. */

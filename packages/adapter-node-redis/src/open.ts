@@ -1,8 +1,9 @@
-import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
 import {
   type AnyNodeRedis,
+  type ConnectingSignal,
+  connectingSignal,
   nodeRedisBinding,
   type RedisLockOptions,
   type RedisTarget,
@@ -30,9 +31,7 @@ export function openNodeRedis(target: RedisTarget<RedisClientOptions>, options: 
 
 /** The client of `openNodeRedis` by itself, connecting, for `nodeRedisBinding(client, { ownsClient: true })`. */
 export function connectNodeRedis(target: RedisTarget<RedisClientOptions>): AnyNodeRedis {
-  const closing = new AbortController();
-  // One listener for each connection.
-  setMaxListeners(0, closing.signal);
+  const closing = connectingSignal();
   const client = create(target, closing.signal);
   // node-redis ends the process for a connection error that nobody listens to.
   client.on('error', () => {});
@@ -40,7 +39,7 @@ export function connectNodeRedis(target: RedisTarget<RedisClientOptions>): AnyNo
   client.destroy = () => {
     const ended = client.isOpen ? destroy() : undefined;
     // It forgets connections that are not up yet, and those by which a cluster or a sentinel looks for servers; they would
-    // keep the process alive, for ever where nobody answers (H43).
+    // keep the process alive, indefinitely where nobody answers (H43).
     closing.abort();
     return ended;
   };
@@ -49,8 +48,8 @@ export function connectNodeRedis(target: RedisTarget<RedisClientOptions>): AnyNo
   return client;
 }
 
-/** A cluster, or sentinels, of which none answers make the client give up; here it tries again until it is closed. */
-async function connectAgain(client: AnyNodeRedis, closing: AbortSignal): Promise<void> {
+/** Connects a cluster or sentinels, which give up when no server answers, again and again until the client is closed. */
+async function connectAgain(client: AnyNodeRedis, closing: ConnectingSignal['signal']): Promise<void> {
   for (let retries = 0; !closing.aborted; retries += 1) {
     const connected = client.connect().then(
       () => true,

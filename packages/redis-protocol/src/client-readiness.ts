@@ -1,4 +1,4 @@
-import { readable } from './errors.ts';
+import { notConnected, readable } from './errors.ts';
 
 /** The part of a client's event interface that waiting needs. */
 export interface ClientEvents {
@@ -7,9 +7,16 @@ export interface ClientEvents {
   listenerCount(event: string): number;
 }
 
+// Shorter than core's time-out of an attempt, so that a caller who repeats the call has one that waits, not many.
+const longestWaitMs = 1_000;
+
+// Taken at load: a test runner's fake timers must not decide about the connections of a shared client.
+const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
+
 /**
- * A function that resolves at the client's next `readyEvent`. It rejects when a given `signal` aborts, and with the error
- * when the client reports one: a server that cannot be reached, or that refuses the credentials.
+ * A function that resolves at the client's next `readyEvent`. It rejects when a given `signal` aborts, with the error when
+ * the client reports one (a server that cannot be reached, or that refuses the credentials), and after a second, so that
+ * what waits during an outage does not grow with the outage (H116).
  */
 export function createReadiness(
   client: ClientEvents,
@@ -48,11 +55,14 @@ export function createReadiness(
       if (signal?.aborted) return reject(signal.reason);
       const settle = (error?: unknown) => {
         exit(settle);
+        stopTimer(timer);
         signal?.removeEventListener('abort', onAbort);
         if (error === undefined) resolve();
         else reject(error);
       };
       const onAbort = () => settle(signal?.reason ?? new Error('aborted'));
+      const timer = startTimer(() => settle(notConnected(name)), longestWaitMs);
+      timer.unref();
       enter(settle);
       signal?.addEventListener('abort', onAbort, { once: true });
     });

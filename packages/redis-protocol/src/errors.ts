@@ -10,7 +10,7 @@ export function foreignKey(name: string, redisKey: string, client: string): Lock
   );
 }
 
-/** The fence key holds something that no token can be made from: going on could hand out a token twice (H62). */
+/** The fence key holds something that no token can be made from: continuing could hand out a token twice (H62). */
 export function corruptFence(name: string, redisKey: string, client: string): LockError {
   return new LockError(
     'LOCK_FOREIGN_KEY',
@@ -20,29 +20,165 @@ export function corruptFence(name: string, redisKey: string, client: string): Lo
   );
 }
 
-// Also how a script reports that its user may not do something, and how a long command of an unknown user is refused.
-const refusals = /^(WRONGPASS|NOAUTH|NOPERM)\b|^ERR .*(user executing the script|unauthenticated (multi)?bulk length)/;
+/** A kind of answer by which Redis, or what stands in its place, refuses a command. */
+interface Refusal {
+  readonly words: RegExp;
+  /** Whether the same command may succeed later without anybody changing the configuration. */
+  readonly retryable: boolean;
+  readonly remedy: string;
+}
+
+const refusals: readonly Refusal[] = [
+  {
+    // Also how a script reports that its user may not do something, and how a long command of an unknown user is refused.
+    words: /^(WRONGPASS|NOAUTH|NOPERM)\b|^ERR .*(user executing the script|unauthenticated (multi)?bulk length)/,
+    retryable: false,
+    remedy:
+      'It refuses access: check the user name, the password, and the ACL rules for the keys, channels and commands of the locks.',
+  },
+  {
+    words: /^ERR (DB index is out of range|invalid DB index)/,
+    retryable: false,
+    remedy: 'Choose a database that the server has (see its setting "databases").',
+  },
+  {
+    words: /^ERR (SELECT is not allowed in cluster mode|This instance has cluster support disabled)/,
+    retryable: false,
+    remedy: 'Use a cluster client for a Redis Cluster, with database 0, and a plain client for a single server.',
+  },
+  {
+    words: /^(MOVED|ASK) \d+/,
+    retryable: false,
+    remedy: 'The server is a node of a Redis Cluster: connect to it with a cluster client.',
+  },
+  {
+    words: /^ERR unknown command .?sentinel/i,
+    retryable: false,
+    remedy: 'The server is no Redis Sentinel: check the addresses of the sentinels.',
+  },
+  {
+    words: /No such master with that name/,
+    retryable: false,
+    remedy: 'The sentinels do not watch a master of this name: check the name.',
+  },
+  {
+    words:
+      /(^|: )(ERR )?(unknown command|Unknown Redis command|syntax error)|Unknown Redis command called from|ERR Wrong number of args calling Redis command|ERR unknown subcommand/i,
+    retryable: false,
+    remedy: 'The server is too old or lacks the command: the locks need Redis 6.2, a Cluster Redis 7.0.',
+  },
+  {
+    words: /WRONG_VERSION_NUMBER|wrong version number|packet length too long|EPROTO/,
+    retryable: false,
+    remedy: 'The server does not speak TLS on this port: use its TLS port, or connect without TLS.',
+  },
+  {
+    words: /Unknown RESP type|Protocol error, got "|Unexpected .*RESP|wrong type of reply/i,
+    retryable: false,
+    remedy:
+      'The answer is not in the protocol of Redis: check the host and the port, and whether the server expects TLS.',
+  },
+  {
+    words: /READONLY /,
+    retryable: true,
+    remedy: 'The server is a replica: connect to the primary. After a failover, a new connection finds it.',
+  },
+  {
+    words: /^(LOADING|BUSY|MISCONF|OOM|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b|^.*-(MISCONF|OOM|NOREPLICAS) /,
+    retryable: true,
+    remedy: 'It may accept the command later.',
+  },
+];
 
 /**
- * A definite refusal of the client's credentials or rights as a `LockError`, since asking again changes nothing; any other
- * error as it is, which means "unknown" and may be tried again.
+ * A refusal by the server as a `LockError` with the server's words, a remedy, and whether a repetition may help; any other error
+ * as it is, which means "unknown" and may be tried again (H130).
  */
 export function readable(error: unknown, client: string, name?: string): unknown {
-  const refusal = refusalIn(error);
-  if (refusal === undefined) return error;
+  if (error instanceof LockError) return error;
+  const found = refusalIn(error);
+  if (found === undefined) return error;
+  const { words, refusal } = found;
   // The server's words, of which none is a password; the client's error may carry the command, so it is no cause.
   return new LockError(
     'LOCK_BACKEND',
-    `Redis (${client}) refuses access: ${refusal} ` +
-      'Check the user name, the password, and the ACL rules for the keys, channels and commands of the locks.',
-    { key: name, retryable: false },
+    `Redis (${client}) refuses: ${words}${words.endsWith('.') ? '' : '.'} ${refusal.remedy}`,
+    {
+      key: name,
+      retryable: refusal.retryable,
+    },
   );
 }
 
-function refusalIn(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  if (refusals.test(error.message)) return error.message.endsWith('.') ? error.message : `${error.message}.`;
+/** Whether the server says that the command may go through when the slot has been moved: nothing was done (TRYAGAIN). */
+export function isTryAgain(error: unknown): boolean {
+  return error instanceof Error && /\bTRYAGAIN\b/.test(error.message);
+}
+
+/** Whether the server does not know a command or an option that the scripts use. */
+export function isTooOld(error: unknown): boolean {
+  return error instanceof LockError && error.message.includes('too old or lacks');
+}
+
+/** The server is too old; `version` is what it says about itself. */
+export function tooOld(error: LockError, version: string | undefined, client: string): LockError {
+  if (version === undefined) return error;
+  return new LockError('LOCK_UNSUPPORTED', `Redis ${version} (${client}): ${error.message}`, {
+    key: error.key,
+    retryable: false,
+  });
+}
+
+function refusalIn(error: unknown, depth = 0): { words: string; refusal: Refusal } | undefined {
+  if (!(error instanceof Error) || depth > 5) return undefined;
+  const { message } = error;
+  const refusal = refusals.find(({ words }) => words.test(message));
+  if (refusal !== undefined) return { words: message.split('\n', 1)[0]!.slice(0, 300), refusal };
   // How an ioredis Cluster that could reach no node, and how node-redis, say why.
-  const { lastNodeError, cause } = error as { lastNodeError?: unknown; cause?: unknown };
-  return refusalIn(lastNodeError ?? cause);
+  const { lastNodeError, cause, originalError, errors } = error as {
+    lastNodeError?: unknown;
+    cause?: unknown;
+    originalError?: unknown;
+    errors?: unknown;
+  };
+  const inner = [lastNodeError, cause, originalError, ...(Array.isArray(errors) ? errors : [])];
+  for (const each of inner) {
+    const found = refusalIn(each, depth + 1);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/**
+ * The client has no connection, so nothing was sent. `sent: false` tells a caller that knows it that there is nothing to clean up.
+ */
+export function notConnected(client: string, name?: string, reason?: unknown): LockError {
+  const because = reason instanceof Error && !(reason instanceof LockError) ? ` (${reason.message})` : '';
+  const error = new LockError(
+    'LOCK_BACKEND',
+    `The ${client} client has no connection to Redis at the moment${because}, and nothing was sent. ` +
+      'Check that the server is up and reachable.',
+    { key: name },
+  );
+  return Object.assign(error, { sent: false });
+}
+
+/** Too many commands are without an answer: more of them would only grow the client's queue (H116). */
+export function notAnswering(client: string, unanswered: number, name?: string): LockError {
+  const error = new LockError(
+    'LOCK_BACKEND',
+    `Redis (${client}) does not answer: ${unanswered} commands are waiting, so no more are sent. ` +
+      'Check that the server is up and reachable.',
+    { key: name },
+  );
+  return Object.assign(error, { sent: false });
+}
+
+/** The connection broke, or was replaced, between a command and what depends on it. */
+export function unknownOutcome(what: string, client: string, name: string): LockError {
+  return new LockError(
+    'LOCK_BACKEND',
+    `The connection to Redis (${client}) broke while ${what}; the outcome is unknown.`,
+    { key: name },
+  );
 }

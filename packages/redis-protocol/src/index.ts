@@ -1,8 +1,9 @@
 export { redisLockAdapter } from './adapter.ts';
 export type { ClientEvents } from './client-readiness.ts';
+export { type ConnectingSignal, connectingSignal } from './clients/connecting-signal.ts';
 export { type AnyRedisClient, bindRedisClient } from './clients/detect-client.ts';
 export { ioredisBinding } from './clients/ioredis.ts';
-export type { IoredisClient, IoredisCluster } from './clients/ioredis-client.ts';
+export type { IoredisClient, IoredisCluster, IoredisNode, IoredisOptions } from './clients/ioredis-client.ts';
 export { nodeRedisBinding } from './clients/node-redis.ts';
 export type {
   AnyNodeRedis,
@@ -10,11 +11,14 @@ export type {
   MessageListener,
   NodeRedisClient,
   NodeRedisCluster,
+  NodeRedisClusterNode,
   NodeRedisSentinel,
   NodeSender,
 } from './clients/node-redis-client.ts';
 export { hashSlot } from './cluster-slot.ts';
+export { readable } from './errors.ts';
 export { type LockKeys, lockKeys } from './keys.ts';
-export type { RedisLockOptions, RedisTarget } from './options.ts';
+export { checkOptionNames, type RedisLockOptions, type RedisTarget } from './options.ts';
 export type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from './redis-client.ts';
+export { expectInteger, expectText, integerOf, textOf, unexpectedReply } from './replies.ts';
 export { evalScript, type LuaScript, luaScript, readRunId, runScript } from './scripts.ts';

@@ -29,8 +29,14 @@ export interface RedisLockSettings {
   readonly waitReplicasTimeoutMs: number;
 }
 
-/** Checks the options and fills in the defaults. */
-export function redisLockSettings(options: RedisLockOptions): RedisLockSettings {
+const optionNames = ['prefix', 'fencing', 'waitReplicas', 'waitReplicasTimeoutMs'];
+
+/**
+ * Checks the options and fills in the defaults. `commandTimeoutMs` is after how long the client itself gives up on a command.
+ * @throws LockError LOCK_INVALID_ARGUMENT
+ */
+export function redisLockSettings(options: RedisLockOptions, commandTimeoutMs?: number): RedisLockSettings {
+  checkOptionNames(options, optionNames);
   const { prefix = 'lock:', fencing = true, waitReplicas = 0, waitReplicasTimeoutMs = 100 } = options;
   if (typeof fencing !== 'boolean') throw refused('fencing must be true or false', fencing);
   if (!Number.isSafeInteger(waitReplicas) || waitReplicas < 0) {
@@ -40,7 +46,49 @@ export function redisLockSettings(options: RedisLockOptions): RedisLockSettings 
   if (!Number.isSafeInteger(waitReplicasTimeoutMs) || waitReplicasTimeoutMs < 1) {
     throw refused('waitReplicasTimeoutMs must be a whole number of ms, 1 or more', waitReplicasTimeoutMs);
   }
+  if (waitReplicas > 0 && commandTimeoutMs !== undefined && commandTimeoutMs <= waitReplicasTimeoutMs) {
+    throw new LockError(
+      'LOCK_INVALID_ARGUMENT',
+      `The client gives up on a command after ${commandTimeoutMs} ms, before waitReplicasTimeoutMs (${waitReplicasTimeoutMs} ms) ` +
+        'is over. Raise the commandTimeout or socketTimeout of the client, or lower waitReplicasTimeoutMs.',
+    );
+  }
   return { prefix, fencing, waitReplicas, waitReplicasTimeoutMs };
+}
+
+/**
+ * Refuses options that are no object or have an unknown name: a misspelt option would silently mean its default.
+ * @throws LockError LOCK_INVALID_ARGUMENT
+ */
+export function checkOptionNames(options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new LockError('LOCK_INVALID_ARGUMENT', `The options must be an object, got ${describeValue(options)}.`);
+  }
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const near = known.find((each) => distance(name.toLowerCase(), each.toLowerCase()) <= 2);
+    throw new LockError(
+      'LOCK_INVALID_ARGUMENT',
+      `There is no option ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`} ` +
+        `The options are ${known.join(', ')}.`,
+    );
+  }
+}
+
+const describeValue = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+
+/** The Levenshtein distance of two short words. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
 }
 
 function refused(rule: string, value: unknown): LockError {

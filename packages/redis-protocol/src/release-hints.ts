@@ -11,110 +11,189 @@ export interface ReleaseHints {
 }
 
 interface Waiter {
-  /** Those who wait for the next hint. */
+  /** Callers that wait for the next hint. */
   pending: { resolve: () => void; reject: (reason: unknown) => void }[];
   /** Takes the listener off the signal. */
   forget: () => void;
 }
 
+/** A channel that is subscribed, is to be, or may still be by mistake. */
 interface Channel {
-  /** Settles when the subscription stands. */
-  readonly standing: Promise<unknown>;
+  readonly name: string;
+  /** Those who wait; none when the subscription is to end. */
   readonly waiters: Map<AbortSignal, Waiter>;
+  /** Whether the subscription stands. */
+  standing: boolean;
+  /** Counts the commands sent for it: only the answer to the last one counts. */
+  commands: number;
+  /** An UNSUBSCRIBE is under way or was refused, so the subscription may stand though nobody waits. */
+  leaving: boolean;
 }
+
+interface State {
+  readonly client: RedisClientBinding;
+  readonly channels: Map<string, Channel>;
+  connection: RedisSubscriber | undefined;
+  closed: boolean;
+  retry: ReturnType<typeof setTimeout> | undefined;
+}
+
+// After which time a refused UNSUBSCRIBE is sent again.
+const unsubscribeAgainMs = 1_000;
+
+const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
 
 /**
  * Opens one connection at the first need and keeps it; one subscription per channel, whoever waits, which ends with its
  * last waiter and with no other (H40). A waiter leaves nothing behind (H43).
+ *
+ * What is wanted and what is subscribed are compared whenever the connection comes up, and when a message comes for a channel
+ * that nobody waits for: some clients renew all subscriptions that they know of, also one whose UNSUBSCRIBE was lost (H123).
+ * While there is no connection nothing is sent, so nothing queues up (H116).
  */
 export function createReleaseHints(client: RedisClientBinding): ReleaseHints {
-  const channels = new Map<string, Channel>();
-  let connection: RedisSubscriber | undefined;
-  let closed = false;
-
-  function wake(channel: Channel | undefined): void {
-    if (channel === undefined) return;
-    for (const waiter of channel.waiters.values()) {
-      const { pending } = waiter;
-      waiter.pending = [];
-      for (const { resolve } of pending) resolve();
-    }
-  }
-
-  function open(): RedisSubscriber {
-    connection ??= client.openSubscriber({
-      message: (name) => wake(channels.get(name)),
-      reconnected: () => {
-        // A message may have been lost meanwhile, so everybody looks again, once the subscription stands anew (H38).
-        for (const [name, channel] of channels) {
-          const lookAgain = () => wake(channels.get(name) === channel ? channel : undefined);
-          connection?.subscribe(name).then(lookAgain, lookAgain);
-        }
-      },
-    });
-    return connection;
-  }
-
-  function join(name: string): Channel {
-    const present = channels.get(name);
-    if (present !== undefined) return present;
-    const channel: Channel = { standing: open().subscribe(name), waiters: new Map() };
-    channels.set(name, channel);
-    channel.standing.catch((error: unknown) => {
-      // A failed subscription is forgotten, so that the next waiter tries anew.
-      if (channels.get(name) === channel) channels.delete(name);
-      for (const waiter of channel.waiters.values()) leave(waiter, error);
-    });
-    return channel;
-  }
-
-  function leave(waiter: Waiter, reason: unknown): void {
-    waiter.forget();
-    for (const { reject } of waiter.pending) reject(reason);
-    waiter.pending = [];
-  }
-
-  function add(name: string, channel: Channel, signal: AbortSignal): Waiter {
-    const onAbort = () => {
-      channel.waiters.delete(signal);
-      if (channel.waiters.size === 0 && channels.get(name) === channel) {
-        channels.delete(name);
-        // Commands of one connection stay in order, so a waiter who comes now subscribes after this.
-        connection?.unsubscribe(name).catch(() => {});
-      }
-      leave(waiter, signal.reason);
-    };
-    const waiter: Waiter = { pending: [], forget: () => signal.removeEventListener('abort', onAbort) };
-    channel.waiters.set(signal, waiter);
-    signal.addEventListener('abort', onAbort, { once: true });
-    return waiter;
-  }
-
+  const state: State = { client, channels: new Map(), connection: undefined, closed: false, retry: undefined };
   return {
-    whenFree(name, signal) {
-      if (closed) return Promise.reject(new LockError('LOCK_CLOSED', 'The adapter is closed.'));
-      if (signal.aborted) return Promise.reject(signal.reason);
-      const present = channels.get(name)?.waiters.get(signal);
-      if (present !== undefined) {
-        return new Promise((resolve, reject) => present.pending.push({ resolve, reject }));
-      }
-      const channel = join(name);
-      const waiter = add(name, channel, signal);
-      return new Promise((resolve, reject) => {
-        waiter.pending.push({ resolve, reject });
-        channel.standing.then(() => resolve(), reject);
-      });
-    },
-    own: (name) => channels.has(name),
-    close() {
-      closed = true;
-      const gone = new LockError('LOCK_CLOSED', 'The adapter was closed while waiting for a lock.');
-      for (const channel of channels.values()) {
-        for (const waiter of channel.waiters.values()) leave(waiter, gone);
-      }
-      channels.clear();
-      connection?.close();
-      connection = undefined;
-    },
+    whenFree: (name, signal) => whenFree(state, name, signal),
+    own: (name) => (state.channels.get(name)?.waiters.size ?? 0) > 0,
+    close: () => close(state),
   };
+}
+
+function whenFree(state: State, name: string, signal: AbortSignal): Promise<void> {
+  if (state.closed) return Promise.reject(new LockError('LOCK_CLOSED', 'The adapter is closed.'));
+  if (signal.aborted) return Promise.reject(signal.reason);
+  state.connection ??= connect(state);
+  const channel = join(state, name);
+  const waiter = channel.waiters.get(signal) ?? addWaiter(state, channel, signal);
+  return new Promise((resolve, reject) => {
+    waiter.pending.push({ resolve, reject });
+  });
+}
+
+function connect(state: State): RedisSubscriber {
+  return state.client.openSubscriber({
+    message(name) {
+      const channel = state.channels.get(name);
+      if (channel !== undefined && channel.waiters.size > 0) return wake(channel);
+      // Left over: no waiter, or not even known any more.
+      if (channel?.leaving !== true) unsubscribe(state, channel ?? remember(state, name));
+    },
+    connected() {
+      for (const channel of [...state.channels.values()]) {
+        channel.standing = false;
+        if (channel.waiters.size > 0) subscribe(state, channel);
+        else unsubscribe(state, channel);
+      }
+    },
+  });
+}
+
+function remember(state: State, name: string): Channel {
+  const channel: Channel = { name, waiters: new Map(), standing: false, commands: 0, leaving: false };
+  state.channels.set(name, channel);
+  return channel;
+}
+
+/** The channel of a waiter that is about to be added; it is subscribed unless it is already. */
+function join(state: State, name: string): Channel {
+  const channel = state.channels.get(name) ?? remember(state, name);
+  if (channel.waiters.size === 0) subscribe(state, channel);
+  return channel;
+}
+
+function subscribe(state: State, channel: Channel): void {
+  channel.leaving = false;
+  // Once it is connected, everything wanted is subscribed.
+  if (!state.connection?.ready) return;
+  channel.commands += 1;
+  const command = channel.commands;
+  // Commands of one connection stay in order, so this may follow an UNSUBSCRIBE that has no answer yet.
+  state.connection.subscribe(channel.name).then(
+    () => {
+      if (channel.commands !== command) return;
+      channel.standing = true;
+      // A message may have been lost meanwhile, so everybody looks again (H37, H38).
+      wake(channel);
+    },
+    (error: unknown) => {
+      // Without the connection, the next one subscribes.
+      if (channel.commands !== command || !state.connection?.ready) return;
+      // A refused subscription is forgotten, so that the next waiter tries anew.
+      state.channels.delete(channel.name);
+      for (const waiter of channel.waiters.values()) leave(waiter, error);
+    },
+  );
+}
+
+function unsubscribe(state: State, channel: Channel): void {
+  channel.standing = false;
+  channel.leaving = true;
+  if (!state.connection?.ready) {
+    // What was never sent needs no end; the rest is compared when the connection is back.
+    if (channel.commands === 0) state.channels.delete(channel.name);
+    return;
+  }
+  channel.commands += 1;
+  const command = channel.commands;
+  state.connection.unsubscribe(channel.name).then(
+    () => {
+      if (channel.commands === command && channel.waiters.size === 0) state.channels.delete(channel.name);
+    },
+    () => {
+      if (channel.commands === command && channel.waiters.size === 0) unsubscribeLater(state);
+    },
+  );
+}
+
+/** Tries again for all channels that should have ended, once for all of them. */
+function unsubscribeLater(state: State): void {
+  if (state.closed || state.retry !== undefined) return;
+  state.retry = startTimer(() => {
+    state.retry = undefined;
+    for (const channel of [...state.channels.values()]) if (channel.waiters.size === 0) unsubscribe(state, channel);
+  }, unsubscribeAgainMs);
+  state.retry.unref();
+}
+
+function addWaiter(state: State, channel: Channel, signal: AbortSignal): Waiter {
+  const onAbort = () => {
+    channel.waiters.delete(signal);
+    if (channel.waiters.size === 0 && state.channels.get(channel.name) === channel) unsubscribe(state, channel);
+    leave(waiter, signal.reason);
+  };
+  const waiter: Waiter = { pending: [], forget: () => signal.removeEventListener('abort', onAbort) };
+  channel.waiters.set(signal, waiter);
+  signal.addEventListener('abort', onAbort, { once: true });
+  // The first call resolves as soon as the subscription stands.
+  if (channel.standing) queueMicrotask(() => settle(waiter));
+  return waiter;
+}
+
+function wake(channel: Channel): void {
+  for (const waiter of channel.waiters.values()) settle(waiter);
+}
+
+function settle(waiter: Waiter): void {
+  const { pending } = waiter;
+  waiter.pending = [];
+  for (const { resolve } of pending) resolve();
+}
+
+function leave(waiter: Waiter, reason: unknown): void {
+  waiter.forget();
+  for (const { reject } of waiter.pending) reject(reason);
+  waiter.pending = [];
+}
+
+function close(state: State): void {
+  state.closed = true;
+  stopTimer(state.retry);
+  const gone = new LockError('LOCK_CLOSED', 'The adapter was closed while waiting for a lock.');
+  for (const channel of state.channels.values()) {
+    for (const waiter of channel.waiters.values()) leave(waiter, gone);
+  }
+  state.channels.clear();
+  state.connection?.close();
+  state.connection = undefined;
 }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import acquireSource from './lua/acquire.lua';
-import forceReleaseSource from './lua/force-release.lua';
 import inspectSource from './lua/inspect.lua';
 import releaseSource from './lua/release.lua';
 import renewSource from './lua/renew.lua';
 import type { RedisClientBinding } from './redis-client.ts';
+import { expectText, textOf } from './replies.ts';
 
 /** A Lua script and the SHA-1 under which a server caches it. */
 export interface LuaScript {
@@ -45,26 +45,46 @@ export function evalScript<T>(
   read: (reply: unknown) => T,
   fail: (error: unknown) => T,
 ): Promise<T> {
+  const failed = (error: unknown): T => {
+    leaveReplica(client, error);
+    return fail(error);
+  };
   return client.call('evalsha', command, key).then(read, (error: unknown) => {
     // A script that was not found did not run, so sending it again is safe.
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return fail(error);
-    return client.call('eval', [script.source, ...command.slice(1)], key).then(read, fail);
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return failed(error);
+    return client.call('eval', [script.source, ...command.slice(1)], key).then(read, failed);
   });
+}
+
+const leftAt = new WeakMap<RedisClientBinding, number>();
+
+/** After a failover behind one address a new connection leads to the primary; one attempt a second, for there may be none. */
+export function leaveReplica(client: RedisClientBinding, error: unknown): void {
+  if (!(error instanceof Error && error.message.includes('READONLY '))) return;
+  const now = performance.now();
+  if (client.reconnect === undefined || now - (leftAt.get(client) ?? Number.NEGATIVE_INFINITY) < 1_000) return;
+  leftAt.set(client, now);
+  client.reconnect();
 }
 
 /** The server's `run_id`: two connections with the same one talk to the same server (H35). */
 export async function readRunId(client: RedisClientBinding): Promise<string> {
-  const info = String(await client.call('info', ['server']));
+  const info = expectText(await client.call('info', ['server']), 'INFO server', client.name);
   const runId = /^run_id:(\w+)/m.exec(info)?.[1];
   if (runId === undefined) throw new Error('The server did not tell its run_id (INFO server).');
   return runId;
 }
 
+/** What the server says is its version, `undefined` when it does not say. */
+export async function readVersion(client: RedisClientBinding): Promise<string | undefined> {
+  const info = await client.call('info', ['server']).then(textOf, () => undefined);
+  return /^redis_version:(\S+)/m.exec(info ?? '')?.[1];
+}
+
 /** The scripts of the lock protocol; each file says what its keys, arguments and replies are. */
-export const scripts: Record<'acquire' | 'renew' | 'release' | 'forceRelease' | 'inspect', LuaScript> = {
+export const scripts: Record<'acquire' | 'renew' | 'release' | 'inspect', LuaScript> = {
   acquire: /* @__PURE__ */ luaScript(acquireSource),
   renew: /* @__PURE__ */ luaScript(renewSource),
   release: /* @__PURE__ */ luaScript(releaseSource),
-  forceRelease: /* @__PURE__ */ luaScript(forceReleaseSource),
   inspect: /* @__PURE__ */ luaScript(inspectSource),
 };

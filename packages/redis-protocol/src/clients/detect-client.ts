@@ -1,4 +1,5 @@
 import type { RedisClientBinding } from '../redis-client.ts';
+import { has, looksLikeIoredis, looksLikeNodeRedis } from './client-shapes.ts';
 import { ioredisBinding } from './ioredis.ts';
 import type { IoredisClient } from './ioredis-client.ts';
 import { nodeRedisBinding } from './node-redis.ts';
@@ -8,14 +9,12 @@ import type { NodeRedisClient } from './node-redis-client.ts';
 export type AnyRedisClient = RedisClientBinding | IoredisClient | NodeRedisClient;
 
 /**
- * The binding of a client of either library, told by its shape, so that none of them need be loaded; a binding is given
- * back as it is, and `undefined` for anything else.
+ * The binding of a client of either library, recognised by its shape, so that neither need be loaded; a binding is returned
+ * as it is, and `undefined` for anything else.
  */
 export function bindRedisClient(client: unknown): RedisClientBinding | undefined {
-  if (typeof client !== 'object' || client === null) return undefined;
-  const has = (name: string, type: string): boolean => typeof (client as Record<string, unknown>)[name] === type;
-  if (has('call', 'function') && has('openSubscriber', 'function')) return client as RedisClientBinding;
-  if (has('call', 'function') && has('status', 'string')) return ioredisBinding(client as IoredisClient);
-  if (has('sendCommand', 'function') && has('isOpen', 'boolean')) return nodeRedisBinding(client as NodeRedisClient);
+  if (has(client, { call: 'function', openSubscriber: 'function' })) return client as RedisClientBinding;
+  if (looksLikeIoredis(client)) return ioredisBinding(client);
+  if (looksLikeNodeRedis(client)) return nodeRedisBinding(client);
   return undefined;
 }

@@ -1,7 +1,9 @@
 import { createReadiness } from '../client-readiness.ts';
-import { hashSlot } from '../cluster-slot.ts';
+import { notConnected, readable } from '../errors.ts';
 import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../redis-client.ts';
+import { looksLikeIoredis, looksLikeIoredisCluster, wrongClient } from './client-shapes.ts';
 import type { IoredisClient, IoredisCluster } from './ioredis-client.ts';
+import { ioredisClusterBinding } from './ioredis-cluster.ts';
 
 const name = 'ioredis';
 
@@ -10,6 +12,9 @@ const groupSize = 8;
 // A command with so many arguments is worth a write of its own.
 const longCommand = 50;
 
+// A SELECT without an answer for so long is waited for by nobody else.
+const longestSelectMs = 1_000;
+
 // In these states ioredis queues a command to send it later; a lazy client ("wait") connects for its first command.
 const queueing: ReadonlySet<string> = new Set(['connecting', 'connect', 'reconnecting', 'close', 'disconnecting']);
 
@@ -17,8 +22,8 @@ const queueing: ReadonlySet<string> = new Set(['connecting', 'connect', 'reconne
 const subscriberOptions = {
   keyPrefix: '',
   lazyConnect: false,
-  enableOfflineQueue: true,
-  maxRetriesPerRequest: null,
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
   commandTimeout: undefined,
   reconnectOnError: null,
   // ioredis listens to no failure of its own subscribing anew (H53); ours, after each reconnect, is enough.
@@ -31,42 +36,52 @@ const subscriberOptions = {
  * unless `ownsClient` says that the binding's `close()` closes it.
  *
  * ioredis sends commands that were under way again after a reconnect; the binding counts the connections that were lost.
+ * @throws LockError LOCK_INVALID_ARGUMENT for anything but an ioredis `Redis` or `Cluster`.
  */
 export function ioredisBinding(
   client: IoredisClient | IoredisCluster,
   { ownsClient = false }: { readonly ownsClient?: boolean } = {},
 ): RedisClientBinding {
-  const lost = dropsOf(client);
-  const whenReady = createReadiness(client, name);
-  const gather = isCluster(client) ? () => {} : writesInGroups(client);
+  const close = async (): Promise<void> => {
+    // Not `quit`, which waits for a server that may never answer.
+    if (ownsClient) client.disconnect();
+  };
+  if (looksLikeIoredisCluster(client)) return ioredisClusterBinding(client, close);
+  if (looksLikeIoredis(client)) return singleBinding(client, ownsClient, close);
+  throw wrongClient(client, 'ioredis');
+}
+
+function singleBinding(client: IoredisClient, ownsClient: boolean, close: () => Promise<void>): RedisClientBinding {
+  const connection = connectionStateOf(client);
+  const whenUp = createReadiness(client, name);
+  const startGroup = writesInGroups(client);
+  const timeouts = [client.options.commandTimeout, client.options.socketTimeout].filter((ms) => typeof ms === 'number');
+  const isUp = (): boolean =>
+    client.status === 'ready' ? client.stream?.writable !== false : !queueing.has(client.status);
   return {
     name,
-    cluster: isCluster(client),
-    keyPrefix:
-      client.options.keyPrefix ?? (isCluster(client) ? client.options.redisOptions?.keyPrefix : undefined) ?? '',
+    cluster: false,
+    keyPrefix: client.options.keyPrefix ?? '',
+    commandTimeoutMs: timeouts.length === 0 ? undefined : Math.min(...timeouts),
     get resends() {
-      return lost.drops;
+      return connection.drops;
     },
-    connectionOf: () => String(lost.drops),
     get ready() {
-      return !queueing.has(client.status);
+      return connection.database === 'selected' && isUp();
     },
-    whenReady,
+    async whenReady(signal) {
+      if (!isUp()) await whenUp(signal);
+      await connection.selectDatabase();
+    },
     call(command, args) {
-      if (args.length < longCommand) gather();
+      if (args.length < longCommand) startGroup();
       return client.call(command, args as string[]);
     },
-    ...(isCluster(client) && {
-      callMaster: (index: number, command: string, args: readonly string[]) =>
-        mastersOf(client)[index]?.call(command, args as string[]),
-    }),
-    waitReplicas: async (key, replicas, timeoutMs) =>
-      Number(await masterOf(client, key).call('wait', [replicas, timeoutMs])),
-    openSubscriber: (events) => (isCluster(client) ? clusterSubscriber(client, events) : subscriber(client, events)),
-    async close() {
-      // Not `quit`, which waits for a server that may never answer.
-      if (ownsClient) client.disconnect();
-    },
+    connectionOf: () => String(connection.drops),
+    waitReplicas: (_key, replicas, timeoutMs) => client.call('wait', [replicas, timeoutMs]),
+    openSubscriber: (events) => openSubscriber(client, events),
+    ...(ownsClient && { reconnect: () => client.disconnect(true) }),
+    close,
   };
 }
 
@@ -94,76 +109,71 @@ function writesInGroups(client: IoredisClient): () => void {
   };
 }
 
+/** What the adapter keeps about the connection of a client. */
+interface ConnectionState {
+  /** Counts the connections that were lost. */
+  drops: number;
+  /** ioredis goes on in database 0 when the one it was given does not exist, so it is selected once more, and looked at. */
+  database: 'selected' | 'unknown';
+  selectDatabase(): Promise<void>;
+}
+
 // One listener per client, however many adapters are made over it.
-const counters = new WeakMap<object, { drops: number }>();
+const states = new WeakMap<object, ConnectionState>();
 
-function dropsOf(client: IoredisClient | IoredisCluster): { readonly drops: number } {
-  let counter = counters.get(client);
-  if (counter === undefined) {
-    const made = { drops: 0 };
-    counter = made;
-    counters.set(client, made);
-    client.on(isCluster(client) ? '-node' : 'close', () => {
-      made.drops += 1;
-    });
+function connectionStateOf(client: IoredisClient): ConnectionState {
+  const known = states.get(client);
+  if (known !== undefined) return known;
+  const selected = (): number => {
+    // What the client selected last, for an application that has called `select`.
+    const { condition } = client as { condition?: { select?: unknown } | null };
+    return typeof condition?.select === 'number' ? condition.select : (client.options.db ?? 0);
+  };
+  let selecting: Promise<void> | undefined;
+  let since = 0;
+  async function select(): Promise<void> {
+    const { drops } = state;
+    try {
+      await client.call('select', [selected()]);
+    } catch (error) {
+      throw readable(error, name);
+    }
+    if (state.drops === drops) state.database = 'selected';
   }
-  return counter;
+  const initial = (): ConnectionState['database'] => (selected() === 0 ? 'selected' : 'unknown');
+  const state: ConnectionState = {
+    drops: 0,
+    database: initial(),
+    selectDatabase() {
+      if (state.database === 'selected') return Promise.resolve();
+      if (selecting === undefined) {
+        since = performance.now();
+        selecting = select().finally(() => {
+          selecting = undefined;
+        });
+      } else if (performance.now() - since > longestSelectMs) return Promise.reject(notConnected(name));
+      return selecting;
+    },
+  };
+  client.on('close', () => {
+    state.drops += 1;
+    state.database = initial();
+  });
+  states.set(client, state);
+  return state;
 }
 
-function isCluster(client: IoredisClient | IoredisCluster): client is IoredisCluster {
-  return 'nodes' in client;
-}
-
-/** The connection that carries the writes of a key. */
-function masterOf(client: IoredisClient | IoredisCluster, key: string): IoredisClient {
-  if (!isCluster(client)) return client;
-  const address = client.slots[hashSlot(key)]?.[0];
-  const master = client.nodes('master').find(({ options }) => `${options.host}:${options.port}` === address);
-  if (master === undefined) throw new Error('The cluster has no master for this key at the moment.');
-  return master;
-}
-
-/** The masters of a cluster, in an order that stays as long as they do. */
-function mastersOf(client: IoredisCluster): readonly IoredisClient[] {
-  const address = ({ options }: ReturnType<IoredisCluster['nodes']>[number]): string =>
-    `${options.host}:${options.port}`;
-  return [...client.nodes('master')].sort((a, b) => (address(a) < address(b) ? -1 : 1));
-}
-
-function subscriber(client: IoredisClient, events: SubscriberEvents): RedisSubscriber {
+function openSubscriber(client: IoredisClient, events: SubscriberEvents): RedisSubscriber {
   const connection = client.duplicate(subscriberOptions);
-  let wasReady = false;
   connection.on('error', () => {});
   connection.on('message', (channel) => events.message(String(channel)));
-  connection.on('ready', () => {
-    if (wasReady) events.reconnected();
-    wasReady = true;
-  });
+  connection.on('ready', () => events.connected());
   return {
+    get ready() {
+      return connection.status === 'ready';
+    },
     subscribe: (channel) => connection.subscribe(channel),
     unsubscribe: (channel) => connection.unsubscribe(channel),
-    close: () => connection.disconnect(),
-  };
-}
-
-function clusterSubscriber(client: IoredisCluster, events: SubscriberEvents): RedisSubscriber {
-  const connection = client.duplicate([], {
-    keyPrefix: '',
-    lazyConnect: false,
-    enableOfflineQueue: true,
-    shardedSubscribers: true,
-    clusterRetryStrategy: subscriberOptions.retryStrategy,
-  });
-  let wasReady = false;
-  connection.on('error', () => {});
-  connection.on('smessage', (channel) => events.message(String(channel)));
-  connection.on('subscribersReady', () => {
-    if (wasReady) events.reconnected();
-    wasReady = true;
-  });
-  return {
-    subscribe: (channel) => connection.ssubscribe(channel),
-    unsubscribe: (channel) => connection.sunsubscribe(channel),
     close: () => connection.disconnect(),
   };
 }

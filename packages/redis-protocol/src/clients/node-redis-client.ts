@@ -4,6 +4,7 @@ import type { ClientEvents } from '../client-readiness.ts';
 export interface CommandOptions {
   readonly timeout?: number | undefined;
   readonly abortSignal?: AbortSignal | undefined;
+  readonly typeMapping?: undefined;
 }
 
 /** Gets each message and its channel. */
@@ -13,7 +14,7 @@ export type MessageListener = (message: unknown, channel: unknown) => void;
 export interface NodeRedisClient extends ClientEvents {
   readonly isOpen: boolean;
   readonly isReady: boolean;
-  readonly options?: { readonly socket?: object | undefined } | undefined;
+  readonly options?: { readonly socket?: { readonly socketTimeout?: number } | undefined } | undefined;
   sendCommand(args: string[], options?: CommandOptions): Promise<unknown>;
   connect(): Promise<unknown>;
   destroy(): void;
@@ -29,7 +30,7 @@ export interface NodeRedisCluster extends ClientEvents {
   /** From version 6 on. */
   readonly isReady?: boolean;
   /** By slot. */
-  readonly slots: readonly { readonly master: object }[];
+  readonly slots: readonly { readonly master: NodeRedisClusterNode }[];
   sendCommand(
     firstKey: string | undefined,
     isReadonly: boolean | undefined,
@@ -41,6 +42,12 @@ export interface NodeRedisCluster extends ClientEvents {
   destroy(): void;
   sSubscribe(channel: string, listener: MessageListener): Promise<unknown>;
   sUnsubscribe(channel: string, listener: MessageListener): Promise<unknown>;
+}
+
+/** A node of a cluster; its connection is made when it is first needed. */
+export interface NodeRedisClusterNode {
+  readonly client?: (ClientEvents & { readonly isReady: boolean; readonly isOpen: boolean }) | undefined;
+  readonly address?: string | undefined;
 }
 
 /** One node's connection of a cluster. */
@@ -55,7 +62,10 @@ export interface NodeRedisSentinel extends ClientEvents {
   getMasterNode(): unknown;
   sendCommand(isReadonly: boolean | undefined, args: string[]): Promise<unknown>;
   /** Calls `send` with a connection to the master, and again with another when that one was lost. */
-  _execute(isReadonly: boolean | undefined, send: (client: NodeSender) => Promise<unknown>): Promise<unknown>;
+  _execute(
+    isReadonly: boolean | undefined,
+    send: (client: NodeSender & ClientEvents) => Promise<unknown>,
+  ): Promise<unknown>;
   connect(): Promise<unknown>;
   destroy(): void | Promise<void>;
   subscribe(channel: string, listener: MessageListener): Promise<unknown>;

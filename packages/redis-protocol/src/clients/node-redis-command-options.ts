@@ -4,8 +4,9 @@ import type { CommandOptions } from './node-redis-client.ts';
 
 // Version 6 makes a time-out signal for every command, which costs more than sending it and ends nothing that was sent;
 // the deadlines are lock-core's.
-const noTimeout: CommandOptions = { timeout: undefined };
-const always = (): CommandOptions => noTimeout;
+// Replies come in the types of the protocol, whatever mapping the application chose for its own commands (H114).
+export const plainOptions: CommandOptions = { timeout: undefined, typeMapping: undefined };
+const always = (): CommandOptions => plainOptions;
 
 const known = new WeakMap<object, () => CommandOptions>();
 
@@ -33,7 +34,7 @@ function withdrawnAt(client: ClientEvents, lostEvent: string): () => CommandOpti
     lost = new AbortController();
     // Every command that is not written yet listens.
     setMaxListeners(0, lost.signal);
-    options = { ...noTimeout, abortSignal: lost.signal };
+    options = { ...plainOptions, abortSignal: lost.signal };
   };
   begin();
   client.on(lostEvent, () => {
@@ -49,4 +50,19 @@ export function keepsOptions(client: { withCommandOptions?(options: object): obj
   const options = {};
   const copy: { readonly _commandOptions?: object } | undefined = client.withCommandOptions?.(options);
   return copy?._commandOptions === options;
+}
+
+// One listener per client, however many adapters are made over it.
+const counters = new WeakMap<object, { count: number }>();
+
+/** Counts the connections that a client lost. */
+export function dropsOf(client: ClientEvents, event: string): { readonly count: number } {
+  const known = counters.get(client);
+  if (known !== undefined) return known;
+  const counter = { count: 0 };
+  counters.set(client, counter);
+  client.on(event, () => {
+    counter.count += 1;
+  });
+  return counter;
 }

@@ -1,0 +1,52 @@
+type Listener = ((event: Event) => void) | { handleEvent(event: Event): void };
+
+// More connections than one client of a cluster opens at the same time.
+const most = 128;
+
+/**
+ * Ends the sockets that node-redis is still connecting: it forgets those when it is closed, and they would come up and stay
+ * (H43). Node registers two listeners for each attempt to connect and never removes one of them, so an AbortSignal would
+ * keep something of every attempt; this one forgets the oldest. Sockets that are up are closed by the client.
+ */
+export interface ConnectingSignal {
+  /** For the option `socket.signal` of node-redis, which Node's sockets get. */
+  readonly signal: AbortSignal;
+  abort(): void;
+}
+
+/** Makes one for a client, or for all clients that are closed together. */
+export function connectingSignal(): ConnectingSignal {
+  const listeners = new Set<Listener>();
+  let aborted = false;
+  const signal = {
+    get aborted() {
+      return aborted;
+    },
+    get reason() {
+      return aborted ? new Error('The client was closed.') : undefined;
+    },
+    addEventListener(_type: string, listener: Listener) {
+      listeners.add(listener);
+      if (listeners.size > most) for (const oldest of listeners) return void listeners.delete(oldest);
+    },
+    removeEventListener(_type: string, listener: Listener) {
+      listeners.delete(listener);
+    },
+    throwIfAborted() {
+      if (aborted) throw this.reason;
+    },
+  };
+  return {
+    signal: signal as unknown as AbortSignal,
+    abort() {
+      if (aborted) return;
+      aborted = true;
+      const event = new Event('abort');
+      for (const listener of listeners) {
+        if (typeof listener === 'function') listener.call(signal, event);
+        else listener.handleEvent(event);
+      }
+      listeners.clear();
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import { createReadiness } from '../client-readiness.ts';
+import { hashSlot } from '../cluster-slot.ts';
+import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../redis-client.ts';
+import type { IoredisCluster, IoredisNode } from './ioredis-client.ts';
+
+const name = 'ioredis';
+
+// In these states ioredis queues a command to send it later; a node ("wait") connects for its first command.
+const queueing: ReadonlySet<string> = new Set(['connecting', 'connect', 'reconnecting', 'close', 'disconnecting']);
+
+/** Binds the lock protocol to an ioredis `Cluster`. */
+export function ioredisClusterBinding(client: IoredisCluster, close: () => Promise<void>): RedisClientBinding {
+  const nodes = nodesOf(client);
+  const whenUp = createReadiness(client, name);
+  const { redisOptions, natMap } = client.options;
+  const keyPrefix = client.options.keyPrefix ?? redisOptions?.keyPrefix ?? '';
+  const timeouts = [redisOptions?.commandTimeout, redisOptions?.socketTimeout].filter((ms) => typeof ms === 'number');
+  const masterOf = (key: string): IoredisNode | undefined => nodes.at(client.slots[hashSlot(keyPrefix + key)]?.[0]);
+  // Only the cluster itself knows its prefix, and the addresses behind a map of addresses.
+  const direct = keyPrefix === '' && !natMap;
+
+  function call(command: string, args: readonly string[], key?: string): Promise<unknown> {
+    const node = direct && key !== undefined && client.status === 'ready' ? masterOf(key) : undefined;
+    if (node?.status !== 'ready') return client.call(command, args as string[]);
+    // Sent to the node itself, since the cluster would repeat a command for seconds that is answered TRYAGAIN or CLUSTERDOWN.
+    return node.call(command, args as string[]).then(undefined, (error: unknown) => redirect(error, command, args));
+  }
+
+  function redirect(error: unknown, command: string, args: readonly string[]): Promise<unknown> {
+    const [kind, , address] = error instanceof Error ? error.message.split(' ') : [];
+    // The cluster follows, and learns where the slot is now.
+    if (kind === 'MOVED') return client.call(command, args as string[]);
+    if (kind !== 'ASK') throw error;
+    const target = nodes.at(address);
+    if (target?.status !== 'ready') return client.call(command, args as string[]);
+    target.call('asking', []).catch(() => {});
+    return target.call(command, args as string[]);
+  }
+
+  return {
+    name,
+    cluster: true,
+    keyPrefix,
+    commandTimeoutMs: timeouts.length === 0 ? undefined : Math.min(...timeouts),
+    get resends() {
+      return nodes.drops;
+    },
+    get ready() {
+      return !queueing.has(client.status);
+    },
+    readyFor(key) {
+      if (queueing.has(client.status)) return false;
+      const node = client.status === 'ready' ? masterOf(key) : undefined;
+      return node === undefined || !queueing.has(node.status);
+    },
+    async whenReady(signal, key) {
+      if (queueing.has(client.status)) await whenUp(signal);
+      const node = key === undefined ? undefined : masterOf(key);
+      if (node !== undefined && queueing.has(node.status)) await nodes.whenUp(node)(signal);
+    },
+    call,
+    callMaster: (index, command, args) => mastersOf(client)[index]?.call(command, args as string[]),
+    connectionOf: (key) => `${client.slots[hashSlot(keyPrefix + key)]?.[0]}/${nodes.drops}`,
+    async waitReplicas(key, replicas, timeoutMs) {
+      const master = masterOf(key);
+      if (master === undefined) throw new Error('The cluster has no master for this key at the moment.');
+      return master.call('wait', [replicas, timeoutMs]);
+    },
+    openSubscriber: (events) => openSubscriber(client, events),
+    close,
+  };
+}
+
+/** The nodes by address, and how many connections to nodes were lost. */
+interface Nodes {
+  drops: number;
+  at(address: string | undefined): IoredisNode | undefined;
+  whenUp(node: IoredisNode): (signal?: AbortSignal) => Promise<void>;
+}
+
+const addressOf = ({ options }: IoredisNode): string => `${options.host}:${options.port}`;
+
+// One set of listeners per client, however many adapters are made over it.
+const known = new WeakMap<object, Nodes>();
+
+function nodesOf(client: IoredisCluster): Nodes {
+  const present = known.get(client);
+  if (present !== undefined) return present;
+  const readiness = new WeakMap<IoredisNode, (signal?: AbortSignal) => Promise<void>>();
+  let byAddress: Map<string, IoredisNode> | undefined;
+  const nodes: Nodes = {
+    drops: 0,
+    at(address) {
+      if (address === undefined) return undefined;
+      byAddress ??= new Map(client.nodes('all').map((node) => [addressOf(node), node]));
+      return byAddress.get(address);
+    },
+    whenUp(node) {
+      const whenUp = readiness.get(node) ?? createReadiness(node, name);
+      readiness.set(node, whenUp);
+      return whenUp;
+    },
+  };
+  client.on('+node', () => {
+    byAddress = undefined;
+  });
+  client.on('-node', () => {
+    byAddress = undefined;
+    nodes.drops += 1;
+  });
+  known.set(client, nodes);
+  return nodes;
+}
+
+/** The masters of a cluster, in an order that stays as long as they do. */
+function mastersOf(client: IoredisCluster): readonly IoredisNode[] {
+  return [...client.nodes('master')].sort((a, b) => (addressOf(a) < addressOf(b) ? -1 : 1));
+}
+
+function openSubscriber(client: IoredisCluster, events: SubscriberEvents): RedisSubscriber {
+  const connection = client.duplicate([], {
+    keyPrefix: '',
+    lazyConnect: false,
+    enableOfflineQueue: true,
+    shardedSubscribers: true,
+    clusterRetryStrategy: (attempt: number): number => Math.min(attempt * 50, 1_000),
+  });
+  let subscribersReady = false;
+  connection.on('error', () => {});
+  connection.on('smessage', (channel) => events.message(String(channel)));
+  connection.on('subscribersReady', () => {
+    subscribersReady = true;
+    events.connected();
+  });
+  return {
+    get ready() {
+      return subscribersReady && connection.status === 'ready';
+    },
+    subscribe: (channel) => connection.ssubscribe(channel),
+    unsubscribe: (channel) => connection.sunsubscribe(channel),
+    close: () => connection.disconnect(),
+  };
+}

@@ -1,0 +1,72 @@
+import { createReadiness } from '../client-readiness.ts';
+import { hashSlot } from '../cluster-slot.ts';
+import type { RedisClientBinding } from '../redis-client.ts';
+import type { NodeRedisCluster, NodeRedisClusterNode } from './node-redis-client.ts';
+import { commandOptions, dropsOf, plainOptions } from './node-redis-command-options.ts';
+import { sharedSubscriber } from './shared-subscriber.ts';
+
+const name = 'node-redis';
+
+/** Binds the lock protocol to a cluster of node-redis. */
+export function nodeRedisClusterBinding(
+  client: NodeRedisCluster,
+  ownsClient: boolean,
+  close: () => Promise<void>,
+): RedisClientBinding {
+  // Only from version 6 on a cluster has `isReady`.
+  const options = commandOptions(client, client.isReady === undefined, 'node-reconnecting');
+  const drops = dropsOf(client, 'node-reconnecting');
+  const whenUp = createReadiness(client, name, 'connect');
+  const readiness = new WeakMap<object, (signal?: AbortSignal) => Promise<void>>();
+  const masterOf = (key: string): NodeRedisClusterNode | undefined => client.slots[hashSlot(key)]?.master;
+  // Version 5 does not tell; there the slots have no nodes before the cluster is connected.
+  // One of ours that found no server is connected again soon.
+  const isUp = (): boolean => (client.isReady ?? client.slots[0] !== undefined) || !(client.isOpen || ownsClient);
+  const nodeIsUp = (node: NodeRedisClusterNode | undefined): boolean =>
+    node?.client === undefined || node.client.isReady || !node.client.isOpen;
+  return {
+    name,
+    cluster: true,
+    keyPrefix: '',
+    resends: 0,
+    get ready() {
+      return isUp();
+    },
+    readyFor: (key) => isUp() && nodeIsUp(masterOf(key)),
+    async whenReady(signal, key) {
+      if (!isUp()) await whenUp(signal);
+      const node = key === undefined ? undefined : masterOf(key)?.client;
+      if (node === undefined || nodeIsUp({ client: node })) return;
+      const whenNodeUp = readiness.get(node) ?? createReadiness(node, name);
+      readiness.set(node, whenNodeUp);
+      await whenNodeUp(signal);
+    },
+    call: (command, args, key) => client.sendCommand(key, false, [command, ...args], options()),
+    callMaster(index, command, args) {
+      const master = [...new Set(client.slots.map((slot) => slot?.master))].filter((node) => node !== undefined)[index];
+      if (master === undefined) return undefined;
+      return Promise.resolve(client.nodeClient(master as never)).then((node) =>
+        node.sendCommand([command, ...args], options()),
+      );
+    },
+    connectionOf: (key) => `${masterOf(key)?.address}/${drops.count}`,
+    async waitReplicas(key, replicas, timeoutMs) {
+      // To the master itself: a cluster would ask all of its masters.
+      const master = await client.nodeClient(masterOf(key) as never);
+      return master.sendCommand(['wait', String(replicas), String(timeoutMs)], plainOptions);
+    },
+    openSubscriber(events) {
+      const onMessage = (_message: unknown, channel: unknown) => events.message(String(channel));
+      // A cluster keeps connections for subscriptions by itself, and says when one of them is back.
+      const onBack = () => events.connected();
+      client.on('node-ready', onBack);
+      return sharedSubscriber(
+        isUp,
+        (channel) => client.sSubscribe(channel, onMessage),
+        (channel) => client.sUnsubscribe(channel, onMessage),
+        () => client.off('node-ready', onBack),
+      );
+    },
+    close,
+  };
+}

@@ -1,0 +1,93 @@
+import type { AcquireAttempt, AcquireOutcome, HoldRef } from '@holdfast/lock-core';
+import { acquireOnce } from './acquire.ts';
+import { readable, unknownOutcome } from './errors.ts';
+import type { LockKeys } from './keys.ts';
+import { release } from './release.ts';
+import { expectInteger } from './replies.ts';
+import type { RedisLockState } from './requests.ts';
+
+// Owner IDs that are finished are remembered for repetitions of their request that are still to come.
+const mostFinished = 4_096;
+
+/** What the adapter keeps about the requests of an owner ID while some of them have no answer. */
+interface OwnerRequests {
+  pending: number;
+  /** The number of the newest request. */
+  newest: number;
+}
+
+/** Acquisitions that count only when enough replicas have them. */
+export interface ReplicatedAcquire {
+  acquire(attempt: AcquireAttempt, keys: LockKeys): Promise<AcquireOutcome>;
+}
+
+/**
+ * A grant that too few replicas have is released and counts as busy (H19). The release is sent only when no other request of
+ * the same owner ID is under way or was granted, and after it no acquire is ever sent for that owner ID (H111).
+ */
+export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
+  const requests = new Map<string, OwnerRequests>();
+  /** Owner IDs for which the release is being sent (a promise until it is answered) or was answered. */
+  const finished = new Map<string, Promise<unknown> | undefined>();
+
+  async function request(attempt: AcquireAttempt, keys: LockKeys, isNewest: () => boolean): Promise<AcquireOutcome> {
+    const { client, settings } = state;
+    const connection = client.connectionOf?.(keys.lock);
+    const resends = client.resends;
+    const outcome = await acquireOnce(state, attempt, keys);
+    if (outcome.status === 'busy') return outcome;
+    const reply = await client
+      .waitReplicas(keys.lock, settings.waitReplicas, settings.waitReplicasTimeoutMs)
+      .catch((error: unknown) => {
+        throw readable(error, client.name, attempt.key);
+      });
+    const replicas = expectInteger(reply, 'WAIT', client.name, attempt.key);
+    // WAIT counts for the writes of its own connection; over a new one it says nothing about the grant.
+    const sameConnection = client.connectionOf?.(keys.lock) === connection && client.resends === resends;
+    if (!sameConnection) throw unknownOutcome('the replicas confirmed the lock', client.name, attempt.key);
+    // Another request of this owner ID was given up meanwhile, and the lock released.
+    if (finished.has(attempt.owner)) return giveUp(attempt);
+    if (replicas >= settings.waitReplicas) return outcome;
+    // A newer request of this owner ID decides.
+    if (!isNewest()) throw unknownOutcome('a newer request for the lock was sent', client.name, attempt.key);
+    return giveUp(attempt);
+  }
+
+  /** Releases, and answers busy once that is confirmed; repeated, it releases again until it is. */
+  async function giveUp(hold: HoldRef): Promise<AcquireOutcome> {
+    const sending = finished.get(hold.owner) ?? release(state, hold);
+    remember(hold.owner, sending);
+    try {
+      await sending;
+    } catch (error) {
+      finished.set(hold.owner, undefined);
+      throw error;
+    }
+    finished.set(hold.owner, Promise.resolve());
+    return { status: 'busy' };
+  }
+
+  function remember(owner: string, sending: Promise<unknown>): void {
+    finished.set(owner, sending);
+    if (finished.size <= mostFinished) return;
+    for (const oldest of finished.keys()) return void finished.delete(oldest);
+  }
+
+  return {
+    async acquire(attempt, keys) {
+      const { owner } = attempt;
+      if (finished.has(owner)) return giveUp(attempt);
+      const entry = requests.get(owner) ?? { pending: 0, newest: 0 };
+      requests.set(owner, entry);
+      entry.pending += 1;
+      entry.newest += 1;
+      const number = entry.newest;
+      try {
+        return await request(attempt, keys, () => entry.newest === number);
+      } finally {
+        entry.pending -= 1;
+        if (entry.pending === 0) requests.delete(owner);
+      }
+    },
+  };
+}

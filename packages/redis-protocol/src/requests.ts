@@ -1,0 +1,135 @@
+import { isTooOld, notAnswering, notConnected, readable, tooOld } from './errors.ts';
+import type { LockKeys } from './keys.ts';
+import type { RedisLockSettings } from './options.ts';
+import type { RedisClientBinding } from './redis-client.ts';
+import type { ReleaseHints } from './release-hints.ts';
+import { evalScript, type LuaScript, readVersion } from './scripts.ts';
+
+/** One lock adapter over one client: what its operations share. */
+export interface RedisLockState {
+  readonly client: RedisClientBinding;
+  readonly settings: RedisLockSettings;
+  readonly keysOf: (name: string) => LockKeys;
+  readonly hints: ReleaseHints;
+  readonly unanswered: Unanswered;
+  /** The command that wakes waiters, and the subcommand of PUBSUB that counts them. */
+  readonly publish: 'PUBLISH' | 'SPUBLISH';
+  readonly countWaiters: 'NUMSUB' | 'SHARDNUMSUB';
+}
+
+/** The channel on which releases of a lock are published: its key, as the server sees it. */
+export const channelOf = ({ client }: RedisLockState, keys: LockKeys): string => client.keyPrefix + keys.lock;
+
+/**
+ * Runs a script of the lock protocol, if it can be sent now: nothing is put into the client's queue for a server that is away
+ * (H116). A refusal becomes a `LockError`.
+ */
+export function runLockScript<T>(
+  state: RedisLockState,
+  script: LuaScript,
+  command: readonly string[],
+  target: { readonly key: string | undefined; readonly name: string },
+  read: (reply: unknown) => T,
+): Promise<T> {
+  const { client, unanswered } = state;
+  const { key, name } = target;
+  const refused = refusedNow(state, key, name);
+  if (refused !== undefined) return Promise.reject(refused);
+  unanswered.sent();
+  return evalScript(
+    client,
+    script,
+    command,
+    key,
+    (reply) => {
+      unanswered.answered();
+      return read(reply);
+    },
+    (error) => {
+      unanswered.answered();
+      return explain<T>(client, error, name);
+    },
+  );
+}
+
+/** Why a command cannot be sent now; `undefined` when it can. */
+export function refusedNow(
+  { client, unanswered }: RedisLockState,
+  key: string | undefined,
+  name: string,
+): Error | undefined {
+  const ready = key !== undefined && client.readyFor !== undefined ? client.readyFor(key) : client.ready;
+  if (!ready) return notConnected(client.name, name);
+  return unanswered.tooMany() ? notAnswering(client.name, unanswered.count, name) : undefined;
+}
+
+/** Waits a moment for the connection that an operation on `keys` needs; rejects with the reason when there is none. */
+export async function whenConnected(
+  { client }: RedisLockState,
+  keys: LockKeys,
+  name: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    await client.whenReady(signal, keys.lock);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    const reason = readable(error, client.name, name);
+    // A refusal of the server is told as it is.
+    throw reason === error ? notConnected(client.name, name, error) : Object.assign(reason as object, { sent: false });
+  }
+}
+
+/** Rejects with a readable error; when the server does not know a command of the script, with the server's version. */
+function explain<T>(client: RedisClientBinding, error: unknown, name: string): T {
+  const reason = readable(error, client.name, name);
+  if (!isTooOld(reason)) throw reason;
+  return readVersion(client).then((version) => {
+    throw tooOld(reason as Parameters<typeof tooOld>[0], version, client.name);
+  }) as T;
+}
+
+/** How many commands may be without an answer before the silence is looked at. */
+const manyUnanswered = 512;
+/** For how long a connection may be silent then. */
+const longestSilenceMs = 1_000;
+
+/**
+ * The commands that have no answer yet. A connection that is cut without a sign takes commands for minutes, and the client
+ * keeps each of them (H116).
+ */
+export interface Unanswered {
+  readonly count: number;
+  sent(): void;
+  answered(): void;
+  /** True while many are without an answer, and none came for a second. */
+  tooMany(): boolean;
+}
+
+/** Counts the unanswered commands of one adapter. */
+export function countUnanswered(): Unanswered {
+  let count = 0;
+  let heard = true;
+  let silentSince = 0;
+  return {
+    get count() {
+      return count;
+    },
+    sent() {
+      count += 1;
+    },
+    answered() {
+      count -= 1;
+      heard = true;
+    },
+    tooMany() {
+      if (count < manyUnanswered) return false;
+      const now = performance.now();
+      if (heard) {
+        heard = false;
+        silentSince = now;
+      }
+      return now - silentSince > longestSilenceMs;
+    },
+  };
+}
