@@ -20,7 +20,7 @@ export abstract class Acquisition implements TimedEntry, HoldStart {
   /** Until when to wait for a busy lock. */
   readonly waitUntil: number;
   readonly promise: Promise<Lock | undefined>;
-  #settle!: (outcome: Lock | undefined | Promise<never>) => void;
+  private settle!: (outcome: Lock | undefined | Promise<never>) => void;
   /** `queued` behind others of this process; `asking` the backend; `sleeping` until it is worth asking again. */
   phase: 'queued' | 'asking' | 'sleeping' | 'done' = 'queued';
   /** Failed attempts since the last answer, and why the last one failed; `undefined` after an answer. */
@@ -43,7 +43,7 @@ export abstract class Acquisition implements TimedEntry, HoldStart {
     this.startedAt = startedAt;
     this.waitUntil = startedAt + options.waitMs;
     this.promise = new Promise((resolve) => {
-      this.#settle = resolve;
+      this.settle = resolve;
     });
   }
 
@@ -76,11 +76,11 @@ export abstract class Acquisition implements TimedEntry, HoldStart {
   }
 
   resolve(lock: Lock | undefined): void {
-    this.#settle(lock);
+    this.settle(lock);
   }
 
   /** Rejects with an error whose stack names the caller. */
   reject(error: unknown): void {
-    this.#settle(rejection(error));
+    this.settle(rejection(error));
   }
 }

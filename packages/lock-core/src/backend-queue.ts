@@ -1,7 +1,7 @@
 import { Acquisition } from './acquisition.ts';
 import { checkAcquireReply, checkGrant } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
-import { callAdapter, callWithTimeout, retryDelayMs } from './backend-call.ts';
+import { callAdapter, callWithTimeout, requestLock, retryDelayMs } from './backend-call.ts';
 import { type Context, fail } from './context.ts';
 import { isRefusal, noAnswer, timedOut, unreachable, wasNotSent } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';
@@ -17,14 +17,14 @@ import type { Watchdog } from './watchdog.ts';
  * failures. A place that is given up is withdrawn by the adapter, else by the clean-up (H42).
  */
 export class QueuedAcquisition extends Acquisition {
-  readonly #context: Context;
-  readonly #watchdog: Watchdog;
-  readonly #keyState: KeyState;
-  #request: AcquireRequest;
+  private readonly context: Context;
+  private readonly watchdog: Watchdog;
+  private readonly keyState: KeyState;
+  private request: AcquireRequest;
   /** Since when the backend has neither answered nor confirmed a place. */
-  #unansweredSince: number;
+  private unansweredSince: number;
   /** Gives up the place in the backend's queue; set while there may be one. */
-  #withdraw: (() => void) | undefined;
+  private withdraw: (() => void) | undefined;
 
   constructor(
     context: Context,
@@ -35,27 +35,27 @@ export class QueuedAcquisition extends Acquisition {
     now: number,
   ) {
     super(keyState.key, owner, options, false, now);
-    this.#context = context;
-    this.#watchdog = watchdog;
-    this.#keyState = keyState;
-    this.#unansweredSince = now;
-    this.#request = new AcquireRequest(keyState.key, options.ttlMs);
+    this.context = context;
+    this.watchdog = watchdog;
+    this.keyState = keyState;
+    this.unansweredSince = now;
+    this.request = new AcquireRequest(keyState.key, options.ttlMs);
   }
 
   get ownerId(): string {
-    return this.#request.owner;
+    return this.request.owner;
   }
 
   toLock(hold: Hold): Lock {
-    return new HeldLock(this.#context, hold);
+    return new HeldLock(this.context, hold);
   }
 
   start(now: number): void {
-    const { adapter } = this.#context;
-    this.#keyState.append(this);
+    const { adapter } = this.context;
+    this.keyState.append(this);
     // In the same process asking costs nothing, and spares an uncontended caller a place in the queue.
-    if (adapter.capabilities.crossProcess || this.#keyState.hold !== undefined) this.#enqueue(now);
-    else this.#askFirst(now);
+    if (adapter.capabilities.crossProcess || this.keyState.hold !== undefined) this.enqueue(now);
+    else this.askFirst(now);
   }
 
   takeTurn(): void {
@@ -63,135 +63,136 @@ export class QueuedAcquisition extends Acquisition {
   }
 
   abandon(): void {
-    const request = this.#request;
+    const request = this.request;
     request.abandoned = true;
     request.cancel();
-    if (this.#withdraw !== undefined) this.#withdraw();
-    else if (request.unanswered > 0) this.#context.cleanup.add(request);
+    if (this.withdraw !== undefined) this.withdraw();
+    else if (request.unanswered > 0) this.context.cleanup.add(request);
   }
 
-  #askFirst(now: number): void {
-    const { adapter, cleanup } = this.#context;
-    const request = this.#request;
-    this.#send(now);
-    callAdapter(() => adapter.tryAcquire(request)).then(
+  private askFirst(now: number): void {
+    const { adapter, cleanup } = this.context;
+    const request = this.request;
+    this.send(now);
+    requestLock(adapter, request).then(
       (reply: AcquireOutcome) => {
-        const pending = this.phase !== 'done' && this.#request === request;
-        if (!this.#isValid(request, () => checkAcquireReply(adapter, this.key, reply))) return;
+        const pending = this.phase !== 'done' && this.request === request;
+        if (!this.isValid(request, () => checkAcquireReply(adapter, this.key, reply))) return;
         if (request.answered(reply)) cleanup.add(request);
         if (!pending) return;
-        if (reply.status === 'granted') return this.#granted(request, reply, now);
-        this.#request = new AcquireRequest(this.key, this.options.ttlMs);
-        this.#unansweredSince = this.#context.settings.clock.now();
-        this.#enqueue(this.#unansweredSince);
+        if (reply.status === 'granted') return this.granted(request, reply, now);
+        this.request = new AcquireRequest(this.key, this.options.ttlMs);
+        this.unansweredSince = this.context.settings.clock.now();
+        this.enqueue(this.unansweredSince);
       },
-      (error: unknown) => this.#rejected(request, error),
+      (error: unknown) => this.rejected(request, error),
     );
   }
 
-  #enqueue(now: number): void {
-    const { adapter } = this.#context;
-    const request = this.#request;
+  private enqueue(now: number): void {
+    const { adapter } = this.context;
+    const request = this.request;
     const enqueue = adapter.enqueue as NonNullable<LockAdapter['enqueue']>;
-    this.#send(now);
-    this.tellWait(this.#context.adapter.name);
+    this.send(now);
+    this.tellWait(this.context.adapter.name);
     const withdrawal = new AbortController();
     const grant = callAdapter(() => enqueue.call(adapter, request, withdrawal.signal));
-    this.#withdraw = () => this.#withdrawPlace(request, grant, withdrawal);
+    this.withdraw = () => this.withdrawPlace(request, grant, withdrawal);
     grant.then(
       (reply) => {
-        if (this.phase === 'done' || this.#request !== request) return;
-        this.#withdraw = undefined;
-        if (!this.#isValid(request, () => checkGrant(adapter, 'enqueue', this.key, reply))) return;
+        if (this.phase === 'done' || this.request !== request) return;
+        this.withdraw = undefined;
+        if (!this.isValid(request, () => checkGrant(adapter, 'enqueue', this.key, reply))) return;
         request.answered(reply);
-        this.#granted(request, reply, now);
+        this.granted(request, reply, now);
       },
       (error: unknown) => {
-        if (this.phase !== 'done' && this.#request === request) this.#withdraw = undefined;
-        this.#rejected(request, error);
+        if (this.phase !== 'done' && this.request === request) this.withdraw = undefined;
+        this.rejected(request, error);
       },
     );
   }
 
-  #send(now: number): void {
-    const request = this.#request;
+  private send(now: number): void {
+    const request = this.request;
     this.phase = 'asking';
     request.unanswered += 1;
     request.sentAt = now;
-    request.wallAhead = this.#context.settings.clock.wallNow() - now;
-    this.#context.timers.set(this, this.#endOfPatience());
+    request.wallAhead = this.context.wallAhead(now);
+    this.context.timers.set(this, this.endOfPatience());
   }
 
   /** When this acquisition fails, as far as is known: a place that is confirmed until then waits for as long as the caller. */
-  #endOfPatience(): number {
-    const { settings } = this.#context;
+  private endOfPatience(): number {
+    const { settings } = this.context;
     // However short the wait, the backend gets the time of one attempt to answer.
     const attemptUntil = this.startedAt + attemptTimeout(settings, this.options.ttlMs);
-    return Math.min(Math.max(this.waitUntil, attemptUntil), this.#unansweredSince + settings.backendTimeoutMs);
+    return Math.min(Math.max(this.waitUntil, attemptUntil), this.unansweredSince + settings.backendTimeoutMs);
   }
 
-  #isValid(request: AcquireRequest, check: () => void): boolean {
+  private isValid(request: AcquireRequest, check: () => void): boolean {
     try {
       check();
       return true;
     } catch (error) {
       // The reply says nothing about the lock: the request stays unanswered, and is cleaned up.
-      if (this.phase !== 'done' && this.#request === request) fail(this.#context, this.#keyState, this, error);
+      if (this.phase !== 'done' && this.request === request) fail(this.context, this.keyState, this, error);
       return false;
     }
   }
 
-  #granted(request: AcquireRequest, grant: Granted, sentAt: number): void {
-    const context = this.#context;
-    if (takePossession(context, this.#watchdog, this.#keyState, this, request, grant, sentAt)) return;
+  private granted(request: AcquireRequest, grant: Granted, sentAt: number): void {
+    const context = this.context;
+    const now = context.settings.clock.now();
+    if (takePossession(context, this.watchdog, this.keyState, this, request, grant, sentAt, now)) return;
     context.cleanup.add(request);
-    this.#failed(request, grantedTooLate(request.ttlMs));
+    this.failed(request, grantedTooLate(request.ttlMs));
   }
 
-  #rejected(request: AcquireRequest, error: unknown): void {
+  private rejected(request: AcquireRequest, error: unknown): void {
     const refused = isRefusal(error);
     if (refused || wasNotSent(error)) request.unanswered -= 1;
-    if (this.phase === 'done' || this.#request !== request) return;
-    if (refused) return fail(this.#context, this.#keyState, this, error);
-    if (request.unanswered > 0) this.#context.cleanup.add(request);
-    this.#failed(request, error);
+    if (this.phase === 'done' || this.request !== request) return;
+    if (refused) return fail(this.context, this.keyState, this, error);
+    if (request.unanswered > 0) this.context.cleanup.add(request);
+    this.failed(request, error);
   }
 
   /** The place is gone, or nobody knows: queue again under another owner ID. */
-  #failed(request: AcquireRequest, error: unknown): void {
-    const { settings, timers } = this.#context;
+  private failed(request: AcquireRequest, error: unknown): void {
+    const { settings, timers } = this.context;
     const now = settings.clock.now();
-    this.#request = new AcquireRequest(request.key, request.ttlMs);
+    this.request = new AcquireRequest(request.key, request.ttlMs);
     // A place that was confirmed was an answer; otherwise the silence goes on.
-    if (request.queued) this.#unansweredSince = now;
+    if (request.queued) this.unansweredSince = now;
     this.failure = error;
     this.failures += 1;
-    if (now >= this.#unansweredSince + settings.backendTimeoutMs) return this.#giveUp(now);
+    if (now >= this.unansweredSince + settings.backendTimeoutMs) return this.giveUp(now);
     this.phase = 'sleeping';
-    timers.set(this, Math.min(now + retryDelayMs(this.failures), this.#endOfPatience()));
+    timers.set(this, Math.min(now + retryDelayMs(this.failures), this.endOfPatience()));
   }
 
-  #giveUp(now: number): void {
-    const forMs = now - this.#unansweredSince;
+  private giveUp(now: number): void {
+    const forMs = now - this.unansweredSince;
     const cause = this.failure ?? noAnswer(forMs);
-    fail(this.#context, this.#keyState, this, unreachable(this.key, this.#context.adapter.name, forMs, cause));
+    fail(this.context, this.keyState, this, unreachable(this.key, this.context.adapter.name, forMs, cause));
   }
 
   fire(now: number): void {
-    const { adapter, timers } = this.#context;
+    const { adapter, timers } = this.context;
     const { waitUntil } = this;
-    if (this.#request.queued) {
+    if (this.request.queued) {
       if (now >= waitUntil)
-        fail(this.#context, this.#keyState, this, timedOut(this.key, adapter.name, now - this.startedAt));
+        fail(this.context, this.keyState, this, timedOut(this.key, adapter.name, now - this.startedAt));
       else if (waitUntil !== Number.POSITIVE_INFINITY) timers.set(this, waitUntil);
-    } else if (now >= this.#endOfPatience()) this.#giveUp(now);
-    else if (this.phase === 'sleeping') this.#enqueue(now);
-    else timers.set(this, this.#endOfPatience());
+    } else if (now >= this.endOfPatience()) this.giveUp(now);
+    else if (this.phase === 'sleeping') this.enqueue(now);
+    else timers.set(this, this.endOfPatience());
   }
 
   /** Has the adapter give up the place; where that is not certain, the clean-up follows up. */
-  #withdrawPlace(request: AcquireRequest, grant: Promise<unknown>, withdrawal: AbortController): void {
-    const { cleanup, settings, timers } = this.#context;
+  private withdrawPlace(request: AcquireRequest, grant: Promise<unknown>, withdrawal: AbortController): void {
+    const { cleanup, settings, timers } = this.context;
     const reason = new Error('the caller no longer waits');
     withdrawal.abort(reason);
     const cleanUp = (): void => cleanup.add(request);

@@ -1,5 +1,6 @@
 import { AbortListeners } from './abort-signals.ts';
 import type { Acquisition } from './acquisition.ts';
+import type { Clock } from './api.ts';
 import { channels } from './diagnostics.ts';
 import { selfDeadlock } from './errors.ts';
 import type { Hold } from './hold.ts';
@@ -25,7 +26,25 @@ export interface Context {
   readonly abortListeners: AbortListeners;
   readonly keepalive: ProcessKeepalive;
   readonly cleanup: OrphanCleanup;
+  /** How far the wall clock is ahead of the monotonic one, as of a moment ago. */
+  wallAhead(now: number): number;
   closed: boolean;
+}
+
+// Reading the wall clock for each acquire would be expensive. A sleep within this time counts for what was acquired after it
+// too: that errs on the safe side.
+const wallSampleMs = 100;
+
+function wallSampler({ wallNow }: Clock): (now: number) => number {
+  let sampledAt = Number.NEGATIVE_INFINITY;
+  let ahead = 0;
+  return (now) => {
+    if (now - sampledAt >= wallSampleMs) {
+      sampledAt = now;
+      ahead = wallNow() - now;
+    }
+    return ahead;
+  };
 }
 
 export function createContext(adapter: LockAdapter, settings: Settings): Context {
@@ -42,6 +61,7 @@ export function createContext(adapter: LockAdapter, settings: Settings): Context
     abortListeners: new AbortListeners(),
     keepalive: new ProcessKeepalive(keys, singleAttempts),
     cleanup: new OrphanCleanup(adapter, settings, timers),
+    wallAhead: wallSampler(settings.clock),
     closed: false,
   };
 }

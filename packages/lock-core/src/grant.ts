@@ -23,8 +23,8 @@ export function takePossession(
   request: AcquireRequest,
   grant: Granted,
   sentAt: number,
+  now: number,
 ): boolean {
-  const now = context.settings.clock.now();
   const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs);
   if (deadline <= now) return false;
   detach(context, keyState, acquisition);

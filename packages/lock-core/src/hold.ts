@@ -127,9 +127,8 @@ export class Hold implements GroupedEntry {
   sentTtlMs: number;
   /** Settles with the renewal that is on its way. */
   renewing: Promise<void> | undefined;
-  /** The shortest TTL of a request that had no answer and that may still arrive, until `unknownUntil`. */
-  unknownTtlMs: number = Number.POSITIVE_INFINITY;
-  unknownUntil = 0;
+  /** The shortest TTL of the renewals that had no answer, and until when they may still arrive. */
+  unknown: { readonly ttlMs: number; readonly until: number } | undefined;
   /** Without the watchdog: until when the last `renew` was to last, while it has to be confirmed. */
   confirmUntil = 0;
 
@@ -140,7 +139,7 @@ export class Hold implements GroupedEntry {
   handOvers = 0;
   /** How often all waiters of a moment had their turn, and since when the present ones wait for theirs. */
   rounds = 0;
-  roundSince: number;
+  roundSince: number | undefined;
 
   grouped = false;
   group: TimerGroup | undefined;
@@ -172,7 +171,6 @@ export class Hold implements GroupedEntry {
     this.deadline = deadline;
     this.wallAhead = request.wallAhead;
     this.grantedAt = now;
-    this.roundSince = now;
     this.watchdog = watchdog;
   }
 
@@ -210,8 +208,7 @@ export class Hold implements GroupedEntry {
     hold.renewAt = this.renewAt;
     hold.sentTtlMs = this.sentTtlMs;
     hold.renewing = this.renewing;
-    hold.unknownTtlMs = this.unknownTtlMs;
-    hold.unknownUntil = this.unknownUntil;
+    hold.unknown = this.unknown;
     hold.grantedAt = this.grantedAt;
     hold.tokensLeft = token === undefined ? 0 : this.tokensLeft - 1;
     hold.handOvers = this.handOvers + 1;

@@ -1,7 +1,7 @@
 import { Acquisition } from './acquisition.ts';
 import { checkAcquireReply, retryHintMs } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
-import { callAdapter, pollDelayMs, retryDelayMs } from './backend-call.ts';
+import { pollDelayMs, requestLock, retryDelayMs } from './backend-call.ts';
 import { type Context, fail, leave } from './context.ts';
 import { isRefusal, noAnswer, timedOut, unreachable, wasNotSent } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';
@@ -18,15 +18,15 @@ import type { Watchdog } from './watchdog.ts';
  * busy it sleeps until a hint, the end of the holder's lease, or the fallback poll, whichever is first, and asks again.
  */
 export class PollingAcquisition extends Acquisition {
-  readonly #context: Context;
-  readonly #watchdog: Watchdog;
-  readonly #keyState: KeyState;
+  private readonly context: Context;
+  private readonly watchdog: Watchdog;
+  private readonly keyState: KeyState;
   /** Made when it first asks, and anew after each `busy`: an owner ID that was refused never asks again. */
-  #request: AcquireRequest | undefined;
+  private request: AcquireRequest | undefined;
   /** Counts the attempts, to tell an old answer from a new one. */
-  #round = 0;
+  private round = 0;
   /** Since when it has been asking without an answer. */
-  #unansweredSince: number | undefined;
+  private unansweredSince: number | undefined;
 
   constructor(
     context: Context,
@@ -38,84 +38,84 @@ export class PollingAcquisition extends Acquisition {
     now: number,
   ) {
     super(keyState.key, owner, options, once, now);
-    this.#context = context;
-    this.#watchdog = watchdog;
-    this.#keyState = keyState;
+    this.context = context;
+    this.watchdog = watchdog;
+    this.keyState = keyState;
   }
 
   get ownerId(): string {
-    this.#request ??= new AcquireRequest(this.key, this.options.ttlMs);
-    return this.#request.owner;
+    this.request ??= new AcquireRequest(this.key, this.options.ttlMs);
+    return this.request.owner;
   }
 
   toLock(hold: Hold): Lock {
-    return new HeldLock(this.#context, hold);
+    return new HeldLock(this.context, hold);
   }
 
   start(now: number): void {
-    const keyState = this.#keyState;
+    const keyState = this.keyState;
     if (this.once) {
       keyState.singleAttempts += 1;
-      this.#context.singleAttempts.add(this);
-      return this.#ask(now);
+      this.context.singleAttempts.add(this);
+      return this.ask(now);
     }
     keyState.append(this);
     if (keyState.first === this && keyState.hold === undefined) this.takeTurn(now);
-    else this.#park();
+    else this.park();
   }
 
   takeTurn(now: number): void {
-    if (this.#keyState.deferredUntil > now) this.#sleep(undefined, now);
-    else this.#ask(now);
+    if (this.keyState.deferredUntil > now) this.sleep(undefined, now);
+    else this.ask(now);
   }
 
   abandon(): void {
-    const request = this.#request;
+    const request = this.request;
     if (request === undefined) return;
     request.abandoned = true;
     request.cancel();
-    if (request.unanswered > 0) this.#context.cleanup.add(request);
+    if (request.unanswered > 0) this.context.cleanup.add(request);
   }
 
   /** Waits in the queue; wakes only when the time is up. */
-  #park(): void {
-    this.#keyState.contended = true;
+  private park(): void {
+    this.keyState.contended = true;
     this.phase = 'queued';
     this.failure = undefined;
-    this.#unansweredSince = undefined;
-    const { adapter, timers } = this.#context;
+    this.unansweredSince = undefined;
+    const { adapter, timers } = this.context;
     this.tellWait(adapter.name);
     if (this.waitUntil !== Number.POSITIVE_INFINITY) timers.set(this, this.waitUntil);
     else timers.clear(this);
   }
 
-  #ask(sentAt: number): void {
-    const { adapter, settings, timers } = this.#context;
-    const keyState = this.#keyState;
-    if (this.#request?.refused) this.#discardRequest();
-    this.#request ??= new AcquireRequest(this.key, this.options.ttlMs);
-    const request = this.#request;
+  private ask(sentAt: number): void {
+    const { adapter, settings, timers } = this.context;
+    const keyState = this.keyState;
+    if (this.request?.refused) this.discardRequest();
+    this.request ??= new AcquireRequest(this.key, this.options.ttlMs);
+    const request = this.request;
     this.phase = 'asking';
-    this.#round += 1;
-    const round = this.#round;
+    this.round += 1;
+    const round = this.round;
     if (!this.once) keyState.hinted = false;
-    this.#unansweredSince ??= Math.max(this.startedAt, keyState.unansweredSince ?? sentAt);
+    this.unansweredSince ??= Math.max(this.startedAt, keyState.unansweredSince ?? sentAt);
     if (keyState.contended) request.tokens = 1 + settings.localRun.count;
     request.unanswered += 1;
     request.sentAt = sentAt;
-    request.wallAhead = settings.clock.wallNow() - sentAt;
+    request.wallAhead = this.context.wallAhead(sentAt);
     const attemptUntil = sentAt + attemptTimeout(settings, request.ttlMs);
-    timers.set(this, Math.min(attemptUntil, this.unansweredUntil(settings, this.#unansweredSince)));
-    callAdapter(() => adapter.tryAcquire(request)).then(
-      (outcome) => this.#answered(request, outcome, round, sentAt),
-      (error: unknown) => this.#rejected(request, error, round),
+    timers.set(this, Math.min(attemptUntil, this.unansweredUntil(settings, this.unansweredSince)));
+    requestLock(adapter, request).then(
+      (outcome) => this.answered(request, outcome, round, sentAt),
+      (error: unknown) => this.rejected(request, error, round),
     );
   }
 
-  #answered(request: AcquireRequest, reply: AcquireOutcome, round: number, sentAt: number): void {
-    const context = this.#context;
-    const keyState = this.#keyState;
-    const pending = this.#request === request && this.phase !== 'done';
+  private answered(request: AcquireRequest, reply: AcquireOutcome, round: number, sentAt: number): void {
+    const context = this.context;
+    const keyState = this.keyState;
+    const pending = this.request === request && this.phase !== 'done';
     try {
       checkAcquireReply(context.adapter, this.key, reply);
     } catch (error) {
@@ -130,64 +130,64 @@ export class PollingAcquisition extends Acquisition {
     if (!pending) return;
     if (reply.status === 'granted') {
       keyState.endDeferral();
-      if (takePossession(context, this.#watchdog, keyState, this, request, reply, sentAt)) return;
-      this.#discardRequest();
-      return this.#failed(grantedTooLate(request.ttlMs));
+      if (takePossession(context, this.watchdog, keyState, this, request, reply, sentAt, now)) return;
+      this.discardRequest();
+      return this.failed(grantedTooLate(request.ttlMs));
     }
     // Busy, but a newer attempt is under way: its answer counts.
-    if (round === this.#round && this.phase === 'asking') this.#busy(retryHintMs(reply.retryAfterMs), now);
+    if (round === this.round && this.phase === 'asking') this.busy(retryHintMs(reply.retryAfterMs), now);
   }
 
-  #busy(retryAfterMs: number | undefined, now: number): void {
-    const context = this.#context;
-    const keyState = this.#keyState;
-    this.#discardRequest();
+  private busy(retryAfterMs: number | undefined, now: number): void {
+    const context = this.context;
+    const keyState = this.keyState;
+    this.discardRequest();
     this.failure = undefined;
     this.failures = 0;
-    this.#unansweredSince = undefined;
+    this.unansweredSince = undefined;
     if (this.once) {
       leave(context, keyState, this, now);
       this.resolve(undefined);
     } else if (now >= this.waitUntil) {
       fail(context, keyState, this, timedOut(this.key, context.adapter.name, now - this.startedAt));
-    } else if (keyState.hold !== undefined) this.#park();
-    else if (keyState.hinted && keyState.deferredUntil <= now) this.#ask(now);
-    else this.#sleep(retryAfterMs, now);
+    } else if (keyState.hold !== undefined) this.park();
+    else if (keyState.hinted && keyState.deferredUntil <= now) this.ask(now);
+    else this.sleep(retryAfterMs, now);
   }
 
   /** The owner ID was refused or its grant came too late: it never asks again, and what is unanswered is cleaned up. */
-  #discardRequest(): void {
-    const request = this.#request;
-    this.#request = undefined;
+  private discardRequest(): void {
+    const request = this.request;
+    this.request = undefined;
     if (request === undefined) return;
     request.abandoned = true;
-    if (request.unanswered > 0 || request.granted) this.#context.cleanup.add(request);
+    if (request.unanswered > 0 || request.granted) this.context.cleanup.add(request);
   }
 
-  #rejected(request: AcquireRequest, error: unknown, round: number): void {
+  private rejected(request: AcquireRequest, error: unknown, round: number): void {
     const refused = isRefusal(error);
     if (refused || wasNotSent(error)) request.unanswered -= 1;
-    if (this.#request !== request || this.phase === 'done') return;
-    if (refused) fail(this.#context, this.#keyState, this, error);
-    else if (this.#round === round && this.phase === 'asking') this.#failed(error);
+    if (this.request !== request || this.phase === 'done') return;
+    if (refused) fail(this.context, this.keyState, this, error);
+    else if (this.round === round && this.phase === 'asking') this.failed(error);
   }
 
   /** No answer, or an answer of no use: the outcome is unknown. */
-  #failed(error: unknown): void {
-    const now = this.#context.settings.clock.now();
+  private failed(error: unknown): void {
+    const now = this.context.settings.clock.now();
     this.failure = error;
     this.failures += 1;
-    const until = this.unansweredUntil(this.#context.settings, this.#unansweredSince ?? now);
-    if (now >= until) return this.#giveUp(error, now);
+    const until = this.unansweredUntil(this.context.settings, this.unansweredSince ?? now);
+    if (now >= until) return this.giveUp(error, now);
     this.phase = 'sleeping';
-    this.#context.timers.set(this, Math.min(now + retryDelayMs(this.failures), until));
+    this.context.timers.set(this, Math.min(now + retryDelayMs(this.failures), until));
   }
 
   /** Fails this acquisition, and with it all in the queue that have been without an answer for too long as well. */
-  #giveUp(cause: unknown, now: number): void {
-    const context = this.#context;
-    const keyState = this.#keyState;
-    const since = this.#unansweredSince ?? now;
+  private giveUp(cause: unknown, now: number): void {
+    const context = this.context;
+    const keyState = this.keyState;
+    const since = this.unansweredSince ?? now;
     // The silence counts for whoever is next from here on.
     keyState.unansweredSince = since;
     const outOfTime: Acquisition[] = [this];
@@ -202,38 +202,36 @@ export class PollingAcquisition extends Acquisition {
     }
   }
 
-  #sleep(retryAfterMs: number | undefined, now: number): void {
-    const { adapter, settings, timers } = this.#context;
-    const keyState = this.#keyState;
+  private sleep(retryAfterMs: number | undefined, now: number): void {
+    const { adapter, settings, timers } = this.context;
+    const keyState = this.keyState;
     this.phase = 'sleeping';
     this.tellWait(adapter.name);
-    listenForHints(adapter, keyState, settings.clock.now, () => onHint(this.#context, keyState));
+    listenForHints(adapter, keyState, settings.clock.now, () => onHint(this.context, keyState));
     const deferred = keyState.deferredUntil > now;
-    const wakeAt = deferred
-      ? keyState.deferredUntil
-      : now + pollDelayMs(this.#round, keyState.hintsStand, retryAfterMs);
+    const wakeAt = deferred ? keyState.deferredUntil : now + pollDelayMs(this.round, keyState.hintsStand, retryAfterMs);
     // Retries once at the deadline: a hint may have been lost.
     timers.set(this, Math.min(wakeAt, this.waitUntil));
   }
 
   /** The lock may be free. */
   hint(now: number): void {
-    const { deferredUntil } = this.#keyState;
+    const { deferredUntil } = this.keyState;
     if (this.phase !== 'sleeping') return;
-    if (deferredUntil <= now) this.#ask(now);
-    else this.#context.timers.set(this, Math.min(deferredUntil, this.waitUntil));
+    if (deferredUntil <= now) this.ask(now);
+    else this.context.timers.set(this, Math.min(deferredUntil, this.waitUntil));
   }
 
   fire(now: number): void {
-    const context = this.#context;
-    const keyState = this.#keyState;
-    if (this.phase === 'asking') return this.#failed(noAnswer(attemptTimeout(context.settings, this.options.ttlMs)));
+    const context = this.context;
+    const keyState = this.keyState;
+    if (this.phase === 'asking') return this.failed(noAnswer(attemptTimeout(context.settings, this.options.ttlMs)));
     if (this.phase === 'sleeping') {
       // Another task of this process may have it meanwhile (`tryAcquire` does not queue).
-      if (keyState.hold !== undefined) return this.#park();
+      if (keyState.hold !== undefined) return this.park();
       const { failure } = this;
-      const until = this.unansweredUntil(context.settings, this.#unansweredSince ?? now);
-      return failure !== undefined && now >= until ? this.#giveUp(failure, now) : this.#ask(now);
+      const until = this.unansweredUntil(context.settings, this.unansweredSince ?? now);
+      return failure !== undefined && now >= until ? this.giveUp(failure, now) : this.ask(now);
     }
     // Queued behind others: those get no answer either, or the lock was busy all the time.
     const cause = keyState.first?.failure;

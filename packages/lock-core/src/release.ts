@@ -102,7 +102,7 @@ function handOver(context: Context, keyState: KeyState, hold: Hold, now: number)
 /** Whether all waiters here have had their turns while others wait. Who asked after a round began belongs to the next one. */
 function othersAreDue(hold: Hold, nextStartedAt: number, now: number): boolean {
   if (!hold.request.othersWaiting) return false;
-  if (nextStartedAt >= hold.roundSince) {
+  if (nextStartedAt >= (hold.roundSince ?? hold.grantedAt)) {
     hold.rounds += 1;
     hold.roundSince = now;
   }

@@ -136,7 +136,8 @@ export class Renewals {
   #certainMs({ ttlMs }: Sent, request: AcquireRequest, hold: Hold): number {
     const { settings } = this.#context;
     const now = settings.clock.now();
-    let certainMs = now < hold.unknownUntil ? hold.unknownTtlMs : Number.POSITIVE_INFINITY;
+    const { unknown } = hold;
+    let certainMs = unknown !== undefined && now < unknown.until ? unknown.ttlMs : Number.POSITIVE_INFINITY;
     if (request.unanswered > 0 && now < request.sentAt + longestArrivalMs(settings, request.ttlMs)) {
       certainMs = Math.min(certainMs, request.ttlMs);
     }
@@ -154,9 +155,12 @@ export class Renewals {
     }
     const now = settings.clock.now();
     if (!wasNotSent(cause)) {
-      const known = now < hold.unknownUntil ? hold.unknownTtlMs : Number.POSITIVE_INFINITY;
-      hold.unknownTtlMs = Math.min(known, sent.ttlMs);
-      hold.unknownUntil = Math.max(hold.unknownUntil, sent.at + longestArrivalMs(settings, sent.ttlMs));
+      const known = hold.unknown !== undefined && now < hold.unknown.until ? hold.unknown : undefined;
+      const until = sent.at + longestArrivalMs(settings, sent.ttlMs);
+      hold.unknown = {
+        ttlMs: Math.min(known?.ttlMs ?? sent.ttlMs, sent.ttlMs),
+        until: Math.max(known?.until ?? until, until),
+      };
     }
     if (!hold.autoRenew && hold.confirmUntil <= now) return;
     hold.renewAt = now + renewPauseMs(hold);
