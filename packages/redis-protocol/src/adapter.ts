@@ -68,13 +68,23 @@ function acquireWhenConnected(state: RedisLockState): (attempt: AcquireAttempt) 
   return (attempt) => {
     const keys = state.keysOf(attempt.key);
     if (isReady(client, keys)) return acquire(attempt, keys);
-    return whenConnected(state, keys, attempt.key, attempt.signal).then(() => acquire(attempt, keys));
+    return onceConnected(state, attempt.key, () => acquire(attempt, keys), attempt.signal);
   };
 }
 
-async function onceConnected<T>(state: RedisLockState, name: string, operation: () => Promise<T>): Promise<T> {
+// A cluster is connected first, and then each node when it is first needed.
+const mostConnections = 3;
+
+async function onceConnected<T>(
+  state: RedisLockState,
+  name: string,
+  operation: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   const keys = state.keysOf(name);
-  if (!isReady(state.client, keys)) await whenConnected(state, keys, name);
+  for (let i = 0; i < mostConnections && !isReady(state.client, keys); i += 1) {
+    await whenConnected(state, keys, name, signal);
+  }
   return operation();
 }
 

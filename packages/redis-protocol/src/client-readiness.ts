@@ -18,11 +18,20 @@ const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
  * the client reports one (a server that cannot be reached, or that refuses the credentials), and after a second, so that
  * what waits during an outage does not grow with the outage (H116).
  */
-export function createReadiness(
-  client: ClientEvents,
-  name: string,
-  readyEvent = 'ready',
-): (signal?: AbortSignal) => Promise<void> {
+export function createReadiness(client: ClientEvents, name: string, readyEvent = 'ready'): WhenReady {
+  const known = readiness.get(client);
+  if (known !== undefined) return known;
+  const whenReady = watch(client, name, readyEvent);
+  readiness.set(client, whenReady);
+  return whenReady;
+}
+
+type WhenReady = (signal?: AbortSignal) => Promise<void>;
+
+// One for a client, however many adapters are made over it.
+const readiness = new WeakMap<ClientEvents, WhenReady>();
+
+function watch(client: ClientEvents, name: string, readyEvent: string): WhenReady {
   // One set of listeners on the client, however many wait.
   const waiting = new Set<(error?: unknown) => void>();
   const settleAll = (error?: unknown) => {

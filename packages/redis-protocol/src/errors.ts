@@ -33,8 +33,7 @@ const refusals: readonly Refusal[] = [
     // Also how a script reports that its user may not do something, and how a long command of an unknown user is refused.
     words: /^(WRONGPASS|NOAUTH|NOPERM)\b|^ERR .*(user executing the script|unauthenticated (multi)?bulk length)/,
     retryable: false,
-    remedy:
-      'It refuses access: check the user name, the password, and the ACL rules for the keys, channels and commands of the locks.',
+    remedy: 'Check the user name, the password, and the ACL rules for the keys, channels and commands of the locks.',
   },
   {
     words: /^ERR (DB index is out of range|invalid DB index)/,
@@ -99,10 +98,11 @@ export function readable(error: unknown, client: string, name?: string): unknown
   const found = refusalIn(error);
   if (found === undefined) return error;
   const { words, refusal } = found;
+  const what = refusal === refusals[0] ? 'access' : 'the command';
   // The server's words, of which none is a password; the client's error may carry the command, so it is no cause.
   return new LockError(
     'LOCK_BACKEND',
-    `Redis (${client}) refuses: ${words}${words.endsWith('.') ? '' : '.'} ${refusal.remedy}`,
+    `Redis (${client}) refuses ${what}: ${words}${words.endsWith('.') ? '' : '.'} ${refusal.remedy}`,
     {
       key: name,
       retryable: refusal.retryable,

@@ -1,3 +1,4 @@
+import { LockError } from '@holdfast/lock-core';
 import { isTooOld, notAnswering, notConnected, readable, tooOld } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import type { RedisLockSettings } from './options.ts';
@@ -76,7 +77,10 @@ export async function whenConnected(
     if (signal?.aborted) throw error;
     const reason = readable(error, client.name, name);
     // A refusal of the server is told as it is.
-    throw reason === error ? notConnected(client.name, name, error) : Object.assign(reason as object, { sent: false });
+    if (!(reason instanceof LockError)) throw notConnected(client.name, name, error);
+    // All who wait get the same error from the client, each its own copy with its key.
+    const { code, message, retryable } = reason;
+    throw Object.assign(new LockError(code, message, { key: name, retryable }), { sent: false });
   }
 }
 

@@ -7,7 +7,18 @@ import { ioredisAdapter, ioredisBinding, openIoredis } from '../../src/index.ts'
 export const kits: readonly ClientKit[] = [kit('ioredis 6', six), kit('ioredis 5', five as unknown as typeof six)];
 
 function kit(name: string, library: typeof six): ClientKit {
-  return { name, file: import.meta.url, connect: (target) => client(library, target), open: openIoredis };
+  return {
+    name,
+    file: import.meta.url,
+    connect: (target) => client(library, target),
+    adapterOf: (made) => ioredisAdapter(made as never),
+    replyOptions: {
+      'numbers as text': { stringNumbers: true },
+      RESP2: { protocol: 2 },
+      'RESP3 shapes, numbers as text': { protocol: 3, replyMapping: 'resp3', stringNumbers: true },
+    },
+    open: openIoredis,
+  };
 }
 
 function client(library: typeof six, target: Target): TestClient {
@@ -24,10 +35,12 @@ function client(library: typeof six, target: Target): TestClient {
 
 function make(
   library: typeof six,
-  { kind, nodes, masterName, username, password, natMap }: Target,
+  { kind, nodes, masterName, username, password, db, natMap, clientOptions }: Target,
 ): six.Redis | six.Cluster {
   const seeds = nodes.map(({ host, port }) => ({ host, port }));
-  if (kind === 'cluster') return new library.Cluster(seeds, natMap && { natMap });
-  if (kind === 'sentinel') return new library.Redis({ sentinels: seeds, name: masterName!, password });
-  return new library.Redis({ ...seeds[0]!, username, password });
+  if (kind === 'cluster')
+    return new library.Cluster(seeds, { ...(natMap && { natMap }), redisOptions: { ...clientOptions } });
+  if (kind === 'sentinel')
+    return new library.Redis({ sentinels: seeds, name: masterName!, password, ...clientOptions });
+  return new library.Redis({ ...seeds[0]!, username, password, db, ...clientOptions });
 }

@@ -10,7 +10,23 @@ export const kits: readonly ClientKit[] = [
 ];
 
 function kit(name: string, library: typeof six): ClientKit {
-  return { name, file: import.meta.url, connect: (target) => client(library, target), open: openNodeRedis };
+  const { BLOB_STRING, NUMBER, SIMPLE_STRING } = library.RESP_TYPES;
+  return {
+    name,
+    file: import.meta.url,
+    connect: (target) => client(library, target),
+    adapterOf: (made) => nodeRedisAdapter(made as never),
+    replyOptions: {
+      'text as Buffers': { commandOptions: { typeMapping: { [BLOB_STRING]: Buffer, [SIMPLE_STRING]: Buffer } } },
+      'numbers as text': { commandOptions: { typeMapping: { [NUMBER]: String } } },
+      RESP2: { RESP: 2 },
+      'RESP3, text as Buffers': {
+        RESP: 3,
+        commandOptions: { typeMapping: { [BLOB_STRING]: Buffer, [NUMBER]: String } },
+      },
+    },
+    open: openNodeRedis,
+  };
 }
 
 function client(library: typeof six, target: Target): TestClient {
@@ -31,13 +47,20 @@ function client(library: typeof six, target: Target): TestClient {
   };
 }
 
-function make(library: typeof six, { kind, nodes, masterName, username, password, natMap }: Target): AnyNodeRedis {
+function make(
+  library: typeof six,
+  { kind, nodes, masterName, username, password, db, natMap, clientOptions }: Target,
+): AnyNodeRedis {
   const sockets = nodes.map(({ host, port }) => ({ host, port }));
   const rootNodes = sockets.map((socket) => ({ socket }));
-  if (kind === 'cluster') return library.createCluster({ rootNodes, ...(natMap && { nodeAddressMap: natMap }) });
-  if (kind === 'sentinel') return library.createSentinel({ name: masterName!, sentinelRootNodes: sockets });
+  if (kind === 'cluster')
+    return library.createCluster({ rootNodes, ...(natMap && { nodeAddressMap: natMap }), ...clientOptions });
+  if (kind === 'sentinel')
+    return library.createSentinel({ name: masterName!, sentinelRootNodes: sockets, ...clientOptions });
   return library.createClient({
     socket: sockets[0]!,
+    ...(db !== undefined && { database: db }),
+    ...clientOptions,
     ...(password === undefined ? {} : { username, password }),
   }) as AnyNodeRedis;
 }

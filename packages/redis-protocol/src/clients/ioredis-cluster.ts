@@ -56,7 +56,7 @@ export function ioredisClusterBinding(client: IoredisCluster, close: () => Promi
     async whenReady(signal, key) {
       if (queueing.has(client.status)) await whenUp(signal);
       const node = key === undefined ? undefined : masterOf(key);
-      if (node !== undefined && queueing.has(node.status)) await nodes.whenUp(node)(signal);
+      if (node !== undefined && queueing.has(node.status)) await createReadiness(node, name)(signal);
     },
     call,
     callMaster: (index, command, args) => mastersOf(client)[index]?.call(command, args as string[]),
@@ -75,7 +75,6 @@ export function ioredisClusterBinding(client: IoredisCluster, close: () => Promi
 interface Nodes {
   drops: number;
   at(address: string | undefined): IoredisNode | undefined;
-  whenUp(node: IoredisNode): (signal?: AbortSignal) => Promise<void>;
 }
 
 const addressOf = ({ options }: IoredisNode): string => `${options.host}:${options.port}`;
@@ -86,7 +85,6 @@ const known = new WeakMap<object, Nodes>();
 function nodesOf(client: IoredisCluster): Nodes {
   const present = known.get(client);
   if (present !== undefined) return present;
-  const readiness = new WeakMap<IoredisNode, (signal?: AbortSignal) => Promise<void>>();
   let byAddress: Map<string, IoredisNode> | undefined;
   const nodes: Nodes = {
     drops: 0,
@@ -94,11 +92,6 @@ function nodesOf(client: IoredisCluster): Nodes {
       if (address === undefined) return undefined;
       byAddress ??= new Map(client.nodes('all').map((node) => [addressOf(node), node]));
       return byAddress.get(address);
-    },
-    whenUp(node) {
-      const whenUp = readiness.get(node) ?? createReadiness(node, name);
-      readiness.set(node, whenUp);
-      return whenUp;
     },
   };
   client.on('+node', () => {
@@ -128,16 +121,30 @@ function openSubscriber(client: IoredisCluster, events: SubscriberEvents): Redis
   let subscribersReady = false;
   connection.on('error', () => {});
   connection.on('smessage', (channel) => events.message(String(channel)));
+  // The two come in either order.
+  const onReady = (): void => {
+    if (subscribersReady && connection.status === 'ready') events.connected();
+  };
+  connection.on('ready', onReady);
   connection.on('subscribersReady', () => {
     subscribersReady = true;
-    events.connected();
+    onReady();
   });
+  // Before it knows the slots, ioredis throws, or refuses; it says when its subscribers are ready for them.
+  async function send(command: () => Promise<unknown>): Promise<unknown> {
+    try {
+      return await command();
+    } catch (error) {
+      if (error instanceof TypeError || /No sharded subscriber/.test(String(error))) subscribersReady = false;
+      throw error;
+    }
+  }
   return {
     get ready() {
       return subscribersReady && connection.status === 'ready';
     },
-    subscribe: (channel) => connection.ssubscribe(channel),
-    unsubscribe: (channel) => connection.sunsubscribe(channel),
+    subscribe: (channel) => send(() => connection.ssubscribe(channel)),
+    unsubscribe: (channel) => send(() => connection.sunsubscribe(channel)),
     close: () => connection.disconnect(),
   };
 }

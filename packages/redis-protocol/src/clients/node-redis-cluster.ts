@@ -17,7 +17,6 @@ export function nodeRedisClusterBinding(
   const options = commandOptions(client, client.isReady === undefined, 'node-reconnecting');
   const drops = dropsOf(client, 'node-reconnecting');
   const whenUp = createReadiness(client, name, 'connect');
-  const readiness = new WeakMap<object, (signal?: AbortSignal) => Promise<void>>();
   const masterOf = (key: string): NodeRedisClusterNode | undefined => client.slots[hashSlot(key)]?.master;
   // Version 5 does not tell; there the slots have no nodes before the cluster is connected.
   // One of ours that found no server is connected again soon.
@@ -37,9 +36,7 @@ export function nodeRedisClusterBinding(
       if (!isUp()) await whenUp(signal);
       const node = key === undefined ? undefined : masterOf(key)?.client;
       if (node === undefined || nodeIsUp({ client: node })) return;
-      const whenNodeUp = readiness.get(node) ?? createReadiness(node, name);
-      readiness.set(node, whenNodeUp);
-      await whenNodeUp(signal);
+      await createReadiness(node, name)(signal);
     },
     call: (command, args, key) => client.sendCommand(key, false, [command, ...args], options()),
     callMaster(index, command, args) {

@@ -57,7 +57,7 @@ export function connectionSuite(kits: readonly ClientKit[]): void {
       for (let i = 0; i < 5; i += 1)
         client
           .binding()
-          .openSubscriber({ message() {}, reconnected() {} })
+          .openSubscriber({ message() {}, connected() {} })
           .close();
       // Time for them to come up: none of them may be seen from then on.
       await sleep(250);

@@ -8,7 +8,11 @@ export interface Address {
 }
 
 /** Where to connect to in a test. `natMap` says where the nodes of a cluster are reached instead of where they say. */
-export type Target = RedisTarget<never> & { readonly natMap?: Readonly<Record<string, Address>> };
+export type Target = RedisTarget<never> & {
+  readonly natMap?: Readonly<Record<string, Address>>;
+  /** Options of the client library, for the connections to servers. */
+  readonly clientOptions?: object;
+};
 
 /** One client of one library, in the hands of a test as of an application. */
 export interface TestClient {
@@ -28,6 +32,10 @@ export interface ClientKit {
   readonly file: string;
   /** Does not wait for the server. */
   connect(target: Target): TestClient;
+  /** The adapter over something that may be no client. */
+  adapterOf(client: unknown): LockAdapter;
+  /** Options of the library, by name, that change the types of replies. */
+  readonly replyOptions: Readonly<Record<string, object>>;
   /** As an application that has no client: the adapter owns it. */
   open(target: Target, options?: RedisLockOptions): LockAdapter;
 }

@@ -1,0 +1,174 @@
+import { faultProxy } from '@holdfast/conformance/faults';
+import { type RedisServer, startRedis } from '@holdfast/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attempt, grant, lockError, newName, newOwner, sleep, until } from './helpers.ts';
+import { type ClientKit, single } from './kit.ts';
+
+/** What one owner ID may cause: one hold, one release, and no shorter lease than it asked for. */
+export function ownerSuite(kits: readonly ClientKit[]): void {
+  let server: RedisServer;
+  let replica: RedisServer;
+  beforeAll(async () => {
+    server = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
+    replica = await startRedis({ args: ['--replicaof', server.host, String(server.port)] });
+    await until('the replica is in step', async () =>
+      /slave0:.*state=online/.test(String(await server.command('INFO', 'replication'))),
+    );
+  });
+  afterAll(async () => {
+    replica?.thaw();
+    await replica?.stop();
+    await server?.stop();
+  });
+  const holderOf = (key: string) => server.command('GET', `lock:${key}`);
+
+  describe.each(kits)('$name', (kit) => {
+    it('with waitReplicas, a request that was overtaken by another of its owner ID releases nothing (H111)', async () => {
+      const client = kit.connect(single(server));
+      const adapter = client.adapter({ waitReplicas: 1, waitReplicasTimeoutMs: 600 });
+      await until('a grant', () => grant(adapter, attempt(newName())).catch(() => undefined));
+      const request = attempt(newName(), { ttlMs: 60_000 });
+      replica.freeze();
+      const first = adapter.tryAcquire(request).catch((error: unknown) => error);
+      await until('the first request arrived', async () => (await holderOf(request.key)) === request.owner);
+      const second = adapter.tryAcquire(request);
+      expect(await first).toEqual(lockError('LOCK_BACKEND', { retryable: true }));
+      // The second waits behind it for the replica, which answers now.
+      replica.thaw();
+      expect(await second).toMatchObject({ status: 'granted' });
+      expect(await holderOf(request.key)).toBe(request.owner);
+      await adapter.close?.();
+      await client.close();
+    });
+
+    it('with waitReplicas, nothing is acquired for an owner ID after its release was sent (H111)', async () => {
+      const client = kit.connect(single(server));
+      const adapter = client.adapter({ waitReplicas: 2, waitReplicasTimeoutMs: 20 });
+      const request = attempt(newName(), { ttlMs: 60_000 });
+      await until('an answer', () => adapter.tryAcquire(attempt(newName())).catch(() => undefined));
+      expect(await adapter.tryAcquire(request)).toEqual({ status: 'busy' });
+      expect(await holderOf(request.key)).toBe(null);
+      expect(await adapter.tryAcquire(request)).toEqual({ status: 'busy' });
+      expect(await holderOf(request.key)).toBe(null);
+      await adapter.close?.();
+      await client.close();
+    });
+
+    it('waitReplicas that outlasts the time-out of the client is refused at once', async () => {
+      const clientOptions = kit.name.startsWith('ioredis')
+        ? { commandTimeout: 50 }
+        : { socket: { host: server.host, port: server.port, socketTimeout: 50 } };
+      const client = kit.connect({ ...single(server), clientOptions });
+      expect(() => client.adapter({ waitReplicas: 1 })).toThrow(lockError('LOCK_INVALID_ARGUMENT') as Error);
+      client.adapter({ waitReplicas: 1, waitReplicasTimeoutMs: 20 });
+      await client.close();
+    });
+
+    it('a forced release names the owner that was observed, and spares the next holder (H112)', async () => {
+      const client = kit.connect(single(server));
+      const adapter = client.adapter();
+      const [observed, next] = [attempt(newName()), newOwner()];
+      await grant(adapter, observed);
+      const forced = adapter.forceRelease as (key: string, owner?: string) => Promise<boolean>;
+      expect(await forced(observed.key, observed.owner)).toBe(true);
+      await grant(adapter, { ...observed, owner: next });
+      expect(await forced(observed.key, observed.owner)).toBe(false);
+      expect(await holderOf(observed.key)).toBe(next);
+      expect(await forced(observed.key)).toBe(true);
+      expect(await forced(observed.key)).toBe(false);
+      await client.close();
+    });
+
+    it('a forced release whose answer was lost frees nobody else, also where the client sends it again (H112)', async () => {
+      const proxy = await faultProxy(server);
+      const client = kit.connect(single(proxy));
+      const adapter = client.adapter();
+      const direct = kit.connect(single(server));
+      const [held, next] = [attempt(newName(), { ttlMs: 60_000 }), newOwner()];
+      await grant(adapter, held);
+      await adapter.forceRelease?.(newName());
+      await grant(direct.adapter(), attempt(newName()));
+      // The reply to the release, not the one to the look before it.
+      const lost = proxy.swallowReplies({
+        match: (request) => request.includes(`lock:${held.key}`) && request.includes('PUBLISH'),
+        thenCut: false,
+      });
+      const forced = adapter.forceRelease?.(held.key).catch((error: unknown) => error);
+      await lost;
+      await until('it is free', async () => (await holderOf(held.key)) === null);
+      await grant(direct.adapter(), { ...held, owner: next });
+      proxy.cut();
+      expect(await forced).not.toBe(true);
+      await sleep(300);
+      expect(await holderOf(held.key)).toBe(next);
+      await client.close();
+      await direct.close();
+      await proxy.close();
+    });
+
+    it.each([true, false])(
+      'an acquire that comes again never shortens the lease, fencing %s (H113)',
+      async (fencing) => {
+        const client = kit.connect(single(server));
+        const adapter = client.adapter({ fencing });
+        const request = attempt(newName(), { ttlMs: 5_000 });
+        const { fencingToken } = await grant(adapter, request);
+        expect(await adapter.renew(request, 60_000)).toEqual({ status: 'renewed', validForMs: 60_000 });
+        const again = await grant(adapter, request);
+        expect(again.fencingToken).toBe(fencingToken);
+        expect(again.validForMs).toBeLessThanOrEqual(60_000);
+        expect(Number(await server.command('PTTL', `lock:${request.key}`))).toBeGreaterThan(50_000);
+        // An explicit renewal does.
+        expect(await adapter.renew(request, 2_000)).toEqual({ status: 'renewed', validForMs: 2_000 });
+        expect(Number(await server.command('PTTL', `lock:${request.key}`))).toBeLessThanOrEqual(2_000);
+        await client.close();
+      },
+    );
+
+    it('while the server is away nothing is queued: it gets nothing of what was asked meanwhile (H116)', async () => {
+      const own = await startRedis();
+      const proxy = await faultProxy(own);
+      const client = kit.connect(single(proxy));
+      const adapter = client.adapter();
+      await until('a grant', () => grant(adapter, attempt(newName())).catch(() => undefined));
+      await until('the scripts are known', async () => {
+        const request = attempt(newName());
+        await grant(adapter, request);
+        return (await adapter.release(request)) === 'released';
+      });
+      proxy.refuse();
+      await until('the loss is noticed', () => !client.binding().ready);
+      const failed: Promise<unknown>[] = [];
+      for (let i = 0; i < 400; i += 1) {
+        const request = attempt(newName());
+        const waiting = new AbortController();
+        failed.push(adapter.tryAcquire(request).catch((error: unknown) => error));
+        failed.push(adapter.release(request).catch((error: unknown) => error));
+        adapter.whenFree?.(request.key, waiting.signal).catch(() => {});
+        setImmediate(() => waiting.abort());
+        if (i % 20 === 0) await sleep(20);
+      }
+      for (const outcome of await Promise.all(failed)) expect(outcome).toMatchObject({ sent: false });
+      await own.command('CONFIG', 'RESETSTAT');
+      await proxy.heal();
+      await until('a grant after it', () => grant(adapter, attempt(newName())).catch(() => undefined));
+      const stats = String(await own.command('INFO', 'commandstats'));
+      const calls = (name: string) => Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+      expect(calls('evalsha')).toBeLessThanOrEqual(2);
+      expect(calls('subscribe') + calls('unsubscribe')).toBeLessThanOrEqual(2);
+      await adapter.close?.();
+      await client.close();
+      await proxy.close();
+      await own.stop();
+    });
+
+    it('refuses what is no client of the library, and unknown options', () => {
+      const client = kit.connect(single(server));
+      expect(() => client.adapter({ wait_replicas: 1 } as object)).toThrow(/did you mean "waitReplicas"/);
+      for (const wrong of [undefined, null, 'redis://127.0.0.1', {}, Promise.resolve(), () => {}, new Map()]) {
+        expect(() => kit.adapterOf(wrong), String(wrong)).toThrow(lockError('LOCK_INVALID_ARGUMENT') as Error);
+      }
+      return client.close();
+    });
+  });
+}

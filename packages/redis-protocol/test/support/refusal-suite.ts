@@ -1,0 +1,161 @@
+import { createServer as createHttpServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createLocks, LockError } from '@holdfast/lock-core';
+import { type RedisServer, startRedis, startRedisCluster, startRedisSentinel } from '@holdfast/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attempt, lockError, newName, until } from './helpers.ts';
+import { type ClientKit, single } from './kit.ts';
+
+const secret = 's3cret-of-the-test';
+
+// Every command that the protocol sends, in scripts or by itself.
+const commands = [
+  ...['set', 'get', 'del', 'pttl', 'pexpire', 'time', 'publish', 'pubsub', 'subscribe', 'unsubscribe'],
+  ...['evalsha', 'eval', 'scan', 'info', 'wait', 'incr', 'script|load'],
+];
+
+/** Definite refusals: told at once, with the server's words, and nothing is left locked. */
+export function refusalSuite(kits: readonly ClientKit[]): void {
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  afterAll(() => server?.stop());
+
+  describe.each(kits)('$name', (kit) => {
+    it.each([true, false])(
+      'a user who may not use one command, fencing %s: no lock is left, nothing hangs (H115, H130)',
+      {
+        timeout: 120_000,
+      },
+      async (fencing) => {
+        for (const command of commands) {
+          const user = newName('user');
+          await server.command('ACL', 'SETUSER', user, 'on', `>${secret}`, '~*', '&*', '+@all', `-${command}`);
+          // Each case has the scripts unknown once, and known once.
+          if (Math.random() < 0.5) await server.command('SCRIPT', 'FLUSH');
+          const client = kit.connect({ ...single(server), username: user, password: secret });
+          const adapter = client.adapter({ fencing });
+          const request = attempt(newName(), { ttlMs: 60_000, tokens: 65 });
+          const seen = (promise: Promise<unknown> | undefined) =>
+            (promise ?? Promise.resolve()).then(
+              (value) => value,
+              (error: unknown) => {
+                expect(error, `without ${command}`).toBeInstanceOf(LockError);
+                expect(error, `without ${command}`).toMatchObject({ code: 'LOCK_BACKEND', retryable: false });
+                expect((error as Error).message).toMatch(/NOPERM|user executing the script/);
+                return 'refused';
+              },
+            );
+          const exists = async () => (await server.command('EXISTS', `lock:${request.key}`)) === 1;
+          const waiting = new AbortController();
+          await seen(adapter.whenFree?.(request.key, waiting.signal));
+          waiting.abort();
+          const outcome = await seen(adapter.tryAcquire(request));
+          if (outcome === 'refused') {
+            await until(`nothing is left without ${command}`, async () => !(await exists()));
+          } else {
+            await seen(adapter.tryAcquire(request));
+            expect(await exists(), `held without ${command}`).toBe(true);
+          }
+          await seen(adapter.tryAcquire(attempt(request.key)));
+          await seen(adapter.renew(request, 50_000));
+          await seen(adapter.inspect?.(request.key));
+          await seen(adapter.keys?.());
+          const released = await seen(adapter.release(request));
+          // Without GET or EVALSHA nothing can be released, and nothing could be acquired by a script.
+          if (released === 'refused') await server.command('DEL', `lock:${request.key}`);
+          else await until(`it is free without ${command}`, async () => !(await exists()));
+          if (released === 'refused')
+            expect(['get', 'evalsha', 'eval'], `release without ${command}`).toContain(command);
+          await adapter.close?.();
+          await client.close();
+        }
+      },
+    );
+
+    it.each([
+      ['READONLY', true],
+      ['the database does not exist', false],
+    ] as const)('%s: told at once', async (what, retryable) => {
+      const replica = await startRedis({ args: ['--databases', '4'] });
+      try {
+        if (what === 'READONLY') await replica.command('REPLICAOF', server.host, String(server.port));
+        const client = kit.connect({ ...single(replica), ...(what === 'READONLY' ? {} : { db: 9 }) });
+        const adapter = client.adapter();
+        // A replica is loading for a moment.
+        const error = await until('the refusal', async () => {
+          const outcome = await adapter.tryAcquire(attempt(newName())).catch((reason: unknown) => reason as Error);
+          if (!(outcome instanceof Error)) throw new Error('granted');
+          return /READONLY|DB index/.test(outcome.message) && outcome;
+        });
+        expect(error).toEqual(lockError('LOCK_BACKEND', { retryable }));
+        expect(await replica.command('KEYS', 'lock:*')).toEqual([]);
+        await adapter.close?.();
+        await client.close();
+      } finally {
+        await replica.stop();
+      }
+    });
+
+    it('a plain client of a node of a cluster is told to use a cluster client', async () => {
+      const cluster = await startRedisCluster();
+      const client = kit.connect(single(cluster.nodes[0]!));
+      try {
+        const adapter = client.adapter();
+        const outcomes = await Promise.all(
+          Array.from({ length: 10 }, () => adapter.tryAcquire(attempt(newName())).catch((reason: unknown) => reason)),
+        );
+        expect(outcomes).toContainEqual(
+          lockError('LOCK_BACKEND', { retryable: false, message: expect.stringMatching(/MOVED .*cluster client/) }),
+        );
+      } finally {
+        await client.close();
+        await cluster.stop();
+      }
+    });
+
+    it('a port where an HTTP server answers: an error soon, and nothing throws past the caller (H130)', async () => {
+      const http = createHttpServer((_, response) => response.end('hello'));
+      await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+      const client = kit.connect(single({ host: '127.0.0.1', port: (http.address() as AddressInfo).port }));
+      const locks = createLocks(client.adapter(), { backendTimeoutMs: 1_500 });
+      const error = await locks.acquire(newName()).catch((reason: unknown) => reason);
+      expect(error).toEqual(lockError('LOCK_BACKEND'));
+      await locks.close();
+      await client.close();
+      http.closeAllConnections();
+      http.close();
+    });
+  });
+
+  // The adapter package imports one major version of its client.
+  describe(`opened by the adapter, ${kits[0]!.name}`, () => {
+    const kit = kits[0]!;
+
+    it('a cluster client of a server that is no cluster, and sentinels that are none: told with the words of the server', async () => {
+      for (const kind of ['cluster', 'sentinel'] as const) {
+        const adapter = kit.open({ kind, nodes: [{ host: server.host, port: server.port }], masterName: 'mymaster' });
+        const locks = createLocks(adapter, { backendTimeoutMs: 3_000 });
+        const error = (await locks.acquire(newName()).catch((reason: unknown) => reason)) as Error;
+        expect(error, kind).toEqual(lockError('LOCK_BACKEND'));
+        if (kind === 'cluster') expect(error.message).toMatch(/cluster/i);
+        await locks.close();
+      }
+    });
+
+    it('a name that no sentinel knows is an error that says so', { timeout: 60_000 }, async () => {
+      const group = await startRedisSentinel();
+      const nodes = group.sentinels.map(({ host, port }) => ({ host, port }));
+      const locks = createLocks(kit.open({ kind: 'sentinel', nodes, masterName: 'nobody' }), {
+        backendTimeoutMs: 3_000,
+      });
+      try {
+        expect(await locks.acquire(newName()).catch((reason: unknown) => reason)).toEqual(lockError('LOCK_BACKEND'));
+      } finally {
+        await locks.close();
+        await group.stop();
+      }
+    });
+  });
+}
