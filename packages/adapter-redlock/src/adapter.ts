@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import type {
   AcquireAttempt,
   AcquireOutcome,
+  Capabilities,
   HoldRef,
   LockAdapter,
   LockInfo,
@@ -10,22 +11,31 @@ import type {
 } from '@holdfast/lock-core';
 import type { AnyRedisClient } from '@holdfast/redis-protocol';
 import { createCircuitBreaker } from './circuit-breaker.ts';
-import { redlockClock } from './clock.ts';
-import { failedAcquire, noMajority } from './failures.ts';
+import { quorumTimers } from './clock.ts';
+import { failedAcquire, type NodeCount, noMajority } from './failures.ts';
 import { majorityHints } from './hints.ts';
-import { forceReleaseAll, inspectAll, keysOfEnough } from './inspect.ts';
-import { type RedlockOptions, redlockSettings } from './options.ts';
+import { forceReleaseAll, inspectAll, keysOfEnough, type NodeGroup } from './inspect.ts';
+import { type RedlockOptions, type RedlockSettings, redlockSettings } from './options.ts';
 import type { GrantOutcome } from './protocol/acquire.ts';
-import { type HeldVote, majorityOf, type QuorumContext, validityMs } from './protocol/node.ts';
-import { createQuorum } from './protocol/quorum.ts';
+import { type HeldVote, majorityOf, validityMs } from './protocol/node.ts';
+import { createQuorum, type Quorum } from './protocol/quorum.ts';
 import { enoughReady, isReady } from './ready.ts';
-import { type RedisNode, redisNode } from './redis-node.ts';
-import { createServerIdentities } from './server-identity.ts';
-
-const name = 'redlock';
+import { RedisNode } from './redis-node.ts';
+import { createServerIdentities, type ServerIdentities } from './server-identity.ts';
 
 // Below, a majority could hardly be asked before the lease is over.
 const shortestTtlMs = 50;
+
+/** The parts of one adapter. */
+interface Redlock extends NodeGroup, NodeCount {
+  readonly fencing: boolean;
+  readonly identities: ServerIdentities;
+  readonly quorum: Quorum;
+  readonly hints: ReturnType<typeof majorityHints>;
+  /** Each node was given the time to tell who its server is. */
+  opened: boolean;
+  opening: Promise<void> | undefined;
+}
 
 /**
  * A lock adapter over 1 to 9 independent Redis servers, by majority: it works while more than half of them do. `clients` are
@@ -37,141 +47,169 @@ const shortestTtlMs = 50;
  * are one server.
  */
 export function redlockAdapter(clients: readonly AnyRedisClient[], options: RedlockOptions = {}): LockAdapter {
-  const { nodes: bindings, prefix, fencing, nodeTimeoutMs } = redlockSettings(clients, options);
-  const count = bindings.length;
-  const majority = majorityOf(count);
-  const identities = createServerIdentities(bindings);
-  const nodes: RedisNode[] = bindings.map((client, i) =>
-    redisNode(
-      client,
-      prefix,
-      fencing,
-      createCircuitBreaker(redlockClock.now, nodeTimeoutMs),
-      () => identities.check(i),
-      (key) => hints.listens(key),
-    ),
-  );
-  const context: QuorumContext = {
-    nodes,
-    majority,
-    nodeTimeoutMs,
-    clock: redlockClock,
-    random: (bound) => randomInt(bound),
-  };
-  const quorum = createQuorum(context);
-  const singles = nodes.map(({ single }) => single);
-  const hints = majorityHints(singles, majority, redlockClock.now);
-  let opened: Promise<void> | undefined;
-  let usable = false;
-
-  /** Before the first grant the nodes tell who they are; one that does not answer in time does so before its first vote. */
-  async function open(): Promise<void> {
-    const end = new AbortController();
-    const cancel = redlockClock.after(nodeTimeoutMs, () => end.abort());
-    const timeUp = new Promise<void>((resolve) => end.signal.addEventListener('abort', () => resolve()));
-    const checks = nodes.map(async (node, i) => {
-      if (!node.ready) await node.whenReady(end.signal);
-      await identities.check(i);
-    });
-    await Promise.race([Promise.allSettled(checks), timeUp]);
-    cancel();
-    usable = true;
-  }
-
-  async function prepare(attempt: AcquireAttempt): Promise<void> {
-    await enoughReady(nodes, majority, attempt.signal);
-    if (usable) return;
-    opened ??= open();
-    await opened;
-  }
-
-  function acquire(attempt: AcquireAttempt): Promise<AcquireOutcome> {
-    const { key, owner, tokens } = attempt;
-    const ttlMs = Math.max(attempt.ttlMs, shortestTtlMs);
-    return new Promise((resolve, reject) => {
-      if (identities.duplicate !== undefined) return reject(identities.duplicate);
-      quorum.acquire({ key, owner, ttlMs, tokens }, (outcome) => answer(outcome, key, resolve, reject));
-    });
-  }
-
-  function answer(
-    outcome: GrantOutcome,
-    key: string,
-    resolve: (outcome: AcquireOutcome) => void,
-    reject: (error: unknown) => void,
-  ): void {
-    if (outcome.kind === 'granted') {
-      const { first, tokens, validForMs } = outcome;
-      // Others are looked for only where a block of tokens was asked for.
-      const waiting = tokens > 1 ? outcome.waiting : undefined;
-      const block = fencing ? { fencingToken: BigInt(first), tokens } : {};
-      resolve({ status: 'granted', ...block, validForMs, waiting });
-    } else if (outcome.kind === 'busy') resolve({ status: 'busy', retryAfterMs: outcome.retryAfterMs });
-    else reject(outcome.kind === 'refused' ? outcome.error : failedAcquire(outcome.why, key, { count, majority }));
-  }
-
-  const heldVote = ({ key, owner, fencingToken }: HoldRef): HeldVote => ({
-    key,
-    owner,
-    first: fencingToken === undefined ? undefined : Number(fencingToken),
-  });
-
-  function renewMany(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
-    if (holds.length === 0) return Promise.resolve([]);
-    const leaseMs = Math.max(ttlMs, shortestTtlMs);
-    return new Promise((resolve, reject) => {
-      quorum.renew(holds.map(heldVote), leaseMs, ({ items, errors }) => {
-        // A hold without a verdict has no outcome, which must not cost the others theirs.
-        const outcomes: RenewOutcome[] = new Array(items.length);
-        let decided = 0;
-        for (const [i, item] of items.entries()) {
-          if (item === undefined) continue;
-          decided += 1;
-          outcomes[i] = item ? { status: 'renewed', validForMs: validityMs(leaseMs) } : { status: 'lost' };
-        }
-        if (decided > 0) resolve(outcomes);
-        else reject(noMajority('renew the lock', holds[0]!.key, { count, majority }, errors));
-      });
-    });
-  }
-
-  function release(hold: HoldRef): Promise<ReleaseOutcome> {
-    return new Promise((resolve, reject) => {
-      const held = { ...heldVote(hold), onWaiting: (others: number) => hold.onWaiting?.(others) };
-      quorum.release(held, ({ items: [freed], errors }) => {
-        if (freed === undefined) reject(noMajority('release the lock', hold.key, { count, majority }, errors));
-        else resolve(freed ? 'released' : 'not-held');
-      });
-    });
-  }
-
-  async function inspect(key: string): Promise<LockInfo | undefined> {
-    const info = await inspectAll(context, singles, key);
-    return info === undefined || fencing ? info : { ...info, fencingToken: undefined };
-  }
-
+  const redlock = createRedlock(redlockSettings(clients, options));
+  const { nodes, hints } = redlock;
   return {
-    name,
-    capabilities: {
-      fencing,
-      fairness: 'none',
-      expiry: 'ttl',
-      wakeup: 'push',
-      survivesFailover: false,
-      crossProcess: true,
-      ttl: { minMs: shortestTtlMs, granularityMs: 1, maxOvershootMs: 100 },
-    },
-    tryAcquire: (attempt) =>
-      usable && isReady(nodes, majority) ? acquire(attempt) : prepare(attempt).then(() => acquire(attempt)),
-    renew: async (hold, ttlMs) => (await renewMany([hold], ttlMs))[0]!,
-    renewMany,
-    release,
+    name: 'redlock',
+    capabilities: capabilities(redlock.fencing),
+    tryAcquire: (attempt) => acquire(redlock, attempt),
+    renew: async (hold, ttlMs) => (await renewMany(redlock, [hold], ttlMs))[0]!,
+    renewMany: (holds, ttlMs) => renewMany(redlock, holds, ttlMs),
+    release: (hold) => release(redlock, hold),
     whenFree: hints.whenFree,
-    inspect,
-    keys: (cursor) => keysOfEnough(context, singles, cursor),
-    forceRelease: (key) => forceReleaseAll(context, singles, key),
+    inspect: (key) => inspect(redlock, key),
+    keys: (cursor) => keysOfEnough(redlock, cursor),
+    forceRelease: (key: string, owner?: string) => forceRelease(redlock, key, owner),
     async close() {
       await Promise.all(nodes.map((node) => node.close()));
     },
   };
+}
+
+function capabilities(fencing: boolean): Capabilities {
+  return {
+    fencing,
+    fairness: 'none',
+    expiry: 'ttl',
+    wakeup: 'push',
+    survivesFailover: false,
+    crossProcess: true,
+    ttl: { minMs: shortestTtlMs, granularityMs: 1, maxOvershootMs: 100 },
+  };
+}
+
+function createRedlock({ clients, prefix, fencing, nodeTimeoutMs }: RedlockSettings): Redlock {
+  const count = clients.length;
+  const majority = majorityOf(count);
+  const breakers = clients.map(() => createCircuitBreaker(quorumTimers.now, nodeTimeoutMs));
+  const identities = createServerIdentities(clients, breakers, quorumTimers.now);
+  const listens = (key: string): boolean => hints.listens(key);
+  const nodes = clients.map(
+    (client, index) =>
+      new RedisNode({ client, index, prefix, fencing, breaker: breakers[index]!, identities, listens }),
+  );
+  const hints = majorityHints(
+    nodes.map(({ single }) => single),
+    majority,
+    quorumTimers.now,
+  );
+  // Tokens are the servers' time, since a client's clock may be off by years (H118).
+  const clock = { ...quorumTimers, micros: identities.micros };
+  const quorum = createQuorum({ nodes, majority, nodeTimeoutMs, clock, random: (bound) => randomInt(bound) });
+  return {
+    ...{ nodes, count, majority, nodeTimeoutMs, clock, fencing, identities, quorum, hints },
+    ...{ opened: false, opening: undefined },
+  };
+}
+
+/** Waits until a majority is connected and known. The first time all nodes are given the time to tell who they are. */
+async function prepare(redlock: Redlock, key: string, signal: AbortSignal): Promise<void> {
+  const { nodes, majority, nodeTimeoutMs, clock } = redlock;
+  const readiness = {
+    nodes,
+    majority,
+    after: (callback: () => void) => clock.after(nodeTimeoutMs, callback),
+    failure: (errors: readonly unknown[]) => noMajority('grant the lock', key, redlock, errors),
+  };
+  await enoughReady(readiness, signal);
+  if (redlock.opened) return;
+  redlock.opening ??= open(redlock).finally(() => {
+    redlock.opening = undefined;
+  });
+  await redlock.opening;
+}
+
+async function open(redlock: Redlock): Promise<void> {
+  const { nodes, clock, nodeTimeoutMs, identities } = redlock;
+  const end = new AbortController();
+  const cancel = clock.after(nodeTimeoutMs, () => end.abort());
+  const timeUp = new Promise<void>((resolve) => end.signal.addEventListener('abort', () => resolve()));
+  await Promise.race([Promise.allSettled(nodes.map((node) => node.whenReady(end.signal))), timeUp]);
+  cancel();
+  for (const i of nodes.keys()) {
+    const refusal = identities.refusal(i);
+    if (refusal !== undefined) throw refusal;
+  }
+  redlock.opened = true;
+}
+
+function acquire(redlock: Redlock, attempt: AcquireAttempt): Promise<AcquireOutcome> {
+  const { key, owner, tokens, signal } = attempt;
+  const ttlMs = Math.max(attempt.ttlMs, shortestTtlMs);
+  const ready =
+    redlock.opened && isReady(redlock.nodes, redlock.majority) ? undefined : () => prepare(redlock, key, signal);
+  return new Promise((resolve, reject) => {
+    redlock.quorum.acquire({ key, owner, ttlMs, tokens, ready }, (outcome) => {
+      if (outcome.kind === 'failed') reject(failedAcquire(outcome.why, key, redlock));
+      else resolve(acquireOutcome(outcome, redlock.fencing));
+    });
+  });
+}
+
+function acquireOutcome(outcome: Exclude<GrantOutcome, { kind: 'failed' }>, fencing: boolean): AcquireOutcome {
+  if (outcome.kind === 'busy') return { status: 'busy', retryAfterMs: outcome.retryAfterMs };
+  const { first, tokens, validForMs } = outcome;
+  // Others are looked for only where a block of tokens was asked for.
+  const waiting = tokens > 1 ? outcome.waiting : undefined;
+  const block = fencing ? { fencingToken: BigInt(first), tokens } : {};
+  return { status: 'granted', ...block, validForMs, waiting };
+}
+
+const heldVote = ({ key, owner, fencingToken }: HoldRef): HeldVote => ({
+  key,
+  owner,
+  first: fencingToken === undefined ? undefined : Number(fencingToken),
+});
+
+async function renewMany(redlock: Redlock, holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
+  if (holds.length === 0) return [];
+  const leaseMs = Math.max(ttlMs, shortestTtlMs);
+  if (!isReady(redlock.nodes, redlock.majority)) await identified(redlock, leaseMs / 4);
+  return new Promise((resolve, reject) => {
+    redlock.quorum.renew(holds.map(heldVote), leaseMs, ({ items, errors }) => {
+      // A hold without a verdict has no outcome, which must not cost the others theirs.
+      const outcomes: RenewOutcome[] = new Array(items.length);
+      let decided = 0;
+      for (const [i, item] of items.entries()) {
+        if (item === undefined) continue;
+        decided += 1;
+        outcomes[i] = item ? { status: 'renewed', validForMs: validityMs(leaseMs) } : { status: 'lost' };
+      }
+      if (decided > 0) resolve(outcomes);
+      else reject(noMajority('renew the lock', holds[0]!.key, redlock, errors));
+    });
+  });
+}
+
+/** After a reconnect: waits, not for long, until the servers that are connected have told who they are. */
+async function identified({ nodes, clock, nodeTimeoutMs }: Redlock, withinMs: number): Promise<void> {
+  const end = new AbortController();
+  const cancel = clock.after(Math.min(withinMs, nodeTimeoutMs), () => end.abort());
+  await Promise.allSettled(nodes.map((node) => (node.connected ? node.whenReady(end.signal) : undefined)));
+  cancel();
+}
+
+function release(redlock: Redlock, hold: HoldRef): Promise<ReleaseOutcome> {
+  return new Promise((resolve, reject) => {
+    const held = { ...heldVote(hold), onWaiting: (others: number) => hold.onWaiting?.(others) };
+    redlock.quorum.release(held, ({ items: [freed], errors }) => {
+      if (freed === undefined) reject(noMajority('release the lock', hold.key, redlock, errors));
+      else resolve(freed ? 'released' : 'not-held');
+    });
+  });
+}
+
+async function inspect(redlock: Redlock, key: string): Promise<LockInfo | undefined> {
+  const info = await inspectAll(redlock, key);
+  return info === undefined || redlock.fencing ? info : { ...info, fencingToken: undefined };
+}
+
+function forceRelease(redlock: Redlock, key: string, owner: string | undefined): Promise<boolean> {
+  if (owner === undefined) return forceReleaseAll(redlock, key);
+  return new Promise((resolve, reject) => {
+    redlock.quorum.forceRelease({ key, owner, first: undefined }, ({ items: [freed], errors }) => {
+      if (freed === undefined) reject(noMajority('force the release of the lock', key, redlock, errors));
+      else resolve(freed);
+    });
+  });
 }

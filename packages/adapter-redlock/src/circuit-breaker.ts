@@ -1,21 +1,25 @@
 /**
- * Notices a node that has fallen silent: a frozen server or a dead line takes every command and answers none. It then gets one
- * command per time-out, enough to see it come back, so that what it will have to catch up with does not grow without bound.
+ * Notices a node that has fallen silent: a frozen server or a dead line takes every command and answers none. It then gets a
+ * command now and then, enough to see it come back, or to see its connection break, so that what it will have to catch up with
+ * does not grow with the length of the outage.
  */
 export interface CircuitBreaker {
   /** True when nothing should be sent now. */
-  readonly exhausted: boolean;
+  readonly open: boolean;
   sent(): void;
   answered(): void;
 }
 
+const longestPauseMs = 10_000;
+
 export function createCircuitBreaker(now: () => number, timeoutMs: number): CircuitBreaker {
   let outstanding = 0;
-  // Counted, and dated only when somebody looks: clocks are slow to read, and nearly always all is well.
+  // Counted, and dated only when somebody asks: clocks are slow to read, and nearly always all is well.
   let progress = 0;
   let datedProgress = -1;
   let progressAt = 0;
   let sentAt = 0;
+  let pauseMs = timeoutMs;
   let silent = false;
   let checking = false;
 
@@ -31,7 +35,7 @@ export function createCircuitBreaker(now: () => number, timeoutMs: number): Circ
   }
 
   return {
-    get exhausted() {
+    get open() {
       if (outstanding === 0) return false;
       const at = now();
       if (progress !== datedProgress) {
@@ -40,10 +44,14 @@ export function createCircuitBreaker(now: () => number, timeoutMs: number): Circ
       }
       if (at - progressAt < timeoutMs) return false;
       if (!silent) check();
-      return silent && at - sentAt < timeoutMs;
+      return silent && at - sentAt < pauseMs;
     },
     sent() {
-      if (silent) sentAt = now();
+      if (silent && (sentAt === 0 || now() - sentAt >= pauseMs)) {
+        // What is outstanding will be answered first, so more of it would tell nothing sooner.
+        if (sentAt > 0) pauseMs = Math.min(2 * pauseMs, Math.max(longestPauseMs, timeoutMs));
+        sentAt = now();
+      }
       if (outstanding === 0) progress += 1;
       outstanding += 1;
     },
@@ -51,6 +59,8 @@ export function createCircuitBreaker(now: () => number, timeoutMs: number): Circ
       outstanding -= 1;
       progress += 1;
       silent = false;
+      sentAt = 0;
+      pauseMs = timeoutMs;
     },
   };
 }

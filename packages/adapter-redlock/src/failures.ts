@@ -1,32 +1,90 @@
-import { LockError } from '@holdfast/lock-core';
+import { isLockError, LockError } from '@holdfast/lock-core';
 import type { Failure } from './protocol/acquire.ts';
+
+/** How many nodes there are, and how many have to agree. */
+export interface NodeCount {
+  readonly count: number;
+  readonly majority: number;
+}
+
+// What a server says for good, and what to do about it. Inside a script it says some of it in other words.
+const refusals: readonly (readonly [RegExp, string])[] = [
+  [
+    /^(WRONGPASS|NOAUTH|NOPERM)\b|user executing the script|unauthenticated (multi)?bulk length/,
+    'Check the user name, the password, and the ACL rules for the keys, channels and commands of the locks.',
+  ],
+  [/^READONLY\b/, 'A node must be a server that takes writes, not a replica.'],
+  [/^(MOVED|CROSSSLOT)\b/, 'A node must be a single server, not one of a Redis Cluster.'],
+  [/^ERR (unknown command|syntax error)/i, 'Redlock needs Redis 6.2 or later.'],
+];
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** What to tell when a majority could not be asked: retryable, and the outcome is unknown. */
+/** What the server says for good, and the remedy; `undefined` for anything that may pass. */
+function refusalIn(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  for (const [words, remedy] of refusals) {
+    if (words.test(error.message)) return `${error.message.replace(/\.?$/, '.')} ${remedy}`;
+  }
+  // How node-redis says why it could not connect.
+  return refusalIn(error.cause);
+}
+
+/**
+ * An error of one node with its number in front: a definite refusal as a `LockError` that is not retryable, and anything else as
+ * an error that means "unknown". Only the server's words are kept, since a client's error may carry the command.
+ */
+export function nodeError(node: string, error: unknown, key?: string): Error {
+  if (isLockError(error)) {
+    const { code, retryable } = error;
+    return new LockError(code, `${node}: ${error.message}`, { key: error.key ?? key, retryable });
+  }
+  const refusal = refusalIn(error);
+  if (refusal === undefined) return new Error(`${node}: ${messageOf(error)}`);
+  return new LockError('LOCK_BACKEND', `${node} refuses: ${refusal}`, { key, retryable: false });
+}
+
+/**
+ * What to tell when a majority could not be had. Where refusals alone are enough to prevent one, the first of them, which no
+ * repetition changes; else an error that is retryable: the outcome is unknown.
+ */
 export function noMajority(
   what: string,
   key: string,
-  nodes: { readonly count: number; readonly majority: number },
+  { count, majority }: NodeCount,
   errors: readonly unknown[],
 ): LockError {
-  // The clients' words, not their errors, which may carry commands.
-  const reasons = [...new Set(errors.filter((error) => error !== undefined).map(messageOf))].slice(0, 3);
+  const refused = errors.filter((error): error is LockError => isLockError(error) && !error.retryable);
+  if (refused.length > count - majority) {
+    const [{ code, message }] = refused as [LockError];
+    return new LockError(code, message, { key, retryable: false });
+  }
+  const known = errors.filter((error) => error !== undefined);
+  const reasons = [...new Set(known.map(messageOf))].slice(0, count);
   const because = reasons.length === 0 ? '' : ` (${reasons.join('; ')})`;
   return new LockError(
     'LOCK_BACKEND',
-    `Too few of the ${nodes.count} Redlock nodes answered to ${what}: ${nodes.majority} have to${because}. ` +
+    `Fewer than ${majority} of the ${count} Redlock nodes took part when asked to ${what}${because}. ` +
       'The outcome is unknown. Check that the Redis servers are up and reachable.',
     { key },
   );
 }
 
 /** Why an acquisition has no outcome, as an error. */
-export function failedAcquire(
-  why: Failure,
-  key: string,
-  nodes: { readonly count: number; readonly majority: number },
-): LockError {
-  if (why.kind === 'unreachable') return noMajority('grant the lock', key, nodes, why.errors);
-  return new LockError('LOCK_BACKEND', 'The lock was released while it was being acquired.', { key });
+export function failedAcquire(why: Failure, key: string, nodes: NodeCount): unknown {
+  switch (why.kind) {
+    case 'no-majority':
+      return noMajority('grant the lock', key, nodes, why.errors);
+    case 'not-ready':
+      return why.error;
+    case 'released':
+      return new LockError('LOCK_BACKEND', 'The lock was released while it was being acquired.', { key });
+    case 'tokens-exhausted':
+      return new LockError(
+        'LOCK_FOREIGN_KEY',
+        `A majority of the Redlock nodes has a fencing token of ${why.highest} for this lock, above which there is no ` +
+          'room; no lock was granted. Find out which clock or program wrote it, then delete the fence keys of the lock.',
+        { key },
+      );
+  }
 }

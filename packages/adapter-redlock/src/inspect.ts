@@ -1,63 +1,72 @@
-import { isLockError, type KeysPage, type LockAdapter, type LockInfo } from '@holdfast/lock-core';
-import { noMajority } from './failures.ts';
-import type { QuorumContext } from './protocol/node.ts';
+import type { KeysPage, LockInfo } from '@holdfast/lock-core';
+import { type NodeCount, noMajority } from './failures.ts';
+import type { QuorumClock } from './protocol/node.ts';
+import type { RedisNode } from './redis-node.ts';
+
+/** The nodes to ask. */
+export interface NodeGroup {
+  readonly nodes: readonly RedisNode[];
+  readonly majority: number;
+  readonly nodeTimeoutMs: number;
+  readonly clock: QuorumClock;
+}
 
 type Answers<T> = { readonly values: readonly T[]; readonly errors: readonly unknown[]; readonly pending: number };
 
-/** Asks each node, and resolves as soon as `judge` knows enough; `undefined` when all answered or the time is up without that. */
+/**
+ * Asks each of the nodes, and resolves as soon as `judge` knows enough; `undefined` when all answered or the time is up without
+ * that. One that is not connected is given the time to connect, and asked nothing after it.
+ */
 function gather<T, R>(
-  { clock, nodeTimeoutMs }: QuorumContext,
-  singles: readonly LockAdapter[],
-  question: (node: LockAdapter) => Promise<T>,
+  { clock, nodeTimeoutMs }: NodeGroup,
+  nodes: readonly RedisNode[],
+  question: (node: RedisNode) => Promise<T>,
   judge: (answers: Answers<T>) => R | undefined,
 ): Promise<{ outcome: R | undefined; errors: readonly unknown[] }> {
   return new Promise((resolve) => {
     const values: T[] = [];
     const errors: unknown[] = [];
-    let pending = singles.length;
+    const end = new AbortController();
+    let pending = nodes.length;
     const finish = (outcome: R | undefined): void => {
       cancelTimer();
+      end.abort(new Error('it is not connected'));
       resolve({ outcome, errors });
     };
     const cancelTimer = clock.after(nodeTimeoutMs, () => finish(undefined));
-    const look = (): void => {
+    const settled = (): void => {
+      pending -= 1;
       const outcome = judge({ values, errors, pending });
       if (outcome !== undefined || pending === 0) finish(outcome);
     };
-    for (const node of singles) {
-      question(node).then(
+    const ask = async (node: RedisNode): Promise<T> => {
+      if (!node.connected) await node.whenReady(end.signal);
+      return question(node);
+    };
+    for (const node of nodes) {
+      ask(node).then(
         (value) => {
-          pending -= 1;
           values.push(value);
-          look();
+          settled();
         },
         (error: unknown) => {
-          pending -= 1;
-          errors.push(error);
-          look();
+          errors.push(node.error(error));
+          settled();
         },
       );
     }
   });
 }
 
-function failure(what: string, key: string, { nodes, majority }: QuorumContext, errors: readonly unknown[]): unknown {
-  const definite = errors.filter((error) => isLockError(error) && !error.retryable);
-  if (definite.length > nodes.length - majority) return definite[0];
-  return noMajority(what, key, { count: nodes.length, majority }, errors);
-}
+const countOf = ({ nodes, majority }: NodeGroup): NodeCount => ({ count: nodes.length, majority });
 
 /** Who has the votes of a majority; `undefined` when nobody has. */
-export async function inspectAll(
-  context: QuorumContext,
-  singles: readonly LockAdapter[],
-  key: string,
-): Promise<LockInfo | undefined> {
-  const { majority } = context;
+export async function inspectAll(group: NodeGroup, key: string): Promise<LockInfo | undefined> {
+  const { majority } = group;
   const { outcome, errors } = await gather(
-    context,
-    singles,
-    (node) => node.inspect!(key),
+    group,
+    group.nodes,
+    (node) => node.single.inspect!(key),
     ({ values, errors: failed, pending }): { info: LockInfo | undefined } | undefined => {
       let most = 0;
       for (const info of values) {
@@ -68,7 +77,7 @@ export async function inspectAll(
       return most + failed.length + pending < majority ? { info: undefined } : undefined;
     },
   );
-  if (outcome === undefined) throw failure('tell who holds the lock', key, context, errors);
+  if (outcome === undefined) throw noMajority('tell who holds the lock', key, countOf(group), errors);
   return outcome.info;
 }
 
@@ -86,24 +95,20 @@ function majorityInfo(key: string, votes: readonly LockInfo[], majority: number)
   };
 }
 
-/** Frees every node; whether a majority was held. */
-export async function forceReleaseAll(
-  context: QuorumContext,
-  singles: readonly LockAdapter[],
-  key: string,
-): Promise<boolean> {
-  const { majority } = context;
+/** Frees every node of the vote that stands there now; whether a majority had one. */
+export async function forceReleaseAll(group: NodeGroup, key: string): Promise<boolean> {
+  const { majority } = group;
   const { outcome, errors } = await gather(
-    context,
-    singles,
-    (node) => node.forceRelease!(key),
+    group,
+    group.nodes,
+    (node) => node.forceRelease(key),
     ({ values, errors: failed, pending }): boolean | undefined => {
       const freed = values.filter((wasHeld) => wasHeld).length;
       if (freed >= majority) return true;
       return freed + failed.length + pending < majority ? false : undefined;
     },
   );
-  if (outcome === undefined) throw failure('force the release of the lock', key, context, errors);
+  if (outcome === undefined) throw noMajority('force the release of the lock', key, countOf(group), errors);
   return outcome;
 }
 
@@ -111,26 +116,22 @@ export async function forceReleaseAll(
  * One page of the locks, of one node after the other. What is held has the votes of a majority, so it shows at one of any
  * `enough` nodes; the rest may be away. The cursor is the number of the node, how many were read to their end, and the node's own.
  */
-export async function keysOfEnough(
-  context: QuorumContext,
-  singles: readonly LockAdapter[],
-  cursor: string = '0 0',
-): Promise<KeysPage> {
-  const enough = singles.length - context.majority + 1;
+export async function keysOfEnough(group: NodeGroup, cursor: string = '0 0'): Promise<KeysPage> {
+  const { nodes, majority } = group;
+  const enough = nodes.length - majority + 1;
   const [node = '', done = '', ...rest] = cursor.split(' ');
   const asked = Number(node);
   const read = Number(done);
-  const single = singles[asked]!;
   const at = rest.length === 0 ? undefined : rest.join(' ');
   const { outcome, errors } = await gather(
-    context,
-    [single],
-    () => single.keys!(at),
+    group,
+    [nodes[asked]!],
+    (one) => one.single.keys!(at),
     ({ values }) => values[0],
   );
   if (outcome?.next !== undefined) return { keys: outcome.keys, next: `${asked} ${read} ${outcome.next}` };
   const away = asked + 1 - read - (outcome === undefined ? 0 : 1);
-  if (away > singles.length - enough) throw failure('list the locks', '*', context, errors);
+  if (away > nodes.length - enough) throw noMajority('list the locks', '*', countOf(group), errors);
   const readNow = asked + 1 - away;
   return { keys: outcome?.keys ?? [], next: readNow === enough ? undefined : `${asked + 1} ${readNow}` };
 }

@@ -23,36 +23,78 @@ export interface RedlockOptions {
 
 const mostNodes = 9;
 
-/** Checks the nodes and the options, and fills in the defaults. */
-export function redlockSettings(
-  clients: readonly AnyRedisClient[],
-  options: RedlockOptions,
-): {
-  readonly nodes: readonly RedisClientBinding[];
-  readonly prefix: string | undefined;
+const known = ['prefix', 'fencing', 'nodeTimeoutMs'];
+
+/** The nodes and the options with their defaults. */
+export interface RedlockSettings {
+  readonly clients: readonly RedisClientBinding[];
+  readonly prefix: string;
   readonly fencing: boolean;
   readonly nodeTimeoutMs: number;
-} {
-  const { prefix, fencing = true, nodeTimeoutMs = 500 } = options;
-  if (!Array.isArray(clients) || clients.length < 1 || clients.length > mostNodes) {
-    throw refused(
-      `Redlock takes 1 to ${mostNodes} nodes, best 3 or 5, got ${Array.isArray(clients) ? clients.length : clients}.`,
-    );
+}
+
+/** Checks the nodes and the options, and fills in the defaults. */
+export function redlockSettings(clients: readonly AnyRedisClient[], options: RedlockOptions): RedlockSettings {
+  if (typeof options !== 'object' || options === null) {
+    throw refused(`The options of redlockAdapter must be an object, got ${String(options)}.`);
   }
-  const nodes: RedisClientBinding[] = [];
-  for (const [i, client] of clients.entries()) {
-    const node = bindRedisClient(client);
-    if (node === undefined) throw refused(`Redlock node ${i + 1} is neither an ioredis nor a node-redis client.`);
-    nodes.push(node);
-    if (node.cluster) {
-      throw refused(`Redlock node ${i + 1} is a Redis Cluster, which is no single node: pass a client of one server.`);
-    }
-  }
+  for (const name of Object.keys(options)) if (!known.includes(name)) throw refused(unknownOption(name));
+  const { prefix = 'lock:', fencing = true, nodeTimeoutMs = 500 } = options;
   if (typeof fencing !== 'boolean') throw refused(`The option fencing must be true or false, got ${String(fencing)}.`);
   if (!Number.isSafeInteger(nodeTimeoutMs) || nodeTimeoutMs < 1) {
     throw refused(`The option nodeTimeoutMs must be a whole number of ms, 1 or more, got ${String(nodeTimeoutMs)}.`);
   }
-  return { nodes, prefix, fencing, nodeTimeoutMs };
+  return { clients: bindings(clients), prefix, fencing, nodeTimeoutMs };
+}
+
+function bindings(clients: readonly AnyRedisClient[]): RedisClientBinding[] {
+  if (!Array.isArray(clients)) {
+    throw refused(`redlockAdapter takes an array of clients, one per server, got ${kindOf(clients)}.`);
+  }
+  if (clients.length < 1 || clients.length > mostNodes) {
+    throw refused(`Redlock takes 1 to ${mostNodes} nodes, best 3 or 5, got ${clients.length}.`);
+  }
+  return clients.map((client, i) => {
+    const first = clients.indexOf(client);
+    if (first !== i)
+      throw refused(`Redlock nodes ${first + 1} and ${i + 1} are the same client; each needs a server of its own.`);
+    const binding = bindRedisClient(client);
+    if (binding === undefined) {
+      throw refused(
+        `Redlock node ${i + 1} is neither an ioredis nor a node-redis client, but ${kindOf(client)}. ` +
+          'Pass one client of one server per node, not a pool, a mock or a URL.',
+      );
+    }
+    if (binding.cluster) {
+      throw refused(`Redlock node ${i + 1} is a Redis Cluster, which is no single node: pass a client of one server.`);
+    }
+    return binding;
+  });
+}
+
+function kindOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return value === null ? 'null' : `a ${typeof value}`;
+  const name = value.constructor?.name;
+  return name === undefined || name === 'Object' ? 'an object' : `an object of class ${name}`;
+}
+
+function unknownOption(name: string): string {
+  const near = known.find((option) => distance(name.toLowerCase(), option.toLowerCase()) <= 3);
+  const hint = near === undefined ? '' : `Did you mean ${near}? `;
+  return `redlockAdapter knows no option ${JSON.stringify(name)}. ${hint}Known: ${known.join(', ')}.`;
+}
+
+/** Levenshtein's distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
 }
 
 function refused(message: string): LockError {

@@ -1,39 +1,55 @@
+import { isLockError } from '@holdfast/lock-core';
 import type { RedisNode } from './redis-node.ts';
 
-/** Whether enough nodes are connected to make a majority. */
+/** Whether enough nodes are connected and known to make a majority. */
 export function isReady(nodes: readonly RedisNode[], majority: number): boolean {
   let ready = 0;
   for (const node of nodes) if (node.ready) ready += 1;
   return ready >= majority;
 }
 
-/** Resolves when a majority is connected; rejects when too many fail to, and when `signal` aborts (H27). */
-export async function enoughReady(nodes: readonly RedisNode[], majority: number, signal: AbortSignal): Promise<void> {
-  if (isReady(nodes, majority)) return;
-  const waiting = nodes.filter((node) => !node.ready);
-  let missing = majority - (nodes.length - waiting.length);
-  let mayFail = waiting.length - missing;
-  const enough = new AbortController();
-  const giveUp = (): void => enough.abort(signal.reason);
+/** What to wait for, and how to tell that it did not come. */
+export interface Readiness {
+  readonly nodes: readonly RedisNode[];
+  readonly majority: number;
+  /** How long those that have not answered may still turn a failure into a refusal. */
+  readonly after: (callback: () => void) => () => void;
+  readonly failure: (errors: readonly unknown[]) => unknown;
+}
+
+/** Resolves when a majority is connected and known; rejects when too many fail to be, and when `signal` aborts (H27). */
+export async function enoughReady({ nodes, majority, after, failure }: Readiness, signal: AbortSignal): Promise<void> {
+  const end = new AbortController();
+  const giveUp = (): void => end.abort(signal.reason);
   signal.addEventListener('abort', giveUp, { once: true });
+  let cancelTimer = (): void => {};
   try {
     await new Promise<void>((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      for (const node of waiting) {
-        node.whenReady(enough.signal).then(
-          () => {
-            missing -= 1;
-            if (missing === 0) resolve();
-          },
-          (error: unknown) => {
-            mayFail -= 1;
-            if (signal.aborted || mayFail < 0) reject(signal.aborted ? signal.reason : error);
-          },
-        );
+      const spare = nodes.length - majority;
+      const errors: unknown[] = [];
+      let ready = 0;
+      let refused = 0;
+      const fail = (error: unknown): void => {
+        if (signal.aborted) return reject(signal.reason);
+        if (errors.length === spare) cancelTimer = after(() => reject(failure(errors)));
+        errors.push(error);
+        if (isLockError(error) && !error.retryable) refused += 1;
+        const pending = nodes.length - ready - errors.length;
+        // Those that have not answered may turn out to refuse, which says more.
+        const undecided = refused <= spare && refused + pending > spare;
+        if (errors.length > spare && !undecided) reject(failure(errors));
+      };
+      for (const node of nodes) {
+        node.whenReady(end.signal).then(() => {
+          ready += 1;
+          if (ready >= majority) resolve();
+        }, fail);
       }
     });
   } finally {
+    cancelTimer();
     signal.removeEventListener('abort', giveUp);
-    enough.abort();
+    end.abort();
   }
 }

@@ -1,4 +1,4 @@
-import { type LockAdapter, LockError } from '@holdfast/lock-core';
+import { isLockError, type LockAdapter, LockError } from '@holdfast/lock-core';
 import {
   evalScript,
   type LockKeys,
@@ -8,10 +8,13 @@ import {
   redisLockAdapter,
 } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
+import { nodeError } from './failures.ts';
 import rollbackVoteSource from './lua/rollback-vote.lua';
-import { createPendingReleases } from './pending-releases.ts';
-import type { Ballot, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
-import { createRequests, type NodeRequest, type Reply } from './requests.ts';
+import { createPendingReleases, mayPass, type PendingReleases, requestId } from './pending-releases.ts';
+import type { Answer, Ballot, HeldVote, NotAsked, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
+import { scriptReply } from './replies.ts';
+import { createRequests, type NodeRequest, type Reply, type Requests } from './requests.ts';
+import { connectionOf, type ServerIdentities } from './server-identity.ts';
 
 const rollbackVoteScript = /* @__PURE__ */ luaScript(rollbackVoteSource);
 
@@ -19,53 +22,79 @@ const rollbackVoteScript = /* @__PURE__ */ luaScript(rollbackVoteSource);
 const voteValue = ({ owner, first }: Pick<StandingVote, 'owner' | 'first'>): string => `${owner}:${first}`;
 
 const yes: Vote = { kind: 'yes' };
+const unreachable: NotAsked = { kind: 'unreachable' };
 
-/** One Redis server of the quorum. */
-export interface RedisNode extends QuorumNode {
-  /** The same server as a lock of its own, whose owner is what stands there as a vote. */
-  readonly single: LockAdapter;
-  readonly ready: boolean;
-  whenReady(signal: AbortSignal): Promise<void>;
-  close(): Promise<void>;
+export interface RedisNodeOptions {
+  readonly client: RedisClientBinding;
+  /** From 0. */
+  readonly index: number;
+  readonly prefix: string;
+  readonly fencing: boolean;
+  readonly breaker: CircuitBreaker;
+  readonly identities: ServerIdentities;
+  /** Whether this process waits for a key. */
+  readonly listens: (key: string) => boolean;
 }
 
-/**
- * Binds the algorithm to one server. `admission` is awaited before a vote: true, or a promise until the node is known to be
- * one of its own (H35). `listens` tells whether this process waits for a key.
- */
-export function redisNode(
-  client: RedisClientBinding,
-  prefix: string | undefined,
-  fencing: boolean,
-  breaker: CircuitBreaker,
-  admission: () => true | Promise<void>,
-  listens: (key: string) => boolean,
-): RedisNode {
-  const single = redisLockAdapter(client, { prefix });
-  const requests = createRequests(client, breaker);
-  const pending = createPendingReleases(client, (request) => sendRelease(request, () => {}));
-  const keysOf = lockKeys(prefix ?? 'lock:', client.keyPrefix);
+/** One Redis server of the quorum. */
+export class RedisNode implements QuorumNode {
+  /** The same server as a lock of its own, whose owner is what stands there as a vote. */
+  readonly single: LockAdapter;
+  readonly #options: RedisNodeOptions;
+  readonly #client: RedisClientBinding;
+  readonly #name: string;
+  readonly #requests: Requests;
+  readonly #pending: PendingReleases;
+  /** Releases that have no answer yet: one that is repeated meanwhile is not sent again. */
+  readonly #releasing = new Map<string, Reply>();
+  readonly #keysOf: (name: string) => LockKeys;
 
-  async function explain(error: unknown, key: string): Promise<Vote> {
-    // The server's answer to a plain look tells a refusal of the credentials from a failure that may pass.
-    const refusal = client.ready ? await single.inspect?.(key).then(() => undefined, definite) : undefined;
-    return refusal === undefined ? { kind: 'failed', error } : { kind: 'refused', error: refusal };
+  constructor(options: RedisNodeOptions) {
+    const { client, index, prefix, breaker } = options;
+    this.#options = options;
+    this.#client = client;
+    this.#name = `Redlock node ${index + 1} (${client.name})`;
+    this.single = redisLockAdapter(client, { prefix });
+    this.#requests = createRequests(client, breaker);
+    this.#pending = createPendingReleases(client, (request) => this.#sendRelease(request, () => {}));
+    this.#keysOf = lockKeys(prefix, client.keyPrefix);
   }
 
-  function voteOf(reply: unknown, key: string, keys: LockKeys): Vote | Promise<Vote> {
-    if (reply === 1) return yes;
-    if (typeof reply === 'number') return { kind: 'yes', waiting: reply - 1 };
-    if (Array.isArray(reply)) return { kind: 'held', holder: String(reply[0]), remainingMs: Number(reply[1]) };
-    const answer = String(reply);
-    if (answer === 'foreign') return explain(undefined, key);
-    if (answer === 'fence') return { kind: 'refused', error: corruptFence(key, client.keyPrefix + keys.fence) };
-    return { kind: 'low', highest: Number(answer) };
+  /** Connected, to a server that is known. */
+  get ready(): boolean {
+    return this.#client.ready && this.#options.identities.known(this.#options.index);
   }
 
-  function send({ key, owner, first, last, ttlMs }: Ballot, answer: (vote: Vote) => void): void {
-    const keys = keysOf(key);
+  /** A command in a client's offline queue would be sent after its caller gave up (H27). */
+  get connected(): boolean {
+    return this.#client.ready;
+  }
+
+  async whenReady(signal: AbortSignal): Promise<void> {
+    const { identities, index } = this.#options;
+    try {
+      if (!this.#client.ready) await this.#client.whenReady(signal);
+      if (!identities.known(index)) await orAborted(identities.check(index), signal);
+    } catch (error) {
+      throw this.error(error);
+    }
+    const refusal = identities.refusal(index);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** An error of this node, which it names. */
+  error(error: unknown, key?: string): Error {
+    return nodeError(this.#name, error, key);
+  }
+
+  vote(ballot: Ballot, answer: (vote: Vote) => void): NotAsked | undefined {
+    const refusal = this.#notAsked();
+    if (refusal !== undefined) return refusal;
+    const { key, owner, first, last, ttlMs } = ballot;
+    const { fencing, listens } = this.#options;
+    const keys = this.#keysOf(key);
     const ttl = String(ttlMs);
-    // Only who wants several tokens hands over inside its process, and asks whether other processes wait.
+    // Only callers that want several tokens hand over inside their process, and ask whether other processes wait.
     const own = last === first ? '' : listens(key) ? '1' : '0';
     const request: NodeRequest = {
       keys,
@@ -75,99 +104,166 @@ export function redisNode(
           ? undefined
           : (read, fail) => {
               const command = [keys.lock, voteValue({ owner, first }), 'NX', 'PX', ttl];
-              client.call('set', command).then(read, fail);
+              this.#client.call('set', command).then(read, fail);
             },
     };
-    requests.add(request, (reply, error) => {
-      const vote = error === undefined ? voteOf(reply, key, keys) : explain(error, key);
-      if (vote instanceof Promise) vote.then(answer, (failure) => answer({ kind: 'failed', error: failure }));
-      else answer(vote);
+    const sameServer = this.#serverWatch();
+    this.#requests.add(request, (reply, error) => {
+      if (reply?.kind === 'count' && !sameServer()) answer(this.#failed(brokenConnection(), key));
+      else if (reply?.kind === 'count') answer(reply.count <= 1 ? yes : { kind: 'yes', waiting: reply.count - 1 });
+      else if (reply === undefined) answer(this.#failed(error, key));
+      else if (reply.kind === 'held' || reply.kind === 'low') answer(reply);
+      else answer({ kind: 'refused', error: this.#foreign(reply.kind === 'fence', key, keys) });
     });
+    return undefined;
   }
 
-  function sendRelease(request: NodeRequest, answer: Reply): void {
-    requests.add(request, (reply, error, resent) => {
-      if (error !== undefined) pending.owe(request, error);
-      answer(reply, error, resent);
-    });
+  /** Why nothing should be sent now. */
+  #notAsked(): NotAsked | undefined {
+    const { breaker, identities, index } = this.#options;
+    if (!this.#client.ready || breaker.open) return unreachable;
+    if (!identities.known(index)) {
+      // The next round has it.
+      identities.check(index).catch(() => {});
+      return unreachable;
+    }
+    const error = identities.refusal(index);
+    return error === undefined ? undefined : { kind: 'refused', error };
   }
 
-  async function renew(votes: readonly StandingVote[], ttlMs: number): Promise<boolean[]> {
+  /** Tells later whether an answer is of the server that is this node's: over a new connection it may be another node's. */
+  #serverWatch(): () => boolean {
+    const { identities } = this.#options;
+    const { moves } = identities;
+    const connection = connectionOf(this.#client);
+    return () => moves === identities.moves && connection === connectionOf(this.#client);
+  }
+
+  #failed(error: unknown, key: string): Vote {
+    const told = this.error(error, key);
+    // An unexpected reply says nothing of the vote, which may stand; a server that refuses has none.
+    const refused = isLockError(told) && !told.retryable && !isLockError(error);
+    return { kind: refused ? 'refused' : 'failed', error: told };
+  }
+
+  #foreign(fence: boolean, key: string, keys: LockKeys): LockError {
+    const redisKey = JSON.stringify(this.#client.keyPrefix + (fence ? keys.fence : keys.lock));
+    const message = fence
+      ? `key ${redisKey} should hold the fencing tokens of this lock on a majority of the Redlock nodes, but holds something ` +
+        'else; it was left untouched and no lock was granted. Find out who writes it, then delete it.'
+      : `key ${redisKey} holds data of another type, not a lock, on a majority of the Redlock nodes; it was left untouched. ` +
+        'Use another name, or another prefix for all locks.';
+    return this.error(new LockError('LOCK_FOREIGN_KEY', message, { key })) as LockError;
+  }
+
+  renew(votes: readonly StandingVote[], ttlMs: number, answer: Answer<readonly boolean[]>): boolean {
+    if (this.#notAsked() !== undefined) return false;
+    const { breaker } = this.#options;
+    const sameServer = this.#serverWatch();
     const holds = votes.map((vote) => ({ key: vote.key, owner: voteValue(vote) }));
-    const outcomes = await single.renewMany!(holds, ttlMs);
-    return outcomes.map(({ status }) => status === 'renewed');
+    breaker.sent();
+    this.single.renewMany!(holds, ttlMs)
+      .finally(() => breaker.answered())
+      .then(
+        (outcomes) => {
+          if (!sameServer()) answer(undefined, this.error(brokenConnection()));
+          else answer(outcomes.map(({ status }) => status === 'renewed'));
+        },
+        (error) => answer(undefined, this.error(error)),
+      );
+    return true;
   }
 
-  return {
-    single,
-    vote(ballot, answer) {
-      // A command in a client's offline queue would be sent after its caller gave up (H27).
-      if (!client.ready || breaker.exhausted) return false;
-      const admitted = admission();
-      if (admitted === true) send(ballot, answer);
-      else {
-        admitted.then(
-          () => send(ballot, answer),
-          (error) => answer({ kind: 'failed', error }),
-        );
-      }
-      return true;
-    },
-    renew(votes, ttlMs, answer) {
-      if (!client.ready || breaker.exhausted) return false;
-      breaker.sent();
-      renew(votes, ttlMs)
-        .finally(() => breaker.answered())
-        .then(answer, (error) => answer(undefined, error));
-      return true;
-    },
-    release({ key, owner, first }) {
-      sendRelease({ keys: keysOf(key), args: [owner, String(first), '', 'round', ''] }, () => {});
-    },
-    withdraw({ key, owner, first, onWaiting }, answer) {
-      const keys = keysOf(key);
-      const own = listens(key) ? '1' : '0';
-      const request: NodeRequest = {
-        keys,
-        args: [owner, String(first ?? ''), '', 'owner', own],
-        alone:
-          first === undefined
-            ? undefined
-            : (read, fail) => {
-                const command = [rollbackVoteScript.sha, '1', keys.lock, voteValue({ owner, first }), own];
-                void evalScript(client, rollbackVoteScript, command, undefined, read, fail);
-              },
-      };
-      sendRelease(request, (reply, error, resent) => {
-        if (error !== undefined) return answer(undefined, error);
-        const others = Number(reply) - 1;
-        if (others > 0) onWaiting?.(others);
-        // The client may have sent it twice, and the first one may have taken the vote back (H14).
-        if (others < 0 && resent) answer(undefined, new Error('the connection broke during the release'));
-        else answer(others >= 0);
-      });
-      return true;
-    },
-    get ready() {
-      return client.ready;
-    },
-    whenReady: (signal) => client.whenReady(signal),
-    async close() {
-      pending.close();
-      await single.close?.();
-    },
-  };
+  extend({ key, owner, first }: StandingVote, ttlMs: number, answer: Answer<readonly boolean[]>): boolean {
+    if (this.#notAsked() !== undefined) return false;
+    const sameServer = this.#serverWatch();
+    const args = [owner, String(first), 'extend', String(ttlMs), ''] as const;
+    this.#requests.add({ keys: this.#keysOf(key), args }, (reply, error) => {
+      if (reply?.kind === 'count' && sameServer()) answer([reply.count > 0]);
+      else answer(undefined, this.error(error ?? brokenConnection(), key));
+    });
+    return true;
+  }
+
+  release({ key, owner, first }: StandingVote): void {
+    const request: NodeRequest = { keys: this.#keysOf(key), args: [owner, String(first), '', 'round', ''] };
+    if (this.#client.ready) this.#sendRelease(request, () => {});
+    else this.#pending.add(request);
+  }
+
+  withdraw({ key, owner, first, onWaiting }: HeldVote, mayStand: boolean, answer: Answer<boolean>): boolean {
+    const keys = this.#keysOf(key);
+    const own = this.#options.listens(key) ? '1' : '0';
+    const request: NodeRequest = {
+      keys,
+      args: [owner, String(first ?? ''), '', 'owner', own],
+      alone:
+        first === undefined
+          ? undefined
+          : (read, fail) => {
+              const command = [rollbackVoteScript.sha, '1', keys.lock, voteValue({ owner, first }), own];
+              void evalScript(this.#client, rollbackVoteScript, command, undefined, read, fail);
+            },
+    };
+    if (!this.#client.ready) {
+      if (mayStand) this.#pending.add(request);
+      return false;
+    }
+    this.#sendRelease(request, (reply, error, resent) => {
+      if (reply?.kind !== 'count') return answer(undefined, this.error(error ?? brokenConnection(), key));
+      if (reply.count > 1) onWaiting?.(reply.count - 1);
+      // The client may have sent it twice, and the first one may have withdrawn the vote (H14).
+      if (reply.count === 0 && resent) answer(undefined, this.error(brokenConnection(), key));
+      else answer(reply.count > 0);
+    });
+    return true;
+  }
+
+  #sendRelease(request: NodeRequest, answer: Reply): void {
+    const id = requestId(request);
+    const present = this.#releasing.get(id);
+    this.#releasing.set(id, answer);
+    // A server that does not answer gets each release once, however often it is asked for.
+    if (present !== undefined) return present(undefined, new Error('asked again before it answered'), true);
+    this.#requests.add(request, (reply, error, resent) => {
+      const latest = this.#releasing.get(id);
+      this.#releasing.delete(id);
+      if (error !== undefined && mayPass(this.#client, error)) this.#pending.add(request);
+      latest?.(reply, error, resent);
+    });
+  }
+
+  /** Withdraws the vote that stands now, whoever has it; whether there was one. */
+  async forceRelease(key: string): Promise<boolean> {
+    const info = await this.single.inspect!(key);
+    if (info === undefined) return false;
+    // By its exact value, so that a request that arrives twice frees nobody else (H112).
+    const args = [rollbackVoteScript.sha, '1', this.#keysOf(key).lock, info.owner, '0'];
+    const before = this.#client.resends;
+    const rethrow = (error: unknown): never => {
+      throw this.error(error, key);
+    };
+    const reply = await evalScript(this.#client, rollbackVoteScript, args, undefined, scriptReply, rethrow);
+    if (reply.kind === 'error') return rethrow(new Error(reply.words));
+    const freed = reply.kind === 'count' && reply.count > 0;
+    if (!freed && this.#client.resends !== before) return rethrow(brokenConnection());
+    return freed;
+  }
+
+  async close(): Promise<void> {
+    this.#pending.close();
+    await this.single.close?.();
+  }
 }
 
-function definite(error: unknown): unknown {
-  return error instanceof LockError && !error.retryable ? error : undefined;
-}
+const brokenConnection = (): Error => new Error('the connection broke');
 
-function corruptFence(key: string, redisKey: string): LockError {
-  return new LockError(
-    'LOCK_FOREIGN_KEY',
-    `Redis key ${JSON.stringify(redisKey)} should hold the fencing tokens of this lock on a majority of the Redlock nodes, but ` +
-      'holds something else; it was left untouched and no lock was granted. Find out who writes it, then delete it.',
-    { key },
-  );
+/** `promise`, unless `signal` aborts first. */
+function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }

@@ -1,25 +1,26 @@
 import { evalScript, type LockKeys, luaScript, type RedisClientBinding } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import votesSource from './lua/votes.lua';
+import { type ScriptReply, scriptReply, textOf, unexpectedReply } from './replies.ts';
 
 const votes = /* @__PURE__ */ luaScript(votesSource);
 
 // Longer scripts would keep other clients of the server waiting.
 const mostAtOnce = 64;
 
-/** Owner, first and last proposed token, the lock's TTL or what to take back, and the number of own subscriptions. */
+/** Owner, first and last proposed token, the lock's TTL or what to withdraw, and the number of own subscriptions: see `votes.lua`. */
 export type RequestArgs = readonly [string, string, string, string, string];
 
 /** Gets the script's reply; `resent` when the client may have sent the request twice. */
-export type Reply = (reply: unknown, error: unknown, resent: boolean) => void;
+export type Reply = (reply: ScriptReply | undefined, error: unknown, resent: boolean) => void;
 
 /** One request of a node. */
 export interface NodeRequest {
   readonly keys: LockKeys;
   readonly args: RequestArgs;
   /**
-   * Sends a command that costs the server less, for the usual case, where nothing else goes out with it. What it answers other
-   * than OK or a number above 0 has changed nothing, and the script is asked.
+   * Sends a command that costs the server less, for the usual case, where nothing else goes out with it. If it answers neither
+   * OK, nor a number above 0, nor an error, it has changed nothing, and the script is asked.
    */
   readonly alone?: ((read: (reply: unknown) => void, fail: (error: unknown) => void) => void) | undefined;
 }
@@ -41,59 +42,88 @@ export function createRequests(client: RedisClientBinding, breaker: CircuitBreak
     const sent = waiting;
     if (sent.length === 0) return;
     waiting = [];
-    const [{ request, reply }] = sent as [Waiting];
-    if (sent.length > 1 || request.alone === undefined) askScript(sent, client.resends);
-    else askAlone(request, reply);
-  }
-
-  function askAlone(request: NodeRequest, reply: Reply): void {
-    const before = client.resends;
-    breaker.sent();
-    request.alone?.(
-      (result) => {
-        breaker.answered();
-        if (result === 'OK') reply(1, undefined, client.resends !== before);
-        else if (typeof result === 'number' && result > 0) reply(result, undefined, client.resends !== before);
-        // A command in a client's offline queue would be sent after its caller gave up (H27).
-        else if (!client.ready) reply(undefined, new Error('the connection broke'), true);
-        else askScript([{ request, reply }], before);
-      },
-      (error) => {
-        breaker.answered();
-        reply(undefined, error, true);
-      },
-    );
-  }
-
-  function askScript(sent: readonly Waiting[], before: number): void {
-    const command = [votes.sha, String(2 * sent.length)];
-    for (const { request } of sent) command.push(request.keys.lock, request.keys.fence);
-    for (const { request } of sent) command.push(...request.args);
-    breaker.sent();
-    void evalScript(
-      client,
-      votes,
-      command,
-      undefined,
-      (result) => {
-        breaker.answered();
-        const resent = client.resends !== before;
-        if (sent.length === 1) sent[0]!.reply(result, undefined, resent);
-        else for (const [i, { reply }] of sent.entries()) reply((result as unknown[])[i], undefined, resent);
-      },
-      (error) => {
-        breaker.answered();
-        for (const { reply } of sent) reply(undefined, error, true);
-      },
-    );
+    const [first] = sent as [Waiting];
+    if (sent.length > 1 || first.request.alone === undefined) askScript(client, breaker, sent, client.resends);
+    else askAlone(client, breaker, first);
   }
 
   return {
     add(request, reply) {
-      // After all that this turn still has to say.
+      // After everything else that this turn sends.
       if (waiting.length === 0) process.nextTick(flush);
       waiting.push({ request, reply });
       if (waiting.length >= mostAtOnce) flush();
     },
   };
+}
+
+function askAlone(client: RedisClientBinding, breaker: CircuitBreaker, sent: Waiting): void {
+  const before = client.resends;
+  breaker.sent();
+  sent.request.alone?.(
+    (result) => {
+      breaker.answered();
+      const done = result === 'OK' || (result instanceof Uint8Array && textOf(result) === 'OK');
+      if (done) return sent.reply({ kind: 'count', count: 1 }, undefined, client.resends !== before);
+      const none = result === null || result === undefined;
+      const reply = none ? undefined : decoded(result);
+      if (reply instanceof Error) sent.reply(undefined, reply, true);
+      else if (reply !== undefined && !(reply.kind === 'count' && reply.count === 0)) {
+        sent.reply(reply, undefined, client.resends !== before);
+      }
+      // A command in a client's offline queue would be sent after its caller gave up (H27).
+      else if (!client.ready) sent.reply(undefined, new Error('the connection broke'), true);
+      else askScript(client, breaker, [sent], before);
+    },
+    (error) => {
+      breaker.answered();
+      sent.reply(undefined, error, true);
+    },
+  );
+}
+
+function askScript(
+  client: RedisClientBinding,
+  breaker: CircuitBreaker,
+  sent: readonly Waiting[],
+  before: number,
+): void {
+  const command = [votes.sha, String(2 * sent.length)];
+  for (const { request } of sent) command.push(request.keys.lock, request.keys.fence);
+  for (const { request } of sent) command.push(...request.args);
+  breaker.sent();
+  const fail = (error: unknown): void => {
+    breaker.answered();
+    for (const { reply } of sent) reply(undefined, error, true);
+  };
+  void evalScript(
+    client,
+    votes,
+    command,
+    undefined,
+    (result) => {
+      if (sent.length > 1 && !(Array.isArray(result) && result.length === sent.length)) {
+        return fail(unexpectedReply(result));
+      }
+      breaker.answered();
+      const resent = client.resends !== before;
+      const results = sent.length === 1 ? [result] : (result as unknown[]);
+      for (const [i, { reply }] of sent.entries()) {
+        const answer = decoded(results[i]);
+        if (answer instanceof Error) reply(undefined, answer, true);
+        else reply(answer, undefined, resent);
+      }
+    },
+    fail,
+  );
+}
+
+/** The reply, or why it is none. */
+function decoded(reply: unknown): ScriptReply | Error {
+  try {
+    const answer = scriptReply(reply);
+    return answer.kind === 'error' ? new Error(answer.words) : answer;
+  } catch (error) {
+    return error as Error;
+  }
 }

@@ -53,7 +53,7 @@ it('H11: three of five nodes killed: LOCK_BACKEND in time, and no orphan when th
   expect(await lock.release()).toBe('released');
 });
 
-it('H11, H15, H30: three of five nodes stopped: LOCK_BACKEND, and the votes that come in late are taken back', async () => {
+it('H11, H15, H30: three of five nodes stopped: LOCK_BACKEND, and the votes that come in late are withdrawn', async () => {
   const locks = await rig.locks({ backendTimeoutMs: 1_000, attemptTimeoutMs: 700, ttlMs: 60_000 });
   await (await locks.acquire(newName('warm'))).release();
   const name = newName();

@@ -8,10 +8,14 @@ function heldNode() {
   const votes: ((vote: Vote) => void)[] = [];
   const withdrawals: ((freed: boolean) => void)[] = [];
   const node: QuorumNode = {
-    vote: (_, answer) => votes.push(answer) > 0,
+    vote: (_, answer) => {
+      votes.push(answer);
+      return undefined;
+    },
     renew: () => false,
+    extend: () => false,
     release: (vote) => void released.push(vote),
-    withdraw: (_, answer) => withdrawals.push(answer) > 0,
+    withdraw: (_, __, answer) => withdrawals.push(answer) > 0,
   };
   return { node, released, votes, withdrawals };
 }
@@ -37,7 +41,7 @@ function releasedBeforeTheLastVote() {
 }
 
 it.each(['before', 'behind'])(
-  'H15: a vote that comes in %s the answer that there was none is taken back once',
+  'H15: a vote that comes in %s the answer that there was none is withdrawn once',
   (order) => {
     const { quorum, last, others, release } = releasedBeforeTheLastVote();
     const steps = [() => last.votes[0]!({ kind: 'yes' }), () => last.withdrawals[0]!(false)];
@@ -51,14 +55,14 @@ it.each(['before', 'behind'])(
   },
 );
 
-it('H15: a late vote that the release of its owner took back is not taken back again', () => {
+it('H15: a late vote that the release of its owner withdrew is not withdrawn again', () => {
   const { last } = releasedBeforeTheLastVote();
   last.votes[0]!({ kind: 'yes' });
   last.withdrawals[0]!(true);
   expect(last.released).toEqual([]);
 });
 
-it('H15: a late vote is taken back once, although the release is repeated before the first one is answered', () => {
+it('H15: a late vote is withdrawn once, although the release is repeated before the first one is answered', () => {
   const { last, release } = releasedBeforeTheLastVote();
   release();
   last.votes[0]!({ kind: 'yes' });

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newName } from '../../redis-protocol/test/support/helpers.ts';
 import { createCircuitBreaker } from '../src/circuit-breaker.ts';
 import type { Vote } from '../src/protocol/node.ts';
-import { type RedisNode, redisNode } from '../src/redis-node.ts';
+import { RedisNode } from '../src/redis-node.ts';
+import { createServerIdentities } from '../src/server-identity.ts';
 import { createVoteStore } from './model/store.ts';
 
 let server: RedisServer;
@@ -17,16 +18,13 @@ beforeAll(async () => {
   server = await startRedis();
   client = new Redis({ host: server.host, port: server.port });
   await client.ping();
-  const breaker = createCircuitBreaker(() => performance.now(), 60_000);
+  const now = () => performance.now();
+  const breaker = createCircuitBreaker(now, 60_000);
+  const binding = ioredisBinding(client);
+  const identities = createServerIdentities([binding], [breaker], now);
+  await identities.check(0);
   nodeOf = (fencing) =>
-    redisNode(
-      ioredisBinding(client),
-      undefined,
-      fencing,
-      breaker,
-      () => true,
-      () => false,
-    );
+    new RedisNode({ client: binding, index: 0, prefix: 'lock:', fencing, breaker, identities, listens: () => false });
 });
 afterAll(async () => {
   client?.disconnect();
@@ -45,12 +43,12 @@ const step = fc.oneof(
       count: fc.integer({ min: 1, max: 3 }),
     }),
   },
-  fc.record({ kind: fc.constantFrom('renew' as const, 'release' as const), owner, first: token }),
+  fc.record({ kind: fc.constantFrom('renew' as const, 'extend' as const, 'release' as const), owner, first: token }),
   fc.record({ kind: fc.constant('withdraw' as const), owner, first: fc.option(token, { nil: undefined }) }),
   fc.record({ kind: fc.constant('expire' as const), owner }),
 );
 
-/** What the simulation believes of a node is what the scripts do on a server. */
+/** The simulated node behaves like the scripts on a server. */
 it.each([
   ['with', true],
   ['without', false],
@@ -70,13 +68,18 @@ it.each([
         const vote = { key, owner: request.owner, first: ('first' in request && request.first) || 0 };
         if (request.kind === 'vote') {
           const ballot = { ...vote, last: request.first + request.count - 1, ttlMs };
-          const said = await new Promise<Vote>((resolve) => node.vote(ballot, resolve));
+          const said = await new Promise<Vote>((resolve) => {
+            expect(node.vote(ballot, resolve)).toBeUndefined();
+          });
           const expected = model.vote(ballot);
           if (expected.kind === 'held') expect(said).toMatchObject({ kind: 'held', holder: expected.holder });
           else expect(said).toEqual(expected);
         } else if (request.kind === 'renew') {
           const renewed = await answered<readonly boolean[]>((answer) => node.renew([vote], ttlMs, answer));
           expect(renewed).toEqual([model.renew(vote, ttlMs)]);
+        } else if (request.kind === 'extend') {
+          const extended = await answered<readonly boolean[]>((answer) => node.extend(vote, ttlMs, answer));
+          expect(extended).toEqual([model.extend(vote, ttlMs)]);
         } else if (request.kind === 'release') {
           node.release(vote);
           // Requests of one turn go out at its end.
@@ -87,7 +90,7 @@ it.each([
           );
         } else if (request.kind === 'withdraw') {
           const freed = await answered<boolean>((answer) =>
-            node.withdraw({ key, owner: request.owner, first: request.first }, answer),
+            node.withdraw({ key, owner: request.owner, first: request.first }, true, answer),
           );
           expect(freed).toBe(model.withdraw(request.owner));
         } else {

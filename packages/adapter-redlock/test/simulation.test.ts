@@ -82,6 +82,7 @@ describe('the simulation sees', () => {
     ['nodes that do not keep the token', { forgetsToken: true }],
     ['an equal token that is accepted', { acceptsEqualTokens: true }],
     ['a late release of one round that takes the votes of the next', { releasesAnyRound: true }],
+    ['a refresh that shortens the lease', { refreshShortens: true }],
     ['votes that are released before the hold is over', { releasesEarly: true }],
     ['half of the nodes that pass for a majority', { halfIsEnough: true }],
   ])(

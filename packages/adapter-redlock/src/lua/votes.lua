@@ -1,13 +1,20 @@
--- Gives and takes back this node's votes: any number of requests, done in order.
+-- Gives, extends and withdraws this node's votes: any number of requests, done in order.
 -- Of request i: KEYS[2i - 1] lock key, also the channel of its releases    KEYS[2i] fence key: the highest token voted for
 -- ARGV[5i - 4] owner    ARGV[5i - 3], ARGV[5i - 2] first and last proposed token; last is '' where no tokens are kept
--- ARGV[5i - 1] TTL in ms, or what to take back:
---   'round', the vote of that round, silently; 'owner', the vote of any round    ARGV[5i] how many of the channel's subscribers
---   are the caller's own; '' where nobody asks whether others wait
+-- ARGV[5i - 1] TTL in ms, with 'extend' as last to extend the vote that stands; or what to withdraw:
+--   'round', the vote of that round, silently; 'owner', the vote of any round
+-- ARGV[5i] how many of the channel's subscribers are the caller's own; '' where nobody asks whether others wait
 -- Replies one element per request, of a single one the element itself. To a vote: 1 + the number of others that wait (yes),
--- {value, PTTL} (another has it), the highest token as a string (proposal too low), 'foreign' or 'fence' (a key of another
--- kind). To the others: 1 + the number of others that wait (taken back), 0 there was none.
+-- {value, PTTL} (another owner has it), 'low <highest token>' (proposal too low), 'foreign' or 'fence' (a key of another
+-- kind). To the others: 1 + the number of others that wait (done), 0 there was no such vote. To any: 'error <words>' when the
+-- server refused a command; then nothing was written.
 local call, pcall = redis.call, redis.pcall
+
+-- A fence key outlives its lock by far, so that tokens rise even if clocks step back: 30 days and more, or, for leases of more
+-- than a day, a hundred TTLs.
+local function fenceTtl(ttl)
+  return #ttl > 8 and ttl .. '00' or '2764800000'
+end
 
 -- Yes, with how many others than the caller listen to the channel.
 local function amongOthers(channel, own)
@@ -20,55 +27,102 @@ local function belongs(value, owner)
   return string.sub(value, 1, #owner + 1) == owner .. ':' and string.find(value, '^%d+$', #owner + 2)
 end
 
-local function answer(i)
-  local lock, owner, first, ttl = KEYS[2 * i - 1], ARGV[5 * i - 4], ARGV[5 * i - 3], ARGV[5 * i - 1]
-  local value, last = owner .. ':' .. first, ARGV[5 * i - 2]
+-- The server's words, or `foreign` where it holds data of another type.
+local function failure(reply, foreign)
+  return string.find(reply.err, '^WRONGTYPE') and foreign or 'error ' .. reply.err
+end
 
-  if ttl == 'round' or ttl == 'owner' then
-    local holder = pcall('GET', lock)
-    if holder ~= value then
-      if ttl == 'round' or type(holder) ~= 'string' or not belongs(holder, owner) then return 0 end
+local function withdraw(lock, owner, value, ofRound, own)
+  local holder = pcall('GET', lock)
+  if type(holder) == 'table' then return failure(holder, 0) end
+  if holder ~= value and (ofRound or not holder or not belongs(holder, owner)) then return 0 end
+  local gone = pcall('DEL', lock)
+  if type(gone) == 'table' then return failure(gone, 0) end
+  -- Waking others for a lost round would have them lose rounds, and wake this one, as long as the holder holds.
+  if ofRound or pcall('PUBLISH', lock, '') == 0 then return 1 end
+  return amongOthers(lock, own)
+end
+
+local function extend(lock, value, ttl)
+  local holder = pcall('GET', lock)
+  if type(holder) == 'table' then return failure(holder, 0) end
+  if holder ~= value then return 0 end
+  local left = pcall('PTTL', lock)
+  if type(left) == 'table' then return failure(left, 0) end
+  if left < ttl + 0 then call('SET', lock, value, 'PX', ttl) end
+  return 1
+end
+
+-- Undoes a vote. SET is known to be allowed, DEL is not.
+local function undo(lock, value)
+  if type(pcall('DEL', lock)) == 'table' then call('SET', lock, value, 'PX', '1') end
+end
+
+-- Stores the last proposed token, if the node has seen none that is as high as the first; else the reply that says why not.
+local function raiseToken(fence, first, last, ttl)
+  -- Nearly always the proposal is above the last token, so write first and read what was there.
+  local before = pcall('SET', fence, last, 'KEEPTTL', 'GET')
+  if type(before) == 'table' then return failure(before, 'fence') end
+  if before then
+    -- A single Redis keeps 'last count' there.
+    local highest = string.match(before, '^%d+$') or string.match(before, '^(%d+) %d+$')
+    local readable = highest and highest + 0 < 9007199254740992
+    if not readable then
+      -- Everything is left as it was (H62).
+      call('SET', fence, before, 'KEEPTTL')
+      return 'fence'
     end
-    call('DEL', lock)
-    -- Waking others for a lost round would have them lose rounds, and wake this one, as long as the holder holds.
-    if ttl == 'round' or pcall('PUBLISH', lock, '') == 0 then return 1 end
-    return amongOthers(lock, ARGV[5 * i])
+    if highest + 0 >= first + 0 then
+      -- Tokens that are ahead of the clocks grow too slowly to prolong the key below, so that is done where they are told.
+      local left, keep = pcall('PTTL', fence), fenceTtl(ttl)
+      local prolong = type(left) == 'table' or left >= 0 and left < keep + 0
+      if prolong then call('SET', fence, before, 'PX', keep) else call('SET', fence, before, 'KEEPTTL') end
+      return 'low ' .. highest
+    end
+    -- Tokens are clocks, so it is enough to prolong the key every three hours of theirs.
+    if highest == before and #ttl <= 8 and string.sub(before, 1, 6) == string.sub(first, 1, 6) and #before == #first then
+      return nil
+    end
   end
+  call('SET', fence, last, 'PX', fenceTtl(ttl))
+end
 
-  local fresh = call('SET', lock, value, 'NX', 'PX', ttl)
-  if not fresh then
+local function vote(lock, fence, owner, first, last, ttl, own)
+  local value = owner .. ':' .. first
+  local fresh = pcall('SET', lock, value, 'NX', 'PX', ttl)
+  if fresh then
+    if fresh.err then return failure(fresh, 'foreign') end
+  else
     local holder = pcall('GET', lock)
-    if type(holder) == 'table' then return 'foreign' end
+    if type(holder) == 'table' then return failure(holder, 'foreign') end
     -- Sent twice: the vote stands.
     if holder == value then return 1 end
-    if not belongs(holder, owner) then return { holder, call('PTTL', lock) } end
+    if not belongs(holder, owner) then
+      local left = pcall('PTTL', lock)
+      return { holder, type(left) == 'number' and left or -1 }
+    end
     -- A request of an earlier round that was long on its way must not replace the vote of a later one.
     local standing = string.sub(holder, #owner + 2)
-    if standing + 0 > first + 0 then return standing end
+    if standing + 0 > first + 0 then return 'low ' .. standing end
   end
   if last ~= '' then
-    local fence = KEYS[2 * i]
-    -- Nearly always the proposal is above the last token, so write first and read what was there.
-    local before = pcall('SET', fence, last, 'KEEPTTL', 'GET')
-    if before then
-      local highest = type(before) == 'string' and string.find(before, '^%d+$') and tonumber(before)
-      local readable = highest and highest < 9007199254740992
-      if not readable or highest >= first + 0 then
-        -- No vote, and everything is left as it was (H62).
-        if type(before) == 'string' then call('SET', fence, before, 'KEEPTTL') end
-        if fresh then call('DEL', lock) end
-        return readable and before or 'fence'
-      end
-    end
-    -- A fence key outlives its lock by far, so that tokens rise even if clients' clocks step back: 30 days and more, or, for
-    -- leases of more than a day, a hundred TTLs. Tokens are clocks, so it is enough to prolong it every three hours of theirs.
-    if not before or #ttl > 8 or string.sub(before, 1, 6) ~= string.sub(first, 1, 6) then
-      call('PEXPIRE', fence, #ttl > 8 and ttl .. '00' or '2764800000')
+    local refusal = raiseToken(fence, first, last, ttl)
+    if refusal then
+      if fresh then undo(lock, value) end
+      return refusal
     end
   end
   if not fresh then call('SET', lock, value, 'PX', ttl) end
-  if ARGV[5 * i] == '' then return 1 end
-  return amongOthers(lock, ARGV[5 * i])
+  if own == '' then return 1 end
+  return amongOthers(lock, own)
+end
+
+local function answer(i)
+  local lock, fence, at = KEYS[2 * i - 1], KEYS[2 * i], 5 * i - 4
+  local owner, first, last, ttl, own = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  if ttl == 'round' or ttl == 'owner' then return withdraw(lock, owner, owner .. ':' .. first, ttl == 'round', own) end
+  if last == 'extend' then return extend(lock, owner .. ':' .. first, ttl) end
+  return vote(lock, fence, owner, first, last, ttl, own)
 end
 
 if #KEYS == 2 then return answer(1) end

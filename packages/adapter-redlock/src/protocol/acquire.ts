@@ -1,8 +1,8 @@
 import type { Verdict } from './majority.ts';
-import { type HeldVote, type QuorumContext, validityMs } from './node.ts';
+import { type QuorumContext, validityMs } from './node.ts';
 import type { GrantedHold, OwnerState, OwnerStates } from './owner-state.ts';
 import { Round, type RoundEnd } from './round.ts';
-import type { TokenProposals } from './token-proposals.ts';
+import { type TokenProposals, tokenLimit } from './token-proposals.ts';
 
 /** What an owner asks for. */
 export interface GrantRequest {
@@ -10,6 +10,8 @@ export interface GrantRequest {
   readonly owner: string;
   readonly ttlMs: number;
   readonly tokens: number;
+  /** Awaited before anything is sent; what it rejects with is the outcome. */
+  readonly ready?: (() => Promise<void>) | undefined;
 }
 
 export type GrantOutcome =
@@ -23,116 +25,172 @@ export type GrantOutcome =
       readonly waiting: number;
     }
   | { readonly kind: 'busy'; readonly retryAfterMs: number | undefined }
-  /** No repetition helps. */
-  | { readonly kind: 'refused'; readonly error: unknown }
   | { readonly kind: 'failed'; readonly why: Failure };
 
 /** Why there is no outcome. */
 export type Failure =
-  | { readonly kind: 'unreachable'; readonly answered: number; readonly errors: readonly unknown[] }
+  /** Too few nodes answered; what the others said. */
+  | { readonly kind: 'no-majority'; readonly errors: readonly unknown[] }
+  /** The nodes were not ready. */
+  | { readonly kind: 'not-ready'; readonly error: unknown }
+  /** The nodes have seen a token so high that none above it can be given. */
+  | { readonly kind: 'tokens-exhausted'; readonly highest: number }
   | { readonly kind: 'released' };
 
-interface Means {
+export interface AcquireMeans {
   readonly context: QuorumContext;
   readonly owners: OwnerStates;
   readonly proposals: TokenProposals;
-  renew(holds: readonly HeldVote[], ttlMs: number, done: (verdict: Verdict) => void): void;
+  /** Extends a hold, and tells whether a majority still has it. */
+  extend(hold: GrantedHold & { readonly key: string; readonly owner: string }, ttlMs: number, done: Done): void;
 }
+
+type Done = (verdict: Verdict) => void;
 
 // A split is resolved here, since all contenders would otherwise answer that the lock is busy, and it is free.
 const longestSplitMs = 1_500;
 const leastPauseMs = 8;
 const longestPauseMs = 250;
 const mostLowRounds = 8;
+// An owner whose last request has no answer is asked for again, or released, long before.
+const rememberedForMs = 60_000;
 
 /**
- * One owner's way to the lock: rounds of votes, each with a proposal of its own, until one is won or another is seen to
- * have the majority. A split vote is tried again after a random pause (H31). One at a time per owner.
+ * One request of an owner for the lock: rounds of votes, each with a proposal of its own, until one is won or another owner
+ * is seen to have the majority. A split vote is tried again after a random pause (H31). One at a time per owner.
  */
-export function acquireByMajority(means: Means, request: GrantRequest, done: (outcome: GrantOutcome) => void): void {
-  const { context, owners, proposals } = means;
-  const { clock, random } = context;
-  const { key, owner, ttlMs } = request;
-  const startedAt = clock.now();
-  const state = owners.open(key, owner);
-  let splits = 0;
-  let lows = 0;
+export class Acquisition {
+  readonly #means: AcquireMeans;
+  readonly #request: GrantRequest;
+  readonly #done: (outcome: GrantOutcome) => void;
+  readonly #startedAt: number;
+  readonly #state: OwnerState;
+  #splits = 0;
+  #lows = 0;
 
-  function begin(): void {
+  constructor(means: AcquireMeans, request: GrantRequest, done: (outcome: GrantOutcome) => void) {
+    this.#means = means;
+    this.#request = request;
+    this.#done = done;
+    this.#startedAt = means.context.clock.now();
+    this.#state = means.owners.open(request.key, request.owner);
+  }
+
+  /** Begins, once earlier requests of the same owner have ended. */
+  start(): void {
+    const state = this.#state;
+    if (state.busy || state.queue.length > 0) state.queue.push(() => this.#begin());
+    else this.#begin();
+  }
+
+  #begin(): void {
+    const state = this.#state;
+    const { ready } = this.#request;
     state.busy = true;
-    if (state.released) return finish({ kind: 'failed', why: { kind: 'released' } });
-    if (state.hold === undefined || state.hold.validUntil <= clock.now()) return vote();
-    refresh(state.hold);
+    if (ready === undefined) return this.#ask();
+    ready().then(
+      () => this.#ask(),
+      (error) => this.#fail({ kind: 'not-ready', error }),
+    );
+  }
+
+  #ask(): void {
+    const { released, refused, hold } = this.#state;
+    if (released) return this.#fail({ kind: 'released' });
+    // Its votes are being withdrawn; the caller asks again with another owner.
+    if (refused) return this.#finish({ kind: 'busy', retryAfterMs: undefined });
+    if (hold === undefined || hold.validUntil <= this.#means.context.clock.now()) this.#vote();
+    else this.#refresh(hold);
   }
 
   /** The owner asks again for what it has (H12, H13). */
-  function refresh(hold: GrantedHold): void {
-    const sentAt = clock.now();
-    means.renew([{ key, owner, first: hold.first }], ttlMs, ({ items: [renewed], errors }) => {
-      if (state.released) return finish({ kind: 'failed', why: { kind: 'released' } });
+  #refresh(hold: GrantedHold): void {
+    const { key, owner, ttlMs } = this.#request;
+    const sentAt = this.#means.context.clock.now();
+    this.#means.extend({ ...hold, key, owner }, ttlMs, ({ items: [held], errors }) => {
+      if (this.#state.released) return this.#fail({ kind: 'released' });
       // What a majority has no more is gone; what nobody knows stays as it is.
-      if (renewed === false) return vote();
-      if (renewed === undefined) return finish({ kind: 'failed', why: { kind: 'unreachable', answered: 0, errors } });
-      finish(granted(hold, sentAt));
+      if (held === false) return this.#vote();
+      if (held === undefined) return this.#fail({ kind: 'no-majority', errors });
+      this.#finish(this.#granted(hold, sentAt));
     });
   }
 
-  function granted({ first, last, waiting }: GrantedHold, sentAt: number): GrantOutcome {
+  #granted({ first, last, waiting, validUntil }: GrantedHold, sentAt: number): GrantOutcome {
+    const { ttlMs } = this.#request;
     // The votes count from when they were asked for, `validForMs` from the call (H28, H47); never more than the TTL.
-    const validForMs = Math.min(validityMs(ttlMs) + sentAt - startedAt, ttlMs);
+    const end = Math.min(validUntil, sentAt + validityMs(ttlMs));
+    const validForMs = Math.min(end - this.#startedAt, ttlMs);
     return { kind: 'granted', first, tokens: last - first + 1, validForMs, waiting };
   }
 
-  function vote(): void {
-    const sentAt = clock.now();
-    const first = proposals.next(request.tokens);
-    const last = first + request.tokens - 1;
+  /** `above`: a token that the nodes have seen. */
+  #vote(above = 0): void {
+    const { context, proposals, owners } = this.#means;
+    const { key, owner, ttlMs, tokens } = this.#request;
+    const state = this.#state;
+    const sentAt = context.clock.now();
+    const first = proposals.next(tokens, Math.max(above, state.proposed));
+    const last = first + tokens - 1;
+    if (last >= tokenLimit) return this.#fail({ kind: 'tokens-exhausted', highest: first - 1 });
+    state.proposed = last;
     const round: Round = new Round(
       context,
       { key, owner, first, last, ttlMs },
-      (end) => counted(round, end, sentAt),
-      () => settled(state, round),
+      (end) => this.#counted(round, end, sentAt),
+      () => {
+        state.open.splice(state.open.indexOf(round), 1);
+        owners.tidy(state);
+      },
     );
     state.open.push(round);
     round.start(state.asked);
   }
 
-  function counted(round: Round, end: RoundEnd, sentAt: number): void {
+  #counted(round: Round, end: RoundEnd, sentAt: number): void {
+    const { clock } = this.#means.context;
     switch (end.kind) {
       case 'won':
-        return won(round, sentAt);
+        return this.#won(round, sentAt);
       case 'held':
-        return finish({ kind: 'busy', retryAfterMs: end.retryAfterMs });
+        return this.#finish({ kind: 'busy', retryAfterMs: end.retryAfterMs });
       case 'low':
-        proposals.saw(end.highest);
-        lows += 1;
-        return lows < mostLowRounds ? vote() : finish({ kind: 'busy', retryAfterMs: pauseMs(0) });
+        return this.#low(end.highest);
       case 'split':
-        return split(clock.now() - sentAt);
-      case 'refused':
-        return finish(end);
-      case 'unreachable':
-        return finish({ kind: 'failed', why: end });
+        return this.#split(clock.now() - sentAt);
+      case 'no-majority':
+        return this.#fail(end);
       case 'abandoned':
-        return finish({ kind: 'failed', why: { kind: 'released' } });
+        return this.#fail({ kind: 'released' });
     }
   }
 
-  function won({ ballot: { first, last }, waiting }: Round, sentAt: number): void {
-    state.hold = { first, last, waiting, validUntil: sentAt + validityMs(ttlMs) };
-    finish(granted(state.hold, sentAt));
+  #won({ ballot: { first, last, ttlMs }, waiting }: Round, sentAt: number): void {
+    const hold = { first, last, waiting, validUntil: sentAt + validityMs(ttlMs) };
+    this.#state.hold = hold;
+    this.#finish(this.#granted(hold, sentAt));
   }
 
-  function split(roundMs: number): void {
-    const waitMs = pauseMs(roundMs);
-    splits += 1;
-    if (clock.now() + waitMs - startedAt > Math.min(longestSplitMs, ttlMs / 4)) {
-      return finish({ kind: 'busy', retryAfterMs: waitMs });
+  #low(highest: number): void {
+    // Only here is it remembered what was proposed above the clock.
+    if (!this.#means.proposals.saw(highest)) this.#remember();
+    this.#lows += 1;
+    if (this.#lows < mostLowRounds) this.#vote(highest);
+    else this.#finish({ kind: 'busy', retryAfterMs: this.#pauseMs(0) });
+  }
+
+  #split(roundMs: number): void {
+    const { clock } = this.#means.context;
+    const state = this.#state;
+    const waitMs = this.#pauseMs(roundMs);
+    this.#splits += 1;
+    if (clock.now() + waitMs - this.#startedAt > Math.min(longestSplitMs, this.#request.ttlMs / 4)) {
+      return this.#finish({ kind: 'busy', retryAfterMs: waitMs });
     }
     const next = (): void => {
       state.wake = undefined;
-      if (state.released) finish({ kind: 'failed', why: { kind: 'released' } });
-      else vote();
+      if (state.released) this.#fail({ kind: 'released' });
+      else this.#vote();
     };
     const cancel = clock.after(waitMs, next);
     state.wake = () => {
@@ -141,25 +199,29 @@ export function acquireByMajority(means: Means, request: GrantRequest, done: (ou
     };
   }
 
-  /** Long enough that whoever comes first has all votes before the next one asks. */
-  function pauseMs(roundMs: number): number {
-    const spreadMs = Math.max(leastPauseMs, 2 * roundMs) * 2 ** splits;
-    return 1 + random(Math.ceil(Math.min(spreadMs, longestPauseMs)));
+  /** Long enough that the first contender has all votes before the next one asks. */
+  #pauseMs(roundMs: number): number {
+    const spreadMs = Math.max(leastPauseMs, 2 * roundMs) * 2 ** this.#splits;
+    return 1 + this.#means.context.random(Math.ceil(Math.min(spreadMs, longestPauseMs)));
   }
 
-  function finish(outcome: GrantOutcome): void {
+  #fail(why: Failure): void {
+    // It may be asked for again under this owner, and is released in the end: until then the nodes that were asked are known.
+    this.#remember();
+    this.#finish({ kind: 'failed', why });
+  }
+
+  #remember(): void {
+    this.#state.keepUntil = this.#means.context.clock.now() + this.#request.ttlMs + rememberedForMs;
+  }
+
+  #finish(outcome: GrantOutcome): void {
+    const state = this.#state;
     state.busy = false;
+    if (outcome.kind === 'busy') state.refused = state.queue.length > 0 || state.keepUntil > 0;
     const next = state.queue.shift();
-    if (next === undefined) owners.tidy(state);
-    done(outcome);
+    if (next === undefined) this.#means.owners.tidy(state);
+    this.#done(outcome);
     next?.();
   }
-
-  function settled(of: OwnerState, round: Round): void {
-    of.open.splice(of.open.indexOf(round), 1);
-    owners.tidy(of);
-  }
-
-  if (state.busy || state.queue.length > 0) state.queue.push(begin);
-  else begin();
 }

@@ -29,7 +29,7 @@ export function askMajority(
     const items: (boolean | undefined)[] = [];
     let undecided = false;
     for (const votes of yes) {
-      // Who failed or has not answered yet may have done it all the same.
+      // A node that failed or has not answered yet may have done it all the same.
       const possible = votes + pending + errors.length;
       const item = votes >= majority ? true : possible < majority ? false : undefined;
       if (item === undefined) undecided = true;

@@ -1,16 +1,27 @@
 /**
  * What the algorithm asks of one of the independent nodes. Each request is answered at most once, perhaps late, perhaps
- * never, and never before the method that sends it has returned. Who sends nothing returns false, and answers nothing.
+ * never, and never before the method that sends it has returned.
  */
 export interface QuorumNode {
-  /** Asks for the node's vote for an owner under a proposed fencing token. */
-  vote(ballot: Ballot, answer: (vote: Vote) => void): boolean;
-  /** Prolongs the votes that still stand there; `undefined` when that is not known. */
+  /**
+   * Asks for the node's vote for an owner under a proposed fencing token. Gives a vote by itself, and sends and answers nothing,
+   * where the node cannot or must not be asked now.
+   */
+  vote(ballot: Ballot, answer: (vote: Vote) => void): NotAsked | undefined;
+  /**
+   * Sets the remaining time of the votes that still stand there; `undefined` when that is not known. Returns false, and sends
+   * and answers nothing, where the node cannot be asked now. So do the methods below.
+   */
   renew(votes: readonly StandingVote[], ttlMs: number, answer: Answer<readonly boolean[]>): boolean;
-  /** Takes back one vote, of one round. */
+  /** Extends one vote that still stands there to at least `ttlMs`; never shortens it. */
+  extend(vote: StandingVote, ttlMs: number, answer: Answer<readonly boolean[]>): boolean;
+  /** Withdraws one vote, of one round, now or as soon as the node can be asked. Only for votes that were asked for. */
   release(vote: StandingVote): void;
-  /** Takes back the vote of an owner, of whatever round; knowing `first` makes it cheaper. */
-  withdraw(held: HeldVote, answer: Answer<boolean>): boolean;
+  /**
+   * Withdraws the vote of an owner, of whatever round; knowing `first` makes it cheaper. With `mayStand`, a node that cannot
+   * be asked now is asked as soon as it can be.
+   */
+  withdraw(held: HeldVote, mayStand: boolean, answer: Answer<boolean>): boolean;
 }
 
 /** The answer, or `undefined` and the reason why there is none: the request may or may not have had its effect. */
@@ -46,16 +57,22 @@ export type Vote =
   | { readonly kind: 'held'; readonly holder: string; readonly remainingMs: number }
   /** The node has seen the token `highest`, which is not below the proposal. */
   | { readonly kind: 'low'; readonly highest: number }
-  /** No repetition helps. */
-  | { readonly kind: 'refused'; readonly error: unknown }
+  | NotAsked
   /** The node may or may not have voted. */
   | { readonly kind: 'failed'; readonly error: unknown };
+
+/** No vote, and none asked for. */
+export type NotAsked =
+  /** No repetition helps. */
+  | { readonly kind: 'refused'; readonly error: unknown }
+  /** Cannot be reached now; `error` says why, if that is known. */
+  | { readonly kind: 'unreachable'; readonly error?: unknown };
 
 /** Time, as the algorithm needs it. */
 export interface QuorumClock {
   /** Monotonic ms. */
   now(): number;
-  /** Wall-clock µs, for proposals only: no lease counts on it. */
+  /** Wall-clock µs, for proposals only: no lease counts on it, and it may be wrong by any amount. */
   micros(): number;
   /** Calls back once after `ms`, when the answers that came in by then have been told; gives a function that cancels it. */
   after(ms: number, callback: () => void): () => void;
@@ -76,7 +93,7 @@ export interface QuorumContext {
 export const majorityOf = (nodes: number): number => Math.floor(nodes / 2) + 1;
 
 /**
- * For how long a hold counts that a majority has given or prolonged for `ttlMs`, from the moment before the first request was
+ * For how long a hold counts that a majority has granted or renewed for `ttlMs`, from the moment before the first request was
  * sent: 1 % less for clocks that run at different speeds, and 2 ms for timers and for the servers' own precision (H28, H29).
  */
 export const validityMs = (ttlMs: number): number => ttlMs - ttlMs * 0.01 - 2;

@@ -1,22 +1,28 @@
 import type { Round } from './round.ts';
 
-/** What is known here about one owner of one key, from its first round of votes to the last late answer after its release. */
+/** What is known here about one owner of one key, from its first request to the last late answer after its release. */
 export interface OwnerState {
   readonly id: string;
-  /** A round or a question of this owner is under way; the next one of the same owner waits for it. */
+  /** A request of this owner is under way; the next one of the same owner waits for it. */
   busy: boolean;
-  /** Those who wait. */
+  /** Those that wait. */
   readonly queue: (() => void)[];
   /** What was granted, until it is released or known to be lost. */
   hold: GrantedHold | undefined;
   /** The owner was released: it gets nothing any more. */
   released: boolean;
+  /** The owner was told that another has the lock: whatever of it still waits is told the same. */
+  refused: boolean;
   /** Ends a pause between two rounds. */
   wake: (() => void) | undefined;
+  /** The highest token proposed for it: rounds of one owner only go up, so that a late request of one cannot undo a later one. */
+  proposed: number;
   /** By node: whether a vote was ever asked for. */
   readonly asked: boolean[];
   /** Rounds with answers outstanding. */
   readonly open: Round[];
+  /** Monotonic ms until which it is remembered although nothing is under way, since it may be asked for or released yet. */
+  keepUntil: number;
 }
 
 export interface GrantedHold {
@@ -28,11 +34,11 @@ export interface GrantedHold {
   validUntil: number;
 }
 
-/** The owners of one adapter. One whose hold ran out unreleased is forgotten in time. */
+/** The owners of one adapter. One that is never released is forgotten in time. */
 export interface OwnerStates {
   find(key: string, owner: string): OwnerState | undefined;
   open(key: string, owner: string): OwnerState;
-  /** Forgets the state if there is nothing to remember. */
+  /** Forgets the owner if there is nothing to remember. */
   tidy(state: OwnerState): void;
   readonly size: number;
 }
@@ -51,7 +57,8 @@ export function createOwnerStates(now: () => number): OwnerStates {
   function sweep(): void {
     const at = now();
     for (const state of owners.values()) {
-      if (!isBusy(state) && (state.hold === undefined || state.hold.validUntil <= at)) owners.delete(state.id);
+      const until = Math.max(state.hold?.validUntil ?? 0, state.keepUntil);
+      if (!isBusy(state) && until <= at) owners.delete(state.id);
     }
     sweepAt = Math.max(fewestToSweep, 2 * owners.size);
   }
@@ -69,16 +76,21 @@ export function createOwnerStates(now: () => number): OwnerStates {
           queue: [],
           hold: undefined,
           released: false,
+          refused: false,
           wake: undefined,
+          proposed: 0,
           asked: [],
           open: [],
+          keepUntil: 0,
         };
         owners.set(id, state);
       }
       return state;
     },
     tidy(state) {
-      if (!isBusy(state) && state.hold === undefined) owners.delete(state.id);
+      if (!isBusy(state) && state.hold === undefined && (state.released || state.keepUntil === 0)) {
+        owners.delete(state.id);
+      }
     },
     get size() {
       return owners.size;

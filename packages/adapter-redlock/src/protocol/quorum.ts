@@ -1,17 +1,19 @@
-import { acquireByMajority, type GrantOutcome, type GrantRequest } from './acquire.ts';
+import { type AcquireMeans, Acquisition, type GrantOutcome, type GrantRequest } from './acquire.ts';
 import { askMajority, type Verdict } from './majority.ts';
 import { type HeldVote, type QuorumContext, type StandingVote, validityMs } from './node.ts';
-import { createOwnerStates } from './owner-state.ts';
+import { createOwnerStates, type OwnerState, type OwnerStates } from './owner-state.ts';
 import { createTokenProposals } from './token-proposals.ts';
 
 /** Locks by majority. The one implementation of the algorithm, over real nodes and over simulated ones. */
 export interface Quorum {
   /** Asks for the lock; by the owner that holds it: granted again, same tokens, fresh validity. */
   acquire(request: GrantRequest, done: (outcome: GrantOutcome) => void): void;
-  /** Prolongs holds; for each true (for `validityMs(ttlMs)`), false (lost), or `undefined` (unknown). */
+  /** Renews holds; for each true (for `validityMs(ttlMs)`), false (lost), or `undefined` (unknown). */
   renew(holds: readonly HeldVote[], ttlMs: number, done: (verdict: Verdict) => void): void;
-  /** Takes back all votes of an owner, those under way included; whether a majority had one. */
+  /** Withdraws all votes of an owner, those under way included, for good; whether a majority had one. */
   release(held: HeldVote, done: (verdict: Verdict) => void): void;
+  /** Withdraws all votes of an owner, of whatever client; whether a majority had one. */
+  forceRelease(held: HeldVote, done: (verdict: Verdict) => void): void;
   /** How many owners are remembered. */
   readonly owners: number;
 }
@@ -19,75 +21,134 @@ export interface Quorum {
 const [one, none]: readonly [readonly boolean[], readonly boolean[]] = [[true], [false]];
 
 export function createQuorum(context: QuorumContext): Quorum {
-  const { clock, nodeTimeoutMs } = context;
-  const owners = createOwnerStates(clock.now);
-  const proposals = createTokenProposals(clock);
-
-  function renew(holds: readonly HeldVote[], ttlMs: number, done: (verdict: Verdict) => void): void {
-    const startedAt = clock.now();
-    const votes: StandingVote[] = holds.map(({ key, owner, first }) => ({
-      key,
-      owner,
-      // No proposal is 0, so an owner that nobody knows has no vote.
-      first: first ?? owners.find(key, owner)?.hold?.first ?? 0,
-    }));
-    askMajority(
-      context,
-      holds.length,
-      Math.min(nodeTimeoutMs, ttlMs / 2),
-      (node, _, answer) => node.renew(votes, ttlMs, answer),
-      ({ items, errors }) => {
-        // Counted from the send (H29).
-        const validUntil = startedAt + validityMs(ttlMs);
-        for (const [i, item] of items.entries()) remember(holds[i]!, item, validUntil);
-        done({ items, errors });
-      },
-    );
-  }
-
-  function remember({ key, owner }: HeldVote, renewed: boolean | undefined, validUntil: number): void {
-    const state = owners.find(key, owner);
-    if (state?.hold === undefined || renewed === undefined) return;
-    if (renewed) state.hold.validUntil = Math.max(state.hold.validUntil, validUntil);
-    else {
-      state.hold = undefined;
-      owners.tidy(state);
-    }
-  }
-
+  const owners = createOwnerStates(context.clock.now);
+  const proposals = createTokenProposals(context.clock);
+  const means: AcquireMeans = {
+    context,
+    owners,
+    proposals,
+    extend: (hold, ttlMs, done) => extend(context, owners, hold, ttlMs, done),
+  };
   return {
-    acquire: (request, done) => acquireByMajority({ context, owners, proposals, renew }, request, done),
-    renew,
-    release(held, done) {
-      const state = owners.find(held.key, held.owner);
-      const vote = { ...held, first: held.first ?? state?.hold?.first };
-      const rounds = state === undefined ? [] : [...state.open];
-      if (state !== undefined) {
-        state.released = true;
-        state.hold = undefined;
-        for (const round of rounds) round.close();
-        state.wake?.();
-        owners.tidy(state);
-      }
-      askMajority(
-        context,
-        1,
-        nodeTimeoutMs,
-        (node, i, answer) => {
-          if (state !== undefined && !state.asked[i]) {
-            answer(none);
-            return true;
-          }
-          return node.withdraw(vote, (freed, error) => {
-            if (freed !== true) for (const round of rounds) round.missed(i);
-            answer(freed === undefined ? undefined : freed ? one : none, error);
-          });
-        },
-        done,
-      );
-    },
+    acquire: (request, done) => new Acquisition(means, request, done).start(),
+    renew: (holds, ttlMs, done) => renew(context, owners, holds, ttlMs, done),
+    release: (held, done) => release(context, owners, held, done),
+    forceRelease: (held, done) => withdrawAll(context, held, undefined, () => {}, done),
     get owners() {
       return owners.size;
     },
   };
+}
+
+const timeoutMs = ({ nodeTimeoutMs }: QuorumContext, ttlMs: number): number => Math.min(nodeTimeoutMs, ttlMs / 2);
+
+function extend(
+  context: QuorumContext,
+  owners: OwnerStates,
+  vote: StandingVote,
+  ttlMs: number,
+  done: (verdict: Verdict) => void,
+): void {
+  const validUntil = context.clock.now() + validityMs(ttlMs);
+  askMajority(
+    context,
+    1,
+    timeoutMs(context, ttlMs),
+    (node, _, answer) => node.extend(vote, ttlMs, answer),
+    (verdict) => {
+      const state = owners.find(vote.key, vote.owner);
+      settle(owners, state, verdict.items[0], validUntil);
+      done(verdict);
+    },
+  );
+}
+
+function renew(
+  context: QuorumContext,
+  owners: OwnerStates,
+  holds: readonly HeldVote[],
+  ttlMs: number,
+  done: (verdict: Verdict) => void,
+): void {
+  // Counted from the send (H29). From then on nobody may rely on a lease that was longer before.
+  const validUntil = context.clock.now() + validityMs(ttlMs);
+  const states = holds.map(({ key, owner }) => owners.find(key, owner));
+  for (const state of states) {
+    if (state?.hold) state.hold.validUntil = Math.min(state.hold.validUntil, validUntil);
+  }
+  const votes: StandingVote[] = holds.map(({ key, owner, first }, i) => ({
+    key,
+    owner,
+    // No proposal is 0, so an owner that nobody knows has no vote.
+    first: first ?? states[i]?.hold?.first ?? 0,
+  }));
+  askMajority(
+    context,
+    holds.length,
+    timeoutMs(context, ttlMs),
+    (node, _, answer) => node.renew(votes, ttlMs, answer),
+    (verdict) => {
+      for (const [i, renewed] of verdict.items.entries()) settle(owners, states[i], renewed, validUntil);
+      done(verdict);
+    },
+  );
+}
+
+/** Takes in what a majority said of a hold. */
+function settle(
+  owners: OwnerStates,
+  state: OwnerState | undefined,
+  held: boolean | undefined,
+  validUntil: number,
+): void {
+  if (state?.hold === undefined) return;
+  if (held === false) {
+    state.hold = undefined;
+    owners.tidy(state);
+  } else if (held) {
+    state.hold.validUntil = Math.max(state.hold.validUntil, validUntil);
+  }
+}
+
+function release(context: QuorumContext, owners: OwnerStates, held: HeldVote, done: (verdict: Verdict) => void): void {
+  const state = owners.find(held.key, held.owner);
+  const vote = { ...held, first: held.first ?? state?.hold?.first };
+  const rounds = state === undefined ? [] : [...state.open];
+  if (state !== undefined) {
+    state.released = true;
+    state.hold = undefined;
+    for (const round of rounds) round.close();
+    state.wake?.();
+    owners.tidy(state);
+  }
+  const missed = (i: number): void => {
+    for (const round of rounds) round.missed(i);
+  };
+  withdrawAll(context, vote, state?.asked, missed, done);
+}
+
+/** `asked` tells by node whether a vote was ever asked for, where that is known: only there one can stand. */
+function withdrawAll(
+  context: QuorumContext,
+  vote: HeldVote,
+  asked: readonly boolean[] | undefined,
+  missed: (node: number) => void,
+  done: (verdict: Verdict) => void,
+): void {
+  askMajority(
+    context,
+    1,
+    context.nodeTimeoutMs,
+    (node, i, answer) => {
+      if (asked !== undefined && !asked[i]) {
+        answer(none);
+        return true;
+      }
+      return node.withdraw(vote, asked !== undefined, (freed, error) => {
+        if (freed !== true) missed(i);
+        answer(freed === undefined ? undefined : freed ? one : none, error);
+      });
+    },
+    done,
+  );
 }

@@ -1,6 +1,6 @@
 import type { Ballot, QuorumContext, Vote } from './node.ts';
 
-/** How a round of votes ended. After all but `won` the votes are being taken back. */
+/** How a round of votes ended. After all but `won` the votes are being withdrawn. */
 export type RoundEnd =
   | { readonly kind: 'won' }
   /** Another has, or may have, the majority. */
@@ -9,10 +9,8 @@ export type RoundEnd =
   | { readonly kind: 'low'; readonly highest: number }
   /** Nobody has the majority: several contenders have some votes each. */
   | { readonly kind: 'split' }
-  /** Too many nodes refuse for good. */
-  | { readonly kind: 'refused'; readonly error: unknown }
-  /** Too few nodes answered. */
-  | { readonly kind: 'unreachable'; readonly answered: number; readonly errors: readonly unknown[] }
+  /** Too few nodes answered, or too many refused. */
+  | { readonly kind: 'no-majority'; readonly errors: readonly unknown[] }
   /** The owner gave up. */
   | { readonly kind: 'abandoned' };
 
@@ -39,12 +37,12 @@ export class Round {
   readonly #missed: boolean[] = [];
   readonly #late: boolean[] = [];
   #yes = 0;
-  #low = 0;
-  #highest = 0;
+  /** The highest tokens that nodes have seen, where the proposal was too low. */
+  readonly #lows: number[] = [];
   readonly #holders: { readonly holder: string; readonly remainingMs: number }[] = [];
-  #refusal: unknown;
-  #refused = 0;
   readonly #errors: unknown[] = [];
+  /** How many of the errors are refusals. */
+  #refused = 0;
 
   /** `onEnd` is told the outcome, `onSettled` that no answer is outstanding; neither before the constructor has returned. */
   constructor(context: QuorumContext, ballot: Ballot, onEnd: (end: RoundEnd) => void, onSettled: () => void) {
@@ -59,28 +57,27 @@ export class Round {
     const { nodes, nodeTimeoutMs, clock } = this.#context;
     this.#cancelTimer = clock.after(Math.min(nodeTimeoutMs, this.ballot.ttlMs / 2), () => this.#judge(true));
     for (let i = 0; i < nodes.length; i++) {
-      this.pending += 1;
-      this.#mayStand[i] = true;
-      if (nodes[i]!.vote(this.ballot, (vote) => this.#take(i, vote))) {
-        asked[i] = true;
-      } else {
-        this.pending -= 1;
-        this.#mayStand[i] = false;
-        this.#errors.push(undefined);
+      const refusal = nodes[i]!.vote(this.ballot, (vote) => this.#take(i, vote));
+      this.#mayStand[i] = refusal === undefined;
+      if (refusal !== undefined) {
+        this.#count(refusal);
+        continue;
       }
+      this.pending += 1;
+      asked[i] = true;
     }
     // Without a question there is no answer to wait for.
     if (this.pending < this.#context.majority) this.#judge(this.pending === 0);
     if (this.pending === 0) this.#onSettled();
   }
 
-  /** Ends the round: the owner was released. That takes the votes back that came before it; `missed` sees to the others. */
+  /** Ends the round: the owner was released. That withdraws the votes that came before it; `missed` sees to the others. */
   close(): void {
     this.#closed = true;
     this.#end({ kind: 'abandoned' });
   }
 
-  /** The owner's release found no vote at node `i`, or failed there: one that comes in behind it is taken back by itself. */
+  /** The owner's release found no vote at node `i`, or failed there: one that comes in behind it is withdrawn by itself. */
   missed(i: number): void {
     if (this.#late[i]) this.#context.nodes[i]!.release(this.ballot);
     else this.#missed[i] = true;
@@ -89,6 +86,15 @@ export class Round {
 
   #take(i: number, vote: Vote): void {
     this.pending -= 1;
+    this.#count(vote);
+    if (vote.kind !== 'yes' && vote.kind !== 'failed') this.#mayStand[i] = false;
+    else if (this.#over || this.#missed[i]) this.#context.nodes[i]!.release(this.ballot);
+    else if (this.#closed) this.#late[i] = true;
+    if (this.#onEnd !== undefined) this.#judge(this.pending === 0);
+    if (this.pending === 0) this.#onSettled();
+  }
+
+  #count(vote: Vote): void {
     switch (vote.kind) {
       case 'yes':
         this.#yes += 1;
@@ -98,24 +104,19 @@ export class Round {
         this.#holders.push(vote);
         break;
       case 'low':
-        this.#low += 1;
-        this.#highest = Math.max(this.#highest, vote.highest);
+        this.#lows.push(vote.highest);
         break;
       case 'refused':
         this.#refused += 1;
-        this.#refusal ??= vote.error;
+        this.#errors.push(vote.error);
         break;
+      case 'unreachable':
       case 'failed':
         this.#errors.push(vote.error);
     }
-    if (vote.kind !== 'yes' && vote.kind !== 'failed') this.#mayStand[i] = false;
-    else if (this.#over || this.#missed[i]) this.#context.nodes[i]!.release(this.ballot);
-    else if (this.#closed) this.#late[i] = true;
-    if (this.#onEnd !== undefined) this.#judge(this.pending === 0);
-    if (this.pending === 0) this.#onSettled();
   }
 
-  /** Looks whether the outcome is known; `last`: what has not been answered will not be. */
+  /** Ends the round if its outcome is known; `last`: what has not been answered will not be. */
   #judge(last: boolean): void {
     if (this.#onEnd === undefined) return;
     const { majority } = this.#context;
@@ -129,24 +130,28 @@ export class Round {
   /** Why the round cannot be won, as soon as that is clear. */
   #defeat(last: boolean): RoundEnd | undefined {
     const { majority, nodes } = this.#context;
-    const held = this.#holders.length;
     const strongest = this.#mostVotes();
     if (strongest >= majority) return this.#heldByAnother();
-    if (this.#yes + this.#low >= majority) return { kind: 'low', highest: this.#highest };
+    const low = this.#lows.length;
+    if (this.#yes + low >= majority) return { kind: 'low', highest: this.#tokenToExceed() };
     const spare = nodes.length - majority;
-    if (this.#refused > spare) return { kind: 'refused', error: this.#refusal };
-    const answered = this.#yes + this.#low + held;
     const silent = last ? this.pending : 0;
-    if (this.#refused + this.#errors.length + silent > spare) {
-      return { kind: 'unreachable', answered, errors: this.#errors };
-    }
+    // Those that have not answered may turn out to refuse, which says more.
+    const mayBeRefused = !last && this.#refused <= spare && this.#refused + this.pending > spare;
+    if (this.#errors.length + silent > spare && !mayBeRefused) return { kind: 'no-majority', errors: this.#errors };
     const unknown = this.pending + this.#errors.length;
-    const mayBeLow = this.#yes + this.#low + this.pending >= majority;
+    const mayBeLow = this.#yes + low + this.pending >= majority;
     if (!last && (mayBeLow || strongest + unknown >= majority)) return undefined;
     return strongest + unknown >= majority ? this.#heldByAnother() : { kind: 'split' };
   }
 
-  /** The number of votes of the contender who has most. */
+  /** What a proposal has to exceed for a majority: a minority that has seen absurd tokens drives nobody's up. */
+  #tokenToExceed(): number {
+    const missing = this.#context.majority - this.#yes;
+    return this.#lows.sort((a, b) => a - b)[Math.max(0, missing - 1)]!;
+  }
+
+  /** The number of votes of the contender that has most. */
   #mostVotes(): number {
     let most = 0;
     for (const { holder } of this.#holders) {
@@ -157,7 +162,7 @@ export class Round {
 
   /** Busy until so many of the other votes have expired that a majority is free. */
   #heldByAnother(): RoundEnd {
-    const missing = this.#context.majority - this.#yes - this.#low;
+    const missing = this.#context.majority - this.#yes - this.#lows.length;
     const byTime = this.#holders.map(({ remainingMs }) => remainingMs).sort((a, b) => a - b);
     const retryAfterMs = byTime[Math.max(0, missing - 1)];
     return { kind: 'held', retryAfterMs: retryAfterMs !== undefined && retryAfterMs >= 0 ? retryAfterMs : undefined };

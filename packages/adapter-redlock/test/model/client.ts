@@ -78,7 +78,9 @@ export function createClient(
 
   function acquisition(): void {
     const owner = `${name}${made++}`;
-    const ttlMs = random.pick([100, 200, 400]);
+    // Renewals are for the longest lease: one that shortens it must not be overtaken, which connections see to.
+    const renewedMs = random.pick([100, 200, 400]);
+    const ttlMs = random.pick([100, 200, 400].filter((ms) => ms <= renewedMs));
     const tokens = random.pick([1, 1, 65]);
     const begun = judge.begin();
     let given = false;
@@ -89,23 +91,36 @@ export function createClient(
       const sentAt = now();
       tries -= 1;
       let answered = false;
+      // A holder that asks again, for however long, keeps the lease that it has.
+      const askedMs = given ? random.pick([100, ttlMs, renewedMs].filter((ms) => ms <= renewedMs)) : ttlMs;
       const giveUpWaiting = clock.after(ttlMs / 3, () => {
         if (!answered && !given) again();
       });
-      quorum.acquire({ key: 'k', owner, ttlMs, tokens }, (outcome) => {
+      quorum.acquire({ key: 'k', owner, ttlMs: askedMs, tokens }, (outcome) => {
         answered = true;
         giveUpWaiting();
         if (given && deadline === Number.NEGATIVE_INFINITY) return;
         if (outcome.kind === 'granted') hold(outcome.first, outcome.tokens, sentAt + outcome.validForMs);
-        else if (!given) again(outcome.kind === 'busy' ? outcome.retryAfterMs : undefined);
+        else if (!given && outcome.kind === 'busy') busy(outcome.retryAfterMs);
+        else if (!given) again();
       });
     }
 
-    function again(retryAfterMs?: number): void {
-      if (tries <= 0) return giveUp();
+    /** Repeats a request without an answer, with the same owner. */
+    function again(): void {
+      if (tries <= 0) giveUp();
+      else clock.after(random.between(0, 40), () => given || ask());
+    }
+
+    /** Another has the lock: the next request is another owner's, and sometimes a repetition of this one was on its way. */
+    function busy(retryAfterMs: number | undefined): void {
+      if (tries > 0 && random.chance(0.2)) return again();
+      given = true;
+      left += tries > 0 ? 1 : 0;
+      if (random.chance(0.5)) quorum.release({ key: 'k', owner, first: undefined }, () => {});
       // Often at the very moment at which the holder's votes end.
       const pauseMs = retryAfterMs !== undefined && random.chance(0.7) ? retryAfterMs + 1 : random.between(0, 40);
-      clock.after(pauseMs, () => given || ask());
+      clock.after(pauseMs, next);
     }
 
     /** Ends the acquisition, or the hold, for good. */
@@ -153,12 +168,12 @@ export function createClient(
 
     function renew(first: number): void {
       const sentAt = now();
-      quorum.renew([{ key: 'k', owner, first }], ttlMs, ({ items: [renewed] }) => {
+      quorum.renew([{ key: 'k', owner, first }], renewedMs, ({ items: [renewed] }) => {
         // What is over stays over.
         if (deadline <= now()) return;
         if (renewed === false) return giveUp();
         if (renewed === undefined) return;
-        deadline = Math.max(deadline, sentAt + (faults.noDrift ? ttlMs : validityMs(ttlMs)));
+        deadline = Math.max(deadline, sentAt + (faults.noDrift ? renewedMs : validityMs(renewedMs)));
         judge.renewed(world.now, owner, trueTime(deadline));
       });
     }

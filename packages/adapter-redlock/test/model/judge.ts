@@ -1,6 +1,6 @@
 /** A promise that did not hold, with what to know of it. */
 export class Broken extends Error {
-  readonly promise: 'exclusion' | 'unique' | 'rising' | 'idempotent';
+  readonly promise: 'exclusion' | 'unique' | 'rising' | 'idempotent' | 'liveness';
   constructor(promise: Broken['promise'], message: string) {
     super(`${promise}: ${message}`);
     this.promise = promise;

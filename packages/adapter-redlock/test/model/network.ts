@@ -67,18 +67,21 @@ export function connect(
   const { store } = site;
   const error = new Error('the connection broke');
   return {
-    vote: (ballot, answer) =>
-      send<Vote>(
+    vote: (ballot, answer) => {
+      const sent = send<Vote>(
         () => store.vote(ballot),
         (vote) => answer(vote ?? { kind: 'failed', error }),
-      ),
+      );
+      return sent ? undefined : { kind: 'unreachable' };
+    },
     renew: (votes, ttlMs, answer: Answer<readonly boolean[]>) =>
       send(() => votes.map((vote) => store.renew(vote, ttlMs)), answer),
+    extend: (vote, ttlMs, answer: Answer<readonly boolean[]>) => send(() => [store.extend(vote, ttlMs)], answer),
     release: (vote) =>
       void send(
         () => store.release(vote),
         () => {},
       ),
-    withdraw: ({ owner }, answer) => send(() => store.withdraw(owner), answer),
+    withdraw: ({ owner }, _, answer) => send(() => store.withdraw(owner), answer),
   };
 }

@@ -1,5 +1,5 @@
 import { type ClientFaults, createClient, type Machine } from './client.ts';
-import { createJudge } from './judge.ts';
+import { Broken, createJudge } from './judge.ts';
 import { createSite, type Site, type Weather } from './network.ts';
 import type { StoreFaults } from './store.ts';
 import { createWorld, type Dice, dice, type World } from './world.ts';
@@ -20,8 +20,10 @@ export type Faults = StoreFaults & ClientFaults;
 const rateError = 0.004;
 const longestTtlMs = 400;
 const durationMs = 2_500;
+const calmMs = 5_000;
 // In µs: with nodes that forget, wall clocks must be right to within less than half of the restart delay.
-const wildSkewMicros = 3_600_000_000;
+const wildSkewsMicros = [3_600_000_000, 30 * 3_600_000_000, 50 * 365 * 24 * 3_600_000_000];
+const epochMicros = 60 * 365 * 24 * 3_600_000_000;
 const mildSkewMicros = 50_000;
 const restartDelayMs = longestTtlMs * 1.01 + 2 * (mildSkewMicros / 1_000) + 150;
 
@@ -49,12 +51,12 @@ export function play(
   const clocks = Array.from({ length: random.pick([1, 2, 3, 3, 3, 3, 4, 5]) }, () => ({ rate: rate(), jumpMs: 0 }));
   const sites = clocks.map((clock) => createSite(world, clock, tokens ? faults : { ...faults, forgetsToken: true }));
   const weather = weatherOf(random);
-  const skew = assumptions.restart === 'with-memory' ? wildSkewMicros : mildSkewMicros;
+  const skew = assumptions.restart === 'with-memory' ? random.pick(wildSkewsMicros) : mildSkewMicros;
   // Sometimes the wall clocks agree and are coarse, so that proposals collide.
   const granularityMs = random.chance(0.2) ? 50 : 0.001;
   const machines: Machine[] = Array.from({ length: 2 + random.below(2) }, () => ({
     rate: rate(),
-    skewMicros: wildSkewMicros + (granularityMs > 1 ? 0 : random.between(-1, 1) * skew),
+    skewMicros: epochMicros + (granularityMs > 1 ? 0 : random.between(-1, 1) * skew),
     granularityMs,
     pausedUntil: 0,
   }));
@@ -63,7 +65,23 @@ export function play(
   }
   for (let i = random.below(5); i > 0; i--) disaster(random, world, assumptions, clocks, sites, machines, skew);
   world.run(durationMs);
-  return judge.grants;
+  const { grants } = judge;
+  calm(weather, sites, machines);
+  // Whatever clocks have left behind, another client gets the lock.
+  const late: Machine = { rate: 1, skewMicros: epochMicros, granularityMs: 0.001, pausedUntil: 0 };
+  createClient('Z', world, random, sites, weather, late, judge, faults).start(20);
+  for (let at = durationMs; judge.grants === grants; at += 50) {
+    if (at > durationMs + calmMs) throw new Broken('liveness', `nobody got the lock in ${calmMs} ms without faults`);
+    world.run(at);
+  }
+  return grants;
+}
+
+/** Ends everything that disturbs. */
+function calm(weather: Weather, sites: readonly Site[], machines: readonly Machine[]): void {
+  Object.assign(weather, { loss: 0, late: 0, resent: 0, broken: 0, unconnected: 0 });
+  for (const site of sites) site.up = true;
+  for (const machine of machines) machine.pausedUntil = 0;
 }
 
 function weatherOf(random: Dice): Weather {
@@ -92,7 +110,7 @@ function disaster(
   const site = random.pick(sites);
   const clock = random.pick(clocks);
   const pauseMs = random.pick([10, 150, 700]);
-  const stepMicros = wildSkewMicros + random.between(-1, 1) * skew;
+  const stepMicros = epochMicros + random.between(-1, 1) * skew;
   const jumpMs = random.between(-1, 1) * longestTtlMs;
   const downMs = random.between(1, 100) + (restart === 'empty-delayed' ? restartDelayMs : 0);
   world.after(random.between(0, durationMs / 3), () => {

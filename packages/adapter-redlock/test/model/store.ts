@@ -4,10 +4,12 @@ import type { Ballot, StandingVote, Vote } from '../../src/protocol/node.ts';
 export interface StoreFaults {
   /** The node does not keep the token of the vote it gives. */
   readonly forgetsToken?: boolean;
-  /** Taking back the votes of one round takes back those of every round of the owner. */
+  /** Withdrawing the votes of one round withdraws those of every round of the owner. */
   readonly releasesAnyRound?: boolean;
   /** A proposal that equals the highest token is accepted. */
   readonly acceptsEqualTokens?: boolean;
+  /** A refresh sets the lease, also to a shorter one. */
+  readonly refreshShortens?: boolean;
   /** A late request of an earlier round replaces the vote of a later one of the same owner. */
   readonly replacesLaterRounds?: boolean;
 }
@@ -16,6 +18,7 @@ export interface StoreFaults {
 export interface VoteStore {
   vote(ballot: Ballot): Vote;
   renew(vote: StandingVote, ttlMs: number): boolean;
+  extend(vote: StandingVote, ttlMs: number): boolean;
   release(vote: StandingVote): boolean;
   withdraw(owner: string): boolean;
   /** The vote that stands, as other contenders are told of it. */
@@ -57,6 +60,12 @@ export function createVoteStore(now: () => number, faults: StoreFaults = {}): Vo
       const held = current();
       if (held?.owner !== owner || held.first !== first) return false;
       held.until = clock() + ttlMs;
+      return true;
+    },
+    extend({ owner, first }, ttlMs) {
+      const held = current();
+      if (held?.owner !== owner || held.first !== first) return false;
+      held.until = faults.refreshShortens ? clock() + ttlMs : Math.max(held.until, clock() + ttlMs);
       return true;
     },
     release({ owner, first }) {
