@@ -4,8 +4,8 @@
  * does not grow with the length of the outage.
  */
 export interface CircuitBreaker {
-  /** True when nothing should be sent now. */
-  readonly open: boolean;
+  /** False when nothing should be sent now. While the node is silent, true is the leave for one request. */
+  admits(): boolean;
   sent(): void;
   answered(): void;
 }
@@ -18,7 +18,7 @@ export function createCircuitBreaker(now: () => number, timeoutMs: number): Circ
   let progress = 0;
   let datedProgress = -1;
   let progressAt = 0;
-  let sentAt = 0;
+  let probedAt = 0;
   let pauseMs = timeoutMs;
   let silent = false;
   let checking = false;
@@ -35,23 +35,23 @@ export function createCircuitBreaker(now: () => number, timeoutMs: number): Circ
   }
 
   return {
-    get open() {
-      if (outstanding === 0) return false;
+    admits() {
+      if (outstanding === 0) return true;
       const at = now();
       if (progress !== datedProgress) {
         datedProgress = progress;
         progressAt = at;
       }
-      if (at - progressAt < timeoutMs) return false;
+      if (at - progressAt < timeoutMs) return true;
       if (!silent) check();
-      return silent && at - sentAt < pauseMs;
+      if (!silent) return true;
+      if (probedAt > 0 && at - probedAt < pauseMs) return false;
+      // What is outstanding will be answered first, so more of it would tell nothing sooner.
+      if (probedAt > 0) pauseMs = Math.min(2 * pauseMs, Math.max(longestPauseMs, timeoutMs));
+      probedAt = at;
+      return true;
     },
     sent() {
-      if (silent && (sentAt === 0 || now() - sentAt >= pauseMs)) {
-        // What is outstanding will be answered first, so more of it would tell nothing sooner.
-        if (sentAt > 0) pauseMs = Math.min(2 * pauseMs, Math.max(longestPauseMs, timeoutMs));
-        sentAt = now();
-      }
       if (outstanding === 0) progress += 1;
       outstanding += 1;
     },
@@ -59,7 +59,7 @@ export function createCircuitBreaker(now: () => number, timeoutMs: number): Circ
       outstanding -= 1;
       progress += 1;
       silent = false;
-      sentAt = 0;
+      probedAt = 0;
       pauseMs = timeoutMs;
     },
   };

@@ -121,14 +121,15 @@ export class RedisNode implements QuorumNode {
   /** Why nothing should be sent now. */
   #notAsked(): NotAsked | undefined {
     const { breaker, identities, index } = this.#options;
-    if (!this.#client.ready || breaker.open) return unreachable;
+    if (!this.#client.ready) return unreachable;
     if (!identities.known(index)) {
       // The next round has it.
       identities.check(index).catch(() => {});
       return unreachable;
     }
     const error = identities.refusal(index);
-    return error === undefined ? undefined : { kind: 'refused', error };
+    if (error !== undefined) return { kind: 'refused', error };
+    return breaker.admits() ? undefined : unreachable;
   }
 
   /** Tells later whether an answer is of the server that is this node's: over a new connection it may be another node's. */

@@ -32,7 +32,7 @@ export type ScriptReply =
  */
 export function scriptReply(reply: unknown): ScriptReply {
   // Nearly always.
-  if (typeof reply === 'number' && reply >= 0) return { kind: 'count', count: reply };
+  if (Number.isSafeInteger(reply) && (reply as number) >= 0) return { kind: 'count', count: reply as number };
   if (Array.isArray(reply)) {
     const [holder, remainingMs] = [textOf(reply[0]), wholeNumberOf(reply[1])];
     if (reply.length === 2 && holder !== undefined && remainingMs !== undefined)

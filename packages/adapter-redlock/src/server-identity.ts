@@ -67,7 +67,7 @@ export function createServerIdentities(
     return true;
   }
 
-  function settle(i: number, connection: string, { runId, micros }: ServerInfo): void {
+  function settle(i: number, connection: string, { runId, micros }: ServerInfo, sentAt: number): void {
     const node = nodes[i]!;
     if (node.runId !== runId && node.distinct) {
       nodeOf.delete(node.runId!);
@@ -76,7 +76,8 @@ export function createServerIdentities(
     node.connection = connection;
     node.runId = runId;
     node.distinct = claim(i, runId);
-    if (micros !== undefined && micros < latestMicros) node.offsetMicros = micros - now() * 1_000;
+    // Counted from the send, it is rather ahead than behind: a token that is too low costs a round.
+    if (micros !== undefined && micros < latestMicros) node.offsetMicros = micros - sentAt * 1_000;
     const offsets = nodes.flatMap((one) => one.offsetMicros ?? []).sort((a, b) => a - b);
     // A minority of wrong clocks is outvoted; of two the earlier one, since a token that is too low is soon put right.
     offsetMicros = offsets[Math.ceil(offsets.length / 2) - 1];
@@ -85,6 +86,7 @@ export function createServerIdentities(
   async function ask(i: number): Promise<void> {
     const client = clients[i]!;
     const connection = connectionOf(client);
+    const sentAt = now();
     breakers[i]!.sent();
     let info: ServerInfo;
     try {
@@ -93,7 +95,7 @@ export function createServerIdentities(
       breakers[i]!.answered();
     }
     if (connectionOf(client) !== connection) throw new Error('the connection broke');
-    settle(i, connection, info);
+    settle(i, connection, info, sentAt);
   }
 
   return {

@@ -76,6 +76,45 @@ describe('renewal', () => {
   });
 });
 
+describe('forced release', () => {
+  it('H112: frees only the owner that it names, on whatever clients', async () => {
+    const [one, two] = [await rig.adapter(), await rig.adapter()];
+    const request = attempt(newName(), { ttlMs: 60_000 });
+    const { fencingToken } = await grant(one, request);
+    await until('all nodes voted', async () => (await rig.votes(request.key)) === 5);
+    expect(await two.forceRelease!(request.key, 'another')).toBe(false);
+    expect(await one.renew({ ...request, fencingToken }, 60_000)).toMatchObject({ status: 'renewed' });
+    expect(await two.forceRelease!(request.key, request.owner)).toBe(true);
+    await until('no vote is left', async () => (await rig.votes(request.key)) === 0);
+    const next = attempt(request.key, { ttlMs: 60_000 });
+    const granted = await grant(one, next);
+    expect(await two.forceRelease!(request.key, request.owner)).toBe(false);
+    expect(await one.renew({ ...next, fencingToken: granted.fencingToken }, 60_000)).toMatchObject({
+      status: 'renewed',
+    });
+    expect(await two.forceRelease!(request.key)).toBe(true);
+    await until('no vote is left', async () => (await rig.votes(request.key)) === 0);
+    expect(await two.forceRelease!(request.key)).toBe(false);
+  });
+});
+
+describe('refresh', () => {
+  it('H113: an owner that asks again for a shorter time keeps the longer lease; a renewal sets a shorter one', async () => {
+    const adapter = await rig.adapter();
+    const request = attempt(newName(), { ttlMs: 60_000 });
+    const { fencingToken } = await grant(adapter, request);
+    await until('all nodes voted', async () => (await rig.votes(request.key)) === 5);
+    const left = () =>
+      Promise.all(rig.servers.map(async (server) => Number(await server.command('PTTL', `lock:${request.key}`))));
+    expect(await grant(adapter, { ...request, ttlMs: 1_000 })).toMatchObject({ fencingToken });
+    expect(Math.min(...(await left()))).toBeGreaterThan(40_000);
+    expect(await grant(adapter, { ...request, ttlMs: 100_000 })).toMatchObject({ fencingToken });
+    await until('all are extended', async () => Math.min(...(await left())) > 80_000);
+    expect(await adapter.renew({ ...request, fencingToken }, 20_000)).toMatchObject({ status: 'renewed' });
+    await until('all are shorter', async () => Math.max(...(await left())) <= 20_000);
+  });
+});
+
 describe('fencing tokens', () => {
   it('H36: they rise from one majority to another, over expiry, and over clocks that are behind', async () => {
     const adapter = await rig.adapter();
@@ -264,6 +303,14 @@ describe('nodes', () => {
     expect(thrown(() => redlockAdapter([]))).toEqual(refusal('got 0'));
     expect(thrown(() => redlockAdapter(new Array(10).fill(binding)))).toEqual(refusal('got 10'));
     expect(thrown(() => redlockAdapter([{ ping: 'pong' } as never]))).toEqual(refusal('neither an ioredis nor'));
+    expect(thrown(() => redlockAdapter([binding, binding]))).toEqual(refusal('the same client'));
+    expect(thrown(() => redlockAdapter(client as never))).toEqual(refusal('array of clients'));
+    expect(thrown(() => redlockAdapter(['redis://a'] as never))).toEqual(refusal('neither an ioredis nor'));
+    expect(thrown(() => redlockAdapter([binding], { nodeTimeoutms: 5 } as never))).toEqual(
+      refusal('Did you mean nodeTimeoutMs?'),
+    );
+    expect(thrown(() => redlockAdapter([binding], { waitReplicas: 1 } as never))).toEqual(refusal('no option'));
+    expect(thrown(() => redlockAdapter([binding], null as never))).toEqual(refusal('must be an object'));
     expect(thrown(() => redlockAdapter([binding], { nodeTimeoutMs: 0 }))).toEqual(refusal('nodeTimeoutMs'));
     expect(thrown(() => redlockAdapter([binding], { prefix: '{' }))).toEqual(refusal('prefix'));
     expect(thrown(() => redlockAdapter([binding], { fencing: 'no' as never }))).toEqual(refusal('fencing'));

@@ -1,0 +1,71 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { attempt, grant, lockError, newName, until } from '../../redis-protocol/test/support/helpers.ts';
+import { type Address, type ClientKind, redlockOver } from './support/nodes.ts';
+import { type Relay, relay } from './support/relay.ts';
+import { useRig } from './support/rig.ts';
+
+const rig = useRig();
+const relays: Relay[] = [];
+afterEach(async () => {
+  await Promise.all(relays.splice(0).map((one) => one.close()));
+});
+
+/** An adapter over three servers, each behind a name that can lead elsewhere. */
+async function named(kind: ClientKind, order = [0, 1, 2]) {
+  const names = await Promise.all(order.map((i) => relay(rig.servers[i]!)));
+  relays.push(...names);
+  const adapter = await redlockOver(names, {}, [kind]);
+  await grant(adapter, attempt(newName('warm')));
+  return { adapter, names };
+}
+
+describe.each(['ioredis', 'node-redis'] as const)('H119: over %s', (kind) => {
+  it('a name that leads to the server of another node later has no vote', async () => {
+    const [one, two, three] = rig.servers.slice(0, 3) as Address[] as [Address, Address, Address];
+    const { adapter, names } = await named(kind);
+    const name = newName();
+    names[2]!.lead(two);
+    // With the first server away, one server is left, under two names.
+    names[0]!.lead({ host: '127.0.0.1', port: 1 });
+    for (let i = 0; i < 10; i += 1) {
+      const outcome = await adapter
+        .tryAcquire(attempt(name, { signal: AbortSignal.timeout(300) }))
+        .catch(() => undefined);
+      expect(outcome?.status).not.toBe('granted');
+    }
+    names[0]!.lead(one);
+    await until('the two servers decide', () => grant(adapter, attempt(name)).catch(() => undefined));
+    names[2]!.lead(three);
+    names[1]!.lead({ host: '127.0.0.1', port: 1 });
+    await until('the third one has a vote again', () => grant(adapter, attempt(newName())).catch(() => undefined));
+    await adapter.close?.();
+  });
+
+  it('names that swap their servers go on', async () => {
+    const [one, two] = rig.servers.slice(0, 2) as Address[] as [Address, Address];
+    const { adapter, names } = await named(kind);
+    const request = attempt(newName(), { ttlMs: 60_000 });
+    const { fencingToken } = await grant(adapter, request);
+    names[0]!.lead(two);
+    names[1]!.lead(one);
+    await until('it is renewed by all', async () => {
+      const { status } = await adapter.renew({ ...request, fencingToken }, 60_000).catch(() => ({ status: 'unknown' }));
+      expect(status).not.toBe('lost');
+      return status === 'renewed';
+    });
+    names[2]!.lead({ host: '127.0.0.1', port: 1 });
+    await until('both have their votes', () => grant(adapter, attempt(newName())).catch(() => undefined));
+    await adapter.close?.();
+  });
+
+  it('two names of one server from the start are refused, and taken when they are two', async () => {
+    const names = await Promise.all([0, 1, 1].map((i) => relay(rig.servers[i]!)));
+    relays.push(...names);
+    const adapter = await redlockOver(names, {}, [kind]);
+    const refusal = lockError('LOCK_INVALID_ARGUMENT', { message: expect.stringContaining('nodes 2 and 3') });
+    await expect(adapter.tryAcquire(attempt(newName()))).rejects.toEqual(refusal);
+    names[2]!.lead(rig.servers[2]!);
+    await until('it is taken', () => grant(adapter, attempt(newName())).catch(() => undefined));
+    await adapter.close?.();
+  });
+});

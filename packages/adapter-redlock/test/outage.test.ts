@@ -1,0 +1,107 @@
+import type { LockAdapter } from '@holdfast/lock-core';
+import type { RedisClientBinding } from '@holdfast/redis-protocol';
+import { expect, it } from 'vitest';
+import { attempt, grant, newName, until } from '../../redis-protocol/test/support/helpers.ts';
+import { redlockAdapter } from '../src/index.ts';
+import { bind } from './support/nodes.ts';
+import { useRig } from './support/rig.ts';
+
+const rig = useRig();
+
+/** An adapter over three nodes that notes what it sends, and whether the client would have queued it. */
+async function watched(options = {}) {
+  const sent: string[] = [];
+  const queued: string[] = [];
+  const bindings = await Promise.all(
+    rig.proxies.slice(0, 3).map((proxy, i) => bind(i === 1 ? 'node-redis' : 'ioredis', proxy)),
+  );
+  const spied = bindings.map((binding, i) => {
+    const spy: RedisClientBinding = Object.create(binding, {
+      call: {
+        value: (command: string, args: readonly string[], key?: string) => {
+          sent.push(`${i}:${command} ${args.join(' ')}`);
+          if (!binding.ready) queued.push(`${i}:${command}`);
+          return binding.call(command, args, key);
+        },
+      },
+    });
+    return spy;
+  });
+  const adapter: LockAdapter = redlockAdapter(spied, options);
+  await grant(adapter, attempt(newName('warm')));
+  sent.length = 0;
+  return { adapter, sent, queued };
+}
+
+const tried = (adapter: LockAdapter, key: string) => {
+  const request = attempt(key, { signal: AbortSignal.timeout(200) });
+  return { request, outcome: adapter.tryAcquire(request).catch(() => undefined) };
+};
+
+it('H116: while a majority is down nothing is queued, and releases go nowhere where no vote was asked for', {
+  timeout: 60_000,
+}, async () => {
+  const { adapter, sent, queued } = await watched();
+  const down = rig.servers.slice(0, 2);
+  await Promise.all(down.map((server) => server.kill()));
+  const key = newName();
+  await until('the connections are lost', async () => (await tried(adapter, key).outcome) === undefined);
+  sent.length = 0;
+  for (let i = 0; i < 50; i += 1) {
+    const { request, outcome } = tried(adapter, key);
+    expect(await outcome).toBeUndefined();
+    // As the clean-up does; that no vote was asked for is known, so the answer is definite.
+    expect(await adapter.release(request)).toBe('not-held');
+  }
+  expect(sent).toEqual([]);
+  expect(queued).toEqual([]);
+  await Promise.all(down.map((server) => server.restart()));
+  const backAt = performance.now();
+  await until('a lock', async () => (await tried(adapter, key).outcome)?.status === 'granted');
+  // The clients reconnect within half a second.
+  expect(performance.now() - backAt).toBeLessThan(3_000);
+  await adapter.close?.();
+});
+
+it('H116: a majority that is frozen gets a handful of commands, however many locks are asked for and released', {
+  timeout: 60_000,
+}, async () => {
+  const { adapter, sent } = await watched({ nodeTimeoutMs: 100 });
+  for (const server of rig.servers.slice(0, 2)) server.freeze();
+  const key = newName();
+  const once = async (): Promise<void> => {
+    const { request, outcome } = tried(adapter, key);
+    await outcome;
+    // The clean-up repeats itself as long as it has no answer.
+    for (let i = 0; i < 3; i += 1) await adapter.release(request).catch(() => {});
+  };
+  await once();
+  await once();
+  sent.length = 0;
+  const end = performance.now() + 3_000;
+  while (performance.now() < end) await Promise.all(Array.from({ length: 20 }, once));
+  const toFrozen = sent.filter((line) => !line.startsWith('2:'));
+  // Probes are 100, 200, 400, … ms apart, each with its release, on two nodes.
+  expect(toFrozen.length).toBeLessThan(60);
+  for (const server of rig.servers.slice(0, 2)) server.thaw();
+  await until('a lock', async () => (await tried(adapter, key).outcome)?.status === 'granted');
+  await adapter.close?.();
+});
+
+it('H11, H116: the vote of a node whose connection broke is withdrawn once it is back', async () => {
+  const { adapter, queued } = await watched();
+  const request = attempt(newName(), { ttlMs: 60_000 });
+  await grant(adapter, request);
+  await until('all voted', async () => (await rig.votes(request.key)) === 3);
+  const proxy = rig.proxies[0]!;
+  proxy.refuse();
+  proxy.cut();
+  await until('the connection is lost', async () => {
+    expect(await adapter.release(request)).toMatch(/released|not-held/);
+    return true;
+  });
+  await proxy.heal();
+  await until('no vote is left', async () => (await rig.votes(request.key)) === 0);
+  expect(queued).toEqual([]);
+  await adapter.close?.();
+});

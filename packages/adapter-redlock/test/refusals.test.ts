@@ -1,0 +1,124 @@
+import { createLocks, type LockError } from '@holdfast/lock-core';
+import { startRedisCluster } from '@holdfast/testbed';
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, it } from 'vitest';
+import { attempt, grant, lockError, newName, until } from '../../redis-protocol/test/support/helpers.ts';
+import { redlockAdapter } from '../src/index.ts';
+import { useRig } from './support/rig.ts';
+
+const rig = useRig();
+const opened: Redis[] = [];
+afterEach(() => {
+  for (const client of opened.splice(0)) client.disconnect();
+});
+
+/** An adapter over three nodes; on the first `limited` of them the user lacks the rights that `rules` take away. */
+async function withRules(limited: number, ...rules: string[]) {
+  const servers = rig.servers.slice(0, 3);
+  const user = newName('user');
+  for (const [i, server] of servers.entries()) {
+    await server.command('ACL', 'SETUSER', user, 'on', '>secret', '~*', '&*', '+@all', ...(i < limited ? rules : []));
+  }
+  const clients = servers.map(({ host, port }) => new Redis({ host, port, username: user, password: 'secret' }));
+  for (const client of clients) client.on('error', () => {});
+  opened.push(...clients);
+  return redlockAdapter(clients);
+}
+
+const refusal = (words: string): unknown =>
+  lockError('LOCK_BACKEND', { retryable: false, message: expect.stringMatching(words) });
+
+describe('H130: a command that the user may not use', () => {
+  it.each(['-info', '-evalsha', '-set', '-get'])(
+    '%s on a majority is told at once, and no vote is left',
+    async (rule) => {
+      const adapter = await withRules(2, rule);
+      const key = newName();
+      // To take a key of its own shows that GET is needed: without, an acquire needs none.
+      const holder = rule === '-get' ? attempt(key) : undefined;
+      if (holder) await rig.servers[1]!.command('SET', `lock:${key}`, 'other:1', 'PX', 60_000);
+      if (holder) await rig.servers[0]!.command('SET', `lock:${key}`, 'other:1', 'PX', 60_000);
+      const sentAt = performance.now();
+      await expect(adapter.tryAcquire(attempt(key))).rejects.toEqual(
+        refusal('Redlock node \\d \\(ioredis\\) refuses: .*(NOPERM|ERR)'),
+      );
+      expect(performance.now() - sentAt).toBeLessThan(5_000);
+      if (!holder) await until('no vote is left', async () => (await rig.votes(key)) === 0);
+    },
+  );
+
+  it.each(['-info', '-evalsha', '-set', '-get', '-del', '-pttl', '-pexpire', '-publish', '-pubsub', '-time'])(
+    '%s on a minority costs nothing',
+    async (rule) => {
+      const locks = createLocks(await withRules(1, rule), { ttlMs: 10_000 });
+      const lock = await locks.acquire(newName());
+      await lock.renew();
+      expect(await lock.release()).toBe('released');
+      await locks.close();
+    },
+  );
+
+  it.each(['-pttl', '-pexpire', '-pubsub', '-time', '-publish'])(
+    '%s on all nodes: a lock, or a refusal; nothing is left',
+    async (rule) => {
+      const adapter = await withRules(3, rule);
+      const [request, other] = [attempt(newName()), attempt(newName())];
+      const outcome = await adapter.tryAcquire(request);
+      expect(outcome.status).toBe('granted');
+      expect(await adapter.tryAcquire({ ...other, key: request.key })).toMatchObject({ status: 'busy' });
+      expect(await adapter.release(request)).toBe('released');
+      await until('no vote is left', async () => (await rig.votes(request.key)) === 0);
+    },
+  );
+
+  it('H115: the fence keys are out of reach: refused with the words, and the vote is undone', async () => {
+    const adapter = await withRules(2, 'resetkeys', '~lock:*');
+    const key = newName();
+    await expect(adapter.tryAcquire(attempt(key))).rejects.toEqual(refusal('NOPERM|access'));
+    await until('no vote is left', async () => (await rig.votes(key)) === 0);
+  });
+
+  it('a release that is refused is no "not held"', async () => {
+    const adapter = await withRules(2, '-del');
+    const request = attempt(newName(), { ttlMs: 3_000 });
+    const { fencingToken } = await grant(adapter, request);
+    await expect(adapter.release({ ...request, fencingToken })).rejects.toEqual(refusal('DEL|NOPERM|ERR'));
+  });
+});
+
+it('H130: wrong passwords on a majority are told with the words of the server', async () => {
+  const clients = rig.servers.slice(0, 3).map(({ host, port }, i) => {
+    const wrong = { username: 'nobody', password: 'wrong' };
+    const client = new Redis({ host, port, ...(i === 0 ? {} : wrong) });
+    client.on('error', () => {});
+    return client;
+  });
+  opened.push(...clients);
+  const error = (await redlockAdapter(clients)
+    .tryAcquire(attempt(newName()))
+    .catch((failure) => failure)) as LockError;
+  expect(error).toEqual(refusal('WRONGPASS'));
+  expect(error.message).not.toContain('does not answer');
+});
+
+it('H130: replicas on a majority are told as such', async () => {
+  const [one, two, three] = rig.servers as [(typeof rig.servers)[0], (typeof rig.servers)[0], (typeof rig.servers)[0]];
+  const adapter = await rig.adapter({}, [one, two, three]);
+  await grant(adapter, attempt(newName()));
+  for (const server of [two, three]) await server.command('REPLICAOF', rig.servers[3]!.host, rig.servers[3]!.port);
+  try {
+    await expect(adapter.tryAcquire(attempt(newName()))).rejects.toEqual(refusal('READONLY'));
+  } finally {
+    for (const server of [two, three]) await server.command('REPLICAOF', 'NO', 'ONE');
+  }
+});
+
+it('H130: a node of a Redis Cluster is refused by its kind', async () => {
+  const cluster = await startRedisCluster();
+  const clients = cluster.nodes.slice(0, 3).map(({ host, port }) => new Redis({ host, port }));
+  opened.push(...clients);
+  await expect(redlockAdapter(clients).tryAcquire(attempt(newName()))).rejects.toEqual(
+    lockError('LOCK_INVALID_ARGUMENT', { message: expect.stringContaining('cluster') }),
+  );
+  await cluster.stop();
+});
