@@ -1,5 +1,10 @@
 import { LockError } from '@holdfast/lock-core';
-import { type AnyRedisClient, bindRedisClient, type RedisClientBinding } from '@holdfast/redis-protocol';
+import {
+  type AnyRedisClient,
+  bindRedisClient,
+  checkOptionNames,
+  type RedisClientBinding,
+} from '@holdfast/redis-protocol';
 
 /** Options of the Redlock adapter. */
 export interface RedlockOptions {
@@ -35,10 +40,7 @@ export interface RedlockSettings {
 
 /** Checks the nodes and the options, and fills in the defaults. */
 export function redlockSettings(clients: readonly AnyRedisClient[], options: RedlockOptions): RedlockSettings {
-  if (typeof options !== 'object' || options === null) {
-    throw refused(`The options of redlockAdapter must be an object, got ${String(options)}.`);
-  }
-  for (const name of Object.keys(options)) if (!known.includes(name)) throw refused(unknownOption(name));
+  checkOptionNames(options, known);
   const { prefix = 'lock:', fencing = true, nodeTimeoutMs = 500 } = options;
   if (typeof fencing !== 'boolean') throw refused(`The option fencing must be true or false, got ${String(fencing)}.`);
   if (!Number.isSafeInteger(nodeTimeoutMs) || nodeTimeoutMs < 1) {
@@ -76,25 +78,6 @@ function kindOf(value: unknown): string {
   if (typeof value !== 'object' || value === null) return value === null ? 'null' : `a ${typeof value}`;
   const name = value.constructor?.name;
   return name === undefined || name === 'Object' ? 'an object' : `an object of class ${name}`;
-}
-
-function unknownOption(name: string): string {
-  const near = known.find((option) => distance(name.toLowerCase(), option.toLowerCase()) <= 3);
-  const hint = near === undefined ? '' : `Did you mean ${near}? `;
-  return `redlockAdapter knows no option ${JSON.stringify(name)}. ${hint}Known: ${known.join(', ')}.`;
-}
-
-/** Levenshtein's distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 function refused(message: string): LockError {

@@ -244,7 +244,8 @@ export class RedisNode implements QuorumNode {
     const rethrow = (error: unknown): never => {
       throw this.error(error, key);
     };
-    const reply = await evalScript(this.#client, rollbackVoteScript, args, undefined, scriptReply, rethrow);
+    const read = (answer: unknown) => scriptReply(answer, this.#client.name);
+    const reply = await evalScript(this.#client, rollbackVoteScript, args, undefined, read, rethrow);
     if (reply.kind === 'error') return rethrow(new Error(reply.words));
     const freed = reply.kind === 'count' && reply.count > 0;
     if (!freed && this.#client.resends !== before) return rethrow(brokenConnection());

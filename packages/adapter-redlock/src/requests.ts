@@ -1,7 +1,14 @@
-import { evalScript, type LockKeys, luaScript, type RedisClientBinding } from '@holdfast/redis-protocol';
+import {
+  evalScript,
+  type LockKeys,
+  luaScript,
+  type RedisClientBinding,
+  textOf,
+  unexpectedReply,
+} from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import votesSource from './lua/votes.lua';
-import { type ScriptReply, scriptReply, textOf, unexpectedReply } from './replies.ts';
+import { type ScriptReply, scriptReply } from './replies.ts';
 
 const votes = /* @__PURE__ */ luaScript(votesSource);
 
@@ -66,7 +73,7 @@ function askAlone(client: RedisClientBinding, breaker: CircuitBreaker, sent: Wai
       const done = result === 'OK' || (result instanceof Uint8Array && textOf(result) === 'OK');
       if (done) return sent.reply({ kind: 'count', count: 1 }, undefined, client.resends !== before);
       const none = result === null || result === undefined;
-      const reply = none ? undefined : decoded(result);
+      const reply = none ? undefined : decoded(result, client.name);
       if (reply instanceof Error) sent.reply(undefined, reply, true);
       else if (reply !== undefined && !(reply.kind === 'count' && reply.count === 0)) {
         sent.reply(reply, undefined, client.resends !== before);
@@ -103,13 +110,13 @@ function askScript(
     undefined,
     (result) => {
       if (sent.length > 1 && !(Array.isArray(result) && result.length === sent.length)) {
-        return fail(unexpectedReply(result));
+        return fail(unexpectedReply(result, 'a script of the votes', client.name));
       }
       breaker.answered();
       const resent = client.resends !== before;
       const results = sent.length === 1 ? [result] : (result as unknown[]);
       for (const [i, { reply }] of sent.entries()) {
-        const answer = decoded(results[i]);
+        const answer = decoded(results[i], client.name);
         if (answer instanceof Error) reply(undefined, answer, true);
         else reply(answer, undefined, resent);
       }
@@ -119,9 +126,9 @@ function askScript(
 }
 
 /** The reply, or why it is none. */
-function decoded(reply: unknown): ScriptReply | Error {
+function decoded(reply: unknown, client: string): ScriptReply | Error {
   try {
-    const answer = scriptReply(reply);
+    const answer = scriptReply(reply, client);
     return answer.kind === 'error' ? new Error(answer.words) : answer;
   } catch (error) {
     return error as Error;

@@ -1,7 +1,6 @@
 import { LockError } from '@holdfast/lock-core';
-import type { RedisClientBinding } from '@holdfast/redis-protocol';
+import { type RedisClientBinding, textOf } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
-import { textOf } from './replies.ts';
 
 /** What a server tells of itself. */
 interface ServerInfo {

@@ -58,6 +58,6 @@ it.each(Object.keys(clients).flatMap((kind) => [true, false].map((fencing) => [k
 it.each([undefined, null, true, {}, 1.5, -1, 'OK', 'low', 'low x', 'yes', [], ['a'], ['a', {}], [1, 'x'], Number.NaN])(
   'H114: the reply %j is an error, never a vote',
   (reply) => {
-    expect(() => scriptReply(reply)).toThrow(lockError('LOCK_BACKEND', { retryable: false }) as Error);
+    expect(() => scriptReply(reply, 'ioredis')).toThrow(lockError('LOCK_BACKEND', { retryable: false }) as Error);
   },
 );

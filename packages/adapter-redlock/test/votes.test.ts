@@ -307,7 +307,7 @@ describe('nodes', () => {
     expect(thrown(() => redlockAdapter(client as never))).toEqual(refusal('array of clients'));
     expect(thrown(() => redlockAdapter(['redis://a'] as never))).toEqual(refusal('neither an ioredis nor'));
     expect(thrown(() => redlockAdapter([binding], { nodeTimeoutms: 5 } as never))).toEqual(
-      refusal('Did you mean nodeTimeoutMs?'),
+      refusal('did you mean "nodeTimeoutMs"?'),
     );
     expect(thrown(() => redlockAdapter([binding], { waitReplicas: 1 } as never))).toEqual(refusal('no option'));
     expect(thrown(() => redlockAdapter([binding], null as never))).toEqual(refusal('must be an object'));
