@@ -5,19 +5,19 @@ import { isRefusal, unexpectedAnswer } from './errors.ts';
 
 /** A transaction that may share one with those of other owners. */
 export interface Part<T> {
-  /** Parts that claim the same are never sent in one transaction: etcd compares with what was before all of it. */
+  /** Parts with a claim in common never share a transaction: etcd compares with the state before the whole of it. */
   claims(): readonly string[];
-  /** Frees a place, so that it goes ahead of those that look who is there. */
+  /** Frees a place, and therefore comes before the parts that look at the queue. */
   readonly frees: boolean;
   readonly txn: ITxnRequest;
-  /** What the answer means; `revision` is the one that its writes were made in. */
+  /** Decodes the answer; `revision` is that of its writes. */
   read(answer: ITxnResponse, revision: string): T;
 }
 
 /** Sends parts in as few transactions as possible. */
 export interface Batch {
   send<T>(part: Part<T>): Promise<T>;
-  /** Sends at once what waits for the end of the turn. */
+  /** Sends at once what is collected. */
   flush(): void;
 }
 
@@ -31,8 +31,8 @@ interface Sent {
 const mostParts = 64;
 
 /**
- * What is asked for in one turn of the event loop goes out in one transaction: each costs etcd a write to the disks of a
- * majority, and the client more than all that is in it. Under contention a release takes the next request for a place with it.
+ * Sends the requests of one turn of the event loop in one transaction: each transaction costs etcd a write to the disks of a
+ * majority, and the client more than its contents. Under contention a release takes the next request for a place along.
  */
 export function createBatch(endpoints: Endpoints): Batch {
   let waiting: Sent[] = [];
@@ -63,7 +63,7 @@ export function createBatch(endpoints: Endpoints): Batch {
       const revision = revisionOf(answer);
       for (const [i, one] of ordered.entries()) settle(one, answer.responses[i]?.response_txn, revision);
     } catch (error) {
-      // etcd refuses all of it for the sake of one, such as one whose lease has ended; nothing was done then.
+      // etcd refuses the whole transaction because of one part, such as one whose lease has ended, and has done nothing.
       if (isRefusal(error)) for (const one of ordered) void alone(one);
       else for (const { reject } of ordered) reject(error);
     }
@@ -82,7 +82,7 @@ export function createBatch(endpoints: Endpoints): Batch {
     for (const name of part.claims()) claimed.add(name);
   }
 
-  /** Whether one that waits claims the same. Most are alone, and then nobody asks what they claim. */
+  /** Whether a collected part has a claim in common. Most parts are alone; then no claims are computed. */
   function clashes(part: Part<unknown>): boolean {
     if (waiting.length === 0) return false;
     if (waiting.length === 1) claim(waiting[0]!.part);

@@ -1,14 +1,13 @@
 import { NoAnswer } from './errors.ts';
 
-/** Waits for answers, for each no longer than for the others. */
+/** Gives every call the same time-out. */
 export interface CallTimeout {
   /**
-   * Rejects when there is no answer in time. A deadline of gRPC alone leaves a client hanging that waits for its password's
-   * token, and fires before the answers are read that came while the process was stalled. The caller is told what `translate`
-   * makes of the error.
+   * Rejects when there is no answer in time, with what `translate` makes of the error. A gRPC deadline is not enough: it does not
+   * cover the wait for a token, and it fires before the answers are read that arrived while the process was stalled.
    */
   within<T>(call: () => Promise<T>, translate: (error: unknown) => unknown): Promise<T>;
-  /** Resolves when all have come, or were not in time. */
+  /** Resolves when every call has been answered or has timed out. */
   allDone(): Promise<unknown>;
 }
 
@@ -18,15 +17,15 @@ interface Awaited {
   giveUp(): void;
 }
 
-/** One timer for all calls under way: a timer for each is a good part of what an occasional call costs. */
+/** Uses one timer for all calls in flight: a timer for each is a good part of the cost of an occasional call. */
 export function createCallTimeout(ms: number): CallTimeout {
-  // The oldest first, and all have the same time.
+  // In the order of their deadlines, because all have the same time-out.
   const underway = new Set<Awaited>();
   let armed = false;
 
   function arm({ until }: Awaited): void {
     armed = true;
-    // What keeps the process alive is the socket on which a call is under way.
+    // The socket of a call keeps the process alive.
     setTimeout(look, until - performance.now()).unref();
   }
 

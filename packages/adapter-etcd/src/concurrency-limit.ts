@@ -1,9 +1,9 @@
-/** Lets a bounded number of tasks run at a time. */
+/** Runs at most so many tasks at a time. */
 export type ConcurrencyLimit = <T>(run: () => Promise<T>) => Promise<T>;
 
 /**
- * Thousands of requests at once would all miss their deadline on a slow machine, and then be made again. When nothing has
- * succeeded for `timeoutMs`, those that still wait fail.
+ * On a slow machine, thousands of simultaneous requests would all miss their deadline and then be repeated. When nothing has
+ * succeeded for `timeoutMs`, the tasks that still wait fail.
  */
 export function createConcurrencyLimit(width: number, timeoutMs: number, onTimeout: () => Error): ConcurrencyLimit {
   const queue = new Set<() => void>();

@@ -1,10 +1,10 @@
-/** Where a lock's places are in etcd: one key for each hold and each waiter, `prefix + name + '/' + owner`. */
+/** The keys of a lock: one for each hold and each waiter, `prefix + name + '/' + owner`. */
 export interface KeyLayout {
-  /** The range of all places of a lock. */
+  /** The range of all keys of a lock. */
   range(name: string): KeyRange;
   /** The key of one owner. */
   key(name: string, owner: string): string;
-  /** The owner whose place a key of the lock is. */
+  /** The owner of a key of the lock. */
   ownerOf(name: string, key: Buffer): string;
 }
 

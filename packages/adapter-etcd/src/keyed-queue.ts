@@ -1,4 +1,4 @@
-/** Runs what belongs to one name one after the other, in the order of the calls. */
+/** Runs the tasks of one name one after the other, in the order of the calls. */
 export type KeyedQueue = <T>(name: string, run: () => Promise<T>) => Promise<T>;
 
 interface Row {
@@ -8,8 +8,8 @@ interface Row {
 }
 
 /**
- * Requests that are sent together overtake each other on the way; those for one queue must not. When nothing has succeeded
- * for `timeoutMs`, all that stand behind fail, so that they do not wait for one dead call after the other.
+ * Requests that are sent together may overtake each other, and those for one lock queue must not. When nothing has succeeded for
+ * `timeoutMs`, all tasks that wait fail, so that they do not wait for one dead call after the other.
  */
 export function createKeyedQueue(timeoutMs: number, onTimeout: () => Error): KeyedQueue {
   const rows = new Map<string, Row>();

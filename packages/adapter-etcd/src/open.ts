@@ -14,9 +14,9 @@ export interface EtcdTarget {
 }
 
 /**
- * Connects to an etcd cluster and makes an adapter that closes its clients again. Connecting goes on in the background; a
- * cluster that is down shows when a lock is asked for.
- * @throws LockError LOCK_INVALID_ARGUMENT for a target or an option that makes no sense.
+ * Makes an adapter with clients of its own, which it closes. It connects in the background, so a cluster that is down is reported by
+ * the first request for a lock.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid target or option.
  */
 export function openEtcd(target: EtcdTarget, options: EtcdLockOptions = {}): LockAdapter {
   const { hosts, prefix, username, password, tls } = target;

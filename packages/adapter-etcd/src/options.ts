@@ -9,15 +9,14 @@ import { createDiagnosis } from './server-kind.ts';
 /** Options of `etcdAdapter`. Either `hosts` or `client` says where etcd is. */
 export interface EtcdLockOptions {
   /**
-   * The members of the cluster, each `host:port`, default `127.0.0.1:2379`. One is used while it answers; more survive the
-   * loss of that one.
+   * The members of the cluster, each `host:port`, default `127.0.0.1:2379`. One is used while it answers, then the next.
    */
   readonly hosts?: string | readonly string[] | undefined;
-  /** A client of yours instead; it is never closed. Turn its fault handling off, since it retries and withholds calls by itself. */
+  /** A client of yours instead; it is never closed. Turn off its fault handling, which retries and withholds calls by itself. */
   readonly client?: Etcd3 | undefined;
   /**
-   * What begins the key of every lock, default `locks/`. Applications that share a cluster want different ones, neither of
-   * which begins with the other.
+   * The beginning of the key of every lock, default `locks/`. Applications that share a cluster need different prefixes, none of
+   * which begins with another.
    */
   readonly prefix?: string | undefined;
   /** User of etcd's own authentication; needs `password`. */
@@ -26,8 +25,8 @@ export interface EtcdLockOptions {
   /** Default false. True trusts the authorities that Node trusts, those of `NODE_EXTRA_CA_CERTS` too; PEM texts name another one, or the client's own certificate. */
   readonly tls?: boolean | EtcdTls | undefined;
   /**
-   * How long one call may take in ms, default 2,000. Shorter finds a dead member sooner, longer bears a slower network; keep
-   * it below the shortest TTL.
+   * How long one call may take in ms, default 2,000. A shorter time finds a dead member sooner, a longer one tolerates a slower
+   * network. Keep it below the shortest TTL.
    */
   readonly callTimeoutMs?: number | undefined;
 }
@@ -104,7 +103,7 @@ function connect(options: EtcdLockOptions): Pick<EtcdLockSettings, 'clients' | '
   return { clients, endpointOptions: { credentials: authentication, diagnose } };
 }
 
-/** How a connection is kept: a dead one is found by pings (etcd allows one in 5 s), a lost one is made anew at once. */
+/** Finds a dead connection by pings (etcd allows one in 5 s), and replaces a lost one at once. */
 const grpcOptions: IOptions['grpcOptions'] = {
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
@@ -120,7 +119,7 @@ type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
 const never = new AbortController().signal;
 const unheard = (): { dispose(): void } => ({ dispose() {} });
 
-/** Neither the library's retries, which hide that a request went out twice, nor its circuit breaker, which withholds calls. */
+/** Neither the library's retries, which hide that a request was sent twice, nor its circuit breaker, which withholds calls. */
 const noPolicy: Policy = {
   _altReturn: undefined as never,
   onSuccess: unheard,
@@ -129,8 +128,8 @@ const noPolicy: Policy = {
 };
 
 /**
- * After a failed call etcd3 would close the connections of the member, under all other calls too. gRPC mends a broken
- * connection by itself, so the failure goes by under another name.
+ * After a failed call, etcd3 would close the connections of the member, which other calls use too. gRPC replaces a broken connection by
+ * itself, so the failure is passed on under a name that etcd3 does not know.
  */
 const keepConnection: Policy = {
   ...noPolicy,
@@ -152,7 +151,7 @@ function credentials({ ca, cert, key }: EtcdTls): IOptions['credentials'] {
   };
 }
 
-/** The authorities of Node itself and of `NODE_EXTRA_CA_CERTS`: gRPC would not look there. */
+/** The authorities of Node itself and of `NODE_EXTRA_CA_CERTS`, which gRPC does not use. */
 function trustedByNode(): string {
   const { NODE_EXTRA_CA_CERTS: extra = '' } = process.env;
   return [...rootCertificates, ...(existsSync(extra) ? [readFileSync(extra, 'utf8')] : [])].join('\n');

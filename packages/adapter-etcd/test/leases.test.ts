@@ -16,7 +16,7 @@ afterAll(() => server.stop());
 const requests = () => metric(server, /^grpc_server_started_total\{.*grpc_service="etcdserverpb\.(KV|Watch)"/);
 
 describe('the shared lease', () => {
-  it('1,000 auto-renewed locks of 6 s cost at most 10 requests a second, and each of them is renewed', async () => {
+  it('1,000 auto-renewed locks of 6 s cost at most 14 requests a second, and each of them is renewed', async () => {
     const fresh = await startEtcd();
     onTestFinished(() => fresh.stop());
     const count = () => metric(fresh, /^grpc_server_started_total\{.*grpc_service="etcdserverpb\.(KV|Lease|Watch)"/);
@@ -28,8 +28,8 @@ describe('the shared lease', () => {
     const made = (await count()) - before;
     const seconds = (performance.now() - beganAt) / 1_000;
     expect(held.filter((lock) => lock.state === 'held')).toHaveLength(1_000);
-    // 8 transactions in 2 s, each of which checks 128 locks; the locks fall into a few batches, which have keep-alives of their own.
-    expect(made).toBeLessThanOrEqual(10 * seconds);
+    // In each 2 s: 8 transactions of 128 locks, up to 16 more because renewals meet in 16 batches, and a few keep-alives.
+    expect(made).toBeLessThanOrEqual(14 * seconds);
     expect(await leasesOf(clientOf(fresh))).toHaveLength(1);
     await Promise.all(held.map((lock) => lock.release()));
     expect(await metric(fresh, /^etcd_debugging_mvcc_keys_total /)).toBe(0);
