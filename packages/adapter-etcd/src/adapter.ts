@@ -7,6 +7,7 @@ import { createConcurrencyLimit } from './concurrency-limit.ts';
 import { createEndpoints } from './endpoints.ts';
 import { NoAnswer } from './errors.ts';
 import { keyLayout } from './key-layout.ts';
+import { deleteSeen } from './key-versions.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
 import { createLeases, slackMs } from './leases.ts';
 import { keysPage } from './list.ts';
@@ -15,7 +16,7 @@ import { type EtcdLockOptions, etcdLockSettings } from './options.ts';
 import { enqueue } from './queue.ts';
 import { release } from './release.ts';
 import { renewMany } from './renewal.ts';
-import { deleteSeen, findHolder } from './requests.ts';
+import { findHolder } from './requests.ts';
 import { createWatches } from './watches.ts';
 
 // etcd looks for ended leases every 500 ms, and may be busy.

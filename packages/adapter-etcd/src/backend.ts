@@ -4,10 +4,11 @@ import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Endpoints } from './endpoints.ts';
 import { foreignKey, isRefusal, wasNeverSent } from './errors.ts';
 import type { KeyLayout } from './key-layout.ts';
+import { deleteSeen } from './key-versions.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
 import { type Leases, wholeTtl } from './leases.ts';
 import type { LockKey, LockKeys } from './lock-keys.ts';
-import { deleteSeen, type QueueKey } from './requests.ts';
+import type { QueueKey } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 import type { Watches } from './watches.ts';
 

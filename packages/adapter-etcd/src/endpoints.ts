@@ -70,22 +70,6 @@ export function createEndpoints(
   /** The members that were found not to be usable since the last answer. */
   const noEtcd = new Set<Etcd3>();
 
-  async function attempt<T>(
-    client: Etcd3,
-    authentication: Authentication,
-    run: (client: Etcd3, options: CallOptions) => Promise<T>,
-  ): Promise<T> {
-    const until = deadline();
-    const issued = authentication.ticket(until);
-    const ticket = isPromise(issued) ? await issued : issued;
-    try {
-      return await run(client, ticket.options);
-    } catch (error) {
-      if (!isStaleToken(error) || !authentication.discard(ticket)) throw error;
-    }
-    return run(client, (await authentication.ticket(until)).options);
-  }
-
   /** A server of another kind may look like a lost connection. What it is decides, unless another member may be an etcd. */
   async function explain(client: Etcd3, error: unknown): Promise<never> {
     if (!wasNeverSent(error)) throw error;
@@ -113,7 +97,7 @@ export function createEndpoints(
       const authentication = authentications[index]!;
       return timeout.within(
         () => {
-          const made = attempt(client, authentication, run);
+          const made = authenticated(client, authentication, deadline(), run);
           return made.then(answered, (error: unknown) => explain(client, error));
         },
         (error) => {
@@ -144,6 +128,23 @@ export function createEndpoints(
     },
   };
   return endpoints;
+}
+
+/** Repeats a call once with a new token if etcd refused the token. */
+async function authenticated<T>(
+  client: Etcd3,
+  authentication: Authentication,
+  deadline: number,
+  run: (client: Etcd3, options: CallOptions) => Promise<T>,
+): Promise<T> {
+  const issued = authentication.ticket(deadline);
+  const ticket = isPromise(issued) ? await issued : issued;
+  try {
+    return await run(client, ticket.options);
+  } catch (error) {
+    if (!isStaleToken(error) || !authentication.discard(ticket)) throw error;
+  }
+  return run(client, (await authentication.ticket(deadline)).options);
 }
 
 function isPromise(issued: Ticket | Promise<Ticket>): issued is Promise<Ticket> {

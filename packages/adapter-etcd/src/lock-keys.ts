@@ -1,5 +1,6 @@
 import type { Endpoints } from './endpoints.ts';
-import { deleteVersions, findRevisions, type QueueKey } from './requests.ts';
+import { deleteVersions, findRevisions } from './key-versions.ts';
+import type { QueueKey } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
 /** What this adapter knows of one owner's key. */

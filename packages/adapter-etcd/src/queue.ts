@@ -1,7 +1,8 @@
 import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-core';
 import { type Acquisition, acquiring, assertLeased, type Backend, queueKey } from './backend.ts';
 import { placeLost } from './errors.ts';
-import { deleteSeen, find, lookUp, type QueueKey, type Standing, takePlace } from './requests.ts';
+import { deleteSeen } from './key-versions.ts';
+import { find, lookUp, type QueueKey, type Standing, takePlace } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
 // Without any answer for this long nobody knows whether the place still stands, so the wait is given up.
@@ -16,7 +17,7 @@ export function enqueue(backend: Backend, attempt: AcquireAttempt, signal: Abort
   if (signal.aborted) return Promise.reject(signal.reason);
   return acquiring(backend, attempt, false, async (acquisition) => {
     const { lease, standing } = await backend.entering(attempt.key, () => enter(backend, attempt, signal, acquisition));
-    if (standing.ahead === undefined) return acquisition.granted(lease, standing.token, undefined);
+    if (standing.ahead === undefined) return acquisition.granted(lease, standing.token, standing.token);
     attempt.onQueued?.();
     const wait = new QueueWait(backend, attempt, signal, acquisition, lease, standing);
     return wait.untilGranted();
@@ -125,7 +126,7 @@ class QueueWait {
     const since = performance.now();
     if (lease.goodUntil < since + this.#acquisition.ttlMs) await this.#retryUntilAnswered(() => lease.keepAlive());
     await this.#check();
-    return this.#acquisition.granted(lease, this.#token, undefined, since);
+    return this.#acquisition.granted(lease, this.#token, this.#token, since);
   }
 
   /** Sleeps until something happens, unless it has happened already. */

@@ -1,8 +1,9 @@
 import type { HoldRef, RenewOutcome } from '@holdfast/lock-core';
 import { type Backend, queueKey } from './backend.ts';
+import { checkPresence, type KeyVersion, mostChecked } from './key-versions.ts';
 import { wholeTtl } from './leases.ts';
 import type { LockKey } from './lock-keys.ts';
-import { checkPresence, find, type KeyVersion, mostChecked, moveToLease } from './requests.ts';
+import { find, moveToLease } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
 // The part of the TTL that a renewal may lack without a keep-alive of its own. Otherwise the slack of a lease would just not last
@@ -13,6 +14,8 @@ const mostMoves = 3;
 
 /** A hold whose key is attached to the lease of the TTL that was asked for. */
 interface Known extends KeyVersion {
+  /** Its place among the holds that are to be renewed. */
+  readonly index: number;
   readonly lockKey: LockKey;
   readonly lease: SharedLease;
 }
@@ -28,24 +31,19 @@ export async function renewMany(
 ): Promise<RenewOutcome[]> {
   const calledAt = performance.now();
   const ttlMs = wholeTtl(askedTtlMs);
-  const lockKeys = holds.map(({ key, owner }) => backend.lockKeys.get(backend.layout.key(key, owner)));
   const together: Known[] = [];
-  const indexes = new Map<LockKey, number>();
-  for (const [i, lockKey] of lockKeys.entries()) {
-    if (lockKey === undefined || lockKey.over || lockKey.token === undefined) continue;
-    const { lease, token } = lockKey;
-    if (lease === undefined || lease.ttlMs !== ttlMs) continue;
-    indexes.set(lockKey, i);
-    together.push({ lockKey, lease, token, key: queueKey(backend, holds[i]!.key, lockKey).key });
-  }
-  const outcomes: (RenewOutcome | Promise<RenewOutcome> | undefined)[] = lockKeys.map((lockKey, i) => {
+  const outcomes = holds.map((hold, index): RenewOutcome | Promise<RenewOutcome> | undefined => {
+    const lockKey = backend.lockKeys.get(backend.layout.key(hold.key, hold.owner));
     if (lockKey?.over) return { status: 'lost' };
-    return lockKey !== undefined && indexes.has(lockKey) ? undefined : moveUnderLease(backend, holds[i]!, ttlMs);
+    const { lease, token } = lockKey ?? {};
+    if (lockKey === undefined || lease?.ttlMs !== ttlMs || token === undefined) {
+      return moveUnderLease(backend, hold, ttlMs);
+    }
+    together.push({ index, lockKey, lease, token, key: queueKey(backend, hold.key, lockKey).key });
+    return undefined;
   });
   const extended = extendTogether(backend, together, calledAt, ttlMs);
-  for (const [i, { lockKey }] of together.entries()) {
-    outcomes[indexes.get(lockKey)!] = extended.then((results) => results[i]!);
-  }
+  for (const [i, { index }] of together.entries()) outcomes[index] = extended.then((results) => results[i]!);
   return Promise.all(outcomes) as Promise<RenewOutcome[]>;
 }
 

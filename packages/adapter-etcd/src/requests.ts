@@ -1,8 +1,9 @@
-import type { Etcd3, ICompare, IKeyValue, IRangeRequest, IRequestOp } from 'etcd3';
+import type { Etcd3, IKeyValue, IRangeRequest, IRequestOp } from 'etcd3';
 import { deletedBy, keysFound, revisionIn, revisionOf, secondsIn, succeeded } from './answers.ts';
 import type { CallOptions } from './authentication.ts';
 import type { Part } from './batch.ts';
 import type { KeyRange } from './key-layout.ts';
+import { createdIn } from './key-versions.ts';
 
 /** The key of one owner, and the range of all keys of the lock. */
 export interface QueueKey {
@@ -26,12 +27,6 @@ export interface Standing {
   readonly revision: string;
 }
 
-/** A key with the create revision that it must have for a request to touch it. */
-export interface KeyVersion {
-  readonly key: Buffer;
-  readonly token: string;
-}
-
 const oldest: IRangeRequest = { sort_target: 'Create', sort_order: 'Ascend', limit: 1, keys_only: true };
 const newest: IRangeRequest = { sort_target: 'Create', sort_order: 'Descend', keys_only: true };
 
@@ -48,13 +43,6 @@ const newestTwo = ({ key, range_end }: KeyRange): IRangeRequest => ({
 // The TTL is for people who look, for `inspect`, and for an acquire that is repeated. The lock itself depends on the lease.
 const put = ({ key, leaseId, ttlMs }: PutRequest): IRequestOp => ({
   request_put: { key, value: Buffer.from(String(ttlMs)), lease: leaseId },
-});
-
-const createdIn = (key: Buffer, token: string | number): ICompare => ({
-  key,
-  target: 'Create',
-  result: 'Equal',
-  create_revision: token,
 });
 
 /** Takes the lock if it has neither holder nor waiter; else tells who holds it. */
@@ -145,55 +133,6 @@ export async function moveToLease(
   return succeeded(answer) ? revisionOf(answer) : undefined;
 }
 
-/** How many keys one transaction may check: etcd allows 128 operations by default. */
-export const mostChecked = 128;
-
-/**
- * Asks the leader which keys are still those that were written, in one transaction. A key that was the oldest of its lock holds the
- * lock for as long as it exists.
- */
-export async function checkPresence(
-  client: Etcd3,
-  options: CallOptions,
-  versions: readonly KeyVersion[],
-): Promise<boolean[]> {
-  const answer = await client.kv.txn(
-    {
-      compare: versions.map(({ key, token }) => createdIn(key, token)),
-      // Also makes the transaction linearizable: one without requests is answered by a member that may lag behind.
-      failure: versions.map(({ key }) => ({ request_range: { key, keys_only: true } })),
-    },
-    options,
-  );
-  if (succeeded(answer)) return versions.map(() => true);
-  return versions.map(({ token }, i) => keysFound(answer, i)[0]?.create_revision === token);
-}
-
-/** Deletes keys, but only those that have not been made anew since (H111). */
-export async function deleteVersions(
-  client: Etcd3,
-  options: CallOptions,
-  versions: readonly KeyVersion[],
-): Promise<void> {
-  if (versions.length === 0) return;
-  const success = versions.map(({ key, token }) => ({
-    request_txn: { compare: [createdIn(key, token)], success: [{ request_delete_range: { key } }] },
-  }));
-  await client.kv.txn({ success }, options);
-}
-
-/** The create revisions of keys; `undefined` for a key that does not exist. */
-export async function findRevisions(
-  client: Etcd3,
-  options: CallOptions,
-  keys: readonly Buffer[],
-): Promise<(string | undefined)[]> {
-  if (keys.length === 0) return [];
-  const success = keys.map((key) => ({ request_range: { key, keys_only: true } }));
-  const answer = await client.kv.txn({ success }, options);
-  return keys.map((_, i) => keysFound(answer, i)[0]?.create_revision);
-}
-
 /** Deletes a holder's key, and tells whether it was there and, if asked, who is at the head of the queue then. */
 export function freeHeld(
   { key, range }: QueueKey,
@@ -246,13 +185,4 @@ export async function findHolder(
   if (kvs[0] === undefined) return undefined;
   revisionIn(kvs[0].create_revision, 'the revision of the holder');
   return { holder: kvs[0], keys: secondsIn(count, 'the number of keys') };
-}
-
-/** Deletes a key if it is still the one that was seen, and tells whether it was. */
-export async function deleteSeen(client: Etcd3, options: CallOptions, { key, token }: KeyVersion): Promise<boolean> {
-  const answer = await client.kv.txn(
-    { compare: [createdIn(key, token)], success: [{ request_delete_range: { key } }] },
-    options,
-  );
-  return succeeded(answer);
 }
