@@ -94,9 +94,9 @@ export async function acquiring<T>(
     if (lockKey.over) await withdraw(backend, queueKey(backend, attempt.key, lockKey), token);
     // An acquire that is repeated never shortens what a renewal has promised (H113).
     const promised = lockKey.lease === undefined ? 0 : lockKey.expiresAt;
-    const until = Math.min(lease.goodUntil, Math.max(since + ttlMs, promised));
-    lockKeys.hold(lockKey, lease, token, revision, until);
-    return { status: 'granted', fencingToken: BigInt(token), validForMs: until - calledAt };
+    const validForMs = Math.min(lease.goodUntil - calledAt, Math.max(since - calledAt + ttlMs, promised - calledAt));
+    lockKeys.hold(lockKey, lease, token, revision, calledAt + validForMs);
+    return { status: 'granted', fencingToken: BigInt(token), validForMs };
   };
   try {
     return await run({ calledAt, ttlMs, lockKey, send, granted });
