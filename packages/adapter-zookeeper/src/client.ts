@@ -29,7 +29,7 @@ export interface ZookeeperClient {
 }
 
 /**
- * The library's inside, which has no public way to end a connection that is mute, to keep it from connecting again on its own,
+ * The library's internals. It has no public way to end an unresponsive connection, to keep it from connecting again on its own,
  * to carry the newest seen transaction over to another client, or to send requests newer than itself.
  */
 export interface ConnectionManager {

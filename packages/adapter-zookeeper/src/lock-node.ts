@@ -11,6 +11,8 @@ export interface LockNode {
   predecessor: string | undefined;
   /** An `enqueue` waits with it. */
   isWaiting: boolean;
+  /** It is being removed: whatever its position, it does not get the lock any more. */
+  isLeaving: boolean;
   /** Ends the sleep of that `enqueue`, which then refreshes its position. */
   wake: (() => void) | undefined;
   /** A refresh of its position that is under way already. */
@@ -38,9 +40,13 @@ export interface Entry {
   session: Session | undefined;
   /** There may be a node although `node` rejects. */
   mayExist: boolean;
-  /** A removal is under way. */
+  /** No request has asked for it yet but the one that began it. */
+  isNew: boolean;
+  /** A removal was requested: one owner ID, one release. */
+  isLeaving: boolean;
+  /** The removal that is under way. */
   removing: Promise<boolean> | undefined;
-  /** The removal failed, and is repeated until the node is gone. The session may outlive the caller's patience (H70). */
+  /** The removal failed, and is repeated until the node is gone. The session may outlast the caller (H70). */
   isUnwanted: boolean;
 }
 
@@ -56,3 +62,20 @@ export function predecessorOf(path: string, order: readonly string[]): string | 
 
 /** A name for what an owner has under a key. */
 export const nameOf = (key: string, owner: string): string => `${owner.length}:${owner}${key}`;
+
+/** What an owner has before its first request is sent; `mayExist` when an earlier one had no answer, in that session. */
+export function newEntry(key: string, owner: string, mayExist: boolean, session: Session | undefined): Entry {
+  return {
+    key,
+    owner,
+    node: undefined as unknown as Promise<LockNode>,
+    resolved: undefined,
+    path: undefined,
+    session,
+    mayExist,
+    isNew: true,
+    isLeaving: false,
+    removing: undefined,
+    isUnwanted: false,
+  };
+}

@@ -1,5 +1,5 @@
 import { changedNothing, isFinal } from './failures.ts';
-import { type Entry, type LockNode, NodeRemoved, nameOf, predecessorOf } from './lock-node.ts';
+import { type Entry, type LockNode, NodeRemoved, nameOf, newEntry, predecessorOf } from './lock-node.ts';
 import { type Contender, isIn, type Nodes } from './nodes.ts';
 import type { Requests } from './requests.ts';
 import { RetryTimer } from './retry-timer.ts';
@@ -32,21 +32,12 @@ export class LockNodes {
    * one owner ID, one release.
    */
   async enter(key: string, owner: string): Promise<LockNode | undefined> {
-    const name = nameOf(key, owner);
     for (;;) {
-      const entry = this.#entries.get(name);
-      if (entry === undefined) return this.#begin(key, owner, false);
-      if (entry.isUnwanted || entry.removing !== undefined) return undefined;
-      let node: LockNode;
-      try {
-        node = await entry.node;
-      } catch (error) {
-        if (!entry.mayExist) throw error;
-        if (this.#entries.get(name) !== entry || entry.isUnwanted || entry.removing !== undefined) continue;
-        return this.#begin(key, owner, true);
-      }
-      if (await this.#isStillThere(entry, node)) return node;
-      this.#forget(entry);
+      const entry = this.#entries.get(nameOf(key, owner)) ?? this.#begin(key, owner, false);
+      const node = await this.#nodeOf(entry);
+      // It may have begun while the server was asked.
+      if (entry.isLeaving) return undefined;
+      if (node !== undefined) return node;
     }
   }
 
@@ -81,6 +72,7 @@ export class LockNodes {
   async leave(key: string, owner: string): Promise<boolean> {
     const entry = this.#entries.get(nameOf(key, owner));
     if (entry === undefined) return this.#nodes.removeAll(key, owner);
+    entry.isLeaving = true;
     entry.removing ??= this.#remove(entry).finally(() => {
       entry.removing = undefined;
     });
@@ -108,7 +100,6 @@ export class LockNodes {
 
   close(): void {
     this.#retries.close();
-    this.#entries.clear();
   }
 
   #forget(entry: Entry): void {
@@ -116,19 +107,31 @@ export class LockNodes {
     if (this.#entries.get(name) === entry) this.#entries.delete(name);
   }
 
-  #begin(key: string, owner: string, search: boolean): Promise<LockNode> {
+  #begin(key: string, owner: string, search: boolean): Entry {
     const previous = this.#entries.get(nameOf(key, owner));
-    const entry: Entry = {
-      ...{ key, owner, mayExist: search, removing: undefined, isUnwanted: false, resolved: undefined, path: undefined },
-      session: previous?.session,
-      node: undefined as unknown as Promise<LockNode>,
-    };
+    const entry = newEntry(key, owner, search, previous?.session);
     this.#entries.set(nameOf(key, owner), entry);
     entry.node = this.#findOrCreate(entry, search);
     entry.node.catch(() => {
       if (!entry.mayExist) this.#forget(entry);
     });
-    return entry.node;
+    return entry;
+  }
+
+  /** The node of an entry with its position as of now; `undefined` when there is none any more, or nobody knows yet. */
+  async #nodeOf(entry: Entry): Promise<LockNode | undefined> {
+    const { key, owner, isNew } = entry;
+    entry.isNew = false;
+    try {
+      const node = await entry.node;
+      if (isNew || (await this.#isStillThere(entry, node))) return node;
+      this.#forget(entry);
+    } catch (error) {
+      if (isNew || !entry.mayExist || entry.resolved !== undefined) throw error;
+      // An earlier request had no answer: the first that asks again searches for what it may have created.
+      if (this.#entries.get(nameOf(key, owner)) === entry && !entry.isLeaving) this.#begin(key, owner, true);
+    }
+    return undefined;
   }
 
   async #findOrCreate(entry: Entry, search: boolean): Promise<LockNode> {
@@ -150,7 +153,9 @@ export class LockNodes {
 
   /** Takes a node that exists for the owner's. */
   async #accept(entry: Entry, { path, session, seen }: Contender): Promise<LockNode> {
-    Object.assign(entry, { path, session, mayExist: true });
+    entry.path = path;
+    entry.session = session;
+    entry.mayExist = true;
     try {
       const [stat, order] = await seen;
       assertAlive(session);
@@ -158,7 +163,7 @@ export class LockNodes {
       const token = stat.czxid.readBigInt64BE();
       const predecessor = predecessorOf(path, order);
       const node = { key: entry.key, path, session, token, predecessor };
-      entry.resolved = { ...node, isWaiting: false, wake: undefined, refreshing: undefined };
+      entry.resolved = { ...node, isWaiting: false, isLeaving: false, wake: undefined, refreshing: undefined };
       return entry.resolved;
     } catch (error) {
       // A definite refusal means that nothing is held.
@@ -198,6 +203,7 @@ export class LockNodes {
 
   async #remove(entry: Entry): Promise<boolean> {
     const node = await entry.node.catch(() => undefined);
+    if (node !== undefined) node.isLeaving = true;
     let wasFirst = false;
     // The server ends a session with all its nodes.
     if (entry.mayExist && !entry.session?.over) {
@@ -235,6 +241,7 @@ export class LockNodes {
   /** Where the server refuses to remove the last nodes of a session, the session itself is given up. */
   #keepRemoving(entry: Entry, error: unknown): void {
     if (this.#entries.get(nameOf(entry.key, entry.owner)) !== entry) return;
+    entry.isLeaving = true;
     entry.isUnwanted = true;
     const isUseless = [...this.#entries.values()].every(({ isUnwanted }) => isUnwanted);
     if (isFinal(error) && isUseless && entry.session !== undefined) void this.#requests.discard(entry.session);

@@ -1,6 +1,6 @@
 import type { AcquireAttempt } from '@holdfast/lock-core';
 import { isFinal, SessionOver, Unanswered } from './failures.ts';
-import type { LockNode } from './lock-node.ts';
+import { type LockNode, NodeRemoved } from './lock-node.ts';
 import type { LockNodes } from './lock-nodes.ts';
 import type { Requests } from './requests.ts';
 import type { Watches } from './watches.ts';
@@ -26,6 +26,7 @@ export async function waitForTurn(waiting: Waiting, attempt: AcquireAttempt, sig
     attempt.onQueued?.();
     node.isWaiting = true;
     await untilFirst(waiting, node, signal);
+    if (node.isLeaving) throw new NodeRemoved();
     return node;
   } catch (error) {
     // After a definite refusal nothing is held, and an aborted waiter leaves no node: the removal is repeated until it is done.

@@ -2,6 +2,7 @@ import { createLocks } from '@holdfast/lock-core';
 import { startZookeeperEnsemble, type ZookeeperEnsemble } from '@holdfast/testbed';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { zookeeperAdapter } from '../src/index.ts';
+import { attempt } from './support/attempt.ts';
 import { rawClient, until } from './support/clients.ts';
 
 let ensemble: ZookeeperEnsemble;
@@ -70,6 +71,34 @@ it('H66, H74: a follower cut off from the leader answers reads, and the loss is 
   expect(heldAt - frozenAt).toBeLessThan(sessionTimeoutMs);
   expect(answeredAt).toBeGreaterThan(frozenAt);
   await (await locks.acquire('cut-off')).release();
+});
+
+it('a renewal through a follower that lags behind is never `renewed` once the next owner was granted (H74)', async () => {
+  const leader = await ensemble.leader();
+  const follower = ensemble.servers.find((server) => server !== leader)!;
+  const open = ({ port }: { port: number }) =>
+    zookeeperAdapter({ servers: `127.0.0.1:${port}`, sessionTimeoutMs: 15_000 });
+  const [ours, theirs] = [open(follower), open(leader)];
+  await Promise.all([ours.inspect!('lagging'), theirs.inspect!('lagging')]);
+  for (let round = 0; round < 5; round += 1) {
+    const [first, second] = [attempt(`lagging-${round}`), attempt(`lagging-${round}`)];
+    expect(await ours.tryAcquire(first)).toMatchObject({ status: 'granted' });
+    follower.freeze();
+    try {
+      await theirs.forceRelease!(first.key);
+      expect(await theirs.tryAcquire(second)).toMatchObject({ status: 'granted' });
+    } finally {
+      setTimeout(() => follower.thaw(), 200);
+    }
+    // Alone and in a batch; an owner that asks for the lock again is a stranger by now.
+    const answers = await Promise.allSettled([ours.renew(first, 10_000), ours.renewMany!([first, first], 10_000)]);
+    expect(JSON.stringify(answers)).not.toContain('renewed');
+    expect(await ours.tryAcquire(first).catch(() => 'unknown')).not.toMatchObject({ status: 'granted' });
+    expect(await theirs.renew(second, 10_000)).toMatchObject({ status: 'renewed' });
+    await theirs.release(second);
+    await ours.release(first).catch(() => {});
+  }
+  await Promise.all([ours.close!(), theirs.close!()]);
 });
 
 const pause = (ms: number): Promise<undefined> => new Promise((resolve) => setTimeout(resolve, ms, undefined));
