@@ -1,4 +1,5 @@
-import type { Session } from './session.ts';
+import type { Nodes } from './nodes.ts';
+import { assertAlive, type Session } from './session.ts';
 
 /** An owner's node among the contenders for a key: it holds the lock when it is the first, and else waits for it. */
 export interface LockNode {
@@ -58,6 +59,14 @@ export function predecessorOf(path: string, order: readonly string[]): string | 
   const index = order.indexOf(path);
   if (index < 0) throw new NodeRemoved();
   return order[index - 1];
+}
+
+/** Finds out what is in front of a node: as one server sees it, or `fresh`, as the leader does now. */
+export async function listPosition(nodes: Nodes, node: LockNode, fresh?: 'fresh'): Promise<void> {
+  assertAlive(node.session);
+  const order = fresh ? nodes.freshContenders(node.key) : nodes.contenders(node.key);
+  node.predecessor = predecessorOf(node.path, await order);
+  assertAlive(node.session);
 }
 
 /** A name for what an owner has under a key. */

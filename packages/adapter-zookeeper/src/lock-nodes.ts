@@ -1,5 +1,5 @@
 import { changedNothing, isFinal } from './failures.ts';
-import { type Entry, type LockNode, NodeRemoved, nameOf, newEntry, predecessorOf } from './lock-node.ts';
+import { type Entry, type LockNode, listPosition, NodeRemoved, nameOf, newEntry, predecessorOf } from './lock-node.ts';
 import { type Contender, isIn, type Nodes } from './nodes.ts';
 import type { Requests } from './requests.ts';
 import { RetryTimer } from './retry-timer.ts';
@@ -34,8 +34,8 @@ export class LockNodes {
   async enter(key: string, owner: string): Promise<LockNode | undefined> {
     for (;;) {
       const entry = this.#entries.get(nameOf(key, owner)) ?? this.#begin(key, owner, false);
-      const node = await this.#nodeOf(entry);
-      // It may have begun while the server was asked.
+      const node = entry.isLeaving ? undefined : await this.#nodeOf(entry);
+      // The removal may have begun while the server was asked.
       if (entry.isLeaving) return undefined;
       if (node !== undefined) return node;
     }
@@ -48,7 +48,7 @@ export class LockNodes {
 
   /** Finds out what is in front of it. Rejects with `NodeRemoved` when it is no more. */
   async refreshPosition(node: LockNode): Promise<void> {
-    const refreshing = node.refreshing ?? this.#listPosition(node);
+    const refreshing = node.refreshing ?? listPosition(this.#nodes, node);
     node.refreshing = undefined;
     return refreshing;
   }
@@ -181,17 +181,10 @@ export class LockNodes {
     }
   }
 
-  async #listPosition(node: LockNode, fresh?: 'fresh'): Promise<void> {
-    assertAlive(node.session);
-    const order = fresh ? this.#nodes.freshContenders(node.key) : this.#nodes.contenders(node.key);
-    node.predecessor = predecessorOf(node.path, await order);
-    assertAlive(node.session);
-  }
-
   /** Asks the leader, since the owner may have lost its node long ago. */
   async #isStillThere(entry: Entry, node: LockNode): Promise<boolean> {
     try {
-      await this.#listPosition(node, 'fresh');
+      await listPosition(this.#nodes, node, 'fresh');
       return true;
     } catch (error) {
       if (error instanceof NodeRemoved || node.session.over) return false;
@@ -235,7 +228,7 @@ export class LockNodes {
     const removed = await removing.catch(() => false);
     // The one right behind the first is the first now, unless it has gone meanwhile; of that its own watch would have told.
     if (removed && node.predecessor === undefined && this.#watches.isSet(next.path)) next.predecessor = undefined;
-    else await this.#listPosition(next);
+    else await listPosition(this.#nodes, next);
   }
 
   /** Where the server refuses to remove the last nodes of a session, the session itself is given up. */
@@ -243,8 +236,8 @@ export class LockNodes {
     if (this.#entries.get(nameOf(entry.key, entry.owner)) !== entry) return;
     entry.isLeaving = true;
     entry.isUnwanted = true;
-    const isUseless = [...this.#entries.values()].every(({ isUnwanted }) => isUnwanted);
-    if (isFinal(error) && isUseless && entry.session !== undefined) void this.#requests.discard(entry.session);
+    const isUseless = (): boolean => [...this.#entries.values()].every(({ isUnwanted }) => isUnwanted);
+    if (isFinal(error) && entry.session !== undefined && isUseless()) void this.#requests.discard(entry.session);
     else this.#retries.schedule();
   }
 
