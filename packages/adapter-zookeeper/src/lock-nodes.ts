@@ -12,8 +12,7 @@ export class LockNodes {
   readonly #watches: Watches;
   readonly #nodes: Nodes;
   readonly #entries = new Map<string, Entry>();
-  // By the path of the predecessor.
-  readonly #sleepers = new Map<string, LockNode>();
+  readonly #sleepersByPredecessor = new Map<string, LockNode>();
   readonly #retries = new RetryTimer(() => this.#retryRemovals());
 
   constructor(requests: Requests, watches: Watches, nodes: Nodes) {
@@ -56,13 +55,13 @@ export class LockNodes {
   /** It sleeps until its predecessor is gone; `wake` ends the sleep early. */
   sleep(node: LockNode, predecessor: string, wake: () => void): void {
     node.wake = wake;
-    this.#sleepers.set(predecessor, node);
+    this.#sleepersByPredecessor.set(predecessor, node);
   }
 
   /** The sleep is over. */
   awake(node: LockNode, predecessor: string): void {
     node.wake = undefined;
-    if (this.#sleepers.get(predecessor) === node) this.#sleepers.delete(predecessor);
+    if (this.#sleepersByPredecessor.get(predecessor) === node) this.#sleepersByPredecessor.delete(predecessor);
   }
 
   /**
@@ -215,7 +214,7 @@ export class LockNodes {
   async #removeNodes({ key, owner, path }: Entry, node: LockNode | undefined): Promise<boolean> {
     if (path === undefined) return this.#nodes.removeAll(key, owner);
     const removing = this.#requests.remove(path);
-    const next = this.#sleepers.get(path);
+    const next = this.#sleepersByPredecessor.get(path);
     if (node !== undefined && next !== undefined) {
       next.refreshing = this.#refreshAfterRemoval(next, node, removing);
       next.refreshing.catch(() => {});
