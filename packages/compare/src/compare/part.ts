@@ -1,4 +1,4 @@
-import type { BackendId, NotMeasured, PartId, Report } from '../report/schema.ts';
+import type { BackendId, Report } from '../report/schema.ts';
 import type { ContestantPool } from './contestant-pool.ts';
 import type { PartProgress } from './progress.ts';
 import type { RunningBackend } from './running-backend.ts';
@@ -19,9 +19,6 @@ export interface PartContext {
 
 /** Measures, and gives what it adds to the report. */
 export type Part = (context: PartContext) => Promise<Partial<Report>>;
-
-export type Parts = Readonly<Record<PartId, Part>>;
-export type Gap = NotMeasured;
 
 /** The reason of an error in one line. */
 export function reasonOf(error: unknown): string {

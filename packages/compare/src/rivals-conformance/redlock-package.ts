@@ -37,7 +37,7 @@ interface RedlockPackage {
 const redlockPackage: RedlockPackage = createRequire(import.meta.url)('redlock');
 export const Redlock: RedlockPackage['default'] = redlockPackage.default;
 export const ExecutionError: RedlockPackage['ExecutionError'] = redlockPackage.ExecutionError;
-export const ResourceLockedError: RedlockPackage['ResourceLockedError'] = redlockPackage.ResourceLockedError;
+const ResourceLockedError: RedlockPackage['ResourceLockedError'] = redlockPackage.ResourceLockedError;
 
 /** One attempt for each call: to try again is lock-core's part. */
 export const makeRedlock = (clients: readonly Redis[]): PackageRedlock => new Redlock(clients, { retryCount: 0 });

@@ -7,7 +7,7 @@ import { median, ratios, spread } from '../stats.ts';
 import type { Effort, Table, Target } from '../suite.ts';
 
 /** How many locks are asked for at once where it says "64 in flight". */
-export const width = 64;
+const width = 64;
 
 // A slow backend is warm after that time too.
 const mostWarmUpSlices = 24;

@@ -29,7 +29,7 @@ const titles: Readonly<Record<BackendId, string>> = {
 
 const spread = (median: number) => ({ median, low: median * 0.97, high: median * 1.03 });
 
-export function distribution(p50: number): Distribution {
+function distribution(p50: number): Distribution {
   const at = (factor: number) => p50 * factor;
   return {
     ...{ count: 1_000, min: at(0.7), p10: at(0.8), p25: at(0.9), p50, p75: at(1.2), p90: at(1.6) },

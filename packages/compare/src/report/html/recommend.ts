@@ -73,7 +73,7 @@ function cautions(report: Report, winners: readonly Candidate[]): string[] {
   ];
 }
 
-export function listed(names: readonly string[]): string {
+function listed(names: readonly string[]): string {
   const all = [...new Set(names)];
   return all.length < 2 ? (all[0] ?? '') : `${all.slice(0, -1).join(', ')} or ${all.at(-1)}`;
 }

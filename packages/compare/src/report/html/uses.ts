@@ -207,7 +207,7 @@ function crowdsOfLocks(report: Report): Candidate[] {
 }
 
 /** The points of the servers' backends with the largest number of locks that all of them were measured with. */
-export function largestCommon(report: Report): ScalePoint[] {
+function largestCommon(report: Report): ScalePoint[] {
   const points = report.scale.filter(({ backend }) => needsServer(report, backend));
   const backends = new Set(points.map(({ backend }) => backend));
   const sizes = [...new Set(points.map(({ locks }) => locks))].sort((a, b) => b - a);

@@ -2,19 +2,19 @@ import { setMaxListeners } from 'node:events';
 import { systemClock } from '@holdfast/lock-core';
 
 /** How long one server may take for all that it is asked. */
-export const patienceMs = 4_000;
+const timeoutMs = 4_000;
 
 /** Runs `ask` with the time that a server has; fails in words for a person when it is over. */
 export async function inTime<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const limit = AbortSignal.timeout(patienceMs);
+  const limit = AbortSignal.timeout(timeoutMs);
   setMaxListeners(0, limit); // one for each request
   const late = new Promise<never>((_, reject) => {
-    limit.addEventListener('abort', () => reject(new Error(`no answer within ${patienceMs / 1_000} s`)), {
+    limit.addEventListener('abort', () => reject(new Error(`no answer within ${timeoutMs / 1_000} s`)), {
       once: true,
     });
   });
   // The timer of a signal does not keep the process alive, and a mute server gives nothing else to wait for.
-  const awake = setTimeout(() => {}, patienceMs + 100);
+  const awake = setTimeout(() => {}, timeoutMs + 100);
   try {
     return await Promise.race([ask(limit), late]);
   } finally {

@@ -62,7 +62,7 @@ ${details('All figures', allFigures(all, name))}`;
 }
 
 /** The quantiles as points of the cumulative distribution. */
-export function cumulative({ p10, p25, p50, p75, p90, p99, p999 }: Distribution): { x: number; y: number }[] {
+function cumulative({ p10, p25, p50, p75, p90, p99, p999 }: Distribution): { x: number; y: number }[] {
   const shares: [number, number][] = [
     [p10, 0.1],
     [p25, 0.25],
