@@ -11,7 +11,7 @@ export const slowFiles: readonly string[] = [
   'test/guide.test.ts',
   'packages/adapter-node-redis/test/conformance-single.test.ts',
   'packages/adapter-ioredis/test/conformance-single.test.ts',
-  'packages/compare/test/rivals-conformance.test.ts',
+  'packages/compare/test/competitors-conformance.test.ts',
   'packages/compare/test/compare-run.test.ts',
   'packages/conformance/test/outside.test.ts',
   'packages/adapter-node-redis/test/faults.test.ts',

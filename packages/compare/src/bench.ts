@@ -1,4 +1,4 @@
-// `pnpm bench`: measures, prints, and keeps the figures of the last run. Servers and contestants go when it ends, however it ends.
+// `pnpm bench`: measures, prints, and keeps the figures of the last run. Servers and subjects go when it ends, however it ends.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,12 +7,12 @@ import { type BenchOptions, readOptions } from './options.ts';
 import { progressLine } from './progress.ts';
 import { print, printMachine, printSuite, printSummary } from './report.ts';
 import { isMet, type Suite, type SuiteResult } from './suite.ts';
+import { rivals } from './suites/competitors.ts';
 import { etcd } from './suites/etcd.ts';
 import { handover } from './suites/handover.ts';
 import { memory } from './suites/memory.ts';
 import { observation } from './suites/observation.ts';
 import { redlock } from './suites/redlock.ts';
-import { rivals } from './suites/rivals.ts';
 import { uncontended } from './suites/uncontended.ts';
 import { watchdog } from './suites/watchdog.ts';
 import { zookeeper } from './suites/zookeeper.ts';

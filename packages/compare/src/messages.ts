@@ -1,14 +1,14 @@
 import type { Capabilities } from '@holdfast/lock-core';
-import type { ContestantSpec } from './contestants/contestant.ts';
 import type { CycleFigures, CycleTask } from './measures/cycles.ts';
 import type { Drained, DrainTask } from './measures/drain.ts';
 import type { HoldTask } from './measures/holding.ts';
 import type { KeepFigures, ScaleFigures } from './measures/scale.ts';
 import type { TurnLog, TurnTask } from './measures/turns.ts';
+import type { SubjectSpec } from './subjects/subject.ts';
 
-/** What a contestant's process can be asked, with the answer. */
+/** What a subject's process can be asked, with the answer. */
 export interface Calls {
-  make(spec: ContestantSpec): void;
+  make(spec: SubjectSpec): void;
   cycles(task: CycleTask): CycleFigures;
   turns(task: TurnTask): TurnLog;
   hold(task: HoldTask): void;

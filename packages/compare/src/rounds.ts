@@ -1,10 +1,10 @@
 import type { Progress } from './progress.ts';
 
-/** What each contestant measured, round by round. */
+/** What each subject measured, round by round. */
 export type Rounds<F> = Map<string, F[]>;
 
 /**
- * Lets the contestants take turns: A B C, B C A, … What disturbs the machine for a while then disturbs all of them, and a
+ * Lets the subjects take turns: A B C, B C A, … What disturbs the machine for a while then disturbs all of them, and a
  * ratio within a round is worth more than one between averages.
  */
 export async function interleave<F>(
@@ -24,9 +24,9 @@ export async function interleave<F>(
   return figures;
 }
 
-/** One figure of one contestant in all rounds. */
+/** One figure of one subject in all rounds. */
 export function column<F>(rounds: Rounds<F>, name: string, pick: (figures: F) => number): number[] {
   const figures = rounds.get(name);
-  if (figures === undefined) throw new Error(`There is no contestant ${name}.`);
+  if (figures === undefined) throw new Error(`There is no subject ${name}.`);
   return figures.map(pick);
 }

@@ -1,6 +1,6 @@
-import type { ContestantProcess } from '../contestant-processes.ts';
 import type { Contention, Report } from '../report/schema.ts';
 import { interleave } from '../rounds.ts';
+import type { SubjectProcess } from '../subject-processes.ts';
 import { type ContentionRound, contentionFigures } from './contention-figures.ts';
 import { type Cell, measureContention, windowMs } from './measure-contention.ts';
 import { type PartContext, reasonOf } from './part.ts';
@@ -23,7 +23,7 @@ export async function contention(context: PartContext): Promise<Partial<Report>>
   const rounds = context.rounds ?? (quick ? 1 : 3);
   progress.expect(backends.length + lines.length * rounds);
 
-  const processesOf = (backend: RunningBackend, count: number): Promise<ContestantProcess[]> =>
+  const processesOf = (backend: RunningBackend, count: number): Promise<SubjectProcess[]> =>
     Promise.all(Array.from({ length: count }, (_, i) => pool.get(backend.holdfast, i)));
   /** How long a hand-over takes, by backend and number of processes. */
   const handOverMs = new Map<string, number>();
@@ -34,8 +34,8 @@ export async function contention(context: PartContext): Promise<Partial<Report>>
     keys += 1;
     const known = `${backend.id} ${cell.processes}`;
     const forMs = windowMs(cell, handOverMs.get(known) ?? 0, atLeastMs);
-    const contestants = await processesOf(backend, cell.processes);
-    const round = await measureContention(contestants, cell, `contention-${keys}`, forMs, backend.meter?.requests);
+    const subjects = await processesOf(backend, cell.processes);
+    const round = await measureContention(subjects, cell, `contention-${keys}`, forMs, backend.meter?.requests);
     const perSecond = contentionFigures([round]).handOversPerSecond.median;
     if (cell.holdMs === 0 && perSecond > 0) handOverMs.set(known, 1_000 / perSecond);
     return round;

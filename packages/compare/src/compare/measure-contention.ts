@@ -1,5 +1,5 @@
 import { machineNow } from '../clock.ts';
-import type { ContestantProcess } from '../contestant-processes.ts';
+import type { SubjectProcess } from '../subject-processes.ts';
 import type { ContentionRound } from './contention-figures.ts';
 
 // Messages arrive and timers fire within that time, unless the machine is very busy.
@@ -21,7 +21,7 @@ export function windowMs({ waiters, holdMs }: Cell, handOverMs: number, atLeastM
 
 /** Waiters in one or more processes compete for a key. What they do first, and after the end, does not count. */
 export async function measureContention(
-  contestants: readonly ContestantProcess[],
+  subjects: readonly SubjectProcess[],
   { waiters, processes, holdMs }: Cell,
   key: string,
   forMs: number,
@@ -33,7 +33,7 @@ export async function measureContention(
   const from = startAt + forMs * settleShare;
   const to = from + forMs;
   const logs = await Promise.all(
-    contestants
+    subjects
       .slice(0, processes)
       .map((one, i) => one.ask('turns', { key, waiters: each, firstWaiter: i * each, holdMs, startAt, endAt: to })),
   );

@@ -1,12 +1,12 @@
 import type { BackendId, Report } from '../report/schema.ts';
-import type { ContestantPool } from './contestant-pool.ts';
 import type { PartProgress } from './progress.ts';
 import type { RunningBackend } from './running-backend.ts';
+import type { SubjectPool } from './subject-pool.ts';
 
 /** What a part of the comparison works with. */
 export interface PartContext {
   readonly backends: readonly RunningBackend[];
-  readonly pool: ContestantPool;
+  readonly pool: SubjectPool;
   readonly quick: boolean;
   /** Replaces the part's own number of rounds. */
   readonly rounds: number | undefined;

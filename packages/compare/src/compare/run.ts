@@ -1,17 +1,17 @@
 import { type Machine, thisMachine } from '../machine.ts';
 import { type NotMeasured, type PartId, partIds, type Report, schemaVersion } from '../report/schema.ts';
+import { rivalPackages, rivals } from './competitors.ts';
 import { contention } from './contention.ts';
-import { contestantPool } from './contestant-pool.ts';
 import { faults } from './faults.ts';
 import { features } from './features.ts';
 import type { CompareOptions } from './options.ts';
 import { type Part, type PartContext, reasonOf } from './part.ts';
 import { progressDisplay } from './progress.ts';
-import { rivalPackages, rivals } from './rivals.ts';
 import type { RunningBackend } from './running-backend.ts';
 import { scale } from './scale.ts';
 import { settingsOf } from './settings.ts';
 import { startBackend } from './start-backends.ts';
+import { subjectPool } from './subject-pool.ts';
 import { uncontended } from './uncontended.ts';
 import { waiters } from './waiters.ts';
 
@@ -34,7 +34,7 @@ export async function runComparison(options: CompareOptions): Promise<Report> {
   const failures: string[] = [];
   const backends: RunningBackend[] = [];
   const results: Partial<Report>[] = [];
-  await using pool = contestantPool();
+  await using pool = subjectPool();
   try {
     await startAll(options, machine, backends, (what, why) =>
       notMeasured.push(...options.only.map((part) => ({ part, backend: null, what, why }))),

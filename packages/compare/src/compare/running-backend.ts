@@ -1,10 +1,10 @@
-import type { ContestantSpec } from '../contestants/contestant.ts';
 import type { Backend } from '../report/schema.ts';
+import type { SubjectSpec } from '../subjects/subject.ts';
 
 /** A backend whose servers run. */
 export interface RunningBackend extends Backend {
-  readonly holdfast: ContestantSpec;
-  readonly raw: { readonly spec: ContestantSpec; readonly what: string } | undefined;
+  readonly holdfast: SubjectSpec;
+  readonly raw: { readonly spec: SubjectSpec; readonly what: string } | undefined;
   /** How many processes may compete for one key; 1 for the memory of a process. */
   readonly maxProcesses: number;
   /** What all servers together have done so far; `undefined` where there is none. */

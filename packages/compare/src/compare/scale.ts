@@ -51,10 +51,10 @@ export async function scale(context: PartContext): Promise<Partial<Report>> {
 
 async function measure({ pool, quick }: PartContext, backend: RunningBackend, locks: number): Promise<ScalePoint> {
   const { id, holdfast, meter } = backend;
-  const contestant = await pool.get(holdfast);
+  const subject = await pool.get(holdfast);
   const ttlMs = scaleTtlMs(quick);
   const bytesBefore = await meter?.bytes();
-  const { acquireMs, bytes, connections } = await contestant.ask('scale', { locks, ttlMs, limitMs: takingMs });
+  const { acquireMs, bytes, connections } = await subject.ask('scale', { locks, ttlMs, limitMs: takingMs });
   const bytesAfter = await meter?.bytes();
   await sleep(settleMs(quick));
   const forMs = ttlMs / renewalsPerTtl;
@@ -62,11 +62,11 @@ async function measure({ pool, quick }: PartContext, backend: RunningBackend, lo
   const cpuBefore = await meter?.cpuSeconds();
   const requestsBefore = await meter?.requests();
   const begin = performance.now();
-  const { cpuSeconds, lagP99Ms } = await contestant.ask('keeping', forMs);
+  const { cpuSeconds, lagP99Ms } = await subject.ask('keeping', forMs);
   const requests = await meter?.requests();
   const seconds = (performance.now() - begin) / 1_000;
   const cpu = await meter?.cpuSeconds();
-  const lost = await contestant.ask('letGo', undefined as never);
+  const lost = await subject.ask('letGo', undefined as never);
   const grown = (after: number | undefined, before: number | undefined): number | null =>
     after === undefined || before === undefined ? null : after - before;
   const rate = (after: number | undefined, before: number | undefined): number | null => {

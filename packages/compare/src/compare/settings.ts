@@ -13,8 +13,7 @@ export function settingsOf({ quick, rounds, only, backends }: CompareOptions): S
     { name: 'Backends', value: backends.join(', ') },
     {
       name: 'Processes',
-      value:
-        'Each contestant has a process of its own; servers and clients share one machine, and its loopback network.',
+      value: 'Each subject has a process of its own; servers and clients share one machine, and its loopback network.',
     },
     {
       name: 'Holdfast',

@@ -1,5 +1,4 @@
 import { type RedisServer, startEtcd, startRedis, startRedisNodes, startZookeeper } from '@holdfast/testbed';
-import type { RedisClientName } from '../contestants/contestant.ts';
 import type { Machine } from '../machine.ts';
 import type { BackendId } from '../report/schema.ts';
 import {
@@ -14,6 +13,7 @@ import {
   zookeeperRequests,
   zookeeperVersion,
 } from '../servers.ts';
+import type { RedisClientName } from '../subjects/subject.ts';
 import type { RunningBackend, ServerMeter } from './running-backend.ts';
 
 /** 10,000 waiters for one key ask for 10,000 names each. */

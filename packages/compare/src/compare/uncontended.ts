@@ -1,9 +1,9 @@
-import type { ContestantProcess } from '../contestant-processes.ts';
-import type { ContestantSpec } from '../contestants/contestant.ts';
 import type { CycleFigures } from '../measures/cycles.ts';
 import type { BackendId, Report, Uncontended } from '../report/schema.ts';
 import { column, interleave, type Rounds } from '../rounds.ts';
 import { ratios, spread } from '../stats.ts';
+import type { SubjectProcess } from '../subject-processes.ts';
+import type { SubjectSpec } from '../subjects/subject.ts';
 import { distribution, times } from './distribution.ts';
 import type { PartContext } from './part.ts';
 
@@ -14,33 +14,33 @@ interface Line {
   readonly backend: BackendId;
   readonly who: Uncontended['who'];
   readonly what: string;
-  readonly spec: ContestantSpec;
+  readonly spec: SubjectSpec;
   readonly inFlight: number;
 }
 
 /** Free locks, one at a time and 64 in flight, Holdfast and the raw calls in turns. */
 export async function uncontended(context: PartContext): Promise<Partial<Report>> {
   const { backends, pool, quick, progress } = context;
-  const contestants = backends.flatMap(({ id, holdfast, raw }) => [
+  const subjects = backends.flatMap(({ id, holdfast, raw }) => [
     ...(raw === undefined ? [] : [{ backend: id, who: 'raw' as const, what: raw.what, spec: raw.spec }]),
     { backend: id, who: 'holdfast' as const, what: '', spec: holdfast },
   ]);
-  const lines: Line[] = contestants.flatMap((one) =>
+  const lines: Line[] = subjects.flatMap((one) =>
     widths.map((inFlight) => ({ ...one, inFlight, name: nameOf(one.backend, one.who, inFlight) })),
   );
   const rounds = context.rounds ?? (quick ? 3 : 7);
-  progress.expect(contestants.length + lines.length * rounds);
+  progress.expect(subjects.length + lines.length * rounds);
   progress.note('starting');
-  await Promise.all(contestants.map(({ spec }) => pool.get(spec)));
-  for (const { spec, backend, who } of contestants) {
+  await Promise.all(subjects.map(({ spec }) => pool.get(spec)));
+  for (const { spec, backend, who } of subjects) {
     progress.step(`warming up ${backend} ${who}`);
     await warmUp(await pool.get(spec), quick ? 2_000 : 10_000, quick ? 1 : 16);
   }
   const byName = new Map(lines.map((line) => [line.name, line]));
   const figures = await interleave([...byName.keys()], rounds, progress.step, async (name) => {
     const { spec, inFlight } = byName.get(name)!;
-    const contestant = await pool.get(spec);
-    return contestant.ask('cycles', { inFlight, forMs: quick ? 150 : 400, latencies: true });
+    const subject = await pool.get(spec);
+    return subject.ask('cycles', { inFlight, forMs: quick ? 150 : 400, latencies: true });
   });
   return { uncontended: lines.map((line) => resultOf(line, figures)) };
 }
@@ -49,12 +49,12 @@ const nameOf = (backend: BackendId, who: Uncontended['who'], inFlight: number): 
   `${backend}, ${who}, ${inFlight} in flight`;
 
 /** Until then compilers are still at work, those of some servers too. */
-export async function warmUp(contestant: ContestantProcess, atLeast: number, mostSlices: number): Promise<void> {
+export async function warmUp(subject: SubjectProcess, atLeast: number, mostSlices: number): Promise<void> {
   let done = 0;
   for (let slice = 0; slice < mostSlices && done < atLeast; slice += 1) {
-    done += (await contestant.ask('cycles', { inFlight: 64, forMs: 250 })).ops;
+    done += (await subject.ask('cycles', { inFlight: 64, forMs: 250 })).ops;
   }
-  await contestant.ask('cycles', { inFlight: 1, forMs: 100 });
+  await subject.ask('cycles', { inFlight: 1, forMs: 100 });
 }
 
 function resultOf({ name, backend, who, what, inFlight }: Line, figures: Rounds<CycleFigures>): Uncontended {

@@ -48,12 +48,12 @@ export async function waiters(context: PartContext): Promise<Partial<Report>> {
         const figures: Round[] = [];
         let served = 0;
         for (let round = 0; round < rounds; round += 1) {
-          const contestant = await pool.get(holdfast);
+          const subject = await pool.get(holdfast);
           // The requests innermost: to ask for the CPU is a request, too.
           const cpuBefore = await meter?.cpuSeconds();
           const requestsBefore = await meter?.requests();
           const key = `waiters-${size}-${round}`;
-          const drained: Drained = await contestant.ask('drain', { key, waiters: size, limitMs });
+          const drained: Drained = await subject.ask('drain', { key, waiters: size, limitMs });
           served = drained.served;
           if (drained.figures === undefined) {
             // Its waiters still wait.

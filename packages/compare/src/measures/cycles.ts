@@ -1,5 +1,5 @@
-import type { Contestant } from '../contestants/contestant.ts';
 import { quantile } from '../stats.ts';
+import type { Subject } from '../subjects/subject.ts';
 
 /** Taking free locks and giving them back. */
 export interface CycleFigures {
@@ -29,11 +29,11 @@ let next = 0;
 
 /** Takes and gives back free locks for a time. */
 export async function measureCycles(
-  contestant: Contestant,
+  subject: Subject,
   { inFlight, forMs, oneKey = false, latencies = false }: CycleTask,
 ): Promise<CycleFigures> {
-  const { cycle } = contestant;
-  if (cycle === undefined) throw new Error('This contestant takes no free locks.');
+  const { cycle } = subject;
+  if (cycle === undefined) throw new Error('This subject takes no free locks.');
   const took: number[] = [];
   const cpu = process.cpuUsage();
   const begin = performance.now();

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Contestant } from '../contestants/contestant.ts';
+import type { Subject } from '../subjects/subject.ts';
 
 export interface DrainTask {
   readonly key: string;
@@ -22,9 +22,9 @@ export interface Drained {
 }
 
 /** Lets many ask for a key at the same moment; each takes one turn of 0 ms. */
-export async function measureDrain(contestant: Contestant, { key, waiters, limitMs }: DrainTask): Promise<Drained> {
-  if (contestant.waiter === undefined) throw new Error('This contestant cannot wait.');
-  const takes = await Promise.all(Array.from({ length: waiters }, (_, i) => contestant.waiter!(key, i)));
+export async function measureDrain(subject: Subject, { key, waiters, limitMs }: DrainTask): Promise<Drained> {
+  if (subject.waiter === undefined) throw new Error('This subject cannot wait.');
+  const takes = await Promise.all(Array.from({ length: waiters }, (_, i) => subject.waiter!(key, i)));
   const waitsMs = new Float64Array(waiters);
   let served = 0;
   const cpu = process.cpuUsage();

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Contestant } from '../contestants/contestant.ts';
 import { figure } from '../format.ts';
+import type { Subject } from '../subjects/subject.ts';
 
 export interface HoldTask {
   readonly locks: number;
@@ -16,16 +16,16 @@ let batches = 0;
 let letGo: (() => Promise<number>)[] = [];
 
 /** Takes many locks and keeps them until `letGoOfAll`. @throws Error that says how far it came when the limit came first. */
-export async function holdMany(contestant: Contestant, task: HoldTask): Promise<void> {
+export async function holdMany(subject: Subject, task: HoldTask): Promise<void> {
   const { locks, ttlMs, limitMs = Number.POSITIVE_INFINITY } = task;
-  if (contestant.hold === undefined) throw new Error('This contestant renews nothing.');
+  if (subject.hold === undefined) throw new Error('This subject renews nothing.');
   batches += 1;
   const keys = Array.from({ length: locks }, (_, i) => `held-${process.pid}-${batches}-${i}`);
   const begin = performance.now();
   for (let taken = 0; taken < locks; taken += atOnce) {
     const tookMs = performance.now() - begin;
     if (tookMs > limitMs) throw new Error(tooSlow(taken, locks, tookMs));
-    letGo.push(await contestant.hold(keys.slice(taken, taken + atOnce), ttlMs));
+    letGo.push(await subject.hold(keys.slice(taken, taken + atOnce), ttlMs));
   }
 }
 

@@ -2,7 +2,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { Contestant } from '../contestants/contestant.ts';
+import type { Subject } from '../subjects/subject.ts';
 import { openConnections } from './connections.ts';
 import { type HoldTask, holdMany } from './holding.ts';
 
@@ -25,10 +25,10 @@ export interface KeepFigures {
 const resolutionMs = 10;
 
 /** Takes many locks and keeps them until `letGoOfAll`. */
-export async function measureScale(contestant: Contestant, task: HoldTask): Promise<ScaleFigures> {
+export async function measureScale(subject: Subject, task: HoldTask): Promise<ScaleFigures> {
   const before = bytesInUse();
   const begin = performance.now();
-  await holdMany(contestant, task);
+  await holdMany(subject, task);
   const acquireMs = performance.now() - begin;
   return { acquireMs, bytes: bytesInUse() - before, connections: openConnections() };
 }

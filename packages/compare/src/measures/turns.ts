@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { machineNow } from '../clock.ts';
-import type { Contestant } from '../contestants/contestant.ts';
+import type { Subject } from '../subjects/subject.ts';
 
 /** The turns of some waiters for one key, one entry each, times by the machine's clock. */
 export interface TurnLog {
@@ -25,11 +25,11 @@ export interface TurnTask {
 }
 
 /** Lets waiters compete for a key. Each takes one turn past the end, so nobody is left waiting. */
-export async function measureTurns(contestant: Contestant, task: TurnTask): Promise<TurnLog> {
+export async function measureTurns(subject: Subject, task: TurnTask): Promise<TurnLog> {
   const { key, waiters, firstWaiter, holdMs, startAt, endAt } = task;
-  if (contestant.waiter === undefined) throw new Error('This contestant cannot wait.');
+  if (subject.waiter === undefined) throw new Error('This subject cannot wait.');
   const { add, done } = growingLog();
-  const takes = await Promise.all(Array.from({ length: waiters }, (_, i) => contestant.waiter!(key, i)));
+  const takes = await Promise.all(Array.from({ length: waiters }, (_, i) => subject.waiter!(key, i)));
   await sleep(Math.max(0, startAt - machineNow()));
   await Promise.all(
     takes.map(async (take, index) => {

@@ -1,9 +1,9 @@
-import type { ContestantProcess } from '../contestant-processes.ts';
 import { figure, spreadText } from '../format.ts';
 import type { CycleFigures } from '../measures/cycles.ts';
 import type { Progress } from '../progress.ts';
 import { column, interleave, type Rounds } from '../rounds.ts';
 import { median, ratios, spread } from '../stats.ts';
+import type { SubjectProcess } from '../subject-processes.ts';
 import type { Effort, Table, Target } from '../suite.ts';
 
 /** How many locks are asked for at once where it says "64 in flight". */
@@ -24,7 +24,7 @@ interface Plan {
   readonly rounds: number;
   /** How long each measurement of a round takes. */
   readonly sliceMs: number;
-  /** How many locks each contestant takes beforehand, uncounted: until then the compiler is still at work. */
+  /** How many locks each subject takes beforehand, uncounted: until then the compiler is still at work. */
   readonly warmUpOps: number;
   /** How much CPU the server has used so far. */
   readonly serverCpuSeconds?: (() => Promise<number>) | undefined;
@@ -32,40 +32,40 @@ interface Plan {
 
 /** Warms everything up, then measures in turns. */
 export async function cycleRounds(
-  contestants: ReadonlyMap<string, ContestantProcess>,
+  subjects: ReadonlyMap<string, SubjectProcess>,
   effort: Effort,
   progress: Progress,
   plan: Plan,
 ): Promise<Rounds<CycleRound>> {
-  const names = [...contestants.keys()];
+  const names = [...subjects.keys()];
   const shorter = effort.quick ? 0.5 : 1;
   for (const name of names) {
     progress(`warming up ${name}`);
-    await warmUp(contestants.get(name)!, plan.warmUpOps * shorter);
+    await warmUp(subjects.get(name)!, plan.warmUpOps * shorter);
   }
   const { serverCpuSeconds = async () => Number.NaN } = plan;
   const forMs = plan.sliceMs * shorter;
   const count = effort.rounds ?? Math.ceil(plan.rounds * (effort.quick ? 1 / 3 : 1));
   return interleave(names, count, progress, async (name) => {
-    const contestant = contestants.get(name)!;
-    const sequential = await contestant.ask('cycles', { inFlight: 1, forMs });
+    const subject = subjects.get(name)!;
+    const sequential = await subject.ask('cycles', { inFlight: 1, forMs });
     const cpuBefore = await serverCpuSeconds();
-    const inFlight = await contestant.ask('cycles', { inFlight: width, forMs });
+    const inFlight = await subject.ask('cycles', { inFlight: width, forMs });
     const serverCpuUs = (((await serverCpuSeconds()) - cpuBefore) * 1e6) / inFlight.ops;
     return { sequential, inFlight, serverCpuUs };
   });
 }
 
-async function warmUp(contestant: ContestantProcess, atLeast: number): Promise<void> {
+async function warmUp(subject: SubjectProcess, atLeast: number): Promise<void> {
   let done = 0;
   for (let slice = 0; done < atLeast && slice < mostWarmUpSlices; slice += 1) {
-    const { ops } = await contestant.ask('cycles', { inFlight: width, forMs: 250 });
+    const { ops } = await subject.ask('cycles', { inFlight: width, forMs: 250 });
     done += ops;
   }
-  await contestant.ask('cycles', { inFlight: 1, forMs: 250 });
+  await subject.ask('cycles', { inFlight: 1, forMs: 250 });
 }
 
-/** A line for each contestant, with its ratios to the one that it is measured against. */
+/** A line for each subject, with its ratios to the one that it is measured against. */
 export function cycleTable(
   rounds: Rounds<CycleRound>,
   lines: readonly { readonly name: string; readonly base: string }[],

@@ -1,9 +1,9 @@
 import { startEtcd } from '@holdfast/testbed';
-import { startContestants } from '../contestant-processes.ts';
 import { figure } from '../format.ts';
 import { column, interleave } from '../rounds.ts';
 import { etcdRequests, etcdVersion } from '../servers.ts';
 import { median, ratios, spread } from '../stats.ts';
+import { startSubjects } from '../subject-processes.ts';
 import type { Suite } from '../suite.ts';
 import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
 import { lossFailures, measureHoldingOf } from './holding.ts';
@@ -22,7 +22,7 @@ export const etcd: Suite = {
     await using server = await startEtcd();
     const { port } = server;
     progress('starting');
-    await using contestants = await startContestants({
+    await using subjects = await startSubjects({
       [raw]: { kind: 'etcd raw', port },
       [queue]: { kind: 'etcd raw queue', port },
       [ours]: { kind: 'etcd', port },
@@ -33,16 +33,16 @@ export const etcd: Suite = {
     // Many at a time share transactions, and leave the client's code for a single one cold.
     for (const name of [raw, queue, ours]) {
       progress(`warming up ${name}`);
-      await contestants.get(name)!.ask('cycles', { inFlight: 1, forMs: quick ? 2_000 : 4_000 });
+      await subjects.get(name)!.ask('cycles', { inFlight: 1, forMs: quick ? 2_000 : 4_000 });
     }
-    const cycles = await cycleRounds(contestants, effort, progress, { rounds: 21, sliceMs: 300, warmUpOps: 10_000 });
+    const cycles = await cycleRounds(subjects, effort, progress, { rounds: 21, sliceMs: 300, warmUpOps: 10_000 });
     const turns = await interleave(names, effort.rounds ?? (quick ? 3 : 7), progress, (name, round) =>
-      measureTurnsOf([contestants.get(name)!], { key: `handover-${name}-${round}`, forMs: quick ? 1_000 : 2_000 }),
+      measureTurnsOf([subjects.get(name)!], { key: `handover-${name}-${round}`, forMs: quick ? 1_000 : 2_000 }),
     );
     // They keep a lease alive, too.
-    for (const name of [raw, queue]) await contestants.get(name)![Symbol.asyncDispose]();
+    for (const name of [raw, queue]) await subjects.get(name)![Symbol.asyncDispose]();
     const holding = await interleave([ours], effort.rounds ?? (quick ? 1 : 3), progress, (name) =>
-      measureHoldingOf(contestants.get(name)!, task, 10_000, async () => [await etcdRequests(server)]),
+      measureHoldingOf(subjects.get(name)!, task, 10_000, async () => [await etcdRequests(server)]),
     );
     const requests = column(holding, ours, ({ perSecond }) => perSecond[0]!);
 

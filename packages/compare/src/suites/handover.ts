@@ -1,9 +1,9 @@
 import { startRedis } from '@holdfast/testbed';
-import { type ContestantProcess, startContestants } from '../contestant-processes.ts';
-import type { ContestantSpec } from '../contestants/contestant.ts';
 import { column, interleave, type Rounds } from '../rounds.ts';
 import { redisCounters, redisVersion } from '../servers.ts';
 import { ratios, spread } from '../stats.ts';
+import { type SubjectProcess, startSubjects } from '../subject-processes.ts';
+import type { SubjectSpec } from '../subjects/subject.ts';
 import type { Suite, Target } from '../suite.ts';
 import {
   commands,
@@ -21,7 +21,7 @@ import {
 } from './turns.ts';
 
 const lockClients = ['ioredis 6', 'node-redis 6'] as const;
-const kinds = ['baton', ...lockClients];
+const kinds = ['handoff', ...lockClients];
 const groups = [1, 2, 4];
 const holdMs = 1;
 
@@ -46,18 +46,18 @@ const held = (kind: string, processes: number): Line => {
 
 /** Redis: a lock that everybody wants, against a token that is passed on through a list. */
 export const handover: Suite = {
-  title: `Redis, one lock that all want: hand-overs against a one-round-trip baton (BLPOP, LPUSH; ${waiters} connections, no TTL)`,
+  title: `Redis, one lock that all want: hand-overs against a one-round-trip handoff (BLPOP, LPUSH; ${waiters} connections, no TTL)`,
   async run({ rounds, quick }, progress) {
     await using server = await startRedis({ args: ['--appendonly', 'no'] });
     const { port } = server;
-    const specOf = (kind: string): ContestantSpec => {
+    const specOf = (kind: string): SubjectSpec => {
       const client = lockClients.find((name) => name === kind);
-      return client === undefined ? { kind: 'baton', port } : { kind: 'redis', client, port, fencing: true };
+      return client === undefined ? { kind: 'handoff', port } : { kind: 'redis', client, port, fencing: true };
     };
     progress('starting');
     const most = Math.max(...groups);
     const nameOf = (kind: string, index: number): string => `${kind} ${index}`;
-    await using contestants = await startContestants(
+    await using subjects = await startSubjects(
       Object.fromEntries(
         kinds.flatMap((kind) => Array.from({ length: most }, (_, i) => [nameOf(kind, i), specOf(kind)] as const)),
       ),
@@ -67,9 +67,9 @@ export const handover: Suite = {
     const measure = async ({ kind, processes, holdMs }: Line): Promise<TurnRound> => {
       slices += 1;
       const key = `handover-${slices}`;
-      if (kind === 'baton') await server.command('LPUSH', key, 'token');
+      if (kind === 'handoff') await server.command('LPUSH', key, 'token');
       const commandsSoFar = async (): Promise<number> => (await redisCounters(server)).commands;
-      const them = Array.from({ length: processes }, (_, i): ContestantProcess => contestants.get(nameOf(kind, i))!);
+      const them = Array.from({ length: processes }, (_, i): SubjectProcess => subjects.get(nameOf(kind, i))!);
       return measureTurnsOf(them, { key, forMs, holdMs, commandsSoFar });
     };
     const lines = [
@@ -87,9 +87,9 @@ export const handover: Suite = {
         turnTable(
           figures,
           groups.flatMap((processes) =>
-            kinds.map((kind) => ({ name: atOnce(kind, processes).name, base: atOnce('baton', processes).name })),
+            kinds.map((kind) => ({ name: atOnce(kind, processes).name, base: atOnce('handoff', processes).name })),
           ),
-          'the baton',
+          'the handoff',
         ),
         turnTable(
           figures,
@@ -116,10 +116,10 @@ function targetsOf(figures: Rounds<TurnRound>, client: string): Target[] {
     better: Target['better'],
     unit = '',
   ): Target => ({ what: `${name}: ${what}`, value: spread(column(figures, name, pick)), limit, better, unit });
-  const toBaton = (processes: number, limit: number): Target => {
-    const [{ name }, base] = [atOnce(client, processes), atOnce('baton', processes)];
+  const toHandoff = (processes: number, limit: number): Target => {
+    const [{ name }, base] = [atOnce(client, processes), atOnce('handoff', processes)];
     return {
-      what: `${name}: hand-overs / baton`,
+      what: `${name}: hand-overs / handoff`,
       value: spread(ratios(column(figures, name, handovers), column(figures, base.name, handovers))),
       limit,
       better: 'more',
@@ -127,11 +127,11 @@ function targetsOf(figures: Rounds<TurnRound>, client: string): Target[] {
     };
   };
   return [
-    toBaton(1, 10),
+    toHandoff(1, 10),
     target(atOnce(client, 1), 'turns of the waiter with most / with fewest', unfairness, 2, 'less'),
     target(atOnce(client, 1), 'server commands for each turn', commands, 1, 'less'),
-    toBaton(2, 2),
-    toBaton(4, 1),
+    toHandoff(2, 2),
+    toHandoff(4, 1),
     ...groups.flatMap((processes) => [
       target(atOnce(client, processes), 'longest wait / mean wait', waitSpread, 3, 'less'),
       target(held(client, processes), 'longest wait / mean wait', waitSpread, 3, 'less'),

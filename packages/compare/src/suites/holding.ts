@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ContestantProcess } from '../contestant-processes.ts';
 import type { HoldTask } from '../measures/holding.ts';
 import { column, type Rounds } from '../rounds.ts';
+import type { SubjectProcess } from '../subject-processes.ts';
 
 /** What it costs to keep locks. */
 export interface HoldRound {
@@ -14,7 +14,7 @@ export interface HoldRound {
 
 /** Takes locks, lets renewal settle, and measures for a time; `counters` are the server's. */
 export async function measureHoldingOf(
-  process: ContestantProcess,
+  process: SubjectProcess,
   task: HoldTask,
   forMs: number,
   counters: () => Promise<readonly number[]>,

@@ -1,8 +1,8 @@
-import { startContestants } from '../contestant-processes.ts';
 import { figure, spreadText } from '../format.ts';
 import type { CycleFigures } from '../measures/cycles.ts';
 import { column, interleave } from '../rounds.ts';
 import { median, ratios, spread } from '../stats.ts';
+import { startSubjects } from '../subject-processes.ts';
 import type { Suite } from '../suite.ts';
 
 const ours = 'memory';
@@ -14,10 +14,10 @@ export const memory: Suite = {
   title: 'Memory, one lock that is free: acquire and release one after another, against async-mutex',
   async run({ rounds, quick }, progress) {
     progress('starting');
-    await using contestants = await startContestants({ [ours]: { kind: 'memory' }, [theirs]: { kind: 'async-mutex' } });
+    await using subjects = await startSubjects({ [ours]: { kind: 'memory' }, [theirs]: { kind: 'async-mutex' } });
     const names = [ours, theirs];
     const measure = (name: string): Promise<CycleFigures> =>
-      contestants.get(name)!.ask('cycles', { inFlight: 1, forMs: quick ? 200 : 500, oneKey: true });
+      subjects.get(name)!.ask('cycles', { inFlight: 1, forMs: quick ? 200 : 500, oneKey: true });
     await interleave(names, 2, (text) => progress(`warming up, ${text}`), measure);
     const figures = await interleave(names, rounds ?? (quick ? 5 : 15), progress, measure);
     const ratio = spread(ratios(column(figures, theirs, ops), column(figures, ours, ops)));

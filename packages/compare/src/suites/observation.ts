@@ -1,9 +1,9 @@
 import { channel } from 'node:diagnostics_channel';
-import { startContestants } from '../contestant-processes.ts';
 import { figure, spreadText } from '../format.ts';
 import type { CycleFigures } from '../measures/cycles.ts';
 import { column, interleave } from '../rounds.ts';
 import { median, ratios, spread } from '../stats.ts';
+import { startSubjects } from '../subject-processes.ts';
 import type { Suite } from '../suite.ts';
 
 const [alone, observed] = ['nobody listens', 'somebody listens'];
@@ -17,13 +17,13 @@ export const observation: Suite = {
     'Observation, on memory: locks whose diagnostics channels have no subscriber, as without @holdfast/opentelemetry',
   async run({ rounds, quick }, progress) {
     progress('starting');
-    await using contestants = await startContestants({
+    await using subjects = await startSubjects({
       [alone]: { kind: 'memory' },
       [observed]: { kind: 'memory', observed: true },
     });
     const names = [alone, observed];
     const measure = (name: string): Promise<CycleFigures> =>
-      contestants.get(name)!.ask('cycles', { inFlight: 1, forMs: quick ? 200 : 500, oneKey: true });
+      subjects.get(name)!.ask('cycles', { inFlight: 1, forMs: quick ? 200 : 500, oneKey: true });
     await interleave(names, 2, (text) => progress(`warming up, ${text}`), measure);
     const figures = await interleave(names, rounds ?? (quick ? 5 : 9), progress, measure);
     const lookS = secondsPerLook();

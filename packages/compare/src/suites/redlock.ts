@@ -1,6 +1,6 @@
 import { startRedisNodes } from '@holdfast/testbed';
-import { startContestants } from '../contestant-processes.ts';
 import { redisVersion } from '../servers.ts';
+import { startSubjects } from '../subject-processes.ts';
 import type { Suite } from '../suite.ts';
 import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
 
@@ -16,17 +16,17 @@ export const redlock: Suite = {
     await using group = await startRedisNodes(nodes);
     const ports = group.nodes.map(({ port }) => port);
     progress('starting');
-    await using contestants = await startContestants({
+    await using subjects = await startSubjects({
       [base]: { kind: 'redlock package', ports },
       [plain]: { kind: 'redlock', ports, fencing: false },
       [fenced]: { kind: 'redlock', ports },
     });
     // Many at a time share scripts, and leave the client's code for a single one cold.
-    for (const [name, contestant] of contestants) {
+    for (const [name, subject] of subjects) {
       progress(`warming up ${name}`);
-      await contestant.ask('cycles', { inFlight: 1, forMs: effort.quick ? 1_000 : 2_000 });
+      await subject.ask('cycles', { inFlight: 1, forMs: effort.quick ? 1_000 : 2_000 });
     }
-    const rounds = await cycleRounds(contestants, effort, progress, { rounds: 21, sliceMs: 200, warmUpOps: 20_000 });
+    const rounds = await cycleRounds(subjects, effort, progress, { rounds: 21, sliceMs: 200, warmUpOps: 20_000 });
     return {
       server: await redisVersion(group.nodes[0]!),
       tables: [

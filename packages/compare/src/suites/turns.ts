@@ -1,9 +1,9 @@
 import { machineNow } from '../clock.ts';
-import type { ContestantProcess } from '../contestant-processes.ts';
 import { figure, spreadText } from '../format.ts';
 import { type TurnFigures, turnFigures } from '../measures/turn-figures.ts';
 import { column, type Rounds } from '../rounds.ts';
 import { median, ratios, spread } from '../stats.ts';
+import type { SubjectProcess } from '../subject-processes.ts';
 import type { Table } from '../suite.ts';
 
 /** How many want the lock at the same time. */
@@ -28,7 +28,7 @@ export interface TurnPlan {
 
 /** 32 waiters in one or more processes compete for a key. What they do first, and after the end, does not count. */
 export async function measureTurnsOf(
-  processes: readonly ContestantProcess[],
+  processes: readonly SubjectProcess[],
   { key, forMs, holdMs = 0, commandsSoFar = async () => Number.NaN }: TurnPlan,
 ): Promise<TurnRound> {
   const each = waiters / processes.length;
@@ -54,7 +54,7 @@ export const heldShare = (round: TurnRound): number => round.heldShare;
 export const leastShare = (round: TurnRound): number => round.leastShare;
 export const longestWait = ({ longestWaitMs }: TurnRound): number => longestWaitMs;
 
-/** A line for each contestant, with its ratio to the one that it is measured against. */
+/** A line for each subject, with its ratio to the one that it is measured against. */
 export function turnTable(
   rounds: Rounds<TurnRound>,
   lines: readonly { readonly name: string; readonly base: string }[],

@@ -1,8 +1,8 @@
 import { startRedis } from '@holdfast/testbed';
-import { startContestants } from '../contestant-processes.ts';
-import type { ContestantSpec, RedisClientName } from '../contestants/contestant.ts';
-import { pin } from '../pin.ts';
+import { pin } from '../cpu-affinity.ts';
 import { redisCounters, redisVersion } from '../servers.ts';
+import { startSubjects } from '../subject-processes.ts';
+import type { RedisClientName, SubjectSpec } from '../subjects/subject.ts';
 import type { Suite } from '../suite.ts';
 import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
 
@@ -20,17 +20,17 @@ export const uncontended: Suite = {
       fenced: `${client} with fencing`,
       client,
     }));
-    const specs: Record<string, ContestantSpec> = {};
+    const specs: Record<string, SubjectSpec> = {};
     for (const { raw, plain, fenced, client } of groups) {
       specs[raw] = { kind: 'redis raw', client, port };
       specs[plain] = { kind: 'redis', client, port, fencing: false };
       specs[fenced] = { kind: 'redis', client, port, fencing: true };
     }
     progress('starting');
-    await using contestants = await startContestants(specs);
+    await using subjects = await startSubjects(specs);
     const pinned = pin(server.pid, 'server');
-    for (const { pid } of contestants.values()) pin(pid, 'client');
-    const rounds = await cycleRounds(contestants, effort, progress, {
+    for (const { pid } of subjects.values()) pin(pid, 'client');
+    const rounds = await cycleRounds(subjects, effort, progress, {
       rounds: 31,
       sliceMs: 120,
       warmUpOps: 100_000,

@@ -1,11 +1,11 @@
 import { startRedis } from '@holdfast/testbed';
 import { fitPower } from '../compare/growth.ts';
-import { startContestants } from '../contestant-processes.ts';
-import type { ContestantSpec } from '../contestants/contestant.ts';
 import { figure, spreadText } from '../format.ts';
 import { column, interleave, type Rounds } from '../rounds.ts';
 import { redisCounters, redisVersion } from '../servers.ts';
 import { median, ratios, spread } from '../stats.ts';
+import { startSubjects } from '../subject-processes.ts';
+import type { SubjectSpec } from '../subjects/subject.ts';
 import type { Suite, Target } from '../suite.ts';
 import { type HoldRound, lossFailures, measureHoldingOf } from './holding.ts';
 
@@ -27,8 +27,8 @@ export const watchdog: Suite = {
       { name: client, base: `${client} raw`, client, spec: { kind: 'redis', client, port, fencing: true } as const },
     ]);
     progress('starting');
-    await using contestants = await startContestants(
-      Object.fromEntries(lines.map(({ name, spec }): [string, ContestantSpec] => [name, spec])),
+    await using subjects = await startSubjects(
+      Object.fromEntries(lines.map(({ name, spec }): [string, SubjectSpec] => [name, spec])),
     );
     const counters = async (): Promise<number[]> => {
       const { commands, cpuSeconds } = await redisCounters(server);
@@ -36,7 +36,7 @@ export const watchdog: Suite = {
     };
     const names = lines.map(({ name }) => name);
     const figures = await interleave(names, effortOf(rounds, quick), progress, (name) =>
-      measureHoldingOf(contestants.get(name)!, task, quick ? 5_000 : 10_000, counters),
+      measureHoldingOf(subjects.get(name)!, task, quick ? 5_000 : 10_000, counters),
     );
     const growing = sizes.flatMap((locks) =>
       clients.map((client) => ({ client, locks, name: sizeName(client, locks) })),
@@ -47,7 +47,7 @@ export const watchdog: Suite = {
       progress,
       (name) => {
         const { client, locks } = growing.find((one) => one.name === name)!;
-        return measureHoldingOf(contestants.get(client)!, { locks, ttlMs: growthTtlMs }, growthTtlMs / 3, counters);
+        return measureHoldingOf(subjects.get(client)!, { locks, ttlMs: growthTtlMs }, growthTtlMs / 3, counters);
       },
     );
     const ratio = (name: string, base: string): number[] =>

@@ -1,9 +1,9 @@
 import { startZookeeper } from '@holdfast/testbed';
-import { startContestants } from '../contestant-processes.ts';
 import { figure } from '../format.ts';
 import { column, interleave } from '../rounds.ts';
 import { zookeeperRequests, zookeeperVersion } from '../servers.ts';
 import { median, spread } from '../stats.ts';
+import { startSubjects } from '../subject-processes.ts';
 import type { Suite } from '../suite.ts';
 import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
 import { lossFailures, measureHoldingOf } from './holding.ts';
@@ -19,7 +19,7 @@ export const zookeeper: Suite = {
     await using server = await startZookeeper();
     const { port } = server;
     progress('starting');
-    await using contestants = await startContestants({
+    await using subjects = await startSubjects({
       [raw]: { kind: 'zookeeper raw', port },
       [ours]: { kind: 'zookeeper', port },
     });
@@ -27,12 +27,12 @@ export const zookeeper: Suite = {
     const { quick } = effort;
 
     // The server's compiler takes its time, too.
-    const cycles = await cycleRounds(contestants, effort, progress, { rounds: 21, sliceMs: 300, warmUpOps: 40_000 });
+    const cycles = await cycleRounds(subjects, effort, progress, { rounds: 21, sliceMs: 300, warmUpOps: 40_000 });
     const turns = await interleave(names, effort.rounds ?? (quick ? 3 : 7), progress, (name, round) =>
-      measureTurnsOf([contestants.get(name)!], { key: `handover-${round}`, forMs: quick ? 1_000 : 2_000 }),
+      measureTurnsOf([subjects.get(name)!], { key: `handover-${round}`, forMs: quick ? 1_000 : 2_000 }),
     );
     const holding = await interleave([ours], effort.rounds ?? (quick ? 1 : 3), progress, (name) =>
-      measureHoldingOf(contestants.get(name)!, task, 10_000, async () => [await zookeeperRequests(server)]),
+      measureHoldingOf(subjects.get(name)!, task, 10_000, async () => [await zookeeperRequests(server)]),
     );
     const requests = column(holding, ours, ({ perSecond }) => perSecond[0]!);
     const perLock = requests.map((count) => (count * task.ttlMs) / 3_000 / task.locks);

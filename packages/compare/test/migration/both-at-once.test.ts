@@ -6,7 +6,7 @@ import { redisStore } from '@verrou/core/drivers/redis';
 import { Redis } from 'ioredis';
 import { Mutex } from 'redis-semaphore';
 import { describe, expect, it } from 'vitest';
-import { Redlock } from '../../src/rivals-conformance/redlock-package.ts';
+import { Redlock } from '../../src/competitors-conformance/redlock-package.ts';
 import { startBench } from './support.ts';
 
 /** One attempt, and how to give the lock back. */

@@ -4,7 +4,7 @@ import { createLocks, isLockError } from '@holdfast/lock-core';
 import { faultProxy, startRedis, startRedisNodes } from '@holdfast/testbed';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
-import { ExecutionError, Redlock } from '../../src/rivals-conformance/redlock-package.ts';
+import { ExecutionError, Redlock } from '../../src/competitors-conformance/redlock-package.ts';
 import { commandsOf, eventually, startBench } from './support.ts';
 
 const rejection = (promise: Promise<unknown>): Promise<unknown> =>

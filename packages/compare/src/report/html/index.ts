@@ -4,11 +4,11 @@ import { dateOf } from '../date.ts';
 import type { Report } from '../schema.ts';
 import { html, type Markup } from './markup.ts';
 import { capacity } from './sections/capacity.ts';
+import { rivals } from './sections/competitors.ts';
 import { contention } from './sections/contention.ts';
 import { faults } from './sections/faults.ts';
 import { scale, waiters } from './sections/growth.ts';
 import { choices, head } from './sections/head.ts';
-import { rivals } from './sections/rivals.ts';
 import { features, notMeasured, run } from './sections/run.ts';
 import { uncontended } from './sections/uncontended.ts';
 

@@ -1,8 +1,8 @@
 import { createLocks, type LockAdapter } from '@holdfast/lock-core';
-import { type Contestant, inBatches } from './contestant.ts';
+import { inBatches, type Subject } from './subject.ts';
 
 /** Holdfast itself, with its defaults. `closeClient` closes what the adapter does not own. */
-export function locksContestant(adapter: LockAdapter, closeClient?: () => unknown): Contestant {
+export function locksSubject(adapter: LockAdapter, closeClient?: () => unknown): Subject {
   const locks = createLocks(adapter);
   return {
     capabilities: adapter.capabilities,

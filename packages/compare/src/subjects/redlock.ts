@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import { redlockAdapter } from '@holdfast/adapter-redlock';
 import type { Redis } from 'ioredis';
-import type { Contestant } from './contestant.ts';
-import { locksContestant } from './locks.ts';
+import { locksSubject } from './locks.ts';
 import { connectIoredis } from './redis-clients.ts';
+import type { Subject } from './subject.ts';
 
 const ttlMs = 30_000;
 const releaseLua = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
@@ -29,16 +29,16 @@ function disconnectAll(clients: readonly Redis[]): void {
 // majority of answers, to acquire as well as to release. Only Holdfast tells waiters, and keeps fencing tokens unless told not to.
 
 /** Holdfast's Redlock on clients of the caller's. */
-export async function redlockContestant(ports: readonly number[], fencing: boolean = true): Promise<Contestant> {
+export async function redlockSubject(ports: readonly number[], fencing: boolean = true): Promise<Subject> {
   const clients = await connectAll(ports);
-  return locksContestant(redlockAdapter(clients, { fencing }), () => disconnectAll(clients));
+  return locksSubject(redlockAdapter(clients, { fencing }), () => disconnectAll(clients));
 }
 
 /**
  * By hand, the smallest that Redlock can be: SET NX PX on all nodes at once until a majority has answered well, then a script that
  * deletes on all, until a majority has. Without drift, tokens, or care for nodes that are down.
  */
-export async function rawRedlockContestant(ports: readonly number[]): Promise<Contestant> {
+export async function rawRedlockSubject(ports: readonly number[]): Promise<Subject> {
   const clients = await connectAll(ports);
   const shas = await Promise.all(clients.map((client) => client.script('LOAD', releaseLua)));
   const majority = Math.floor(clients.length / 2) + 1;
@@ -78,7 +78,7 @@ function firstWell(needed: number, answers: readonly Promise<boolean>[]): Promis
 }
 
 /** The package `redlock` with its defaults. */
-export async function redlockPackageContestant(ports: readonly number[]): Promise<Contestant> {
+export async function redlockPackageSubject(ports: readonly number[]): Promise<Subject> {
   const clients = await connectAll(ports);
   const { default: Redlock } = createRequire(import.meta.url)('redlock') as RedlockPackage;
   const redlock = new Redlock(clients);

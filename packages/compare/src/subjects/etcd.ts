@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@holdfast/lock-core';
 import { Etcd3, type ICompare, type IRequestOp } from 'etcd3';
-import type { Contestant } from './contestant.ts';
+import type { Subject } from './subject.ts';
 
 const pollMs = 10;
 
 /** Two transactions by hand under one lease that is kept alive for all locks; a waiter asks again every 10 ms. */
-export async function rawEtcdContestant(port: number): Promise<Contestant> {
+export async function rawEtcdSubject(port: number): Promise<Subject> {
   const client = new Etcd3({ hosts: `127.0.0.1:${port}` });
   const lease = client.lease(30);
   const leaseId = await lease.grant();
@@ -59,7 +59,7 @@ const deadlineMs = 1_500;
  * owner has one, and sees who is ahead; another that frees it. Each has a deadline. With fewer a frozen server would be waited
  * for without end, or somebody who waits would be passed.
  */
-export async function rawEtcdQueueContestant(port: number): Promise<Contestant> {
+export async function rawEtcdQueueSubject(port: number): Promise<Subject> {
   const client = new Etcd3({ hosts: `127.0.0.1:${port}` });
   const lease = client.lease(30);
   const leaseId = await lease.grant();

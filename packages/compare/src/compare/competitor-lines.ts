@@ -1,11 +1,11 @@
-import type { ContestantSpec, RivalName } from '../contestants/contestant.ts';
 import type { Machine } from '../machine.ts';
 import type { Rival } from '../report/schema.ts';
+import type { RivalName, SubjectSpec } from '../subjects/subject.ts';
 
 /** One library with one setting on one Node. */
 export interface RivalLine extends Pick<Rival, 'name' | 'isHoldfast' | 'isRaw' | 'delays' | 'client' | 'servers'> {
   readonly key: string;
-  readonly spec: ContestantSpec;
+  readonly spec: SubjectSpec;
   /** The key of the raw calls that its ratios are to. */
   readonly base: string;
   readonly execPath: string | undefined;

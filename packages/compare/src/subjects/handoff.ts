@@ -1,11 +1,11 @@
-import type { Contestant } from './contestant.ts';
 import { connectIoredis } from './redis-clients.ts';
+import type { Subject } from './subject.ts';
 
 /**
  * The fastest hand-over that Redis itself offers: waiters block on a list, and the one served puts the token back in the
  * same breath in which it waits anew. One round trip for each; no TTL, so a crash loses the token for ever.
  */
-export function batonContestant(port: number): Contestant {
+export function handoffSubject(port: number): Subject {
   const connections: ReturnType<typeof connectIoredis>[] = [];
   return {
     async waiter(key, index) {
@@ -16,7 +16,7 @@ export function batonContestant(port: number): Contestant {
       let passed: Promise<unknown> = Promise.resolve();
       return async () => {
         const [, token] = await Promise.all([passed, connection.blpop(key, 60)]);
-        if (token === null) throw new Error('Nobody passed the baton on for a minute.');
+        if (token === null) throw new Error('Nobody passed the handoff on for a minute.');
         return {
           async giveBack() {
             passed = connection.lpush(key, 'token');

@@ -1,8 +1,8 @@
 import { ioredisAdapter } from '@holdfast/adapter-ioredis';
 import { nodeRedisAdapter } from '@holdfast/adapter-node-redis';
-import { type Contestant, inBatches, type RedisClientName } from './contestant.ts';
-import { locksContestant } from './locks.ts';
+import { locksSubject } from './locks.ts';
 import { connectIoredis, connectNodeRedis } from './redis-clients.ts';
+import { inBatches, type RedisClientName, type Subject } from './subject.ts';
 
 const ttlMs = 30_000;
 const releaseLua = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
@@ -19,18 +19,18 @@ interface RawCalls {
 }
 
 /** Holdfast on a client of the caller's, as an application would have it. */
-export async function redisContestant(client: RedisClientName, port: number, fencing: boolean): Promise<Contestant> {
+export async function redisSubject(client: RedisClientName, port: number, fencing: boolean): Promise<Subject> {
   if (client === 'ioredis 6' || client === 'ioredis 5') {
     const connection = connectIoredis(client, port);
     await connection.ping();
-    return locksContestant(ioredisAdapter(connection, { fencing }), () => connection.disconnect());
+    return locksSubject(ioredisAdapter(connection, { fencing }), () => connection.disconnect());
   }
   const connection = await connectNodeRedis(client, port);
-  return locksContestant(nodeRedisAdapter(connection, { fencing }), () => connection.destroy());
+  return locksSubject(nodeRedisAdapter(connection, { fencing }), () => connection.destroy());
 }
 
 /** SET NX PX and EVALSHA by hand. */
-export async function rawRedisContestant(client: RedisClientName, port: number): Promise<Contestant> {
+export async function rawRedisSubject(client: RedisClientName, port: number): Promise<Subject> {
   const raw =
     client === 'ioredis 6' || client === 'ioredis 5' ? rawIoredis(client, port) : await rawNodeRedis(client, port);
   const [release, renew] = await Promise.all([raw.load(releaseLua), raw.load(renewLua)]);

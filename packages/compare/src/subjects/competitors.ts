@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Redis } from 'ioredis';
-import type { Contestant, RivalName } from './contestant.ts';
 import { connectIoredis } from './redis-clients.ts';
+import type { RivalName, Subject } from './subject.ts';
 
 const ttlMs = 30_000;
 const tunedDelayMs = 1;
@@ -13,7 +13,7 @@ type Take = (key: string) => Promise<(() => Promise<unknown>) | undefined>;
  * Another library on ioredis and one Redis: with its own defaults and a TTL of 30 s, or tuned to ask again every millisecond for as long
  * as it takes.
  */
-export async function rivalContestant(library: RivalName, tuned: boolean, port: number): Promise<Contestant> {
+export async function rivalSubject(library: RivalName, tuned: boolean, port: number): Promise<Subject> {
   const client = connectIoredis('ioredis 6', port);
   await client.ping();
   const take = await makers[library](client, tuned);

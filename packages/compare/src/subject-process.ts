@@ -1,23 +1,24 @@
-// The process of one contestant: does what the bench asks of it, one thing at a time, and ends with it.
-import type { Contestant, ContestantSpec } from './contestants/contestant.ts';
-import { makeContestant } from './contestants/make.ts';
+// The process of one subject: does what the bench asks of it, one thing at a time, and ends with it.
+
 import { type CycleTask, measureCycles } from './measures/cycles.ts';
 import { type DrainTask, measureDrain } from './measures/drain.ts';
 import { type HoldTask, holdMany, letGoOfAll, measureHolding } from './measures/holding.ts';
 import { measureKeeping, measureScale } from './measures/scale.ts';
 import { measureTurns, type TurnTask } from './measures/turns.ts';
 import type { Calls, Reply, Request } from './messages.ts';
+import { makeSubject } from './subjects/make.ts';
+import type { Subject, SubjectSpec } from './subjects/subject.ts';
 
-let contestant: Contestant | undefined;
+let subject: Subject | undefined;
 
-function made(): Contestant {
-  if (contestant === undefined) throw new Error('There is no contestant yet.');
-  return contestant;
+function made(): Subject {
+  if (subject === undefined) throw new Error('There is no subject yet.');
+  return subject;
 }
 
 const calls: Record<keyof Calls, (argument: never) => Promise<unknown>> = {
-  async make(spec: ContestantSpec) {
-    contestant = await makeContestant(spec);
+  async make(spec: SubjectSpec) {
+    subject = await makeSubject(spec);
   },
   cycles: (task: CycleTask) => measureCycles(made(), task),
   turns: (task: TurnTask) => measureTurns(made(), task),

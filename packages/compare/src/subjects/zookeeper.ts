@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import zookeeper, { type RawZookeeper } from 'node-zookeeper-client';
-import type { Contestant } from './contestant.ts';
+import type { Subject } from './subject.ts';
 
 const ephemeralSequential = 3;
 
@@ -12,7 +12,7 @@ const ephemeralSequential = 3;
  * Its hand-overs are no lock: waiters put a node each in the queue and tell each other in the process that it is gone. What is
  * left is the floor of a hand-over, a create and a delete that a server writes to disk.
  */
-export async function rawZookeeperContestant(port: number): Promise<Contestant> {
+export async function rawZookeeperSubject(port: number): Promise<Subject> {
   const client = zookeeper.createClient(`127.0.0.1:${port}`, { sessionTimeout: 30_000 });
   const connected = once(client, 'connected');
   client.connect();

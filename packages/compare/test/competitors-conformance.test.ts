@@ -1,13 +1,13 @@
 import { fork } from 'node:child_process';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { TrialResult } from '../src/rivals-conformance/main.ts';
-import { trials } from '../src/rivals-conformance/trials.ts';
+import type { TrialResult } from '../src/competitors-conformance/main.ts';
+import { trials } from '../src/competitors-conformance/trials.ts';
 
 let results: readonly TrialResult[];
 
 // In another process: what a library rejects with nobody listening is its own affair.
 beforeAll(async () => {
-  const child = fork(new URL('../src/rivals-conformance/main.ts', import.meta.url), {
+  const child = fork(new URL('../src/competitors-conformance/main.ts', import.meta.url), {
     execArgv: ['--import', 'tsx', '--no-warnings'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });

@@ -1,23 +1,20 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { ContestantSpec } from './contestants/contestant.ts';
 import type { Calls, Reply } from './messages.ts';
+import type { SubjectSpec } from './subjects/subject.ts';
 
-const program = fileURLToPath(new URL('./contestant-process.ts', import.meta.url));
+const program = fileURLToPath(new URL('./subject-process.ts', import.meta.url));
 // No single call is meant to take this long.
 const patienceMs = 180_000;
 
-/** A contestant in a process of its own, so that it has its own event loop, heap and compiled code. */
-export interface ContestantProcess extends AsyncDisposable {
+/** A subject in a process of its own, so that it has its own event loop, heap and compiled code. */
+export interface SubjectProcess extends AsyncDisposable {
   readonly pid: number;
   ask<C extends keyof Calls>(call: C, argument: Parameters<Calls[C]>[0]): Promise<ReturnType<Calls[C]>>;
 }
 
-/** Starts a process and makes the contestant in it. `execPath` is which Node; default this one. */
-export async function startContestant(
-  spec: ContestantSpec,
-  execPath: string = process.execPath,
-): Promise<ContestantProcess> {
+/** Starts a process and makes the subject in it. `execPath` is which Node; default this one. */
+export async function startSubject(spec: SubjectSpec, execPath: string = process.execPath): Promise<SubjectProcess> {
   const child = fork(program, {
     execPath,
     execArgv: ['--import', 'tsx'],
@@ -40,7 +37,7 @@ export async function startContestant(
     });
   });
 
-  const ask: ContestantProcess['ask'] = (call, argument) =>
+  const ask: SubjectProcess['ask'] = (call, argument) =>
     new Promise((resolve, reject) => {
       if (ended !== undefined) {
         reject(new Error(ended));
@@ -80,15 +77,15 @@ export async function startContestant(
 }
 
 /** Starts one process for each name; when one fails to start, none is left. */
-export async function startContestants(
-  specs: Readonly<Record<string, ContestantSpec>>,
-): Promise<Map<string, ContestantProcess> & AsyncDisposable> {
-  const started = new Map<string, ContestantProcess>();
+export async function startSubjects(
+  specs: Readonly<Record<string, SubjectSpec>>,
+): Promise<Map<string, SubjectProcess> & AsyncDisposable> {
+  const started = new Map<string, SubjectProcess>();
   const disposeAll = async (): Promise<void> => {
     await Promise.all([...started.values()].map((one) => one[Symbol.asyncDispose]()));
   };
   try {
-    for (const [name, spec] of Object.entries(specs)) started.set(name, await startContestant(spec));
+    for (const [name, spec] of Object.entries(specs)) started.set(name, await startSubject(spec));
   } catch (error) {
     await disposeAll();
     throw error;

@@ -1,8 +1,8 @@
 import { Mutex } from 'async-mutex';
-import type { Contestant } from './contestant.ts';
+import type { Subject } from './subject.ts';
 
 /** The mutex of one process that many programs use: no lease, no token, nothing to lose. */
-export function asyncMutexContestant(): Contestant {
+export function asyncMutexSubject(): Subject {
   const mutex = new Mutex();
   return {
     async cycle() {

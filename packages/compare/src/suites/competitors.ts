@@ -1,11 +1,11 @@
 import { startRedis } from '@holdfast/testbed';
-import { contestantPool } from '../compare/contestant-pool.ts';
+import { type RivalLine, rivalLines } from '../compare/competitor-lines.ts';
+import { rivalPackages } from '../compare/competitors.ts';
 import { newerNode } from '../compare/newer-node.ts';
-import { type RivalLine, rivalLines } from '../compare/rival-lines.ts';
-import { rivalPackages } from '../compare/rivals.ts';
-import type { ContestantProcess } from '../contestant-processes.ts';
+import { subjectPool } from '../compare/subject-pool.ts';
 import { thisMachine } from '../machine.ts';
 import { redisVersion } from '../servers.ts';
+import type { SubjectProcess } from '../subject-processes.ts';
 import type { Suite, Target } from '../suite.ts';
 import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
 
@@ -20,10 +20,10 @@ export const rivals: Suite = {
     const lines = rivalLines(server.port, thisMachine(rivalPackages).clients, newer).filter(
       ({ delays }) => !delays.startsWith('tuned'),
     );
-    await using pool = contestantPool();
-    const contestants = new Map<string, ContestantProcess>();
-    for (const line of lines) contestants.set(nameOf(line), await pool.get(line.spec, 0, line.execPath));
-    const rounds = await cycleRounds(contestants, effort, progress, { rounds: 15, sliceMs: 150, warmUpOps: 20_000 });
+    await using pool = subjectPool();
+    const subjects = new Map<string, SubjectProcess>();
+    for (const line of lines) subjects.set(nameOf(line), await pool.get(line.spec, 0, line.execPath));
+    const rounds = await cycleRounds(subjects, effort, progress, { rounds: 15, sliceMs: 150, warmUpOps: 20_000 });
     const oursOn = (line: RivalLine): string => nameOf(lines.find((one) => one.isHoldfast && one.base === line.base)!);
     const others = lines.filter(({ isHoldfast, isRaw }) => !isHoldfast && !isRaw);
     return {

@@ -8,7 +8,7 @@ export interface Turn {
 }
 
 /** One way to lock, as a measurement drives it; it lives in a process of its own. */
-export interface Contestant {
+export interface Subject {
   /** Takes a free lock and gives it back. */
   cycle?(key: string): Promise<unknown>;
   /** The waiter number `index` for a key that others want too; each call of it waits for one turn. */
@@ -28,8 +28,8 @@ export type RedisClientName = 'ioredis 6' | 'ioredis 5' | 'node-redis 6' | 'node
 /** Other libraries that lock on one Redis. */
 export type RivalName = 'redis-semaphore' | 'redlock' | 'redlock-universal' | '@verrou/core';
 
-/** What a process has to be told to make a contestant. */
-export type ContestantSpec =
+/** What a process has to be told to make a subject. */
+export type SubjectSpec =
   | { readonly kind: 'async-mutex' }
   /** `observed`: somebody listens to the diagnostics channels. */
   | { readonly kind: 'memory'; readonly observed?: boolean }
@@ -40,7 +40,7 @@ export type ContestantSpec =
       readonly port: number;
       readonly fencing: boolean;
     }
-  | { readonly kind: 'baton'; readonly port: number }
+  | { readonly kind: 'handoff'; readonly port: number }
   | { readonly kind: 'etcd raw' | 'etcd raw queue' | 'etcd'; readonly port: number }
   | { readonly kind: 'zookeeper raw' | 'zookeeper'; readonly port: number }
   | { readonly kind: 'redlock package' | 'redlock raw'; readonly ports: readonly number[] }

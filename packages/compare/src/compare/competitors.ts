@@ -1,14 +1,14 @@
 import { startRedis } from '@holdfast/testbed';
-import type { ContestantProcess } from '../contestant-processes.ts';
 import type { CycleFigures } from '../measures/cycles.ts';
 import type { Report, Rival, RivalContention, RivalCycles } from '../report/schema.ts';
 import { column, interleave, type Rounds } from '../rounds.ts';
 import { ratios, spread } from '../stats.ts';
+import type { SubjectProcess } from '../subject-processes.ts';
+import { type RivalLine, rivalLines } from './competitor-lines.ts';
 import { type ContentionRound, contentionFigures } from './contention-figures.ts';
 import { type Cell, measureContention } from './measure-contention.ts';
 import { newerNode } from './newer-node.ts';
 import { type PartContext, reasonOf } from './part.ts';
-import { type RivalLine, rivalLines } from './rival-lines.ts';
 import { redisMeter } from './start-backends.ts';
 import { latencyUs, warmUp } from './uncontended.ts';
 
@@ -43,7 +43,7 @@ export async function rivals(
   const rounds = context.rounds ?? (quick ? 2 : 5);
   const turnRounds = context.rounds ?? (quick ? 1 : 3);
   progress.expect(lines.length + lines.length * widths.length * rounds + waiting.length * cells.length * turnRounds);
-  const processOf = ({ spec, execPath }: RivalLine, index = 0): Promise<ContestantProcess> =>
+  const processOf = ({ spec, execPath }: RivalLine, index = 0): Promise<SubjectProcess> =>
     pool.get(spec, index, execPath);
 
   await Promise.all(lines.map((line) => processOf(line)));
