@@ -1,10 +1,10 @@
-/** The attributes of spans and metrics, by their names there. */
+/** The names of the attributes of spans and metrics. */
 export const attributes = {
   /** Which adapter, e.g. `ioredis`. */
   adapter: 'holdfast.adapter',
-  /** How it ended: the values stand in the README. */
+  /** How it ended; the README lists the values. */
   outcome: 'holdfast.outcome',
-  /** How the lock came: `backend`, `hand-over` or `reentry`. */
+  /** How the lock was granted: `backend`, `hand-over` or `reentry`. */
   via: 'holdfast.via',
   key: 'holdfast.key',
   fencingToken: 'holdfast.fencing_token',

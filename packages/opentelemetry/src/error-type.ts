@@ -1,4 +1,4 @@
-/** What `error.type` says of an error: its code, else its name. Few values, and never the message. */
+/** The value of `error.type`: the code of the error, else its name. Few values, and never the message. */
 export function errorType(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   const { code } = error as { code?: unknown };

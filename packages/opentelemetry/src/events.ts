@@ -5,7 +5,7 @@ interface Numbered extends LockEvent {
   readonly acquisition: number;
 }
 
-/** What the channels of lock-core publish, channel by channel. */
+/** What lock-core publishes, by channel. */
 export interface Events {
   acquire: Numbered;
   grant: Numbered & {
@@ -30,7 +30,7 @@ export interface Events {
 
 export type Listeners = { readonly [Name in keyof Events]?: (event: Events[Name]) => void };
 
-/** Listens to the channels that are named, until the function that it gives is called. */
+/** Subscribes to the named channels. Calling the result unsubscribes. */
 export function listen(listeners: Listeners): () => void {
   const entries = Object.entries(listeners).map(([name, listener]) => {
     const listenOn = (event: unknown): void => (listener as (event: unknown) => void)(event);

@@ -4,18 +4,18 @@ import { recordSpans } from './spans.ts';
 import { watchStalls } from './stalls.ts';
 import { name, version } from './version.ts';
 
-/** What `holdfastInstrumentation` takes. */
+/** The options of `holdfastInstrumentation`. */
 export interface HoldfastInstrumentationOptions {
   /**
-   * Puts keys on metrics, as the attribute `holdfast.key`: gives the group that a key belongs to, e.g. `invoice` for
-   * `invoice:42`, or `undefined` for none. Default: no key on any metric, as each value makes time series of its own.
+   * Adds keys to metrics as the attribute `holdfast.key`: returns the group of a key, such as `invoice` for `invoice:42`, or
+   * `undefined` for none. Default: no key on any metric, since each value creates time series of its own.
    */
   readonly keyGroup?: KeyGroup | undefined;
 }
 
 /**
- * The shape that `registerInstrumentations` and `NodeSDK` take. `enable` begins to listen; `disable` ends it, and with it
- * the spans that are open. The providers are those of `@opentelemetry/api` unless they are set.
+ * The shape that `registerInstrumentations` and `NodeSDK` accept. `enable` starts to record; `disable` stops and ends the open
+ * spans. The providers are those of `@opentelemetry/api` unless they are set.
  */
 export interface HoldfastInstrumentation {
   readonly instrumentationName: string;
@@ -28,7 +28,7 @@ export interface HoldfastInstrumentation {
   setConfig(config: { enabled?: boolean }): void;
 }
 
-/** Spans and metrics of every lock of this process, whichever adapter it is on. Listens once it is registered or enabled. */
+/** Records spans and metrics of every lock of this process, on any adapter, once it is registered or enabled. */
 export function holdfastInstrumentation(options: HoldfastInstrumentationOptions = {}): HoldfastInstrumentation {
   let tracers: TracerProvider | undefined;
   let meters: MeterProvider | undefined;
@@ -47,8 +47,8 @@ export function holdfastInstrumentation(options: HoldfastInstrumentationOptions 
     stops = [recordSpans(tracer), recordMetrics(meter, options.keyGroup), watchStalls(meter)];
   }
 
-  /** A provider that comes when we listen already takes over from here on. */
-  function anew(): void {
+  /** A provider that is set later takes over from then on. */
+  function restart(): void {
     if (stops.length > 0) enable();
   }
 
@@ -59,11 +59,11 @@ export function holdfastInstrumentation(options: HoldfastInstrumentationOptions 
     disable,
     setTracerProvider(provider) {
       tracers = provider;
-      anew();
+      restart();
     },
     setMeterProvider(provider) {
       meters = provider;
-      anew();
+      restart();
     },
     getConfig: () => config,
     setConfig(changed) {

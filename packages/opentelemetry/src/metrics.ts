@@ -16,13 +16,13 @@ export const metricNames = {
   stalls: 'holdfast.event_loop.stall.duration',
 } as const;
 
-// Seconds: from a hand-over inside the process to a job of an hour.
+// In seconds: from a hand-over inside the process to a job of an hour.
 const boundaries = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 3_600];
 
-/** The groups of keys, for those who want metrics by key: few, since each makes time series of its own. */
+/** Groups keys for metrics by key. Keep the groups few: each one creates time series of its own. */
 export type KeyGroup = (key: string) => string | undefined;
 
-/** Counts what the channels say, until the function that it gives is called. */
+/** Counts what the channels publish. Calling the result stops it. */
 export function recordMetrics(meter: Meter, keyGroup: KeyGroup | undefined): () => void {
   const acquisitions = meter.createCounter(metricNames.acquisitions, {
     unit: '{acquisition}',
@@ -30,7 +30,7 @@ export function recordMetrics(meter: Meter, keyGroup: KeyGroup | undefined): () 
   });
   const wait = meter.createHistogram(metricNames.wait, {
     unit: 's',
-    description: 'Time from the call until the lock was there, or the caller gave up.',
+    description: 'Time from the call until the lock was granted, or the caller gave up.',
     advice: { explicitBucketBoundaries: boundaries },
   });
   const hold = meter.createHistogram(metricNames.hold, {
@@ -55,7 +55,7 @@ export function recordMetrics(meter: Meter, keyGroup: KeyGroup | undefined): () 
     description: 'Acquisitions without an answer that were cleaned up, by outcome.',
   });
 
-  /** Those held now: what began before we listened is not counted down. */
+  /** The current holds. A hold that began before is not counted down. */
   const holds = new Map<number, { since: number; of: Attributes }>();
   const about = ({ adapter, key }: LockEvent): Attributes => {
     const group = keyGroup?.(key);
@@ -78,7 +78,7 @@ export function recordMetrics(meter: Meter, keyGroup: KeyGroup | undefined): () 
       const outcome = { ...of, [attributes.outcome]: 'acquired' };
       acquisitions.add(1, { ...outcome, [attributes.via]: event.via });
       wait.record(event.waitedMs / 1_000, outcome);
-      // A re-entry is one more lock on the same hold.
+      // A re-entry is another lock on the same hold.
       if (event.via === 'reentry') return;
       holds.set(event.acquisition, { since: performance.now(), of });
       active.add(1, of);

@@ -6,16 +6,16 @@ import { listen } from './events.ts';
 
 type Context = ReturnType<typeof context.active>;
 
-/** One acquisition on its way, or one hold. */
+/** One pending acquisition, or one hold. */
 interface Open {
   readonly span: Span;
-  /** The caller's: both spans of a lock are its children. */
+  /** The context of the caller: both spans of a lock are its children. */
   readonly parent: Context;
 }
 
 /**
- * A span from the call until the lock is there or the caller gives up, and one as long as it is held. Until the function
- * that it gives is called.
+ * Records one span from the call until the lock is granted or the caller gives up, and one for as long as the lock is held.
+ * Calling the result stops it.
  */
 export function recordSpans(tracer: Tracer): () => void {
   const acquisitions = new Map<number, Open>();
@@ -48,7 +48,7 @@ export function recordSpans(tracer: Tracer): () => void {
       const of: Attributes = {
         [attributes.via]: via,
         [attributes.ttl]: ttlMs / 1_000,
-        // Past 2^53 a number would not be the token.
+        // Above 2^53, a number would not be the token.
         ...(fencingToken === undefined ? {} : { [attributes.fencingToken]: String(fencingToken) }),
       };
       acquisitions.get(acquisition)?.span.setAttributes({ ...of, [attributes.waited]: waitedMs / 1_000 });
@@ -60,7 +60,7 @@ export function recordSpans(tracer: Tracer): () => void {
     },
     fail: ({ acquisition, outcome, reason, waitedMs }) => {
       acquisitions.get(acquisition)?.span.setAttribute(attributes.waited, waitedMs / 1_000);
-      // A busy lock and a caller who changed his mind are no errors.
+      // A busy lock and a caller that gave up are not errors.
       close(acquisitions, acquisition, outcome, outcome === 'busy' || outcome === 'aborted' ? undefined : reason);
     },
     release: ({ acquisition, outcome }) => {

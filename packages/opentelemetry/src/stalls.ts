@@ -3,27 +3,27 @@ import { attributes } from './attributes.ts';
 import { listen } from './events.ts';
 import { metricNames } from './metrics.ts';
 
-const lookEveryMs = 50;
+const checkIntervalMs = 50;
 
 /**
- * Warns of an event loop that stood still for more than a third of a held lock's lease: renewals go out that often, so one
- * was late, and a stall of the whole lease loses the lock. Looks only while a lock is held.
+ * Records when the event loop was blocked for more than a third of a held lock's lease. Renewals are sent that often, so one
+ * was late; a stall of the whole lease loses the lock. Checks only while a lock is held.
  */
 export function watchStalls(meter: Meter): () => void {
   const stalls = meter.createHistogram(metricNames.stalls, {
     unit: 's',
-    description: 'How long the event loop stood still, when that was more than a third of the lease of a held lock.',
+    description: 'How long the event loop was blocked, when that was more than a third of the lease of a held lock.',
     advice: { explicitBucketBoundaries: [0.1, 0.5, 1, 2.5, 5, 10, 30, 60] },
   });
   /** Adapter and lease length by hold. */
   const holds = new Map<number, { adapter: string; ttlMs: number }>();
   let timer: NodeJS.Timeout | undefined;
-  let lookedAt = 0;
+  let checkedAt = 0;
 
-  function look(): void {
+  function check(): void {
     const now = performance.now();
-    const stalledMs = now - lookedAt - lookEveryMs;
-    lookedAt = now;
+    const stalledMs = now - checkedAt - checkIntervalMs;
+    checkedAt = now;
     if (stalledMs <= 0) return;
     const late = [...holds.values()].filter(({ ttlMs }) => stalledMs > ttlMs / 3);
     for (const adapter of new Set(late.map((hold) => hold.adapter))) {
@@ -32,11 +32,11 @@ export function watchStalls(meter: Meter): () => void {
   }
 
   function start(): void {
-    // It ends at its own time: short holds, one after the other, would make and clear a timer each.
+    // The timer ends itself: otherwise a series of short holds would create and clear a timer each.
     timer = setInterval(() => {
-      look();
+      check();
       if (holds.size === 0) end();
-    }, lookEveryMs).unref();
+    }, checkIntervalMs).unref();
   }
 
   function end(): void {
@@ -45,16 +45,16 @@ export function watchStalls(meter: Meter): () => void {
   }
 
   function ended({ acquisition }: { acquisition: number }): void {
-    // A stall may end with the hold itself, before the timer has its turn.
-    if (holds.has(acquisition)) look();
+    // A stall may end together with the hold, before the timer fires.
+    if (holds.has(acquisition)) check();
     holds.delete(acquisition);
   }
 
   const stop = listen({
     grant: ({ acquisition, adapter, ttlMs, via }) => {
       if (via === 'reentry') return;
-      // A stall that was over before the grant is none of this hold.
-      if (holds.size === 0) lookedAt = performance.now();
+      // A stall before the grant does not concern this hold.
+      if (holds.size === 0) checkedAt = performance.now();
       holds.set(acquisition, { adapter, ttlMs });
       if (timer === undefined) start();
     },

@@ -7,8 +7,8 @@ import { exitCodes } from '../exit-codes.ts';
 import { print, printJson } from '../output.ts';
 
 const help = `
-It asks every server of the URL who it is, how far away it is and what its clock says, looks for what endangers locks there,
-and takes a lock of its own and gives it back. Nothing is changed.
+It asks every server of the URL what it is, how far away it is and what its clock says, looks for what puts locks at risk there,
+and acquires and releases a lock of its own. Nothing is left behind.
 
 Examples:
   holdfast doctor redis://db:6379
@@ -18,10 +18,10 @@ Examples:
 Exit codes: 0 no danger, 1 a danger was found, 69 no server answers.
 `;
 
-/** `holdfast doctor [url]`: what endangers locks at a backend. */
+/** `holdfast doctor [url]`: what puts the locks of a backend at risk. */
 export function doctorCommand(): Command {
   const command = new Command('doctor')
-    .description('Examine a backend: is it reachable, how fast, and what endangers locks there.')
+    .description('Check a backend: is it reachable, how fast is it, and what puts locks at risk there.')
     .addArgument(new Argument('[url]', 'the backend, instead of --url'))
     .addHelpText('after', help);
   return withBackend(command).action(doctor);

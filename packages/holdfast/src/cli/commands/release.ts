@@ -21,14 +21,12 @@ Examples:
 Exit codes: 0 freed, 1 it was free, or the answer was no.
 `;
 
-/** `holdfast release --force <key>`: frees a lock whoever holds it. */
+/** `holdfast release --force <key>`: frees a lock, whoever holds it. */
 export function releaseCommand(): Command {
   const command = new Command('release')
     .description('Free a lock, whoever holds it. Asks first.')
     .argument('<key>', 'the lock')
-    .addOption(
-      new Option('--force', 'needed: there is no other way to release a lock of somebody else').makeOptionMandatory(),
-    )
+    .addOption(new Option('--force', 'required: the lock belongs to another owner').makeOptionMandatory())
     .addOption(new Option('-y, --yes', 'do not ask'))
     .addHelpText('after', help);
   return withBackend(command).action(release);
@@ -51,7 +49,7 @@ async function confirmed(lines: readonly string[]): Promise<boolean> {
   for (const line of lines) note(line);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    // At the end of the input, as with Ctrl-D, nobody answers.
+    // At the end of the input, such as Ctrl-D, there is no answer.
     const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
     const answer = await Promise.race([terminal.question('Free it? [y/N] '), ended]);
     return /^y(es)?$/i.test(answer.trim());

@@ -26,7 +26,7 @@ Examples:
   Wait for the lock, at most 10 s:
     holdfast run deploy --wait 10s -- ./deploy.sh production
 
-  Let the database refuse a writer that woke up too late:
+  Let the database refuse a writer that resumed too late:
     holdfast run import -- sh -c 'psql -v fence="$HOLDFAST_FENCING_TOKEN" -f import.sql'
 
 Exit codes: those of the command; 75 busy, 79 lock lost, 69 no backend, 64 wrong usage, 126 and 127 as a shell.
@@ -45,17 +45,22 @@ export function runCommand(): Command {
     .argument('<command>', 'what to run')
     .argument('[args...]', 'its arguments')
     .addOption(durationOption('ttl', 'the lease: what a crash of this machine costs the others (default: 30s)'))
-    .addOption(durationOption('wait', 'how long to wait for a busy lock (default: for ever)').conflicts('try'))
+    .addOption(durationOption('wait', 'how long to wait for a busy lock (default: no limit)').conflicts('try'))
     .addOption(new Option('--try', 'do not wait: exit with 75 when it is busy'))
     .addOption(
       durationOption(
         'min-hold',
-        'keep the lock at least so long, more than clocks differ: a job that runs by the clock runs once',
+        'hold the lock for at least this long; make it longer than your clock skew, so that a cron job runs once',
       ).default(0, 'not'),
     )
-    .addOption(durationOption('max-hold', 'the lock is lost after this, so that a hung command cannot block for ever'))
     .addOption(
-      new Option('--on-lost <what>', 'when the lock is lost: stop the command, or only say so')
+      durationOption(
+        'max-hold',
+        'the lock is lost after this, so that a hung command cannot block the others indefinitely',
+      ),
+    )
+    .addOption(
+      new Option('--on-lost <what>', 'when the lock is lost: stop the command and what it started, or only report it')
         .choices(['kill', 'warn'])
         .default('kill'),
     )
@@ -103,7 +108,7 @@ async function acquire(
   events: Events,
   signal: AbortSignal,
 ): Promise<Lock | undefined> {
-  // What is undefined is as the lock URL says.
+  // Options that are undefined are taken from the lock URL.
   const terms: AcquireOptions = { ttlMs: options.ttl, maxHoldMs: options.maxHold, waitMs: options.wait, signal };
   const first = await locks.tryAcquire(key, terms);
   if (first !== undefined || options.try) return first;

@@ -25,7 +25,7 @@ export function watchCommand(): Command {
   const command = new Command('watch')
     .description('Show the holder of a lock and its queue, live, until Ctrl-C.')
     .argument('<key>', 'the lock')
-    .addOption(durationOption('interval', 'how often to look').default(500, '500ms'))
+    .addOption(durationOption('interval', 'how often to check').default(500, '500ms'))
     .addHelpText('after', help);
   return withBackend(command).action(watch);
 }
@@ -36,7 +36,7 @@ async function watch(key: string, options: Options): Promise<void> {
   try {
     await interruptible(async (signal) => {
       for (;;) {
-        show(await look(locks, key));
+        show(await check(locks, key));
         signal.throwIfAborted();
         await sleep(options.interval, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
@@ -47,10 +47,10 @@ async function watch(key: string, options: Options): Promise<void> {
   }
 }
 
-/** What one look showed; a backend that does not answer for a while is no reason to end. */
-type Look = { readonly info: LockInfo | undefined } | { readonly problem: string };
+/** What one check showed. A backend that is unreachable for a while does not end the watch. */
+type Check = { readonly info: LockInfo | undefined } | { readonly problem: string };
 
-async function look(locks: Locks, key: string): Promise<Look> {
+async function check(locks: Locks, key: string): Promise<Check> {
   try {
     return { info: await locks.inspect(key) };
   } catch (error) {
@@ -59,14 +59,14 @@ async function look(locks: Locks, key: string): Promise<Look> {
   }
 }
 
-function picture(key: string): (seen: Look) => void {
+function picture(key: string): (seen: Check) => void {
   return (seen) => {
     const lines = 'problem' in seen ? [styled('red', seen.problem)] : lockLines(key, seen.info);
     redraw([...lines, styled('dim', 'Ctrl-C ends')]);
   };
 }
 
-function lineChanges(key: string): (seen: Look) => void {
+function lineChanges(key: string): (seen: Check) => void {
   return changes((seen) => {
     if ('problem' in seen) return note(seen.problem);
     const [state, ...details] = lockLines(key, seen.info).map((line) => line.trim().replace(/ +/g, ' '));
@@ -74,12 +74,12 @@ function lineChanges(key: string): (seen: Look) => void {
   });
 }
 
-function jsonChanges(key: string): (seen: Look) => void {
+function jsonChanges(key: string): (seen: Check) => void {
   return changes((seen) => printJson('problem' in seen ? { key, problem: seen.problem } : lockJson(key, seen.info)));
 }
 
-/** Shows what differs from the look before; that a lease runs down is no news. */
-function changes(show: (seen: Look) => void): (seen: Look) => void {
+/** Shows what differs from the check before; the remaining lease does not count. */
+function changes(show: (seen: Check) => void): (seen: Check) => void {
   let last: string | undefined;
   return (seen) => {
     const now = 'problem' in seen ? 'problem' : `${seen.info?.owner} ${seen.info?.fencingToken} ${seen.info?.waiters}`;

@@ -7,11 +7,11 @@ import { tryLock } from './trial.ts';
 
 /** All that is known of a backend in the end. */
 export interface CheckResult extends Diagnosis {
-  /** How long it takes to take a lock and to give it back; `undefined` when that failed. */
+  /** How long acquiring and releasing a lock takes; `undefined` when that failed. */
   readonly lockMs: number | undefined;
 }
 
-/** Looks at the servers of a lock URL, then takes a lock there. @throws LockError LOCK_UNSUPPORTED without its package */
+/** Checks the servers of a lock URL, then acquires a lock there. @throws LockError LOCK_UNSUPPORTED without its package */
 export async function runChecks(target: Target): Promise<CheckResult> {
   const diagnosis = await diagnose(target);
   if (isAway(diagnosis)) {
@@ -37,7 +37,7 @@ export function isAway({ servers }: Diagnosis): boolean {
   return servers.length > 0 && servers.every(({ problem }) => problem !== undefined);
 }
 
-/** Looks at the servers of a lock URL, as each kind is looked at. */
+/** Checks the servers of a lock URL, each kind in its own way. */
 export async function diagnose(target: Target): Promise<Diagnosis> {
   const { scheme } = target.url;
   if (scheme === 'memory') return { servers: [], findings: [inMemory] };
@@ -48,14 +48,14 @@ export async function diagnose(target: Target): Promise<Diagnosis> {
 }
 
 const inMemory: Finding = danger(
-  'memory: is in each process by itself.',
-  'It excludes the tasks of one process, and no other process.',
-  'Any other backend, as soon as there are two processes.',
+  'memory: is separate in each process.',
+  'It excludes only the tasks of one process.',
+  'Use any other backend as soon as there are two processes.',
 );
 
 function failedTrial(message: string): Finding {
   return danger(
-    `No lock can be taken: ${message}`,
+    `No lock can be acquired: ${message}`,
     'Every application fails in the same way.',
     'See the reason above.',
   );

@@ -36,14 +36,14 @@ function memberFindings({ report: { address, version }, facts }: EtcdMember): Fi
   const findings: Finding[] = [];
   const [major = 0, minor = 0] = (version ?? '').split('.').map(Number);
   if (major < 3 || (major === 3 && minor < 4)) {
-    findings.push(danger(`etcd ${version} is too old.`, 'Taking a lock needs 3.4 or newer.', 'Upgrade it.'));
+    findings.push(danger(`etcd ${version} is too old.`, 'Acquiring a lock needs 3.4 or newer.', 'Upgrade it.'));
   }
   if (facts.leader === undefined) {
     findings.push(
       danger(
         'It knows no leader.',
-        'No lock can be taken or renewed: there is no majority, or an election is going on.',
-        'Bring the other members back; look again when the election is over.',
+        'No lock can be acquired or renewed: there is no majority, or an election is going on.',
+        'Bring the other members back; check again when the election is over.',
       ),
     );
   }
@@ -51,7 +51,7 @@ function memberFindings({ report: { address, version }, facts }: EtcdMember): Fi
     findings.push(
       danger(
         `The alarm ${alarm} is raised.`,
-        alarm === 'NOSPACE' ? 'It takes no writes, so no lock can be taken.' : 'Its data cannot be trusted.',
+        alarm === 'NOSPACE' ? 'It takes no writes, so no lock can be acquired.' : 'Its data cannot be trusted.',
         alarm === 'NOSPACE'
           ? 'Compact, defragment, and disarm the alarm (etcdctl alarm disarm).'
           : 'Replace the member.',

@@ -8,15 +8,15 @@ export function membershipFindings(word: string, voting: number, named: number):
     findings.push(
       warning(
         `There is one ${word} only.`,
-        'While it is away no lock can be taken, and those that are held are lost when their leases end.',
-        'Three, on different machines.',
+        'While it is down, no lock can be acquired, and held locks are lost when their leases end.',
+        'Use three, on different machines.',
       ),
     );
   } else if (voting % 2 === 0) {
     findings.push(
       warning(
         `There are ${voting} ${word}s, an even number.`,
-        `They bear the loss of ${tolerated}, as ${voting - 1} would, and one more can fail.`,
+        `They tolerate the loss of ${tolerated}, as ${voting - 1} would, and one more server can fail.`,
         `Use ${voting - 1} or ${voting + 1}.`,
       ),
     );
@@ -25,8 +25,8 @@ export function membershipFindings(word: string, voting: number, named: number):
     findings.push(
       hint(
         `The URL names ${named} of ${voting} ${word}s.`,
-        'When those are away the others are not found, although they still grant locks.',
-        `Name them all.`,
+        'When those are down, the others are not found, although they still grant locks.',
+        'Name them all.',
       ),
     );
   }

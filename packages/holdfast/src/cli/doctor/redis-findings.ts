@@ -15,7 +15,7 @@ function versionFindings({ info }: RedisFacts): Finding[] {
   return [
     danger(
       `Redis ${info.redis_version} is too old.`,
-      'Locks need commands that it does not have; taking one fails.',
+      'Locks need commands that it does not have, so acquiring one fails.',
       `Upgrade to ${least.join('.')} or newer.`,
     ),
   ];
@@ -26,7 +26,7 @@ function roleFindings({ info }: RedisFacts): Finding[] {
   return [
     danger(
       `It is a replica of ${info.master_host}:${info.master_port}.`,
-      'A replica takes no writes, so no lock can be taken there.',
+      'A replica takes no writes, so no lock can be acquired there.',
       'Name the master, or the sentinels: redis+sentinel://host:26379,host:26379/master-name.',
     ),
   ];
@@ -38,7 +38,7 @@ function evictionFindings({ info }: RedisFacts): Finding[] {
   const what = `Keys are evicted when the memory is full (maxmemory-policy ${policy}).`;
   const remedy = 'CONFIG SET maxmemory-policy noeviction, or give locks a server of their own.';
   if (info.maxmemory === '0') return [hint(what, 'There is no maxmemory, so it does not happen as it is now.', remedy)];
-  return [danger(what, 'A lock can vanish while it is held, and another one gets it too.', remedy)];
+  return [danger(what, 'A lock can vanish while it is held, and another holder gets it too.', remedy)];
 }
 
 function persistenceFindings({ info, save, appendfsync }: RedisFacts): Finding[] {
@@ -93,13 +93,15 @@ export function replicaFindings(
   if (replicas > 0 && waitReplicas === 0) {
     const finding = warning(
       `Replicas: ${count}, and grants do not wait for any.`,
-      'Replication lags behind: a failover can lose a lock just granted, and another one gets it too.',
+      'Replication lags behind: a failover can lose a lock just granted, and another holder gets it too.',
       'Add ?waitReplicas=1 to the URL, which narrows the gap; only ZooKeeper and etcd close it.',
     );
     return at(address, [finding]);
   }
   if (replicas === 0 && failsOver) {
-    return at(address, [warning('There is no replica.', 'When the master is lost, no lock can be taken.', 'Add one.')]);
+    return at(address, [
+      warning('There is no replica.', 'When the master is lost, no lock can be acquired.', 'Add one.'),
+    ]);
   }
   return [];
 }

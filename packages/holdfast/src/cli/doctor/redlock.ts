@@ -51,20 +51,24 @@ function countFindings(servers: readonly RedisServer[]): Finding[] {
   const findings: Finding[] = [];
   if (all < 3) {
     findings.push(
-      warning(`There are ${all} nodes.`, 'With fewer than three none of them may fail.', 'Use three or five.'),
+      warning(`There are ${all} nodes.`, 'With fewer than three, none of them may fail.', 'Use three or five.'),
     );
   } else if (all % 2 === 0) {
     findings.push(
       warning(
         `There are ${all} nodes, an even number.`,
-        `They bear no more failures than ${all - 1} would, and votes can be split evenly.`,
+        `They tolerate no more failures than ${all - 1} would, and votes can be split evenly.`,
         `Use ${all - 1} or ${all + 1}.`,
       ),
     );
   }
   if (up > 0 && up < majority) {
     findings.push(
-      danger(`${up} of ${all} nodes answer, which is no majority.`, 'No lock can be taken.', 'Bring the others back.'),
+      danger(
+        `${up} of ${all} nodes answer, which is no majority.`,
+        'No lock can be acquired.',
+        'Bring the others back.',
+      ),
     );
   } else if (up > 0 && up < all) {
     const left = up - majority;
@@ -100,7 +104,7 @@ function replicationFindings(servers: readonly RedisServer[]): Finding[] {
       ...warning(
         'A node has replicas.',
         'When one of them takes its place, the votes that it had not received yet are forgotten.',
-        'Redlock wants independent servers without failover.',
+        'Redlock needs independent servers without failover.',
       ),
       at: [address],
     }));

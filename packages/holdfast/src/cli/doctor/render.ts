@@ -13,7 +13,7 @@ const colours: Readonly<Record<Severity, 'red' | 'yellow' | 'cyan'>> = {
 export function resultLines(address: string, { servers, findings, lockMs }: CheckResult): string[] {
   const lines = [styled('bold', address), ''];
   if (servers.length > 0) lines.push(...serverLines(servers), '');
-  if (lockMs !== undefined) lines.push(`A lock is taken and given back in ${shownDuration(lockMs)}.`, '');
+  if (lockMs !== undefined) lines.push(`A lock is acquired and released in ${shownDuration(lockMs)}.`, '');
   for (const finding of findings) lines.push(...findingLines(finding), '');
   lines.push(summary(findings, servers));
   return lines;
@@ -32,7 +32,7 @@ function serverLines(servers: readonly ServerReport[]): string[] {
       : [address, shown(problem)],
   );
   const head = ['server', 'role', 'version', 'round trip', 'clock'];
-  // What failed has a sentence in place of its figures, which may be as long as it likes.
+  // A server that failed has a sentence of any length in place of its figures.
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.filter((row) => column === 0 || row.length > 2).map((row) => row[column]!.length)),
   );
@@ -63,13 +63,13 @@ function findingLines({ severity, what, at = [], harm, remedy }: Finding): strin
 
 function summary(findings: readonly Finding[], servers: readonly ServerReport[]): string {
   if (servers.length > 0 && servers.every(({ problem }) => problem !== undefined)) {
-    return styled('red', 'No server could be examined.');
+    return styled('red', 'No server could be checked.');
   }
   const counts = (['danger', 'warning', 'note'] as const).flatMap((severity) => {
     const count = findings.filter((finding) => finding.severity === severity).length;
     return count === 0 ? [] : styled(colours[severity], `${count} ${severity}${count === 1 ? '' : 's'}`);
   });
-  return counts.length === 0 ? styled('green', 'Nothing endangers locks here.') : counts.join(', ');
+  return counts.length === 0 ? styled('green', 'Nothing puts locks at risk here.') : counts.join(', ');
 }
 
 /** Text in lines that fit beside the indent, broken between words. */

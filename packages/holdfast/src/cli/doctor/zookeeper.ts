@@ -75,7 +75,7 @@ function majorityFindings(servers: readonly ServerReport[]): Finding[] {
 function noSession(reason: string): Finding {
   return danger(
     `No session could be opened: ${reason}.`,
-    'No lock can be taken.',
+    'No lock can be acquired.',
     'Check the credentials in the URL, and that a majority of the servers is up.',
   );
 }
