@@ -13,6 +13,8 @@ export type Need =
   | 'inspect'
   | 'keys'
   | 'forceRelease'
+  /** `forceRelease` takes the owner whose hold is to be freed. */
+  | 'namedForceRelease'
   /** A hold can be made to end without a release: by its TTL, or by the hook `revoke`. */
   | 'lapse'
   /** Connections can be broken: the harness says where the servers are. */

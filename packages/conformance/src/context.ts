@@ -4,6 +4,7 @@ import type { FaultProxies } from './faults/proxies.ts';
 import type { Harness, Timing } from './harness.ts';
 import type { Register } from './processes/register.ts';
 import type { LockProcess } from './start-process.ts';
+import type { Random } from './stress/random.ts';
 
 /** A hold that a case took from an adapter directly. */
 export interface RawHold extends HoldRef {
@@ -30,6 +31,16 @@ export interface Outside {
 export interface Context extends Outside {
   readonly harness: Harness;
   readonly timing: Timing;
+  /** How long one call took when the suite warmed up, in ms. */
+  readonly latencyMs: number;
+  /** How late something may be seen on this machine, in ms: the calls around it and what its timers are off by. */
+  readonly slackMs: number;
+  /** How long a race may be repeated, in ms. */
+  readonly raceMs: number;
+  /** Whether the run may take a minute, and looks for what shows only after a while. */
+  readonly thorough: boolean;
+  /** What the case draws; it depends on the seed of the run and on the case. */
+  readonly random: Random;
   /** How long something that must happen may take: a lease, what the backend adds to it, and grace. */
   readonly boundMs: number;
   /** Figures for the report, by name. */
@@ -67,6 +78,16 @@ export interface Context extends Outside {
    * "unknown" is asked again.
    */
   answerOfLoser<T>(ask: () => Promise<T>): Promise<T>;
+
+  /**
+   * Repeats a race until its time is over, or `most` chances for a fault were given; at least once. `round` gives the number of
+   * chances in it. The report says how often a rate of 1 in 500 would have been seen.
+   */
+  race(round: (nth: number) => Promise<number>, most?: number): Promise<void>;
+  /** Sleeps until this moment, of the monotonic clock. */
+  until(ms: number): Promise<void>;
+  /** Ends the case without a verdict when a call of this length cannot be told from one of a starved backend. */
+  assertPrompt(what: string, tookMs: number): void;
 
   /** Monotonic ms. */
   now(): number;

@@ -79,13 +79,13 @@ export interface Hooks {
 
 /** The times that all cases derive theirs from, in ms. */
 export interface Timing {
-  /** The lease of a hold that is to expire; default the backend's shortest, at least 400. */
+  /** The lease of a hold that is to expire; default a little more than the backend's shortest and than 400, and than four calls take. */
   readonly ttlMs: number;
-  /** The lease of a hold that must stand while it is renewed; default three times `ttlMs`, at least 1,200. */
+  /** The lease of a hold that must stand while it is renewed; default a little more than three times `ttlMs` and than 1,200. */
   readonly leaseMs: number;
-  /** The lease of a hold whose end plays no role; default 60,000. */
+  /** The lease of a hold whose end plays no role; default 61,337. */
   readonly longTtlMs: number;
-  /** How long "eventually" lasts, beyond what the backend declares; default 2,000. */
+  /** How long "eventually" lasts, beyond what the backend declares; default 2,000; twenty calls, as they were measured at warm-up, are added. */
   readonly graceMs: number;
   /** How long "it must not happen" is watched; default 250. Never used to prove that something happened. */
   readonly quietMs: number;
@@ -94,19 +94,20 @@ export interface Timing {
 }
 
 /** Fills in the defaults; the environment variable LOCK_CONFORMANCE_TIME_SCALE stretches the patience on a slow machine. */
-export function timingOf(harness: Harness): Timing {
+export function timingOf(harness: Harness, latencyMs = 0): Timing {
   const scale = Number(process.env.LOCK_CONFORMANCE_TIME_SCALE ?? 1);
-  const { minMs, granularityMs } = harness.capabilities.ttl;
-  const whole = (ms: number) => Math.ceil(ms / granularityMs) * granularityMs;
-  const ttlMs = harness.timing?.ttlMs ?? whole(Math.max(minMs, 400));
+  const { minMs } = harness.capabilities.ttl;
+  // No round number, and no multiple of a granularity: what is cut off shows.
+  const ttlMs = harness.timing?.ttlMs ?? Math.ceil(Math.max(minMs, 400, 4 * latencyMs)) + 37;
   return {
     ttlMs,
-    leaseMs: whole(Math.max(3 * ttlMs, 1_200)),
-    longTtlMs: 60_000,
-    pollMs: Math.max(20, ttlMs / 50),
+    leaseMs: Math.max(3 * ttlMs, 1_200) + 11,
+    longTtlMs: 61_337,
+    pollMs: Math.max(20, Math.ceil(ttlMs / 50)),
     ...harness.timing,
-    graceMs: (harness.timing?.graceMs ?? 2_000) * scale,
-    quietMs: (harness.timing?.quietMs ?? 250) * scale,
+    // A case makes some calls after another; each takes its time on a slow backend.
+    graceMs: Math.ceil(((harness.timing?.graceMs ?? 2_000) + 20 * latencyMs) * scale),
+    quietMs: Math.ceil(((harness.timing?.quietMs ?? 250) + 2 * latencyMs) * scale),
   };
 }
 

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLocks, type LockAdapter } from '@holdfast/lock-core';
+import { checkedAdapter } from './checked-adapter.ts';
 import { type Context, newOwner } from './context.ts';
 import type { ProxyTarget } from './faults/types.ts';
 import { type Harness, timingOf } from './harness.ts';
 import { openOutside } from './open-outside.ts';
 import { Inconclusive, retryingAdapter, untilKnown } from './retrying-adapter.ts';
+import { randomFrom } from './stress/random.ts';
 
 /** Sums of floating-point times are off by less. */
 const ROUNDING_MS = 0.001;
@@ -13,13 +15,36 @@ const ROUNDING_MS = 0.001;
 const nothing = (): void => {};
 const notWithin = (ms: number, what: string) => `Not within ${Math.round(ms)} ms: ${what}`;
 
+/** What all cases of a run share. */
+export interface RunSettings {
+  readonly seed: string;
+  readonly latencyMs: number;
+  readonly thorough: boolean;
+}
+
+/** The time for which a race is repeated. */
+const raceMs = { usual: 400, thorough: 6_000 };
+/** Chances for a fault after which one in 500 would have been seen with 99.9 %. */
+const enoughChances = 3_500;
+
+/** What a case is given, and what ends it. */
+export interface OpenContext {
+  readonly context: Context;
+  /** What was wrong with answers that no case looked at. */
+  readonly wrongAnswers: ReadonlySet<string>;
+  close(): Promise<void>;
+}
+
 /** Makes the context of one case, and the function that closes what it made. */
-export function openContext(harness: Harness, caseId: string): { context: Context; close: () => Promise<void> } {
-  const timing = timingOf(harness);
+export function openContext(harness: Harness, caseId: string, settings: RunSettings): OpenContext {
+  const { latencyMs, thorough } = settings;
+  const timing = timingOf(harness, latencyMs);
+  const wrongAnswers = new Set<string>();
   const boundMs = timing.leaseMs + harness.capabilities.ttl.maxOvershootMs + timing.graceMs;
   const never = new AbortController().signal;
   const closers: (() => Promise<void> | undefined)[] = [];
   const healers: (() => Promise<void>)[] = [];
+  const leftHolds: (() => Promise<void>)[] = [];
   let keys = 0;
   const now = () => performance.now();
   let [worstStallMs, lastTurn] = [0, now()];
@@ -43,7 +68,8 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
   };
 
   const open = async (at?: readonly ProxyTarget[]): Promise<LockAdapter> => {
-    const adapter = await harness.adapter(at);
+    const opened = await harness.adapter(at);
+    const adapter = checkedAdapter(opened, harness.capabilities, (what) => wrongAnswers.add(what));
     closers.push(() => adapter.close?.());
     const warmUp = context.attempt(context.key(), { ttlMs: timing.ttlMs });
     // A new client may have to try more than once before it is connected.
@@ -60,6 +86,11 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
     timing,
     boundMs,
     measures: {},
+    latencyMs,
+    slackMs: 120 + 3 * latencyMs,
+    raceMs: thorough ? raceMs.thorough : raceMs.usual,
+    thorough,
+    random: randomFrom(`${settings.seed} ${caseId}`),
 
     key: () => `${caseId}-${newOwner()}-${keys++}`,
 
@@ -84,7 +115,7 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
     async take(adapter, key, more) {
       const attempt = context.attempt(key, more);
       // The backend is left as it was found; what the case itself gave back or lost is no failure.
-      closers.push(() => adapter.release(attempt).then(nothing, nothing));
+      leftHolds.push(() => adapter.release(attempt).then(nothing, nothing));
       return context.eventually('a free key is granted', async () => {
         const sentAt = now();
         const granted = await adapter.tryAcquire(attempt);
@@ -146,6 +177,20 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
 
     now,
     sleep: (ms) => sleep(ms),
+    until: (ms) => sleep(Math.max(0, ms - now())),
+
+    async race(round, most = enoughChances) {
+      const startedAt = now();
+      let chances = 0;
+      for (let nth = 0; nth === 0 || (now() - startedAt < context.raceMs && chances < most); nth++)
+        chances += await round(nth);
+      context.measures.chances = (context.measures.chances ?? 0) + chances;
+    },
+
+    assertPrompt(what, tookMs) {
+      if (tookMs > 2 * context.slackMs)
+        throw new Inconclusive(`the backend was starved: ${what} took ${Math.round(tookMs)} ms`);
+    },
 
     begin(promise) {
       promise.catch(nothing);
@@ -194,17 +239,19 @@ export function openContext(harness: Harness, caseId: string): { context: Contex
   const close = async () => {
     clearInterval(ticker);
     await Promise.all(healers.map((heal) => heal()));
-    // Locks before the adapters under them; every one, whatever the others say.
+    // Locks before the adapters under them; every one, whatever the others say. What needs its adapter goes side by side, first.
     const failures: unknown[] = [];
-    for (const closer of closers.reverse()) {
+    const run = async (closer: () => Promise<void> | undefined) => {
       try {
         // Locks wait for the clean-up as long as two of their attempts may take.
         await context.soon('close settles', Promise.resolve(closer()), 2 * boundMs);
       } catch (error) {
         failures.push(error);
       }
-    }
+    };
+    await Promise.all(leftHolds.splice(0).map(run));
+    for (const closer of closers.reverse()) await run(closer);
     if (failures.length > 0) throw new AggregateError(failures, `close failed: ${String(failures[0])}`);
   };
-  return { context, close };
+  return { context, wrongAnswers, close };
 }

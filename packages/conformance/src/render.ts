@@ -1,6 +1,5 @@
-import type { Capabilities } from '@holdfast/lock-core';
 import { row } from './markdown.ts';
-import type { CaseResult, Report } from './report.ts';
+import type { CaseResult, Races, Report } from './report.ts';
 
 /** The report as JSON, without the error objects; their messages stand in `reason`. */
 export function renderJson(report: Report): string {
@@ -15,24 +14,39 @@ function mustOf({ results }: Report): { passed: number; of: number } {
   return { passed: passed.length, of: ran.length };
 }
 
-const promises = ({ fencing, fairness, survivesFailover }: Capabilities): string[] => [
-  ...(fencing ? ['fencing'] : []),
-  ...(fairness === 'fifo' ? ['fifo'] : []),
-  ...(survivesFailover ? ['failover'] : []),
-];
+const inBadge: readonly string[] = ['fencing', 'fifo', 'failover'];
+
+/** What the badge says was verified. Reports of earlier versions do not tell; their words are those of the capabilities. */
+function verifiedOf({ claims, capabilities }: Report): string[] {
+  if (claims) return claims.filter(({ name, verified }) => verified && inBadge.includes(name)).map(({ name }) => name);
+  const { fencing, fairness, survivesFailover } = capabilities;
+  return [fencing && 'fencing', fairness === 'fifo' && 'fifo', survivesFailover && 'failover'].filter(
+    (word) => word !== false,
+  );
+}
+
+const unverifiedOf = ({ claims = [] }: Report): string[] =>
+  claims.filter(({ verified }) => !verified).map(({ name }) => name);
 
 /**
- * A badge for shields.io, as JSON of its endpoint format: green when every MUST that applies passed, yellow when some are
- * known to fail, red when the run failed, grey when a filter left cases out.
+ * A badge for shields.io, as JSON of its endpoint format: green when every MUST that applies passed and all that is declared
+ * was verified, yellow when some are known to fail or something is declared and not verified, red when the run failed, grey
+ * when a filter left cases out. It names what was verified, and what was not as such.
  */
 export function renderBadge(report: Report): string {
   const { passed, of } = mustOf(report);
-  const message = [`MUST ${passed}/${of}`, promises(report.capabilities).join(', ')].filter(Boolean).join(' · ');
-  const whole = passed === of ? 'brightgreen' : 'yellow';
+  const unverified = unverifiedOf(report);
+  const words = [`MUST ${passed}/${of}`, verifiedOf(report).join(', ')];
+  if (report.complete && unverified.length > 0) words.push(`declared, not verified: ${unverified.join(', ')}`);
+  if (!report.complete) words.push('part of the suite');
+  const whole = passed === of && unverified.length === 0 ? 'brightgreen' : 'yellow';
   const color = !report.ok ? 'red' : report.complete ? whole : 'lightgrey';
-  const shown = report.complete ? message : `${message} · part of the suite`;
-  return `${JSON.stringify({ schemaVersion: 1, label: 'holdfast', message: shown, color })}\n`;
+  const message = words.filter(Boolean).join(' · ');
+  return `${JSON.stringify({ schemaVersion: 1, label: 'holdfast', message, color })}\n`;
 }
+
+const racesText = ({ chances, seenOf1In500 }: Races): string =>
+  `${chances.toLocaleString('en')} chances: a fault in one of 500 would be seen in ${seenOf1In500} of 100 such runs`;
 
 /**
  * The report as a page of Markdown.
@@ -55,6 +69,12 @@ export function renderMarkdown(report: Report, contract?: string): string {
     ...Object.entries(flags).map(([name, value]) => [name, String(value)]),
     ...Object.entries(ttl).map(([name, value]) => [`ttl.${name}`, String(value)]),
     ['seed', seed?.toString()],
+    ['seed of the cases', report.drawn],
+    ...(report.claims ?? []).map(({ name, verified, reason }) => [
+      `declared: ${name}`,
+      verified ? 'verified' : `declared, not verified: ${reason}`,
+    ]),
+    ...(report.races ?? []).map((race) => [`races of ${race.id}`, racesText(race)]),
   ];
   const verdict = !report.ok ? 'Does not conform' : passed < of ? 'Conforms but for what is known to fail' : 'Conforms';
   const part = report.complete ? '' : ', of a part of the suite';

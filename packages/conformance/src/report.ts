@@ -1,4 +1,5 @@
 import type { Case } from './case.ts';
+import type { Claim } from './claims.ts';
 import type { Harness, Versions } from './harness.ts';
 
 /**
@@ -18,6 +19,14 @@ export interface CaseResult extends Pick<Case, 'id' | 'level' | 'rule' | 'title'
   readonly measures: Readonly<Record<string, number>>;
 }
 
+/** How many chances a case gave to a fault that shows now and then. */
+export interface Races {
+  readonly id: Case['id'];
+  readonly chances: number;
+  /** In how many of 100 runs such as this one a fault of 1 in 500 would have been seen. */
+  readonly seenOf1In500: number;
+}
+
 /** What a run of the suite found; `renderJson`, `renderMarkdown` and `renderBadge` write it down. */
 export interface Report {
   /** The suite's own version: other versions have other cases. */
@@ -29,6 +38,15 @@ export interface Report {
   readonly node: string;
   readonly capabilities: Harness['capabilities'];
   readonly seed: Harness['seed'];
+  /** Of what the cases drew; the same seed draws the same. */
+  readonly drawn?: string | undefined;
+  readonly thorough?: boolean | undefined;
+  /** How long one call took at warm-up, in ms. */
+  readonly latencyMs?: number | undefined;
+  /** What is declared, and whether it was verified. */
+  readonly claims?: readonly Claim[] | undefined;
+  /** What the races were good for. */
+  readonly races?: readonly Races[] | undefined;
   readonly results: readonly CaseResult[];
   readonly counts: Readonly<Record<Outcome, number>>;
   /** False when a filter left cases out. */

@@ -2,13 +2,13 @@ import manifest from '../package.json' with { type: 'json' };
 import type { Case } from './case.ts';
 import { cases } from './cases/index.ts';
 import type { Harness } from './harness.ts';
-import type { CaseResult, Outcome, Report } from './report.ts';
+import type { CaseResult, Outcome, Races, Report } from './report.ts';
 import { startCases } from './start-cases.ts';
-import { messageOf, openSuite, type Suite } from './suite.ts';
+import { messageOf, openSuite, type Suite, type SuiteOptions } from './suite.ts';
 import { noteUnhandled } from './unhandled.ts';
 
 /** What to run of the suite, and how. */
-export interface RunOptions {
+export interface RunOptions extends SuiteOptions {
   /** Which cases to run; default all. */
   readonly filter?: ((testCase: Case) => boolean) | undefined;
   /** How many cases run side by side, so that the suite pays few TTLs; default 24. */
@@ -24,7 +24,7 @@ export async function runConformance(harness: Harness, options: RunOptions = {})
   const unhandled = noteUnhandled();
   try {
     const startedAt = performance.now();
-    const suite = await openSuite(harness);
+    const suite = await openSuite(harness, options);
     const chosen = cases.filter(options.filter ?? (() => true));
     const started = startCases(observed(suite, chosen.length, options), chosen, options.concurrency);
     const results = await Promise.all(chosen.map((testCase) => started.get(testCase)!));
@@ -42,6 +42,11 @@ export async function runConformance(harness: Harness, options: RunOptions = {})
       node: process.version,
       capabilities: harness.capabilities,
       seed: harness.seed,
+      drawn: suite.seed,
+      thorough: suite.thorough,
+      latencyMs: suite.latencyMs,
+      claims: suite.verified(results),
+      races: racesOf(results),
       results,
       counts,
       complete: chosen.length === cases.length && !options.signal?.aborted,
@@ -52,6 +57,14 @@ export async function runConformance(harness: Harness, options: RunOptions = {})
   } finally {
     unhandled.stop();
   }
+}
+
+function racesOf(results: readonly CaseResult[]): Races[] {
+  return results.flatMap(({ id, measures: { chances } }) =>
+    chances === undefined
+      ? []
+      : [{ id, chances, seenOf1In500: Math.round(1_000 * (1 - (1 - 1 / 500) ** chances)) / 10 }],
+  );
 }
 
 /** The suite, with each result told, and without those cases that begin after the end was asked for. */

@@ -1,8 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case, Gate, Need } from './case.ts';
-import { cases } from './cases/index.ts';
-import { badCapabilities, type Harness, timingOf } from './harness.ts';
-import { openContext } from './open-context.ts';
+import { checkHarness } from './check-harness.ts';
+import { type Claim, claimsOf } from './claims.ts';
+import { type Harness, timingOf } from './harness.ts';
+import { openContext, type RunSettings } from './open-context.ts';
+import { probe } from './probe.ts';
 import type { CaseResult } from './report.ts';
 import { Inconclusive } from './retrying-adapter.ts';
 
@@ -14,20 +17,40 @@ export interface Suite {
   readonly adapterName: string;
   /** No case takes longer, processes that it starts aside: after this it is failed. */
   readonly caseTimeoutMs: number;
+  /** Of what the cases draw. */
+  readonly seed: string;
+  /** How long one call took at warm-up, in ms. */
+  readonly latencyMs: number;
+  readonly thorough: boolean;
+  /** What is declared, and whether these results verify it. */
+  verified(results: readonly CaseResult[]): readonly Claim[];
   run(testCase: Case): Promise<CaseResult>;
 }
 
+/** How a run of the suite goes about it. */
+export interface SuiteOptions {
+  /** Of what the cases draw; default a new one for each run, which the report names. */
+  readonly seed?: string | undefined;
+  /** Takes a minute where it took seconds: more rounds of each race, and holds that last longer. */
+  readonly thorough?: boolean | undefined;
+  /** How long "eventually" lasts, in place of `timing.graceMs` of the harness. */
+  readonly graceMs?: number | undefined;
+}
+
 /**
- * Looks once at what the harness and its adapter offer.
+ * Looks once at what the harness and its adapter offer, and at how long a call takes.
  *
- * @throws TypeError when a capability flag is missing or has no legal value, or `knownFailing` names no case
+ * @throws TypeError for a mistake in the harness: an adapter that is none, one client given twice, a capability flag that is
+ * missing or has no legal value, a hook that does not exist, or a `knownFailing` that names no case
  */
-export async function openSuite(harness: Harness): Promise<Suite> {
+export async function openSuite(given: Harness, options: SuiteOptions = {}): Promise<Suite> {
+  const { graceMs, seed = randomBytes(4).toString('hex'), thorough = false } = options;
+  const harness = graceMs === undefined ? given : { ...given, timing: { ...given.timing, graceMs } };
   checkHarness(harness);
-  const probe = await harness.adapter();
-  const has = offers(harness, probe);
-  await probe.close?.();
-  const timing = timingOf(harness);
+  const { adapterName, offered, latencyMs } = await probe(harness);
+  const has = offers(harness, offered);
+  const settings: RunSettings = { seed, thorough, latencyMs };
+  const timing = timingOf(harness, latencyMs);
   const caseTimeoutMs = 8 * (timing.leaseMs + harness.capabilities.ttl.maxOvershootMs + timing.graceMs);
 
   async function attempt(testCase: Case): Promise<CaseResult> {
@@ -35,7 +58,7 @@ export async function openSuite(harness: Harness): Promise<Suite> {
     const about = { id, level, rule, title };
     const reason = skipReason(testCase, harness, has);
     if (reason) return { ...about, outcome: 'skip', reason, ms: 0, measures: {} };
-    const { context, close } = openContext(harness, id);
+    const { context, wrongAnswers, close } = openContext(harness, id, settings);
     const startedAt = context.now();
     const errors: unknown[] = [];
     for (const step of [() => testCase.run(context), close]) {
@@ -45,6 +68,8 @@ export async function openSuite(harness: Harness): Promise<Suite> {
         errors.push(error);
       }
     }
+    if ((errors.length === 0 || errors[0] instanceof Inconclusive) && wrongAnswers.size > 0)
+      errors.unshift(new Error([...wrongAnswers].slice(0, 3).join('; ')));
     const result = { ...about, ms: context.now() - startedAt, measures: context.measures };
     if (errors.length === 0) return { ...result, outcome: 'pass' };
     if (errors[0] instanceof Inconclusive) return { ...result, outcome: 'skip', reason: errors[0].message };
@@ -52,8 +77,12 @@ export async function openSuite(harness: Harness): Promise<Suite> {
   }
 
   return {
-    adapterName: probe.name,
+    adapterName,
     caseTimeoutMs,
+    seed,
+    latencyMs,
+    thorough,
+    verified: (results) => claimsOf(harness, results),
     async run(testCase) {
       const result = await attempt(testCase);
       const known = harness.knownFailing?.[testCase.id];
@@ -75,16 +104,6 @@ function expectFailure(result: CaseResult, known: string): CaseResult {
 /** The message of anything that was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-function checkHarness({ name, capabilities, knownFailing }: Harness): void {
-  const bad = badCapabilities(capabilities);
-  if (bad.length > 0) {
-    throw new TypeError(`The harness "${name}" must declare every capability; missing or illegal: ${bad.join(', ')}`);
-  }
-  const unknown = Object.keys(knownFailing ?? {}).filter((id) => !cases.some((testCase) => testCase.id === id));
-  if (unknown.length > 0)
-    throw new TypeError(`knownFailing of the harness "${name}" names no case: ${unknown.join(', ')}`);
-}
-
 const needReasons: Record<Need, string> = {
   enqueue: 'the adapter has no enqueue',
   whenFree: 'the adapter has no whenFree',
@@ -100,9 +119,10 @@ const needReasons: Record<Need, string> = {
   restart: 'the harness has no hook "restart"',
   advance: 'the harness has no hook "advance"',
   failover: 'the harness has no hook "failover"',
+  namedForceRelease: 'forceRelease of the adapter takes no owner: it frees whoever holds the key',
 };
 
-function offers(harness: Harness, adapter: LockAdapter): (need: Need) => boolean {
+function offers(harness: Harness, adapter: Partial<LockAdapter>): (need: Need) => boolean {
   const { capabilities, hooks = {} } = harness;
   return (need) => {
     switch (need) {
@@ -117,6 +137,9 @@ function offers(harness: Harness, adapter: LockAdapter): (need: Need) => boolean
       case 'advance':
       case 'failover':
         return hooks[need] !== undefined;
+      case 'namedForceRelease':
+        // The old contract had no owner to name; a function says how many arguments it takes.
+        return (adapter.forceRelease?.length ?? 0) >= 2;
       default:
         return adapter[need] !== undefined;
     }

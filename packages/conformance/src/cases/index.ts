@@ -6,22 +6,32 @@ import { closingCases } from './closing.ts';
 import { declarationCases } from './declaration.ts';
 import { exclusionCases } from './exclusion.ts';
 import { expiryCases } from './expiry.ts';
+import { expiryMomentCases } from './expiry-moment.ts';
 import { fairnessCases } from './fairness.ts';
 import { fencingCases } from './fencing.ts';
+import { hintCases } from './hints.ts';
 import { idempotencyCases } from './idempotency.ts';
 import { keyCases } from './keys.ts';
+import { leaseCases } from './leases.ts';
 import { listingCases } from './listing.ts';
 import { loadCases } from './load.ts';
 import { lossCases } from './loss.ts';
 import { lostReplyCases } from './lost-replies.ts';
+import { namedForceReleaseCases } from './named-force-release.ts';
+import { nameCases } from './names-apart.ts';
 import { ownershipCases } from './ownership.ts';
 import { partitionCases } from './partitions.ts';
 import { processCases } from './processes.ts';
+import { queuePromiseCases } from './queue-promises.ts';
+import { quietCases } from './quiet.ts';
+import { raceCases } from './races.ts';
 import { reentrancyCases } from './reentrancy.ts';
 import { releaseCases } from './release.ts';
+import { renewManyCases } from './renew-many.ts';
 import { renewalCases } from './renewal.ts';
 import { serverCases } from './servers.ts';
 import { silenceCases } from './silence.ts';
+import { tokenBlockCases } from './token-blocks.ts';
 import { usingCases } from './using.ts';
 import { waitingCases } from './waiting.ts';
 import { watchdogCases } from './watchdog.ts';
@@ -54,4 +64,14 @@ export const cases: readonly Case[] = [
   ...silenceCases,
   ...serverCases,
   ...processCases,
+  ...expiryMomentCases,
+  ...hintCases,
+  ...leaseCases,
+  ...namedForceReleaseCases,
+  ...nameCases,
+  ...queuePromiseCases,
+  ...quietCases,
+  ...raceCases,
+  ...renewManyCases,
+  ...tokenBlockCases,
 ].sort((a, b) => a.id.localeCompare(b.id));

@@ -161,7 +161,7 @@ export const renewalCases: readonly Case[] = [
     async run(context) {
       const locks = await context.locks();
       const { longTtlMs } = context.timing;
-      const shorterMs = longTtlMs / 2;
+      const shorterMs = Math.ceil(longTtlMs / 2);
       const lock = await locks.acquire(context.key(), { ttlMs: shorterMs, autoRenew: false });
       const first = lock.remainingMs;
       assert.ok(first > 0 && first <= shorterMs, `${first} of ${shorterMs} ms left`);

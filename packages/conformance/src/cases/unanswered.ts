@@ -5,8 +5,8 @@ import { assertWorks } from './works-again.ts';
 
 /** Little patience with a backend that says nothing: a case need not have more, and a lease outlasts it by far. */
 export function impatient({ timing }: Context): LocksOptions & { backendTimeoutMs: number } {
-  const backendTimeoutMs = Math.min(timing.graceMs / 2, timing.longTtlMs / 4);
-  return { backendTimeoutMs, attemptTimeoutMs: backendTimeoutMs / 3 };
+  const backendTimeoutMs = Math.ceil(Math.min(timing.graceMs / 2, timing.longTtlMs / 4));
+  return { backendTimeoutMs, attemptTimeoutMs: Math.ceil(backendTimeoutMs / 3) };
 }
 
 /** Fails unless what impatient locks ask for ends with LOCK_BACKEND, all of it and in time. */

@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import type { AcquireAttempt, LockAdapter } from '@holdfast/lock-core';
+import type { Case } from '../case.ts';
+import type { Context, RawHold } from '../context.ts';
+
+/** What the holder does while its hold ends: true when the backend says that the hold is still, or again, its own. */
+type Act = (holder: LockAdapter, hold: RawHold, attempt: AcquireAttempt) => Promise<boolean>;
+
+/** From well before the end of a lease to just after it, in ms. */
+const EARLIEST_MS = 34;
+const LATEST_MS = 3;
+const KEYS = 24;
+
+/** Others ask for the key again and again, each with a new owner, until one is let in or this moment is over. */
+async function contend(context: Context, adapters: readonly LockAdapter[], key: string, untilMs: number) {
+  const attempts: AcquireAttempt[] = [];
+  const granted: AcquireAttempt[] = [];
+  const ask = async (adapter: LockAdapter) => {
+    const attempt = context.attempt(key);
+    attempts.push(attempt);
+    while (granted.length === 0 && context.now() < untilMs) {
+      const { status } = await adapter.tryAcquire(attempt);
+      if (status === 'granted') granted.push(attempt);
+      else await context.sleep(1);
+    }
+  };
+  await Promise.all(adapters.map(ask));
+  return granted;
+}
+
+/** The holder acts at the end of its lease, at many moments of many keys, while others ask for them. */
+async function atTheEnd(context: Context, what: string, act: Act): Promise<void> {
+  const [holder, two, three] = [await context.client(), await context.client(), await context.client()];
+  const { ttlMs } = context.timing;
+  const trial = async () => {
+    const key = context.key();
+    const attempt = context.attempt(key, { ttlMs });
+    const hold = await context.take(holder, key, attempt);
+    const endsAt = hold.sentAt + ttlMs;
+    const actsAt = endsAt - context.latencyMs - context.random.between(-LATEST_MS, EARLIEST_MS);
+    await context.until(actsAt - 5);
+    const others = contend(context, [two, three], key, endsAt + context.boundMs);
+    await context.until(actsAt);
+    const kept = await act(holder, hold, attempt);
+    if (kept) {
+      // It holds for long from here on: whoever else was let in holds the key beside it.
+      await context.sleep(2 * context.timing.pollMs + 2 * context.latencyMs);
+      const { length } = await stop(others);
+      assert.equal(length, 0, `${what} at the end of a lease succeeded, and another owner was let in as well`);
+      return;
+    }
+    const granted = await context.soon('another gets the key of an expired hold', others, 2 * context.boundMs);
+    assert.equal(granted.length, 1, `${granted.length} owners were let in at the end of one hold`);
+    // What the old holder had under way must not touch the new hold.
+    await context.sleep(EARLIEST_MS + context.latencyMs);
+    await context.assertBusy(three, key, `its new owner holds it; ${what} of the old one came too late`);
+    const renewed = await two.renew({ key, owner: granted[0]!.owner }, context.timing.longTtlMs);
+    assert.equal(renewed.status, 'renewed', `${what} of a hold that had ended took the key from its new owner`);
+    await two.release(granted[0]!);
+  };
+  /** Whoever was let in so far. */
+  const stop = async (others: Promise<readonly AcquireAttempt[]>) =>
+    Promise.race([others, context.sleep(0).then(() => [] as readonly AcquireAttempt[])]);
+  await context.race(async () => {
+    await Promise.all(Array.from({ length: KEYS }, trial));
+    return KEYS;
+  });
+}
+
+/** The moment at which a hold ends by itself. */
+export const expiryMomentCases: readonly Case[] = [
+  {
+    id: 'LK-0161',
+    level: 'MUST',
+    rule: 'C-149',
+    title: 'of many who ask for a key at the moment its hold ends by itself, exactly one is granted',
+    hazards: [7, 84],
+    requires: { expiry: 'ttl' },
+    async run(context) {
+      const clients = [await context.client(), await context.client(), await context.client()];
+      const { ttlMs } = context.timing;
+      const { granularityMs, maxOvershootMs } = context.harness.capabilities.ttl;
+      /** A key that ends by itself with nobody looking, then `count` requests at once or a little apart. */
+      const trial = async (count: number, spreadMs: number, afterMs: number) => {
+        const key = context.key();
+        await context.take(clients[0]!, key, { ttlMs });
+        const over = context.now() + ttlMs + granularityMs + maxOvershootMs + afterMs;
+        await context.until(over);
+        const attempts = Array.from({ length: count }, () => context.attempt(key));
+        const ask = async (attempt: AcquireAttempt, i: number) => {
+          if (spreadMs > 0) await context.sleep(context.random.between(0, spreadMs));
+          return clients[i % 3]!.tryAcquire(attempt);
+        };
+        const outcomes = await Promise.all(attempts.map(ask));
+        const winners = attempts.filter((_, i) => outcomes[i]!.status === 'granted');
+        assert.ok(
+          winners.length <= 1,
+          `${winners.length} of ${count} owners were granted a key whose hold had ended by itself`,
+        );
+        if (winners.length === 0) return;
+        await context.assertBusy(clients[1]!, key, 'it was granted when the hold before it had ended by itself');
+        const renewed = await clients[2]!.renew(winners[0]!, context.timing.longTtlMs);
+        assert.equal(renewed.status, 'renewed', 'Who was granted the key of an ended hold does not have it');
+        await clients[2]!.release(winners[0]!);
+      };
+      const trials = [
+        trial(7, 0, 0),
+        trial(13, 0, 5),
+        trial(3, 40, 2),
+        trial(11, 25, 0),
+        trial(5, 3, 1),
+        trial(2, 10, 0),
+      ];
+      await Promise.all(trials);
+    },
+  },
+  {
+    id: 'LK-0162',
+    level: 'MUST',
+    rule: 'C-150',
+    title: 'a renewal at the end of a lease either keeps the hold or is lost; never are there two holders',
+    hazards: [5, 6, 84],
+    requires: { expiry: 'ttl' },
+    run: (context) =>
+      atTheEnd(context, 'A renewal', async (holder, hold) => {
+        return (await holder.renew(hold, context.timing.longTtlMs)).status === 'renewed';
+      }),
+  },
+  {
+    id: 'LK-0163',
+    level: 'MUST',
+    rule: 'C-151',
+    title: 'a release at the end of a lease frees that hold or nothing, also when it is repeated',
+    hazards: [1, 84],
+    requires: { expiry: 'ttl' },
+    run: (context) =>
+      atTheEnd(context, 'A release', async (holder, hold) => {
+        await Promise.all([holder.release(hold), context.sleep(2).then(() => holder.release(hold))]);
+        return false;
+      }),
+  },
+  {
+    id: 'LK-0164',
+    level: 'MUST',
+    rule: 'C-150',
+    title: 'a joint renewal at the end of a lease either keeps the hold or is lost; never are there two holders',
+    hazards: [5, 6, 84],
+    needs: ['renewMany'],
+    requires: { expiry: 'ttl' },
+    run: (context) =>
+      atTheEnd(context, 'A joint renewal', async (holder, hold) => {
+        const [answer] = await holder.renewMany!([hold], context.timing.longTtlMs);
+        return answer?.status === 'renewed';
+      }),
+  },
+  {
+    id: 'LK-0165',
+    level: 'MUST',
+    rule: 'C-150',
+    title: 'the holder that asks again at the end of its lease has the key or is busy; never are there two holders',
+    hazards: [12, 84],
+    requires: { expiry: 'ttl' },
+    run: (context) =>
+      atTheEnd(context, 'To ask again', async (holder, { owner }, { key }) => {
+        return (await holder.tryAcquire(context.attempt(key, { owner }))).status === 'granted';
+      }),
+  },
+  {
+    id: 'LK-0166',
+    level: 'MUST',
+    rule: 'C-151',
+    title: 'releases that are repeated while others ask free one hold: whoever is let in keeps the key',
+    hazards: [1, 14],
+    async run(context) {
+      const [holder, two, three] = [await context.client(), await context.client(), await context.client()];
+      const trial = async () => {
+        const key = context.key();
+        const hold = await context.take(holder, key);
+        const others = contend(context, [two, three], key, context.now() + context.boundMs);
+        const releases = [0, context.random.between(0, 3), context.random.between(0, 8)].map(async (ms) => {
+          await context.sleep(ms);
+          return [await holder.release(hold), await holder.renew(hold, context.timing.longTtlMs)];
+        });
+        const granted = await others;
+        await Promise.all(releases);
+        assert.equal(granted.length, 1, `${granted.length} owners were let in by one release`);
+        const renewed = await two.renew(granted[0]!, context.timing.longTtlMs);
+        assert.equal(renewed.status, 'renewed', 'A repeated release took the key from its next owner');
+        await context.assertBusy(three, key, 'its next owner holds it');
+        await two.release(granted[0]!);
+      };
+      await context.race(async () => {
+        await Promise.all(Array.from({ length: 12 }, trial));
+        return 12;
+      });
+    },
+  },
+];

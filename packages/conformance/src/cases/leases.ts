@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict';
+import type { LockAdapter } from '@holdfast/lock-core';
+import type { Case } from '../case.ts';
+import { longestLease } from '../checked-adapter.ts';
+import type { Context } from '../context.ts';
+
+/** Lengths that a careless backend caps, wraps or rounds: from a minute to beyond what a timer, 32 bits and a month can hold. */
+const LONG_TTLS = [61_337, 299_993, 1_234_567, 3_723_457, 19_000_019, 93_784_211, 2 ** 31 + 12_345, 2 ** 32 + 98_765];
+
+/** A lease that was promised: when the request was sent, when its answer came, and for how long it is certain. */
+interface Promised {
+  readonly sentAt: number;
+  readonly answeredAt: number;
+  readonly ttlMs: number;
+  readonly validForMs: number;
+}
+
+/** Asks, and notes what was promised. */
+async function promised<T extends { validForMs: number }>(
+  context: Context,
+  ttlMs: number,
+  ask: () => Promise<T>,
+): Promise<Promised> {
+  const sentAt = context.now();
+  const { validForMs } = await ask();
+  return { sentAt, answeredAt: context.now(), ttlMs, validForMs };
+}
+
+/** Fails unless `inspect` says that the hold lasts as long as was promised, and no longer than it may. */
+async function assertRemaining(context: Context, adapter: LockAdapter, key: string, how: string, lease: Promised) {
+  const { granularityMs, maxOvershootMs } = context.harness.capabilities.ttl;
+  const lookedAt = context.now();
+  const info = await adapter.inspect!(key);
+  const seenAt = context.now();
+  const { sentAt, answeredAt, ttlMs, validForMs } = lease;
+  if (info === undefined && seenAt > sentAt + validForMs) return;
+  assert.ok(info, `A lease of ${ttlMs} ms, ${how}, is over after ${Math.round(seenAt - sentAt)} ms`);
+  const { remainingMs } = info;
+  assert.equal(typeof remainingMs, 'number', `inspect does not say how long the lease still lasts, but ${remainingMs}`);
+  const least = sentAt + validForMs - seenAt - granularityMs;
+  const most =
+    answeredAt + longestLease(context.harness.capabilities, ttlMs) + maxOvershootMs - lookedAt + granularityMs;
+  assert.ok(
+    remainingMs! >= least && remainingMs! <= most,
+    `A lease of ${ttlMs} ms, ${how}, must have ${Math.round(least)} to ${Math.round(most)} ms left; inspect says ${remainingMs}`,
+  );
+}
+
+/** The lease of a TTL in each way in which an adapter can be asked for one, looked at by another client. */
+async function assertLeases(context: Context, adapter: LockAdapter, other: LockAdapter, ttlMs: number): Promise<void> {
+  const check = (key: string, how: string, lease: Promised) => assertRemaining(context, other, key, how, lease);
+  const key = context.key();
+  const attempt = context.attempt(key, { ttlMs });
+  const lease = await promised(context, ttlMs, async () => (await context.take(adapter, key, attempt)).granted);
+  await check(key, 'as granted', lease);
+  const short = await context.take(adapter, context.key(), { ttlMs: context.timing.leaseMs });
+  const renewed = await promised(context, ttlMs, async () => renewedOf(await adapter.renew(short, ttlMs), 'renew'));
+  await check(short.key, 'as renewed', renewed);
+  const again = await context.take(adapter, context.key(), { ttlMs: context.timing.leaseMs });
+  const refresh = context.attempt(again.key, { ttlMs, owner: again.owner });
+  const fresh = await promised(context, ttlMs, async () => (await context.take(adapter, again.key, refresh)).granted);
+  await check(again.key, 'as granted again', fresh);
+  if (!adapter.renewMany) return;
+  const few = await Promise.all(
+    [1, 2, 3].map(() => context.take(adapter, context.key(), { ttlMs: context.timing.leaseMs })),
+  );
+  const sentAt = context.now();
+  const answers = await adapter.renewMany(few, ttlMs);
+  const answeredAt = context.now();
+  for (const [i, answer] of answers.entries()) {
+    const { validForMs } = renewedOf(answer, 'renewMany');
+    await check(few[i]!.key, 'as renewed by renewMany', { sentAt, answeredAt, ttlMs, validForMs });
+  }
+}
+
+function renewedOf(answer: Awaited<ReturnType<LockAdapter['renew']>>, by: string): { validForMs: number } {
+  assert.equal(answer.status, 'renewed', `${by} answers "${answer.status}" for a hold that was granted a moment ago`);
+  return answer as { validForMs: number };
+}
+
+/** How long after the latest end of a lease that began before now the key is still busy, as a request that is answered shows. */
+async function latenessOf(context: Context, adapter: LockAdapter, key: string, ttlMs: number): Promise<number> {
+  const { capabilities } = context.harness;
+  const due = context.now() + longestLease(capabilities, ttlMs) + capabilities.ttl.maxOvershootMs;
+  const stranger = context.attempt(key, { ttlMs: capabilities.ttl.minMs });
+  await context.until(due);
+  let lateMs = 0;
+  await context.eventually('a hold that was not renewed is over', async () => {
+    const askedAt = context.now();
+    const { status } = await adapter.tryAcquire(stranger);
+    if (status === 'busy') lateMs = askedAt - due + context.latencyMs;
+    return status === 'granted';
+  });
+  return lateMs;
+}
+
+/** What is promised of a lease, and what becomes of it. */
+export const leaseCases: readonly Case[] = [
+  {
+    id: 'LK-0154',
+    level: 'MUST',
+    rule: 'C-144',
+    title: 'leases from a minute to two months stand as promised: granted, renewed, granted again, renewed together',
+    hazards: [9, 82],
+    needs: ['inspect'],
+    requires: { expiry: 'ttl' },
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const odd = LONG_TTLS.map((ttlMs) => ttlMs + Math.floor(context.random.between(0, 97)));
+      await Promise.all(odd.map((ttlMs) => assertLeases(context, one, two, ttlMs)));
+    },
+  },
+  {
+    id: 'LK-0155',
+    level: 'MUST',
+    rule: 'C-110',
+    title: 'the time left that inspect tells counts down, and begins anew with a renewal',
+    hazards: [],
+    needs: ['inspect'],
+    requires: { expiry: 'ttl' },
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const key = context.key();
+      const ttlMs = context.timing.longTtlMs - 13;
+      const attempt = context.attempt(key, { ttlMs });
+      const lease = await promised(context, ttlMs, async () => (await context.take(one, key, attempt)).granted);
+      for (let look = 0; look < 3; look++) {
+        await assertRemaining(context, two, key, 'looked at more than once', lease);
+        await context.sleep(context.timing.quietMs);
+      }
+      // A lease of a granularity as coarse as this would not have moved.
+      await context.sleep(Math.min(2 * context.harness.capabilities.ttl.granularityMs, 2_000));
+      await assertRemaining(context, two, key, 'looked at a while later', lease);
+      const renewed = await promised(context, 2 * ttlMs, async () =>
+        renewedOf(await one.renew(attempt, 2 * ttlMs), 'renew'),
+      );
+      await assertRemaining(context, two, key, 'as renewed', renewed);
+    },
+  },
+  {
+    id: 'LK-0156',
+    level: 'MUST',
+    rule: 'C-7',
+    title: 'retryAfterMs of busy answers counts down with the lease, and never points beyond it',
+    hazards: [82],
+    requires: { expiry: 'ttl' },
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const { leaseMs } = context.timing;
+      const { maxOvershootMs } = context.harness.capabilities.ttl;
+      const key = context.key();
+      const hold = await context.take(one, key, { ttlMs: leaseMs });
+      const latest = context.now() + longestLease(context.harness.capabilities, leaseMs) + maxOvershootMs;
+      while (context.now() < hold.sentAt + hold.granted.validForMs) {
+        const askedAt = context.now();
+        const outcome = await two.tryAcquire(context.attempt(key));
+        if (outcome.status === 'granted') return;
+        const { retryAfterMs } = outcome;
+        const most = latest - askedAt;
+        assert.ok(
+          retryAfterMs === undefined || retryAfterMs <= most + 1,
+          `retryAfterMs is ${retryAfterMs}, but the lease is over in ${Math.round(most)} ms at most`,
+        );
+        await context.sleep(leaseMs / 5);
+      }
+    },
+  },
+  {
+    id: 'LK-0157',
+    level: 'MUST',
+    rule: 'C-145',
+    title: 'a hold that is not renewed is over in time: not later than its TTL and the declared overshoot',
+    hazards: [82],
+    requires: { expiry: 'ttl' },
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const { ttlMs } = context.timing;
+      const { capabilities } = context.harness;
+      const { minMs } = capabilities.ttl;
+      const lateness = async (askedMs: number) => {
+        const key = context.key();
+        await context.take(one, key, { ttlMs: askedMs });
+        return latenessOf(context, two, key, askedMs);
+      };
+      // A starved machine is late now and then, a late backend each time.
+      const rounds = [ttlMs, ttlMs + 19, Math.max(minMs, ttlMs / 2 + 7)].map((askedMs) => lateness(Math.ceil(askedMs)));
+      const lateMs = Math.min(...(await Promise.all(rounds)));
+      context.measures.lateMs = lateMs;
+      assert.ok(
+        lateMs <= context.slackMs,
+        `Each of three holds was over ${Math.round(lateMs)} ms later than its TTL and the declared overshoot of ${capabilities.ttl.maxOvershootMs} ms allow`,
+      );
+    },
+  },
+  {
+    id: 'LK-0158',
+    level: 'MUST',
+    rule: 'C-146',
+    title: 'requests of others, with a shorter or a longer TTL, neither shorten nor prolong a hold',
+    hazards: [5],
+    requires: { expiry: 'ttl' },
+    async run(context) {
+      const [one, two, three] = [await context.client(), await context.client(), await context.client()];
+      const { leaseMs, longTtlMs } = context.timing;
+      const { minMs } = context.harness.capabilities.ttl;
+      const disturb = async (key: string, ttlMs: number) => {
+        await two.tryAcquire(context.attempt(key, { ttlMs }));
+        const { owner } = context.attempt(key);
+        await three.renew({ key, owner }, ttlMs);
+        await two.renewMany?.([{ key, owner }], ttlMs);
+      };
+      const checks = [minMs, Math.ceil(leaseMs / 7), longTtlMs].map(async (ttlMs) => {
+        const key = context.key();
+        const hold = await context.take(one, key, { ttlMs: leaseMs });
+        await disturb(key, ttlMs);
+        const endsAt = hold.sentAt + hold.granted.validForMs;
+        // Until just before its end the hold must stand; nothing in this loop would prolong it.
+        while (context.now() < endsAt - context.timing.pollMs) {
+          const { status } = await three.tryAcquire(context.attempt(key, { ttlMs: minMs }));
+          if (status === 'granted' && context.now() >= endsAt) return;
+          assert.equal(
+            status,
+            'busy',
+            `A request of another owner with a TTL of ${ttlMs} ms ended a hold ${Math.round(endsAt - context.now())} ms early`,
+          );
+          await context.sleep(context.timing.pollMs);
+        }
+        await context.takeOver(three, key, endsAt);
+      });
+      await Promise.all(checks);
+    },
+  },
+  {
+    id: 'LK-0159',
+    level: 'MUST',
+    rule: 'C-147',
+    title: 'a renewal just before the end of a lease has effect once it is answered, also with a shorter TTL',
+    hazards: [47],
+    requires: { expiry: 'ttl' },
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const { ttlMs, leaseMs } = context.timing;
+      const late = [1, 2, 3].map(async (nth) => {
+        const key = context.key();
+        const hold = await context.take(one, key, { ttlMs });
+        const endsAt = hold.sentAt + hold.granted.validForMs;
+        await context.until(endsAt - 2 * context.latencyMs - 15 * nth);
+        const sentAt = context.now();
+        const renewed = await one.renew(hold, leaseMs);
+        // It came too late, by right.
+        if (renewed.status === 'lost') return assert.ok(context.now() >= endsAt, 'A hold was lost before its end');
+        await context.takeOver(two, key, sentAt + renewed.validForMs);
+      });
+      const shorter = [1, 2].map(async () => {
+        const hold = await context.take(one, context.key());
+        const renewed = await one.renew(hold, ttlMs);
+        assert.equal(renewed.status, 'renewed', 'A hold that stands could not be renewed with a shorter TTL');
+        return latenessOf(context, two, hold.key, ttlMs);
+      });
+      await Promise.all(late);
+      const lateMs = Math.min(...(await Promise.all(shorter)));
+      assert.ok(
+        lateMs <= context.slackMs,
+        `A hold that was renewed with a TTL of ${ttlMs} ms stood ${Math.round(lateMs)} ms longer than it may`,
+      );
+    },
+  },
+  {
+    id: 'LK-0160',
+    level: 'SHOULD',
+    rule: 'C-148',
+    title: 'to ask again with a shorter TTL does not shorten the hold',
+    hazards: [12],
+    requires: { expiry: 'ttl' },
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const { ttlMs } = context.timing;
+      const { maxOvershootMs } = context.harness.capabilities.ttl;
+      const key = context.key();
+      const hold = await context.take(one, key);
+      const again = await one.tryAcquire(context.attempt(key, { owner: hold.owner, ttlMs }));
+      assert.equal(again.status, 'granted', 'The holder asked again and was refused its own lock');
+      const shorterMs = longestLease(context.harness.capabilities, ttlMs) + maxOvershootMs;
+      await context.sleep(shorterMs + context.slackMs);
+      await context.assertBusy(two, key, 'its owner asked again with a shorter TTL; only a renewal shortens a lease');
+    },
+  },
+];

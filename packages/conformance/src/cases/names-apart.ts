@@ -1,0 +1,320 @@
+import assert from 'node:assert/strict';
+import type { LockAdapter } from '@holdfast/lock-core';
+import type { Case } from '../case.ts';
+import { type Context, newOwner } from '../context.ts';
+import { CUTS, collision, HASHES } from './hashes.ts';
+
+/** Pairs of texts that somebody may have taken for one. */
+export const ALIKE: readonly (readonly [string, string])[] = [
+  ['a', 'A'],
+  ['é', 'É'],
+  ['σ', 'ς'],
+  ['k', '\u212a'],
+  ['ß', 'ẞ'],
+  ['i', 'İ'],
+  ['ss', 'ß'],
+  ['A1', '\uff21\uff11'],
+  ['a', '\uff41'],
+  ['~', '\uff5e'],
+  [' ', '\u3000'],
+  ['カ', '\uff76'],
+  ['₩', '\uffe6'],
+  ['ab', 'a\u200bb'],
+  ['ab', 'a\u00adb'],
+  ['ab', 'a\u200cb'],
+  ['ab', 'a\u200db'],
+  ['ab', 'a\u2060b'],
+  ['ab', 'a\ufeffb'],
+  ['ab', 'a\u200eb'],
+  ['ab', 'a\u202eb'],
+  ['ab', 'a\u2066b'],
+  ['ab', 'a\ufe0fb'],
+  ['ab', 'a\u034fb'],
+  ['ab', 'a\u180eb'],
+  ['ab', 'a\u0000b'],
+  ['ab', 'a\u0001b'],
+  ['ab', 'a\u0008b'],
+  ['ab', 'a\u001bb'],
+  ['ab', 'a\u007fb'],
+  ['ab', 'a\u0085b'],
+  ['a', 'a '],
+  ['a', ' a'],
+  ['a', 'a\t'],
+  ['a', 'a\n'],
+  ['a', 'a\u00a0'],
+  ['a', 'a\u2003'],
+  ['a', 'a\u0000'],
+  ['a', 'a.'],
+  ['a b', 'a  b'],
+  ['a b', 'a\tb'],
+  ['a b', 'a\u00a0b'],
+  ['a b', 'a_b'],
+  ['a b', 'a+b'],
+  ['a b', 'a%20b'],
+  ['a\nb', 'a\r\nb'],
+  ['a\nb', 'a\u2028b'],
+  ['a-b', 'a\u2010b'],
+  ['a-b', 'a\u2013b'],
+  ['a-b', 'a_b'],
+  ['a-b', 'ab'],
+  ["a'b", 'a\u2019b'],
+  ['a"b', 'a\u201db'],
+  ['a...', 'a\u2026'],
+  ['é', 'e\u0301'],
+  ['e', 'é'],
+  ['o', 'ø'],
+  ['ö', 'oe'],
+  ['Å', '\u212b'],
+  ['fi', '\ufb01'],
+  ['2', '²'],
+  ['1', '①'],
+  ['VIII', 'Ⅷ'],
+  ['ﷲ', 'الله'],
+  ['3', '٣'],
+  ['3', '३'],
+  ['ij', 'ĳ'],
+  ['1/2', '½'],
+  ['a', 'а'],
+  ['o', 'ο'],
+  ['가', '\u1100\u1161'],
+  ['ā', '\u0001'],
+  ['š', 'a'],
+  ['\u{1f512}', '\u{1f513}'],
+  ['\u{1f512}', '\uf512'],
+  ['\u{1f512}', ''],
+  ['\u{1f512}', '?'],
+  ['\u{1f512}', '\ufffd'],
+  ['日', '?'],
+  ['日本', '本日'],
+  ['0', '00'],
+  ['1', '1.0'],
+  ['1', '+1'],
+  ['1000', '1e3'],
+  ['255', '0xff'],
+  ['9007199254740993', '9007199254740992'],
+  ['ab', 'ba'],
+  ['a:b', 'a::b'],
+  ['a/b', 'a\\b'],
+  ['a/b', 'a//b'],
+  ['a/b', 'a/./b'],
+  ['a', 'a/'],
+  ['a', 'a/../a'],
+  ['%41', 'A'],
+  ['%2f', '%2F'],
+  ['&amp;', '&'],
+  ['\\n', '\n'],
+  ['\\u0041', 'A'],
+  ['null', 'undefined'],
+  ['true', '1'],
+  ['aa', 'a'],
+  ['abc', 'ac'],
+  ['a{b}', 'a{c}'],
+  ['b{a}', 'c{a}'],
+];
+
+/** Lengths at which names are cut off somewhere: of fields, of hashes, of paths. */
+const LENGTHS = [8, 16, 20, 24, 31, 32, 33, 36, 40, 48, 63, 64, 65, 100, 127, 128, 150, 191, 200];
+
+/** Fails unless a key and another one are locks of their own. */
+async function assertApart(
+  context: Context,
+  clients: readonly LockAdapter[],
+  names: readonly [string, string],
+  what: string,
+) {
+  const [one, other] = [context.attempt(names[0]), context.attempt(names[1])];
+  const [first, second] = [await clients[0]!.tryAcquire(one), await clients[1]!.tryAcquire(other)];
+  const [released, also] = [await clients[0]!.release(one), await clients[1]!.release(other)];
+  const shown = names.map((name) => JSON.stringify(name.slice(-40))).join(' and ');
+  assert.equal(first.status, 'granted', `${shown}, ${what}: the first is busy, though nobody holds it`);
+  assert.equal(second.status, 'granted', `${shown}, ${what}, share a lock`);
+  assert.deepEqual([released, also], ['released', 'released'], `${shown}, ${what}, share a lock`);
+}
+
+/** Fails unless another owner, however like the first, is another. */
+async function assertStrangers(context: Context, adapter: LockAdapter, owner: string, other: string, what: string) {
+  const key = context.key();
+  const hold = await context.take(adapter, key, { owner });
+  const why = `Owner ${JSON.stringify(other)} was taken for ${JSON.stringify(owner)}, ${what}:`;
+  const stranger = context.attempt(key, { owner: other });
+  assert.equal((await adapter.tryAcquire(stranger)).status, 'busy', `${why} it was granted what the other holds`);
+  assert.equal((await adapter.renew(stranger, context.timing.longTtlMs)).status, 'lost', `${why} it renewed`);
+  assert.equal(await adapter.release(stranger), 'not-held', `${why} it released`);
+  assert.equal(await adapter.release(hold), 'released');
+}
+
+/** A text that is changed in one place. */
+const changed = (text: string, at: number): string =>
+  `${text.slice(0, at)}${text[at] === 'y' ? 'z' : 'y'}${text.slice(at + 1)}`;
+
+/** What tells keys apart, and owners. */
+export const nameCases: readonly Case[] = [
+  {
+    id: 'LK-0183',
+    level: 'MUST',
+    rule: 'C-99',
+    title: 'keys that look alike, sound alike or mean the same elsewhere are locks of their own',
+    hazards: [86],
+    async run(context) {
+      const clients = [await context.client(), await context.client()];
+      const pairs = ALIKE.flatMap(([a, b]) => {
+        const base = context.key();
+        return [
+          [base + a, base + b],
+          [`${base}${a}-end`, `${base}${b}-end`],
+        ] as const;
+      });
+      await Promise.all(pairs.map((pair) => assertApart(context, clients, pair, 'which look alike')));
+    },
+  },
+  {
+    id: 'LK-0184',
+    level: 'MUST',
+    rule: 'C-100',
+    title: 'keys that differ in one place of up to 1,024 bytes are locks of their own, wherever that is',
+    hazards: [86],
+    async run(context) {
+      const clients = [await context.client(), await context.client()];
+      const from = context.key().length + 3;
+      const drawn = [127, 128, 191, 250, 255, 256, 300, 400, 511, 512, 640, 767, 768, 900, 1_000, 1_022, 1_023];
+      for (let i = 0; i < 24; i++) drawn.push(Math.floor(context.random.between(from, 1_024)));
+      const trials = drawn.map((at) => {
+        const name = context.key().padEnd(1_024, 'x');
+        return assertApart(context, clients, [name, changed(name, at)], `which differ in place ${at}`);
+      });
+      const lengths = LENGTHS.filter((length) => length > from).map((length) => {
+        const base = context.key().padEnd(length, 'x');
+        return assertApart(context, clients, [base, `${base}x`], `of ${length} and ${length + 1} characters`);
+      });
+      await Promise.all([...trials, ...lengths]);
+    },
+  },
+  {
+    id: 'LK-0185',
+    level: 'MUST',
+    rule: 'C-4',
+    title: 'keys with the same hash, of any usual one or of few bits, are locks of their own',
+    hazards: [17, 86],
+    async run(context) {
+      const clients = [await context.client(), await context.client()];
+      const trials = Object.entries(HASHES).flatMap(([name, hash]) =>
+        Object.entries(CUTS).map(async ([cut, cutOff]) => {
+          const base = newOwner();
+          const pair = collision(
+            (n) => `${base}${n}`,
+            (bytes) => cutOff(hash(bytes)),
+          );
+          if (pair) await assertApart(context, clients, pair, `which have the same ${cut} of ${name}`);
+        }),
+      );
+      // The same CRC-32, whatever stands before; the same with any multiplier of 31.
+      const known = [
+        ['plumless', 'buckeroo'],
+        ['AaAaBB', 'BBBBAa'],
+        ['Ea', 'FB'],
+      ] as const;
+      for (const [a, b] of known) {
+        const key = context.key();
+        trials.push(assertApart(context, clients, [key + a, key + b], 'which have the same hash'));
+      }
+      await Promise.all(trials);
+    },
+  },
+  {
+    id: 'LK-0186',
+    level: 'MUST',
+    rule: 'C-4',
+    title: 'thousands of keys that are held together are locks of their own: few bits of a hash would not do',
+    hazards: [17],
+    alone: true,
+    async run(context) {
+      const adapter = await context.client();
+      const most = context.thorough ? 30_000 : 10_000;
+      const held: { key: string; owner: string }[] = [];
+      const batch = async () => {
+        const attempts = Array.from({ length: 250 }, () => context.attempt(context.key()));
+        const outcomes = await Promise.all(attempts.map((attempt) => adapter.tryAcquire(attempt)));
+        held.push(...attempts);
+        const shared = outcomes.findIndex(({ status }) => status !== 'granted');
+        assert.equal(
+          shared,
+          -1,
+          `One of ${held.length} keys that nobody uses is busy: it shares a lock with another one`,
+        );
+        return 0;
+      };
+      try {
+        await context.race(async () => {
+          if (held.length < most) await batch();
+          return held.length < most ? 0 : Number.POSITIVE_INFINITY;
+        });
+      } finally {
+        delete context.measures.chances;
+        for (let i = 0; i < held.length; i += 500)
+          await Promise.allSettled(held.slice(i, i + 500).map((hold) => adapter.release(hold)));
+      }
+      context.measures.keysHeldTogether = held.length;
+    },
+  },
+  {
+    id: 'LK-0187',
+    level: 'MUST',
+    rule: 'C-10',
+    title: 'owners that look alike, are long, or have the same hash are others',
+    hazards: [4],
+    async run(context) {
+      const adapter = await context.client();
+      const base = newOwner();
+      const pairs: (readonly [string, string, string])[] = [];
+      for (const [a, b] of ALIKE)
+        pairs.push([base + a, base + b, 'which looks alike'], [`${a}${base}`, `${b}${base}`, 'which begins alike']);
+      pairs.push(
+        [base, base.toUpperCase(), 'in other letters'],
+        [base, ` ${base}`, 'without spaces'],
+        [base, base.slice(1), 'cut off'],
+      );
+      for (const length of LENGTHS) {
+        const owner = base.padEnd(length, 'q').slice(0, length);
+        pairs.push(
+          [owner, `${owner}q`, `of ${length} characters`],
+          [`${owner}y${base}`, `${owner}z${base}`, `in place ${length}`],
+        );
+      }
+      for (const [name, hash] of Object.entries(HASHES)) {
+        const pair = collision(
+          (n) => base + n,
+          (bytes) => hash(bytes) & 0xffffff,
+        );
+        if (pair) pairs.push([...pair, `with the same ${name} hash`]);
+      }
+      await Promise.all(pairs.map(([owner, other, what]) => assertStrangers(context, adapter, owner, other, what)));
+    },
+  },
+  {
+    id: 'LK-0188',
+    level: 'MUST',
+    rule: 'C-160',
+    title: 'a key and an owner are two: what one ends with does not count for the other',
+    hazards: [4, 86],
+    async run(context) {
+      const adapter = await context.client();
+      for (const between of [':', '/', '|', '-', '_', ',', ' ', '\u0000', '.', '']) {
+        const [key, owner] = [context.key(), newOwner()];
+        const hold = await context.take(adapter, `${key}${between}x`, { owner });
+        const other = context.attempt(key, { owner: `x${between}${owner}` });
+        assert.equal(
+          (await adapter.tryAcquire(other)).status,
+          'granted',
+          `A key shares a lock with one that goes on with ${JSON.stringify(between)}`,
+        );
+        assert.equal(
+          await adapter.release({ key, owner }),
+          'not-held',
+          'An owner released a key that another owner holds',
+        );
+        assert.equal(await adapter.release(other), 'released');
+        assert.equal(await adapter.release(hold), 'released');
+      }
+    },
+  },
+];

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import type { Case } from '../case.ts';
+import type { RawHold } from '../context.ts';
+
+/** How long a key lies idle before its next token: longer than a cache or a sweep that forgets its counter might wait. */
+const IDLE_MS = { usual: 2_300, thorough: 21_000 };
+
+const lastOf = ({ fencingToken, granted }: RawHold): bigint => fencingToken! + BigInt(granted.tokens ?? 1) - 1n;
+
+function assertAbove(earlier: RawHold, later: RawHold, after: string): void {
+  assert.ok(
+    later.fencingToken! > lastOf(earlier),
+    `After ${after} came token ${later.fencingToken}; up to ${lastOf(earlier)} were reserved before`,
+  );
+}
+
+/** Blocks of fencing tokens, over all that may happen to a hold. */
+export const tokenBlockCases: readonly Case[] = [
+  {
+    id: 'LK-0176',
+    level: 'MUST',
+    rule: 'C-87',
+    title: 'the tokens of a block are given to no later hold, however the hold that reserved them ended',
+    hazards: [62],
+    needs: ['lapse'],
+    requires: { fencing: true },
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const { ttlMs } = context.timing;
+      const expired = async (tokens: number) => {
+        const key = context.key();
+        const old = await context.take(one, key, { ttlMs, tokens });
+        assertAbove(old, await context.takeOver(two, key, old.sentAt), 'a hold that ended by itself');
+      };
+      const renewed = async (tokens: number) => {
+        const key = context.key();
+        const old = await context.take(one, key, { tokens });
+        await one.renew(old, context.timing.longTtlMs);
+        await one.renewMany?.([old], context.timing.longTtlMs);
+        await one.release(old);
+        assertAbove(old, await context.take(two, key, { tokens: 3 }), 'a hold that was renewed and released');
+      };
+      const forced = async (tokens: number) => {
+        if (!one.forceRelease) return;
+        const key = context.key();
+        const old = await context.take(one, key, { tokens });
+        await two.forceRelease!(key);
+        assertAbove(old, await context.take(two, key), 'a forced release');
+      };
+      await Promise.all([expired(11), expired(64), renewed(13), forced(9)]);
+    },
+  },
+  {
+    id: 'LK-0177',
+    level: 'MUST',
+    rule: 'C-11',
+    title: 'the owner that asks again has the block that it had, whether it asks for more tokens or for fewer',
+    hazards: [12, 62],
+    requires: { fencing: true },
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      for (const [first, again] of [
+        [3, 17],
+        [17, 3],
+        [1, 8],
+        [6, 1],
+      ] as const) {
+        const key = context.key();
+        const old = await context.take(one, key, { tokens: first });
+        const block = [old.fencingToken, old.granted.tokens ?? 1];
+        for (const adapter of [one, two, one]) {
+          const outcome = await adapter.tryAcquire(context.attempt(key, { owner: old.owner, tokens: again }));
+          assert.equal(outcome.status, 'granted', 'The holder asked again and was refused its own lock');
+          if (outcome.status !== 'granted') continue;
+          assert.deepEqual(
+            [outcome.fencingToken, outcome.tokens ?? 1],
+            block,
+            `The owner of a block of ${first} tokens asked again for ${again}, and was told of another block`,
+          );
+        }
+        await one.release(old);
+        assertAbove(old, await context.take(two, key), `a block of ${first} that was asked for again with ${again}`);
+      }
+    },
+  },
+  {
+    id: 'LK-0178',
+    level: 'MUST',
+    rule: 'C-84',
+    title: 'the fencing token rises over a time in which nobody wants the key',
+    hazards: [62],
+    requires: { fencing: true },
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const key = context.key();
+      const old = await context.take(one, key, { tokens: 5 });
+      await one.release(old);
+      await context.sleep(context.thorough ? IDLE_MS.thorough : IDLE_MS.usual);
+      assertAbove(old, await context.take(two, key), 'a time without a holder');
+    },
+  },
+];

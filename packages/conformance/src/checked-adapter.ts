@@ -1,0 +1,135 @@
+import type { AcquireAttempt, Capabilities, LockAdapter } from '@holdfast/lock-core';
+
+/** Sums of floating-point times are off by less. */
+const ROUNDING_MS = 0.01;
+
+type Check = (answer: unknown, args: readonly unknown[], elapsedMs: number) => string | undefined;
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0;
+
+/** How a value looks in a message; its type too, because '250' is not 250. */
+export function shown(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (isObject(value)) return `{ ${Object.keys(value).join(', ')} }`;
+  return String(value);
+}
+
+/** The longest lease that the backend may grant for a TTL. */
+export function longestLease({ ttl }: Capabilities, ttlMs: number): number {
+  return Math.ceil(Math.max(ttlMs, ttl.minMs) / ttl.granularityMs) * ttl.granularityMs;
+}
+
+/** What every answer of an adapter must look like, whatever was asked: gives what is wrong with it. */
+function answerChecks(capabilities: Capabilities): Partial<Record<keyof LockAdapter, Check>> {
+  const { fencing, expiry } = capabilities;
+
+  const validity = (value: unknown, ttlMs: number, elapsedMs = 0): string | undefined => {
+    if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0)
+      return `validForMs must be a finite number above 0, not ${shown(value)}`;
+    const most = longestLease(capabilities, ttlMs) + elapsedMs + ROUNDING_MS;
+    if (expiry === 'ttl' && value > most)
+      return `validForMs is ${value}, but a lease of ${ttlMs} ms can be certain for ${most.toFixed(1)} ms at most`;
+    return undefined;
+  };
+  const token = (value: unknown): string | undefined => {
+    if (fencing && typeof value !== 'bigint') return `fencingToken must be a bigint, not ${shown(value)}`;
+    if (!fencing && value !== undefined) return `fencing is not declared, but fencingToken is ${shown(value)}`;
+    return undefined;
+  };
+  const granted = (answer: Record<string, unknown>, { ttlMs }: AcquireAttempt, elapsedMs?: number) => {
+    const { tokens } = answer;
+    if (tokens !== undefined && !(isCount(tokens) && (tokens as number) > 0))
+      return `tokens must be a whole number above 0, not ${shown(tokens)}`;
+    return validity(answer.validForMs, ttlMs, elapsedMs) ?? token(answer.fencingToken);
+  };
+  const renewed = (answer: unknown, ttlMs: number): string | undefined => {
+    if (!isObject(answer)) return `the answer must be an object, not ${shown(answer)}`;
+    if (answer.status === 'lost') return undefined;
+    if (answer.status !== 'renewed') return `status must be "renewed" or "lost", not ${shown(answer.status)}`;
+    return validity(answer.validForMs, ttlMs);
+  };
+
+  return {
+    tryAcquire(answer, [attempt]) {
+      if (!isObject(answer)) return `the answer must be an object, not ${shown(answer)}`;
+      if (answer.status === 'granted') return granted(answer, attempt as AcquireAttempt);
+      if (answer.status !== 'busy') return `status must be "granted" or "busy", not ${shown(answer.status)}`;
+      const { retryAfterMs } = answer;
+      if (retryAfterMs === undefined) return undefined;
+      if (typeof retryAfterMs !== 'number' || !Number.isFinite(retryAfterMs) || retryAfterMs < 0)
+        return `retryAfterMs must be a finite number of 0 or more, not ${shown(retryAfterMs)}`;
+      return undefined;
+    },
+    enqueue(answer, [attempt], elapsedMs) {
+      if (!isObject(answer) || answer.status !== 'granted')
+        return `enqueue must resolve to { status: "granted", … }, not to ${shown(isObject(answer) ? answer.status : answer)}`;
+      return granted(answer, attempt as AcquireAttempt, elapsedMs);
+    },
+    renew: (answer, [, ttlMs]) => renewed(answer, ttlMs as number),
+    renewMany(answer, [holds, ttlMs]) {
+      const { length } = holds as readonly unknown[];
+      if (!Array.isArray(answer)) return `the answer must be a list, not ${shown(answer)}`;
+      if (answer.length !== length) return `${length} holds were to be renewed, and ${answer.length} answers came`;
+      return answer.map((each) => renewed(each, ttlMs as number)).find((wrong) => wrong !== undefined);
+    },
+    release: (answer) =>
+      answer === 'released' || answer === 'not-held'
+        ? undefined
+        : `the answer must be "released" or "not-held", not ${shown(answer)}`,
+    forceRelease: (answer) =>
+      typeof answer === 'boolean' ? undefined : `the answer must be true or false, not ${shown(answer)}`,
+    inspect(answer, [key]) {
+      if (answer === undefined) return undefined;
+      if (!isObject(answer)) return `the answer must be an object or undefined, not ${shown(answer)}`;
+      const { owner, remainingMs, waiters } = answer;
+      if (answer.key !== key) return `asked for the key ${shown(key)}, it tells of ${shown(answer.key)}`;
+      if (typeof owner !== 'string' || owner === '') return `owner must be the owner ID, not ${shown(owner)}`;
+      const isTime = typeof remainingMs === 'number' && Number.isFinite(remainingMs) && remainingMs >= 0;
+      if (remainingMs !== undefined && !isTime)
+        return `remainingMs must be a finite number of 0 or more, or undefined, not ${shown(remainingMs)}`;
+      if (waiters !== undefined && !isCount(waiters))
+        return `waiters must be a whole number of 0 or more, or undefined, not ${shown(waiters)}`;
+      return token(answer.fencingToken);
+    },
+    keys(answer) {
+      if (!isObject(answer) || !Array.isArray(answer.keys))
+        return `the answer must be { keys, next }, not ${shown(answer)}`;
+      const odd = answer.keys.find((key) => typeof key !== 'string' || key === '');
+      if (odd !== undefined) return `keys must be a list of keys; there is ${shown(odd)} in it`;
+      const { next } = answer;
+      return next === undefined || typeof next === 'string' ? undefined : `next must be a cursor, not ${shown(next)}`;
+    },
+  };
+}
+
+/** The adapter as it is; `onWrong` is told of each answer that has no legal form, with what is wrong with it. */
+export function checkedAdapter(
+  adapter: LockAdapter,
+  capabilities: Capabilities,
+  onWrong: (what: string) => void,
+): LockAdapter {
+  const checks: Partial<Record<string | symbol, Check>> = answerChecks(capabilities);
+  return new Proxy(adapter, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      const check = checks[name];
+      if (typeof member !== 'function' || check === undefined) return member;
+      return (...args: unknown[]) => {
+        const calledAt = performance.now();
+        const answer: unknown = Reflect.apply(member, target, args);
+        if (!(answer instanceof Promise)) onWrong(`${String(name)}: it must return a promise, not ${shown(answer)}`);
+        void Promise.resolve(answer).then(
+          (value) => {
+            const wrong = check(value, args, performance.now() - calledAt);
+            if (wrong !== undefined) onWrong(`${String(name)}: ${wrong}`);
+          },
+          () => {},
+        );
+        return answer;
+      };
+    },
+  });
+}
