@@ -112,13 +112,20 @@ export function checkedAdapter(
   onWrong: (what: string) => void,
 ): LockAdapter {
   const checks: Partial<Record<string | symbol, Check>> = answerChecks(capabilities);
+  /** When an owner that waits first asked: it has one place, and the answer to a second call is that to the first. */
+  const waitingSince = new Map<string, number>();
+  const sinceOf = ({ key, owner }: AcquireAttempt): number => {
+    const since = waitingSince.get(`${owner} ${key}`) ?? performance.now();
+    waitingSince.set(`${owner} ${key}`, since);
+    return since;
+  };
   return new Proxy(adapter, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
       const check = checks[name];
       if (typeof member !== 'function' || check === undefined) return member;
       return (...args: unknown[]) => {
-        const calledAt = performance.now();
+        const calledAt = name === 'enqueue' ? sinceOf(args[0] as AcquireAttempt) : performance.now();
         const answer: unknown = Reflect.apply(member, target, args);
         if (!(answer instanceof Promise)) onWrong(`${String(name)}: it must return a promise, not ${shown(answer)}`);
         void Promise.resolve(answer).then(

@@ -83,7 +83,10 @@ export interface Context extends Outside {
    * Repeats a race until its time is over, or `most` chances for a fault were given; at least once. `round` gives the number of
    * chances in it. The report says how often a rate of 1 in 500 would have been seen.
    */
-  race(round: (nth: number) => Promise<number>, most?: number): Promise<void>;
+  race(
+    round: (nth: number) => Promise<number>,
+    limits?: { readonly most?: number; readonly withinMs?: number },
+  ): Promise<void>;
   /** Sleeps until this moment, of the monotonic clock. */
   until(ms: number): Promise<void>;
   /** Ends the case without a verdict when a call of this length cannot be told from one of a starved backend. */

@@ -2,8 +2,8 @@ import { describe, it } from 'node:test';
 import type { Case } from './case.ts';
 import { cases } from './cases/index.ts';
 import type { Harness } from './harness.ts';
+import { CONCURRENCY } from './limiter.ts';
 import { verdictOf } from './report.ts';
-import { CONCURRENCY } from './start-cases.ts';
 import { openSuite, type Suite } from './suite.ts';
 
 /** Registers every case as a test of node:test. A failing MUST fails; a failing SHOULD and a skip show their reason. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLocks, type LockAdapter } from '@holdfast/lock-core';
 import { checkedAdapter } from './checked-adapter.ts';
@@ -42,6 +43,7 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
   const wrongAnswers = new Set<string>();
   const boundMs = timing.leaseMs + harness.capabilities.ttl.maxOvershootMs + timing.graceMs;
   const never = new AbortController().signal;
+  setMaxListeners(0, never); // all attempts of a case have it
   const closers: (() => Promise<void> | undefined)[] = [];
   const healers: (() => Promise<void>)[] = [];
   const leftHolds: (() => Promise<void>)[] = [];
@@ -179,10 +181,10 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
     sleep: (ms) => sleep(ms),
     until: (ms) => sleep(Math.max(0, ms - now())),
 
-    async race(round, most = enoughChances) {
+    async race(round, { most = enoughChances, withinMs = context.raceMs } = {}) {
       const startedAt = now();
       let chances = 0;
-      for (let nth = 0; nth === 0 || (now() - startedAt < context.raceMs && chances < most); nth++)
+      for (let nth = 0; nth === 0 || (now() - startedAt < withinMs && chances < most); nth++)
         chances += await round(nth);
       context.measures.chances = (context.measures.chances ?? 0) + chances;
     },

@@ -1,9 +1,7 @@
 import type { Case } from './case.ts';
+import { CONCURRENCY, limiter } from './limiter.ts';
 import type { CaseResult } from './report.ts';
 import type { Suite } from './suite.ts';
-
-/** How many cases run side by side: they mostly wait, so the suite pays few TTLs. */
-export const CONCURRENCY = 24;
 
 /** Starts cases side by side, at most `concurrency` at a time, and after them, one by one, those that must run alone. */
 export function startCases(
@@ -27,28 +25,4 @@ export function startCases(
     before = result;
   }
   return results;
-}
-
-function limiter(most: number): <T>(task: () => Promise<T>) => Promise<T> {
-  const queue: (() => void)[] = [];
-  let running = 0;
-  const next = () => {
-    if (running >= most) return;
-    const begin = queue.shift();
-    if (begin) running++;
-    begin?.();
-  };
-  const done = () => {
-    running--;
-    next();
-  };
-  return (task) =>
-    new Promise((resolve, reject) => {
-      queue.push(() => {
-        const result = task();
-        result.then(resolve, reject);
-        result.then(done, done);
-      });
-      next();
-    });
 }

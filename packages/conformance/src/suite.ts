@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case, Gate, Need } from './case.ts';
 import { checkHarness } from './check-harness.ts';
 import { type Claim, claimsOf } from './claims.ts';
 import { type Harness, timingOf } from './harness.ts';
+import { CONCURRENCY, limiter } from './limiter.ts';
 import { openContext, type RunSettings } from './open-context.ts';
 import { probe } from './probe.ts';
 import type { CaseResult } from './report.ts';
@@ -11,6 +13,11 @@ import { Inconclusive } from './retrying-adapter.ts';
 
 /** Processes take their time to start, on a busy machine a lot of it. */
 const processMs = 60_000;
+
+/** A backend that answers within this, in ms, is not held up by the cases that ask for a lot. */
+const fastMs = 0.2;
+/** How many of those cases run side by side on any other. */
+const heavyAtOnce = 2;
 
 /** A harness whose declarations were checked, ready to run cases. */
 export interface Suite {
@@ -76,6 +83,21 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
     return { ...result, outcome: 'fail', reason: messageOf(errors[0]), error: errors[0] };
   }
 
+  let others = 0;
+  const attemptBeside = async (testCase: Case): Promise<CaseResult> => {
+    others++;
+    try {
+      return await attempt(testCase);
+    } finally {
+      others--;
+    }
+  };
+  /** On a slow backend a case that asks for a lot waits for the others: it would cost them their time. */
+  const attemptLast = async (testCase: Case): Promise<CaseResult> => {
+    while (latencyMs >= fastMs && others > 0) await sleep(timing.pollMs);
+    return attempt(testCase);
+  };
+  const inLane = limiter(latencyMs < fastMs ? CONCURRENCY : heavyAtOnce);
   return {
     adapterName,
     caseTimeoutMs,
@@ -84,7 +106,7 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
     thorough,
     verified: (results) => claimsOf(harness, results),
     async run(testCase) {
-      const result = await attempt(testCase);
+      const result = await (testCase.heavy ? inLane(() => attemptLast(testCase)) : attemptBeside(testCase));
       const known = harness.knownFailing?.[testCase.id];
       return known === undefined ? result : expectFailure(result, known);
     },

@@ -1,8 +1,8 @@
 import { beforeAll, describe, it, vi } from 'vitest';
 import { cases } from './cases/index.ts';
 import type { Harness } from './harness.ts';
+import { CONCURRENCY } from './limiter.ts';
 import { verdictOf } from './report.ts';
-import { CONCURRENCY } from './start-cases.ts';
 import { openSuite, type Suite } from './suite.ts';
 
 /** Registers every case as a test of the current file. A failing MUST fails; a failing SHOULD and a skip show their reason. */

@@ -9,7 +9,11 @@ type Act = (holder: LockAdapter, hold: RawHold, attempt: AcquireAttempt) => Prom
 /** From well before the end of a lease to just after it, in ms. */
 const EARLIEST_MS = 34;
 const LATEST_MS = 3;
-const KEYS = 24;
+const KEYS = 16;
+/** The ends of the keys of one round are this far apart, so that their requests do not come in one heap. */
+const SPREAD_MS = 120;
+/** Rounds last as long as a lease: a few of them. */
+const ROUNDS_MS = 1_300;
 
 /** Others ask for the key again and again, each with a new owner, until one is let in or this moment is over. */
 async function contend(context: Context, adapters: readonly LockAdapter[], key: string, untilMs: number) {
@@ -21,7 +25,7 @@ async function contend(context: Context, adapters: readonly LockAdapter[], key: 
     while (granted.length === 0 && context.now() < untilMs) {
       const { status } = await adapter.tryAcquire(attempt);
       if (status === 'granted') granted.push(attempt);
-      else await context.sleep(1);
+      else await context.sleep(1 + context.latencyMs / 2);
     }
   };
   await Promise.all(adapters.map(ask));
@@ -31,13 +35,15 @@ async function contend(context: Context, adapters: readonly LockAdapter[], key: 
 /** The holder acts at the end of its lease, at many moments of many keys, while others ask for them. */
 async function atTheEnd(context: Context, what: string, act: Act): Promise<void> {
   const [holder, two, three] = [await context.client(), await context.client(), await context.client()];
-  const { ttlMs } = context.timing;
-  const trial = async () => {
+  const trial = async (nth: number) => {
     const key = context.key();
+    const ttlMs = context.timing.ttlMs + Math.floor(context.random.between(0, SPREAD_MS));
     const attempt = context.attempt(key, { ttlMs });
     const hold = await context.take(holder, key, attempt);
     const endsAt = hold.sentAt + ttlMs;
-    const actsAt = endsAt - context.latencyMs - context.random.between(-LATEST_MS, EARLIEST_MS);
+    // Mostly in the last moments.
+    const earliestMs = nth % 3 > 0 ? EARLIEST_MS / 4 : EARLIEST_MS;
+    const actsAt = endsAt - context.latencyMs - context.random.between(-LATEST_MS, earliestMs);
     await context.until(actsAt - 5);
     const others = contend(context, [two, three], key, endsAt + context.boundMs);
     await context.until(actsAt);
@@ -61,10 +67,13 @@ async function atTheEnd(context: Context, what: string, act: Act): Promise<void>
   /** Whoever was let in so far. */
   const stop = async (others: Promise<readonly AcquireAttempt[]>) =>
     Promise.race([others, context.sleep(0).then(() => [] as readonly AcquireAttempt[])]);
-  await context.race(async () => {
-    await Promise.all(Array.from({ length: KEYS }, trial));
-    return KEYS;
-  });
+  await context.race(
+    async () => {
+      await Promise.all(Array.from({ length: KEYS }, (_, nth) => trial(nth)));
+      return KEYS;
+    },
+    { withinMs: Math.max(context.raceMs, ROUNDS_MS) },
+  );
 }
 
 /** The moment at which a hold ends by itself. */
@@ -117,6 +126,7 @@ export const expiryMomentCases: readonly Case[] = [
   {
     id: 'LK-0162',
     level: 'MUST',
+    heavy: true,
     rule: 'C-150',
     title: 'a renewal at the end of a lease either keeps the hold or is lost; never are there two holders',
     hazards: [5, 6, 84],
@@ -129,6 +139,7 @@ export const expiryMomentCases: readonly Case[] = [
   {
     id: 'LK-0163',
     level: 'MUST',
+    heavy: true,
     rule: 'C-151',
     title: 'a release at the end of a lease frees that hold or nothing, also when it is repeated',
     hazards: [1, 84],
@@ -142,6 +153,7 @@ export const expiryMomentCases: readonly Case[] = [
   {
     id: 'LK-0164',
     level: 'MUST',
+    heavy: true,
     rule: 'C-150',
     title: 'a joint renewal at the end of a lease either keeps the hold or is lost; never are there two holders',
     hazards: [5, 6, 84],
@@ -156,6 +168,7 @@ export const expiryMomentCases: readonly Case[] = [
   {
     id: 'LK-0165',
     level: 'MUST',
+    heavy: true,
     rule: 'C-150',
     title: 'the holder that asks again at the end of its lease has the key or is busy; never are there two holders',
     hazards: [12, 84],
@@ -168,13 +181,14 @@ export const expiryMomentCases: readonly Case[] = [
   {
     id: 'LK-0166',
     level: 'MUST',
+    heavy: true,
     rule: 'C-151',
     title: 'releases that are repeated while others ask free one hold: whoever is let in keeps the key',
     hazards: [1, 14],
     async run(context) {
       const [holder, two, three] = [await context.client(), await context.client(), await context.client()];
-      const trial = async () => {
-        const key = context.key();
+      const keys = Array.from({ length: 8 }, () => context.key());
+      const trial = async (key: string) => {
         const hold = await context.take(holder, key);
         const others = contend(context, [two, three], key, context.now() + context.boundMs);
         const releases = [0, context.random.between(0, 3), context.random.between(0, 8)].map(async (ms) => {
@@ -190,8 +204,8 @@ export const expiryMomentCases: readonly Case[] = [
         await two.release(granted[0]!);
       };
       await context.race(async () => {
-        await Promise.all(Array.from({ length: 12 }, trial));
-        return 12;
+        await Promise.all(keys.map(trial));
+        return keys.length;
       });
     },
   },

@@ -99,6 +99,7 @@ export const leaseCases: readonly Case[] = [
   {
     id: 'LK-0154',
     level: 'MUST',
+    heavy: true,
     rule: 'C-144',
     title: 'leases from a minute to two months stand as promised: granted, renewed, granted again, renewed together',
     hazards: [9, 82],

@@ -43,14 +43,15 @@ export const namedForceReleaseCases: readonly Case[] = [
   {
     id: 'LK-0190',
     level: 'MUST',
+    heavy: true,
     rule: 'C-161',
     title: 'forced releases that are repeated while others ask free one hold: whoever is let in keeps the key',
     hazards: [14, 84],
     needs: ['namedForceRelease'],
     async run(context) {
       const [one, two, three] = [await context.client(), await context.client(), await context.client()];
-      const trial = async () => {
-        const key = context.key();
+      const keys = Array.from({ length: 8 }, () => context.key());
+      const trial = async (key: string) => {
         const old = await context.take(one, key);
         const freeing = [0, context.random.between(0, 3), context.random.between(0, 6)].map(async (ms) => {
           await context.sleep(ms);
@@ -72,8 +73,8 @@ export const namedForceReleaseCases: readonly Case[] = [
         assert.equal(await three.release(next), 'released');
       };
       await context.race(async () => {
-        await Promise.all(Array.from({ length: 12 }, trial));
-        return 12;
+        await Promise.all(keys.map(trial));
+        return keys.length;
       });
     },
   },
