@@ -1,8 +1,10 @@
 import type { BackendName } from '../schedule/types.ts';
 import type { BackendModel } from './backend.ts';
 import { memoryModel } from './memory.ts';
+import { redisModel } from './redis.ts';
 
 /** The models, by the name of their backend. */
 export const models: Readonly<Record<BackendName, BackendModel>> = {
   memory: memoryModel,
+  redis: redisModel,
 } as never;

@@ -39,7 +39,7 @@ export function createEnvironment(machine: Machine, net: object): Environment {
   const sleep = sleeper(timers.setTimeout, timers.clearTimeout);
   const modules = new Map<string, unknown>();
   const builtIn: Record<string, () => unknown> = {
-    net: () => environment.net,
+    net: () => currentNet(() => environment.net as Net),
     timers: () => timers,
     'timers/promises': () => ({ setTimeout: sleep, setImmediate: () => sleep(0) }),
     perf_hooks: () => ({ performance }),
@@ -55,7 +55,7 @@ export function createEnvironment(machine: Machine, net: object): Environment {
       const bare = name.replace(/^node:/, '');
       if (modules.has(bare)) return modules.get(bare);
       const made = builtIn[bare]?.() ?? require(name);
-      if (bare !== 'net') modules.set(bare, made);
+      modules.set(bare, made);
       return made;
     },
     globals: {
@@ -90,6 +90,14 @@ class SharedStorage {
     shared.enterWith(new Map(shared.getStore()).set(this, value));
   }
   disable(): void {}
+}
+
+type Net = Record<string, (...args: unknown[]) => unknown>;
+
+/** Libraries keep what `require('net')` gave them; the network behind it changes from simulation to simulation. */
+function currentNet(net: () => Net): Net {
+  const names = ['connect', 'createConnection', 'isIP', 'isIPv6'];
+  return Object.fromEntries(names.map((name) => [name, (...args: unknown[]) => net()[name]!(...args)]));
 }
 
 type Start = (callback: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]) => unknown;

@@ -1,6 +1,137 @@
+import { AsyncResource } from 'node:async_hooks';
+import { Duplex } from 'node:stream';
 import type { Environment } from './environment.ts';
-import type { Network } from './network.ts';
+import type { Connection, Network } from './network.ts';
+import type { Timer } from './machine.ts';
 
-export function createNet(_network: Network, _client: number, _environment: Environment): object {
-  return {};
+/** What a server does with the bytes of one connection. */
+export interface ByteStream {
+  onData(chunk: Buffer): void;
+  onEnd(): void;
+}
+
+/** A connection that carries bytes: how a server's end is attached to it. */
+export interface ByteConnection extends Connection {
+  bytes?: ByteStream;
+}
+
+export const firstPort = 7_001;
+
+/** Node's `net` for one simulated process: port 7001 is the first server. */
+export function createNet(network: Network, client: number, environment: Environment): object {
+  const connect = (options: { port: number; host?: string }, onConnect?: () => void): SimulatedSocket => {
+    const socket = new SimulatedSocket(network, client, environment, Number(options.port) - firstPort);
+    if (onConnect) socket.once('connect', onConnect);
+    return socket;
+  };
+  return { connect, createConnection: connect, isIP: (text: string) => (/^\d+(\.\d+){3}$/.test(text) ? 4 : 0), isIPv6: () => false };
+}
+
+/** A TCP socket as clients see it: bytes in order, or an error, or silence. */
+class SimulatedSocket extends Duplex {
+  connecting = true;
+  readonly remoteAddress = '127.0.0.1';
+  readonly remotePort: number;
+  readonly #environment: Environment;
+  readonly #connection: Connection;
+  readonly #context = new AsyncResource('TCPWRAP');
+  #idle: Timer | undefined;
+  #idleMs = 0;
+  #unsent: (() => void)[] = [];
+
+  constructor(network: Network, client: number, environment: Environment, server: number) {
+    super({ allowHalfOpen: false });
+    this.#environment = environment;
+    this.remotePort = server + firstPort;
+    const context = this.#context;
+    const within = (run: () => void) => (): void => void context.runInAsyncScope(run);
+    this.#connection = network.connect(
+      client,
+      environment.machine,
+      server,
+      within(() => this.#connected()),
+      within(() => this.destroy(failure('ECONNREFUSED', `connect ECONNREFUSED 127.0.0.1:${this.remotePort}`))),
+    );
+    this.#connection.onEnd('client', (broke) =>
+      context.runInAsyncScope(() => {
+        if (broke) this.destroy(failure('ECONNRESET', 'read ECONNRESET'));
+        else this.push(null);
+      }),
+    );
+    const connection = this.#connection as Connection & { toClient?: (chunk: Buffer) => void };
+    connection.toClient = (chunk) =>
+      context.runInAsyncScope(() => {
+        this.#touch();
+        this.push(chunk);
+      });
+  }
+
+  #connected(): void {
+    if (this.destroyed) return;
+    this.connecting = false;
+    for (const send of this.#unsent.splice(0)) send();
+    this.#touch();
+    this.emit('connect');
+    this.emit('ready');
+  }
+
+  #touch(): void {
+    const { machine } = this.#environment;
+    machine.clear(this.#idle);
+    this.#idle = this.#idleMs > 0 ? machine.setTimeout(() => this.emit('timeout'), this.#idleMs) : undefined;
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void): void {
+    const connection = this.#connection as ByteConnection;
+    const send = (): void => {
+      connection.send('there', () => connection.bytes?.onData(chunk));
+      done();
+    };
+    if (this.connecting) this.#unsent.push(send);
+    else send();
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error) => void): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), '', done);
+  }
+
+  override _final(done: () => void): void {
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.connecting = false;
+    this.#environment.machine.clear(this.#idle);
+    if (this.#connection.isOpen) this.#connection.close('client');
+    done(error);
+  }
+
+  setTimeout(ms: number, onTimeout?: () => void): this {
+    this.#idleMs = ms;
+    if (onTimeout && ms > 0) this.once('timeout', onTimeout);
+    this.#touch();
+    return this;
+  }
+  setNoDelay(): this {
+    return this;
+  }
+  setKeepAlive(): this {
+    return this;
+  }
+  ref(): this {
+    return this;
+  }
+  unref(): this {
+    return this;
+  }
+}
+
+const failure = (code: string, message: string): Error => Object.assign(new Error(message), { code, syscall: code === 'ECONNREFUSED' ? 'connect' : 'read' });
+
+/** Sends bytes from a server to the client of a connection. */
+export function sendBytes(connection: Connection, chunk: Buffer): void {
+  const target = connection as Connection & { toClient?: (chunk: Buffer) => void };
+  connection.send('back', () => target.toClient?.(chunk));
 }

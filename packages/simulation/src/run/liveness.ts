@@ -11,6 +11,8 @@ export interface Liveness {
   readonly patienceMs: number;
   /** To be called every now and then. */
   look(): void;
+  /** All locks are about to be closed, which gives up what is not cleaned up by then. */
+  stop(): void;
   lookAfterClose(open: number): void;
   lookAtTheEnd(): void;
 }
@@ -27,6 +29,7 @@ interface Terms {
 
 export function createLiveness({ schedule, backend, machines, calls, oracle, now, note }: Terms): Liveness {
   const keys = [...new Set(allSteps(schedule.steps).map(({ key }) => key))];
+  let isStopped = false;
   const freeSince = new Map<string, number>();
   const orphanSince = new Map<string, number>();
   const limitMs = 6_000 + models[schedule.backend].slowestHintMs;
@@ -70,13 +73,16 @@ export function createLiveness({ schedule, backend, machines, calls, oracle, now
   return {
     patienceMs: 60_000 + 2 * longestTtl(schedule, 60_000),
     look() {
-      if (oracle.failures.length > 0) return;
+      if (isStopped || oracle.failures.length > 0) return;
       for (const key of keys) lookAtKey(key);
       for (const machine of machines) {
         if (machine.timers > mostTimers) {
           oracle.fail('too many timers', `${machine.name} has ${machine.timers} timers`);
         }
       }
+    },
+    stop() {
+      isStopped = true;
     },
     lookAfterClose(open) {
       for (const { step, what, machine, startedAt } of calls.open) {

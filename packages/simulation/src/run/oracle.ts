@@ -43,7 +43,8 @@ interface Forced {
   readonly key: string;
   readonly invokedAt: number;
   returnedAt: number | undefined;
-  victim: Held | undefined;
+  /** Whose hold it was. */
+  victim: string | undefined;
 }
 
 export interface Oracle {
@@ -113,10 +114,12 @@ export function createOracle(now: () => number, note: (who: string, what: string
     if (held.excused !== undefined) return true;
     const forced = forcings.find(
       ({ key, returnedAt, victim }) =>
-        key === held.step.key && victim === undefined && held.invokedAt <= (returnedAt ?? now()),
+        key === held.step.key &&
+        (victim === undefined || victim === held.identity) &&
+        held.invokedAt <= (returnedAt ?? now()),
     );
     if (forced === undefined) return false;
-    forced.victim = held;
+    forced.victim = held.identity;
     held.excused = 'forced release';
     return true;
   }

@@ -109,10 +109,16 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
       note('calm', 'nothing goes wrong from here on');
       backend.heal();
       network.heal();
-      tick(calmAt + liveness.patienceMs);
+      tick(calmAt + liveness.patienceMs + 15_000);
     });
     await runUntil(() => isCalm && (isIdle() || world.now > calmAt + liveness.patienceMs));
     if (hasFailed()) return;
+    // Some stay for a while with nothing to do: what was left unanswered must be cleaned up by then.
+    const lingersUntil = random.fork('linger').chance(0.5) ? world.now + 12_000 : world.now;
+    world.at(lingersUntil, () => {});
+    await runUntil(() => world.now >= lingersUntil);
+    if (hasFailed()) return;
+    liveness.stop();
 
     note('calm', 'all close');
     let open = 0;
