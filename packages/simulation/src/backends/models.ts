@@ -2,9 +2,11 @@ import type { BackendName } from '../schedule/types.ts';
 import type { BackendModel } from './backend.ts';
 import { memoryModel } from './memory.ts';
 import { redisModel } from './redis.ts';
+import { redlockModel } from './redlock.ts';
 
 /** The models, by the name of their backend. */
 export const models: Readonly<Record<BackendName, BackendModel>> = {
   memory: memoryModel,
   redis: redisModel,
+  redlock: redlockModel,
 } as never;

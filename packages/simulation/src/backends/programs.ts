@@ -36,7 +36,7 @@ function createLibraries(compiled: ReadonlyMap<string, Program>): Programs['libr
       free.environment.net = net;
       return free.module;
     }
-    const environment = createEnvironment(machine, net);
+    const environment = createEnvironment(machine, net, true);
     const module = compiled.get(name)!(environment);
     pool.push({ environment, module, usedBy: machine });
     return module;

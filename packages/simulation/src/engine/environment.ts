@@ -1,7 +1,7 @@
 import * as asyncHooks from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
-import type { Machine } from './machine.ts';
+import type { Machine, Timer } from './machine.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -32,8 +32,8 @@ export const globalNames = [
 ] as const;
 
 /** Makes the globals and modules of one program. Whatever depends on time or chance comes from the machine. */
-export function createEnvironment(machine: Machine, net: object): Environment {
-  const timers = timerFunctions(() => environment.machine);
+export function createEnvironment(machine: Machine, net: object, isLibrary = false): Environment {
+  const timers = timerFunctions(() => environment.machine, isLibrary);
   const performance = { now: () => environment.machine.now(), timeOrigin: 0, mark() {}, measure() {} };
   const random = (): number => environment.machine.random.next();
   const sleep = sleeper(timers.setTimeout, timers.clearTimeout);
@@ -102,14 +102,18 @@ function currentNet(net: () => Net): Net {
 
 type Start = (callback: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]) => unknown;
 
-function timerFunctions(machine: () => Machine) {
+function timerFunctions(machine: () => Machine, isLibrary: boolean) {
+  const counted = (timer: Timer): Timer => {
+    if (isLibrary) machine().discount(timer);
+    return timer;
+  };
   const clear = (timer: unknown): void => machine().clear(timer);
   return {
-    setTimeout: ((callback, delayMs, ...args) => machine().setTimeout(callback, delayMs, ...args)) as Start,
+    setTimeout: ((callback, delayMs, ...args) => counted(machine().setTimeout(callback, delayMs, ...args))) as Start,
     clearTimeout: clear,
-    setInterval: ((callback, delayMs, ...args) => machine().setInterval(callback, delayMs, ...args)) as Start,
+    setInterval: ((callback, delayMs, ...args) => counted(machine().setInterval(callback, delayMs, ...args))) as Start,
     clearInterval: clear,
-    setImmediate: (callback: () => void, ...args: unknown[]) => machine().setImmediate(callback, ...args),
+    setImmediate: (callback: () => void, ...args: unknown[]) => counted(machine().setImmediate(callback, ...args)),
     clearImmediate: clear,
   };
 }

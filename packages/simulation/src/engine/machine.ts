@@ -12,6 +12,8 @@ export interface Machine {
   readonly timers: number;
   /** A timer of the application itself. */
   later(delayMs: number, callback: () => void): void;
+  /** Leaves a timer of a client library out of the count. */
+  discount(timer: Timer): void;
   /** The monotonic clock. */
   now(): number;
   /** The wall clock, in ms since 1970. */
@@ -95,7 +97,7 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
   let resumeAt = 0;
   let waiting: { readonly isTimer: boolean; readonly run: () => void }[] = [];
   const armed = new Set<Timer>();
-  let applicationTimers = 0;
+  const uncounted = new WeakSet<Timer>();
 
   const now = (): number => origin + (world.now - startedAt - sleptMs) * terms.rate;
 
@@ -163,20 +165,12 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
       return state;
     },
     get timers() {
-      return armed.size - applicationTimers;
+      return [...armed].filter((timer) => !uncounted.has(timer)).length;
     },
     later(delayMs, callback) {
-      applicationTimers += 1;
-      start(
-        () => {
-          applicationTimers -= 1;
-          callback();
-        },
-        delayMs,
-        [],
-        false,
-      );
+      uncounted.add(start(callback, delayMs, [], false));
     },
+    discount: (timer) => void uncounted.add(timer),
     now,
     wallNow: () => wallEpoch + world.now * terms.rate + wallOffset,
     setTimeout: (callback, delayMs, ...args) => start(callback, delayMs, args, false),

@@ -51,8 +51,8 @@ export interface Network {
   /** Ends all troubles, and the connections that did not survive them. */
   heal(): void;
   resetAll(matches: (connection: Connection) => boolean): void;
-  /** How many connections are open to a server. */
-  openTo(server: number): number;
+  /** How many messages a client has sent to servers. */
+  sentBy(client: number): number;
 }
 
 export function createNetwork(world: World, random: Random, terms: NetworkTerms): Network {
@@ -60,6 +60,7 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
   const connections = new Set<Connection>();
   let troubles: Trouble[] = [];
   const counts = new Map<string, number>();
+  const sent = new Map<number, number>();
   let nextId = 1;
 
   function troubleOf(client: number, server: number, direction: Direction): Trouble | undefined {
@@ -106,6 +107,7 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
 
     /** Like `send`, for what keeps its place behind everything sent before. */
     function deliver(direction: Direction, run: () => void): void {
+      if (direction === 'there') sent.set(client, (sent.get(client) ?? 0) + 1);
       const trouble = troubleOf(client, server, direction);
       if (trouble?.lost) dead[direction] = true;
       if (dead[direction]) {
@@ -175,6 +177,6 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
     resetAll(matches) {
       for (const connection of [...connections]) if (matches(connection)) connection.reset();
     },
-    openTo: (server) => [...connections].filter((one) => one.server === server && one.isOpen).length,
+    sentBy: (client) => sent.get(client) ?? 0,
   };
 }

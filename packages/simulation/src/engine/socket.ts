@@ -79,6 +79,7 @@ class SimulatedSocket extends Duplex {
     const { machine } = this.#environment;
     machine.clear(this.#idle);
     this.#idle = this.#idleMs > 0 ? machine.setTimeout(() => this.emit('timeout'), this.#idleMs) : undefined;
+    if (this.#idle) machine.discount(this.#idle);
   }
 
   override _read(): void {}

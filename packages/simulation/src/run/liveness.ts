@@ -1,6 +1,7 @@
 import type { Backend } from '../backends/backend.ts';
 import { models } from '../backends/models.ts';
 import type { Machine } from '../engine/machine.ts';
+import type { Network } from '../engine/network.ts';
 import type { Deed, Schedule, Step } from '../schedule/types.ts';
 import type { Calls, OpenCall } from './calls.ts';
 import type { Oracle } from './oracle.ts';
@@ -9,8 +10,10 @@ import type { Oracle } from './oracle.ts';
 export interface Liveness {
   /** For how long the calm part may last. */
   readonly patienceMs: number;
-  /** To be called every now and then. */
+  /** To be called every now and then, in the calm part. */
   look(): void;
+  /** To be called every second, at all times. */
+  lookAtTraffic(): void;
   /** All locks are about to be closed, which gives up what is not cleaned up by then. */
   stop(): void;
   lookAfterClose(open: number): void;
@@ -20,6 +23,7 @@ export interface Liveness {
 interface Terms {
   readonly schedule: Schedule;
   readonly backend: Backend;
+  readonly network: Network;
   readonly machines: readonly Machine[];
   readonly calls: Calls;
   readonly oracle: Oracle;
@@ -27,10 +31,11 @@ interface Terms {
   note(who: string, what: string): void;
 }
 
-export function createLiveness({ schedule, backend, machines, calls, oracle, now, note }: Terms): Liveness {
+export function createLiveness({ schedule, backend, network, machines, calls, oracle, now, note }: Terms): Liveness {
   const keys = [...new Set(allSteps(schedule.steps).map(({ key }) => key))];
   let isStopped = false;
   const freeSince = new Map<string, number>();
+  const traffic = new Map<number, { sent: number; grants: number; busyFor: number }>();
   const orphanSince = new Map<string, number>();
   const limitMs = 6_000 + models[schedule.backend].slowestHintMs;
   const mostTimers = 40 + 8 * allSteps(schedule.steps).length;
@@ -78,6 +83,23 @@ export function createLiveness({ schedule, backend, machines, calls, oracle, now
       for (const machine of machines) {
         if (machine.timers > mostTimers) {
           oracle.fail('too many timers', `${machine.name} has ${machine.timers} timers`);
+        }
+      }
+    },
+    lookAtTraffic() {
+      for (const [client, machine] of machines.entries()) {
+        const sent = network.sentBy(client);
+        const waiting = [...calls.open].filter((call) => call.machine === machine).length;
+        const grants = oracle.events.length;
+        const before = traffic.get(client);
+        // A waiter asks about once in a second, or four times where it gets no hints.
+        const isBusy = before !== undefined && before.grants === grants && sent - before.sent > 60 + 40 * waiting;
+        traffic.set(client, { sent, grants, busyFor: isBusy ? before.busyFor + 1 : 0 });
+        if (isBusy && before.busyFor >= 4) {
+          oracle.fail(
+            'asks without a pause',
+            `${machine.name} has sent ${sent - before.sent} messages in a second, for five seconds on end, with ${waiting} calls open and no grant`,
+          );
         }
       }
     },

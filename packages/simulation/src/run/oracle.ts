@@ -15,6 +15,7 @@ export interface Failure {
     | 'left behind'
     | 'timers left'
     | 'too many timers'
+    | 'asks without a pause'
     | 'unknown error'
     | 'unhandled rejection'
     | 'wrong answer';

@@ -91,7 +91,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   async function play(): Promise<void> {
     const calmAt = calmTime(schedule);
     const alive = actors.filter(({ process: { machine } }) => machine.state !== 'crashed');
-    const liveness = createLiveness({ schedule, backend, machines, calls, oracle, now: () => world.now, note });
+    const liveness = createLiveness({ schedule, backend, network, machines, calls, oracle, now: () => world.now, note });
     const hasFailed = (): boolean => {
       if (world.steps > mostSteps) throw new Error(`Simulation ${schedule.seed} does not end: ${mostSteps} events.`);
       return oracle.failures.length > 0;
@@ -102,6 +102,12 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
       liveness.look();
       if (world.now < until) world.after(250, () => tick(until));
     };
+
+    const watchTraffic = (): void => {
+      liveness.lookAtTraffic();
+      if (!isIdle() || world.now < calmAt) world.after(1_000, watchTraffic);
+    };
+    world.at(1_000, watchTraffic);
 
     let isCalm = false;
     world.at(calmAt, () => {

@@ -1,0 +1,103 @@
+import type { LockAdapter } from '@holdfast/lock-core';
+import { createMachine } from '../engine/machine.ts';
+import { firstPort } from '../engine/socket.ts';
+import { createRedisServer } from '../servers/redis/server.ts';
+import type { Backend, BackendModel, ClientProcess, Stage } from './backend.ts';
+import { connectRedis } from './redis-clients.ts';
+
+/** Redlock over some Redis servers, each with a clock of its own. */
+export const redlockModel: BackendModel = {
+  entry: `
+    export { createLocks, isLockError } from '@holdfast/lock-core';
+    export { ioredisBinding, nodeRedisBinding } from '@holdfast/redis-protocol';
+    export { redlockAdapter } from '@holdfast/adapter-redlock';
+  `,
+  libraries: ['ioredis', 'redis'],
+  serverFaults: ['flush scripts', 'restart empty', 'read-only', 'out of memory', 'wall clock far off'],
+  slowestHintMs: 4_000,
+  drawOptions: (random) => ({
+    client: random.pick(['ioredis', 'redis']),
+    nodes: random.pick([1, 3, 3, 3, 4, 5]),
+    fencing: random.chance(0.8),
+    nodeTimeoutMs: Math.round(random.spread(20, 1_000)),
+  }),
+  servers: ({ nodes }) => nodes as number,
+  create: createRedlockBackend,
+};
+
+function createRedlockBackend(stage: Stage): Backend {
+  const { world, network, schedule, excuseHolds } = stage;
+  const { options } = schedule;
+  const nodes = options.nodes as number;
+  const random = world.random.fork('redlock');
+  const goodClocks = schedule.clients.every(({ rate }) => rate === 1);
+  const servers = Array.from({ length: nodes }, (_, i) => {
+    const rate = goodClocks ? 1 : 1 + (random.next() - 0.5) * 0.002;
+    const machine = createMachine(world, `server ${i + 1}`, { rate, wallOffsetMs: random.int(-2_000, 2_000) });
+    const server = createRedisServer(machine, 0, () => 0);
+    network.hosts.push({ machine, isUp: true, accept: server.accept });
+    return server;
+  });
+
+  const refuse = (index: number, message: string, ms: number): void => {
+    const refusal = { to: 'writes', message } as const;
+    servers[index]!.refusal = refusal;
+    world.after(ms, () => {
+      if (servers[index]!.refusal === refusal) servers[index]!.refusal = undefined;
+    });
+  };
+
+  return {
+    connect: (client) => connectAdapter(client, stage),
+    /** Whoever has a vote of a majority; votes of an owner begin with it. */
+    holderOf(key) {
+      const votes = new Map<string, number>();
+      let remainingMs = Number.POSITIVE_INFINITY;
+      for (const { store } of servers) {
+        const entry = store.get(`lock:${key}`);
+        if (entry === undefined) continue;
+        const owner = entry.value.replace(/:\d+$/, '');
+        votes.set(owner, (votes.get(owner) ?? 0) + 1);
+        remainingMs = Math.min(remainingMs, (entry.expiresAt ?? 0) - store.now());
+      }
+      const winner = [...votes].find(([, count]) => count > nodes / 2);
+      return winner === undefined ? undefined : { owner: winner[0], remainingMs };
+    },
+    fault(name, index, ms) {
+      const server = servers[index]!;
+      switch (name) {
+        case 'flush scripts':
+          return server.flushScripts();
+        case 'restart empty':
+          network.resetAll((connection) => connection.server === index);
+          server.restart(new Map());
+          return excuseHolds('a server forgot its votes');
+        case 'read-only':
+          return refuse(index, "READONLY You can't write against a read only replica.", ms);
+        case 'out of memory':
+          return refuse(index, "OOM command not allowed when used memory > 'maxmemory'.", ms);
+        case 'wall clock far off':
+          server.machine.stepWall(ms * 1_000);
+          return excuseHolds('the clock of a server jumped');
+      }
+    },
+    heal() {
+      for (const server of servers) server.refusal = undefined;
+    },
+    leftovers: () =>
+      servers.flatMap(({ store, sessions, machine }) => [
+        ...store.keys().filter((key) => key.startsWith('lock:')).map((key) => `the key ${key} at ${machine.name}`),
+        ...[...sessions].flatMap(({ channels }) => [...channels].map((channel) => `a subscription to ${channel} at ${machine.name}`)),
+      ]),
+  };
+}
+
+function connectAdapter(client: ClientProcess, { schedule, programs }: Stage): () => LockAdapter {
+  const { options } = schedule;
+  const nodes = Array.from({ length: options.nodes as number }, (_, i) =>
+    connectRedis(client, programs, options.client as string, firstPort + i, true),
+  );
+  const make = client.shipped.redlockAdapter as (nodes: unknown[], options: object) => LockAdapter;
+  const { fencing, nodeTimeoutMs } = options;
+  return () => make(nodes.map((node) => node.client), { fencing, nodeTimeoutMs });
+}
