@@ -1,5 +1,6 @@
 import { nonsense } from './errors.ts';
 import type {
+  AcquireAttempt,
   AcquireOutcome,
   Granted,
   KeysPage,
@@ -35,6 +36,15 @@ function describe(value: unknown): string {
 
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
 const isFiniteNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
+
+/** Sends an acquire; an adapter that throws, or that answers with a thenable, is treated as one that returns a promise. */
+export function requestLock(adapter: LockAdapter, attempt: AcquireAttempt): Promise<AcquireOutcome> {
+  try {
+    return Promise.resolve(adapter.tryAcquire(attempt));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
 
 export function checkAcquireReply(adapter: LockAdapter, key: string, reply: AcquireOutcome): AcquireOutcome {
   return isObject(reply) && reply.status === 'busy' ? reply : checkGrant(adapter, 'tryAcquire', key, reply);

@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Context } from './context.ts';
 import { closed, isRefusal, nameCaller, noAnswer, unreachable } from './errors.ts';
-import type { AcquireAttempt, AcquireOutcome, LockAdapter } from './lock-adapter.ts';
 import { attemptTimeout } from './options.ts';
 import type { TimedEntry, TimerHeap } from './timer-heap.ts';
 
@@ -34,15 +33,6 @@ export function pollDelayMs(round: number, hintsStand: boolean, retryAfterMs: nu
 export function callAdapter<T>(call: () => PromiseLike<T> | T): Promise<T> {
   try {
     return Promise.resolve(call());
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
-/** `callAdapter` for the call that matters most. */
-export function requestLock(adapter: LockAdapter, attempt: AcquireAttempt): Promise<AcquireOutcome> {
-  try {
-    return Promise.resolve(adapter.tryAcquire(attempt));
   } catch (error) {
     return Promise.reject(error);
   }

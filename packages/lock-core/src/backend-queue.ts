@@ -1,7 +1,7 @@
 import { Acquisition } from './acquisition.ts';
-import { checkAcquireReply, checkGrant } from './adapter-replies.ts';
+import { checkAcquireReply, checkGrant, requestLock } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
-import { callAdapter, callWithTimeout, requestLock, retryDelayMs } from './backend-call.ts';
+import { callAdapter, callWithTimeout, retryDelayMs } from './backend-call.ts';
 import { type Context, fail } from './context.ts';
 import { isRefusal, noAnswer, timedOut, unreachable, wasNotSent } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';

@@ -70,7 +70,7 @@ export function createContext(adapter: LockAdapter, settings: Settings): Context
 export function advance(context: Context, keyState: KeyState, now: number): void {
   const { first } = keyState;
   if (first === undefined) {
-    stopHints(keyState);
+    if (keyState.hints !== undefined) stopHints(keyState);
     if (keyState.idle && context.keys.get(keyState.key) === keyState) context.keys.delete(keyState.key);
   } else if (keyState.hold === undefined && first.phase === 'queued' && !context.closed) first.takeTurn(now);
 }

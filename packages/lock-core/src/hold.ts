@@ -174,6 +174,13 @@ export class Hold implements GroupedEntry {
     this.watchdog = watchdog;
   }
 
+  /** Renews after a third of the lease, on a grid of a sixteenth of that, so that renewals meet in batches. */
+  planRenewal(sentAt: number, validForMs: number): void {
+    const periodMs = Math.min(this.ttlMs, validForMs) / 3;
+    const gridMs = periodMs / 16;
+    this.renewAt = Math.floor((sentAt + periodMs) / gridMs) * gridMs;
+  }
+
   /** Counts the time asleep, and gives it: the monotonic clock stood still meanwhile, so the wall clock is ahead of it. */
   countSleep(clock: Clock, now: number): number {
     const aheadMs = clock.wallNow() - now - this.wallAhead;

@@ -1,7 +1,7 @@
 import { Acquisition } from './acquisition.ts';
-import { checkAcquireReply, retryHintMs } from './adapter-replies.ts';
+import { checkAcquireReply, requestLock, retryHintMs } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
-import { pollDelayMs, requestLock, retryDelayMs } from './backend-call.ts';
+import { pollDelayMs, retryDelayMs } from './backend-call.ts';
 import { type Context, fail, leave } from './context.ts';
 import { isRefusal, noAnswer, timedOut, unreachable, wasNotSent } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';

@@ -119,7 +119,7 @@ export class Renewals {
       hold.deadline = deadline;
       hold.wallAhead = sent.wallAhead;
     }
-    if (hold.autoRenew) planRenewal(hold, sent.at, validForMs);
+    if (hold.autoRenew) hold.planRenewal(sent.at, validForMs);
     else {
       // What an older request may still shorten is confirmed until it no longer can.
       hold.confirmUntil = validForMs < outcome.validForMs ? sent.at + outcome.validForMs : 0;
@@ -170,13 +170,6 @@ export class Renewals {
   #schedule(hold: Hold): void {
     this.#context.holdTimers.set(hold, hold.dueAt);
   }
-}
-
-/** A third of the lease from now, on a grid of a sixteenth of that, so that renewals meet in batches. */
-export function planRenewal(hold: Hold, sentAt: number, validForMs: number): void {
-  const periodMs = Math.min(hold.ttlMs, validForMs) / 3;
-  const gridMs = periodMs / 16;
-  hold.renewAt = Math.floor((sentAt + periodMs) / gridMs) * gridMs;
 }
 
 /** How long to wait after a renewal that failed. */

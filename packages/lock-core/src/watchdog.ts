@@ -3,7 +3,7 @@ import type { Context } from './context.ts';
 import { heldTooLong, notHeld, unreachable } from './errors.ts';
 import { type Hold, type HoldWatcher, leaseDeadline } from './hold.ts';
 import { expireIfDue, loseHold } from './release.ts';
-import { planRenewal, Renewals, renewPauseMs } from './renewals.ts';
+import { Renewals, renewPauseMs } from './renewals.ts';
 import type { TimedEntry } from './timer-heap.ts';
 
 // How often the wall clock is compared with the monotonic one while a lease is held.
@@ -26,7 +26,7 @@ export class Watchdog implements HoldWatcher {
 
   /** Starts to watch a hold that the backend has just granted. */
   watch(hold: Hold): void {
-    if (hold.autoRenew) planRenewal(hold, hold.since, hold.deadline - hold.since);
+    if (hold.autoRenew) hold.planRenewal(hold.since, hold.deadline - hold.since);
     this.#context.holdTimers.set(hold, hold.dueAt);
     if (this.#sleepCheck.heapIndex < 0) this.#context.timers.set(this.#sleepCheck, hold.since + sleepCheckMs);
   }
