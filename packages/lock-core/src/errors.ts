@@ -173,9 +173,10 @@ export function nameCaller<T>(error: T): T {
   withCaller.add(error);
   const here: { stack?: string } = {};
   Error.captureStackTrace(here, nameCaller);
-  const frames = (here.stack ?? '').split('\n').filter((line) => line.startsWith('    at async '));
+  // A source-map hook may write frames without `async`, so they are told by their place: all but this module's own.
+  const frames = (here.stack ?? '').split('\n').filter((line) => line.startsWith('    at ') && !line.includes('node:'));
   const known = error.stack ?? String(error);
-  const missing = frames.filter((frame) => !known.includes(frame));
+  const missing = frames.slice(1).filter((frame) => !known.includes(frame));
   try {
     if (missing.length > 0) error.stack = [known, ...missing].join('\n');
   } catch {
