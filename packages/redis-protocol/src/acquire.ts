@@ -5,8 +5,8 @@ import { readAcquireReply, textOf, unexpectedReply } from './replies.ts';
 import { channelOf, type RedisLockState, refusedNow, runLockScript } from './requests.ts';
 import { leaveReplica, scripts } from './scripts.ts';
 
-/** After which time a slot that is being moved is asked again. */
-const slotMoveRetryMs = 100;
+/** While a slot is being moved Redis answers and does nothing: the lock is busy, and worth another request soon. */
+const slotMoves: AcquireOutcome = { status: 'busy', retryAfterMs: 100 };
 
 /** Asks once for the lock: by the bare SET where it does, else by the acquire script. */
 export function acquireOnce(state: RedisLockState, attempt: AcquireAttempt, keys: LockKeys): Promise<AcquireOutcome> {
@@ -27,16 +27,13 @@ export function acquireOnce(state: RedisLockState, attempt: AcquireAttempt, keys
     (error) => {
       unanswered.answered();
       leaveReplica(client, error);
-      return slotIsMoving(readable(error, client.name, key));
+      if (isTryAgain(error)) return slotMoves;
+      throw readable(error, client.name, key);
     },
   );
 }
 
-async function acquireByScript(
-  state: RedisLockState,
-  attempt: AcquireAttempt,
-  keys: LockKeys,
-): Promise<AcquireOutcome> {
+function acquireByScript(state: RedisLockState, attempt: AcquireAttempt, keys: LockKeys): Promise<AcquireOutcome> {
   const { client, settings, hints } = state;
   const { key, owner, ttlMs, tokens } = attempt;
   const command = settings.fencing
@@ -45,29 +42,30 @@ async function acquireByScript(
   // Only a hold with several tokens is handed over inside the process, and asks whether other processes wait.
   if (tokens > 1) command.push(state.countWaiters, hints.own(channelOf(state, keys)) ? '1' : '0');
   const target = { key: keys.lock, name: key };
-  return runLockScript(state, scripts.acquire, command, target, (raw): AcquireOutcome => {
-    const reply = readAcquireReply(raw, client.name, key);
-    if (reply.kind === 'busy') {
-      return { status: 'busy', retryAfterMs: reply.remainingMs >= 0 ? reply.remainingMs : undefined };
-    }
-    if (reply.kind === 'foreign') throw foreignKey(key, channelOf(state, keys), client.name);
-    if (reply.kind === 'fence') throw corruptFence(key, client.keyPrefix + keys.fence, client.name);
-    const { last, count, others } = reply;
-    if (!settings.fencing) return { status: 'granted', validForMs: ttlMs, waiting: others };
-    return {
-      status: 'granted',
-      fencingToken: firstToken(last, count),
-      tokens: count,
-      validForMs: ttlMs,
-      waiting: others,
-    };
-  }).catch(slotIsMoving);
-}
-
-/** While a slot is being moved Redis answers and does nothing: the lock is busy, and worth another request soon. */
-function slotIsMoving(error: unknown): AcquireOutcome {
-  if (isTryAgain(error)) return { status: 'busy', retryAfterMs: slotMoveRetryMs };
-  throw error;
+  return runLockScript(
+    state,
+    scripts.acquire,
+    command,
+    target,
+    (raw): AcquireOutcome => {
+      const reply = readAcquireReply(raw, client.name, key);
+      if (reply.kind === 'busy') {
+        return { status: 'busy', retryAfterMs: reply.remainingMs >= 0 ? reply.remainingMs : undefined };
+      }
+      if (reply.kind === 'foreign') throw foreignKey(key, channelOf(state, keys), client.name);
+      if (reply.kind === 'fence') throw corruptFence(key, client.keyPrefix + keys.fence, client.name);
+      const { last, count, others } = reply;
+      if (!settings.fencing) return { status: 'granted', validForMs: ttlMs, waiting: others };
+      return {
+        status: 'granted',
+        fencingToken: firstToken(last, count),
+        tokens: count,
+        validForMs: ttlMs,
+        waiting: others,
+      };
+    },
+    slotMoves,
+  );
 }
 
 /** The first token of a block. Tokens stay below 2^53, so numbers are exact. */

@@ -66,14 +66,16 @@ const grant = /^(\d{1,16}) (\d{1,16})(?: (\d{1,16}))?$/;
 
 /** Reads the reply of the acquire script. A grant always has two numbers, so that a number as text is never taken for one. */
 export function readAcquireReply(reply: unknown, client: string, key: string): AcquireReply {
+  const text = textOf(reply);
+  const parts = text === undefined ? null : grant.exec(text);
+  if (parts !== null) {
+    const [, last = '', count, others] = parts;
+    return { kind: 'granted', last, count: Number(count), others: others === undefined ? undefined : Number(others) };
+  }
   const remainingMs = integerOf(reply);
   if (remainingMs !== undefined) return { kind: 'busy', remainingMs };
-  const text = textOf(reply);
   if (text === 'foreign' || text === 'fence') return { kind: text };
-  const parts = text === undefined ? null : grant.exec(text);
-  if (parts === null) throw unexpectedReply(reply, 'the acquire script', client, key);
-  const [, last = '', count, others] = parts;
-  return { kind: 'granted', last, count: Number(count), others: others === undefined ? undefined : Number(others) };
+  throw unexpectedReply(reply, 'the acquire script', client, key);
 }
 
 /** Reads the reply of the renew script, one character for each of `count` holds. */

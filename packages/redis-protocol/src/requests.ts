@@ -1,5 +1,5 @@
 import { LockError } from '@holdfast/lock-core';
-import { isTooOld, notAnswering, notConnected, readable, tooOld } from './errors.ts';
+import { isTooOld, isTryAgain, notAnswering, notConnected, readable, tooOld } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import type { RedisLockSettings } from './options.ts';
 import type { RedisClientBinding } from './redis-client.ts';
@@ -23,7 +23,7 @@ export const channelOf = ({ client }: RedisLockState, keys: LockKeys): string =>
 
 /**
  * Runs a script of the lock protocol, if it can be sent now: nothing is put into the client's queue for a server that is away
- * (H116). A refusal becomes a `LockError`.
+ * (H116). A refusal becomes a `LockError`; `whenSlotMoves` is the answer while Redis says TRYAGAIN, having done nothing.
  */
 export function runLockScript<T>(
   state: RedisLockState,
@@ -31,6 +31,7 @@ export function runLockScript<T>(
   command: readonly string[],
   target: { readonly key: string | undefined; readonly name: string },
   read: (reply: unknown) => T,
+  whenSlotMoves?: T,
 ): Promise<T> {
   const { client, unanswered } = state;
   const { key, name } = target;
@@ -48,6 +49,7 @@ export function runLockScript<T>(
     },
     (error) => {
       unanswered.answered();
+      if (whenSlotMoves !== undefined && isTryAgain(error)) return whenSlotMoves;
       return explain<T>(client, error, name);
     },
   );

@@ -5,6 +5,11 @@ import type { IoredisCluster, IoredisNode } from './ioredis-client.ts';
 
 const name = 'ioredis';
 
+// After which time subscriptions are tried again that came before ioredis knew the slots.
+const slotsUnknownMs = 50;
+
+const { setTimeout: startTimer } = globalThis;
+
 // In these states ioredis queues a command to send it later; a node ("wait") connects for its first command.
 const queueing: ReadonlySet<string> = new Set(['connecting', 'connect', 'reconnecting', 'close', 'disconnecting']);
 
@@ -130,12 +135,20 @@ function openSubscriber(client: IoredisCluster, events: SubscriberEvents): Redis
     subscribersReady = true;
     onReady();
   });
-  // Before it knows the slots, ioredis throws, or refuses; it says when its subscribers are ready for them.
+  // Before it knows the slots, ioredis throws, or refuses, and does not always say when it knows them.
+  const retrySoon = (): void => {
+    if (!subscribersReady) return;
+    subscribersReady = false;
+    startTimer(() => {
+      subscribersReady = true;
+      onReady();
+    }, slotsUnknownMs).unref();
+  };
   async function send(command: () => Promise<unknown>): Promise<unknown> {
     try {
       return await command();
     } catch (error) {
-      if (error instanceof TypeError || /No sharded subscriber/.test(String(error))) subscribersReady = false;
+      if (error instanceof TypeError || /No sharded subscriber/.test(String(error))) retrySoon();
       throw error;
     }
   }

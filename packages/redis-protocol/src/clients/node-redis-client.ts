@@ -4,7 +4,7 @@ import type { ClientEvents } from '../client-readiness.ts';
 export interface CommandOptions {
   readonly timeout?: number | undefined;
   readonly abortSignal?: AbortSignal | undefined;
-  readonly typeMapping?: undefined;
+  readonly typeMapping?: object;
 }
 
 /** Gets each message and its channel. */

@@ -2,7 +2,7 @@ import { createReadiness } from '../client-readiness.ts';
 import { hashSlot } from '../cluster-slot.ts';
 import type { RedisClientBinding } from '../redis-client.ts';
 import type { NodeRedisCluster, NodeRedisClusterNode } from './node-redis-client.ts';
-import { commandOptions, dropsOf, plainOptions } from './node-redis-command-options.ts';
+import { commandOptions, dropsOf } from './node-redis-command-options.ts';
 import { sharedSubscriber } from './shared-subscriber.ts';
 
 const name = 'node-redis';
@@ -15,6 +15,8 @@ export function nodeRedisClusterBinding(
 ): RedisClientBinding {
   // Only from version 6 on a cluster has `isReady`.
   const options = commandOptions(client, client.isReady === undefined, 'node-reconnecting');
+  // A node may have a mapping of its own, which only the options of the whole cluster would tell.
+  const mapped = { timeout: undefined, typeMapping: {} };
   const drops = dropsOf(client, 'node-reconnecting');
   const whenUp = createReadiness(client, name, 'connect');
   const masterOf = (key: string): NodeRedisClusterNode | undefined => client.slots[hashSlot(key)]?.master;
@@ -50,7 +52,7 @@ export function nodeRedisClusterBinding(
     async waitReplicas(key, replicas, timeoutMs) {
       // To the master itself: a cluster would ask all of its masters.
       const master = await client.nodeClient(masterOf(key) as never);
-      return master.sendCommand(['wait', String(replicas), String(timeoutMs)], plainOptions);
+      return master.sendCommand(['wait', String(replicas), String(timeoutMs)], mapped);
     },
     openSubscriber(events) {
       const onMessage = (_message: unknown, channel: unknown) => events.message(String(channel));

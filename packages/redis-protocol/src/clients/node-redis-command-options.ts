@@ -4,9 +4,20 @@ import type { CommandOptions } from './node-redis-client.ts';
 
 // Version 6 makes a time-out signal for every command, which costs more than sending it and ends nothing that was sent;
 // the deadlines are lock-core's.
-// Replies come in the types of the protocol, whatever mapping the application chose for its own commands (H114).
-export const plainOptions: CommandOptions = { timeout: undefined, typeMapping: undefined };
-const always = (): CommandOptions => plainOptions;
+const noTimeout: CommandOptions = { timeout: undefined };
+// One mapping for all: node-redis makes one for each reply where there is none.
+const noMapping: CommandOptions = { timeout: undefined, typeMapping: {} };
+
+/**
+ * The options of a command for which replies come in the types of the protocol, whatever mapping the application chose (H114).
+ * To name the mapping where there is none would double what a command costs.
+ */
+export function plainOptions(client: object): CommandOptions {
+  type Mapped = { readonly typeMapping?: unknown } | undefined;
+  const { options, _commandOptions } = client as { options?: { commandOptions?: Mapped }; _commandOptions?: Mapped };
+  const maps = (options?.commandOptions ?? _commandOptions)?.typeMapping ?? _commandOptions?.typeMapping;
+  return maps === undefined ? noTimeout : noMapping;
+}
 
 const known = new WeakMap<object, () => CommandOptions>();
 
@@ -20,21 +31,22 @@ const known = new WeakMap<object, () => CommandOptions>();
 export function commandOptions(client: ClientEvents, isVersion5: boolean, lostEvent: string): () => CommandOptions {
   let options = known.get(client);
   if (options === undefined) {
-    options = isVersion5 ? withdrawnAt(client, lostEvent) : always;
+    const plain = plainOptions(client);
+    options = isVersion5 ? withdrawnAt(client, lostEvent, plain) : () => plain;
     // One listener for a client, however many adapters it has.
     known.set(client, options);
   }
   return options;
 }
 
-function withdrawnAt(client: ClientEvents, lostEvent: string): () => CommandOptions {
+function withdrawnAt(client: ClientEvents, lostEvent: string, plain: CommandOptions): () => CommandOptions {
   let lost: AbortController;
   let options: CommandOptions;
   const begin = (): void => {
     lost = new AbortController();
     // Every command that is not written yet listens.
     setMaxListeners(0, lost.signal);
-    options = { ...plainOptions, abortSignal: lost.signal };
+    options = { ...plain, abortSignal: lost.signal };
   };
   begin();
   client.on(lostEvent, () => {

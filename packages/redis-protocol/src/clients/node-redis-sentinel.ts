@@ -25,7 +25,7 @@ export function nodeRedisSentinelBinding(client: NodeRedisSentinel, close: () =>
       sends += 1;
       if (sends > 1) resends += 1;
       master.uses(connection);
-      return connection.sendCommand(whole, plainOptions);
+      return connection.sendCommand(whole, plainOptions(connection));
     });
   }
 
@@ -65,8 +65,8 @@ function masterConnection(): { uses(connection: NodeSender & ClientEvents): void
   return {
     uses(connection) {
       if (connection === last) return;
+      if (last !== undefined) changes += 1;
       last = connection;
-      changes += 1;
       if (watched.has(connection)) return;
       watched.add(connection);
       connection.on('reconnecting', () => {
