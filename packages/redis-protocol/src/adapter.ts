@@ -41,8 +41,8 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
       ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 50 },
     },
     tryAcquire: acquireWhenConnected(state),
-    renew: (hold, ttlMs) => renew(state, hold, ttlMs),
-    release: (hold) => release(state, hold),
+    renew: (hold, ttlMs) => onceConnected(state, hold.key, () => renew(state, hold, ttlMs)),
+    release: (hold) => onceConnected(state, hold.key, () => release(state, hold)),
     whenFree: (name, signal) =>
       state.hints.whenFree(channelOf(state, state.keysOf(name)), signal).catch((error) => {
         throw readable(error, client.name, name);
@@ -75,13 +75,24 @@ function acquireWhenConnected(state: RedisLockState): (attempt: AcquireAttempt) 
 // A cluster is connected first, and then each node when it is first needed.
 const mostConnections = 3;
 
-async function onceConnected<T>(
+/** Calls the operation at once, or as soon as there is a connection for it, within about a second. */
+function onceConnected<T>(
   state: RedisLockState,
   name: string,
   operation: () => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
   const keys = state.keysOf(name);
+  return isReady(state.client, keys) ? operation() : connectThen(state, keys, name, operation, signal);
+}
+
+async function connectThen<T>(
+  state: RedisLockState,
+  keys: LockKeys,
+  name: string,
+  operation: () => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   for (let i = 0; i < mostConnections && !isReady(state.client, keys); i += 1) {
     await whenConnected(state, keys, name, signal);
   }

@@ -121,6 +121,8 @@ function openSubscriber(client: IoredisCluster, events: SubscriberEvents): Redis
     lazyConnect: false,
     enableOfflineQueue: true,
     shardedSubscribers: true,
+    // With numbers as text ioredis does not find the subscriber of a slot.
+    redisOptions: { stringNumbers: false },
     clusterRetryStrategy: (attempt: number): number => Math.min(attempt * 50, 1_000),
   });
   let subscribersReady = false;
