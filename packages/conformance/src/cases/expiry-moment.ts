@@ -15,58 +15,74 @@ const SPREAD_MS = 120;
 /** Rounds last as long as a lease: a few of them. */
 const ROUNDS_MS = 1_300;
 
-/** Others ask for the key again and again, each with a new owner, until one is let in or this moment is over. */
-async function contend(context: Context, adapters: readonly LockAdapter[], key: string, untilMs: number) {
-  const attempts: AcquireAttempt[] = [];
+/** Others that ask for a key again and again, each as one owner, until one is let in or they are stopped. */
+interface Others {
+  readonly granted: readonly AcquireAttempt[];
+  /** Resolves when none of them asks any more. */
+  stop(): Promise<void>;
+}
+
+function contend(context: Context, adapters: readonly LockAdapter[], key: string): Others {
   const granted: AcquireAttempt[] = [];
+  let stopped = false;
   const ask = async (adapter: LockAdapter) => {
     const attempt = context.attempt(key);
-    attempts.push(attempt);
-    while (granted.length === 0 && context.now() < untilMs) {
+    while (granted.length === 0 && !stopped) {
       const { status } = await adapter.tryAcquire(attempt);
       if (status === 'granted') granted.push(attempt);
       else await context.sleep(1 + context.latencyMs / 2);
     }
   };
-  await Promise.all(adapters.map(ask));
-  return granted;
+  const asking = context.begin(Promise.all(adapters.map(ask)));
+  const stop = async () => {
+    stopped = true;
+    await asking;
+  };
+  return { granted, stop };
+}
+
+/** Waits until one is let in, and fails unless it is one alone and keeps the key. */
+async function assertOneKeeps(
+  context: Context,
+  others: Others,
+  adapters: readonly LockAdapter[],
+  key: string,
+  why: string,
+) {
+  await context.eventually('another gets the key', () => others.granted.length > 0, 2 * context.boundMs);
+  await others.stop();
+  assert.equal(others.granted.length, 1, `${others.granted.length} owners were let in when one hold was over`);
+  // What the old holder has under way must not touch the new hold.
+  await context.sleep(EARLIEST_MS + context.latencyMs);
+  await context.assertBusy(adapters[0]!, key, `its new owner holds it; ${why}`);
+  const renewed = await adapters[1]!.renew(others.granted[0]!, context.timing.longTtlMs);
+  assert.equal(renewed.status, 'renewed', `The new owner does not have the key any more: ${why}`);
+  await adapters[1]!.release(others.granted[0]!);
 }
 
 /** The holder acts at the end of its lease, at many moments of many keys, while others ask for them. */
 async function atTheEnd(context: Context, what: string, act: Act): Promise<void> {
-  const [holder, two, three] = [await context.client(), await context.client(), await context.client()];
+  const [holder, ...rest] = [await context.client(), await context.client(), await context.client()];
   const trial = async (nth: number) => {
     const key = context.key();
     const ttlMs = context.timing.ttlMs + Math.floor(context.random.between(0, SPREAD_MS));
     const attempt = context.attempt(key, { ttlMs });
-    const hold = await context.take(holder, key, attempt);
+    const hold = await context.take(holder!, key, attempt);
     const endsAt = hold.sentAt + ttlMs;
     // Mostly in the last moments.
     const earliestMs = nth % 3 > 0 ? EARLIEST_MS / 4 : EARLIEST_MS;
     const actsAt = endsAt - context.latencyMs - context.random.between(-LATEST_MS, earliestMs);
     await context.until(actsAt - 5);
-    const others = contend(context, [two, three], key, endsAt + context.boundMs);
+    const others = contend(context, rest, key);
     await context.until(actsAt);
-    const kept = await act(holder, hold, attempt);
-    if (kept) {
-      // It holds for long from here on: whoever else was let in holds the key beside it.
-      await context.sleep(2 * context.timing.pollMs + 2 * context.latencyMs);
-      const { length } = await stop(others);
-      assert.equal(length, 0, `${what} at the end of a lease succeeded, and another owner was let in as well`);
-      return;
-    }
-    const granted = await context.soon('another gets the key of an expired hold', others, 2 * context.boundMs);
-    assert.equal(granted.length, 1, `${granted.length} owners were let in at the end of one hold`);
-    // What the old holder had under way must not touch the new hold.
-    await context.sleep(EARLIEST_MS + context.latencyMs);
-    await context.assertBusy(three, key, `its new owner holds it; ${what} of the old one came too late`);
-    const renewed = await two.renew({ key, owner: granted[0]!.owner }, context.timing.longTtlMs);
-    assert.equal(renewed.status, 'renewed', `${what} of a hold that had ended took the key from its new owner`);
-    await two.release(granted[0]!);
+    const kept = await act(holder!, hold, attempt);
+    if (!kept) return assertOneKeeps(context, others, rest, key, `${what} of the old one came too late`);
+    // It holds for long from here on: whoever else was let in holds the key beside it.
+    await context.sleep(2 * context.timing.pollMs + 2 * context.latencyMs);
+    await others.stop();
+    const { length } = others.granted;
+    assert.equal(length, 0, `${what} at the end of a lease succeeded, and another owner was let in as well`);
   };
-  /** Whoever was let in so far. */
-  const stop = async (others: Promise<readonly AcquireAttempt[]>) =>
-    Promise.race([others, context.sleep(0).then(() => [] as readonly AcquireAttempt[])]);
   await context.race(
     async () => {
       await Promise.all(Array.from({ length: KEYS }, (_, nth) => trial(nth)));
@@ -190,18 +206,13 @@ export const expiryMomentCases: readonly Case[] = [
       const keys = Array.from({ length: 8 }, () => context.key());
       const trial = async (key: string) => {
         const hold = await context.take(holder, key);
-        const others = contend(context, [two, three], key, context.now() + context.boundMs);
+        const others = contend(context, [two, three], key);
         const releases = [0, context.random.between(0, 3), context.random.between(0, 8)].map(async (ms) => {
           await context.sleep(ms);
           return [await holder.release(hold), await holder.renew(hold, context.timing.longTtlMs)];
         });
-        const granted = await others;
         await Promise.all(releases);
-        assert.equal(granted.length, 1, `${granted.length} owners were let in by one release`);
-        const renewed = await two.renew(granted[0]!, context.timing.longTtlMs);
-        assert.equal(renewed.status, 'renewed', 'A repeated release took the key from its next owner');
-        await context.assertBusy(three, key, 'its next owner holds it');
-        await two.release(granted[0]!);
+        await assertOneKeeps(context, others, [three, two], key, 'the old one sent its release again');
       };
       await context.race(async () => {
         await Promise.all(keys.map(trial));

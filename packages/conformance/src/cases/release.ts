@@ -95,7 +95,7 @@ export const releaseCases: readonly Case[] = [
       assert.equal(await lock.release(), 'released', 'A repeated release must give the same answer');
       assert.equal(lock.state, 'released');
       assert.equal(lock.remainingMs, 0, 'A released lock has no time left');
-      assert.throws(() => lock.assertHeld(), { code: 'LOCK_LOST' });
+      assert.throws(() => lock.assertHeld(), { code: 'LOCK_RELEASED' });
     },
   },
   {

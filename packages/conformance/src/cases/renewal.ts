@@ -170,7 +170,7 @@ export const renewalCases: readonly Case[] = [
       assert.ok(second > shorterMs && second <= longTtlMs, `${second} of ${longTtlMs} ms left`);
       lock.assertHeld();
       assert.equal(await lock.release(), 'released');
-      await assert.rejects(lock.renew(), { code: 'LOCK_LOST' }, 'A released lock could be renewed');
+      await assert.rejects(lock.renew(), { code: 'LOCK_RELEASED' }, 'A released lock could be renewed');
     },
   },
 ];
