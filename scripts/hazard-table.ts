@@ -21,10 +21,14 @@ export interface Cover {
   readonly tests: readonly NamedTest[];
 }
 
-/** The hazards that a title begins with, or names after a comma: `H12, H13: …`, `H64 to H76 together: …`. */
+const list = String.raw`H\d+(?:(?:, | to | and )H\d+)*`;
+/** `H12, H13: …`, `…, and H64 to H76 together: …`, `… (H111)`. */
+const naming = [new RegExp(`(?<=^|, and )${list}[^:]*:`), new RegExp(String.raw`\(${list}\)`, 'g')];
+
+/** The hazards that a title begins with, names after a comma, or names in brackets. */
 function numbersIn(title: string): number[] {
-  const [names] = /(?<=^|, and )H\d+(?:(?:, | to )H\d+)*[^:]*:/.exec(title) ?? [''];
-  return [...names.matchAll(/H(\d+)(?: to H(\d+))?/g)].flatMap(([, first, last = first]) =>
+  const named = naming.flatMap((pattern) => title.match(pattern) ?? []).join(' ');
+  return [...named.matchAll(/H(\d+)(?: to H(\d+))?/g)].flatMap(([, first, last = first]) =>
     Array.from({ length: Number(last) - Number(first) + 1 }, (_, i) => Number(first) + i),
   );
 }

@@ -2,11 +2,14 @@ import { argumentMutants } from './arguments.ts';
 import { endingMutants } from './ending.ts';
 import { handleMutants } from './handles.ts';
 import { listingMutants } from './listing.ts';
+import { lookalikeMutants } from './lookalikes.ts';
 import { lookingMutants } from './looking.ts';
 import type { Mutant } from './mutant.ts';
 import { nameMutants } from './names.ts';
 import { ownerMutants } from './owners.ts';
 import { patienceMutants } from './patience.ts';
+import { promiseMutants } from './promises.ts';
+import { queuePromiseMutants } from './queue-promises.ts';
 import { quorumMutants } from './quorum.ts';
 import { takingMutants } from './taking.ts';
 import { valueMutants } from './values.ts';
@@ -20,6 +23,9 @@ export const groups: Readonly<Record<string, readonly Mutant[]>> = {
   'A majority of nodes': quorumMutants,
   'Queues and wake-ups': waitingMutants,
   'What stands for a key': nameMutants,
+  'Promises that are not kept, and what shows now and then': promiseMutants,
+  'Promises of a queue': queuePromiseMutants,
+  'Names that are taken for one another': lookalikeMutants,
   'Looking, freeing by hand, closing, declaring': lookingMutants,
   'Listing all locks': listingMutants,
   'The handle of a lock': handleMutants,
