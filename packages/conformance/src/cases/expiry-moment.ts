@@ -17,19 +17,19 @@ const ROUNDS_MS = 1_300;
 
 /** Others that ask for a key again and again, each as one owner, until one is let in or they are stopped. */
 interface Others {
-  readonly granted: readonly AcquireAttempt[];
+  readonly granted: readonly { readonly attempt: AcquireAttempt; readonly by: LockAdapter }[];
   /** Resolves when none of them asks any more. */
   stop(): Promise<void>;
 }
 
 function contend(context: Context, adapters: readonly LockAdapter[], key: string): Others {
-  const granted: AcquireAttempt[] = [];
+  const granted: { attempt: AcquireAttempt; by: LockAdapter }[] = [];
   let stopped = false;
   const ask = async (adapter: LockAdapter) => {
     const attempt = context.attempt(key);
     while (granted.length === 0 && !stopped) {
       const { status } = await adapter.tryAcquire(attempt);
-      if (status === 'granted') granted.push(attempt);
+      if (status === 'granted') granted.push({ attempt, by: adapter });
       else await context.sleep(1 + context.latencyMs / 2);
     }
   };
@@ -55,9 +55,10 @@ async function assertOneKeeps(
   // What the old holder has under way must not touch the new hold.
   await context.sleep(EARLIEST_MS + context.latencyMs);
   await context.assertBusy(adapters[0]!, key, `its new owner holds it; ${why}`);
-  const renewed = await adapters[1]!.renew(others.granted[0]!, context.timing.longTtlMs);
+  const { attempt, by } = others.granted[0]!;
+  const renewed = await by.renew(attempt, context.timing.longTtlMs);
   assert.equal(renewed.status, 'renewed', `The new owner does not have the key any more: ${why}`);
-  await adapters[1]!.release(others.granted[0]!);
+  await by.release(attempt);
 }
 
 /** The holder acts at the end of its lease, at many moments of many keys, while others ask for them. */
@@ -117,16 +118,19 @@ export const expiryMomentCases: readonly Case[] = [
           return clients[i % 3]!.tryAcquire(attempt);
         };
         const outcomes = await Promise.all(attempts.map(ask));
-        const winners = attempts.filter((_, i) => outcomes[i]!.status === 'granted');
+        const winners = attempts.flatMap((attempt, i) =>
+          outcomes[i]!.status === 'granted' ? [{ attempt, by: clients[i % 3]! }] : [],
+        );
         assert.ok(
           winners.length <= 1,
           `${winners.length} of ${count} owners were granted a key whose hold had ended by itself`,
         );
         if (winners.length === 0) return;
         await context.assertBusy(clients[1]!, key, 'it was granted when the hold before it had ended by itself');
-        const renewed = await clients[2]!.renew(winners[0]!, context.timing.longTtlMs);
+        const { attempt, by } = winners[0]!;
+        const renewed = await by.renew(attempt, context.timing.longTtlMs);
         assert.equal(renewed.status, 'renewed', 'Who was granted the key of an ended hold does not have it');
-        await clients[2]!.release(winners[0]!);
+        await by.release(attempt);
       };
       const trials = [
         trial(7, 0, 0),

@@ -39,14 +39,12 @@ export const CUTS: Readonly<Record<string, (hash: number) => number>> = {
   'low 16 bits': (hash) => hash & 0xffff,
 };
 
-/** Two different names with one hash; undefined where some ten thousand names have none. */
-export function collision(
-  nameOf: (n: number) => string,
-  hash: (bytes: Uint8Array) => number,
-): readonly [string, string] | undefined {
+/** Two different endings of `base` with which it has one hash; undefined where some ten thousand have none. */
+export function collision(base: string, hash: (bytes: Uint8Array) => number): readonly [string, string] | undefined {
   const seen = new Map<number, string>();
   for (let n = 0; n < 20_000; n++) {
-    const name = nameOf(n);
+    // Not one after another: the last bits of these hashes tell such names apart.
+    const name = base + (Math.imul(n, 0x9e3779b1) >>> 0).toString(36) + n.toString(36);
     const value = hash(Buffer.from(name));
     const other = seen.get(value);
     if (other !== undefined) return [other, name];

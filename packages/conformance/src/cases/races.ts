@@ -28,13 +28,13 @@ const whileHeld: readonly Step[] = [
       'A request for a key that another owner holds',
     );
   },
-  async (context, { key, hold }, clients) => {
-    const again = await context.random.pick(clients).tryAcquire(context.attempt(key, { owner: hold!.owner }));
+  async (context, { key, hold }) => {
+    const again = await hold!.by.tryAcquire(context.attempt(key, { owner: hold!.owner }));
     answered(again.status, 'granted', 'A repeated request of the holder');
     if (again.status === 'granted') answered(again.fencingToken, hold!.fencingToken, 'The token of a repeated request');
   },
-  async (context, { hold }, clients) => {
-    const { status } = await context.random.pick(clients).renew(hold!, context.timing.longTtlMs);
+  async (context, { hold }) => {
+    const { status } = await hold!.by.renew(hold!, context.timing.longTtlMs);
     answered(status, 'renewed', 'The renewal of a hold that stands');
   },
   async (context, { key }, clients) => {
@@ -53,9 +53,9 @@ const whileHeld: readonly Step[] = [
     const info = await context.random.pick(clients).inspect?.(key);
     if (clients[0]!.inspect) answered(info?.owner, hold!.owner, 'inspect of a held key (its owner)');
   },
-  async (context, known, clients) => {
+  async (context, known) => {
     const { hold } = known;
-    answered(await context.random.pick(clients).release(hold!), 'released', 'The release of a hold that stands');
+    answered(await hold!.by.release(hold!), 'released', 'The release of a hold that stands');
     known.hold = undefined;
     if (context.random.next() < 0.3) answered(await hold!.by.release(hold!), 'not-held', 'A repeated release');
   },
@@ -100,16 +100,17 @@ export const raceCases: readonly Case[] = [
       const contest = async (key: string) => {
         const attempts = Array.from({ length: CONTENDERS }, () => context.attempt(key));
         const ask = async (attempt: (typeof attempts)[number], i: number) => {
+          const by = clients[i % 3]!;
+          const { status } = await by.tryAcquire(attempt);
           // Some come a little later than the grant.
-          const outcome = await clients[i % 3]!.tryAcquire(attempt);
-          if (outcome.status === 'granted' || i % 2 > 0) return outcome.status;
-          return (await clients[(i + 1) % 3]!.tryAcquire(attempt)).status;
+          if (status === 'granted' || i % 2 > 0) return { status, attempt, by };
+          return { attempt, by, status: (await by.tryAcquire(attempt)).status };
         };
-        const statuses = await Promise.all(attempts.map(ask));
-        const winners = attempts.filter((_, i) => statuses[i] === 'granted');
+        const outcomes = await Promise.all(attempts.map(ask));
+        const winners = outcomes.filter(({ status }) => status === 'granted');
         assert.ok(winners.length <= 1, `${winners.length} of ${CONTENDERS} owners were granted one key`);
         assert.equal(winners.length, 1, `None of ${CONTENDERS} owners was granted a free key`);
-        await clients[0]!.release(winners[0]!);
+        await winners[0]!.by.release(winners[0]!.attempt);
       };
       await context.race(async () => {
         await Promise.all(keys.map(contest));
@@ -145,7 +146,7 @@ export const raceCases: readonly Case[] = [
           return walks.length * 8;
         });
       } finally {
-        await Promise.allSettled(walks.map(({ hold }) => hold && clients[0]!.release(hold)));
+        await Promise.allSettled(walks.map(({ hold }) => hold?.by.release(hold)));
       }
     },
   },

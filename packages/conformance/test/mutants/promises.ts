@@ -67,7 +67,7 @@ export const promiseMutants: readonly Mutant[] = [
     bug: 'a busy answer says when to come back as text',
     seenIn: 'H114',
     base: 'table',
-    caughtBy: ['LK-0156', 'LK-0006'],
+    caughtBy: ['LK-0006'],
     message: /must be a finite number/,
     adapter: (right) => ({
       async tryAcquire(attempt) {

@@ -40,7 +40,7 @@ export const queuePromiseMutants: readonly Mutant[] = [
     bug: 'who asks at the moment at which a hold ends passes the queue',
     seenIn: 'H77',
     base: 'queue',
-    caughtBy: ['LK-0170', 'LK-0070'],
+    caughtBy: ['LK-0170'],
     message: /passed those who were queued/,
     adapter: (right) => ({
       enqueue: counted(right),
@@ -69,7 +69,7 @@ export const queuePromiseMutants: readonly Mutant[] = [
     seenIn: 'H64',
     base: 'queue',
     caughtBy: ['LK-0172'],
-    message: /different fencing tokens|next in the queue|holds the key again|one place/,
+    message: /both calls of one owner are answered/,
     adapter(right) {
       const places = new Map<string, number>();
       return {
@@ -99,7 +99,7 @@ export const queuePromiseMutants: readonly Mutant[] = [
     seenIn: 'H38',
     base: 'queue',
     caughtBy: ['LK-0168'],
-    message: /later than the declared overshoot/,
+    message: /later than the declared overshoot|a queued waiter gets the key/,
     adapter: (right) => ({
       async enqueue(attempt, signal) {
         const calledAt = performance.now();

@@ -101,7 +101,7 @@ export function sessionAdapter(table: Table): LockAdapter {
     async tryAcquire(attempt) {
       const outcome = await right.tryAcquire(attempt);
       endless(attempt.key);
-      return outcome;
+      return outcome.status === 'busy' ? { status: 'busy' } : outcome;
     },
     async renew(hold, ttlMs) {
       const outcome = await right.renew(hold, ttlMs);
