@@ -26,7 +26,7 @@ function get([key]: readonly string[], { store }: DataTerms): Reply {
 
 interface SetOptions {
   condition?: 'NX' | 'XX';
-  px?: number;
+  span?: { readonly text: string; readonly unitMs: number };
   keepTtl?: boolean;
   get?: boolean;
 }
@@ -39,27 +39,34 @@ function parseSetOptions(words: readonly string[]): SetOptions | Refusal {
       if (options.condition !== undefined && options.condition !== word) return syntax;
       options.condition = word;
     } else if (word === 'GET') options.get = true;
-    else if (word === 'KEEPTTL' && options.px === undefined) options.keepTtl = true;
-    else if ((word === 'PX' || word === 'EX') && options.px === undefined && !options.keepTtl && i + 1 < words.length) {
-      const span = integer(words[++i]);
-      if (span === undefined) return notInteger;
-      if (span <= 0) return new Refusal("ERR invalid expire time in 'set' command");
-      options.px = word === 'PX' ? span : span * 1_000;
+    else if (word === 'KEEPTTL' && options.span === undefined) options.keepTtl = true;
+    else if ((word === 'PX' || word === 'EX') && !options.span && !options.keepTtl && i + 1 < words.length) {
+      options.span = { text: words[++i]!, unitMs: word === 'PX' ? 1 : 1_000 };
     } else return syntax;
   }
   return options;
 }
 
+/** How long the key is to live; none: for ever. */
+function spanOf({ span }: SetOptions): number | undefined | Refusal {
+  if (span === undefined) return undefined;
+  const count = integer(span.text);
+  if (count === undefined) return notInteger;
+  return count <= 0 ? new Refusal("ERR invalid expire time in 'set' command") : count * span.unitMs;
+}
+
 function set([key, value, ...words]: readonly string[], { store }: DataTerms): Reply {
   const options = parseSetOptions(words);
   if (options instanceof Refusal) return options;
+  const spanMs = spanOf(options);
+  if (spanMs instanceof Refusal) return spanMs;
   const before = store.get(key!);
   if (options.get && before !== undefined && before.type !== 'string') return wrongType;
   const previous: Reply = before?.value ?? null;
   const met = options.condition === undefined || (options.condition === 'NX') === (before === undefined);
   if (!met) return options.get ? previous : null;
   const kept = options.keepTtl ? before?.expiresAt : undefined;
-  const expiresAt = options.px === undefined ? kept : store.now() + options.px;
+  const expiresAt = spanMs === undefined ? kept : store.now() + spanMs;
   store.set(key!, { type: 'string', value: value!, expiresAt });
   return options.get ? previous : ok;
 }

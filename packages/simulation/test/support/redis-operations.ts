@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Random } from '../../src/random.ts';
+
+const packages = fileURLToPath(new URL('../../../', import.meta.url));
+const script = (path: string): string => readFileSync(packages + path, 'latin1');
+
+const protocol = 'redis-protocol/src/lua';
+const redlock = 'adapter-redlock/src/lua';
+
+/** The shipped scripts. */
+export const shipped: Readonly<Record<string, string>> = {
+  acquire: script(`${protocol}/acquire.lua`),
+  inspect: script(`${protocol}/inspect.lua`),
+  release: script(`${protocol}/release.lua`),
+  renew: script(`${protocol}/renew.lua`),
+  votes: script(`${redlock}/votes.lua`),
+  rollback: script(`${redlock}/rollback-vote.lua`),
+};
+
+/** One thing to do, on the model and on the real server; `sleep` lets what is due expire. */
+export type Operation = readonly string[] | { readonly sleepMs: number };
+
+const owners = ['ann', 'ann:7', 'bob', 'bob:1700000000000000', ''];
+const commands = ['SET', 'SET', 'GET', 'DEL', 'PEXPIRE', 'PTTL', 'EXISTS', 'RPUSH', 'TYPE', 'PUBSUB', 'SCAN', 'PUBLISH', 'SCRIPT', 'NOPE'];
+
+/** Draws the next operations: mostly one, two where something is to expire. */
+export function drawOperations(random: Random): Operation[] {
+  const key = `{k${random.int(1, 3)}}`;
+  const fence = `fence:${key}`;
+  const owner = random.pick(owners);
+  if (random.chance(0.55)) return withSleep(random, drawScript(random, key, fence, owner));
+  return withSleep(random, drawCommand(random, random.pick([key, key, fence]), owner));
+}
+
+function withSleep(random: Random, operation: readonly string[]): Operation[] {
+  return operation.includes('2') || random.chance(0.002) ? [operation, { sleepMs: 6 }] : [operation];
+}
+
+/** Long enough not to end during the test, or so short that a sleep ends it. */
+const drawTtl = (random: Random): string => random.pick(['2', '900000', '3600000', '400000000', '9000000000000', '700001']);
+
+function drawScript(random: Random, key: string, fence: string, owner: string): string[] {
+  const ttl = drawTtl(random);
+  const evaluate = (name: string, keys: string[], args: string[]): string[] => ['EVAL', shipped[name]!, String(keys.length), ...keys, ...args];
+  const own = String(random.int(0, 1));
+  switch (random.pick(['acquire', 'acquire', 'acquire', 'inspect', 'release', 'release', 'renew', 'votes', 'votes', 'rollback'])) {
+    case 'acquire': {
+      const keys = random.chance(0.8) ? [key, fence] : [key];
+      return evaluate('acquire', keys, [owner, ttl, random.pick(['1', '1', '65', '1001']), ...(random.chance(0.4) ? ['NUMSUB', own] : [])]);
+    }
+    case 'inspect':
+      return evaluate('inspect', random.chance(0.8) ? [key, fence] : [key], []);
+    case 'release':
+      return evaluate('release', [key], [owner, random.pick(['PUBLISH', 'PUBLISH', 'NOSUCH']), 'NUMSUB']);
+    case 'renew': {
+      const keys = Array.from({ length: random.int(1, 4) }, () => `{k${random.int(1, 3)}}`);
+      return evaluate('renew', keys, [ttl, JSON.stringify(keys.map(() => random.pick(owners)))]);
+    }
+    case 'votes': {
+      const requests = Array.from({ length: random.pick([1, 1, 2, 3]) }, () => drawVote(random, owner, ttl));
+      return evaluate('votes', requests.flatMap(() => [key, fence]), requests.flat());
+    }
+    default:
+      return evaluate('rollback', [key], [random.pick(owners), own]);
+  }
+}
+
+function drawVote(random: Random, owner: string, ttl: string): string[] {
+  const first = random.pick(['7', '1700000000000000', '1900000000000000', '9007199254740990']);
+  const last = random.chance(0.8) ? first : '';
+  return [owner, first, last, random.pick([ttl, ttl, 'round', 'owner']), random.pick(['', '0', '1'])];
+}
+
+function drawCommand(random: Random, key: string, owner: string): string[] {
+  const name = random.pick(commands);
+  switch (name) {
+    case 'SET':
+      return ['SET', key, random.pick([owner, '7', '1700000000000000 1', '1900000000000000 65', 'x y']), ...drawSetOptions(random)];
+    case 'PEXPIRE':
+      return ['PEXPIRE', key, random.pick([drawTtl(random), '0', '-5', 'soon'])];
+    case 'RPUSH':
+      return ['RPUSH', key, 'item'];
+    case 'PUBSUB':
+      return ['PUBSUB', random.pick(['NUMSUB', 'numsub', 'NOSUCH']), key];
+    case 'PUBLISH':
+      return ['PUBLISH', key, ''];
+    case 'SCAN':
+      return ['SCAN', '0', 'MATCH', random.pick(['*', 'fence:*', '{k?}', '\\{k1\\}']), 'COUNT', '1000', ...(random.chance(0.5) ? ['TYPE', 'string'] : [])];
+    case 'SCRIPT':
+      return ['SCRIPT', 'FLUSH'];
+    case 'NOPE':
+      return random.pick([['NOPE', 'a', 'b'], ['EVALSHA', 'f'.repeat(40), '0'], ['GET'], ['SET', 'a'], ['EVAL', 'return 1', '2', 'a'], ['DEL']]);
+    default:
+      return [name, key];
+  }
+}
+
+function drawSetOptions(random: Random): string[] {
+  return [
+    ...(random.chance(0.3) ? [random.pick(['NX', 'XX', 'nx'])] : []),
+    ...(random.chance(0.4) ? ['PX', random.pick([drawTtl(random), '0', 'abc'])] : random.chance(0.3) ? ['KEEPTTL'] : []),
+    ...(random.chance(0.3) ? ['GET'] : []),
+    ...(random.chance(0.02) ? ['WHAT'] : []),
+  ];
+}
