@@ -7,6 +7,7 @@ export default libraryBuild([
   'src/mocha.ts',
   'src/faults/index.ts',
   'src/history/index.ts',
+  'src/check-history.ts',
   'src/processes/child.ts',
   'src/stress/index.ts',
   'src/stress/worker.ts',

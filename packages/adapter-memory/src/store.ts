@@ -104,7 +104,8 @@ export function endHold(store: OpenStore, key: string, hold: Hold, now: number):
 /** What the owner of `hold` is told; its validity counts from `calledAt`. */
 export function grantOf(hold: Hold, calledAt: number, waiting?: number): Granted {
   const { token, tokens } = hold;
-  return { status: 'granted', fencingToken: token, tokens, validForMs: hold.expiresAt - calledAt, waiting };
+  const reserved = token === undefined ? undefined : tokens;
+  return { status: 'granted', fencingToken: token, tokens: reserved, validForMs: hold.expiresAt - calledAt, waiting };
 }
 
 /** Keeps a timer at the end of a hold that somebody waits for, and none otherwise. */

@@ -1,3 +1,4 @@
+export type { BindingOptions } from './binding-options.ts';
 export type { Case, Gate, Need } from './case.ts';
 export { cases } from './cases/index.ts';
 export type { Claim } from './claims.ts';
@@ -7,4 +8,5 @@ export { type Hazard, hazards } from './hazards.ts';
 export { renderBadge, renderJson, renderMarkdown } from './render.ts';
 export type { CaseResult, Outcome, Races, Report } from './report.ts';
 export { type RunOptions, runConformance } from './run.ts';
+export { type SelfTestResult, selfTest } from './self-test.ts';
 export { openSuite, type Suite, type SuiteOptions } from './suite.ts';

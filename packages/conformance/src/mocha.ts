@@ -1,6 +1,7 @@
 import { describe, it } from 'mocha';
+import { type BindingOptions, chosenCases } from './binding-options.ts';
 import type { Case } from './case.ts';
-import { cases } from './cases/index.ts';
+
 import type { Harness } from './harness.ts';
 import { type CaseResult, verdictOf } from './report.ts';
 import { startCases } from './start-cases.ts';
@@ -12,14 +13,15 @@ import { openSuite } from './suite.ts';
  * Mocha runs one test at a time, so with the first of them all cases start side by side, and each test awaits its own. The
  * price: with `--grep` they all run, and those that were chosen are reported.
  */
-export function registerConformance(harness: Harness): void {
+export function registerConformance(harness: Harness, options: BindingOptions = {}): void {
+  const chosen = chosenCases(options);
   let started: Promise<ReadonlyMap<Case, Promise<CaseResult>>> | undefined;
   describe(`conformance: ${harness.name}`, () => {
-    for (const testCase of cases) {
+    for (const testCase of chosen) {
       it(`${testCase.id} ${testCase.level} ${testCase.title}`, async function () {
         // The suite has its own time-out per case, with a message.
         this.timeout(0);
-        started ??= openSuite(harness).then((suite) => startCases(suite, cases));
+        started ??= openSuite(harness, options).then((suite) => startCases(suite, chosen, options.concurrency));
         const verdict = verdictOf(await (await started).get(testCase)!);
         if (verdict && 'skip' in verdict) {
           this.test!.title += ` (${verdict.skip})`;

@@ -1,25 +1,28 @@
 import { describe, it } from 'node:test';
+import { type BindingOptions, chosenCases } from './binding-options.ts';
 import type { Case } from './case.ts';
-import { cases } from './cases/index.ts';
 import type { Harness } from './harness.ts';
 import { CONCURRENCY } from './limiter.ts';
 import { verdictOf } from './report.ts';
 import { openSuite, type Suite } from './suite.ts';
 
 /** Registers every case as a test of node:test. A failing MUST fails; a failing SHOULD and a skip show their reason. */
-export function registerConformance(harness: Harness): void {
+export function registerConformance(harness: Harness, options: BindingOptions = {}): void {
+  const chosen = chosenCases(options);
   let suite: Promise<Suite> | undefined;
   const register = (testCase: Case) => {
     it(`${testCase.id} ${testCase.level} ${testCase.title}`, async (test) => {
       // Opened with the first case, when the hooks of the file have started the backend.
-      suite ??= openSuite(harness);
+      suite ??= openSuite(harness, options);
       const verdict = verdictOf(await (await suite).run(testCase));
       if (verdict && 'skip' in verdict) test.skip(verdict.skip);
       if (verdict && 'fail' in verdict) throw verdict.fail;
     });
   };
   describe(`conformance: ${harness.name}`, () => {
-    describe('side by side', { concurrency: CONCURRENCY }, () => cases.filter(({ alone }) => !alone).forEach(register));
-    describe('alone', { concurrency: 1 }, () => cases.filter(({ alone }) => alone).forEach(register));
+    describe('side by side', { concurrency: options.concurrency ?? CONCURRENCY }, () =>
+      chosen.filter(({ alone }) => !alone).forEach(register),
+    );
+    describe('alone', { concurrency: 1 }, () => chosen.filter(({ alone }) => alone).forEach(register));
   });
 }

@@ -1,20 +1,21 @@
 import { beforeAll, describe, it, vi } from 'vitest';
-import { cases } from './cases/index.ts';
+import { type BindingOptions, chosenCases } from './binding-options.ts';
 import type { Harness } from './harness.ts';
 import { CONCURRENCY } from './limiter.ts';
 import { verdictOf } from './report.ts';
 import { openSuite, type Suite } from './suite.ts';
 
 /** Registers every case as a test of the current file. A failing MUST fails; a failing SHOULD and a skip show their reason. */
-export function registerConformance(harness: Harness): void {
-  vi.setConfig({ maxConcurrency: CONCURRENCY });
+export function registerConformance(harness: Harness, options: BindingOptions = {}): void {
+  const chosen = chosenCases(options);
+  vi.setConfig({ maxConcurrency: options.concurrency ?? CONCURRENCY });
   describe(`conformance: ${harness.name}`, () => {
     let suite: Suite;
     beforeAll(async () => {
-      suite = await openSuite(harness);
+      suite = await openSuite(harness, options);
     });
     // Those that must run alone come last, so that the others stay one group.
-    const inOrder = [...cases.filter(({ alone }) => !alone), ...cases.filter(({ alone }) => alone)];
+    const inOrder = [...chosen.filter(({ alone }) => !alone), ...chosen.filter(({ alone }) => alone)];
     for (const testCase of inOrder) {
       const register = testCase.alone ? it.sequential : it.concurrent;
       // The suite has its own time-out per case, with a message.

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
 import {
+  type Claim,
   type Harness,
   openSuite,
   type Report,
@@ -91,7 +92,8 @@ describe('the report', () => {
   it('is a badge: green, yellow when something is known to fail, red when something failed, grey when a part ran', async () => {
     const badge = (report: Report) => JSON.parse(renderBadge(report));
     const part = await runConformance(sound, only('LK-0006', 'LK-0007', 'LK-0059'));
-    const whole = { ...part, complete: true };
+    const claims = ['fencing', 'fifo', 'failover'].map((name) => ({ name, verified: true }) as Claim);
+    const whole = { ...part, complete: true, claims };
     expect(badge(whole)).toEqual({
       schemaVersion: 1,
       label: 'holdfast',

@@ -52,7 +52,7 @@ describe('the cases', () => {
   });
 });
 
-describe('the reference passes', () => {
+describe('the reference passes', { timeout: 120_000 }, () => {
   // Those that look at the whole process run in the adapter's own tests.
   const beside = ({ alone }: Case) => !alone;
   const harnessOf = (fencing: boolean, fairness: 'fifo' | 'none'): Harness => {

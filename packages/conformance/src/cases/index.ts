@@ -4,6 +4,7 @@ import { adminCases } from './admin.ts';
 import { argumentCases } from './arguments.ts';
 import { closingCases } from './closing.ts';
 import { declarationCases } from './declaration.ts';
+import { embeddedFaultCases } from './embedded-faults.ts';
 import { exclusionCases } from './exclusion.ts';
 import { expiryCases } from './expiry.ts';
 import { expiryMomentCases } from './expiry-moment.ts';
@@ -72,6 +73,7 @@ export const cases: readonly Case[] = [
   ...queuePromiseCases,
   ...quietCases,
   ...raceCases,
+  ...embeddedFaultCases,
   ...renewManyCases,
   ...tokenBlockCases,
 ].sort((a, b) => a.id.localeCompare(b.id));

@@ -259,15 +259,11 @@ export const nameCases: readonly Case[] = [
           -1,
           `One of ${held.length} keys that nobody uses is busy: it shares a lock with another one`,
         );
-        return 0;
       };
       try {
-        await context.race(async () => {
-          if (held.length < most) await batch();
-          return held.length < most ? 0 : Number.POSITIVE_INFINITY;
-        });
+        const startedAt = context.now();
+        while (held.length < most && context.now() - startedAt < context.raceMs) await batch();
       } finally {
-        delete context.measures.chances;
         for (let i = 0; i < held.length; i += 500)
           await Promise.allSettled(held.slice(i, i + 500).map((hold) => adapter.release(hold)));
       }
