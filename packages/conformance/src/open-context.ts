@@ -49,6 +49,8 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
   const closers: (() => Promise<void> | undefined)[] = [];
   const healers: (() => Promise<void>)[] = [];
   const leftHolds: (() => Promise<void>)[] = [];
+  const locksClosers: (() => Promise<void>)[] = [];
+  const adapterClosers: (() => Promise<void> | undefined)[] = [];
   let keys = 0;
   const now = () => performance.now();
   let [worstStallMs, lastTurn] = [0, now()];
@@ -74,7 +76,7 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
   const open = async (at?: readonly ProxyTarget[]): Promise<LockAdapter> => {
     const opened = await harness.adapter(at);
     const adapter = checkedAdapter(opened, harness.capabilities, (what) => wrongAnswers.add(what));
-    closers.push(() => adapter.close?.());
+    adapterClosers.push(() => adapter.close?.());
     const warmUp = context.attempt(context.key(), { ttlMs: timing.ttlMs });
     // A new client may have to try more than once before it is connected.
     await untilKnown(context, 'a new client is connected', async () => {
@@ -110,7 +112,7 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
         ...harness.locksOptions,
         ...options,
       });
-      closers.push(() => locks.close());
+      locksClosers.push(() => locks.close());
       return locks;
     },
 
@@ -188,7 +190,9 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
       let chances = 0;
       const goesOn = () => {
         const spentMs = now() - startedAt;
-        return chances < most && spentMs < (chances < fewestChances ? 5 * context.raceMs : withinMs);
+        return (
+          chances < most && spentMs < (most >= enoughChances && chances < fewestChances ? 5 * context.raceMs : withinMs)
+        );
       };
       for (let nth = 0; nth === 0 || goesOn(); nth++) chances += await round(nth);
       context.measures.chances = (context.measures.chances ?? 0) + chances;
@@ -246,7 +250,7 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
   const close = async () => {
     clearInterval(ticker);
     await Promise.all(healers.map((heal) => heal()));
-    // Locks before the adapters under them; every one, whatever the others say. What needs its adapter goes side by side, first.
+    // What was left held, then locks, then the adapters under them: each kind side by side, and every one, whatever the others say.
     const failures: unknown[] = [];
     const run = async (closer: () => Promise<void> | undefined) => {
       try {
@@ -256,7 +260,7 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
         failures.push(error);
       }
     };
-    await Promise.all(leftHolds.splice(0).map(run));
+    for (const sideBySide of [leftHolds, locksClosers, adapterClosers]) await Promise.all(sideBySide.map(run));
     for (const closer of closers.reverse()) await run(closer);
     if (failures.length > 0) throw new AggregateError(failures, `close failed: ${String(failures[0])}`);
   };

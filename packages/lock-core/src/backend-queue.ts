@@ -119,7 +119,8 @@ export class QueuedAcquisition extends Acquisition {
     request.unanswered += 1;
     request.sentAt = now;
     request.wallAhead = this.context.wallAhead(now);
-    this.context.timers.set(this, this.endOfPatience());
+    // A place that is confirmed waits for as long as the caller, which may be shorter.
+    this.context.timers.set(this, Math.min(this.waitUntil, this.endOfPatience()));
   }
 
   /** When this acquisition fails, as far as is known: a place that is confirmed until then waits for as long as the caller. */

@@ -17,7 +17,7 @@ export const embeddedFaultCases: readonly Case[] = [
       const two = await context.client();
       const trial = async (...suffered: readonly AdapterFault[]) => {
         const bad = adapterFaults(await context.client());
-        const locks = await context.locks({}, bad.adapter);
+        const locks = await context.locks({ attemptTimeoutMs: Math.ceil(250 + 4 * context.latencyMs) }, bad.adapter);
         const key = context.key();
         bad.inject('tryAcquire', ...suffered);
         bad.inject('enqueue', ...suffered);
@@ -43,7 +43,7 @@ export const embeddedFaultCases: readonly Case[] = [
       const two = await context.client();
       const trial = async (...suffered: readonly AdapterFault[]) => {
         const bad = adapterFaults(await context.client());
-        const locks = await context.locks({}, bad.adapter);
+        const locks = await context.locks({ attemptTimeoutMs: Math.ceil(250 + 4 * context.latencyMs) }, bad.adapter);
         const key = context.key();
         const lock = await locks.acquire(key);
         bad.inject('renew', ...suffered);
