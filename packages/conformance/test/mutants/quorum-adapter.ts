@@ -37,10 +37,12 @@ export function quorumAdapter(all: readonly Table[], client: number, rules: Quor
     const row = node.rows.get(key);
     return row && row.expiresAt > now() * FAST ? row : undefined;
   };
-  const vote = (node: Table, key: string, owner: string, ttlMs: number): boolean => {
+  const vote = (node: Table, key: string, owner: string, ttlMs: number, shorten = false): boolean => {
     const row = live(node, key);
     if (row && row.owner !== owner) return false;
-    node.rows.set(key, { owner, token: 0n, tokens: 1, expiresAt: now() * FAST + ttlMs });
+    const least = shorten ? 0 : (row?.expiresAt ?? 0);
+    const expiresAt = Math.max(now() * FAST + ttlMs, least);
+    node.rows.set(key, { owner, token: 0n, tokens: 1, expiresAt });
     return true;
   };
   const withdraw = ({ key, owner }: HoldRef) =>
@@ -60,7 +62,7 @@ export function quorumAdapter(all: readonly Table[], client: number, rules: Quor
     async renew({ key, owner }, ttlMs) {
       const kept = nodes.filter((node) => {
         if (live(node, key)?.owner === owner || (rules.rejoins && !live(node, key)))
-          return vote(node, key, owner, ttlMs);
+          return vote(node, key, owner, ttlMs, true);
         return false;
       });
       return kept.length >= rules.majority ? { status: 'renewed', validForMs: validFor(ttlMs) } : { status: 'lost' };

@@ -53,7 +53,7 @@ export function tableAdapter(table: Table): LockAdapter {
       const row = liveRow(table, key);
       if (!row) return insert(table, key, owner, ttlMs, tokens);
       if (row.owner !== owner) return { status: 'busy', retryAfterMs: row.expiresAt - now() };
-      row.expiresAt = now() + ttlMs;
+      row.expiresAt = Math.max(row.expiresAt, now() + ttlMs);
       return { status: 'granted', fencingToken: row.token, tokens: row.tokens, validForMs: ttlMs };
     },
     async renew({ key, owner }, ttlMs) {
