@@ -103,6 +103,26 @@ for (const fairness of ['none', 'fifo'] as const) {
   });
 }
 
+it('a waiter that a body left behind is not admitted with the owner of that body', async () => {
+  const clock = manualClock();
+  const adapter = faultyAdapter(clock);
+  const locks = createLocks(adapter, { ttlMs: 30_000, clock });
+  const owner = locks.createOwner();
+  let left: Promise<Lock> | undefined;
+  await locks.using('k', { owner }, async () => {
+    adapter.next('tryAcquire', 'request lost');
+    left = locks.acquire('x');
+  });
+  const waiting = follow(left!);
+  const lock = await locks.tryAcquire('x', { owner });
+  expect(lock?.state).toBe('held');
+  await clock.advance(1_000);
+  expect(waiting.state).toBe('pending');
+  await lock?.release();
+  await clock.advance(3_000);
+  expect(waiting.value?.state).toBe('held');
+});
+
 it('no chain of owners grows, though each run starts before the one before it has ended', async () => {
   const clock = manualClock();
   const locks = createLocks(faultyAdapter(clock), { ttlMs: 3_000, clock });
