@@ -43,7 +43,7 @@ export const lookalikeMutants: readonly Mutant[] = [
     bug: 'keys are compared by a hash of 24 bits',
     seenIn: 'H86',
     base: 'table',
-    caughtBy: ['LK-0185', 'LK-0186'],
+    caughtBy: ['LK-0185'],
     message: /which have the same low 24 bits of FNV-1a/,
     adapter: (right) => renamed(right, (key) => String(HASHES['FNV-1a']!(Buffer.from(key)) & 0xffffff)),
   },
@@ -68,4 +68,15 @@ export const lookalikeMutants: readonly Mutant[] = [
     message: /released a key that another owner holds|shares a lock/,
     adapter: (right) => renamed(right, (key) => key.replace(/:x$/, '')),
   },
+  {
+    bug: 'keys are compared by a sum of twelve bits',
+    seenIn: 'never published',
+    base: 'table',
+    caughtBy: ['LK-0186'],
+    message: /shares a lock with another one/,
+    adapter: (right) => renamed(right, (key) => String(twelveBits(key))),
+  },
 ];
+
+const twelveBits = (key: string): number =>
+  Buffer.from(key).reduce((sum, byte, i) => (sum * 7 + byte * (i + 3)) % 4_093, 0);
