@@ -11,7 +11,7 @@ let findings: Findings;
 
 beforeAll(async () => {
   findings = await findInChild();
-}, 400_000);
+}, 900_000);
 
 describe('what is right passes', () => {
   it('the adapters that mutants are made from, and the reference with every combination of capabilities', () => {
