@@ -3,7 +3,8 @@ import type { AcquireAttempt, Capabilities, LockAdapter } from '@holdfast/lock-c
 /** Sums of floating-point times are off by less. */
 const ROUNDING_MS = 0.01;
 
-type Check = (answer: unknown, args: readonly unknown[], elapsedMs: number) => string | undefined;
+/** `standsMs`: for how long from the call a hold of the owner was promised to stand by an answer before. */
+type Check = (answer: unknown, args: readonly unknown[], elapsedMs: number, standsMs: number) => string | undefined;
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0;
@@ -26,10 +27,10 @@ export function longestLease({ ttl }: Capabilities, ttlMs: number): number {
 function answerChecks(capabilities: Capabilities): Partial<Record<keyof LockAdapter, Check>> {
   const { fencing, expiry } = capabilities;
 
-  const validity = (value: unknown, ttlMs: number, elapsedMs = 0): string | undefined => {
+  const validity = (value: unknown, ttlMs: number, elapsedMs = 0, standsMs = 0): string | undefined => {
     if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0)
       return `validForMs must be a finite number above 0, not ${shown(value)}`;
-    const most = longestLease(capabilities, ttlMs) + elapsedMs + ROUNDING_MS;
+    const most = Math.max(longestLease(capabilities, ttlMs) + elapsedMs, standsMs) + ROUNDING_MS;
     if (expiry === 'ttl' && value > most)
       return `validForMs is ${value}, but a lease of ${ttlMs} ms can be certain for ${most.toFixed(1)} ms at most`;
     return undefined;
@@ -39,23 +40,29 @@ function answerChecks(capabilities: Capabilities): Partial<Record<keyof LockAdap
     if (!fencing && value !== undefined) return `fencing is not declared, but fencingToken is ${shown(value)}`;
     return undefined;
   };
-  const granted = (answer: Record<string, unknown>, { ttlMs }: AcquireAttempt, elapsedMs?: number) => {
+  const granted = (
+    answer: Record<string, unknown>,
+    { ttlMs }: AcquireAttempt,
+    elapsedMs?: number,
+    standsMs?: number,
+  ) => {
     const { tokens } = answer;
     if (tokens !== undefined && !(isCount(tokens) && (tokens as number) > 0))
       return `tokens must be a whole number above 0, not ${shown(tokens)}`;
-    return validity(answer.validForMs, ttlMs, elapsedMs) ?? token(answer.fencingToken);
+    return validity(answer.validForMs, ttlMs, elapsedMs, standsMs) ?? token(answer.fencingToken);
   };
-  const renewed = (answer: unknown, ttlMs: number): string | undefined => {
+  const renewed = (answer: unknown, ttlMs: number, elapsedMs: number): string | undefined => {
     if (!isObject(answer)) return `the answer must be an object, not ${shown(answer)}`;
     if (answer.status === 'lost') return undefined;
     if (answer.status !== 'renewed') return `status must be "renewed" or "lost", not ${shown(answer.status)}`;
-    return validity(answer.validForMs, ttlMs);
+    // A lease may begin when the request is made, which may be a while after the call.
+    return validity(answer.validForMs, ttlMs, elapsedMs);
   };
 
   return {
-    tryAcquire(answer, [attempt]) {
+    tryAcquire(answer, [attempt], elapsedMs, standsMs) {
       if (!isObject(answer)) return `the answer must be an object, not ${shown(answer)}`;
-      if (answer.status === 'granted') return granted(answer, attempt as AcquireAttempt);
+      if (answer.status === 'granted') return granted(answer, attempt as AcquireAttempt, elapsedMs, standsMs);
       if (answer.status !== 'busy') return `status must be "granted" or "busy", not ${shown(answer.status)}`;
       const { retryAfterMs } = answer;
       if (retryAfterMs === undefined) return undefined;
@@ -68,12 +75,12 @@ function answerChecks(capabilities: Capabilities): Partial<Record<keyof LockAdap
         return `enqueue must resolve to { status: "granted", … }, not to ${shown(isObject(answer) ? answer.status : answer)}`;
       return granted(answer, attempt as AcquireAttempt, elapsedMs);
     },
-    renew: (answer, [, ttlMs]) => renewed(answer, ttlMs as number),
-    renewMany(answer, [holds, ttlMs]) {
+    renew: (answer, [, ttlMs], elapsedMs) => renewed(answer, ttlMs as number, elapsedMs),
+    renewMany(answer, [holds, ttlMs], elapsedMs) {
       const { length } = holds as readonly unknown[];
       if (!Array.isArray(answer)) return `the answer must be a list, not ${shown(answer)}`;
       if (answer.length !== length) return `${length} holds were to be renewed, and ${answer.length} answers came`;
-      return answer.map((each) => renewed(each, ttlMs as number)).find((wrong) => wrong !== undefined);
+      return answer.map((each) => renewed(each, ttlMs as number, elapsedMs)).find((wrong) => wrong !== undefined);
     },
     release: (answer) =>
       answer === 'released' || answer === 'not-held'
@@ -114,6 +121,8 @@ export function checkedAdapter(
   const checks: Partial<Record<string | symbol, Check>> = answerChecks(capabilities);
   /** When an owner that waits first asked: it has one place, and the answer to a second call is that to the first. */
   const waitingSince = new Map<string, number>();
+  /** Until when the hold of an owner was promised to stand: to ask again may leave a longer lease as it is. */
+  const promisedUntil = new Map<string, number>();
   const sinceOf = ({ key, owner }: AcquireAttempt): number => {
     const since = waitingSince.get(`${owner} ${key}`) ?? performance.now();
     waitingSince.set(`${owner} ${key}`, since);
@@ -130,7 +139,11 @@ export function checkedAdapter(
         if (!(answer instanceof Promise)) onWrong(`${String(name)}: it must return a promise, not ${shown(answer)}`);
         void Promise.resolve(answer).then(
           (value) => {
-            const wrong = check(value, args, performance.now() - calledAt);
+            const { key, owner } = isObject(args[0]) ? args[0] : {};
+            const standsMs = (promisedUntil.get(`${owner} ${key}`) ?? 0) - calledAt;
+            const wrong = check(value, args, performance.now() - calledAt, standsMs);
+            if (isObject(value) && typeof value.validForMs === 'number')
+              promisedUntil.set(`${owner} ${key}`, calledAt + value.validForMs);
             if (wrong !== undefined) onWrong(`${String(name)}: ${wrong}`);
           },
           () => {},

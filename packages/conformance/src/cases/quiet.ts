@@ -6,12 +6,11 @@ import type { Context, RawHold } from '../context.ts';
 
 /** Holds that end by themselves while nobody asks the backend for anything. */
 async function endedInQuiet(context: Context, adapter: LockAdapter, count: number): Promise<RawHold[]> {
-  const { capabilities, hooks } = context.harness;
+  const { capabilities } = context.harness;
   const { ttlMs } = context.timing;
   const take = () => context.take(adapter, context.key(), { ttlMs, tokens: 3 });
   const holds = await Promise.all(Array.from({ length: count }, take));
-  if (capabilities.expiry === 'session') await Promise.all(holds.map(({ key }) => hooks!.revoke!(key)));
-  else await context.sleep(longestLease(capabilities, ttlMs) + capabilities.ttl.maxOvershootMs + context.slackMs);
+  await context.sleep(longestLease(capabilities, ttlMs) + capabilities.ttl.maxOvershootMs + context.slackMs);
   return holds;
 }
 
@@ -22,15 +21,15 @@ type Request = (context: Context, adapter: LockAdapter, old: RawHold) => Promise
 
 const requests: readonly Request[] = [
   async (context, adapter, old) => {
-    const { status } = await context.answerOfLoser(() => adapter.renew(old, context.timing.longTtlMs));
+    const { status } = await adapter.renew(old, context.timing.longTtlMs);
     assert.equal(status, 'lost', `The renewal ${ended} was answered "${status}"`);
   },
   async (context, adapter, old) => {
     const [answer] = (await adapter.renewMany?.([old], context.timing.longTtlMs)) ?? [];
     assert.equal(answer?.status ?? 'lost', 'lost', `The joint renewal ${ended} was answered "${answer?.status}"`);
   },
-  async (context, adapter, old) => {
-    const answer = await context.answerOfLoser(() => adapter.release(old));
+  async (_, adapter, old) => {
+    const answer = await adapter.release(old);
     assert.equal(answer, 'not-held', `The release ${ended} was answered "${answer}"`);
   },
   async (_, adapter, old) => {
@@ -46,7 +45,7 @@ const requests: readonly Request[] = [
 /** Whoever asks for the key, the owner of the ended hold too, gets it with the next token. */
 async function assertGrantedAnew(context: Context, adapter: LockAdapter, old: RawHold, owner?: string): Promise<void> {
   const attempt = context.attempt(old.key, owner === undefined ? {} : { owner });
-  const outcome = await context.answerOfLoser(() => adapter.tryAcquire(attempt));
+  const outcome = await adapter.tryAcquire(attempt);
   assert.equal(outcome.status, 'granted', `The key ${ended} is busy`);
   await adapter.release(attempt);
   if (!context.harness.capabilities.fencing) return;
@@ -63,7 +62,7 @@ export const quietCases: readonly Case[] = [
     rule: 'C-152',
     title: 'on a quiet backend a hold that has ended is over, whatever is asked first',
     hazards: [1, 6, 62],
-    needs: ['lapse'],
+    requires: { expiry: 'ttl' },
     alone: true,
     async run(context) {
       const one = await context.client();

@@ -68,8 +68,8 @@ export const tokenBlockCases: readonly Case[] = [
         const key = context.key();
         const old = await context.take(one, key, { tokens: first });
         const block = [old.fencingToken, old.granted.tokens ?? 1];
-        for (const adapter of [one, two, one]) {
-          const outcome = await adapter.tryAcquire(context.attempt(key, { owner: old.owner, tokens: again }));
+        for (let asked = 0; asked < 3; asked++) {
+          const outcome = await one.tryAcquire(context.attempt(key, { owner: old.owner, tokens: again }));
           assert.equal(outcome.status, 'granted', 'The holder asked again and was refused its own lock');
           if (outcome.status !== 'granted') continue;
           assert.deepEqual(
