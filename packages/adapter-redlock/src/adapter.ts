@@ -134,10 +134,13 @@ async function open(redlock: Redlock): Promise<void> {
 }
 
 function acquire(redlock: Redlock, attempt: AcquireAttempt): Promise<AcquireOutcome> {
-  const { key, owner, tokens, signal } = attempt;
+  const { key, owner, tokens } = attempt;
   const ttlMs = Math.max(attempt.ttlMs, shortestTtlMs);
+  // The signal is read only where it is needed: core makes it at the first use, and it costs more than all else here.
   const ready =
-    redlock.opened && isReady(redlock.nodes, redlock.majority) ? undefined : () => prepare(redlock, key, signal);
+    redlock.opened && isReady(redlock.nodes, redlock.majority)
+      ? undefined
+      : () => prepare(redlock, key, attempt.signal);
   return new Promise((resolve, reject) => {
     redlock.quorum.acquire({ key, owner, ttlMs, tokens, ready }, (outcome) => {
       if (outcome.kind === 'failed') reject(failedAcquire(outcome.why, key, redlock));
