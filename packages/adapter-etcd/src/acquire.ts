@@ -54,7 +54,7 @@ async function askAgain(
   const longest = Math.max(ttlMs, wholeTtl(Number(own.value.toString()) || 0));
   return leases.under(longest, async (lease): Promise<AcquireOutcome> => {
     if (own.lease === lease.id) return granted(lease, own.create_revision, own.mod_revision);
-    const moved = await move(backend, attempt.key, lockKey, lease);
+    const moved = await move(backend, attempt.key, lockKey, lease, { from: own });
     return moved === undefined ? { status: 'busy' } : granted(lease, moved.token, moved.revision);
   });
 }

@@ -2,7 +2,7 @@ import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-cor
 import type { Batch } from './batch.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Endpoints } from './endpoints.ts';
-import { foreignKey, isRefusal, wasNeverSent } from './errors.ts';
+import { foreignKey, isRefusal, notSent, wasNeverSent } from './errors.ts';
 import type { KeyLayout } from './key-layout.ts';
 import { deleteSeen } from './key-versions.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
@@ -94,8 +94,10 @@ export async function acquiring<T>(
     if (lockKey.over) await withdraw(backend, queueKey(backend, attempt.key, lockKey), token);
     // An acquire that is repeated never shortens what a renewal has promised (H113).
     const promised = lockKey.lease === undefined ? 0 : lockKey.expiresAt;
-    const validForMs = Math.min(lease.goodUntil - calledAt, Math.max(since - calledAt + ttlMs, promised - calledAt));
-    lockKeys.hold(lockKey, lease, token, revision, calledAt + validForMs);
+    const until = Math.min(lease.goodUntil, Math.max(since + ttlMs, promised));
+    lockKeys.hold(lockKey, lease, token, revision, until);
+    // A later call of this owner may have been answered first: what it was promised is longer than a TTL from this call.
+    const validForMs = Math.min(until, since + Math.max(ttlMs, lease.ttlMs)) - calledAt;
     return { status: 'granted', fencingToken: BigInt(token), validForMs };
   };
   try {
@@ -103,7 +105,8 @@ export async function acquiring<T>(
   } catch (error) {
     const definite = (error instanceof LockError && !error.retryable) || error instanceof OwnerReleased;
     const wantedMs = ownerMayAskAgain && !definite && !lockKey.over ? ttlMs : 0;
-    if (mayExist) lockKey.expiresAt = Math.max(lockKey.expiresAt, calledAt + wantedMs);
+    if (!mayExist) throw notSent(error);
+    lockKey.expiresAt = Math.max(lockKey.expiresAt, calledAt + wantedMs);
     throw error;
   } finally {
     if (lockKey.calls === 1) lockKey.acquiring = undefined;

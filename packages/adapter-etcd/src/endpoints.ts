@@ -9,7 +9,15 @@ import {
   type Ticket,
 } from './authentication.ts';
 import { createCallTimeout } from './call-timeout.ts';
-import { closed, isMemberFailure, isStaleToken, MemberFailure, readable, wasNeverSent } from './errors.ts';
+import {
+  closed,
+  isHttpStatus,
+  isMemberFailure,
+  isStaleToken,
+  MemberFailure,
+  readable,
+  wasNeverSent,
+} from './errors.ts';
 
 /** A member of the cluster with what is needed to open streams. */
 export interface Member {
@@ -69,18 +77,23 @@ export function createEndpoints(
   const timeout = createCallTimeout(callTimeoutMs);
   /** The members that were found not to be usable since the last answer. */
   const noEtcd = new Set<Etcd3>();
+  const haveAnswered = new Set<Etcd3>();
 
-  /** A server of another kind may look like a lost connection. What it is decides, unless another member may be an etcd. */
+  /**
+   * A server of another kind may look like a lost connection. What it is decides, unless another member may be an etcd. Where an
+   * etcd has answered once, whatever else answers is there for a while only, such as a load balancer while etcd is down.
+   */
   async function explain(client: Etcd3, error: unknown): Promise<never> {
-    if (!wasNeverSent(error)) throw error;
+    if (haveAnswered.has(client) || !(wasNeverSent(error) || isHttpStatus(error))) throw error;
     const refused = await diagnose?.(client, error);
     if (refused === undefined) throw error;
     noEtcd.add(client);
     throw noEtcd.size === clients.length ? refused : new MemberFailure(refused);
   }
 
-  function answered<T>(result: T): T {
+  function answered<T>(client: Etcd3, result: T): T {
     noEtcd.clear();
+    haveAnswered.add(client);
     return result;
   }
 
@@ -98,7 +111,10 @@ export function createEndpoints(
       return timeout.within(
         () => {
           const made = authenticated(client, authentication, deadline(), run);
-          return made.then(answered, (error: unknown) => explain(client, error));
+          return made.then(
+            (result) => answered(client, result),
+            (error: unknown) => explain(client, error),
+          );
         },
         (error) => {
           if (isMemberFailure(error)) endpoints.moveOn(client);

@@ -51,6 +51,11 @@ export function wasNeverSent(error: unknown): boolean {
   );
 }
 
+/** Whether the answer is not one of gRPC. It comes from a proxy, or from a server that is no etcd. */
+export function isHttpStatus(error: unknown): boolean {
+  return messageOf(error).includes('Received HTTP status code');
+}
+
 /** Whether etcd refused the token and not the user. A new token may be accepted (H126). */
 export function isStaleToken(error: unknown): boolean {
   return isStaleTokenReason(messageOf(error));
@@ -105,7 +110,7 @@ const refusals: readonly Refusal[] = [
 
 /** Why no connection can succeed, and what to do about it. */
 const connectionRefusals: readonly Refusal[] = [
-  { says: /Protocol error/, remedy: 'What listens there is no etcd: check host and port.' },
+  { says: /Protocol error|Received HTTP status code/, remedy: 'What listens there is no etcd: check host and port.' },
   {
     says: /wrong.version.number|packet length too long/i,
     remedy: 'The server does not use TLS: check the port, or connect without TLS.',
@@ -119,14 +124,16 @@ const connectionRefusals: readonly Refusal[] = [
 /** Why etcd refused a request for good; `undefined` for every other error. */
 function refusalOf(error: unknown): Refusal | undefined {
   const message = messageOf(error);
-  if (message === '' || error instanceof NoAnswer || error instanceof LockError || wasNeverSent(error))
-    return undefined;
+  if (message === '' || error instanceof NoAnswer || error instanceof LockError) return undefined;
+  if (wasNeverSent(error) || isHttpStatus(error)) return undefined;
   return refusals.find(({ says }) => says.test(message));
 }
 
 /** The same when a connection cannot be made to `host`. */
 export function connectionRefused(error: unknown, host: string): LockError | undefined {
   const message = messageOf(error);
+  // What a name server or the system says contains the name of the host, which may be any word.
+  if (/Name resolution failed|getaddrinfo|EAI_AGAIN|ENOTFOUND/.test(message)) return undefined;
   const refusal = connectionRefusals.find(({ says }) => says.test(message));
   return refusal && unusable(host, serversWords(message), refusal.remedy);
 }
@@ -147,6 +154,12 @@ export function readable(error: unknown): unknown {
   if (refusal === undefined) return error;
   const text = `etcd refuses the request: ${serversWords(messageOf(error))}. ${refusal.remedy}`;
   return new LockError('LOCK_BACKEND', text, { retryable: false });
+}
+
+/** The same error for a request of which nothing was sent: core has nothing to clean up (H116). Other errors stay as they are. */
+export function notSent(error: unknown): unknown {
+  if (!isMemberFailure(error)) return error;
+  return new LockError('LOCK_BACKEND', messageOf(error), { cause: error, notSent: true });
 }
 
 /** What listens at an address cannot be used. */

@@ -17,6 +17,8 @@ export interface LockKey {
   token: string | undefined;
   /** The revision of the last write of the key, if no other write can have followed. */
   revision: string | undefined;
+  /** How many times it was to be moved to another lease: only the last of these calls goes on. */
+  moves: number;
   /** Calls about it that are in flight. */
   calls: number;
   /** Monotonic ms until which the key is wanted; then it is deleted, although its lease lives on with other keys. */
@@ -142,6 +144,7 @@ class KeyRegistry implements LockKeys {
       sentLease: undefined,
       token: undefined,
       revision: undefined,
+      moves: 0,
       calls: 0,
       expiresAt: 0,
       acquiring: undefined,

@@ -2,6 +2,9 @@ import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-cor
 import { type Acquisition, acquiring, assertLeased, type Backend, queueKey } from './backend.ts';
 import { placeLost } from './errors.ts';
 import { deleteSeen } from './key-versions.ts';
+import { wholeTtl } from './leases.ts';
+import type { LockKey } from './lock-keys.ts';
+import { move } from './renewal.ts';
 import { find, lookUp, type QueueKey, type Standing, takePlace } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
@@ -29,7 +32,7 @@ function enter(
   attempt: AcquireAttempt,
   signal: AbortSignal,
   { lockKey, ttlMs, send }: Acquisition,
-): Promise<{ lease: SharedLease; standing: Standing }> {
+): Promise<Place> {
   const place = queueKey(backend, attempt.key, lockKey);
   return backend.leases.under(ttlMs, async (lease) => {
     const standing = await backend.limit(async () => {
@@ -37,17 +40,29 @@ function enter(
       signal.throwIfAborted();
       return send(lease, () => backend.batch.send(takePlace({ ...place, leaseId: lease.id, ttlMs })));
     });
-    return { lease, standing: standing ?? (await resume(backend, place, lease)) };
+    return standing === undefined ? resume(backend, attempt, lockKey, ttlMs) : { lease, standing };
   });
 }
 
-/** An owner that asks again keeps its place. */
-async function resume({ endpoints }: Backend, place: QueueKey, lease: SharedLease): Promise<Standing> {
+interface Place {
+  readonly lease: SharedLease;
+  readonly standing: Standing;
+}
+
+/** An owner that asks again keeps its place, and the longer TTL (H113). */
+async function resume(backend: Backend, attempt: AcquireAttempt, lockKey: LockKey, ttlMs: number): Promise<Place> {
+  const { endpoints, leases } = backend;
+  const place = queueKey(backend, attempt.key, lockKey);
   const own = await endpoints.call((client, options) => find(client, options, place.key));
-  const token = own?.lease === lease.id ? own.create_revision : undefined;
-  const standing = token && (await endpoints.call((client, options) => lookUp(client, options, place, token)));
-  if (!standing) throw new Error('this owner has a place in the queue already, under another lease');
-  return standing;
+  if (own === undefined) throw placeLost(attempt.key, 'its key was deleted');
+  const longest = Math.max(ttlMs, wholeTtl(Number(own.value.toString()) || 0));
+  return leases.under(longest, async (lease) => {
+    if (own.lease !== lease.id) await move(backend, attempt.key, lockKey, lease, { from: own, holds: false });
+    lockKey.sentLease = lease;
+    const standing = await endpoints.call((client, options) => lookUp(client, options, place, own.create_revision));
+    if (standing === undefined) throw placeLost(attempt.key, 'its key was deleted');
+    return { lease, standing };
+  });
 }
 
 /** One place in a queue, from when it was taken until it holds the lock or is given up. */
@@ -158,6 +173,7 @@ class QueueWait {
       throw this.#signal.reason;
     }
     if (lockKey.over) throw placeLost(this.#attempt.key, 'it was given up');
+    if (lockKey.sentLease !== lease) throw placeLost(this.#attempt.key, 'a later call of this owner waits in it');
     if (lease.ended) throw placeLost(this.#attempt.key, 'its lease has ended');
     const silentMs = performance.now() - lease.answeredAt;
     if (performance.now() >= lease.goodUntil || silentMs > silenceMs) {

@@ -1,4 +1,5 @@
 import type { HoldRef, RenewOutcome } from '@holdfast/lock-core';
+import type { IKeyValue } from 'etcd3';
 import { type Backend, queueKey } from './backend.ts';
 import { checkPresence, type KeyVersion, mostChecked } from './key-versions.ts';
 import { wholeTtl } from './leases.ts';
@@ -48,11 +49,12 @@ export async function renewMany(
 }
 
 async function extendTogether(
-  { endpoints, lockKeys }: Backend,
+  backend: Backend,
   holds: readonly Known[],
   calledAt: number,
   ttlMs: number,
 ): Promise<RenewOutcome[]> {
+  const { endpoints, lockKeys } = backend;
   const leases = new Set(holds.map(({ lease }) => lease));
   const chunks = Array.from({ length: Math.ceil(holds.length / mostChecked) }, (_, i) =>
     holds.slice(i * mostChecked, (i + 1) * mostChecked),
@@ -62,17 +64,27 @@ async function extendTogether(
     ...[...leases].map((lease) => keepGood(lease, calledAt, ttlMs)),
   ]);
   const isPresent = present.flat();
-  return holds.map(({ lockKey, lease, token }, i) => {
-    // It may have run out or been released meanwhile, or it was moved to another lease.
-    if (lockKey.over || lockKey.lease !== lease) return { status: 'lost' };
-    if (lease.ended || !isPresent[i]) {
+  return holds.map(({ lockKey, lease, token }, i): RenewOutcome => {
+    // It has run out or been released meanwhile.
+    if (lockKey.over) return { status: 'lost' };
+    if (!isPresent[i] || (lease.ended && lockKey.lease === lease)) {
       lockKeys.forget(lockKey);
       return { status: 'lost' };
     }
+    // Moved by a renewal of another TTL, whose promise stands.
+    if (lockKey.lease !== lease) return moved(lockKey, calledAt, ttlMs);
     const until = Math.min(lease.goodUntil, calledAt + ttlMs);
-    lockKeys.hold(lockKey, lease, token, lockKey.revision, until);
+    // A later renewal may have been answered first.
+    lockKeys.hold(lockKey, lease, token, lockKey.revision, Math.max(until, lockKey.expiresAt));
     return { status: 'renewed', validForMs: until - calledAt };
   });
+}
+
+/** What is certain of a hold that was moved to another lease while this renewal was under way; it is not moved back. */
+function moved({ lease, expiresAt }: LockKey, calledAt: number, ttlMs: number): RenewOutcome {
+  const until = lease === undefined ? calledAt : Math.min(lease.goodUntil, expiresAt, calledAt + ttlMs);
+  if (until <= calledAt) throw superseded();
+  return { status: 'renewed', validForMs: until - calledAt };
 }
 
 async function keepGood(lease: SharedLease, calledAt: number, ttlMs: number): Promise<void> {
@@ -87,11 +99,11 @@ async function moveUnderLease(backend: Backend, hold: HoldRef, ttlMs: number): P
   const lockKey = lockKeys.begin(layout.key(hold.key, hold.owner));
   try {
     return await leases.under(ttlMs, async (lease): Promise<RenewOutcome> => {
-      const moved = await move(backend, hold.key, lockKey, lease);
-      if (moved === undefined && lockKey.token !== undefined) lockKeys.forget(lockKey);
-      if (moved === undefined || lockKey.over) return { status: 'lost' };
+      const now = await move(backend, hold.key, lockKey, lease);
+      if (now === undefined && lockKey.token !== undefined) lockKeys.forget(lockKey);
+      if (now === undefined || lockKey.over) return { status: 'lost' };
       const until = Math.min(lease.goodUntil, calledAt + ttlMs);
-      lockKeys.hold(lockKey, lease, moved.token, moved.revision, until);
+      lockKeys.hold(lockKey, lease, now.token, now.revision, until);
       return { status: 'renewed', validForMs: until - calledAt };
     });
   } catch (error) {
@@ -102,17 +114,26 @@ async function moveUnderLease(backend: Backend, hold: HoldRef, ttlMs: number): P
   }
 }
 
-/** Attaches a held key to another lease; `undefined` when the key does not hold the lock any more. */
+const superseded = (): Error => new Error('a later call moves this lock to another lease');
+
+/**
+ * Attaches a key to another lease; `undefined` when the key is gone, or does not hold the lock, which a place need not. An acquire
+ * moves only the key that it has seen, `from`: a later renewal is never undone (H113).
+ */
 export async function move(
   backend: Backend,
   name: string,
   lockKey: LockKey,
   lease: SharedLease,
+  { from, holds = true }: { from?: IKeyValue; holds?: boolean } = {},
 ): Promise<{ token: string; revision: string } | undefined> {
   const { endpoints } = backend;
   const request = { ...queueKey(backend, name, lockKey), leaseId: lease.id, ttlMs: lease.ttlMs };
   const heldAs = lockKey.token;
-  let known = lockKey.token && lockKey.revision ? { token: lockKey.token, revision: lockKey.revision } : undefined;
+  lockKey.moves += 1;
+  const turn = lockKey.moves;
+  let known = from && { token: from.create_revision, revision: from.mod_revision };
+  if (lockKey.token && lockKey.revision) known ??= { token: lockKey.token, revision: lockKey.revision };
   for (let moves = 0; moves < mostMoves; moves += 1) {
     if (known === undefined) {
       const found = await endpoints.call((client, options) => find(client, options, request.key));
@@ -120,14 +141,18 @@ export async function move(
       known = { token: found.create_revision, revision: found.mod_revision };
     }
     const { token, revision } = known;
+    if (lockKey.moves !== turn) throw superseded();
     // Until the answer is there, nobody knows to which lease the key is attached.
     lockKey.lease = undefined;
     lockKey.revision = undefined;
     lockKey.sentLease = lease;
-    const moved = await endpoints.call((client, options) => moveToLease(client, options, request, token, revision));
-    if (moved !== undefined) return { token, revision: moved };
+    const movedIn = await endpoints.call((client, options) =>
+      moveToLease(client, options, request, { token, revision, holds }),
+    );
+    if (movedIn !== undefined) return { token, revision: movedIn };
     const now = await endpoints.call((client, options) => find(client, options, request.key));
     if (now?.create_revision !== token || now.mod_revision === revision) return undefined;
+    if (from !== undefined) throw superseded();
     known = { token, revision: now.mod_revision };
   }
   throw new Error('the lease of this lock was changed by something else again and again');

@@ -1,4 +1,4 @@
-import type { Etcd3, IKeyValue, IRangeRequest, IRequestOp } from 'etcd3';
+import type { Etcd3, ICompare, IKeyValue, IRangeRequest, IRequestOp } from 'etcd3';
 import { deletedBy, keysFound, revisionIn, revisionOf, secondsIn, succeeded } from './answers.ts';
 import type { CallOptions } from './authentication.ts';
 import type { Part } from './batch.ts';
@@ -108,23 +108,28 @@ export async function lookUp(
 }
 
 /**
- * Moves a held key to another lease and answers its new revision; `undefined`, with nothing changed, when the key is gone, has
- * been written since `revision`, or does not hold the lock. Thus a late copy of this request changes nothing (H113).
+ * Moves a key to another lease, in its place, and answers its new revision; `undefined`, with nothing changed, when the key is gone,
+ * has been written since `revision`, or should hold the lock and does not. Thus a late copy of this request changes nothing (H113).
  */
 export async function moveToLease(
   client: Etcd3,
   options: CallOptions,
   place: PutRequest,
-  token: string,
-  revision: string,
+  { token, revision, holds }: { token: string; revision: string; holds: boolean },
 ): Promise<string | undefined> {
   const { key, range } = place;
+  const isOldest: ICompare = {
+    ...range,
+    target: 'Create',
+    result: 'Greater',
+    create_revision: String(BigInt(token) - 1n),
+  };
   const answer = await client.kv.txn(
     {
       compare: [
         createdIn(key, token),
         { key, target: 'Mod', result: 'Equal', mod_revision: revision },
-        { ...range, target: 'Create', result: 'Greater', create_revision: String(BigInt(token) - 1n) },
+        ...(holds ? [isOldest] : []),
       ],
       success: [put(place)],
     },
