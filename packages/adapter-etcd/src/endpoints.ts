@@ -51,6 +51,8 @@ export interface Endpoints {
 /** How the clients are used. */
 export interface EndpointOptions {
   readonly credentials?: Credentials | undefined;
+  /** Ends what the closed clients leave behind. */
+  readonly onClosed?: (() => void) | undefined;
   /** Finds out what listens at the address of a client that cannot connect. */
   readonly diagnose?: ((client: Etcd3, error: unknown) => Promise<LockError | undefined>) | undefined;
 }
@@ -65,7 +67,7 @@ export function createEndpoints(
   clients: readonly Etcd3[],
   callTimeoutMs: number,
   owned: boolean,
-  { credentials, diagnose }: EndpointOptions = {},
+  { credentials, diagnose, onClosed }: EndpointOptions = {},
 ): Endpoints {
   const deadline = (): number => systemClock.wallNow() + callTimeoutMs + graceMs;
   const authentications: readonly Authentication[] = clients.map((client) =>
@@ -140,7 +142,9 @@ export function createEndpoints(
     async close() {
       refusal ??= closed();
       await timeout.allDone();
-      if (owned) for (const client of clients) client.close();
+      if (!owned) return;
+      for (const client of clients) client.close();
+      onClosed?.();
     },
   };
   return endpoints;

@@ -5,6 +5,7 @@ import { Etcd3, GRPCGenericError, type IOptions } from 'etcd3';
 import type { EndpointOptions } from './endpoints.ts';
 import { MemberFailure } from './errors.ts';
 import { createDiagnosis } from './server-kind.ts';
+import { trackHandshakes } from './tls-handshakes.ts';
 
 /** Options of `etcdAdapter`. Either `hosts` or `client` says where etcd is. */
 export interface EtcdLockOptions {
@@ -100,7 +101,9 @@ function connect(options: EtcdLockOptions): Pick<EtcdLockSettings, 'clients' | '
   const diagnose = async (client: Etcd3, error: unknown): Promise<LockError | undefined> =>
     diagnoses.get(client)?.(error);
   const authentication = username === undefined || password === undefined ? undefined : { username, password };
-  return { clients, endpointOptions: { credentials: authentication, diagnose } };
+  const endHandshakes = secure ? clients.map(trackHandshakes) : [];
+  const onClosed = (): void => endHandshakes.forEach((end) => void end());
+  return { clients, endpointOptions: { credentials: authentication, diagnose, onClosed } };
 }
 
 /** Finds a dead connection by pings (etcd allows one in 5 s), and replaces a lost one at once. */
