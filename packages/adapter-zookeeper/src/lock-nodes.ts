@@ -72,9 +72,7 @@ export class LockNodes {
     const entry = this.#entries.get(nameOf(key, owner));
     if (entry === undefined) return this.#nodes.removeAll(key, owner);
     entry.isLeaving = true;
-    entry.removing ??= this.#remove(entry).finally(() => {
-      entry.removing = undefined;
-    });
+    entry.removing ??= this.#remove(entry);
     return entry.removing;
   }
 
@@ -202,6 +200,7 @@ export class LockNodes {
       try {
         wasFirst = await this.#removeNodes(entry, node);
       } catch (error) {
+        entry.removing = undefined;
         this.#keepRemoving(entry, error);
         throw error;
       }
