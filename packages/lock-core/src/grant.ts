@@ -1,7 +1,7 @@
 import type { Acquisition } from './acquisition.ts';
 import { admit, advance, type Context, detach } from './context.ts';
 import { lost } from './errors.ts';
-import { type AcquireRequest, Hold, leaseDeadline } from './hold.ts';
+import { type AcquireRequest, Hold, leaseDeadline, sleptMs } from './hold.ts';
 import type { KeyState } from './key-state.ts';
 import type { Granted } from './lock-adapter.ts';
 import { loseHold } from './release.ts';
@@ -25,7 +25,10 @@ export function takePossession(
   sentAt: number,
   now: number,
 ): boolean {
-  const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs);
+  // The machine may have slept since it asked.
+  const slept = sleptMs(context.settings.clock.wallNow() - now - request.wallAhead);
+  request.wallAhead += slept;
+  const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs) - slept;
   if (deadline <= now) return false;
   detach(context, keyState, acquisition);
   // The backend gave the lock to this owner, so whoever had it here no longer has it.

@@ -5,8 +5,11 @@ import type { AcquireAttempt, AcquireOutcome, Granted, HoldRef } from './lock-ad
 import { newId, withoutOwner } from './owner.ts';
 import type { GroupedEntry, TimerGroup } from './timer-heap.ts';
 
-// The wall clock is corrected in small steps all the time.
+// The wall clock is corrected in small steps.
 const clockToleranceMs = 50;
+
+/** The time asleep: by how much the wall clock ran ahead of the monotonic one, which stands still meanwhile. */
+export const sleptMs = (aheadMs: number): number => (aheadMs > clockToleranceMs ? aheadMs : 0);
 
 /** How much earlier than the backend a lease ends here: 1 % for clocks that drift apart, 2 ms for timers (redis.io, Redlock). */
 const driftMs = (ttlMs: number): number => ttlMs * 0.01 + 2;
@@ -17,8 +20,8 @@ export function leaseDeadline(sentAt: number, validForMs: number, ttlMs: number)
 }
 
 /**
- * What the backend was asked for under one owner ID, from the first acquire to the clean-up. After an unknown outcome the same
- * ID asks again. It never does after a definite `busy`, nor once a release was sent for it.
+ * What was requested under one owner ID, from the first acquire to the clean-up. After an unknown outcome the same ID asks again; it
+ * never does after a definite `busy`, nor once a release was sent for it.
  */
 export class AcquireRequest implements AcquireAttempt, HoldRef {
   readonly key: string;
@@ -34,7 +37,7 @@ export class AcquireRequest implements AcquireAttempt, HoldRef {
   othersWaiting: number | undefined;
   /** Acquires that were sent and whose effect is unknown: no answer yet, or an error for an answer. */
   unanswered = 0;
-  /** Monotonic ms of the last acquire, and how far the wall clock was ahead of the monotonic one then. */
+  /** Monotonic ms of the last acquire, and how far the wall clock was ahead then. */
   sentAt = 0;
   wallAhead = 0;
   /** An acquire was answered: `granted`, or `busy`. */
@@ -104,7 +107,6 @@ export class Hold implements GroupedEntry {
   readonly request: AcquireRequest;
   readonly fencingToken: bigint | undefined;
   readonly since: number;
-  /** The number of the acquisition that began it. */
   readonly acquisition: number;
   readonly maxHoldMs: number;
   readonly autoRenew: boolean;
@@ -114,7 +116,6 @@ export class Hold implements GroupedEntry {
   error: LockError | undefined;
   /** Released, lost or handed over: nothing more is sent for it. */
   over = false;
-
   /** The TTL of the next renewal. */
   ttlMs: number;
   /** Monotonic ms from which another owner may have the lock. */
@@ -131,7 +132,6 @@ export class Hold implements GroupedEntry {
   unknown: { readonly ttlMs: number; readonly until: number } | undefined;
   /** Without the watchdog: until when the last `renew` was to last, while it has to be confirmed. */
   confirmUntil = 0;
-
   /** When the backend granted the lease: the start of the local hand-over batch. */
   grantedAt: number;
   /** Reserved fencing tokens that no holder has had yet. */
@@ -140,7 +140,6 @@ export class Hold implements GroupedEntry {
   /** How often all waiters of a moment had their turn, and since when the present ones wait for theirs. */
   rounds = 0;
   roundSince: number | undefined;
-
   grouped = false;
   group: TimerGroup | undefined;
   groupIndex = 0;
@@ -181,14 +180,14 @@ export class Hold implements GroupedEntry {
     this.renewAt = Math.floor((sentAt + periodMs) / gridMs) * gridMs;
   }
 
-  /** Counts the time asleep, and gives it: the monotonic clock stood still meanwhile, so the wall clock is ahead of it. */
+  /** Counts the time asleep, and gives it. */
   countSleep(clock: Clock, now: number): number {
-    const aheadMs = clock.wallNow() - now - this.wallAhead;
-    if (Math.abs(aheadMs) <= clockToleranceMs) return 0;
-    this.wallAhead += aheadMs;
-    const sleptMs = Math.max(0, aheadMs);
-    this.deadline -= sleptMs;
-    return sleptMs;
+    const ahead = clock.wallNow() - now;
+    const slept = sleptMs(ahead - this.wallAhead);
+    // A wall clock that was set back must not hide the next sleep either.
+    if (slept > 0 || ahead < this.wallAhead) this.wallAhead = ahead;
+    this.deadline -= slept;
+    return slept;
   }
 
   /** Records what the backend granted. */
@@ -222,11 +221,13 @@ export class Hold implements GroupedEntry {
     hold.rounds = this.rounds;
     hold.roundSince = this.roundSince;
     hold.grouped = this.grouped;
+    // A `renew` of the old holder must not wait for what is no longer reported to it.
+    this.renewing = undefined;
     this.over = true;
     return hold;
   }
 
-  /** When the hold next needs its watchdog: for a renewal, its deadline, or the end of `maxHoldMs`. */
+  /** When the hold next needs its watchdog. */
   get dueAt(): number {
     return Math.min(this.renewAt, this.deadline, this.since + this.maxHoldMs);
   }

@@ -235,10 +235,8 @@ export class PollingAcquisition extends Acquisition {
     }
     // Queued behind others: those get no answer either, or the lock was busy all the time.
     const cause = keyState.first?.failure;
-    const waitedMs = now - this.startedAt;
-    const { name } = context.adapter;
-    const silent = cause !== undefined && unreachable(this.key, name, waitedMs, cause);
-    fail(context, keyState, this, silent || timedOut(this.key, name, waitedMs));
+    const error = cause === undefined ? timedOut : unreachable;
+    fail(context, keyState, this, error(this.key, context.adapter.name, now - this.startedAt, cause));
   }
 }
 

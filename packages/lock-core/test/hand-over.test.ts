@@ -147,4 +147,18 @@ describe('hand-over inside the process', () => {
     await clock.advance(60_000);
     expect(await other.inspect('k')).toBe(undefined);
   });
+
+  it('a renew that waits for an older renewal ends when the lock is handed over', async () => {
+    const { clock, adapter, locks } = twoClients();
+    const { held, waiting } = await line(locks, 1);
+    adapter.next('renew', { replyAfterMs: 100 });
+    const renewing = [follow(held.renew()), follow(held.renew())];
+    await clock.advance(1);
+    expect(await held.release()).toBe('released');
+    const next = await waiting[0]!;
+    await clock.advance(1_000);
+    for (const { error } of renewing) expect(error).toMatchObject({ code: 'LOCK_RELEASED' });
+    await next.renew();
+    expect(next.state).toBe('held');
+  });
 });

@@ -76,7 +76,8 @@ export function faultyAdapter(
         Promise.all(holds.map((hold) => inner.renew(hold, ttlMs))),
       ),
     inspect: (key) => through('inspect', { key }, async () => inner.inspect?.(key)),
-    forceRelease: (key) => through('forceRelease', { key }, async () => (await inner.forceRelease?.(key)) ?? false),
+    forceRelease: (key, owner) =>
+      through('forceRelease', { key }, async () => (await inner.forceRelease?.(key, owner)) ?? false),
     close: async () => inner.close?.(),
   };
   const { enqueue, whenFree } = inner;
