@@ -29,9 +29,7 @@ export class AcquireRequest implements AcquireAttempt, HoldRef {
   readonly ttlMs: number;
   /** A block of tokens is needed only where the hold may be handed over; decided at each send. */
   tokens = 1;
-  /** The hold that stands in this process. */
   hold: Hold | undefined;
-  /** The token of the grant. */
   fencingToken: bigint | undefined;
   /** How many other clients were seen waiting, as the adapter reported it last. */
   othersWaiting: number | undefined;
@@ -43,9 +41,9 @@ export class AcquireRequest implements AcquireAttempt, HoldRef {
   /** An acquire was answered: `granted`, or `busy`. */
   granted = false;
   refused = false;
-  /** Nobody holds or wants the lock under this owner ID any more: whatever is still granted is released. */
+  /** Nobody holds or wants the lock under this owner ID any more: what is still granted is released. */
   abandoned = false;
-  /** The backend has confirmed a place in its queue. */
+  /** Its place in the backend's queue is confirmed. */
   queued = false;
   #controller: AbortController | undefined;
 
@@ -97,10 +95,7 @@ export interface HoldWatcher {
   renewNow(hold: Hold, ttlMs: number): Promise<void>;
 }
 
-/**
- * One owner's possession of a key with its lease: what all of the owner's reentrant locks share. A local hand-over makes a new
- * hold over the same request; the backend keeps seeing one.
- */
+/** One owner's possession of a key with its lease, shared by its reentrant locks. A hand-over makes a new hold over the same request. */
 export class Hold implements GroupedEntry {
   readonly key: string;
   readonly owner: LockOwner;
@@ -221,9 +216,9 @@ export class Hold implements GroupedEntry {
     hold.rounds = this.rounds;
     hold.roundSince = this.roundSince;
     hold.grouped = this.grouped;
+    this.over = true;
     // A `renew` of the old holder must not wait for what is no longer reported to it.
     this.renewing = undefined;
-    this.over = true;
     return hold;
   }
 
