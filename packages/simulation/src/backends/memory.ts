@@ -44,9 +44,9 @@ function createMemoryBackend(stage: Stage): Backend {
   const random = world.random.fork('memory server');
   const aborts = new Map<string, AbortController>();
 
-  const handle: Handler = (name, [first, second], tell) => {
+  const handle: Handler = (name, [first, second], tell, atEnd) => {
     if (name === 'enqueue') return enqueue(first as AcquireAttempt, second as string, tell);
-    if (name === 'whenFree') return watch(first as string, second as string, tell);
+    if (name === 'whenFree') return watch(first as string, second as string, tell, atEnd);
     if (name === 'abort') return Promise.resolve(aborts.get(first as string)?.abort());
     const call = own[name as 'tryAcquire'] as (...args: unknown[]) => Promise<unknown>;
     const args = name === 'tryAcquire' ? [{ ...(first as object), signal: new AbortController().signal }] : [first, second];
@@ -62,8 +62,14 @@ function createMemoryBackend(stage: Stage): Backend {
     return own.enqueue!({ ...attempt, signal: controller.signal, onQueued: () => tell('queued') }, controller.signal);
   }
 
-  async function watch(key: string, id: string, tell: (word: string) => void): Promise<void> {
+  async function watch(
+    key: string,
+    id: string,
+    tell: (word: string) => void,
+    atEnd: (run: () => void) => void,
+  ): Promise<void> {
     const controller = new AbortController();
+    atEnd(() => controller.abort());
     aborts.set(id, controller);
     await own.whenFree!(key, controller.signal);
     tell('subscribed');

@@ -2,7 +2,13 @@ import type { Connection } from '../engine/network.ts';
 import type { ClientProcess, Stage } from './backend.ts';
 
 /** Serves calls: gives the answer, and may tell words before it. */
-export type Handler = (name: string, args: readonly unknown[], tell: (word: string) => void) => Promise<unknown>;
+export type Handler = (
+  name: string,
+  args: readonly unknown[],
+  tell: (word: string) => void,
+  /** Has something done when the connection ends. */
+  atEnd: (run: () => void) => void,
+) => Promise<unknown>;
 
 interface Request {
   readonly name: string;
@@ -19,7 +25,7 @@ export function listen(connection: Connection, handle: Handler): void {
   (connection as Peer).request = ({ name, args, onWord, onAnswer, onError }) => {
     if (name === 'ping') return connection.send('back', () => onAnswer(undefined));
     const tell = (word: string): void => connection.send('back', () => onWord(word));
-    handle(name, args, tell).then(
+    handle(name, args, tell, (run) => connection.onEnd('server', run)).then(
       (answer) => connection.send('back', () => onAnswer(answer)),
       (error) => connection.send('back', () => onError(error)),
     );

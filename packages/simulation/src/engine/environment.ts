@@ -29,6 +29,7 @@ export const globalNames = [
   'Math',
   'process',
   'AbortSignal',
+  'globalThis',
 ] as const;
 
 /** Makes the globals and modules of one program. Whatever depends on time or chance comes from the machine. */
@@ -58,14 +59,14 @@ export function createEnvironment(machine: Machine, net: object, isLibrary = fal
       modules.set(bare, made);
       return made;
     },
-    globals: {
+    globals: withGlobalThis({
       ...timers,
       Date: virtualDate(() => environment.machine.wallNow()),
       performance,
       Math: Object.assign(Object.create(Math) as object, { random }),
       process: virtualProcess(),
       AbortSignal: virtualAbortSignal(timers.setTimeout),
-    },
+    }),
   };
   return environment;
 }
@@ -90,6 +91,12 @@ class SharedStorage {
     shared.enterWith(new Map(shared.getStore()).set(this, value));
   }
   disable(): void {}
+}
+
+/** Some take the globals from `globalThis`. Defined, not assigned: Node's own setters would change this process's globals. */
+function withGlobalThis(globals: Record<string, unknown>): Record<string, unknown> {
+  const all = { ...globals, queueMicrotask: globalThis.queueMicrotask };
+  return { ...globals, globalThis: Object.create(globalThis, Object.getOwnPropertyDescriptors(all)) };
 }
 
 type Net = Record<string, (...args: unknown[]) => unknown>;
