@@ -1,6 +1,7 @@
 import { models } from './backends/models.ts';
 import { loadPrograms } from './backends/programs.ts';
 import type { SourcePatch } from './engine/bundle.ts';
+import { knownFault } from './known.ts';
 import { type Outcome, simulate } from './run/simulate.ts';
 import { drawSchedule } from './schedule/draw.ts';
 import type { BackendName, Schedule } from './schedule/types.ts';
@@ -31,13 +32,15 @@ export interface CampaignTerms {
   /** Gives the seeds, one after the other; ends the campaign with `undefined`. */
   nextSeed(index: number): string | undefined;
   readonly shrinkMs: number;
-  /** Told of each finding; default: the first one ends the campaign. */
-  readonly accept?: ((outcome: Outcome) => boolean) | undefined;
+  /** Whether a failure ends the campaign; default: all but those of known faults. */
+  readonly accept?: ((outcome: Outcome, schedule: Schedule) => boolean) | undefined;
 }
+
+const isNew = (outcome: Outcome, schedule: Schedule): boolean => knownFault(outcome, schedule) === undefined;
 
 /** Simulates seed after seed until one fails or the time is up, and makes the failing one smaller. */
 export async function runCampaign(terms: CampaignTerms): Promise<CampaignResult> {
-  const { backend, budgetMs, patches, nextSeed, shrinkMs, accept = () => true } = terms;
+  const { backend, budgetMs, patches, nextSeed, shrinkMs, accept = isNew } = terms;
   const programs = await loadPrograms(backend, patches);
   const startedAt = performance.now();
   let grants = 0;
@@ -49,11 +52,17 @@ export async function runCampaign(terms: CampaignTerms): Promise<CampaignResult>
     const outcome = await simulate(schedule, programs);
     grants += outcome.grants;
     const [failure] = outcome.failures;
-    if (failure === undefined || !accept(outcome)) continue;
+    if (failure === undefined || !accept(outcome, schedule)) continue;
     const failsAlike = async (smaller: Schedule): Promise<boolean> =>
       (await simulate(smaller, programs)).failures.some(({ rule }) => rule === failure.rule);
     const smallest = shrinkMs > 0 ? await shrink(schedule, failsAlike, shrinkMs) : schedule;
-    const finding = { backend, seed, schedule: smallest, outcome: await simulate(smallest, programs), after: simulations };
+    const finding = {
+      backend,
+      seed,
+      schedule: smallest,
+      outcome: await simulate(smallest, programs),
+      after: simulations,
+    };
     return { finding, simulations: simulations + 1, grants, ms: performance.now() - startedAt };
   }
 }

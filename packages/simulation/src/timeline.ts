@@ -1,5 +1,5 @@
 import type { Note, Outcome } from './run/simulate.ts';
-import { allSteps } from './run/liveness.ts';
+import { allSteps } from './schedule/all-steps.ts';
 import type { Schedule } from './schedule/types.ts';
 
 const mostLines = 120;
@@ -12,7 +12,9 @@ export function renderTimeline(schedule: Schedule, { failures, notes }: Outcome,
     '',
     `Backend ${schedule.backend} with ${describeOptions(schedule.options)}; network ${describeNetwork(schedule)}.`,
     `Processes: ${schedule.clients.length}, calls: ${allSteps(schedule.steps).length}, faults: ${schedule.faults.length}.`,
-    ...schedule.clients.map((client, i) => `  process ${i + 1}: ${client.locks.map(describeOptions).join(' | ')}${describeClock(client)}`),
+    ...schedule.clients.map(
+      (client, i) => `  process ${i + 1}: ${client.locks.map(describeOptions).join(' | ')}${describeClock(client)}`,
+    ),
     '',
     '   time in ms  who          what',
     ...renderNotes(notes),

@@ -4,8 +4,8 @@ import { expect, it } from 'vitest';
 import type { Machine } from '../src/engine/machine.ts';
 import { createWorld } from '../src/engine/world.ts';
 import { createRandom } from '../src/random.ts';
-import { createRedisServer, type Session } from '../src/servers/redis/server.ts';
 import { Pairs, Push, Refusal, type Reply, Status } from '../src/servers/redis/replies.ts';
+import { createRedisServer, type Session } from '../src/servers/redis/server.ts';
 import { drawOperations, type Operation } from './support/redis-operations.ts';
 
 // Another seed, or more: SIMULATION_SEED=7 SIMULATION_OPERATIONS=500000 npx vitest run packages/simulation
@@ -22,7 +22,8 @@ const isTime = (digits: string): boolean => digits.length === 16;
 
 /** A reply with what depends on the clock made coarse: tokens of now, and what is left of a lease. */
 function coarse(reply: unknown): unknown {
-  if (reply instanceof Refusal || reply instanceof Error) return `error ${reply.message.replace(/ script: [0-9a-f]+, on @.*$/, '').replace(/^(ERR (Error compiling|user_script:\d+)).*/s, '$1')}`;
+  if (reply instanceof Refusal || reply instanceof Error)
+    return `error ${reply.message.replace(/ script: [0-9a-f]+, on @.*$/, '').replace(/^(ERR (Error compiling|user_script:\d+)).*/s, '$1')}`;
   if (reply instanceof Status) return reply.text;
   if (reply instanceof Push || reply instanceof Pairs) return coarse(reply.items);
   if (Array.isArray(reply)) return reply.map(coarse);
@@ -32,64 +33,67 @@ function coarse(reply: unknown): unknown {
   return reply.replace(/\d{16}/g, (digits) => (isTime(digits) && digits.startsWith(now) ? '<now>' : digits));
 }
 
-it(
-  `the model of Redis answers as the real server does, ${operations} operations in a row (seed ${seed})`,
-  { timeout: 600_000 },
-  async () => {
-    await using real = await startRedis({ args: ['--appendonly', 'no'] });
-    const client = new Redis(real.url, { retryStrategy: () => null });
-    const listeners = [new Redis(real.url), new Redis(real.url)];
-    const model = createRedisServer(realMachine(), 0, () => 0);
-    const heard = listeners.map((_, id): Session => ({ id, protocol: 2, channels: new Set(), writes: 0, isBlocked: false, queued: [], send() {} }));
-    for (const session of heard) (model.sessions as Set<Session>).add(session);
-    const random = createRandom(`redis model ${seed}`);
-    const done: Operation[] = [];
-    try {
-      let count = 0;
-      while (count < operations) {
-        if (random.chance(0.02)) await changeSubscription(random.int(0, 1), `{k${random.int(1, 3)}}`);
-        const group = Array.from({ length: 40 }, () => drawOperations(random)).flat();
-        count += await compare(group);
-      }
-    } finally {
-      for (const one of [client, ...listeners]) one.disconnect();
+it(`the model of Redis answers as the real server does, ${operations} operations in a row (seed ${seed})`, {
+  timeout: 600_000,
+}, async () => {
+  await using real = await startRedis({ args: ['--appendonly', 'no'] });
+  const client = new Redis(real.url, { retryStrategy: () => null });
+  const listeners = [new Redis(real.url), new Redis(real.url)];
+  const model = createRedisServer(realMachine(), 0, () => 0);
+  const heard = listeners.map(
+    (_, id): Session => ({ id, protocol: 2, channels: new Set(), writes: 0, isBlocked: false, queued: [], send() {} }),
+  );
+  for (const session of heard) (model.sessions as Set<Session>).add(session);
+  const random = createRandom(`redis model ${seed}`);
+  const done: Operation[] = [];
+  try {
+    let count = 0;
+    while (count < operations) {
+      if (random.chance(0.02)) await changeSubscription(random.int(0, 1), `{k${random.int(1, 3)}}`);
+      const group = Array.from({ length: 40 }, () => drawOperations(random)).flat();
+      count += await compare(group);
     }
+  } finally {
+    for (const one of [client, ...listeners]) one.disconnect();
+  }
 
-    async function changeSubscription(which: number, channel: string): Promise<void> {
-      const word = random.chance(0.5) ? 'SUBSCRIBE' : 'UNSUBSCRIBE';
-      await listeners[which]![word === 'SUBSCRIBE' ? 'subscribe' : 'unsubscribe'](channel);
-      model.run([word, channel], heard[which]);
-    }
+  async function changeSubscription(which: number, channel: string): Promise<void> {
+    const word = random.chance(0.5) ? 'SUBSCRIBE' : 'UNSUBSCRIBE';
+    await listeners[which]![word === 'SUBSCRIBE' ? 'subscribe' : 'unsubscribe'](channel);
+    model.run([word, channel], heard[which]);
+  }
 
-    /** What is between two sleeps goes to the server in one piece, so that both clocks are as close as can be. */
-    async function compare(group: readonly Operation[]): Promise<number> {
-      let count = 0;
-      let batch: (readonly string[])[] = [];
-      const flush = async (): Promise<void> => {
-        const answers = Promise.allSettled(batch.map(([name, ...args]) => client.call(name!, args as string[])));
-        const modelled = batch.map((operation) => model.run(operation) as Reply);
-        for (const [i, answer] of (await answers).entries()) {
-          const operation = batch[i]!;
-          done.push(operation);
-          const expected = coarse(answer.status === 'fulfilled' ? answer.value : answer.reason);
-          const got = coarse(sorted(operation, modelled[i]!));
-          const before = done.slice(-6).map((one) => JSON.stringify(one).replace(/"--[^"]*(\\"[^"]*)*"/, '<script>')).join('\n');
-          expect(got, `after\n${before}`).toEqual(sorted(operation, expected as Reply));
-        }
-        count += batch.length;
-        batch = [];
-      };
-      for (const operation of group) {
-        if ('sleepMs' in operation) {
-          await flush();
-          await new Promise((resolve) => setTimeout(resolve, operation.sleepMs));
-        } else batch.push(operation);
+  /** What is between two sleeps goes to the server in one piece, so that both clocks are as close as can be. */
+  async function compare(group: readonly Operation[]): Promise<number> {
+    let count = 0;
+    let batch: (readonly string[])[] = [];
+    const flush = async (): Promise<void> => {
+      const answers = Promise.allSettled(batch.map(([name, ...args]) => client.call(name!, args as string[])));
+      const modelled = batch.map((operation) => model.run(operation) as Reply);
+      for (const [i, answer] of (await answers).entries()) {
+        const operation = batch[i]!;
+        done.push(operation);
+        const expected = coarse(answer.status === 'fulfilled' ? answer.value : answer.reason);
+        const got = coarse(sorted(operation, modelled[i]!));
+        const before = done
+          .slice(-6)
+          .map((one) => JSON.stringify(one).replace(/"--[^"]*(\\"[^"]*)*"/, '<script>'))
+          .join('\n');
+        expect(got, `after\n${before}`).toEqual(sorted(operation, expected as Reply));
       }
-      await flush();
-      return count;
+      count += batch.length;
+      batch = [];
+    };
+    for (const operation of group) {
+      if ('sleepMs' in operation) {
+        await flush();
+        await new Promise((resolve) => setTimeout(resolve, operation.sleepMs));
+      } else batch.push(operation);
     }
-  },
-);
+    await flush();
+    return count;
+  }
+});
 
 /** SCAN gives keys in no order. */
 function sorted([name]: readonly string[], reply: Reply): Reply {

@@ -1,4 +1,4 @@
-import type { AcquireAttempt, HoldRef, LockAdapter } from '@holdfast/lock-core';
+import type { AcquireAttempt, Granted, HoldRef, LockAdapter } from '@holdfast/lock-core';
 import { createEnvironment } from '../engine/environment.ts';
 import { createMachine } from '../engine/machine.ts';
 import type { Backend, BackendModel, ClientProcess, Stage } from './backend.ts';
@@ -49,11 +49,13 @@ function createMemoryBackend(stage: Stage): Backend {
     if (name === 'whenFree') return watch(first as string, second as string, tell, atEnd);
     if (name === 'abort') return Promise.resolve(aborts.get(first as string)?.abort());
     const call = own[name as 'tryAcquire'] as (...args: unknown[]) => Promise<unknown>;
-    const args = name === 'tryAcquire' ? [{ ...(first as object), signal: new AbortController().signal }] : [first, second];
+    const args =
+      name === 'tryAcquire' ? [{ ...(first as object), signal: new AbortController().signal }] : [first, second];
     if (!random.chance(options.doubled as number)) return call.apply(own, args);
-    // Both run before the answer goes out; the first one's answer is lost.
+    // Both run before the answer goes out; the answer to the repetition comes too late to count.
+    const answer = call.apply(own, args);
     void call.apply(own, args).catch(() => {});
-    return call.apply(own, args);
+    return answer;
   };
 
   function enqueue(attempt: AcquireAttempt, id: string, tell: (word: string) => void): Promise<unknown> {
@@ -121,7 +123,7 @@ function remoteAdapter(
     release: (hold) => caller.call('release', [name(hold)]) as never,
     inspect: (key) => caller.call('inspect', [key]) as never,
     keys: () => caller.call('keys', []) as never,
-    forceRelease: (key, ...owner: unknown[]) => caller.call('forceRelease', [key, ...owner]) as never,
+    forceRelease: (key: string, owner?: string) => caller.call('forceRelease', [key, owner]) as never,
     async close() {},
   };
   if (options.renewMany) {
@@ -131,7 +133,13 @@ function remoteAdapter(
     adapter.enqueue = (attempt, signal) => {
       const told = (word: string): void => void (word === 'queued' && attempt.onQueued?.());
       const id = `place ${client.index} ${adapterId} ${++streams}`;
-      return caller.stream('enqueue', [plain(attempt), id], id, signal, told) as never;
+      const calledAt = client.machine.now();
+      const grant = caller.stream('enqueue', [plain(attempt), id], id, signal, told) as Promise<Granted>;
+      // The server counts from the call too, and its clock may be faster by some thousandths.
+      return grant.then((granted) => ({
+        ...granted,
+        validForMs: granted.validForMs - 0.003 * (client.machine.now() - calledAt),
+      }));
     };
   } else if (options.hints) {
     adapter.whenFree = createWatcher((key, signal, told) => {

@@ -16,6 +16,7 @@ export function connectRedis(
   name: string,
   port: number,
   offlineQueue: boolean,
+  stringNumbers = false,
 ): ConnectedRedis {
   const library = programs.library(name, process.environment) as Any;
   const { ioredisBinding, nodeRedisBinding } = process.shipped as Any;
@@ -25,6 +26,7 @@ export function connectRedis(
       host: '127.0.0.1',
       port,
       enableOfflineQueue: offlineQueue,
+      stringNumbers,
       retryStrategy: (attempt: number) => Math.min(attempt * 50, 1_000),
       maxRetriesPerRequest: offlineQueue ? null : 20,
     });

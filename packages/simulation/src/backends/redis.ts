@@ -12,7 +12,17 @@ export const redisModel: BackendModel = {
     export { ioredisBinding, nodeRedisBinding, redisLockAdapter } from '@holdfast/redis-protocol';
   `,
   libraries: ['ioredis', 'ioredis-5', 'redis', 'redis-5'],
-  serverFaults: ['flush scripts', 'failover', 'restart empty', 'restart with an old snapshot', 'replicas lag', 'read-only', 'out of memory', 'no permission', 'clock step'],
+  serverFaults: [
+    'flush scripts',
+    'failover',
+    'restart empty',
+    'restart with an old snapshot',
+    'replicas lag',
+    'read-only',
+    'out of memory',
+    'no permission',
+    'clock step',
+  ],
   slowestHintMs: 2_500,
   drawOptions: (random) => ({
     client: random.pick(['ioredis', 'ioredis', 'redis', 'redis', 'ioredis-5', 'redis-5']),
@@ -22,6 +32,7 @@ export const redisModel: BackendModel = {
     replicas: random.pick([0, 1, 2]),
     lagMs: random.spread(0.1, 200),
     offlineQueue: random.chance(0.8),
+    stringNumbers: random.chance(0.2),
   }),
   servers: () => 1,
   create: createRedisBackend,
@@ -43,14 +54,20 @@ function createRedisBackend(stage: Stage): Backend {
     holderOf(key) {
       const entry = server.store.get(`lock:${key}`);
       if (entry === undefined) return undefined;
-      return { owner: entry.value, remainingMs: entry.expiresAt === undefined ? undefined : entry.expiresAt - server.store.now() };
+      return {
+        owner: entry.value,
+        remainingMs: entry.expiresAt === undefined ? undefined : entry.expiresAt - server.store.now(),
+      };
     },
     fault,
     heal() {
       server.refusal = undefined;
     },
     leftovers: () => [
-      ...server.store.keys().filter((key) => key.startsWith('lock:')).map((key) => `the key ${key}`),
+      ...server.store
+        .keys()
+        .filter((key) => key.startsWith('lock:'))
+        .map((key) => `the key ${key}`),
       ...[...server.sessions].flatMap(({ channels }) => [...channels].map((channel) => `a subscription to ${channel}`)),
     ],
   };
@@ -58,7 +75,14 @@ function createRedisBackend(stage: Stage): Backend {
 
 function connectAdapter(client: ClientProcess, { schedule, programs }: Stage): () => LockAdapter {
   const { options } = schedule;
-  const { binding } = connectRedis(client, programs, options.client as string, firstPort, options.offlineQueue as boolean);
+  const { binding } = connectRedis(
+    client,
+    programs,
+    options.client as string,
+    firstPort,
+    options.offlineQueue as boolean,
+    options.stringNumbers as boolean,
+  );
   const make = client.shipped.redisLockAdapter as (binding: unknown, options: object) => LockAdapter;
   const { fencing, waitReplicas, waitReplicasTimeoutMs } = options;
   return () => make(binding(), { fencing, waitReplicas, waitReplicasTimeoutMs });

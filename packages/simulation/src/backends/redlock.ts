@@ -86,8 +86,13 @@ function createRedlockBackend(stage: Stage): Backend {
     },
     leftovers: () =>
       servers.flatMap(({ store, sessions, machine }) => [
-        ...store.keys().filter((key) => key.startsWith('lock:')).map((key) => `the key ${key} at ${machine.name}`),
-        ...[...sessions].flatMap(({ channels }) => [...channels].map((channel) => `a subscription to ${channel} at ${machine.name}`)),
+        ...store
+          .keys()
+          .filter((key) => key.startsWith('lock:'))
+          .map((key) => `the key ${key} at ${machine.name}`),
+        ...[...sessions].flatMap(({ channels }) =>
+          [...channels].map((channel) => `a subscription to ${channel} at ${machine.name}`),
+        ),
       ]),
   };
 }
@@ -99,5 +104,9 @@ function connectAdapter(client: ClientProcess, { schedule, programs }: Stage): (
   );
   const make = client.shipped.redlockAdapter as (nodes: unknown[], options: object) => LockAdapter;
   const { fencing, nodeTimeoutMs } = options;
-  return () => make(nodes.map((node) => node.client), { fencing, nodeTimeoutMs });
+  return () =>
+    make(
+      nodes.map((node) => node.client),
+      { fencing, nodeTimeoutMs },
+    );
 }

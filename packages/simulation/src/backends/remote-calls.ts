@@ -61,7 +61,13 @@ export function createCaller({ network, world }: Stage, client: ClientProcess, l
     const known = open[index];
     if (known?.connection.isOpen) return known;
     const pending = new Set<(error: Error) => void>();
-    const connection = network.connect(client.index, client.machine, 0, () => {}, () => {});
+    const connection = network.connect(
+      client.index,
+      client.machine,
+      0,
+      () => {},
+      () => {},
+    );
     const made: Lane = { connection, pending };
     open[index] = made;
     connection.onEnd('client', () => {
@@ -108,7 +114,9 @@ export function createCaller({ network, world }: Stage, client: ClientProcess, l
         if (at.connection.isOpen) send(at, 'abort', [id], () => {}).catch(() => {});
       };
       signal.addEventListener('abort', onAbort, { once: true });
-      const aborted = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+      const aborted = new Promise((_, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+      );
       aborted.catch(() => {});
       try {
         const answer = send(at, name, args, told);

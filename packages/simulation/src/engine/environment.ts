@@ -177,7 +177,10 @@ function virtualProcess(): object {
 function virtualAbortSignal(start: Start): typeof AbortSignal {
   const timeout = (delayMs: number): AbortSignal => {
     const controller = new AbortController();
-    start(() => controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')), delayMs);
+    start(
+      () => controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')),
+      delayMs,
+    );
     return controller.signal;
   };
   return new Proxy(AbortSignal, { get: (target, name) => (name === 'timeout' ? timeout : Reflect.get(target, name)) });

@@ -15,7 +15,11 @@ const differences: readonly (readonly [file: string, find: string, replace: stri
         ? n.toExponential(13).replace(/\\.?0*e/, 'e').replace(/e([+-])(\\d)$/, 'e$10$2') : String(Number(n.toPrecision(14)));
      return text === 'Infinity' ? 'inf' : text === '-Infinity' ? '-inf' : text === 'NaN' ? 'nan' : text;`,
   ],
-  ['lstrlib.js', "let n = luaL_checkinteger(L, arg);\n                    addlenmod", 'let n = Math.trunc(luaL_checknumber(L, arg));\n                    addlenmod'],
+  [
+    'lstrlib.js',
+    'let n = luaL_checkinteger(L, arg);\n                    addlenmod',
+    'let n = Math.trunc(luaL_checknumber(L, arg));\n                    addlenmod',
+  ],
 ];
 
 // biome-ignore lint/suspicious/noExplicitAny: fengari has no types.
@@ -29,8 +33,12 @@ export function compileLua51(): any {
   const changed = new Map<string, string>();
   for (const [file, find, replace] of differences) {
     const source = changed.get(file) ?? readFileSync(folder + file, 'utf8');
-    if (source.split(find).length !== 2) throw new Error(`fengari's ${file} has changed: it no longer has once:\n${find}`);
-    changed.set(file, source.replace(find, () => replace));
+    if (source.split(find).length !== 2)
+      throw new Error(`fengari's ${file} has changed: it no longer has once:\n${find}`);
+    changed.set(
+      file,
+      source.replace(find, () => replace),
+    );
   }
   const modules = new Map<string, { exports: unknown }>();
   const load = (name: string): unknown => {
@@ -41,10 +49,13 @@ export function compileLua51(): any {
     const module = { exports: {} };
     modules.set(file, module);
     const source = changed.get(file) ?? readFileSync(folder + file, 'utf8');
-    compileFunction(source, ['require', 'module', 'exports'], { filename: `fengari/${file}` })(load, module, module.exports);
+    compileFunction(source, ['require', 'module', 'exports'], { filename: `fengari/${file}` })(
+      load,
+      module,
+      module.exports,
+    );
     return module.exports;
   };
   compiled = load('./fengari.js');
   return compiled;
 }
-

@@ -134,7 +134,13 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
   ): Timer {
     if (typeof callback !== 'function') throw new TypeError('The "callback" argument must be of type function.');
     const wanted = Number(delayMs);
-    const timer = new Timer(arm, callback, args, wanted >= 1 && wanted <= longestDelay ? Math.trunc(wanted) : 1, repeats);
+    const timer = new Timer(
+      arm,
+      callback,
+      args,
+      wanted >= 1 && wanted <= longestDelay ? Math.trunc(wanted) : 1,
+      repeats,
+    );
     arm(timer);
     return timer;
   }
@@ -151,7 +157,9 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
     state = 'running';
     // A loop that stood in its timers' phase reads the sockets next; one that stood elsewhere fires its timers next.
     const timersFirst = random.chance(0.5);
-    const due = waiting.toSorted((a, b) => Number(timersFirst ? b.isTimer : a.isTimer) - Number(timersFirst ? a.isTimer : b.isTimer));
+    const due = waiting.toSorted(
+      (a, b) => Number(timersFirst ? b.isTimer : a.isTimer) - Number(timersFirst ? a.isTimer : b.isTimer),
+    );
     waiting = [];
     // Each is an event of its own, so that promises settle in between.
     for (const { run, isTimer } of due) world.after(0, () => receive(run, isTimer));

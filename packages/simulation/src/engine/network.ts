@@ -119,9 +119,10 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
       const at = Math.max(arrivals[direction] + 0.001, earliest, world.now + delayMs());
       arrivals[direction] = at;
       world.at(at, () => {
-        if (!ended[sideOf(direction)]) machineOf(direction).receive(() => {
-          if (!ended[sideOf(direction)]) run();
-        });
+        if (!ended[sideOf(direction)])
+          machineOf(direction).receive(() => {
+            if (!ended[sideOf(direction)]) run();
+          });
       });
     }
 

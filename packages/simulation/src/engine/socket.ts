@@ -1,8 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Duplex } from 'node:stream';
 import type { Environment } from './environment.ts';
-import type { Connection, Network } from './network.ts';
 import type { Timer } from './machine.ts';
+import type { Connection, Network } from './network.ts';
 
 /** What a server does with the bytes of one connection. */
 export interface ByteStream {
@@ -24,7 +24,12 @@ export function createNet(network: Network, client: number, environment: Environ
     if (onConnect) socket.once('connect', onConnect);
     return socket;
   };
-  return { connect, createConnection: connect, isIP: (text: string) => (/^\d+(\.\d+){3}$/.test(text) ? 4 : 0), isIPv6: () => false };
+  return {
+    connect,
+    createConnection: connect,
+    isIP: (text: string) => (/^\d+(\.\d+){3}$/.test(text) ? 4 : 0),
+    isIPv6: () => false,
+  };
 }
 
 /** A TCP socket as clients see it: bytes in order, or an error, or silence. */
@@ -129,7 +134,8 @@ class SimulatedSocket extends Duplex {
   }
 }
 
-const failure = (code: string, message: string): Error => Object.assign(new Error(message), { code, syscall: code === 'ECONNREFUSED' ? 'connect' : 'read' });
+const failure = (code: string, message: string): Error =>
+  Object.assign(new Error(message), { code, syscall: code === 'ECONNREFUSED' ? 'connect' : 'read' });
 
 /** Sends bytes from a server to the client of a connection. */
 export function sendBytes(connection: Connection, chunk: Buffer): void {

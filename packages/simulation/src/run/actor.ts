@@ -61,7 +61,8 @@ export function createActor(terms: ActorTerms): Actor {
   function identityOf(step: Step, around: Enclosing | undefined): string {
     if (step.options.owner !== undefined) return `${machine.name} owner ${step.options.owner}`;
     for (let outer = around; outer !== undefined; outer = outer.around) {
-      if (outer.step.call === 'using' && outer.step.key === step.key && outer.step.locks === step.locks) return outer.identity;
+      if (outer.step.call === 'using' && outer.step.key === step.key && outer.step.locks === step.locks)
+        return outer.identity;
     }
     return `${machine.name} step ${step.id}`;
   }
@@ -80,7 +81,10 @@ export function createActor(terms: ActorTerms): Actor {
       endedBy: undefined,
       excused: undefined,
     };
-    note(machine.name, `${held.name} holds ${step.key}, token ${lock.fencingToken}, ${lock.remainingMs.toFixed(1)} ms left`);
+    note(
+      machine.name,
+      `${held.name} holds ${step.key}, token ${lock.fencingToken}, ${lock.remainingMs.toFixed(1)} ms left`,
+    );
     oracle.granted(held);
     return held;
   }
@@ -103,7 +107,11 @@ export function createActor(terms: ActorTerms): Actor {
     }
     if (deed.do === 'renew') {
       note(machine.name, `${held.name} renews${deed.ttlMs === undefined ? '' : ` to ${deed.ttlMs} ms`}`);
-      const renewal = calls.track(held.step, 'renew', lock.renew(deed.ttlMs), ['LOCK_LOST', 'LOCK_RELEASED', 'LOCK_BACKEND']);
+      const renewal = calls.track(held.step, 'renew', lock.renew(deed.ttlMs), [
+        'LOCK_LOST',
+        'LOCK_RELEASED',
+        'LOCK_BACKEND',
+      ]);
       if (deed.awaited) await renewal;
       return;
     }
@@ -116,10 +124,19 @@ export function createActor(terms: ActorTerms): Actor {
     if (step.release === 'never') return;
     note(machine.name, `${held.name} releases ${step.key}`);
     oracle.released(held);
+    const leftMs = lock.remainingMs;
+    const calledAt = now();
     const once = lock.release();
     if (step.release === 'twice') void calls.track(step, 'second release', lock.release(), []);
     const outcome = await calls.track(step, 'release', once, []);
     if (outcome !== undefined) note(machine.name, `${held.name} is told: ${String(outcome)}`);
+    const nothingTookIt = !oracle.hasForced && oracle.excuses.length === 0 && held.excused === undefined;
+    if (outcome === 'lost' && nothingTookIt && now() - calledAt < leftMs / 2) {
+      oracle.fail(
+        'wrong answer',
+        `${held.name} is told that it was lost, with ${leftMs.toFixed(1)} ms of its lease left when it was released`,
+      );
+    }
   }
 
   async function acquire(step: Step, around: Enclosing | undefined): Promise<void> {
@@ -160,14 +177,19 @@ export function createActor(terms: ActorTerms): Actor {
     await calls.track(step, 'using', entry, acquireCodes);
     if (held === undefined) return;
     const answer = await calls.track(step, 'end of using', result, []);
-    if (answer !== undefined && answer !== `result ${step.id}`) oracle.fail('wrong answer', `using gave ${String(answer)}`);
+    if (answer !== undefined && answer !== `result ${step.id}`)
+      oracle.fail('wrong answer', `using gave ${String(answer)}`);
   }
 
   async function look(step: Step): Promise<void> {
     const at = locks[step.locks]!;
     if (step.call === 'inspect') {
       const info = await calls.track(step, 'inspect', at.inspect(step.key), backendCodes);
-      if (info !== undefined) note(machine.name, `inspects ${step.key}: ${JSON.stringify(info, (_name, value) => (typeof value === 'bigint' ? String(value) : value))}`);
+      if (info !== undefined)
+        note(
+          machine.name,
+          `inspects ${step.key}: ${JSON.stringify(info, (_name, value) => (typeof value === 'bigint' ? String(value) : value))}`,
+        );
       return;
     }
     if (step.call === 'list') {

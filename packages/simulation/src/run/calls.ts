@@ -1,5 +1,6 @@
 import type { Machine } from '../engine/machine.ts';
-import type { Step } from '../schedule/types.ts';
+import { allSteps } from '../schedule/all-steps.ts';
+import type { Schedule, Step } from '../schedule/types.ts';
 import type { Oracle } from './oracle.ts';
 
 /** One call of the library that has not settled. */
@@ -21,15 +22,23 @@ export interface Calls {
 export function createCalls(
   machines: readonly Machine[],
   oracle: Oracle,
+  schedule: Schedule,
   now: () => number,
   note: (who: string, what: string) => void,
 ): Calls {
   const open = new Set<OpenCall>();
+  const neverSilent = isNeverSilent(schedule);
 
   function checkError(what: string, error: unknown, codes: readonly string[]): void {
     const { code, message } = error as { code?: string; message?: string };
     const isOwn = message?.startsWith('the caller of step') ?? false;
     if (isOwn && codes.includes('caller gave up')) return;
+    if (code === 'LOCK_BACKEND' && neverSilent) {
+      oracle.fail(
+        'wrong answer',
+        `${what} failed with LOCK_BACKEND, and nothing was wrong with the backend: ${message}`,
+      );
+    }
     if (code !== undefined && codes.includes(code)) return;
     const detail = error instanceof Error ? (error.stack ?? message) : String(error);
     oracle.fail('unknown error', `${what} failed with ${code ?? 'no code'}, which is not documented for it: ${detail}`);
@@ -54,4 +63,27 @@ export function createCalls(
       }
     },
   };
+}
+
+/** Whether every request is answered long before anybody could take the backend for unreachable. */
+function isNeverSilent({ faults, network, clients, steps, backend, options }: Schedule): boolean {
+  const leasts = [
+    ...clients.flatMap(({ locks }) =>
+      locks.flatMap(({ ttlMs = 30_000, attemptTimeoutMs = ttlMs / 6, backendTimeoutMs = 10_000 }) => [
+        ttlMs / 6,
+        attemptTimeoutMs,
+        backendTimeoutMs,
+      ]),
+    ),
+    ...allSteps(steps).flatMap(({ options: { ttlMs, waitMs }, inside }) =>
+      [ttlMs, waitMs, ...inside.map((deed) => (deed.do === 'renew' ? deed.ttlMs : undefined))].flatMap((ms) =>
+        ms === undefined || ms === 0 ? [] : [ms / 6],
+      ),
+    ),
+  ];
+  const isSlow =
+    network.slowRate > 0 ||
+    (backend === 'redlock' && (options.nodeTimeoutMs as number) < 200) ||
+    Number(options.waitReplicas ?? 0) > 0;
+  return faults.length === 0 && !isSlow && Math.min(...leasts) > 50 + 12 * network.mostMs;
 }

@@ -5,7 +5,13 @@ import type { World } from '../engine/world.ts';
 import type { Fault } from '../schedule/types.ts';
 
 /** Lets one fault happen now. */
-export function strike(fault: Fault, world: World, network: Network, machines: readonly Machine[], backend: Backend): void {
+export function strike(
+  fault: Fault,
+  world: World,
+  network: Network,
+  machines: readonly Machine[],
+  backend: Backend,
+): void {
   switch (fault.kind) {
     case 'pause':
       return machines[fault.client]!.pause(fault.ms);

@@ -2,7 +2,8 @@ import type { Backend } from '../backends/backend.ts';
 import { models } from '../backends/models.ts';
 import type { Machine } from '../engine/machine.ts';
 import type { Network } from '../engine/network.ts';
-import type { Deed, Schedule, Step } from '../schedule/types.ts';
+import { allSteps } from '../schedule/all-steps.ts';
+import type { Deed, Schedule } from '../schedule/types.ts';
 import type { Calls, OpenCall } from './calls.ts';
 import type { Oracle } from './oracle.ts';
 
@@ -16,7 +17,8 @@ export interface Liveness {
   lookAtTraffic(): void;
   /** All locks are about to be closed, which gives up what is not cleaned up by then. */
   stop(): void;
-  lookAfterClose(open: number): void;
+  /** `isQuiet`: nothing was left to clean up when the closing began. */
+  lookAfterClose(open: number, isQuiet: boolean): void;
   lookAtTheEnd(): void;
 }
 
@@ -42,7 +44,9 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
   // A process that is killed, or that keeps a lock on purpose, leaves its hold to the end of the lease.
   const mayLeave = (key: string): boolean =>
     schedule.faults.some(({ kind }) => kind === 'crash') ||
-    allSteps(schedule.steps).some((step) => step.key === key && (step.release === 'never' || step.options.maxHoldMs !== undefined));
+    allSteps(schedule.steps).some(
+      (step) => step.key === key && (step.release === 'never' || step.options.maxHoldMs !== undefined),
+    );
 
   const waits = ({ what, machine }: OpenCall): boolean =>
     (what === 'acquire' || what === 'using') && machine.state === 'running';
@@ -93,12 +97,12 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
         const grants = oracle.events.length;
         const before = traffic.get(client);
         // A waiter asks about once in a second, or four times where it gets no hints.
-        const isBusy = before !== undefined && before.grants === grants && sent - before.sent > 60 + 40 * waiting;
+        const isBusy = before !== undefined && before.grants === grants && sent - before.sent > 120 + 40 * waiting;
         traffic.set(client, { sent, grants, busyFor: isBusy ? before.busyFor + 1 : 0 });
-        if (isBusy && before.busyFor >= 4) {
+        if (isBusy && before.busyFor >= 2) {
           oracle.fail(
             'asks without a pause',
-            `${machine.name} has sent ${sent - before.sent} messages in a second, for five seconds on end, with ${waiting} calls open and no grant`,
+            `${machine.name} has sent ${sent - before.sent} messages in a second, for three seconds on end, with ${waiting} calls open and no grant`,
           );
         }
       }
@@ -106,13 +110,26 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
     stop() {
       isStopped = true;
     },
-    lookAfterClose(open) {
+    lookAfterClose(open, isQuiet) {
+      const crashed = machines.some(({ state }) => state === 'crashed');
+      for (const key of isQuiet && !crashed ? keys : []) {
+        const holder = backend.holderOf(key);
+        if (holder !== undefined && oracle.hasHeld(key))
+          oracle.fail(
+            'held by nobody',
+            `${key} is held in the backend by ${holder.owner}, though all locks are closed`,
+          );
+      }
       for (const { step, what, machine, startedAt } of calls.open) {
         if (machine.state === 'crashed') continue;
         const waited = Math.round(now() - startedAt);
-        oracle.fail('never settles', `#${step.id} ${what} in ${machine.name} has not settled for ${waited} ms, though its locks are closed`);
+        oracle.fail(
+          'never settles',
+          `#${step.id} ${what} in ${machine.name} has not settled for ${waited} ms, though its locks are closed`,
+        );
       }
-      if (open > 0 && oracle.failures.length === 0) oracle.fail('never settles', `${open} processes are still closing their locks`);
+      if (open > 0 && oracle.failures.length === 0)
+        oracle.fail('never settles', `${open} processes are still closing their locks`);
     },
     lookAtTheEnd() {
       for (const left of backend.leftovers()) oracle.fail('left behind', left);
@@ -136,10 +153,3 @@ export function longestTtl({ clients, steps }: Schedule, mostMs = Number.POSITIV
 }
 
 const renewal = (deed: Deed): number => (deed.do === 'renew' ? (deed.ttlMs ?? 0) : 0);
-
-export function allSteps(steps: readonly Step[]): Step[] {
-  return steps.flatMap((step) => [
-    step,
-    ...allSteps(step.inside.flatMap((deed) => (deed.do === 'nested' ? [deed.step] : []))),
-  ]);
-}

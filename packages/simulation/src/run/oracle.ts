@@ -63,6 +63,8 @@ export interface Oracle {
   /** Looks at every lock that is in somebody's hands, at this moment. */
   sample(): void;
   isHeld(key: string): boolean;
+  /** Whether it was held when the locks were closed. */
+  hasHeld(key: string): boolean;
 }
 
 /** How long after a pause a holder that only listens to its signal may not have heard it yet. */
@@ -75,7 +77,9 @@ export function createOracle(now: () => number, note: (who: string, what: string
   const inHand = new Map<string, Set<Held>>();
   const forcings: Forced[] = [];
   let pausedAt = new Map<Machine, number>();
-  const resumedAt = new Map<Machine, number>();
+  const closedWith = new Set<string>();
+  /** When a process went on, and since when it had stood still. */
+  const resumed = new Map<Machine, { readonly at: number; readonly since: number }>();
 
   const fail = (rule: Failure['rule'], message: string): void => {
     failures.push({ rule, message, at: now() });
@@ -125,11 +129,13 @@ export function createOracle(now: () => number, note: (who: string, what: string
     return true;
   }
 
+  const isWaking = (machine: Machine): boolean =>
+    now() - (resumed.get(machine)?.at ?? Number.NEGATIVE_INFINITY) < wakingMs;
+
   function judge(key: string, held: ReadonlySet<Held>): void {
     const active = [...held].filter((one) => {
       if (one.machine.state !== 'running') return false;
-      const since = resumedAt.get(one.machine);
-      if (since !== undefined && one.step.watches === 'signal' && now() - since < wakingMs) return false;
+      if (one.step.watches === 'signal' && isWaking(one.machine)) return false;
       return one.excused === undefined;
     });
     const identities = new Set(active.map(({ identity }) => identity));
@@ -138,7 +144,9 @@ export function createOracle(now: () => number, note: (who: string, what: string
     for (const older of inOrder.slice(0, -1)) {
       if (older.identity !== inOrder.at(-1)!.identity && isForcedOut(older)) return judge(key, held);
     }
-    const names = inOrder.map(({ name, machine, lock }) => `${name} in ${machine.name} (${lock.remainingMs.toFixed(1)} ms left)`);
+    const names = inOrder.map(
+      ({ name, machine, lock }) => `${name} in ${machine.name} (${lock.remainingMs.toFixed(1)} ms left)`,
+    );
     fail('two holders', `${key} is held by ${names.join(' and by ')}`);
   }
 
@@ -159,7 +167,11 @@ export function createOracle(now: () => number, note: (who: string, what: string
     released: (held) => end(held, 'release'),
     closing(machine, locks) {
       for (const ofKey of inHand.values()) {
-        for (const held of ofKey) if (held.machine === machine && held.step.locks === locks) end(held, 'release');
+        for (const held of [...ofKey]) {
+          if (held.machine !== machine || held.step.locks !== locks) continue;
+          closedWith.add(held.step.key);
+          end(held, 'release');
+        }
       }
     },
     forced(key) {
@@ -183,14 +195,16 @@ export function createOracle(now: () => number, note: (who: string, what: string
           if (machine.state === 'paused') pausedNow.set(machine, pausedAt.get(machine) ?? now());
           else if (machine.state === 'running') {
             const since = pausedAt.get(machine);
-            if (since !== undefined) resumedAt.set(machine, now());
-            if (!believes(held)) end(held, 'lost', since);
+            if (since !== undefined) resumed.set(machine, { at: now(), since });
+            // What was lost while nothing of it ran was believed by nobody.
+            if (!believes(held)) end(held, 'lost', isWaking(machine) ? resumed.get(machine)?.since : undefined);
           } else end(held, 'lost');
         }
         if (ofKey.size > 1) judge(key, ofKey);
       }
       pausedAt = pausedNow;
     },
+    hasHeld: (key) => closedWith.has(key),
     isHeld: (key) => (inHand.get(key)?.size ?? 0) > 0,
   };
 }

@@ -48,7 +48,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   const model = models[schedule.backend];
   const backend = model.create({ world, network, schedule, programs, note, excuseHolds: oracle.excuseAll });
   const machines = schedule.clients.map((terms, i) => createMachine(world, `process ${i + 1}`, terms, terms.originMs));
-  const calls = createCalls(machines, oracle, () => world.now, note);
+  const calls = createCalls(machines, oracle, schedule, () => world.now, note);
   const onUnhandled = (error: unknown): void => {
     oracle.fail('unhandled rejection', error instanceof Error ? (error.stack ?? error.message) : String(error));
   };
@@ -86,17 +86,34 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   }
   if (oracle.failures.length === 0) judgeHistory(oracle);
   const grants = oracle.events.filter(({ f, kind }) => f === 'acquire' && kind === 'ok').length;
-  return { failures: oracle.failures, notes, fingerprint: fingerprint(notes), steps: world.steps, virtualMs: world.now, grants };
+  return {
+    failures: oracle.failures,
+    notes,
+    fingerprint: fingerprint(notes),
+    steps: world.steps,
+    virtualMs: world.now,
+    grants,
+  };
 
   async function play(): Promise<void> {
     const calmAt = calmTime(schedule);
     const alive = actors.filter(({ process: { machine } }) => machine.state !== 'crashed');
-    const liveness = createLiveness({ schedule, backend, network, machines, calls, oracle, now: () => world.now, note });
+    const liveness = createLiveness({
+      schedule,
+      backend,
+      network,
+      machines,
+      calls,
+      oracle,
+      now: () => world.now,
+      note,
+    });
     const hasFailed = (): boolean => {
       if (world.steps > mostSteps) throw new Error(`Simulation ${schedule.seed} does not end: ${mostSteps} events.`);
       return oracle.failures.length > 0;
     };
-    const isIdle = (): boolean => alive.every(({ isBusy, process: { machine } }) => !isBusy || machine.state === 'crashed');
+    const isIdle = (): boolean =>
+      alive.every(({ isBusy, process: { machine } }) => !isBusy || machine.state === 'crashed');
     const runUntil = (isOver: () => boolean): Promise<void> => world.run(() => hasFailed() || isOver(), oracle.sample);
     const tick = (until: number): void => {
       liveness.look();
@@ -120,7 +137,8 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     await runUntil(() => isCalm && (isIdle() || world.now > calmAt + liveness.patienceMs));
     if (hasFailed()) return;
     // Some stay for a while with nothing to do: what was left unanswered must be cleaned up by then.
-    const lingersUntil = random.fork('linger').chance(0.5) ? world.now + 12_000 : world.now;
+    const lingers = random.fork('linger').chance(0.5);
+    const lingersUntil = lingers ? world.now + 12_000 : world.now;
     world.at(lingersUntil, () => {});
     await runUntil(() => world.now >= lingersUntil);
     if (hasFailed()) return;
@@ -128,7 +146,10 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
 
     note('calm', 'all close');
     let open = 0;
-    for (const { process: { machine }, closeAll } of actors) {
+    for (const {
+      process: { machine },
+      closeAll,
+    } of actors) {
       if (machine.state !== 'running') continue;
       open += 1;
       machine.receive(() => {
@@ -141,7 +162,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     world.at(closedBy + 1, () => {});
     await runUntil(() => (open === 0 && calls.open.size === 0) || world.now > closedBy);
     if (hasFailed()) return;
-    liveness.lookAfterClose(open);
+    liveness.lookAfterClose(open, lingers);
 
     const closedAt = world.now;
     world.at(closedAt + 60_001, () => {});

@@ -27,7 +27,8 @@ const kinds: readonly Kind[] = [
 export function drawFaults(random: Random, mood: Mood, model: BackendModel, servers: number): Fault[] {
   // One simulation has few kinds of faults, so that each kind is also met alone.
   const some = Array.from({ length: random.int(1, 4) }, () => random.pick(kinds));
-  const known: readonly Kind[] = model.serverFaults.length > 0 && random.chance(0.4) ? [...some, 'server', 'server'] : some;
+  const known: readonly Kind[] =
+    model.serverFaults.length > 0 && random.chance(0.4) ? [...some, 'server', 'server'] : some;
   const faults: Fault[] = [];
   for (let i = 0; i < mood.faults; i++) faults.push(drawFault(random, random.pick(known), mood, model, servers));
   return faults.sort((a, b) => a.at - b.at);

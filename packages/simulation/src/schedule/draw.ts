@@ -142,7 +142,14 @@ function drawStep(draft: Draft, around?: Around): Step {
     // What is never released must end by itself.
     options: kept ? { ...options, maxHoldMs: options.maxHoldMs ?? random.spread(50, 5_000) } : options,
     watches: random.pick(['signal', 'state', 'both'] as const),
-    inside: drawDeeds(draft, { client, locks, key, owner: options.owner, depth: (around?.depth ?? 0) + 1, isUsing: call === 'using' }),
+    inside: drawDeeds(draft, {
+      client,
+      locks,
+      key,
+      owner: options.owner,
+      depth: (around?.depth ?? 0) + 1,
+      isUsing: call === 'using',
+    }),
     release: kept ? 'never' : random.chance(0.05) ? 'twice' : 'once',
   };
 }

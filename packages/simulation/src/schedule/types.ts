@@ -97,4 +97,10 @@ export type Fault =
   | { readonly kind: 'reset'; readonly at: number; readonly client: number; readonly server: number }
   | { readonly kind: 'freeze' | 'outage'; readonly at: number; readonly server: number; readonly ms: number }
   /** What only some backends know: failover, restart, flushed scripts and so on. */
-  | { readonly kind: 'server'; readonly name: string; readonly at: number; readonly server: number; readonly ms: number };
+  | {
+      readonly kind: 'server';
+      readonly name: string;
+      readonly at: number;
+      readonly server: number;
+      readonly ms: number;
+    };

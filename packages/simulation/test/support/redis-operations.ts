@@ -22,7 +22,22 @@ export const shipped: Readonly<Record<string, string>> = {
 export type Operation = readonly string[] | { readonly sleepMs: number };
 
 const owners = ['ann', 'ann:7', 'bob', 'bob:1700000000000000', ''];
-const commands = ['SET', 'SET', 'GET', 'DEL', 'PEXPIRE', 'PTTL', 'EXISTS', 'RPUSH', 'TYPE', 'PUBSUB', 'SCAN', 'PUBLISH', 'SCRIPT', 'NOPE'];
+const commands = [
+  'SET',
+  'SET',
+  'GET',
+  'DEL',
+  'PEXPIRE',
+  'PTTL',
+  'EXISTS',
+  'RPUSH',
+  'TYPE',
+  'PUBSUB',
+  'SCAN',
+  'PUBLISH',
+  'SCRIPT',
+  'NOPE',
+];
 
 /** Draws the next operations: mostly one, two where something is to expire. */
 export function drawOperations(random: Random): Operation[] {
@@ -38,16 +53,41 @@ function withSleep(random: Random, operation: readonly string[]): Operation[] {
 }
 
 /** Long enough not to end during the test, or so short that a sleep ends it. */
-const drawTtl = (random: Random): string => random.pick(['2', '900000', '3600000', '400000000', '9000000000000', '700001']);
+const drawTtl = (random: Random): string =>
+  random.pick(['2', '900000', '3600000', '400000000', '9000000000000', '700001']);
 
 function drawScript(random: Random, key: string, fence: string, owner: string): string[] {
   const ttl = drawTtl(random);
-  const evaluate = (name: string, keys: string[], args: string[]): string[] => ['EVAL', shipped[name]!, String(keys.length), ...keys, ...args];
+  const evaluate = (name: string, keys: string[], args: string[]): string[] => [
+    'EVAL',
+    shipped[name]!,
+    String(keys.length),
+    ...keys,
+    ...args,
+  ];
   const own = String(random.int(0, 1));
-  switch (random.pick(['acquire', 'acquire', 'acquire', 'inspect', 'release', 'release', 'renew', 'votes', 'votes', 'rollback'])) {
+  switch (
+    random.pick([
+      'acquire',
+      'acquire',
+      'acquire',
+      'inspect',
+      'release',
+      'release',
+      'renew',
+      'votes',
+      'votes',
+      'rollback',
+    ])
+  ) {
     case 'acquire': {
       const keys = random.chance(0.8) ? [key, fence] : [key];
-      return evaluate('acquire', keys, [owner, ttl, random.pick(['1', '1', '65', '1001']), ...(random.chance(0.4) ? ['NUMSUB', own] : [])]);
+      return evaluate('acquire', keys, [
+        owner,
+        ttl,
+        random.pick(['1', '1', '65', '1001']),
+        ...(random.chance(0.4) ? ['NUMSUB', own] : []),
+      ]);
     }
     case 'inspect':
       return evaluate('inspect', random.chance(0.8) ? [key, fence] : [key], []);
@@ -59,7 +99,11 @@ function drawScript(random: Random, key: string, fence: string, owner: string): 
     }
     case 'votes': {
       const requests = Array.from({ length: random.pick([1, 1, 2, 3]) }, () => drawVote(random, owner, ttl));
-      return evaluate('votes', requests.flatMap(() => [key, fence]), requests.flat());
+      return evaluate(
+        'votes',
+        requests.flatMap(() => [key, fence]),
+        requests.flat(),
+      );
     }
     default:
       return evaluate('rollback', [key], [random.pick(owners), own]);
@@ -76,7 +120,12 @@ function drawCommand(random: Random, key: string, owner: string): string[] {
   const name = random.pick(commands);
   switch (name) {
     case 'SET':
-      return ['SET', key, random.pick([owner, '7', '1700000000000000 1', '1900000000000000 65', 'x y']), ...drawSetOptions(random)];
+      return [
+        'SET',
+        key,
+        random.pick([owner, '7', '1700000000000000 1', '1900000000000000 65', 'x y']),
+        ...drawSetOptions(random),
+      ];
     case 'PEXPIRE':
       return ['PEXPIRE', key, random.pick([drawTtl(random), '0', '-5', 'soon'])];
     case 'RPUSH':
@@ -86,11 +135,26 @@ function drawCommand(random: Random, key: string, owner: string): string[] {
     case 'PUBLISH':
       return ['PUBLISH', key, ''];
     case 'SCAN':
-      return ['SCAN', '0', 'MATCH', random.pick(['*', 'fence:*', '{k?}', '\\{k1\\}']), 'COUNT', '1000', ...(random.chance(0.5) ? ['TYPE', 'string'] : [])];
+      return [
+        'SCAN',
+        '0',
+        'MATCH',
+        random.pick(['*', 'fence:*', '{k?}', '\\{k1\\}']),
+        'COUNT',
+        '1000',
+        ...(random.chance(0.5) ? ['TYPE', 'string'] : []),
+      ];
     case 'SCRIPT':
       return ['SCRIPT', 'FLUSH'];
     case 'NOPE':
-      return random.pick([['NOPE', 'a', 'b'], ['EVALSHA', 'f'.repeat(40), '0'], ['GET'], ['SET', 'a'], ['EVAL', 'return 1', '2', 'a'], ['DEL']]);
+      return random.pick([
+        ['NOPE', 'a', 'b'],
+        ['EVALSHA', 'f'.repeat(40), '0'],
+        ['GET'],
+        ['SET', 'a'],
+        ['EVAL', 'return 1', '2', 'a'],
+        ['DEL'],
+      ]);
     default:
       return [name, key];
   }
@@ -99,7 +163,11 @@ function drawCommand(random: Random, key: string, owner: string): string[] {
 function drawSetOptions(random: Random): string[] {
   return [
     ...(random.chance(0.3) ? [random.pick(['NX', 'XX', 'nx'])] : []),
-    ...(random.chance(0.4) ? ['PX', random.pick([drawTtl(random), '0', 'abc'])] : random.chance(0.3) ? ['KEEPTTL'] : []),
+    ...(random.chance(0.4)
+      ? ['PX', random.pick([drawTtl(random), '0', 'abc'])]
+      : random.chance(0.3)
+        ? ['KEEPTTL']
+        : []),
     ...(random.chance(0.3) ? ['GET'] : []),
     ...(random.chance(0.02) ? ['WHAT'] : []),
   ];

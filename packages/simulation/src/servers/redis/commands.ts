@@ -1,4 +1,4 @@
-import { type Reply, Refusal, Status, ok } from './replies.ts';
+import { ok, Refusal, type Reply, Status } from './replies.ts';
 import type { Store } from './store.ts';
 
 /** What commands on data need beside the data. */
@@ -132,7 +132,9 @@ function pubsub(args: readonly string[], terms: DataTerms): Reply {
 }
 
 /** The commands that scripts may use too, with the least number of their arguments, and the most. */
-export const dataCommands: Readonly<Record<string, { readonly run: Command; readonly writes?: true; readonly arity: readonly [number, number] }>> = {
+export const dataCommands: Readonly<
+  Record<string, { readonly run: Command; readonly writes?: true; readonly arity: readonly [number, number] }>
+> = {
   GET: { run: get, arity: [1, 1] },
   SET: { run: set, writes: true, arity: [2, 99] },
   DEL: { run: (keys, { store }) => keys.filter((key) => store.delete(key)).length, writes: true, arity: [1, 999] },

@@ -143,7 +143,10 @@ export function createLuaScripts(): LuaScripts {
       setGlobalList('ARGV', args);
       lua.lua_rawgeti(L, lua.LUA_REGISTRYINDEX, reference);
       const status = lua.lua_pcall(L, 0, 1, 0);
-      const reply = status === lua.LUA_OK || lua.lua_type(L, -1) === lua.LUA_TTABLE ? readReply(-1) : new Refusal(`ERR ${textAt(-1)}`);
+      const reply =
+        status === lua.LUA_OK || lua.lua_type(L, -1) === lua.LUA_TTABLE
+          ? readReply(-1)
+          : new Refusal(`ERR ${textAt(-1)}`);
       lua.lua_settop(L, 0);
       return reply;
     },

@@ -1,5 +1,6 @@
-import type { Connection } from '../../engine/network.ts';
+import { createHash } from 'node:crypto';
 import type { Machine } from '../../engine/machine.ts';
+import type { Connection } from '../../engine/network.ts';
 import { type ByteConnection, sendBytes } from '../../engine/socket.ts';
 import { type DataTerms, dataCommands, runDataCommand } from './commands.ts';
 import { createLuaScripts, type LuaScripts } from './lua.ts';
@@ -7,7 +8,6 @@ import { createReplica, type Replica } from './replica.ts';
 import { createCommandParser, encodeReply, ok, Pairs, Push, Refusal, type Reply, Status } from './replies.ts';
 import { type SessionTerms, sessionCommands } from './sessions.ts';
 import { createStore, type Store } from './store.ts';
-import { createHash } from 'node:crypto';
 
 /** What the server knows of one connection. */
 export interface Session {
@@ -46,7 +46,10 @@ export function createRedisServer(machine: Machine, replicaCount: number, lagMs:
   const sessions = new Set<Session>();
   const scripts = new Map<string, string>();
   let writes = 0;
-  let runId = machine.random.int(0, 2 ** 31).toString(16).padStart(40, 'a');
+  let runId = machine.random
+    .int(0, 2 ** 31)
+    .toString(16)
+    .padStart(40, 'a');
   interpreter ??= createLuaScripts();
   const lua = interpreter;
   const replicas = Array.from({ length: replicaCount }, () => createReplica(machine.world, lagMs));
@@ -80,7 +83,8 @@ export function createRedisServer(machine: Machine, replicaCount: number, lagMs:
 
   function runScript(name: string, args: readonly string[], session: Session | undefined): Reply {
     const [first, count, ...rest] = args;
-    if (first === undefined || count === undefined) return new Refusal(`ERR wrong number of arguments for '${name.toLowerCase()}' command`);
+    if (first === undefined || count === undefined)
+      return new Refusal(`ERR wrong number of arguments for '${name.toLowerCase()}' command`);
     const keyCount = Number(count);
     if (!Number.isSafeInteger(keyCount)) return new Refusal('ERR value is not an integer or out of range');
     if (keyCount > rest.length) return new Refusal("ERR Number of keys can't be greater than number of args");
@@ -104,7 +108,8 @@ export function createRedisServer(machine: Machine, replicaCount: number, lagMs:
       session.isBlocked = true;
       const endsAt = timeoutMs === 0 ? Number.POSITIVE_INFINITY : machine.world.now + timeoutMs;
       const look = (): void => {
-        if (acknowledged() < count && machine.world.now < endsAt) return void machine.world.after(1, () => machine.receive(look));
+        if (acknowledged() < count && machine.world.now < endsAt)
+          return void machine.world.after(1, () => machine.receive(look));
         session.isBlocked = false;
         done(acknowledged());
         for (const args of session.queued.splice(0)) serve(session, args);
@@ -164,7 +169,10 @@ export function createRedisServer(machine: Machine, replicaCount: number, lagMs:
     restart(data) {
       store.restore(data);
       scripts.clear();
-      runId = machine.random.int(0, 2 ** 31).toString(16).padStart(40, 'b');
+      runId = machine.random
+        .int(0, 2 ** 31)
+        .toString(16)
+        .padStart(40, 'b');
       for (const replica of replicas) replica.resync(store.copy(), writes);
     },
   };

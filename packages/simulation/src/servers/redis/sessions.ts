@@ -27,12 +27,32 @@ function change(word: 'subscribe' | 'unsubscribe', sharded: boolean): SessionCom
 }
 
 function hello([version]: readonly string[], session: Session | undefined): Reply {
-  if (version !== undefined && version !== '2' && version !== '3') return new Refusal('NOPROTO unsupported protocol version');
+  if (version !== undefined && version !== '2' && version !== '3')
+    return new Refusal('NOPROTO unsupported protocol version');
   if (session !== undefined && version !== undefined) session.protocol = Number(version) as 2 | 3;
-  return new Pairs(['server', 'redis', 'version', '7.0.15', 'proto', Number(version ?? 2), 'id', session?.id ?? 0, 'mode', 'standalone', 'role', 'master', 'modules', []]);
+  return new Pairs([
+    'server',
+    'redis',
+    'version',
+    '7.0.15',
+    'proto',
+    Number(version ?? 2),
+    'id',
+    session?.id ?? 0,
+    'mode',
+    'standalone',
+    'role',
+    'master',
+    'modules',
+    [],
+  ]);
 }
 
-function script([word = '', ...rest]: readonly string[], _session: Session | undefined, { scripts }: SessionTerms): Reply {
+function script(
+  [word = '', ...rest]: readonly string[],
+  _session: Session | undefined,
+  { scripts }: SessionTerms,
+): Reply {
   switch (word.toUpperCase()) {
     case 'LOAD': {
       const sha = createHash('sha1').update(rest[0]!, 'latin1').digest('hex');
@@ -49,7 +69,11 @@ function script([word = '', ...rest]: readonly string[], _session: Session | und
   }
 }
 
-function wait([count, timeoutMs]: readonly string[], session: Session | undefined, terms: SessionTerms): Reply | undefined {
+function wait(
+  [count, timeoutMs]: readonly string[],
+  session: Session | undefined,
+  terms: SessionTerms,
+): Reply | undefined {
   if (session === undefined) return 0;
   terms.waitFor(session, Number(count), Number(timeoutMs), (number) => session.send(number));
   return undefined;
@@ -67,7 +91,8 @@ export const sessionCommands: Readonly<Record<string, SessionCommand>> = {
   CLIENT: ([word = ''], session) => (word.toUpperCase() === 'ID' ? (session?.id ?? 0) : ok),
   SELECT: () => ok,
   INFO: (_args, _session, { info }) => info(),
-  CONFIG: ([word, name]) => (word?.toUpperCase() === 'GET' ? new Pairs([name!, name === 'maxmemory-policy' ? 'noeviction' : '']) : ok),
+  CONFIG: ([word, name]) =>
+    word?.toUpperCase() === 'GET' ? new Pairs([name!, name === 'maxmemory-policy' ? 'noeviction' : '']) : ok,
   ROLE: () => ['master', 0, []],
   READONLY: () => ok,
   QUIT: () => ok,

@@ -1,0 +1,20 @@
+import type { Outcome } from './run/simulate.ts';
+import type { Schedule } from './schedule/types.ts';
+
+/** A fault that the simulator found and that is still there: shown, but no reason to fail. */
+interface KnownFault {
+  readonly what: string;
+  matches(outcome: Outcome, schedule: Schedule): boolean;
+}
+
+export const knownFaults: readonly KnownFault[] = [
+  {
+    what: 'Redis: while too few replicas answer WAIT, a waiter is woken by the release of its own attempt and asks again at once',
+    matches: ({ failures }, { backend, options }) =>
+      backend === 'redis' && Number(options.waitReplicas) > 0 && failures[0]?.rule === 'asks without a pause',
+  },
+];
+
+/** Which known fault an outcome shows, if it does. */
+export const knownFault = (outcome: Outcome, schedule: Schedule): string | undefined =>
+  knownFaults.find((fault) => fault.matches(outcome, schedule))?.what;

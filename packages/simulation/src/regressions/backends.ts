@@ -1,0 +1,119 @@
+import { patch, type Regression } from './regression.ts';
+
+/** Faults of the backends' packages. */
+export const backendRegressions: readonly Regression[] = [
+  {
+    name: 'memory: a refresh shortens the lease',
+    backends: ['memory'],
+    patches: [patch('adapter-memory/adapter.ts', 'if (now + ttlMs > hold.expiresAt) extendExpiry', 'extendExpiry')],
+  },
+  {
+    name: 'memory: an expired hold with waiters frees nobody',
+    backends: ['memory'],
+    patches: [patch('adapter-memory/store.ts', 'else endHold(store, key, hold, firedAt);', '')],
+  },
+  {
+    name: 'memory: a token is given twice',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'adapter-memory/store.ts',
+        'store.lastToken = count === 1 ? first : first + BigInt(count - 1);',
+        'store.lastToken = first;',
+      ),
+    ],
+  },
+  {
+    name: 'Redis: a refresh shortens the lease',
+    backends: ['redis'],
+    patches: [patch('redis-protocol/lua/acquire.lua', 'left > ttl + 0 and left or ttl', 'ttl')],
+  },
+  {
+    name: 'Redis: a release does not look whose lock it is',
+    backends: ['redis'],
+    patches: [patch('redis-protocol/lua/release.lua', 'if holder == ARGV[1] then', "if type(holder) == 'string' then")],
+  },
+  {
+    name: "Redis: a renewal takes somebody else's lock",
+    backends: ['redis'],
+    patches: [patch('redis-protocol/lua/renew.lua', 'if holder == owners[i] then', "if type(holder) == 'string' then")],
+  },
+  {
+    name: 'Redis: a renewal brings an expired lock back',
+    backends: ['redis'],
+    patches: [
+      patch(
+        'redis-protocol/lua/renew.lua',
+        'if holder == owners[i] then',
+        "if not holder then redis.call('SET', KEYS[i], owners[i]) holder = owners[i] end\n  if holder == owners[i] then",
+      ),
+    ],
+  },
+  {
+    name: 'Redis: a block of tokens is given again',
+    backends: ['redis'],
+    patches: [patch('redis-protocol/lua/acquire.lua', 'if previous > last - tokens then', 'if previous < 0 then')],
+  },
+  {
+    name: 'Redis: a lock that is taken has no end',
+    backends: ['redis'],
+    patches: [
+      patch(
+        'redis-protocol/lua/acquire.lua',
+        "call('SET', lock, owner, 'NX', 'PX', ttl)",
+        "call('SET', lock, owner, 'NX')",
+      ),
+    ],
+  },
+  {
+    name: 'Redis: a grant that too few replicas have is not released',
+    backends: ['redis'],
+    patches: [
+      patch(
+        'redis-protocol/replica-acknowledgement.ts',
+        'const sending = finished.get(hold.owner) ?? release(state, hold);',
+        'const sending = Promise.resolve();',
+      ),
+    ],
+  },
+  {
+    name: 'Redis: WAIT releases a newer hold of the same owner',
+    backends: ['redis'],
+    patches: [
+      patch(
+        'redis-protocol/replica-acknowledgement.ts',
+        'if (finished.has(attempt.owner)) return giveUp(attempt);\n    if (replicas',
+        'if (replicas',
+      ),
+      patch('redis-protocol/replica-acknowledgement.ts', 'if (!isNewest())', 'if (attempt.owner === isNewest.name)'),
+      patch('redis-protocol/replica-acknowledgement.ts', 'if (finished.has(owner)) return giveUp(attempt);', ''),
+    ],
+  },
+  {
+    name: 'Redis: numbers that come as text are not read',
+    backends: ['redis'],
+    patches: [
+      patch(
+        'redis-protocol/replies.ts',
+        'if (text === undefined || !/^-?\\d{1,16}$/.test(text)) return undefined;',
+        'if (text !== reply) return undefined;\n  return undefined;',
+      ),
+    ],
+  },
+  {
+    name: 'Redlock: the lease counts from the answers',
+    backends: ['redlock'],
+    patches: [
+      patch(
+        'adapter-redlock/protocol/acquire.ts',
+        'const validForMs = Math.min(end - this.#startedAt, ttlMs);',
+        'const validForMs = Math.max(end - this.#startedAt, this.#means.context.clock.now() - this.#startedAt + ttlMs);',
+      ),
+    ],
+  },
+  {
+    name: 'Redlock: one vote is enough',
+    backends: ['redlock'],
+    patches: [patch('adapter-redlock/protocol/round.ts', 'this.#yes >= majority', 'this.#yes >= 1')],
+  },
+];

@@ -1,0 +1,169 @@
+import { patch, type Regression } from './regression.ts';
+
+/** Faults of lock-core. */
+export const coreRegressions: readonly Regression[] = [
+  {
+    name: 'a forced release is repeated without the owner it is for',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'lock-core/inspect.ts',
+        'owner === undefined ? adapter.forceRelease?.(key) : adapter.forceRelease?.(key, owner);',
+        'adapter.forceRelease?.(key);',
+      ),
+      patch('lock-core/inspect.ts', '?.owner !== owner) return true;', '?.owner === undefined) return true;'),
+    ],
+  },
+  {
+    name: 'the clean-up ends with the first answer',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'lock-core/orphan-cleanup.ts',
+        "const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !request.granted);",
+        'const covered = unansweredAtSend >= 0 && outcome !== undefined;',
+      ),
+    ],
+  },
+  {
+    name: 'the clean-up gives up after its first failure',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'lock-core/orphan-cleanup.ts',
+        "if (this.#now() >= orphan.giveUpAt) return this.#end(orphan, 'given-up');\n    this.#timers.set(orphan, this.#now() + orphan.backoffMs);",
+        "return this.#end(orphan, 'given-up');\n    this.#timers.set(orphan, this.#now() + orphan.backoffMs);",
+      ),
+    ],
+  },
+  {
+    name: 'siblings in one body re-enter the hold of each other',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'lock-core/owner.ts',
+        'return scope?.explicit ? scope.owner : new Owner(undefined, scope);',
+        'return scope !== undefined ? scope.owner : new Owner(undefined, scope);',
+      ),
+    ],
+  },
+  {
+    name: 'a lease counts from the answer',
+    backends: ['memory', 'redis'],
+    patches: [
+      patch(
+        'lock-core/grant.ts',
+        'leaseDeadline(sentAt, grant.validForMs, request.ttlMs)',
+        'leaseDeadline(Math.max(now, sentAt), grant.validForMs, request.ttlMs)',
+      ),
+    ],
+  },
+  {
+    name: 'a renewed lease counts from the answer',
+    backends: ['memory', 'redis'],
+    patches: [
+      patch(
+        'lock-core/renewals.ts',
+        'const deadline = leaseDeadline(sent.at, validForMs, sent.ttlMs);',
+        'const deadline = leaseDeadline(settings.clock.now(), validForMs, sent.ttlMs);',
+      ),
+    ],
+  },
+  {
+    name: 'a grant that comes after its own lease is taken',
+    backends: ['memory', 'redis'],
+    patches: [
+      patch('lock-core/grant.ts', 'if (deadline <= now) return false;', 'if (deadline <= now) now = deadline - 1;'),
+    ],
+  },
+  {
+    name: 'a shorter renewal counts only once it is answered',
+    backends: ['memory', 'redis'],
+    patches: [patch('lock-core/watchdog.ts', 'if (ttlMs < hold.ttlMs) this.#shorten(hold, ttlMs);', '')],
+  },
+  {
+    name: 'a shorter renewal without an answer is forgotten by the next longer one',
+    backends: ['memory', 'redis'],
+    patches: [
+      patch(
+        'lock-core/renewals.ts',
+        'Math.min(outcome.validForMs, this.#certainMs(sent, request, hold))',
+        'outcome.validForMs',
+      ),
+    ],
+  },
+  {
+    name: 'an unanswered release is not followed up',
+    backends: ['memory', 'redis'],
+    patches: [
+      patch(
+        'lock-core/release.ts',
+        "cleanup.add(request);\n    tell(context, hold, 'unknown', now);",
+        "tell(context, hold, 'unknown', now);",
+      ),
+    ],
+  },
+  {
+    name: 'a late grant is kept by nobody',
+    backends: ['memory', 'redis'],
+    patches: [
+      patch(
+        'lock-core/polling-queue.ts',
+        'if (request.unanswered > 0 || request.granted) this.context.cleanup.add(request);',
+        '',
+      ),
+    ],
+  },
+  {
+    name: 'a caller that gives up leaves its request unanswered',
+    backends: ['memory', 'redis'],
+    patches: [
+      patch('lock-core/polling-queue.ts', 'if (request.unanswered > 0) this.context.cleanup.add(request);', ''),
+    ],
+  },
+  {
+    name: 'a lost wake-up: after a release the next waiter of the process is not asked to go on',
+    backends: ['memory', 'redis'],
+    patches: [
+      patch('lock-core/release.ts', 'advance(context, keyState, now);\n  }\n  return outcome;', '}\n  return outcome;'),
+    ],
+  },
+  {
+    name: 'a hold that is passed on keeps its fencing token',
+    backends: ['redis', 'memory'],
+    patches: [patch('lock-core/hold.ts', 'token === undefined ? token : token + 1n,', 'token,')],
+  },
+  {
+    name: 'a hold is passed on after its lease',
+    backends: ['redis', 'memory'],
+    patches: [
+      patch(
+        'lock-core/release.ts',
+        'if (!fits || hold.deadline - now <= hold.ttlMs / 2) return false;',
+        'if (!fits) return false;\n  hold.deadline = now + hold.ttlMs;',
+      ),
+    ],
+  },
+  {
+    name: 'a sleep of the machine is not counted',
+    backends: ['memory', 'redis'],
+    patches: [patch('lock-core/release.ts', 'const sleptMs = hold.countSleep(clock, now);', 'const sleptMs = 0;')],
+  },
+  {
+    name: 'the watchdog does not end a hold at its deadline',
+    backends: ['memory', 'redis'],
+    patches: [patch('lock-core/release.ts', 'if (now >= hold.deadline) {', 'if (now >= hold.deadline + hold.ttlMs) {')],
+  },
+  {
+    name: 'a place in the queue is not given up when its caller goes',
+    backends: ['memory'],
+    patches: [
+      patch('lock-core/backend-queue.ts', 'withdrawal.abort(reason);', ''),
+      patch(
+        'lock-core/backend-queue.ts',
+        'const cleanUp = (): void => cleanup.add(request);',
+        'const cleanUp = (): void => {};',
+      ),
+    ],
+  },
+];

@@ -1,0 +1,57 @@
+import { models } from '../backends/models.ts';
+import { loadPrograms } from '../backends/programs.ts';
+import { runCampaign } from '../campaign.ts';
+import { simulate } from '../run/simulate.ts';
+import { drawSchedule } from '../schedule/draw.ts';
+import type { BackendName } from '../schedule/types.ts';
+import { backendRegressions } from './backends.ts';
+import { coreRegressions } from './core.ts';
+import type { Regression } from './regression.ts';
+
+/** Every regression that the simulator has to find. */
+export const regressions: readonly Regression[] = [...coreRegressions, ...backendRegressions];
+
+/** By which seed a regression was found, and after how long. */
+export interface Found {
+  readonly backend: BackendName;
+  readonly seed: string;
+  readonly rule: string;
+  readonly simulations: number;
+  readonly cpuSeconds: number;
+}
+
+const cpuSeconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000_000;
+};
+
+/** Simulates the code with the fault until it fails on a seed on which the code without the fault does not. */
+export async function findRegression(
+  regression: Regression,
+  seed: string,
+  budgetSeconds: number,
+): Promise<Found | undefined> {
+  const startedAt = cpuSeconds();
+  let simulations = 0;
+  for (const [i, backend] of regression.backends.entries()) {
+    const until = startedAt + (budgetSeconds * (i + 1)) / regression.backends.length;
+    const whole = await loadPrograms(backend);
+    let next = 0;
+    while (cpuSeconds() < until) {
+      const { finding, simulations: count } = await runCampaign({
+        backend,
+        budgetMs: Number.POSITIVE_INFINITY,
+        patches: regression.patches,
+        nextSeed: () => (cpuSeconds() < until ? `${seed}.${next++}` : undefined),
+        shrinkMs: 0,
+      });
+      simulations += count;
+      const failure = finding?.outcome.failures[0];
+      if (finding === undefined || failure === undefined) continue;
+      const without = await simulate(drawSchedule(finding.seed, backend, models[backend]), whole);
+      if (without.failures.length > 0) continue;
+      return { backend, seed: finding.seed, rule: failure.rule, simulations, cpuSeconds: cpuSeconds() - startedAt };
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,17 @@
+import type { SourcePatch } from '../engine/bundle.ts';
+import type { BackendName } from '../schedule/types.ts';
+
+/** A change to the shipped code that brings a fault back, which the simulator must then find. */
+export interface Regression {
+  readonly name: string;
+  /** The backends to look at, in this order, each for its share of the time. */
+  readonly backends: readonly BackendName[];
+  readonly patches: readonly SourcePatch[];
+}
+
+/** One textual change to a source file of a package. */
+export const patch = (file: string, find: string, replace: string): SourcePatch => ({
+  file: `packages/${file.replace('/', '/src/')}`,
+  find,
+  replace,
+});

@@ -1,0 +1,9 @@
+import type { Step } from './types.ts';
+
+/** The steps, and those that are nested in them. */
+export function allSteps(steps: readonly Step[]): Step[] {
+  return steps.flatMap((step) => [
+    step,
+    ...allSteps(step.inside.flatMap((deed) => (deed.do === 'nested' ? [deed.step] : []))),
+  ]);
+}

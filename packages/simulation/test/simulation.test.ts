@@ -1,0 +1,83 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Programs } from '../src/backends/backend.ts';
+import { models } from '../src/backends/models.ts';
+import { loadPrograms } from '../src/backends/programs.ts';
+import { runCampaign } from '../src/campaign.ts';
+import { compileShipped } from '../src/engine/bundle.ts';
+import { regressions } from '../src/regressions/find.ts';
+import { simulate } from '../src/run/simulate.ts';
+import { drawSchedule } from '../src/schedule/draw.ts';
+import type { BackendName } from '../src/schedule/types.ts';
+import { renderTimeline } from '../src/timeline.ts';
+
+// More or less: SIMULATION_SECONDS=1800 npx vitest run packages/simulation
+const seconds = Number(process.env.SIMULATION_SECONDS ?? 90);
+const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const names = Object.keys(models) as BackendName[];
+
+/** Runs the command in a process of its own: an unhandled rejection in a simulation is its business, not of this runner. */
+function run(...args: string[]): Promise<{ code: number | null; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+    });
+    child.once('error', reject);
+    child.once('exit', (code) => resolve({ code, output }));
+  });
+}
+
+it(`nothing fails in ${seconds} s of simulations over all backends`, {
+  timeout: seconds * 4_000 + 120_000,
+}, async () => {
+  const { code, output } = await run('--seconds', String(seconds));
+  process.stdout.write(output);
+  expect(code, output).toBe(0);
+});
+
+describe.each(names)('on %s', (backend) => {
+  let programs: Programs;
+  beforeAll(async () => {
+    programs = await loadPrograms(backend);
+  });
+
+  it('a seed gives the same simulation, event by event', { timeout: 60_000 }, async () => {
+    for (let i = 1; i <= 20; i++) {
+      const schedule = drawSchedule(`same ${i}`, backend, models[backend]);
+      const [first, second] = [await simulate(schedule, programs), await simulate(schedule, programs)];
+      expect(second.fingerprint, `seed "same ${i}"`).toBe(first.fingerprint);
+      expect(second.steps).toBe(first.steps);
+    }
+  });
+});
+
+it('a patch that no longer applies is refused', async () => {
+  const patch = { file: 'packages/lock-core/src/release.ts', find: 'no such text', replace: '' };
+  await expect(compileShipped(models.memory.entry, [patch])).rejects.toThrow('no longer applies');
+});
+
+it('the patches of all regressions apply', { timeout: 60_000 }, async () => {
+  for (const { backends, patches, name } of regressions) {
+    for (const backend of backends)
+      await expect(compileShipped(models[backend].entry, patches), name).resolves.toBeDefined();
+  }
+});
+
+it('a fault that was fixed is found when the fix is taken out, and shown as a short timeline', {
+  timeout: 120_000,
+}, async () => {
+  const regression = regressions.find(({ name }) => name.startsWith('siblings in one body'))!;
+  const { finding } = await runCampaign({
+    backend: 'memory',
+    budgetMs: 100_000,
+    patches: regression.patches,
+    nextSeed: (index) => `siblings.${index}`,
+    shrinkMs: 10_000,
+  });
+  expect(finding?.outcome.failures[0]?.rule).toBe('two holders');
+  const timeline = renderTimeline(finding!.schedule, finding!.outcome, 'pnpm simulate');
+  expect(timeline.split('\n').length).toBeLessThan(40);
+});
