@@ -15,6 +15,9 @@ export interface ZookeeperWriter {
   transaction(): ZookeeperTransaction;
 }
 
+// How ZooKeeper refuses a transaction whose fence has changed. Each of these means that nothing was written.
+const refusedFence: ReadonlySet<unknown> = new Set(['BAD_VERSION', 'NODE_EXISTS', 'NO_NODE']);
+
 interface Fence {
   readonly token: bigint;
   readonly version: number;
@@ -50,6 +53,8 @@ export async function fencedZookeeperWrite(
     write(transaction);
     const error = await commit(transaction);
     if (error === null) return true;
+    // After a lost connection the transaction may have been committed: another attempt would write it twice.
+    if (!refusedFence.has((error as { name?: unknown }).name)) throw error;
     // The server answers in order, so this read is not older than the failed transaction (H74).
     const now = await read(client, fence);
     if (now?.version === seen?.version) throw error; // the fence did not change: an operation of `write` did not apply

@@ -104,6 +104,26 @@ describe('a fenced write to ZooKeeper', () => {
     expect(await get('/data/between')).toBe('later');
   });
 
+  it('rejects when the reply to its transaction is lost, and does not write it again', async () => {
+    await make('/data/lost');
+    await fencedZookeeperWrite(clients[0], '/fences/lost', 1n, () => {});
+    let rounds = 0;
+    const lost = fencedZookeeperWrite(clients[0], '/fences/lost', 2n, (transaction) => {
+      rounds++;
+      (transaction as zookeeper.Transaction).create('/data/lost/once', Buffer.from('x'));
+      const { commit } = transaction;
+      const { CONNECTION_LOSS } = zookeeper.Exception;
+      // The transaction takes effect, and the connection is lost before the reply.
+      transaction.commit = (callback) =>
+        commit.call(transaction, () =>
+          callback(Object.assign(new Error('lost'), { code: CONNECTION_LOSS, name: 'CONNECTION_LOSS' })),
+        );
+    });
+    await expect(lost).rejects.toMatchObject({ name: 'CONNECTION_LOSS' });
+    expect(rounds).toBe(1);
+    expect(await get('/data/lost/once')).toBe('x');
+  });
+
   it('rejects on a node that no fenced write created: this client cannot check version 0', async () => {
     await make('/fences/foreign');
     const write = () => fencedZookeeperWrite(clients[0], '/fences/foreign', 1n, () => {});
