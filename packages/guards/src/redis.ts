@@ -16,11 +16,12 @@ interface NodeRedisWriter {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
-// These change more than the key that stands first, so their effect in a batch could not be undone.
+// These change more than the key that stands first, or tell others, so their effect in a batch could not be undone.
 const changesOtherKeys = new Set(
   (
     'MSET MSETNX MSETEX RENAME RENAMENX COPY MOVE MIGRATE SMOVE RPOPLPUSH LMOVE LMPOP ZMPOP BITOP SORT GEORADIUS ' +
-    'GEORADIUSBYMEMBER XREADGROUP FLUSHALL FLUSHDB SWAPDB EVAL EVALSHA FCALL FUNCTION SCRIPT CONFIG'
+    'GEORADIUSBYMEMBER XREADGROUP XGROUP BLPOP BRPOP BLMPOP BZMPOP BZPOPMIN BZPOPMAX BLMOVE BRPOPLPUSH FLUSHALL FLUSHDB ' +
+    'SWAPDB EVAL EVALSHA FCALL FUNCTION SCRIPT CONFIG PUBLISH SPUBLISH JSON.MSET TS.MADD'
   ).split(' '),
 );
 const changesEveryArgument = new Set(['DEL', 'UNLINK', 'TOUCH', 'PFMERGE']);
@@ -62,12 +63,19 @@ export async function fencedRedisWrite(
 }
 
 function assertUndoable([command, key, ...rest]: RedisWrite, fence: string, count: number): void {
-  if (key === fence) throw new TypeError(`The fence ${fence} cannot be written itself: keep it beside the data.`);
-  if (count === 1) return;
   const name = String(command).toUpperCase();
+  const changesRest = changesOtherKeys.has(name) || changesEveryArgument.has(name);
+  if (key === fence || (changesRest && rest.includes(fence)))
+    throw new TypeError(`The fence ${fence} cannot be written itself: keep it beside the data.`);
+  for (const each of rest) {
+    if (typeof each !== 'string' && typeof each !== 'number') {
+      throw new TypeError(`The arguments of ${name} in a fenced write are strings or numbers, not ${typeof each}.`);
+    }
+  }
+  if (count === 1) return;
   if (changesOtherKeys.has(name) || (rest.length > 0 && changesEveryArgument.has(name))) {
     throw new TypeError(
-      `${name} can change several keys, which cannot be undone if another command of the fenced write fails. Give one command for each key, or make ${name} a fenced write of its own.`,
+      `${name} can change more than the key that stands first, which cannot be undone if another command of the fenced write fails. Give one command for each key, or make ${name} a fenced write of its own.`,
     );
   }
 }

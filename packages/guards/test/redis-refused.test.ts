@@ -147,17 +147,30 @@ describe('a fenced write that Redis refuses', () => {
     }
   });
 
-  it('is refused before anything is sent when a command of a batch changes several keys', async () => {
+  it('is refused before anything is sent when a command of a batch changes more than its key', async () => {
     const other: RedisWrite = ['SET', 'a', '1'];
     for (const write of [
       ['MSET', 'a', '1', 'b', '2'],
       ['rename', 'a', 'b'],
       ['DEL', 'a', 'b'],
       ['FLUSHALL', 'ASYNC'],
+      ['BLPOP', 'empty', 'full', '0'],
+      ['XGROUP', 'CREATE', 'stream', 'group', '$'],
+      ['PUBLISH', 'channel', 'written'],
     ]) {
-      await expect(fencedRedisWrite(client, 'fence', 9n, [other, write as never])).rejects.toThrow(/several keys/);
+      await expect(fencedRedisWrite(client, 'fence', 9n, [other, write as never])).rejects.toThrow(/more than the key/);
     }
-    await expect(fencedRedisWrite(client, 'fence', 9n, [['SET', 'fence', '1']])).rejects.toThrow(/cannot be written/);
+    for (const write of [
+      ['SET', 'fence', '1'],
+      ['RENAME', 'data', 'fence'],
+      ['DEL', 'data', 'fence'],
+    ]) {
+      await expect(fencedRedisWrite(client, 'fence', 9n, [write as never])).rejects.toThrow(/cannot be written/);
+    }
+    for (const argument of [undefined, Buffer.from('x')]) {
+      const write = ['SET', 'a', argument] as never;
+      await expect(fencedRedisWrite(client, 'fence', 9n, [write])).rejects.toThrow(/strings or numbers/);
+    }
   });
 });
 
