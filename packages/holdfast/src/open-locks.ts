@@ -107,10 +107,11 @@ async function ping(locks: Locks, { address, tls, url }: Plan): Promise<void> {
     await locks.inspect(pingKey);
   } catch (error) {
     if (!isLockError(error, 'LOCK_BACKEND')) throw error;
-    const { cause } = error;
-    const { what, remedy, retryable } = error.retryable
-      ? await reasonOfSilence(tls, url)
-      : { what: 'cannot be used:', remedy: error.message, retryable: false };
+    const { cause, message } = error;
+    // Some clients give up, or blame the wrong thing, after a refusal: the words of the server itself come first.
+    const found = await reasonFromServers(tls, url);
+    const refused = { what: 'cannot be used:', remedy: message, retryable: false };
+    const { what, remedy, retryable } = found ?? (error.retryable ? noAnswer : refused);
     const where = `The lock backend ${address} (${locks.adapter.name})`;
     throw new LockError('LOCK_BACKEND', `${where} ${what} ${remedy}`, { retryable, cause });
   } finally {
@@ -118,12 +119,11 @@ async function ping(locks: Locks, { address, tls, url }: Plan): Promise<void> {
   }
 }
 
-/** Only a server that does not answer is said not to answer. */
-async function reasonOfSilence({ servers, wanted }: Plan['tls'], url: Plan['url']): Promise<Refusal> {
+/** What the servers say when they are asked directly; `undefined` when they refuse nothing, or do not answer. */
+async function reasonFromServers({ servers, wanted }: Plan['tls'], url: Plan['url']): Promise<Refusal | undefined> {
   const [tls, refusal] = await Promise.all([
     tlsProblem(servers, wanted),
     url === undefined ? undefined : refusalOf(url, wanted),
   ]);
-  if (tls !== undefined) return { ...tls, retryable: true };
-  return refusal ?? noAnswer;
+  return tls === undefined ? refusal : { ...tls, retryable: true };
 }

@@ -211,7 +211,9 @@ describe.concurrent('doctor where nothing is', { timeout: 90_000 }, () => {
     await using server = await startRedis();
     server.freeze();
     const { code, servers } = await runChecks(server.url);
-    expect([code, servers[0]!.problem]).toEqual([69, 'no answer within 4 s']);
+    expect(code).toBe(69);
+    // The client may give up its connection before the doctor stops waiting for it.
+    expect(servers[0]!.problem).toMatch(/^no answer within 4 s$|has no connection to Redis at the moment/);
   });
 
   it('memory: excludes no other process, which is a danger', async () => {
