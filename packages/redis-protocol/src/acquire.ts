@@ -1,5 +1,5 @@
 import type { AcquireAttempt, AcquireOutcome } from '@holdfast/lock-core';
-import { corruptFence, foreignKey, isTryAgain, readable } from './errors.ts';
+import { afterSending, corruptFence, foreignKey, isTryAgain, readable } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import { readAcquireReply, textOf, unexpectedReply } from './replies.ts';
 import { channelOf, type RedisLockState, refusedNow, runLockScript } from './requests.ts';
@@ -20,7 +20,11 @@ export function acquireOnce(state: RedisLockState, attempt: AcquireAttempt, keys
     (reply) => {
       unanswered.answered();
       // Not set may still mean that this owner has it already (H12).
-      if (reply === null || reply === undefined) return acquireByScript(state, attempt, keys);
+      if (reply === null || reply === undefined) {
+        return acquireByScript(state, attempt, keys).catch((error: unknown) => {
+          throw afterSending(error, 'the lock was acquired', client.name, key);
+        });
+      }
       if (textOf(reply) !== 'OK') throw unexpectedReply(reply, 'SET', client.name, key);
       return { status: 'granted', validForMs: ttlMs };
     },

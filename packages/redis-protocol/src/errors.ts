@@ -149,33 +149,39 @@ function refusalIn(error: unknown, depth = 0): { words: string; refusal: Refusal
   return undefined;
 }
 
-/**
- * The client has no connection, so nothing was sent. `sent: false` tells a caller that knows it that there is nothing to clean up.
- */
+/** The client has no connection. `notSent` tells lock-core that there is nothing to clean up (H116). */
 export function notConnected(client: string, name?: string, reason?: unknown): LockError {
   const because = reason instanceof Error && !(reason instanceof LockError) ? ` (${reason.message})` : '';
-  const error = new LockError(
+  return new LockError(
     'LOCK_BACKEND',
     `The ${client} client has no connection to Redis at the moment${because}, and nothing was sent. ` +
       'Check that the server is up and reachable.',
-    { key: name },
+    { key: name, notSent: true },
   );
-  return Object.assign(error, { sent: false });
 }
 
 /** Too many commands are without an answer: more of them would only grow the client's queue (H116). */
 export function notAnswering(client: string, unanswered: number, name?: string): LockError {
-  const error = new LockError(
+  return new LockError(
     'LOCK_BACKEND',
     `Redis (${client}) does not answer: ${unanswered} commands are waiting, so no more are sent. ` +
       'Check that the server is up and reachable.',
-    { key: name },
+    { key: name, notSent: true },
   );
-  return Object.assign(error, { sent: false });
+}
+
+/** Whether nothing was sent for a call that failed with this error. */
+export function wasNotSent(error: unknown): boolean {
+  return (error as { notSent?: unknown } | undefined)?.notSent === true;
+}
+
+/** The error of a later step of a call. Its first step was sent, so "not sent" would be untrue of the whole. */
+export function afterSending(error: unknown, what: string, client: string, name?: string): unknown {
+  return wasNotSent(error) ? unknownOutcome(what, client, name) : error;
 }
 
 /** The connection broke, or was replaced, between a command and what depends on it. */
-export function unknownOutcome(what: string, client: string, name: string): LockError {
+export function unknownOutcome(what: string, client: string, name?: string): LockError {
   return new LockError(
     'LOCK_BACKEND',
     `The connection to Redis (${client}) broke while ${what}; the outcome is unknown.`,

@@ -1,5 +1,5 @@
 import type { HoldRef, RenewOutcome } from '@holdfast/lock-core';
-import { foreignKey } from './errors.ts';
+import { afterSending, foreignKey } from './errors.ts';
 import { readRenewReply } from './replies.ts';
 import { channelOf, type RedisLockState, runLockScript } from './requests.ts';
 import { scripts } from './scripts.ts';
@@ -28,7 +28,9 @@ export async function renewMany(
   const batches: Promise<void>[] = [];
   for (let begin = 0; begin < holds.length; begin += renewBatch)
     batches.push(renewSome(state, holds, [begin, Math.min(begin + renewBatch, holds.length)], ttlMs, outcomes));
-  await Promise.all(batches);
+  await Promise.all(batches).catch((error: unknown) => {
+    throw batches.length === 1 ? error : afterSending(error, 'the locks were renewed', state.client.name);
+  });
   return outcomes;
 }
 

@@ -1,6 +1,6 @@
 import type { AcquireAttempt, AcquireOutcome, HoldRef } from '@holdfast/lock-core';
 import { acquireOnce } from './acquire.ts';
-import { readable, unknownOutcome } from './errors.ts';
+import { afterSending, readable, unknownOutcome } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import { release } from './release.ts';
 import { expectInteger } from './replies.ts';
@@ -39,7 +39,12 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
     const reply = await client
       .waitReplicas(keys.lock, settings.waitReplicas, settings.waitReplicasTimeoutMs)
       .catch((error: unknown) => {
-        throw readable(error, client.name, attempt.key);
+        throw afterSending(
+          readable(error, client.name, attempt.key),
+          'the replicas confirmed the lock',
+          client.name,
+          attempt.key,
+        );
       });
     const replicas = expectInteger(reply, 'WAIT', client.name, attempt.key);
     // WAIT counts for the writes of its own connection; over a new one it says nothing about the grant.
@@ -61,7 +66,7 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
       await sending;
     } catch (error) {
       finished.set(hold.owner, undefined);
-      throw error;
+      throw afterSending(error, 'the lock was given up', state.client.name, hold.key);
     }
     finished.set(hold.owner, Promise.resolve());
     return { status: 'busy' };

@@ -82,7 +82,7 @@ export async function whenConnected(
     if (!(reason instanceof LockError)) throw notConnected(client.name, name, error);
     // All who wait get the same error from the client, each its own copy with its key.
     const { code, message, retryable } = reason;
-    throw Object.assign(new LockError(code, message, { key: name, retryable }), { sent: false });
+    throw new LockError(code, message, { key: name, retryable, notSent: true });
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { afterSending } from './errors.ts';
 import acquireSource from './lua/acquire.lua';
 import inspectSource from './lua/inspect.lua';
 import releaseSource from './lua/release.lua';
@@ -52,7 +53,9 @@ export function evalScript<T>(
   return client.call('evalsha', command, key).then(read, (error: unknown) => {
     // A script that was not found did not run, so sending it again is safe.
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) return failed(error);
-    return client.call('eval', [script.source, ...command.slice(1)], key).then(read, failed);
+    return client
+      .call('eval', [script.source, ...command.slice(1)], key)
+      .then(read, (second: unknown) => failed(afterSending(second, 'a script was sent', client.name)));
   });
 }
 
