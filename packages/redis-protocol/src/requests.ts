@@ -76,7 +76,8 @@ export async function whenConnected(
   try {
     await client.whenReady(signal, keys.lock);
   } catch (error) {
-    if (signal?.aborted) throw error;
+    // Whoever gave up while waiting has sent nothing either.
+    if (signal?.aborted) throw notConnected(client.name, name, error);
     const reason = readable(error, client.name, name);
     // A refusal of the server is told as it is.
     if (!(reason instanceof LockError)) throw notConnected(client.name, name, error);

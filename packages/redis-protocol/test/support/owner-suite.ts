@@ -146,6 +146,10 @@ export function ownerSuite(kits: readonly ClientKit[]): void {
         failed.push(adapter.release(request).catch((error: unknown) => error));
         adapter.whenFree?.(request.key, waiting.signal).catch(() => {});
         setImmediate(() => waiting.abort());
+        // A caller that gives up while it waits for the connection has left nothing behind either.
+        failed.push(
+          adapter.tryAcquire({ ...attempt(newName()), signal: waiting.signal }).catch((error: unknown) => error),
+        );
         if (i % 20 === 0) await sleep(20);
       }
       for (const outcome of await Promise.all(failed)) expect(outcome).toHaveProperty('notSent', true);
