@@ -6,7 +6,6 @@ import type {
   KeysPage,
   LockAdapter,
   LockInfo,
-  ReleaseOutcome,
   RenewOutcome,
 } from './lock-adapter.ts';
 
@@ -81,11 +80,6 @@ export function checkRenewReply(adapter: LockAdapter, key: string, reply: RenewO
 export function checkRenewReplies(adapter: LockAdapter, replies: readonly RenewOutcome[]): readonly RenewOutcome[] {
   if (!Array.isArray(replies)) throw nonsense(adapter.name, 'renewMany', undefined, shown(replies));
   return replies;
-}
-
-export function checkReleaseReply(adapter: LockAdapter, key: string, reply: ReleaseOutcome): ReleaseOutcome {
-  if (reply === 'released' || reply === 'not-held') return reply;
-  throw nonsense(adapter.name, 'release', key, shown(reply));
 }
 
 export function checkForceReply(adapter: LockAdapter, key: string, reply: boolean): boolean {

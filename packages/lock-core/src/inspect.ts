@@ -67,7 +67,7 @@ async function lookUpListed(context: Context, key: string): Promise<LockInfo | u
 }
 
 /** `*` for any characters and `?` for one; all others stand for themselves. Takes at most pattern times key steps. */
-export function matches(pattern: string, key: string): boolean {
+function matches(pattern: string, key: string): boolean {
   const [wanted, given] = [Array.from(pattern), Array.from(key)];
   let [p, k] = [0, 0];
   // Where to go on when what follows the last star does not fit: the star takes one character more.

@@ -171,7 +171,7 @@ export function notAnswering(client: string, unanswered: number, name?: string):
 }
 
 /** Whether nothing was sent for a call that failed with this error. */
-export function wasNotSent(error: unknown): boolean {
+function wasNotSent(error: unknown): boolean {
   return (error as { notSent?: unknown } | undefined)?.notSent === true;
 }
 

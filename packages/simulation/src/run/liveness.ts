@@ -144,7 +144,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
 }
 
 /** The longest lease that anybody asks for; those of weeks do not count beyond `mostMs`. */
-export function longestTtl({ clients, steps }: Schedule, mostMs = Number.POSITIVE_INFINITY): number {
+export function longestTtl({ clients, steps }: Schedule, mostMs: number = Number.POSITIVE_INFINITY): number {
   const asked = [
     ...clients.flatMap(({ locks }) => locks.map(({ ttlMs }) => ttlMs ?? 30_000)),
     ...allSteps(steps).flatMap(({ options, inside }) => [options.ttlMs ?? 0, ...inside.map(renewal)]),
