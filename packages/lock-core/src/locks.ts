@@ -74,7 +74,7 @@ async function closeLocks(context: Context): Promise<void> {
   }
   // Until the releases have been sent the process must not end, though nothing else keeps it alive.
   const stopKeeping = keepProcessAlive();
-  const withinMs = 2 * attemptTimeout(settings, settings.defaults.ttlMs);
+  const withinMs = attemptTimeout(settings, settings.defaults.ttlMs);
   const bounded = (call: () => Promise<void>): Promise<void> =>
     callWithTimeout(timers, settings.clock.now(), withinMs, call).catch(() => {});
   await bounded(() => cleanup.drained());
