@@ -48,7 +48,7 @@ describe.each(['ioredis', 'node-redis'])('redis+%s', (client) => {
     ]) {
       const error = await refusal(openLocks(config), 'LOCK_BACKEND');
       expect(error.message).toMatch(
-        new RegExp(`redis\\+${client}://${address}.*(WRONGPASS|NOAUTH).*Check the user name, the password`),
+        new RegExp(`redis\\+${client}://${address}.*(WRONGPASS|NOAUTH).*Check the user.*the password`),
       );
       expect(error.retryable).toBe(false);
       expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/wr0ng|Passw/);

@@ -107,7 +107,9 @@ export const namedForceReleaseCases: readonly Case[] = [
         );
         await context.assertFree(two, key, 'its hold had ended');
       };
-      await Promise.all([trial(context.timing.ttlMs), trial(context.timing.ttlMs + 113)]);
+      const { ttlMs } = context.timing;
+      // The end of a session ends all its holds at once, so that there is nothing left to revoke for a second one.
+      await Promise.all((capabilities.expiry === 'session' ? [ttlMs] : [ttlMs, ttlMs + 113]).map(trial));
     },
   },
   {
