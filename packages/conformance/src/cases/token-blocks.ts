@@ -25,15 +25,16 @@ export const tokenBlockCases: readonly Case[] = [
     needs: ['lapse'],
     requires: { fencing: true },
     async run(context) {
-      const [one, two] = [await context.client(), await context.client()];
+      const two = await context.client();
       const { ttlMs } = context.timing;
+      // A session ends with all its holds, so that every hold has a client of its own.
       const expired = async (tokens: number) => {
-        const key = context.key();
+        const [one, key] = [await context.client(), context.key()];
         const old = await context.take(one, key, { ttlMs, tokens });
         assertAbove(old, await context.takeOver(two, key, old.sentAt), 'a hold that ended by itself');
       };
       const renewed = async (tokens: number) => {
-        const key = context.key();
+        const [one, key] = [await context.client(), context.key()];
         const old = await context.take(one, key, { tokens });
         await one.renew(old, context.timing.longTtlMs);
         await one.renewMany?.([old], context.timing.longTtlMs);
@@ -41,8 +42,8 @@ export const tokenBlockCases: readonly Case[] = [
         assertAbove(old, await context.take(two, key, { tokens: 3 }), 'a hold that was renewed and released');
       };
       const forced = async (tokens: number) => {
+        const [one, key] = [await context.client(), context.key()];
         if (!one.forceRelease) return;
-        const key = context.key();
         const old = await context.take(one, key, { tokens });
         await two.forceRelease!(key);
         assertAbove(old, await context.take(two, key), 'a forced release');
