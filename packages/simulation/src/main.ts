@@ -85,7 +85,7 @@ async function findAll(): Promise<boolean> {
   let missed = 0;
   for (const regression of regressions) {
     if (values.only !== undefined && !regression.name.includes(values.only)) continue;
-    const found = await findRegression(regression, 'regression', 60).catch((error: Error) => {
+    const found = await findRegression(regression, 'regression', Number(values.seconds ?? 60)).catch((error: Error) => {
       write(error.message);
       return undefined;
     });

@@ -17,6 +17,8 @@ export interface Stage {
   note(who: string, what: string): void;
   /** From now on, holds that were asked for until now may be lost without their holders knowing: a promise that nobody makes. */
   excuseHolds(why: string): void;
+  /** A forced release of a client has freed a key of this owner ID. */
+  freedByForce(client: number, key: string, owner: string): void;
 }
 
 export interface Programs {

@@ -44,10 +44,11 @@ function createMemoryBackend(stage: Stage): Backend {
   const random = world.random.fork('memory server');
   const aborts = new Map<string, AbortController>();
 
-  const handle: Handler = (name, [first, second], tell, atEnd) => {
+  const handle: Handler = (name, [first, second], tell, atEnd, client) => {
     if (name === 'enqueue') return enqueue(first as AcquireAttempt, second as string, tell);
     if (name === 'whenFree') return watch(first as string, second as string, tell, atEnd);
     if (name === 'abort') return Promise.resolve(aborts.get(first as string)?.abort());
+    if (name === 'forceRelease') noteForced(client, first as string, second as string | undefined);
     const call = own[name as 'tryAcquire'] as (...args: unknown[]) => Promise<unknown>;
     const args =
       name === 'tryAcquire' ? [{ ...(first as object), signal: new AbortController().signal }] : [first, second];
@@ -57,6 +58,12 @@ function createMemoryBackend(stage: Stage): Backend {
     void call.apply(own, args).catch(() => {});
     return answer;
   };
+
+  function noteForced(client: number, key: string, named: string | undefined): void {
+    const hold = store.holds.get(key);
+    if (hold === undefined || hold.expiresAt <= machine.now()) return;
+    if (named === undefined || named === hold.owner) stage.freedByForce(client, key, hold.owner);
+  }
 
   function enqueue(attempt: AcquireAttempt, id: string, tell: (word: string) => void): Promise<unknown> {
     const controller = new AbortController();

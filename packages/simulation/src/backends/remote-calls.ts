@@ -8,6 +8,7 @@ export type Handler = (
   tell: (word: string) => void,
   /** Has something done when the connection ends. */
   atEnd: (run: () => void) => void,
+  client: number,
 ) => Promise<unknown>;
 
 interface Request {
@@ -25,7 +26,7 @@ export function listen(connection: Connection, handle: Handler): void {
   (connection as Peer).request = ({ name, args, onWord, onAnswer, onError }) => {
     if (name === 'ping') return connection.send('back', () => onAnswer(undefined));
     const tell = (word: string): void => connection.send('back', () => onWord(word));
-    handle(name, args, tell, (run) => connection.onEnd('server', run)).then(
+    handle(name, args, tell, (run) => connection.onEnd('server', run), connection.client).then(
       (answer) => connection.send('back', () => onAnswer(answer)),
       (error) => connection.send('back', () => onError(error)),
     );

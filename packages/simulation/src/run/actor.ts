@@ -85,7 +85,8 @@ export function createActor(terms: ActorTerms): Actor {
       machine.name,
       `${held.name} holds ${step.key}, token ${lock.fencingToken}, ${lock.remainingMs.toFixed(1)} ms left`,
     );
-    oracle.granted(held);
+    // After a sleep of the machine a lock may be lost by the time that it is handed out; it says so itself.
+    if (lock.state === 'held') oracle.granted(held);
     return held;
   }
 
@@ -201,7 +202,7 @@ export function createActor(terms: ActorTerms): Actor {
       await calls.track(step, 'list', all(), backendCodes);
       return;
     }
-    const forced = oracle.forced(step.key);
+    const forced = oracle.forced(step.key, step.client);
     const freed = await calls.track(step, 'forceRelease', at.forceRelease(step.key), backendCodes);
     if (freed !== undefined) forced.returned();
     note(machine.name, `forced release of ${step.key}: ${String(freed)}`);

@@ -58,7 +58,9 @@ export interface Oracle {
   released(held: Held): void;
   /** These locks close: what they hold is given back. */
   closing(machine: Machine, locks: number): void;
-  forced(key: string): { returned(): void };
+  forced(key: string, client: number): { returned(): void };
+  /** A forced release has freed the hold of an owner ID: each call may free one. */
+  freed(client: number, key: string, owner: string): void;
   excuseAll(why: string): void;
   /** Looks at every lock that is in somebody's hands, at this moment. */
   sample(): void;
@@ -77,6 +79,8 @@ export function createOracle(now: () => number, note: (who: string, what: string
   const inHand = new Map<string, Set<Held>>();
   const forcings: Forced[] = [];
   let pausedAt = new Map<Machine, number>();
+  const forcedBy: string[] = [];
+  const freedOwners = new Map<string, Set<string>>();
   const closedWith = new Set<string>();
   /** When a process went on, and since when it had stood still. */
   const resumed = new Map<Machine, { readonly at: number; readonly since: number }>();
@@ -101,7 +105,7 @@ export function createOracle(now: () => number, note: (who: string, what: string
   };
 
   function end(held: Held, by: 'release' | 'lost', at = now()): void {
-    if (held.endedAt !== undefined) return;
+    if (held.endedAt !== undefined || inHand.get(held.step.key)?.has(held) !== true) return;
     held.endedAt = at;
     held.endedBy = by;
     inHand.get(held.step.key)?.delete(held);
@@ -174,7 +178,8 @@ export function createOracle(now: () => number, note: (who: string, what: string
         }
       }
     },
-    forced(key) {
+    forced(key, client) {
+      forcedBy.push(`${client} ${key}`);
       const forced: Forced = { key, invokedAt: now(), returnedAt: undefined, victim: undefined };
       forcings.push(forced);
       return {
@@ -182,6 +187,13 @@ export function createOracle(now: () => number, note: (who: string, what: string
           forced.returnedAt = now();
         },
       };
+    },
+    freed(client, key, owner) {
+      const by = `${client} ${key}`;
+      const owners = freedOwners.get(by) ?? new Set();
+      freedOwners.set(by, owners.add(owner));
+      const called = forcedBy.filter((one) => one === by).length;
+      if (owners.size > called) fail('wrong answer', `${called} forced releases of ${key} freed the holds of ${owners.size} owners`);
     },
     excuseAll(why) {
       excuses.push(why);

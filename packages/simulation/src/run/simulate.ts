@@ -35,7 +35,8 @@ export interface Outcome {
 }
 
 const closingMs = 60_000;
-const mostSteps = 400_000;
+// An outage of hours may take more than it is worth; it is then given up without a verdict.
+const mostSteps = 60_000;
 
 /** Runs one simulation from its beginning to its end, or to its first failure. */
 export async function simulate(schedule: Schedule, programs: Programs): Promise<Outcome> {
@@ -46,7 +47,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   const network = createNetwork(world, random.fork('network'), schedule.network);
   const oracle = createOracle(() => world.now, note);
   const model = models[schedule.backend];
-  const backend = model.create({ world, network, schedule, programs, note, excuseHolds: oracle.excuseAll });
+  const backend = model.create({ world, network, schedule, programs, note, excuseHolds: oracle.excuseAll, freedByForce: oracle.freed });
   const machines = schedule.clients.map((terms, i) => createMachine(world, `process ${i + 1}`, terms, terms.originMs));
   const calls = createCalls(machines, oracle, schedule, () => world.now, note);
   const onUnhandled = (error: unknown): void => {
@@ -108,10 +109,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
       now: () => world.now,
       note,
     });
-    const hasFailed = (): boolean => {
-      if (world.steps > mostSteps) throw new Error(`Simulation ${schedule.seed} does not end: ${mostSteps} events.`);
-      return oracle.failures.length > 0;
-    };
+    const hasFailed = (): boolean => oracle.failures.length > 0 || world.steps > mostSteps;
     const isIdle = (): boolean =>
       alive.every(({ isBusy, process: { machine } }) => !isBusy || machine.state === 'crashed');
     const runUntil = (isOver: () => boolean): Promise<void> => world.run(() => hasFailed() || isOver(), oracle.sample);

@@ -35,6 +35,8 @@ export interface Mood {
   readonly workMs: number;
   readonly network: Schedule['network'];
   readonly goodClocks: boolean;
+  /** What there is more of than usual. */
+  readonly emphasis: 'none' | 'forced releases' | 'renewals' | 'nesting' | 'one attempt';
 }
 
 function drawMood(random: Random): Mood {
@@ -56,6 +58,7 @@ function drawMood(random: Random): Mood {
       slowMs: random.spread(10, 3_000),
     },
     goodClocks: random.chance(0.7),
+    emphasis: random.pick(['none', 'none', 'none', 'forced releases', 'renewals', 'nesting', 'one attempt'] as const),
   };
 }
 
@@ -127,7 +130,7 @@ function drawStep(draft: Draft, around?: Around): Step {
   const locks = around?.locks ?? random.int(0, clients[client]!.locks.length - 1);
   const sameKey = around !== undefined && random.chance(0.6);
   const key = sameKey ? around.key : `k${random.int(1, mood.keys)}`;
-  const lasting = random.pick(calls);
+  const lasting = drawCall(draft);
   const call = around !== undefined && !['acquire', 'using', 'tryAcquire'].includes(lasting) ? 'using' : lasting;
   const closes = around === undefined && random.chance(0.02);
   const options = drawStepOptions(draft, around);
@@ -154,6 +157,13 @@ function drawStep(draft: Draft, around?: Around): Step {
   };
 }
 
+function drawCall({ random, mood: { emphasis } }: Draft): Step['call'] {
+  if (emphasis === 'forced releases' && random.chance(0.3)) return 'forceRelease';
+  if (emphasis === 'nesting' && random.chance(0.6)) return 'using';
+  if (emphasis === 'one attempt' && random.chance(0.6)) return 'tryAcquire';
+  return random.pick(calls);
+}
+
 /** Many calls come in crowds, at nearly the same moment. */
 function drawMoment(random: Random, mood: Mood): number {
   if (random.chance(0.5)) return random.next() * mood.lengthMs;
@@ -176,12 +186,18 @@ function drawStepOptions({ random, mood }: Draft, around: Around | undefined): S
   };
 }
 
+/** Below 0.55 work, below 0.75 a renewal, below 0.8 an assertion, else something nested. */
+function drawKind({ random, mood: { emphasis } }: Draft): number {
+  if (emphasis === 'renewals' && random.chance(0.6)) return 0.6;
+  return emphasis === 'nesting' && random.chance(0.6) ? 0.9 : random.next();
+}
+
 function drawDeeds(draft: Draft, around: Around): Deed[] {
   const { random, mood } = draft;
   const deeds: Deed[] = [];
-  const count = random.pick([0, 1, 1, 1, 2, 3]);
+  const count = random.pick(mood.emphasis === 'none' ? [0, 1, 1, 1, 2, 3] : [1, 2, 3, 4]);
   for (let i = 0; i < count; i++) {
-    const kind = random.next();
+    const kind = drawKind(draft);
     if (kind < 0.55) deeds.push({ do: 'work', ms: random.chance(0.1) ? 0 : random.spread(0.2, mood.workMs) });
     else if (kind < 0.75) {
       const ttlMs = maybe(random, 0.7, () => drawTtl(random, mood));
