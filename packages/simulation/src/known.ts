@@ -13,6 +13,11 @@ export const knownFaults: readonly KnownFault[] = [
     matches: ({ failures }, { backend, options }) =>
       backend === 'redis' && Number(options.waitReplicas) > 0 && failures[0]?.rule === 'asks without a pause',
   },
+  {
+    what: 'lock-core: the clean-up repeats an answered release at every attempt time-out, without backoff',
+    matches: ({ failures: [failure] }) =>
+      failure?.rule === 'asks without a pause' && failure.message.includes('with 0 calls open'),
+  },
 ];
 
 /** Which known fault an outcome shows, if it does. */

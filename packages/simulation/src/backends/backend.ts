@@ -65,6 +65,8 @@ export interface BackendModel {
   drawOptions(random: Random): Record<string, number | string | boolean>;
   servers(options: Schedule['options']): number;
   create(stage: Stage): Backend;
-  /** Whether a forced release answers for one hold at most. */
+  /** How much longer than with hints a waiter may take to see that a key is free. */
   readonly slowestHintMs: number;
+  /** Whether a key that is free may be busy all the same, as where too few replicas answer. */
+  mayRefuseFreeKey?(options: Schedule['options']): boolean;
 }

@@ -24,6 +24,7 @@ export const redisModel: BackendModel = {
     'clock step',
   ],
   slowestHintMs: 2_500,
+  mayRefuseFreeKey: ({ waitReplicas }) => Number(waitReplicas) > 0,
   drawOptions: (random) => ({
     client: random.pick(['ioredis', 'ioredis', 'redis', 'redis', 'ioredis-5', 'redis-5']),
     fencing: random.chance(0.8),

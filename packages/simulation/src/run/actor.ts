@@ -2,6 +2,7 @@ import type { AcquireOptions, Lock, LockOwner, Locks } from '@holdfast/lock-core
 import type { ClientProcess } from '../backends/backend.ts';
 import type { Deed, Schedule, Step } from '../schedule/types.ts';
 import type { Calls } from './calls.ts';
+import { describeStep } from './describe-step.ts';
 import type { Held, Oracle } from './oracle.ts';
 
 /** What the steps of one process act on. */
@@ -209,7 +210,7 @@ export function createActor(terms: ActorTerms): Actor {
   }
 
   async function run(step: Step, around: Enclosing | undefined): Promise<void> {
-    note(machine.name, `#${step.id} ${step.call} ${step.key}${describe(step)}`);
+    note(machine.name, `#${step.id} ${step.call} ${step.key}${describeStep(step)}`);
     if (step.call === 'acquire' || step.call === 'tryAcquire') await acquire(step, around);
     else if (step.call === 'using') await using(step, around);
     else if (step.call === 'close') {
@@ -240,12 +241,3 @@ export function createActor(terms: ActorTerms): Actor {
 
 const acquireCodes = ['LOCK_TIMEOUT', 'LOCK_BACKEND', 'LOCK_SELF_DEADLOCK', 'LOCK_CLOSED', 'caller gave up'];
 const backendCodes = ['LOCK_BACKEND', 'LOCK_CLOSED'];
-
-function describe({ options, locks }: Step): string {
-  const words = Object.entries(options).flatMap(([name, value]) => {
-    if (value === undefined) return [];
-    return [`${name} ${typeof value === 'number' ? Math.round(value * 10) / 10 : value}`];
-  });
-  const at = locks === 0 ? '' : ` (locks ${locks + 1})`;
-  return words.length === 0 ? at : `${at}, ${words.join(', ')}`;
-}

@@ -34,6 +34,7 @@ interface Terms {
 }
 
 export function createLiveness({ schedule, backend, network, machines, calls, oracle, now, note }: Terms): Liveness {
+  const mayRefuse = models[schedule.backend].mayRefuseFreeKey?.(schedule.options) ?? false;
   const keys = [...new Set(allSteps(schedule.steps).map(({ key }) => key))];
   let isStopped = false;
   const freeSince = new Map<string, number>();
@@ -54,7 +55,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
   function lookAtKey(key: string): void {
     const holder = backend.holderOf(key);
     const waiting = [...calls.open].filter((call) => call.step.key === key && waits(call));
-    if (holder === undefined && !oracle.isHeld(key) && waiting.length > 0) {
+    if (holder === undefined && !oracle.isHeld(key) && waiting.length > 0 && !mayRefuse) {
       const since = freeSince.get(key) ?? now();
       freeSince.set(key, since);
       const first = waiting.find(({ startedAt }) => startedAt <= since);

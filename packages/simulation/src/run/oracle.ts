@@ -164,6 +164,8 @@ export function createOracle(now: () => number, note: (who: string, what: string
     fail,
     granted(held) {
       const ofKey = inHand.get(held.step.key) ?? new Set();
+      // Re-entry into a hold that was taken away by force, and does not know it yet.
+      for (const other of ofKey) if (other.identity === held.identity) held.excused ??= other.excused;
       inHand.set(held.step.key, ofKey.add(held));
       record(held, 'acquire', 'invoke', held.invokedAt);
       record(held, 'acquire', 'ok');
@@ -193,7 +195,8 @@ export function createOracle(now: () => number, note: (who: string, what: string
       const owners = freedOwners.get(by) ?? new Set();
       freedOwners.set(by, owners.add(owner));
       const called = forcedBy.filter((one) => one === by).length;
-      if (owners.size > called) fail('wrong answer', `${called} forced releases of ${key} freed the holds of ${owners.size} owners`);
+      if (owners.size > called)
+        fail('wrong answer', `${called} forced releases of ${key} freed the holds of ${owners.size} owners`);
     },
     excuseAll(why) {
       excuses.push(why);

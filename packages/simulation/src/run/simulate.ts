@@ -47,7 +47,15 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   const network = createNetwork(world, random.fork('network'), schedule.network);
   const oracle = createOracle(() => world.now, note);
   const model = models[schedule.backend];
-  const backend = model.create({ world, network, schedule, programs, note, excuseHolds: oracle.excuseAll, freedByForce: oracle.freed });
+  const backend = model.create({
+    world,
+    network,
+    schedule,
+    programs,
+    note,
+    excuseHolds: oracle.excuseAll,
+    freedByForce: oracle.freed,
+  });
   const machines = schedule.clients.map((terms, i) => createMachine(world, `process ${i + 1}`, terms, terms.originMs));
   const calls = createCalls(machines, oracle, schedule, () => world.now, note);
   const onUnhandled = (error: unknown): void => {
