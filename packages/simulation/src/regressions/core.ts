@@ -150,11 +150,6 @@ export const coreRegressions: readonly Regression[] = [
     patches: [patch('lock-core/release.ts', 'const sleptMs = hold.countSleep(clock, now);', 'const sleptMs = 0;')],
   },
   {
-    name: 'the watchdog does not end a hold at its deadline',
-    backends: ['memory', 'redis'],
-    patches: [patch('lock-core/release.ts', 'if (now >= hold.deadline) {', 'if (now >= hold.deadline + hold.ttlMs) {')],
-  },
-  {
     name: 'a place in the queue is not given up when its caller goes',
     backends: ['memory'],
     patches: [
