@@ -1,5 +1,8 @@
 import type { Ballot, QuorumContext, Vote } from './node.ts';
 
+// Further apart, clocks cannot be: see token-proposals.ts.
+const farAheadMicros = 86_400_000_000;
+
 /** How a round of votes ended. After all but `won` the votes are being withdrawn. */
 export type RoundEnd =
   | { readonly kind: 'won' }
@@ -133,7 +136,12 @@ export class Round {
     const strongest = this.#mostVotes();
     if (strongest >= majority) return this.#heldByAnother();
     const low = this.#lows.length;
-    if (this.#yes + low >= majority) return { kind: 'low', highest: this.#tokenToExceed() };
+    if (this.#yes + low >= majority) {
+      const highest = this.#tokenToExceed();
+      // A node that has not answered yet may spare the key a token that is absurdly far ahead.
+      const awaitMore = !last && this.pending > 0 && highest > this.ballot.first + farAheadMicros;
+      return awaitMore ? undefined : { kind: 'low', highest };
+    }
     const spare = nodes.length - majority;
     const silent = last ? this.pending : 0;
     // Those that have not answered may turn out to refuse, which says more.
