@@ -66,7 +66,8 @@ export function verdictOf({
   error,
 }: CaseResult): { fail: unknown } | { skip: string } | undefined {
   if (outcome === 'pass') return undefined;
-  const why = reason ?? outcome;
+  // A runner prints the reason of a skip behind a title, so that it has one line.
+  const [why = outcome] = (reason ?? outcome).split('\n');
   if (outcome === 'unexpected-pass') return { fail: new Error(why) };
   if (outcome === 'known-failing') return { skip: `known failing: ${why}` };
   if (outcome === 'skip') return { skip: why };
