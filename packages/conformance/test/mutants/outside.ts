@@ -50,6 +50,17 @@ const serverMutants: readonly OutsideMutant[] = [
     }),
   },
   {
+    bug: 'the holder whose answer was lost asks again, and is never answered',
+    seenIn: 'never published',
+    caughtBy: ['LK-0118'],
+    message: /Not within/,
+    engine: (right) => ({
+      ...right,
+      tryAcquire: async (attempt) =>
+        (await holderOf(right, attempt)) === attempt.owner ? new Promise(() => {}) : right.tryAcquire(attempt),
+    }),
+  },
+  {
     bug: 'a release that was sent twice takes the lock from the next holder',
     seenIn: 'H1',
     caughtBy: ['LK-0120'],
