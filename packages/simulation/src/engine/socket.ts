@@ -19,8 +19,17 @@ export const firstPort = 7_001;
 
 /** Node's `net` for one simulated process: port 7001 is the first server. */
 export function createNet(network: Network, client: number, environment: Environment): object {
-  const connect = (options: { port: number; host?: string }, onConnect?: () => void): SimulatedSocket => {
-    const socket = new SimulatedSocket(network, client, environment, Number(options.port) - firstPort);
+  const connect = (
+    options: { port: number; host?: string; signal?: AbortSignal },
+    onConnect?: () => void,
+  ): SimulatedSocket => {
+    const { port, signal } = options;
+    const socket = new SimulatedSocket(network, client, environment, Number(port) - firstPort);
+    // As Node does for the option `signal`.
+    const aborted = (): void => void socket.destroy(failure('ABORT_ERR', 'The operation was aborted'));
+    if (signal?.aborted) aborted();
+    signal?.addEventListener('abort', aborted, { once: true });
+    socket.once('close', () => signal?.removeEventListener('abort', aborted));
     if (onConnect) socket.once('connect', onConnect);
     return socket;
   };
@@ -72,7 +81,7 @@ class SimulatedSocket extends Duplex {
   }
 
   #connected(): void {
-    if (this.destroyed) return;
+    if (this.destroyed) return this.#connection.close('client');
     this.connecting = false;
     for (const send of this.#unsent.splice(0)) send();
     this.#touch();
