@@ -72,7 +72,9 @@ export class LockNodes {
     const entry = this.#entries.get(nameOf(key, owner));
     if (entry === undefined) return this.#nodes.removeAll(key, owner);
     entry.isLeaving = true;
-    entry.removing ??= this.#remove(entry);
+    entry.removing ??= this.#remove(entry).finally(() => {
+      entry.removing = undefined;
+    });
     return entry.removing;
   }
 
@@ -200,7 +202,6 @@ export class LockNodes {
       try {
         wasFirst = await this.#removeNodes(entry, node);
       } catch (error) {
-        entry.removing = undefined;
         this.#keepRemoving(entry, error);
         throw error;
       }
