@@ -47,15 +47,22 @@ describe('every case is of use', () => {
   });
 });
 
+/** What of a line is the same in every run: which further cases find a mutant, and in which words, depends on chance. */
+function stable(line: string): string {
+  const cells = line.split(' | ');
+  if (/^\| LK-\d{4} \|/.test(line)) return cells.slice(0, 3).join(' | ');
+  const decisive = line.match(/\*\*LK-\d{4}\*\*/g);
+  return decisive === null ? line : [cells[0], ...decisive].join(' | ');
+}
+
 describe('docs/mutants.md', () => {
-  it('says, mutant by mutant, which cases found it: `pnpm mutants` writes it anew', () => {
-    const lines = renderPage(findings).split('\n');
-    const written = readFileSync(page, 'utf8').split('\n');
+  it('has every mutant with the cases that must find it: `pnpm mutants` writes it anew', () => {
+    const lines = renderPage(findings).split('\n').map(stable);
+    const written = readFileSync(page, 'utf8').split('\n').map(stable);
     const changed = [
       ...lines.filter((line) => !written.includes(line)).map((line) => `+ ${line}`),
       ...written.filter((line) => !lines.includes(line)).map((line) => `- ${line}`),
     ];
     expect(changed, 'run `pnpm mutants`').toEqual([]);
-    expect(written).toEqual(lines);
   });
 });
