@@ -5,7 +5,7 @@ import { findInChild } from '../packages/conformance/test/mutants/find-in-child.
 import { renderPage, rowsOf } from '../packages/conformance/test/mutants/page.ts';
 import { root } from '../test/workspace.ts';
 
-const findings = await findInChild((done, of) => {
+const findings = await findInChild(true, (done, of) => {
   if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${of} adapters`);
 });
 if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');

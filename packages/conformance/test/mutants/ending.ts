@@ -9,7 +9,7 @@ export const endingMutants: readonly Mutant[] = [
     bug: 'DEL whoever holds it',
     seenIn: 'H1, tutorials',
     base: 'table',
-    caughtBy: ['LK-0014', 'LK-0021', 'LK-0030'],
+    caughtBy: ['LK-0014', 'LK-0021', 'LK-0030', 'LK-0194'],
     message: /could release it/,
     adapter: (_, { rows }) => ({ release: async ({ key }) => (rows.delete(key) ? 'released' : 'not-held') }),
   },

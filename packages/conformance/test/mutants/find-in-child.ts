@@ -1,9 +1,12 @@
 import { fork } from 'node:child_process';
 import type { Findings } from './findings.ts';
 
-/** Runs the suite on every mutant, in another process; rejects when that process fails. */
-export function findInChild(onProgress: (done: number, of: number) => void = () => {}): Promise<Findings> {
-  const child = fork(new URL('./child.ts', import.meta.url), {
+/** Runs the suite on every mutant (`whole`: each case of it), in another process; rejects when that process fails. */
+export function findInChild(
+  whole: boolean,
+  onProgress: (done: number, of: number) => void = () => {},
+): Promise<Findings> {
+  const child = fork(new URL('./child.ts', import.meta.url), whole ? ['--whole'] : [], {
     execArgv: ['--import', 'tsx', '--no-warnings'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });

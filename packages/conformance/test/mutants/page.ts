@@ -70,7 +70,7 @@ export function renderPage(findings: Findings): string {
     '',
     `${all.length} locks with one bug each, most of them taken from published libraries and tutorials (\`H…\` is a number in the`,
     '[list of known bugs](hazards.md)). The [conformance suite](../packages/conformance/README.md) rejects every one, and each of its',
-    `${must.length} MUST cases finds at least one. ${findings.right.length} right adapters pass: those that the mutants are made from, and the memory adapter`,
+    `${must.length} MUST cases finds at least one. ${findings.rightInAll} right adapters pass: those that the mutants are made from, and the memory adapter`,
     'with every combination of the capabilities that it can be given.',
     '',
     'This page is made by `pnpm mutants`; a test fails when it is no longer true. **Bold** are the cases that are there for the bug. Numbers in',

@@ -53,7 +53,7 @@ export const patienceMutants: readonly Mutant[] = [
     bug: 'aborted waiting rejects with an error of the library',
     seenIn: 'redis-semaphore',
     base: 'table',
-    caughtBy: ['LK-0074'],
+    caughtBy: ['LK-0074', 'LK-0078'],
     message: /must reject with the signal’s own reason/,
     locks(adapter, options) {
       const locks = createLocks(adapter, options);

@@ -151,7 +151,7 @@ export const takingMutants: readonly Mutant[] = [
     bug: 'a refused attempt stays in line and gets the lock later',
     seenIn: 'H11, H64',
     base: 'table',
-    caughtBy: ['LK-0027'],
+    caughtBy: ['LK-0027', 'LK-0193'],
     message: /only refused attempts/,
     adapter: (right, table) => ({
       async tryAcquire(attempt) {
