@@ -13,8 +13,7 @@ import type { AdapterFactory } from './packages.ts';
 import { assertRequirements, checkRequirementNames, type Requirements } from './requirements.ts';
 import { isSchemeOption } from './schemes.ts';
 import { withoutSecrets } from './secrets.ts';
-import { type Refusal, refusalOf } from './server-answer.ts';
-import { tlsProblem } from './tls-problem.ts';
+import { reasonFromServers } from './server-answer.ts';
 
 export interface OpenLocksOptions extends LocksOptions {
   /** What the application needs of the backend; `openLocks` refuses one that lacks it. Default: nothing. */
@@ -109,7 +108,7 @@ async function ping(locks: Locks, { address, tls, url }: Plan): Promise<void> {
     if (!isLockError(error, 'LOCK_BACKEND')) throw error;
     const { cause, message } = error;
     // Some clients give up, or blame the wrong thing, after a refusal: the words of the server itself come first.
-    const found = await reasonFromServers(tls, url);
+    const found = await reasonFromServers(tls.servers, tls.wanted, url);
     const refused = { what: 'cannot be used:', remedy: message, retryable: false };
     const { what, remedy, retryable } = found ?? (error.retryable ? noAnswer : refused);
     const where = `The lock backend ${address} (${locks.adapter.name})`;
@@ -117,13 +116,4 @@ async function ping(locks: Locks, { address, tls, url }: Plan): Promise<void> {
   } finally {
     clearInterval(keepAlive);
   }
-}
-
-/** What the servers say when they are asked directly; `undefined` when they refuse nothing, or do not answer. */
-async function reasonFromServers({ servers, wanted }: Plan['tls'], url: Plan['url']): Promise<Refusal | undefined> {
-  const [tls, refusal] = await Promise.all([
-    tlsProblem(servers, wanted),
-    url === undefined ? undefined : refusalOf(url, wanted),
-  ]);
-  return tls === undefined ? refusal : { ...tls, retryable: true };
 }

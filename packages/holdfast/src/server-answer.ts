@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { type Address, hostAndPort, type LockUrl, withPorts } from './lock-url.ts';
+import { tlsProblem } from './tls-problem.ts';
 
 const timeoutMs = 1_000;
 
@@ -13,10 +14,23 @@ export interface Refusal {
 }
 
 /**
- * What the servers of a lock URL answer if they are asked directly; `undefined` if none of them refuses. Some client libraries
- * retry after any refusal and hide its words, so that a server of the wrong kind looks like one that does not answer.
+ * Why the servers of a backend that does not work cannot be used, as they say themselves when they are asked directly;
+ * `undefined` if they refuse nothing or do not answer. Some client libraries retry after any refusal and hide its words, so that
+ * a server of the wrong kind looks like one that does not answer.
  */
-export async function refusalOf(url: LockUrl, tls: boolean): Promise<Refusal | undefined> {
+export async function reasonFromServers(
+  servers: readonly Address[],
+  wantsTls: boolean,
+  url: LockUrl | undefined,
+): Promise<Refusal | undefined> {
+  const [tls, refusal] = await Promise.all([
+    tlsProblem(servers, wantsTls),
+    url === undefined ? undefined : refusalOf(url, wantsTls),
+  ]);
+  return tls === undefined ? refusal : { ...tls, retryable: true };
+}
+
+async function refusalOf(url: LockUrl, tls: boolean): Promise<Refusal | undefined> {
   const ask = url.scheme === 'zookeeper' ? askZookeeper : url.scheme === 'etcd' ? askEtcd : askRedis;
   const defaultPort = { zookeeper: 2_181, etcd: 2_379 }[url.scheme] ?? (isSentinel(url) ? 26_379 : 6_379);
   const found = await Promise.all(

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import {
   startEtcdCluster,
   startRedis,
@@ -214,6 +217,30 @@ describe.concurrent('doctor where nothing is', { timeout: 90_000 }, () => {
     expect(code).toBe(69);
     // The client may give up its connection before the doctor stops waiting for it.
     expect(servers[0]!.problem).toMatch(/^no answer within 4 s$|has no connection to Redis at the moment/);
+  });
+
+  it('a server of another kind is named as what it is, with its words', async () => {
+    const web = createServer((_, answer) => answer.end('hello'));
+    await once(web.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const { port } = web.address() as AddressInfo;
+      for (const [scheme, kind] of [
+        ['redis', 'Redis'],
+        ['zookeeper', 'ZooKeeper'],
+        ['etcd', 'etcd'],
+      ]) {
+        const { code, findings } = await runChecks(`${scheme}://127.0.0.1:${port}`);
+        expect(code).toBe(69);
+        expect(findings).toEqual([
+          expect.stringMatching(
+            `^danger: The server answers at 127.0.0.1:${port}, but is not ${kind}: it says "HTTP/1.1`,
+          ),
+        ]);
+      }
+    } finally {
+      web.close();
+      web.closeAllConnections();
+    }
   });
 
   it('memory: excludes no other process, which is a danger', async () => {

@@ -1,5 +1,5 @@
 import { isLockError } from '@holdfast/lock-core';
-import { tlsProblem } from '../../tls-problem.ts';
+import { reasonFromServers } from '../../server-answer.ts';
 import { clockFindings } from './clock.ts';
 import { type Diagnosis, danger, type Finding, merged } from './diagnosis.ts';
 import type { Target } from './target.ts';
@@ -15,7 +15,7 @@ export interface CheckResult extends Diagnosis {
 export async function runChecks(target: Target): Promise<CheckResult> {
   const diagnosis = await diagnose(target);
   if (isAway(diagnosis)) {
-    return { ...diagnosis, findings: [...diagnosis.findings, ...(await tlsFindings(target))], lockMs: undefined };
+    return { ...diagnosis, findings: [...diagnosis.findings, ...(await refusalFindings(target))], lockMs: undefined };
   }
   const trial = await tryLock(target).catch((error: unknown) => {
     if (!isLockError(error) || error.code === 'LOCK_UNSUPPORTED') throw error;
@@ -25,11 +25,11 @@ export async function runChecks(target: Target): Promise<CheckResult> {
   return { servers: diagnosis.servers, findings, lockMs: trial.lockMs };
 }
 
-async function tlsFindings({ tls }: Target): Promise<Finding[]> {
-  const problem = await tlsProblem(tls.servers, tls.wanted);
-  return problem === undefined
+async function refusalFindings({ tls, url }: Target): Promise<Finding[]> {
+  const refusal = await reasonFromServers(tls.servers, tls.wanted, url);
+  return refusal === undefined
     ? []
-    : [danger(`The server ${problem.what}`, 'No application gets a connection to it.', problem.remedy)];
+    : [danger(`The server ${refusal.what}`, 'No application can lock anything there.', refusal.remedy)];
 }
 
 /** Whether no server answered. */
