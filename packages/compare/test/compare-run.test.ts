@@ -54,7 +54,7 @@ describe('a fault', () => {
     expect(fault.staleWrites.refused).toBeGreaterThan(0);
     expect(fault.staleWrites.accepted).toBe(0);
     expect(fault.timeline.map(({ kind }) => kind)).toEqual(
-      expect.arrayContaining(['granted', 'fault-begins', 'belief-ends', 'fault-ends', 'write-refused']),
+      expect.arrayContaining(['granted', 'fault-begins', 'lease-ends', 'fault-ends', 'write-refused']),
     );
   });
 

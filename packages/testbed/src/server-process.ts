@@ -7,7 +7,7 @@ import { childrenOf, isRunning } from './children.ts';
 import { launcher } from './folders.ts';
 import { until } from './polling.ts';
 import { localhost } from './ports.ts';
-import { waitUntilStopped } from './standing-still.ts';
+import { waitUntilStopped } from './process-frozen.ts';
 
 /** A real server of this machine, owned by this process. `await using` stops it. */
 export interface ServerProcess extends AsyncDisposable {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { startZookeeper, startZookeeperEnsemble } from '../src/index.ts';
-import { threadStates } from '../src/standing-still.ts';
+import { threadStates } from '../src/process-frozen.ts';
 import { eventually, isRunning } from './processes.ts';
 
 it('startZookeeper: freeze, thaw, kill, restart, stop', { timeout: 60_000 }, async () => {

@@ -98,7 +98,7 @@ function timelineOf({ holder, next, told, faultAt, endedAt, title, stale }: Mome
   add(endedAt, 'fault', 'fault-ends', 'The fault is over');
   if (holder) {
     add(holder.start, 'holder', 'granted', `The holder gets the lock, token ${holder.fence}`);
-    const kind = holder.endedBy === 'release' ? 'released' : 'belief-ends';
+    const kind = holder.endedBy === 'release' ? 'released' : 'lease-ends';
     if (holder.endedBy !== 'lost') add(holder.end, 'holder', kind, `The holder ${ends[holder.endedBy]}`);
   }
   if (told) add(told.t, 'holder', 'lost', 'The holder is told of its loss');

@@ -33,7 +33,7 @@ export async function measureDrain(subject: Subject, { key, waiters, limitMs }: 
     takes.map(async (take, i) => {
       const turn = await take();
       waitsMs[i] = performance.now() - begin;
-      await turn.giveBack();
+      await turn.release();
       served += 1;
     }),
   );

@@ -40,7 +40,7 @@ export async function measureTurns(subject: Subject, task: TurnTask): Promise<Tu
         const token = turn.token === undefined ? Number.NaN : Number(turn.token);
         if (holdMs > 0) await sleep(holdMs);
         add(firstWaiter + index, askedAt, grantedAt, machineNow(), token);
-        await turn.giveBack();
+        await turn.release();
         askedAt = machineNow();
       }
     }),

@@ -192,7 +192,7 @@ export interface Fault {
   readonly timeline: readonly FaultEvent[];
   /** For how long at most the old holder believed in its hold while the next one had been granted it. Must be 0. */
   readonly overlapMs: number;
-  /** From the end of the old holder's belief to the next grant, the shortest of the rounds; null when there was none. */
+  /** From the end of the old holder's lease, as it counts it, to the next grant, the shortest of the rounds; null when there was none. */
   readonly gapMs: number | null;
   /** Writes of an old holder, after a later token had been seen by the resource; all rounds together. Accepted must be 0. */
   readonly staleWrites: { readonly refused: number; readonly accepted: number };
@@ -216,7 +216,7 @@ export interface FaultEvent {
   readonly who: 'fault' | 'holder' | 'next' | 'resource';
   readonly kind:
     | 'granted'
-    | 'belief-ends'
+    | 'lease-ends'
     | 'lost'
     | 'released'
     | 'fault-begins'

@@ -21,14 +21,14 @@ export async function rivalSubject(library: RivalName, tuned: boolean, port: num
 
   return {
     async cycle(key) {
-      const giveBack = await take(`${library}:${key}`);
-      if (giveBack === undefined) throw new Error(`The key ${key} was not free.`);
-      await giveBack();
+      const release = await take(`${library}:${key}`);
+      if (release === undefined) throw new Error(`The key ${key} was not free.`);
+      await release();
     },
     waiter: async (key) => async () => {
       for (;;) {
-        const giveBack = await take(`${library}:${key}`);
-        if (giveBack !== undefined) return { giveBack };
+        const release = await take(`${library}:${key}`);
+        if (release !== undefined) return { release };
         gaveUp += 1;
       }
     },

@@ -24,7 +24,7 @@ export async function rawEtcdSubject(port: number): Promise<Subject> {
     );
   }
 
-  async function giveBack(key: Buffer, value: Buffer): Promise<void> {
+  async function release(key: Buffer, value: Buffer): Promise<void> {
     const mine = await txn({ key, target: 'Value', result: 'Equal', value }, { request_delete_range: { key } });
     if (!mine) throw new Error(`The key ${key} was lost.`);
   }
@@ -38,12 +38,12 @@ export async function rawEtcdSubject(port: number): Promise<Subject> {
     async cycle(name) {
       const [key, value] = [Buffer.from(`raw/${name}`), newValue()];
       if (!(await take(key, value))) throw new Error(`The key ${name} was not free.`);
-      await giveBack(key, value);
+      await release(key, value);
     },
     waiter: async (name) => async () => {
       const [key, value] = [Buffer.from(`raw/${name}`), newValue()];
       while (!(await take(key, value))) await sleep(pollMs);
-      return { giveBack: () => giveBack(key, value) };
+      return { release: () => release(key, value) };
     },
     async close() {
       await lease.revoke();

@@ -18,7 +18,7 @@ export function handoffSubject(port: number): Subject {
         const [, token] = await Promise.all([passed, connection.blpop(key, 60)]);
         if (token === null) throw new Error('Nobody passed the handoff on for a minute.');
         return {
-          async giveBack() {
+          async release() {
             passed = connection.lpush(key, 'token');
             passed.catch(() => {});
           },

@@ -12,7 +12,7 @@ export function locksSubject(adapter: LockAdapter, closeClient?: () => unknown):
     },
     waiter: async (key) => async () => {
       const lock = await locks.acquire(key);
-      return { token: lock.fencingToken, giveBack: () => lock.release() };
+      return { token: lock.fencingToken, release: () => lock.release() };
     },
     async hold(keys, ttlMs) {
       const held = await inBatches(keys, (key) => locks.acquire(key, { ttlMs }));

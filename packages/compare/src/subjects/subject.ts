@@ -4,7 +4,7 @@ import type { Capabilities } from '@holdfast/lock-core';
 export interface Turn {
   /** The fencing token, where there is one; later turns have higher ones. */
   readonly token?: bigint | undefined;
-  giveBack(): Promise<unknown>;
+  release(): Promise<unknown>;
 }
 
 /** One way to lock, as a measurement drives it; it lives in a process of its own. */

@@ -46,7 +46,7 @@ export async function rawZookeeperSubject(port: number): Promise<Subject> {
         lastTurns.set(key, promise);
         const node = await calls.create(`${path}/lock-`, ephemeralSequential);
         await before;
-        return { giveBack: () => calls.remove(node).then(resolve) };
+        return { release: () => calls.remove(node).then(resolve) };
       };
     },
     async close() {

@@ -45,11 +45,11 @@ describe('old and new at the same time', () => {
     await using bench = await startBench();
     const locks = bench.locks({}, prefix);
 
-    const giveBack = await take([bench.redis]);
-    expect(giveBack).toBeDefined();
+    const release = await take([bench.redis]);
+    expect(release).toBeDefined();
     expect(await locks.tryAcquire('report')).toBeUndefined();
     const waiter = locks.acquire('report', { waitMs: 20_000 });
-    await giveBack!();
+    await release!();
 
     const lock = await waiter;
     expect(await take([bench.redis])).toBeUndefined();
@@ -62,10 +62,10 @@ describe('old and new at the same time', () => {
     const clients = group.nodes.map(({ host, port }) => new Redis({ host, port }));
     {
       await using locks = createLocks(redlockAdapter(clients, { prefix: 'locks:' }));
-      const giveBack = await redlock(clients);
-      expect(giveBack).toBeDefined();
+      const release = await redlock(clients);
+      expect(release).toBeDefined();
       expect(await locks.tryAcquire('report')).toBeUndefined();
-      await giveBack!();
+      await release!();
 
       const lock = await locks.acquire('report', { waitMs: 20_000 });
       expect(await redlock(clients)).toBeUndefined();

@@ -165,7 +165,7 @@ function fault(backend: BackendId, more: Pick<Fault, 'id' | 'title'> & Partial<F
     timeline: [
       { atMs: -311, who: 'holder', kind: 'granted', text: 'The holder gets the lock, token 17' },
       { atMs: 0, who: 'fault', kind: 'fault-begins', text: more.title },
-      { atMs: 1_650, who: 'holder', kind: 'belief-ends', text: 'The lease of the holder is over' },
+      { atMs: 1_650, who: 'holder', kind: 'lease-ends', text: 'The lease of the holder is over' },
       { atMs: nextAt, who: 'next', kind: 'granted', text: 'The next one gets the lock, token 18' },
       { atMs: 4_000, who: 'fault', kind: 'fault-ends', text: 'The fault is over' },
       { atMs: 4_003, who: 'holder', kind: 'lost', text: 'The holder is told of its loss' },

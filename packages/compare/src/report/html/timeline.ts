@@ -116,7 +116,7 @@ function* barsOf({ timeline: events, backend, overlapMs }: Fault, from: number, 
     events.find((event) => event.who === who && kinds.includes(event.kind))?.atMs;
   const faultEnds = at('fault', 'fault-ends');
   yield { lane: 0, from: 0, to: faultEnds ?? 0, fill: ink.quiet };
-  const heldUntil = at('holder', 'belief-ends', 'lost', 'released') ?? to;
+  const heldUntil = at('holder', 'lease-ends', 'lost', 'released') ?? to;
   yield { lane: 1, from: Math.max(from, at('holder', 'granted') ?? from), to: heldUntil, fill: colourOf(backend) };
   const nextFrom = at('next', 'granted');
   if (nextFrom === undefined) return;
