@@ -70,6 +70,6 @@ function read<T>(name: string): T | undefined {
 /** The reports of the folder that belong to no backend. */
 export function strayReports(): string[] {
   const known = ownBackends.flatMap(({ name }) => [`${name}.json`, `${name}.badge.json`, `stress-${name}.json`]);
-  const ours = [...known, 'repeats.json'];
+  const ours = [...known, 'flake-check.json'];
   return readdirSync(reportFolder).filter((name) => name.endsWith('.json') && !ours.includes(name));
 }

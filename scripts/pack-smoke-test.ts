@@ -1,4 +1,4 @@
-// `pnpm packed`: packs every published package, installs them into an empty project, and prints what they weigh there, what
+// `pnpm pack-smoke-test`: packs every published package, installs them into an empty project, and prints what they weigh there, what
 // of all that is installed with them is deprecated, and what `npm audit` says of it. The exit code is 1 when it knows of a
 // vulnerability; with `--require-audit`, as the release has it, also when the registry takes no such question.
 import { readFileSync } from 'node:fs';

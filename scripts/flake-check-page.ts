@@ -2,8 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, getPriority, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { row } from '../packages/conformance/src/markdown.ts';
+import type { OneRun } from './flake-check-of-one.ts';
 import { ownBackends } from './own-backends.ts';
-import type { OneRun } from './repeats-of-one.ts';
 import { reportFolder } from './report-table.ts';
 
 /** The last runs in a row on one backend. */
@@ -17,7 +17,7 @@ interface Kept {
   readonly runs: readonly OneRun[];
 }
 
-const file = join(reportFolder, 'repeats.json');
+const file = join(reportFolder, 'flake-check.json');
 
 /** Writes down the runs on one backend in place of its earlier ones; those of the others stay. */
 export function keepRuns(name: string, runs: readonly OneRun[]): void {
@@ -32,16 +32,16 @@ export function keepRuns(name: string, runs: readonly OneRun[]): void {
     runs,
   };
   writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
-  writeFileSync(join(reportFolder, 'repeats.md'), renderRepeats(kept));
+  writeFileSync(join(reportFolder, 'flake-check.md'), renderFlakeCheck(kept));
 }
 
-function renderRepeats(kept: Readonly<Record<string, Kept>>): string {
+function renderFlakeCheck(kept: Readonly<Record<string, Kept>>): string {
   const present = ownBackends.flatMap(({ name, title }) => (kept[name] ? [{ title, ...kept[name] }] : []));
   const head = ['', 'runs', 'with a failure', 'cases without a verdict', 'slowest run', 'load', 'nice', 'on'];
   return [
     '# The suite again and again',
     '',
-    'Whole runs of the conformance suite, one after the other on servers of their own, without a retry: `pnpm repeats`, on a machine that is kept busy',
+    'Whole runs of the conformance suite, one after the other on servers of their own, without a retry: `pnpm flake-check`, on a machine that is kept busy',
     `(${[...new Set(present.map(({ machine }) => machine))].join('; ')}). A case that keeps a lease by timers comes to no verdict where the`,
     'machine stalled for a good part of that lease.',
     '',

@@ -1,4 +1,4 @@
-// The suite a number of times on one backend of ours, for `pnpm repeats`: the arguments are its name and the number.
+// The suite a number of times on one backend of ours, for `pnpm flake-check`: the arguments are its name and the number.
 import { ownBackends } from './own-backends.ts';
 import { ownSuite } from './own-suite.ts';
 

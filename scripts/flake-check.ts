@@ -1,13 +1,13 @@
-// The suite again and again: `pnpm repeats`, `pnpm repeats --runs 3 etcd redlock`. Ten times on each backend of ours with
+// The suite again and again: `pnpm flake-check`, `pnpm flake-check --runs 3 etcd redlock`. Ten times on each backend of ours with
 // servers, fifty on memory; the backends side by side, each in a process of its own, so that the machine is loaded.
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import type { OneRun } from './flake-check-of-one.ts';
+import { keepRuns } from './flake-check-page.ts';
 import { ownBackends } from './own-backends.ts';
-import type { OneRun } from './repeats-of-one.ts';
-import { keepRuns } from './repeats-page.ts';
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { runs: { type: 'string' } } });
 const unknown = positionals.filter((name) => !ownBackends.some((backend) => backend.name === name));
@@ -16,7 +16,7 @@ if (unknown.length > 0) {
   process.exit(64);
 }
 const chosen = ownBackends.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-const program = fileURLToPath(new URL('./repeats-of-one.ts', import.meta.url));
+const program = fileURLToPath(new URL('./flake-check-of-one.ts', import.meta.url));
 // Few backends leave the cores time to spare.
 const idle = Math.max(0, 2 * availableParallelism() - chosen.length);
 const loops = Array.from({ length: idle }, () => new Worker('for (;;);', { eval: true }));

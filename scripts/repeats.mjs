@@ -1,4 +1,0 @@
-// `pnpm repeats`: builds, and runs the suite again and again on every backend of ours, to see flakes.
-import { runBuilt } from './steps.mjs';
-
-await runBuilt('scripts/repeats.ts');
