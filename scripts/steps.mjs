@@ -104,12 +104,14 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 /** Installs, builds all packages, and runs a TypeScript program of ours with the arguments of this one. */
-export async function runBuilt(program) {
+export async function runBuilt(program, ...first) {
   checkNode();
   const hint =
     'The build failed. From a clean clone this should not happen: please open an issue with the lines above.';
   const build = ['run', 'build', '--filter=./packages/*', '--output-logs=errors-only'];
   const ready = (await install()) && (await step('packages built', 'turbo', build, hint));
-  const { code } = ready ? await run('node', ['--import', 'tsx', program, ...process.argv.slice(2)]) : { code: 1 };
+  const { code } = ready
+    ? await run('node', ['--import', 'tsx', program, ...first, ...process.argv.slice(2)])
+    : { code: 1 };
   process.exitCode = code;
 }

@@ -1,11 +1,10 @@
-// `pnpm bench`: measures, prints, and keeps the figures of the last run. Servers and subjects go when it ends, however it ends.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { thisMachine } from './machine.ts';
-import { type BenchOptions, readOptions } from './options.ts';
-import { progressLine } from './progress.ts';
-import { print, printMachine, printSuite, printSummary } from './report.ts';
+import type { BenchOptions } from './options.ts';
+import { type Progress, progressDisplay } from './progress.ts';
+import { printMachine, printSuite, printSummary } from './report.ts';
 import { isMet, type Suite, type SuiteResult } from './suite.ts';
 import { rivals } from './suites/competitors.ts';
 import { etcd } from './suites/etcd.ts';
@@ -17,7 +16,7 @@ import { uncontended } from './suites/uncontended.ts';
 import { watchdog } from './suites/watchdog.ts';
 import { zookeeper } from './suites/zookeeper.ts';
 
-const suites: Readonly<Record<string, Suite>> = {
+export const suites: Readonly<Record<string, Suite>> = {
   memory,
   observation,
   uncontended,
@@ -29,33 +28,14 @@ const suites: Readonly<Record<string, Suite>> = {
   redlock,
 };
 
-const usage = `Measures the locks on real servers against raw calls of the same client.
-
-  pnpm bench                     everything, about 20 minutes
-  pnpm bench --quick             shorter and noisier, about 5 minutes
-  pnpm bench --only <parts>      of ${Object.keys(suites).join(', ')}, with commas
-  pnpm bench --rounds <n>        how often each measurement is repeated
-`;
-
-process.exitCode = await main();
-
-async function main(): Promise<number> {
-  let options: BenchOptions | undefined;
-  try {
-    options = readOptions(process.argv.slice(2), Object.keys(suites));
-  } catch (error) {
-    print(`${(error as Error).message}\n\n${usage}`);
-    return 1;
-  }
-  if (options === undefined) {
-    print(usage);
-    return 0;
-  }
+/** Measures, prints, and keeps the figures of the last run. Gives the exit code. */
+export async function bench(options: BenchOptions): Promise<number> {
   const machine = thisMachine();
   printMachine(machine);
   const results: Record<string, SuiteResult> = {};
+  const display = progressDisplay(options.only.length);
   for (const name of options.only) {
-    const result = await run(name, options);
+    const result = await display.part(name, ({ note }) => run(name, options, note));
     results[name] = result;
     printSuite(suites[name]!.title, result);
   }
@@ -75,15 +55,12 @@ async function main(): Promise<number> {
 }
 
 /** A suite that breaks off does not take the others with it. */
-async function run(name: string, options: BenchOptions): Promise<SuiteResult> {
-  const progress = progressLine(name);
+async function run(name: string, options: BenchOptions, progress: Progress): Promise<SuiteResult> {
   try {
     return await suites[name]!.run(options, progress);
   } catch (error) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { server: '', tables: [], targets: [], failures: [text], rounds: {} };
-  } finally {
-    progress('');
   }
 }
 

@@ -3,7 +3,6 @@ import { contentionFigures, jainIndex } from '../src/compare/contention-figures.
 import { distribution } from '../src/compare/distribution.ts';
 import { fitPower } from '../src/compare/growth.ts';
 import { windowMs } from '../src/compare/measure-contention.ts';
-import { readCompareOptions } from '../src/compare/options.ts';
 
 /** Turns of waiters, one row each: waiter, asked, granted, given back, token. */
 function logOf(...rows: readonly (readonly [number, number, number, number, number])[]) {
@@ -61,19 +60,5 @@ describe('contention', () => {
     const cell = { waiters: 100, processes: 1, holdMs: 10 };
     expect(windowMs(cell, 0, 300)).toBe(1_500);
     expect(windowMs({ ...cell, holdMs: 0 }, 0.1, 300)).toBe(300);
-  });
-});
-
-describe('the command line', () => {
-  it('chooses parts and backends, in the order of the report', () => {
-    const options = readCompareOptions(['--', '--quick', '--only', 'faults,scale', '--backends', 'etcd,memory']);
-    expect(options).toMatchObject({ quick: true, only: ['scale', 'faults'], backends: ['memory', 'etcd'] });
-    expect(readCompareOptions(['--help'])).toBeUndefined();
-  });
-
-  it('names what there is when it is given something else', () => {
-    expect(() => readCompareOptions(['--only', 'speed'])).toThrow('uncontended, contention');
-    expect(() => readCompareOptions(['--backends', 'mysql'])).toThrow('memory, ioredis');
-    expect(() => readCompareOptions(['--rounds', '0'])).toThrow('whole number');
   });
 });

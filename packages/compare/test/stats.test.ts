@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { readOptions } from '../src/options.ts';
 import { ratios, spread } from '../src/stats.ts';
 import { isClear, isMet, type Target } from '../src/suite.ts';
 
@@ -38,18 +37,5 @@ describe('a target', () => {
   it('without a single figure is not met', () => {
     expect(isMet(target([], 'more'))).toBe(false);
     expect(isMet(target([Number.NaN], 'less'))).toBe(false);
-  });
-});
-
-describe('options', () => {
-  const parts = ['redis', 'etcd'];
-
-  it('stand for everything when there are none', () => {
-    expect(readOptions([], parts)).toEqual({ only: parts, rounds: undefined, quick: false });
-    expect(readOptions(['--', '--only', 'etcd', '--rounds', '3'], parts)).toMatchObject({ only: ['etcd'], rounds: 3 });
-  });
-
-  it.each([['--only', 'zoo'], ['--rounds', '0'], ['--rounds', '1.5'], ['--fast']])('%s %s is refused', (...args) => {
-    expect(() => readOptions(args, parts)).toThrow();
   });
 });

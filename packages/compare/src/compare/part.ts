@@ -1,5 +1,5 @@
+import type { PartProgress } from '../progress.ts';
 import type { BackendId, Report } from '../report/schema.ts';
-import type { PartProgress } from './progress.ts';
 import type { RunningBackend } from './running-backend.ts';
 import type { SubjectPool } from './subject-pool.ts';
 

@@ -1,12 +1,12 @@
 import { type Machine, thisMachine } from '../machine.ts';
+import type { CompareOptions } from '../options.ts';
+import { progressDisplay } from '../progress.ts';
 import { type NotMeasured, type PartId, partIds, type Report, schemaVersion } from '../report/schema.ts';
 import { rivalPackages, rivals } from './competitors.ts';
 import { contention } from './contention.ts';
 import { faults } from './faults.ts';
 import { features } from './features.ts';
-import type { CompareOptions } from './options.ts';
 import { type Part, type PartContext, reasonOf } from './part.ts';
-import { progressDisplay } from './progress.ts';
 import type { RunningBackend } from './running-backend.ts';
 import { scale } from './scale.ts';
 import { settingsOf } from './settings.ts';

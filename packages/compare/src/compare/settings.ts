@@ -1,6 +1,6 @@
 import { faultTtlMs } from '../faults/scenarios.ts';
+import type { CompareOptions } from '../options.ts';
 import type { Setting } from '../report/schema.ts';
-import type { CompareOptions } from './options.ts';
 import { memoryMeans } from './running-backend.ts';
 import { scaleTtlMs } from './scale.ts';
 

@@ -39,8 +39,8 @@ async function compare(args: readonly string[]): Promise<void> {
   const manifest = findComparison();
   // Its sources are TypeScript; what loads them comes with it.
   const loader = pathToFileURL(createRequire(manifest).resolve('tsx')).href;
-  const main = join(dirname(manifest), 'src', 'compare', 'main.ts');
-  const child = startChild(process.execPath, ['--import', loader, main, ...args], process.env);
+  const main = join(dirname(manifest), 'src', 'main.ts');
+  const child = startChild(process.execPath, ['--import', loader, main, 'compare', ...args], process.env);
   process.exitCode = (await child.ended).exitCode;
 }
 

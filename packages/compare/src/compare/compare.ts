@@ -1,34 +1,20 @@
-// `pnpm compare`: measures, prints tables, and writes the report. Servers and processes go when it ends, however it ends.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import colors from 'picocolors';
 import { thisMachine } from '../machine.ts';
+import type { CompareOptions } from '../options.ts';
+import { clockTime } from '../progress.ts';
 import { writeHtmlReport } from '../report/html/index.ts';
 import type { Report } from '../report/schema.ts';
 import { print, printMachine, printTable } from '../report.ts';
-import { type CompareOptions, readCompareOptions, usage } from './options.ts';
-import { clockTime } from './progress.ts';
 import { runComparison } from './run.ts';
 import { tablesOf } from './tables.ts';
 
 const folder = fileURLToPath(new URL('../../results', import.meta.url));
 
-// Not by itself: freeing the sockets that clients left open, Node 20 was seen to spin for ever (Environment::CleanupHandles).
-process.exit(await main());
-
-async function main(): Promise<number> {
-  let options: CompareOptions | undefined;
-  try {
-    options = readCompareOptions(process.argv.slice(2));
-  } catch (error) {
-    print(`${(error as Error).message}\n\n${usage}`);
-    return 1;
-  }
-  if (options === undefined) {
-    print(usage);
-    return 0;
-  }
+/** Measures, prints tables, and writes the report. Gives the exit code. */
+export async function compare(options: CompareOptions): Promise<number> {
   printMachine(thisMachine());
   const report = await runComparison(options);
   mkdirSync(folder, { recursive: true });
