@@ -12,7 +12,7 @@ export const reportFolder: string = join(root, 'docs', 'conformance');
 const begin = '<!-- reports: made by `pnpm reports` -->';
 const end = '<!-- end of reports -->';
 
-/** Puts the table of the reports into the README of each language. */
+/** Puts the table of the reports into their page in each language. */
 export function writeReportTables(): void {
   for (const words of languages) {
     const file = join(root, words.file);
@@ -20,9 +20,9 @@ export function writeReportTables(): void {
   }
 }
 
-/** The README with the table of the reports that there are. @throws when it has no place for it */
-export function withReportTable(readme: string, words: Words): string {
-  const [before, rest] = readme.split(begin);
+/** The page with the table of the reports that there are. @throws when it has no place for it */
+export function withReportTable(page: string, words: Words): string {
+  const [before, rest] = page.split(begin);
   const after = rest?.split(end)[1];
   if (before === undefined || after === undefined)
     throw new Error(`${words.file} needs a line ${begin} and a line ${end}.`);
@@ -47,12 +47,12 @@ function rowOf(words: Words, name: string, title: string, report: Report, stress
     return words.passed(ran.filter(({ outcome }) => outcome === 'pass').length, ran.length);
   };
   return row(
-    `[${words.title(title)}](docs/conformance/${name}.md)`,
+    `[${words.title(title)}](${name}.md)`,
     tested,
     passed('MUST'),
     passed('SHOULD'),
     String(report.counts.skip),
-    stress === undefined ? '' : `[${summaryOf(words, stress)}](docs/conformance/stress-${name}.md)`,
+    stress === undefined ? '' : `[${summaryOf(words, stress)}](stress-${name}.md)`,
   );
 }
 

@@ -1,4 +1,4 @@
-/** How the table of the reports speaks in a README. */
+/** How the table of the reports speaks on its page. */
 export interface Words {
   readonly file: string;
   readonly head: readonly string[];
@@ -8,7 +8,7 @@ export interface Words {
 }
 
 const english: Words = {
-  file: 'README.md',
+  file: 'docs/conformance/README.md',
   head: ['', 'tested with', 'MUST', 'SHOULD', 'skipped', 'stress run'],
   title: (title) => title,
   passed: (passed, ran) => `${passed} of ${ran}`,
@@ -24,7 +24,7 @@ const chineseTitles: Readonly<Record<string, string>> = {
 };
 
 const chinese: Words = {
-  file: 'README.zh-CN.md',
+  file: 'docs/conformance/README.zh-CN.md',
   head: ['', '测试环境', 'MUST', 'SHOULD', '跳过', '压力测试'],
   title: (title) => chineseTitles[title] ?? title.replace(', ', '，'),
   passed: (passed, ran) => `${passed} / ${ran}`,

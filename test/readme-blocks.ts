@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import { freePorts } from '../packages/testbed/src/ports.ts';
 import { filesUnder, packagesIn, root } from './workspace.ts';
 
 /** A code block of a document. */
@@ -85,9 +87,37 @@ export async function checkTypes(folder: string): Promise<void> {
   await node([join(root, 'node_modules/typescript/bin/tsc'), '-p', folder, '--pretty', 'false'], folder, process.env);
 }
 
-/** Runs a block, and resolves to what it printed. */
-export function runBlock({ file }: Block, env: NodeJS.ProcessEnv): Promise<string> {
-  return node(['--import', import.meta.resolve('tsx'), file], dirname(file), { ...process.env, ...env });
+/** Runs a block, and resolves to what it printed. One that is a web server is sent a request, then SIGTERM. */
+export async function runBlock({ file, code }: Block, env: NodeJS.ProcessEnv): Promise<string> {
+  const args = ['--import', import.meta.resolve('tsx'), file];
+  if (!code.includes('.listen(')) return node(args, dirname(file), { ...process.env, ...env });
+  const [port] = await freePorts(1);
+  const server = spawn(process.execPath, args, {
+    cwd: dirname(file),
+    env: { ...process.env, ...env, PORT: String(port) },
+  });
+  let output = '';
+  for (const stream of [server.stdout, server.stderr]) stream.on('data', (data) => (output += data));
+  const ended = once(server, 'exit');
+  try {
+    const response = await Promise.race([answerOf(`http://127.0.0.1:${port}/42`), ended]);
+    if (!('ok' in response) || !response.ok) throw new Error(`The server gave no answer: ${output}`);
+    server.kill('SIGTERM');
+    const [exitCode] = await ended;
+    if (exitCode !== 0) throw new Error(`It ended with ${exitCode} after SIGTERM: ${output}`);
+    return output;
+  } finally {
+    server.kill('SIGKILL');
+  }
+}
+
+/** The answer to a request, repeated until the server listens. */
+async function answerOf(url: string): Promise<Response> {
+  for (;;) {
+    const response = await fetch(url, { headers: { connection: 'close' } }).catch(() => undefined);
+    if (response !== undefined) return response;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 /** Runs a Node script; a failure reads as what it printed. */

@@ -41,8 +41,8 @@ function withoutComments(block: string): string {
   return lines.filter((line) => line !== '').join('\n');
 }
 
-describe('the README in Chinese has what that in English has', () => {
-  const [english, chinese] = [sectionsOf('README.md'), sectionsOf('README.zh-CN.md')];
+describe.each(['README', 'docs/conformance/README'])('%s in Chinese has what that in English has', (page) => {
+  const [english, chinese] = [sectionsOf(`${page}.md`), sectionsOf(`${page}.zh-CN.md`)];
 
   it('has the same headings', () => {
     expect(chinese.map(({ level }) => level)).toEqual(english.map(({ level }) => level));

@@ -63,7 +63,7 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
-    title: 'the holder gives it back while another waits',
+    title: 'the holder releases while another waits',
     before: hold,
     async run({ key, other }, lock) {
       const waiting = outcome(other.acquire(key), locked);
@@ -110,7 +110,7 @@ export const scenarios: readonly Scenario[] = [
   },
   { title: '`forceRelease` of a free key', run: ({ key, locks }) => outcome(locks.forceRelease(key)) },
   {
-    title: '`release` after another took it away by force',
+    title: '`release` after a forced release',
     before: hold,
     async run({ key, other }, lock) {
       await other.forceRelease(key);
@@ -118,7 +118,7 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
-    title: 'the holder’s signal after it was taken away by force',
+    title: 'the holder’s signal after a forced release',
     before: hold,
     async run({ key, other }, lock) {
       const { signal } = lock!;
