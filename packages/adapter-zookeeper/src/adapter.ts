@@ -8,7 +8,7 @@ import type {
   LockInfo,
   RenewOutcome,
 } from '@holdfast/lock-core';
-import { SessionOver, toLockError, Unanswered } from './failures.ts';
+import { isFinal, SessionOver, toLockError, Unanswered } from './failures.ts';
 import type { LockNode } from './lock-node.ts';
 import { LockNodes } from './lock-nodes.ts';
 import { keysPage, ownerOf } from './names.ts';
@@ -88,24 +88,31 @@ async function forKey<T>(key: string, call: () => Promise<T>): Promise<T> {
   }
 }
 
-async function tryAcquire(parts: Parts, { key, owner, ttlMs }: AcquireAttempt): Promise<AcquireOutcome> {
+async function tryAcquire({ requests, lockNodes }: Parts, attempt: AcquireAttempt): Promise<AcquireOutcome> {
   const calledAt = performance.now();
-  const node = await parts.lockNodes.enter(key, owner);
-  // Once an owner's node is being removed, that owner gets the lock no more.
-  if (node === undefined) return { status: 'busy' };
-  if (node.predecessor === undefined) return grant(parts.requests, node, calledAt, calledAt + ttlMs);
-  // An attempt that does not wait leaves no node, unless an `enqueue` of the same owner waits with it.
-  if (!node.isWaiting) await parts.lockNodes.leave(key, owner);
-  return { status: 'busy' };
+  const { key, owner, ttlMs } = attempt;
+  try {
+    const node = await lockNodes.enter(key, owner);
+    // Once an owner's node is being removed, that owner gets the lock no more.
+    if (node === undefined) return { status: 'busy' };
+    if (node.predecessor === undefined) return await grant(requests, node, calledAt, calledAt + ttlMs);
+    // An attempt that does not wait leaves no node, unless an `enqueue` of the same owner waits with it.
+    if (!node.isWaiting) await lockNodes.leave(key, owner);
+    return { status: 'busy' };
+  } catch (error) {
+    if (isFinal(error)) await lockNodes.withdraw(key, owner);
+    throw error;
+  }
 }
 
 async function enqueue(parts: Parts, attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted> {
   const calledAt = performance.now();
-  const { key, ttlMs } = attempt;
+  const { key, owner, ttlMs } = attempt;
   try {
     const node = await waitForTurn(parts, attempt, signal);
     return await grant(parts.requests, node, calledAt, performance.now() + ttlMs);
   } catch (error) {
+    if (isFinal(error)) await parts.lockNodes.withdraw(key, owner);
     // The signal's own reason says that the node was removed.
     throw signal.aborted && error === signal.reason ? error : toLockError(error, key);
   }
@@ -138,7 +145,8 @@ async function renew({ requests, lockNodes }: Parts, { key, owner }: HoldRef, tt
     // A node of another session, or one created later under the same name, is not this hold (H65).
     if (stat?.ephemeralOwner.equals(node.session.id) && stat.czxid.readBigInt64BE() === node.token)
       return { status: 'renewed', validForMs: validFor(requests, node, calledAt, calledAt + ttlMs) };
-    lockNodes.drop(key, owner, node);
+    if (stat === undefined) lockNodes.leave(key, owner).catch(() => {});
+    else lockNodes.drop(key, owner, node);
     return { status: 'lost' };
   } catch (error) {
     if (error instanceof SessionOver) return { status: 'lost' };

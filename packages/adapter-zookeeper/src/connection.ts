@@ -125,14 +125,21 @@ export class Connection {
       this.#calls.add(call);
       if (this.#timer === undefined) this.#watchSilence(this.#terms.answerTimeoutMs);
       this.#corkTick();
-      send(this.#client, (error, result) => {
+      const done = (error: unknown, result: T): void => {
         if (!this.#calls.delete(call)) return;
         this.#answeredAt = performance.now();
         const answered = !error || isAnswer(error);
         this.hasAnswered ||= answered;
         if (!error) resolve(result);
         else reject(answered ? error : this.#whyUnanswered());
-      });
+      };
+      try {
+        send(this.#client, done);
+      } catch (error) {
+        // The library refuses arguments by throwing, and sends nothing.
+        this.#calls.delete(call);
+        reject(error);
+      }
     });
   }
 

@@ -68,26 +68,16 @@ const leaderRefusals: readonly (number | undefined)[] = [
 /** Whether the leader has refused a write: then it has changed nothing. Other errors may come from a server that is cut off from it. */
 export const isLeaderRefusal = (error: unknown): boolean => leaderRefusals.includes(codeOf(error));
 
-const refusals: readonly (number | undefined)[] = [
-  ...leaderRefusals,
-  codes.authFailed,
-  codes.sessionMoved,
-  codes.notReadOnly,
-  codes.ephemeralOnLocalSession,
-  codes.sessionClosedRequireAuth,
-  codes.quotaExceeded,
-  codes.throttled,
-];
-
-/** Whether a request was certainly not carried out: it was refused, or never sent. */
-export const changedNothing = (error: unknown): boolean =>
-  refusals.includes(codeOf(error)) || error instanceof NotSent || error instanceof WrongServer;
+/** Whether a request was certainly never sent to a server of ZooKeeper. */
+export const wasNotSent = (error: unknown): boolean => error instanceof NotSent || error instanceof WrongServer;
 
 /** Whether an error is a definite answer that no repetition changes. */
 export function isFinal(error: unknown): boolean {
   if (error instanceof LockError) return !error.retryable;
   if (error instanceof WrongServer) return true;
   const code = codeOf(error);
+  // `toLockError` reports a foreign key.
+  if (code === codes.noChildrenForEphemerals) return true;
   return code !== undefined && !explainAnswer(code).retryable;
 }
 

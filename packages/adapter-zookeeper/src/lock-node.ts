@@ -1,4 +1,4 @@
-import type { Nodes } from './nodes.ts';
+import type { Creation, Nodes } from './nodes.ts';
 import { assertAlive, type Session } from './session.ts';
 
 /** An owner's node among the contenders for a key: it holds the lock when it is the first, and else waits for it. */
@@ -29,7 +29,7 @@ export class NodeRemoved extends Error {
 }
 
 /** What an owner has under a key, or may have because a request had no answer. */
-export interface Entry {
+export interface Entry extends Creation {
   readonly key: string;
   readonly owner: string;
   node: Promise<LockNode>;
@@ -37,10 +37,6 @@ export interface Entry {
   resolved: LockNode | undefined;
   /** The node, once the server has said its name. */
   path: string | undefined;
-  /** In which the node was created, or may have been; `undefined` until a request is sent. */
-  session: Session | undefined;
-  /** There may be a node although `node` rejects. */
-  mayExist: boolean;
   /** No request has asked for it yet but the one that began it. */
   isNew: boolean;
   /** A removal was requested: one owner ID, one release. */

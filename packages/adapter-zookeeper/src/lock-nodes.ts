@@ -1,4 +1,4 @@
-import { changedNothing, isFinal } from './failures.ts';
+import { isFinal } from './failures.ts';
 import { type Entry, type LockNode, listPosition, NodeRemoved, nameOf, newEntry, predecessorOf } from './lock-node.ts';
 import { type Contender, isIn, type Nodes } from './nodes.ts';
 import type { Requests } from './requests.ts';
@@ -78,6 +78,12 @@ export class LockNodes {
     return entry.removing;
   }
 
+  /** Removes what there may be after a definite refusal, which means that nothing is held. */
+  async withdraw(key: string, owner: string): Promise<void> {
+    const entry = this.#entries.get(nameOf(key, owner));
+    if (entry !== undefined && !entry.isUnwanted) await this.leave(key, owner).catch(() => {});
+  }
+
   /** The owner's node was removed by somebody else. */
   drop(key: string, owner: string, node: LockNode): void {
     const entry = this.#entries.get(nameOf(key, owner));
@@ -123,7 +129,7 @@ export class LockNodes {
     entry.isNew = false;
     try {
       const node = await entry.node;
-      if (isNew || (await this.#isStillThere(entry, node))) return node;
+      if (isNew || (await this.#isStillThere(node))) return node;
       this.#forget(entry);
     } catch (error) {
       if (isNew || !entry.mayExist || entry.resolved !== undefined) throw error;
@@ -136,18 +142,8 @@ export class LockNodes {
   async #findOrCreate(entry: Entry, search: boolean): Promise<LockNode> {
     const { key, owner } = entry;
     const found = search ? await this.#nodes.find(key, owner) : undefined;
-    if (found !== undefined) return this.#accept(entry, found);
-    entry.mayExist = false;
-    const onSent = (session: Session): void => {
-      entry.session = session;
-      entry.mayExist = true;
-    };
-    try {
-      return await this.#accept(entry, await this.#nodes.create(key, owner, onSent));
-    } catch (error) {
-      if (entry.path === undefined && changedNothing(error)) entry.mayExist = false;
-      throw error;
-    }
+    if (found === undefined) entry.mayExist = false;
+    return this.#accept(entry, found ?? (await this.#nodes.create(key, owner, entry)));
   }
 
   /** Takes a node that exists for the owner's. */
@@ -155,40 +151,23 @@ export class LockNodes {
     entry.path = path;
     entry.session = session;
     entry.mayExist = true;
-    try {
-      const [stat, order] = await seen;
-      assertAlive(session);
-      if (!isIn(session, stat)) throw new NodeRemoved();
-      const token = stat.czxid.readBigInt64BE();
-      const predecessor = predecessorOf(path, order);
-      const node = { key: entry.key, path, session, token, predecessor };
-      entry.resolved = { ...node, isWaiting: false, isLeaving: false, wake: undefined, refreshing: undefined };
-      return entry.resolved;
-    } catch (error) {
-      // A definite refusal means that nothing is held.
-      if (isFinal(error)) await this.#withdraw(entry, path);
-      throw error;
-    }
-  }
-
-  async #withdraw(entry: Entry, path: string): Promise<void> {
-    try {
-      await this.#requests.remove(path);
-      entry.mayExist = false;
-    } catch (error) {
-      this.#keepRemoving(entry, error);
-    }
+    const [stat, order] = await seen;
+    assertAlive(session);
+    if (!isIn(session, stat)) throw new NodeRemoved();
+    const token = stat.czxid.readBigInt64BE();
+    const predecessor = predecessorOf(path, order);
+    const node = { key: entry.key, path, session, token, predecessor };
+    entry.resolved = { ...node, isWaiting: false, isLeaving: false, wake: undefined, refreshing: undefined };
+    return entry.resolved;
   }
 
   /** Asks the leader, since the owner may have lost its node long ago. */
-  async #isStillThere(entry: Entry, node: LockNode): Promise<boolean> {
+  async #isStillThere(node: LockNode): Promise<boolean> {
     try {
       await listPosition(this.#nodes, node, 'fresh');
       return true;
     } catch (error) {
       if (error instanceof NodeRemoved || node.session.over) return false;
-      // A definite refusal means that nothing is held.
-      if (isFinal(error)) await this.leave(entry.key, entry.owner).catch(() => {});
       throw error;
     }
   }

@@ -1,5 +1,5 @@
 import type { NodeStat } from './client.ts';
-import { codeOf, foreignKey } from './failures.ts';
+import { codeOf, foreignKey, isAnswer, wasNotSent } from './failures.ts';
 import { childPrefix, inOrder, isChildOf, nodeName } from './names.ts';
 import { modes, type Requests } from './requests.ts';
 import { codes } from './server-answers.ts';
@@ -13,12 +13,20 @@ export interface Contender {
   readonly seen: Promise<[stat: NodeStat | undefined, order: readonly string[]]>;
 }
 
+/** What is known of the node that a request is to create. */
+export interface Creation {
+  /** In which it was created, or may have been; `undefined` until a request is sent. */
+  session: Session | undefined;
+  /** It exists, or may exist although the request has failed. */
+  mayExist: boolean;
+}
+
 /** Whether the node exists, and was created in that session. */
 export const isIn = (session: Session, stat: NodeStat | undefined): stat is NodeStat =>
   stat?.ephemeralOwner.equals(session.id) ?? false;
 
 // The server's clean-up may remove the parent between two requests of ours; even once is rare.
-const parentAttempts = 5;
+const createAttempts = 5;
 
 /**
  * Runs a function after everything else of this tick. A lock that is handed over is thus released before new contenders are
@@ -51,11 +59,15 @@ export class Nodes {
     return this.#inOrder(key, await this.#requests.freshChildren(this.#parentOf(key)));
   }
 
-  /** Creates a node for the owner, and the node of the key if need be. `onSent` is called whenever a request goes out. */
-  async create(key: string, owner: string, onSent: (session: Session) => void): Promise<Contender> {
+  /** Creates a node for the owner, and the node of the key if need be. What is known of it is kept in `creation`. */
+  async create(key: string, owner: string, creation: Creation): Promise<Contender> {
     const parent = this.#parentOf(key);
     // Here and not at the end of the tick, where nobody would catch what an owner that is no text throws.
     const prefix = `${parent}/${childPrefix(owner)}`;
+    const onSent = (session: Session): void => {
+      creation.session = session;
+      creation.mayExist = true;
+    };
     for (let attempt = 1; ; attempt += 1) {
       const { creating, listing } = await atEndOfTick(() => ({
         creating: this.#requests.create(prefix, modes.ephemeralSequential, onSent),
@@ -65,12 +77,51 @@ export class Nodes {
       listing.catch(() => {});
       try {
         const { path, session, stat } = await creating;
+        if (attempt > 1) await this.#keepOne(this.#ofOwner(await listing, key, owner), path);
         return { path, session, seen: stat ? listing.then((order) => [stat, order]) : this.#see(key, path) };
       } catch (error) {
-        if (codeOf(error) !== codes.noNode || attempt === parentAttempts) throw error;
-        await this.#createParent(parent);
+        const path = await this.#createdDespite(error, key, owner, listing, creation);
+        if (path !== undefined) return { path, session: creation.session as Session, seen: this.#see(key, path) };
+        if (creation.mayExist || attempt === createAttempts) throw error;
+        if (codeOf(error) === codes.noNode) await this.#createParent(parent);
+        // After this answer the request is written as an old server understands it.
+        else if (codeOf(error) !== codes.unimplemented) throw error;
       }
     }
+  }
+
+  /**
+   * The node that exists although its create has failed: an error that is no refusal says nothing of what was done. The listing
+   * was carried out right behind the create; where that does not help either, the leader is asked.
+   */
+  async #createdDespite(
+    error: unknown,
+    key: string,
+    owner: string,
+    listing: Promise<readonly string[]>,
+    creation: Creation,
+  ): Promise<string | undefined> {
+    if (!isAnswer(error)) {
+      if (wasNotSent(error)) creation.mayExist = false;
+      return undefined;
+    }
+    const isBelievable = (order: readonly string[]): boolean => order.length > 0 || codeOf(error) === codes.noNode;
+    try {
+      const listed = await listing.catch(() => undefined);
+      const order = listed !== undefined && isBelievable(listed) ? listed : await this.freshContenders(key);
+      const [path, ...others] = this.#ofOwner(order, key, owner);
+      if (path === undefined) creation.mayExist = false;
+      else await this.#keepOne(others, path);
+      return path;
+    } catch (reason) {
+      // Who may not create nodes may not list them either.
+      if (codeOf(error) === codes.noAuth && codeOf(reason) === codes.noAuth) creation.mayExist = false;
+      return undefined;
+    }
+  }
+
+  async #keepOne(paths: readonly string[], kept: string): Promise<void> {
+    for (const path of paths) if (path !== kept) await this.#requests.remove(path);
   }
 
   /**
@@ -134,8 +185,9 @@ function parentCreator(requests: Requests): (path: string) => Promise<void> {
     } catch (error) {
       const code = codeOf(error);
       if (code === codes.nodeExists) return;
-      if (code === codes.noNode) {
-        await create(path.slice(0, path.lastIndexOf('/')), modes.persistent);
+      const parent = path.slice(0, path.lastIndexOf('/'));
+      if (code === codes.noNode && parent !== '') {
+        await create(parent, modes.persistent);
         return create(path, mode);
       }
       if (mode !== modes.container || (code !== codes.badArguments && code !== codes.unimplemented)) throw error;

@@ -61,13 +61,7 @@ export class Requests {
     const link = this.#sessions.current ?? (await this.#sessions.link());
     const { session, connection } = link;
     onSent?.(session);
-    const send = (): Promise<string> =>
-      this.#write<string>(link, (client, done) => client.create(path, null, this.#acl, mode, done));
-    const created = await send().catch((error: unknown) => {
-      // From now on it asks as an old server understands it.
-      if (mode === modes.ephemeralSequential && codeOf(error) === codes.unimplemented) return send();
-      throw error;
-    });
+    const created = await this.#write<string>(link, (client, done) => client.create(path, null, this.#acl, mode, done));
     const stat = connection.takeStat(created);
     const isOurs = typeof created === 'string' && created.startsWith(path);
     if (!isOurs || (mode === modes.ephemeralSequential && sequenceOf(created) === undefined))
@@ -82,7 +76,9 @@ export class Requests {
       await this.#write<void>(link, (client, done) => client.remove(path, -1, (error) => done(error)));
       return true;
     } catch (error) {
-      return missing(error) ?? false;
+      missing(error);
+      if ((await this.stat(path)) !== undefined) throw contradictory('delete');
+      return false;
     }
   }
 
@@ -100,14 +96,19 @@ export class Requests {
 
   /** The names of the children; none when there is no such node. */
   async children(path: string): Promise<string[]> {
-    const names = await this.#read<string[]>((client, done) => client.getChildren(path, done)).catch(missing);
-    if (names !== undefined && !isNames(names)) throw unexpected('getChildren');
-    return names ?? [];
+    return (await this.#childrenOf(path)) ?? [];
   }
 
   /** As `children`; nothing that the leader had done before this call is missing from it. */
   freshChildren(path: string): Promise<string[]> {
-    return this.#behindBarrier(() => this.children(path));
+    return this.#behindBarrier(async () => {
+      const names = await this.#childrenOf(path);
+      if (names !== undefined || (await this.stat(path)) === undefined) return names ?? [];
+      // Created in between, or the first answer was wrong.
+      const again = await this.#childrenOf(path);
+      if (again === undefined) throw contradictory('getChildren');
+      return again;
+    });
   }
 
   /** Sets a watch; gives the connection that it belongs to, or `undefined` when there is no such node (H73). */
@@ -167,6 +168,12 @@ export class Requests {
 
   close(): Promise<void> {
     return this.#sessions.close();
+  }
+
+  async #childrenOf(path: string): Promise<string[] | undefined> {
+    const names = await this.#read<string[]>((client, done) => client.getChildren(path, done)).catch(missing);
+    if (names !== undefined && !isNames(names)) throw unexpected('getChildren');
+    return names;
   }
 
   async #read<T>(send: Send<T>): Promise<T> {
@@ -241,6 +248,9 @@ function missing(error: unknown): undefined {
 }
 
 const unexpected = (request: string): Unanswered => new Unanswered(`the answer to ${request} has an unexpected form`);
+
+const contradictory = (request: string): Unanswered =>
+  new Unanswered(`the answer to ${request} says that there is no such node, and another says that there is`);
 
 const isNames = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((name) => typeof name === 'string');

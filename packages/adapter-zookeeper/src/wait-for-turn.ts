@@ -1,5 +1,5 @@
 import type { AcquireAttempt } from '@holdfast/lock-core';
-import { isFinal, SessionOver, Unanswered } from './failures.ts';
+import { SessionOver, Unanswered } from './failures.ts';
 import { type LockNode, NodeRemoved } from './lock-node.ts';
 import type { LockNodes } from './lock-nodes.ts';
 import type { Requests } from './requests.ts';
@@ -29,13 +29,10 @@ export async function waitForTurn(waiting: Waiting, attempt: AcquireAttempt, sig
     if (node.isLeaving) throw new NodeRemoved();
     return node;
   } catch (error) {
-    // After a definite refusal nothing is held, and an aborted waiter leaves no node: the removal is repeated until it is done.
-    if (signal.aborted) {
-      await waiting.lockNodes.leave(key, owner);
-      throw signal.reason;
-    }
-    if (isFinal(error)) await waiting.lockNodes.leave(key, owner).catch(() => {});
-    throw error;
+    if (!signal.aborted) throw error;
+    // An aborted waiter leaves no node: the removal is repeated until it is done.
+    await waiting.lockNodes.leave(key, owner);
+    throw signal.reason;
   } finally {
     if (node !== undefined) node.isWaiting = false;
   }

@@ -75,25 +75,33 @@ describe('answers that are lost', () => {
   });
 
   it('H64: a server that answers an error of its own may have made the node: it is found again', async () => {
-    const marshallingError = -5;
-    let fail = false;
+    const marshallingError = Object.assign(new Error('marshalling'), { code: -5 });
+    const failing = { create: false, list: false };
     const clientFactory: ClientFactory = (address, options) => {
       const client = createClient(address, options);
-      const { create } = client;
+      const { create, getChildren } = client;
       client.create = (path, data, acls, mode, done) =>
-        create.call(client, path, data, acls, mode, (error, made) => {
-          if (fail) done(Object.assign(new Error('marshalling'), { code: marshallingError }), made);
-          else done(error, made);
-        });
+        create.call(client, path, data, acls, mode, (error, made) =>
+          done(failing.create ? marshallingError : error, made),
+        );
+      client.getChildren = ((path: string, done: (error: unknown, names: string[]) => void) =>
+        getChildren.call(client, path, (error: unknown, names: string[]) =>
+          done(failing.list ? marshallingError : error, names),
+        )) as typeof getChildren;
       return client;
     };
     const adapter = zookeeperAdapter({ servers: zookeeper.at, clientFactory });
-    const request = attempt('own-error');
+    const [request, next] = [attempt('own-error'), attempt('own-error')];
     await use(adapter, request.key);
-    fail = true;
+    Object.assign(failing, { create: true, list: true });
     await expect(adapter.tryAcquire(request)).rejects.toMatchObject({ code: 'LOCK_BACKEND', retryable: true });
-    fail = false;
+    Object.assign(failing, { create: false, list: false });
     expect(await adapter.tryAcquire(request)).toMatchObject({ status: 'granted' });
+    expect(await zookeeper.raw.children('/locks/own-error')).toHaveLength(1);
+    expect(await adapter.release(request)).toBe('released');
+    // What was listed right behind the create shows the node at once.
+    failing.create = true;
+    expect(await adapter.tryAcquire(next)).toMatchObject({ status: 'granted' });
     expect(await zookeeper.raw.children('/locks/own-error')).toHaveLength(1);
     await adapter.close!();
   });

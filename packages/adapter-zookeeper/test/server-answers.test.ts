@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { createLocks } from '@holdfast/lock-core';
+import { createLocks, type LockError } from '@holdfast/lock-core';
 import { startRedis, startZookeeper, startZookeeperEnsemble } from '@holdfast/testbed';
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../src/client.ts';
@@ -16,6 +16,18 @@ const refused = (words: string, remedy: string) => ({
   retryable: false,
   message: expect.stringMatching(new RegExp(`${words}.*${remedy}`)),
 });
+
+// Those that the library names and others, of every meaning: also such as contradict what was done.
+const errorCodes = [
+  ...[-1, -2, -3, -4, -6, -7, -8, -12, -77, -100, -101, -102, -103, -108, -110, -111, -112, -113, -114, -115],
+  ...[-118, -119, -120, -121, -122, -124, -125, -127, -200, -124_000, 5],
+];
+
+// Each may be an answer that is wrong although the request was carried out, or not carried out although it was.
+const contradictions = [-4, -6, -101, -102, -108, -110, -111, -112, -115];
+
+/** Only answers to requests have a number from 0. */
+const isReply = (frame: Buffer): boolean => frame.length >= 20 && frame.readInt32BE(4) >= 0;
 
 describe('an answer that the client library does not know fails its own request', () => {
   it('a quota that is used up costs no connection and delays no other key (H127)', async () => {
@@ -73,11 +85,9 @@ describe('an answer that the client library does not know fails its own request'
     const seed = Math.trunc(performance.now() * 1_000) % 1_000_000;
     const random = randomFrom(seed);
     let faulty = false;
-    const codes = [-1, -2, -3, -4, -7, -12, -77, -103, -112, -115, -118, -119, -121, -122, -124_000, -127, -200, 5];
     await using relay = await answerRelay(zookeeper.server.port, (frame) => {
-      // Only answers to requests: those have a number from 0.
-      if (!faulty || frame.length < 20 || frame.readInt32BE(4) < 0 || random() > 0.2) return;
-      frame.writeInt32BE(codes[Math.floor(random() * codes.length)] as number, 16);
+      if (faulty && isReply(frame) && random() < 0.2)
+        frame.writeInt32BE(errorCodes[Math.floor(random() * errorCodes.length)] as number, 16);
     });
     const adapter = zookeeperAdapter({ servers: relay.at, sessionTimeoutMs: 60_000 });
     const locks = createLocks(adapter, { backendTimeoutMs: 10_000, ttlMs: 20_000 });
@@ -101,6 +111,38 @@ describe('an answer that the client library does not know fails its own request'
     expect(relay.made, `seed ${seed}`).toBe(1);
     expect(await elsewhere.release()).toBe('released');
     await locks.close();
+  });
+
+  it('one wrong error code, at each answer in turn: no grant without a node, and no node without a grant (H127)', async () => {
+    let countdown = 0;
+    let wrong = 0;
+    await using relay = await answerRelay(zookeeper.server.port, (frame) => {
+      if (!isReply(frame)) return;
+      countdown -= 1;
+      if (countdown === 0) frame.writeInt32BE(wrong, 16);
+    });
+    // Its heartbeats are far apart: none of them gets the wrong answer.
+    const adapter = zookeeperAdapter({ servers: relay.at, sessionTimeoutMs: 60_000 });
+    const elsewhere = attempt('elsewhere-too');
+    await adapter.tryAcquire(elsewhere);
+    const left = (key: string): Promise<string[]> => zookeeper.raw.children(`/locks/${key}`);
+    const work = contradictions.flatMap((code) => [1, 2, 3, 4, 5, 6].map((nth) => ({ code, nth })));
+    for (const { code, nth } of work) {
+      const what = `code ${code} at answer ${nth}`;
+      const request = attempt(`one-${code}`);
+      [countdown, wrong] = [nth, code];
+      const answer = await adapter.tryAcquire(request).catch((error: LockError) => error);
+      if ('status' in answer) expect(await left(request.key), what).toHaveLength(answer.status === 'granted' ? 1 : 0);
+      else if (!answer.retryable)
+        await until(`${what}: nothing is held`, async () => (await left(request.key)).length === 0);
+      // Core repeats a release that has failed.
+      while (!(await adapter.release(request).catch(() => undefined)));
+      expect(await left(request.key), what).toEqual([]);
+      countdown = 0;
+    }
+    expect(relay.made).toBe(1);
+    expect(await adapter.release(elsewhere)).toBe('released');
+    await adapter.close!();
   });
 
   it('explains every code that a server may answer', () => {
