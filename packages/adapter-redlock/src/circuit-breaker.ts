@@ -6,6 +6,8 @@
 export interface CircuitBreaker {
   /** False when nothing should be sent now. While the node is silent, true is the leave for one request. */
   admits(): boolean;
+  /** Commands are outstanding, and none was answered for a while. */
+  readonly silent: boolean;
   sent(): void;
   answered(): void;
 }
@@ -34,17 +36,24 @@ export function createCircuitBreaker(now: () => number, timeoutMs: number): Circ
     });
   }
 
+  function isSilent(at: number): boolean {
+    if (progress !== datedProgress) {
+      datedProgress = progress;
+      progressAt = at;
+    }
+    if (at - progressAt < timeoutMs) return false;
+    if (!silent) check();
+    return silent;
+  }
+
   return {
+    get silent() {
+      return outstanding > 0 && isSilent(now());
+    },
     admits() {
       if (outstanding === 0) return true;
       const at = now();
-      if (progress !== datedProgress) {
-        datedProgress = progress;
-        progressAt = at;
-      }
-      if (at - progressAt < timeoutMs) return true;
-      if (!silent) check();
-      if (!silent) return true;
+      if (!isSilent(at)) return true;
       if (probedAt > 0 && at - probedAt < pauseMs) return false;
       // What is outstanding will be answered first, so more of it would tell nothing sooner.
       if (probedAt > 0) pauseMs = Math.min(2 * pauseMs, Math.max(longestPauseMs, timeoutMs));

@@ -44,6 +44,18 @@ export function nodeError(node: string, error: unknown, key?: string): Error {
   return new LockError('LOCK_BACKEND', `${node} refuses: ${refusal}`, { key, retryable: false });
 }
 
+/** A key of the lock holds something else: the lock's own (`foreign`), or that of its tokens (`fence`). */
+export function foreignData(key: string, redisKey: string, which: 'foreign' | 'fence'): LockError {
+  const name = JSON.stringify(redisKey);
+  const message =
+    which === 'fence'
+      ? `key ${name} should hold the fencing tokens of this lock on a majority of the Redlock nodes, but holds something ` +
+        'else; it was left untouched and no lock was granted. Find out who writes it, then delete it.'
+      : `key ${name} holds data of another type, not a lock, on a majority of the Redlock nodes; it was left untouched. ` +
+        'Use another name, or another prefix for all locks.';
+  return new LockError('LOCK_FOREIGN_KEY', message, { key });
+}
+
 /**
  * What to tell when a majority could not be had. Where refusals alone are enough to prevent one, the first of them, which no
  * repetition changes; else an error that is retryable: the outcome is unknown.

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisClientBinding } from '@holdfast/redis-protocol';
-import type { NodeRequest } from './requests.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
+import type { NodeRequest, Reply, Requests } from './requests.ts';
 
 // A node that stays away for long while locks come and go: what is forgotten then ends with its TTL.
 const maxPending = 1_000;
@@ -9,27 +10,61 @@ const maxPending = 1_000;
 const passing = /^(LOADING|BUSY|MISCONF)\b/;
 const pauseMs = 1_000;
 
+/** Requests that withdraw votes from one node. */
+export interface Releases {
+  /** Sends the request; if it fails for a reason that passes, it is sent again. */
+  send(request: NodeRequest, answer: Reply): void;
+  /** Sends the request once the node is connected. */
+  sendLater(request: NodeRequest): void;
+  /** Gives up what has not been sent. */
+  close(): void;
+}
+
+export function createReleases(client: RedisClientBinding, requests: Requests, breaker: CircuitBreaker): Releases {
+  const pending = createPending(client, (request) => send(request, () => {}));
+  // By what they do. Of a node that answers nothing is kept, since a map that every release goes through costs a fifth of the speed.
+  const unanswered = new Map<string, Reply>();
+
+  function send(request: NodeRequest, answer: Reply): void {
+    if (breaker.silent) return sendOnce(request, answer);
+    requests.add(request, (reply, error, resent) => {
+      retryLater(request, error);
+      answer(reply, error, resent);
+    });
+  }
+
+  /** A silent node gets each release once, however often it is asked for. */
+  function sendOnce(request: NodeRequest, answer: Reply): void {
+    const id = requestId(request);
+    const present = unanswered.get(id);
+    unanswered.set(id, answer);
+    if (present !== undefined) return present(undefined, new Error('asked again before it answered'), true);
+    requests.add(request, (reply, error, resent) => {
+      const latest = unanswered.get(id);
+      unanswered.delete(id);
+      retryLater(request, error);
+      latest?.(reply, error, resent);
+    });
+  }
+
+  function retryLater(request: NodeRequest, error: unknown): void {
+    if (error !== undefined && mayPass(client, error)) pending.add(request);
+  }
+
+  return { send, sendLater: pending.add, close: pending.close };
+}
+
+/** Whether a release that failed is worth another try: the connection broke, or the server says that it passes. */
+const mayPass = (client: RedisClientBinding, error: unknown): boolean =>
+  !client.ready || (error instanceof Error && passing.test(error.message));
+
 /**
  * Votes that are still to be withdrawn from one node, because it was not connected, its connection broke over it, or the server
  * was not able to. The lock as a whole is released by then, since a majority is, and nobody would ask again: the vote would
  * stand until its TTL, and be missing in the next majority. They are withdrawn once the connection is there again, or a second
  * later (H11).
  */
-export interface PendingReleases {
-  /** Notes a request that cannot be sent now, or that failed. */
-  add(request: NodeRequest): void;
-  /** Gives up. */
-  close(): void;
-}
-
-/** Whether a release that failed is worth another try: the connection broke, or the server says that it passes. */
-export const mayPass = (client: RedisClientBinding, error: unknown): boolean =>
-  !client.ready || (error instanceof Error && passing.test(error.message));
-
-export function createPendingReleases(
-  client: RedisClientBinding,
-  send: (request: NodeRequest) => void,
-): PendingReleases {
+function createPending(client: RedisClientBinding, send: (request: NodeRequest) => void) {
   const pending = new Map<string, NodeRequest>();
   const end = new AbortController();
   let waiting = false;
@@ -48,13 +83,13 @@ export function createPendingReleases(
   }
 
   return {
-    add(request) {
+    add(request: NodeRequest): void {
       if (end.signal.aborted) return;
       if (pending.size >= maxPending) pending.delete(pending.keys().next().value!);
       pending.set(requestId(request), request);
       if (!waiting) void sendWhenReady();
     },
-    close() {
+    close(): void {
       end.abort();
       pending.clear();
     },
@@ -62,4 +97,4 @@ export function createPendingReleases(
 }
 
 /** The same for requests that do the same. */
-export const requestId = ({ keys, args }: NodeRequest): string => `${args.join(' ')} ${keys.lock}`;
+const requestId = ({ keys, args }: NodeRequest): string => `${args.join(' ')} ${keys.lock}`;

@@ -1,4 +1,4 @@
-import { isLockError, type LockAdapter, LockError } from '@holdfast/lock-core';
+import { isLockError, type LockAdapter } from '@holdfast/lock-core';
 import {
   evalScript,
   type LockKeys,
@@ -8,12 +8,12 @@ import {
   redisLockAdapter,
 } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
-import { nodeError } from './failures.ts';
+import { foreignData, nodeError } from './failures.ts';
 import rollbackVoteSource from './lua/rollback-vote.lua';
-import { createPendingReleases, mayPass, type PendingReleases, requestId } from './pending-releases.ts';
+import { createReleases, type Releases } from './pending-releases.ts';
 import type { Answer, Ballot, HeldVote, NotAsked, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
 import { scriptReply } from './replies.ts';
-import { createRequests, type NodeRequest, type Reply, type Requests } from './requests.ts';
+import { createRequests, type NodeRequest, type Requests } from './requests.ts';
 import { connectionOf, type ServerIdentities } from './server-identity.ts';
 
 const rollbackVoteScript = /* @__PURE__ */ luaScript(rollbackVoteSource);
@@ -44,9 +44,7 @@ export class RedisNode implements QuorumNode {
   readonly #client: RedisClientBinding;
   readonly #name: string;
   readonly #requests: Requests;
-  readonly #pending: PendingReleases;
-  /** Releases that have no answer yet: one that is repeated meanwhile is not sent again. */
-  readonly #releasing = new Map<string, Reply>();
+  readonly #releases: Releases;
   readonly #keysOf: (name: string) => LockKeys;
 
   constructor(options: RedisNodeOptions) {
@@ -56,7 +54,7 @@ export class RedisNode implements QuorumNode {
     this.#name = `Redlock node ${index + 1} (${client.name})`;
     this.single = redisLockAdapter(client, { prefix });
     this.#requests = createRequests(client, breaker);
-    this.#pending = createPendingReleases(client, (request) => this.#sendRelease(request, () => {}));
+    this.#releases = createReleases(client, this.#requests, breaker);
     this.#keysOf = lockKeys(prefix, client.keyPrefix);
   }
 
@@ -113,7 +111,13 @@ export class RedisNode implements QuorumNode {
       else if (reply?.kind === 'count') answer(reply.count <= 1 ? yes : { kind: 'yes', waiting: reply.count - 1 });
       else if (reply === undefined) answer(this.#failed(error, key));
       else if (reply.kind === 'held' || reply.kind === 'low') answer(reply);
-      else answer({ kind: 'refused', error: this.#foreign(reply.kind === 'fence', key, keys) });
+      else
+        answer({
+          kind: 'refused',
+          error: this.error(
+            foreignData(key, this.#client.keyPrefix + (reply.kind === 'fence' ? keys.fence : keys.lock), reply.kind),
+          ),
+        });
     });
     return undefined;
   }
@@ -147,16 +151,6 @@ export class RedisNode implements QuorumNode {
     return { kind: refused ? 'refused' : 'failed', error: told };
   }
 
-  #foreign(fence: boolean, key: string, keys: LockKeys): LockError {
-    const redisKey = JSON.stringify(this.#client.keyPrefix + (fence ? keys.fence : keys.lock));
-    const message = fence
-      ? `key ${redisKey} should hold the fencing tokens of this lock on a majority of the Redlock nodes, but holds something ` +
-        'else; it was left untouched and no lock was granted. Find out who writes it, then delete it.'
-      : `key ${redisKey} holds data of another type, not a lock, on a majority of the Redlock nodes; it was left untouched. ` +
-        'Use another name, or another prefix for all locks.';
-    return this.error(new LockError('LOCK_FOREIGN_KEY', message, { key })) as LockError;
-  }
-
   renew(votes: readonly StandingVote[], ttlMs: number, answer: Answer<readonly boolean[]>): boolean {
     if (this.#notAsked() !== undefined) return false;
     const { breaker } = this.#options;
@@ -188,8 +182,8 @@ export class RedisNode implements QuorumNode {
 
   release({ key, owner, first }: StandingVote): void {
     const request: NodeRequest = { keys: this.#keysOf(key), args: [owner, String(first), '', 'round', ''] };
-    if (this.#client.ready) this.#sendRelease(request, () => {});
-    else this.#pending.add(request);
+    if (this.#client.ready) this.#releases.send(request, () => {});
+    else this.#releases.sendLater(request);
   }
 
   withdraw({ key, owner, first, onWaiting }: HeldVote, mayStand: boolean, answer: Answer<boolean>): boolean {
@@ -207,10 +201,10 @@ export class RedisNode implements QuorumNode {
             },
     };
     if (!this.#client.ready) {
-      if (mayStand) this.#pending.add(request);
+      if (mayStand) this.#releases.sendLater(request);
       return false;
     }
-    this.#sendRelease(request, (reply, error, resent) => {
+    this.#releases.send(request, (reply, error, resent) => {
       if (reply?.kind !== 'count') return answer(undefined, this.error(error ?? brokenConnection(), key));
       if (reply.count > 1) onWaiting?.(reply.count - 1);
       // The client may have sent it twice, and the first one may have withdrawn the vote (H14).
@@ -218,20 +212,6 @@ export class RedisNode implements QuorumNode {
       else answer(reply.count > 0);
     });
     return true;
-  }
-
-  #sendRelease(request: NodeRequest, answer: Reply): void {
-    const id = requestId(request);
-    const present = this.#releasing.get(id);
-    this.#releasing.set(id, answer);
-    // A server that does not answer gets each release once, however often it is asked for.
-    if (present !== undefined) return present(undefined, new Error('asked again before it answered'), true);
-    this.#requests.add(request, (reply, error, resent) => {
-      const latest = this.#releasing.get(id);
-      this.#releasing.delete(id);
-      if (error !== undefined && mayPass(this.#client, error)) this.#pending.add(request);
-      latest?.(reply, error, resent);
-    });
   }
 
   /** Withdraws the vote that stands now, whoever has it; whether there was one. */
@@ -253,7 +233,7 @@ export class RedisNode implements QuorumNode {
   }
 
   async close(): Promise<void> {
-    this.#pending.close();
+    this.#releases.close();
     await this.single.close?.();
   }
 }
