@@ -16,7 +16,7 @@ import { failedAcquire, type NodeCount, noMajority } from './failures.ts';
 import { majorityHints } from './hints.ts';
 import { forceReleaseAll, inspectAll, keysOfEnough, type NodeGroup } from './inspect.ts';
 import { type RedlockOptions, type RedlockSettings, redlockSettings } from './options.ts';
-import type { GrantOutcome } from './protocol/acquire.ts';
+import type { Failure, GrantOutcome } from './protocol/acquire.ts';
 import { type HeldVote, majorityOf, validityMs } from './protocol/node.ts';
 import { createQuorum, type Quorum } from './protocol/quorum.ts';
 import { enoughReady, isReady } from './ready.ts';
@@ -102,21 +102,21 @@ function createRedlock({ clients, prefix, fencing, nodeTimeoutMs }: RedlockSetti
   };
 }
 
-/** Waits until a majority is connected and known. The first time all nodes are given the time to tell who they are. */
-async function prepare(redlock: Redlock, key: string, signal: AbortSignal): Promise<void> {
+/**
+ * Waits until a majority is connected and known; tells what the others say when it cannot be had. The first time all nodes are
+ * given the time to tell who they are.
+ */
+async function prepare(redlock: Redlock, signal: AbortSignal): Promise<Failure | undefined> {
   const { nodes, majority, nodeTimeoutMs, clock } = redlock;
-  const readiness = {
-    nodes,
-    majority,
-    after: (callback: () => void) => clock.after(nodeTimeoutMs, callback),
-    failure: (errors: readonly unknown[]) => noMajority('grant the lock', key, redlock, errors),
-  };
-  await enoughReady(readiness, signal);
-  if (redlock.opened) return;
+  const after = (callback: () => void) => clock.after(nodeTimeoutMs, callback);
+  const errors = await enoughReady({ nodes, majority, after }, signal);
+  if (errors !== undefined) return { kind: 'no-majority', errors };
+  if (redlock.opened) return undefined;
   redlock.opening ??= open(redlock).finally(() => {
     redlock.opening = undefined;
   });
   await redlock.opening;
+  return undefined;
 }
 
 async function open(redlock: Redlock): Promise<void> {
@@ -138,12 +138,10 @@ function acquire(redlock: Redlock, attempt: AcquireAttempt): Promise<AcquireOutc
   const ttlMs = Math.max(attempt.ttlMs, shortestTtlMs);
   // The signal is read only where it is needed: core makes it at the first use, and it costs more than all else here.
   const ready =
-    redlock.opened && isReady(redlock.nodes, redlock.majority)
-      ? undefined
-      : () => prepare(redlock, key, attempt.signal);
+    redlock.opened && isReady(redlock.nodes, redlock.majority) ? undefined : () => prepare(redlock, attempt.signal);
   return new Promise((resolve, reject) => {
     redlock.quorum.acquire({ key, owner, ttlMs, tokens, ready }, (outcome) => {
-      if (outcome.kind === 'failed') reject(failedAcquire(outcome.why, key, redlock));
+      if (outcome.kind === 'failed') reject(failedAcquire(outcome, key, redlock));
       else resolve(acquireOutcome(outcome, redlock.fencing));
     });
   });
@@ -169,7 +167,7 @@ async function renewMany(redlock: Redlock, holds: readonly HoldRef[], ttlMs: num
   const leaseMs = Math.max(ttlMs, shortestTtlMs);
   if (!isReady(redlock.nodes, redlock.majority)) await identified(redlock, leaseMs / 4);
   return new Promise((resolve, reject) => {
-    redlock.quorum.renew(holds.map(heldVote), leaseMs, ({ items, errors }) => {
+    redlock.quorum.renew(holds.map(heldVote), leaseMs, ({ items, errors, sent }) => {
       // A hold without a verdict has no outcome, which must not cost the others theirs.
       const outcomes: RenewOutcome[] = new Array(items.length);
       let decided = 0;
@@ -179,7 +177,7 @@ async function renewMany(redlock: Redlock, holds: readonly HoldRef[], ttlMs: num
         outcomes[i] = item ? { status: 'renewed', validForMs: validityMs(leaseMs) } : { status: 'lost' };
       }
       if (decided > 0) resolve(outcomes);
-      else reject(noMajority('renew the lock', holds[0]!.key, redlock, errors));
+      else reject(noMajority('renew the lock', holds[0]!.key, redlock, errors, sent));
     });
   });
 }

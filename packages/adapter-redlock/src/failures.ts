@@ -1,5 +1,5 @@
 import { isLockError, LockError } from '@holdfast/lock-core';
-import type { Failure } from './protocol/acquire.ts';
+import type { GrantOutcome } from './protocol/acquire.ts';
 
 /** How many nodes there are, and how many have to agree. */
 export interface NodeCount {
@@ -58,13 +58,14 @@ export function foreignData(key: string, redisKey: string, which: 'foreign' | 'f
 
 /**
  * What to tell when a majority could not be had. Where refusals alone are enough to prevent one, the first of them, which no
- * repetition changes; else an error that is retryable: the outcome is unknown.
+ * repetition changes; else an error that is retryable: the outcome is unknown, unless no node was asked.
  */
 export function noMajority(
   what: string,
   key: string,
   { count, majority }: NodeCount,
   errors: readonly unknown[],
+  sent = true,
 ): LockError {
   const refused = errors.filter((error): error is LockError => isLockError(error) && !error.retryable);
   if (refused.length > count - majority) {
@@ -77,17 +78,21 @@ export function noMajority(
   return new LockError(
     'LOCK_BACKEND',
     `Fewer than ${majority} of the ${count} Redlock nodes took part when asked to ${what}${because}. ` +
-      'The outcome is unknown. Check that the Redis servers are up and reachable.',
-    { key },
+      `${sent ? 'The outcome is unknown' : 'Nothing was sent'}. Check that the Redis servers are up and reachable.`,
+    { key, notSent: !sent },
   );
 }
 
 /** Why an acquisition has no outcome, as an error. */
-export function failedAcquire(why: Failure, key: string, nodes: NodeCount): unknown {
+export function failedAcquire(
+  { why, sent }: Extract<GrantOutcome, { kind: 'failed' }>,
+  key: string,
+  nodes: NodeCount,
+): unknown {
   switch (why.kind) {
     case 'no-majority':
-      return noMajority('grant the lock', key, nodes, why.errors);
-    case 'not-ready':
+      return noMajority('grant the lock', key, nodes, why.errors, sent);
+    case 'refused':
       return why.error;
     case 'released':
       return new LockError('LOCK_BACKEND', 'The lock was released while it was being acquired.', { key });

@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest';
-import type { QuorumContext, QuorumNode, StandingVote, Vote } from '../src/protocol/node.ts';
+import { describe, expect, it } from 'vitest';
+import type { GrantOutcome } from '../src/protocol/acquire.ts';
+import type { Verdict } from '../src/protocol/majority.ts';
+import type { NotAsked, QuorumContext, QuorumNode, StandingVote, Vote } from '../src/protocol/node.ts';
 import { createQuorum } from '../src/protocol/quorum.ts';
 
 /** A node whose answers come when the test says so. */
@@ -69,4 +71,45 @@ it('H15: a late vote is withdrawn once, although the release is repeated before 
   for (const withdrawn of last.withdrawals) withdrawn(false);
   expect(last.withdrawals).toHaveLength(2);
   expect(last.released).toHaveLength(1);
+});
+
+describe('H116: what was sent', () => {
+  /** An owner asks, with each node as `ask` says. */
+  function quorumOver(ask: () => NotAsked | undefined) {
+    const nodes = [heldNode(), heldNode(), heldNode()];
+    const context: QuorumContext = {
+      nodes: nodes.map(({ node }) => ({ ...node, vote: (ballot, answer) => ask() ?? node.vote(ballot, answer) })),
+      majority: 2,
+      nodeTimeoutMs: 1_000,
+      clock: { now: () => 0, micros: () => 1, after: () => () => {} },
+      random: () => 0,
+    };
+    const quorum = createQuorum(context);
+    const acquire = (owner: string) => {
+      const outcomes: GrantOutcome[] = [];
+      quorum.acquire({ key: 'k', owner, ttlMs: 10_000, tokens: 1 }, (outcome) => outcomes.push(outcome));
+      return outcomes;
+    };
+    return { nodes, quorum, acquire };
+  }
+
+  it('nothing, and nothing is remembered, where no node could be asked', () => {
+    const { quorum, acquire } = quorumOver(() => ({ kind: 'unreachable' }));
+    for (let i = 0; i < 1_000; i += 1) expect(acquire(`o${i}`)).toMatchObject([{ kind: 'failed', sent: false }]);
+    expect(quorum.owners).toBe(0);
+    const verdicts: Verdict[] = [];
+    quorum.renew([{ key: 'k', owner: 'o', first: 1 }], 10_000, (verdict) => verdicts.push(verdict));
+    expect(verdicts).toMatchObject([{ items: [undefined], sent: false }]);
+  });
+
+  it('something, for as long as the owner is known, where an earlier attempt asked a node', () => {
+    let away = false;
+    const { nodes, acquire } = quorumOver(() => (away ? { kind: 'unreachable' } : undefined));
+    const first = acquire('o');
+    for (const { votes } of nodes) votes[0]!({ kind: 'failed', error: new Error('the connection broke') });
+    expect(first).toMatchObject([{ kind: 'failed', sent: true }]);
+    away = true;
+    expect(acquire('o')).toMatchObject([{ kind: 'failed', sent: true }]);
+    expect(acquire('another')).toMatchObject([{ kind: 'failed', sent: false }]);
+  });
 });

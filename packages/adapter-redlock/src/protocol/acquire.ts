@@ -10,8 +10,8 @@ export interface GrantRequest {
   readonly owner: string;
   readonly ttlMs: number;
   readonly tokens: number;
-  /** Awaited before anything is sent; what it rejects with is the outcome. */
-  readonly ready?: (() => Promise<void>) | undefined;
+  /** Awaited before anything is sent; tells why nothing can be, if so. */
+  readonly ready?: (() => Promise<Failure | undefined>) | undefined;
 }
 
 export type GrantOutcome =
@@ -25,14 +25,15 @@ export type GrantOutcome =
       readonly waiting: number;
     }
   | { readonly kind: 'busy'; readonly retryAfterMs: number | undefined }
-  | { readonly kind: 'failed'; readonly why: Failure };
+  /** `sent`: a node was asked for its vote, now or at an earlier request of the owner. */
+  | { readonly kind: 'failed'; readonly why: Failure; readonly sent: boolean };
 
 /** Why there is no outcome. */
 export type Failure =
   /** Too few nodes answered; what the others said. */
   | { readonly kind: 'no-majority'; readonly errors: readonly unknown[] }
-  /** The nodes were not ready. */
-  | { readonly kind: 'not-ready'; readonly error: unknown }
+  /** No repetition helps. */
+  | { readonly kind: 'refused'; readonly error: unknown }
   /** The nodes have seen a token so high that none above it can be given. */
   | { readonly kind: 'tokens-exhausted'; readonly highest: number }
   | { readonly kind: 'released' };
@@ -89,8 +90,8 @@ export class Acquisition {
     state.busy = true;
     if (ready === undefined) return this.#ask();
     ready().then(
-      () => this.#ask(),
-      (error) => this.#fail({ kind: 'not-ready', error }),
+      (why) => (why === undefined ? this.#ask() : this.#fail(why)),
+      (error) => this.#fail({ kind: 'refused', error }),
     );
   }
 
@@ -206,9 +207,10 @@ export class Acquisition {
   }
 
   #fail(why: Failure): void {
+    const sent = this.#state.asked.includes(true);
     // It may be asked for again under this owner, and is released in the end: until then the nodes that were asked are known.
-    this.#remember();
-    this.#finish({ kind: 'failed', why });
+    if (sent) this.#remember();
+    this.#finish({ kind: 'failed', why, sent });
   }
 
   #remember(): void {

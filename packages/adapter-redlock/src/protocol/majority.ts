@@ -4,6 +4,8 @@ import type { Answer, QuorumContext, QuorumNode } from './node.ts';
 export interface Verdict {
   readonly items: readonly (boolean | undefined)[];
   readonly errors: readonly unknown[];
+  /** Whether any node was asked. */
+  readonly sent: boolean;
 }
 
 /**
@@ -23,6 +25,7 @@ export function askMajority(
   let pending = nodes.length;
   let open = true;
   let starting = true;
+  let sent = false;
   const cancelTimer = clock.after(withinMs, () => finish(verdict(true)));
 
   function verdict(last: boolean): Verdict | undefined {
@@ -35,7 +38,7 @@ export function askMajority(
       if (item === undefined) undecided = true;
       items.push(item);
     }
-    return undecided && !last ? undefined : { items, errors };
+    return undecided && !last ? undefined : { items, errors, sent };
   }
 
   function finish(outcome: Verdict | undefined): void {
@@ -54,7 +57,8 @@ export function askMajority(
   }
 
   for (const [i, node] of nodes.entries()) {
-    if (!send(node, i, take)) take(undefined);
+    if (send(node, i, take)) sent = true;
+    else take(undefined);
   }
   starting = false;
   finish(verdict(pending === 0));
