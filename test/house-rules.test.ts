@@ -126,7 +126,6 @@ describe('sources', () => {
     // Known debts, to be split: nothing may be added here.
     const debts = [
       'packages/conformance/src/cases/names-apart.ts',
-      'packages/adapter-redlock/test/votes.test.ts',
       'packages/adapter-zookeeper/test/removals.test.ts',
       'packages/conformance/test/mutants/promises.ts',
     ];

@@ -1,5 +1,8 @@
+import { ioredisBinding } from '@holdfast/adapter-ioredis';
+import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { attempt, grant, lockError, newName, until } from '../../redis-protocol/test/support/helpers.ts';
+import { redlockAdapter } from '../src/index.ts';
 import { type Address, type ClientKind, redlockOver } from './support/nodes.ts';
 import { type Relay, relay } from './support/relay.ts';
 import { useRig } from './support/rig.ts';
@@ -68,4 +71,15 @@ describe.each(['ioredis', 'node-redis'] as const)('H119: over %s', (kind) => {
     await until('it is taken', () => grant(adapter, attempt(newName())).catch(() => undefined));
     await adapter.close?.();
   });
+});
+
+it('H35: two databases of one server are refused as two nodes, at the first use', async () => {
+  const clients = [rig.servers[0]!, rig.servers[1]!, rig.servers[1]!].map(
+    ({ host, port }, db) => new Redis({ host, port, db }),
+  );
+  const adapter = redlockAdapter(clients.map((client) => ioredisBinding(client, { ownsClient: true })));
+  const refusal = lockError('LOCK_INVALID_ARGUMENT', { message: expect.stringContaining('nodes 2 and 3') });
+  await expect(adapter.tryAcquire(attempt(newName()))).rejects.toEqual(refusal);
+  await expect(adapter.tryAcquire(attempt(newName()))).rejects.toEqual(refusal);
+  await adapter.close?.();
 });

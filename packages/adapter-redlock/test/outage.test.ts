@@ -1,8 +1,8 @@
-import type { LockAdapter } from '@holdfast/lock-core';
+import { createLocks, type LockAdapter } from '@holdfast/lock-core';
 import type { RedisClientBinding } from '@holdfast/redis-protocol';
-import { expect, it } from 'vitest';
-import { attempt, grant, newName, until } from '../../redis-protocol/test/support/helpers.ts';
-import { redlockAdapter } from '../src/index.ts';
+import { describe, expect, it } from 'vitest';
+import { attempt, grant, newName, sleep, until } from '../../redis-protocol/test/support/helpers.ts';
+import { openRedlock, redlockAdapter } from '../src/index.ts';
 import { bind } from './support/nodes.ts';
 import { useRig } from './support/rig.ts';
 
@@ -105,4 +105,22 @@ it('H11, H116: the vote of a node whose connection broke is withdrawn once it is
   await until('no vote is left', async () => (await rig.votes(request.key)) === 0);
   expect(queued).toEqual([]);
   await adapter.close?.();
+});
+
+describe('openRedlock', () => {
+  it.each(['ioredis', 'node-redis'] as const)(
+    '%s: connects, locks, and closes with nodes stopped and killed',
+    async (client) => {
+      const { servers } = rig;
+      const adapter = await openRedlock({ nodes: servers.map(({ host, port }) => ({ host, port })), client });
+      const locks = createLocks(adapter);
+      await (await locks.acquire(newName())).release();
+      servers[0]!.freeze();
+      servers[1]!.freeze();
+      await servers[2]!.kill();
+      const closing = Promise.race([locks.close().then(() => 'closed'), sleep(15_000)]);
+      expect(await closing).toBe('closed');
+      await servers[2]!.restart();
+    },
+  );
 });

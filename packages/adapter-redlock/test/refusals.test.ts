@@ -122,3 +122,17 @@ it('H130: a node of a Redis Cluster is refused by its kind', async () => {
   );
   await cluster.stop();
 });
+
+it('H25: data of another type on a majority is LOCK_FOREIGN_KEY and left untouched; on a minority it does not matter', async () => {
+  const adapter = await rig.adapter();
+  const key = newName();
+  const spoil = (i: number) => rig.servers[i]!.command('LPUSH', `lock:${key}`, 'data');
+  await Promise.all([spoil(0), spoil(1)]);
+  const request = attempt(key);
+  await grant(adapter, request);
+  expect(await adapter.release(request)).toBe('released');
+  await spoil(2);
+  await expect(adapter.tryAcquire(attempt(key))).rejects.toEqual(lockError('LOCK_FOREIGN_KEY', { retryable: false }));
+  await expect(adapter.inspect?.(key)).rejects.toEqual(lockError('LOCK_FOREIGN_KEY'));
+  expect(await rig.servers[2]!.command('LRANGE', `lock:${key}`, 0, -1)).toEqual(['data']);
+});

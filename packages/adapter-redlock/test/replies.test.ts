@@ -2,7 +2,7 @@ import { createLocks } from '@holdfast/lock-core';
 import { Redis } from 'ioredis';
 import { createClient, RESP_TYPES } from 'redis';
 import { expect, it } from 'vitest';
-import { lockError, newName } from '../../redis-protocol/test/support/helpers.ts';
+import { attempt, grant, lockError, newName } from '../../redis-protocol/test/support/helpers.ts';
 import { redlockAdapter } from '../src/index.ts';
 import { scriptReply } from '../src/replies.ts';
 import { useRig } from './support/rig.ts';
@@ -61,3 +61,18 @@ it.each([undefined, null, true, {}, 1.5, -1, 'OK', 'low', 'low x', 'yes', [], ['
     expect(() => scriptReply(reply, 'ioredis')).toThrow(lockError('LOCK_BACKEND', { retryable: false }) as Error);
   },
 );
+
+it('clients of both libraries are taken as they are, and stay open; anything else is refused', async () => {
+  const [first, second, third] = rig.servers;
+  const one = new Redis(first!.port, first!.host);
+  const two = createClient({ url: second!.url });
+  await two.connect();
+  const three = new Redis(third!.port, third!.host);
+  const adapter = redlockAdapter([one, two, three]);
+  await grant(adapter, attempt(newName()));
+  await adapter.close?.();
+  expect([await one.ping(), await two.ping()]).toEqual(['PONG', 'PONG']);
+  one.disconnect();
+  three.disconnect();
+  two.destroy();
+});

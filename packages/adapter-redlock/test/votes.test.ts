@@ -1,10 +1,5 @@
-import { ioredisBinding } from '@holdfast/adapter-ioredis';
-import { createLocks } from '@holdfast/lock-core';
-import { Redis } from 'ioredis';
-import { createClient } from 'redis';
 import { describe, expect, it } from 'vitest';
-import { attempt, grant, lockError, newName, sleep, until } from '../../redis-protocol/test/support/helpers.ts';
-import { openRedlock, redlockAdapter } from '../src/index.ts';
+import { attempt, grant, lockError, newName, until } from '../../redis-protocol/test/support/helpers.ts';
 import { useRig } from './support/rig.ts';
 
 const rig = useRig();
@@ -246,92 +241,4 @@ it('a grant says whether other clients wait', async () => {
   foreign.abort();
   await until('the other stopped waiting', async () => (await waiting()) === 0);
   own.abort();
-});
-
-describe('nodes', () => {
-  it('clients of both libraries are taken as they are, and stay open; anything else is refused', async () => {
-    const [first, second, third] = rig.servers;
-    const one = new Redis(first!.port, first!.host);
-    const two = createClient({ url: second!.url });
-    await two.connect();
-    const three = new Redis(third!.port, third!.host);
-    const adapter = redlockAdapter([one, two, three]);
-    await grant(adapter, attempt(newName()));
-    await adapter.close?.();
-    expect([await one.ping(), await two.ping()]).toEqual(['PONG', 'PONG']);
-    one.disconnect();
-    three.disconnect();
-    two.destroy();
-  });
-
-  it('H35: two databases of one server are refused as two nodes, at the first use', async () => {
-    const clients = [rig.servers[0]!, rig.servers[1]!, rig.servers[1]!].map(
-      ({ host, port }, db) => new Redis({ host, port, db }),
-    );
-    const adapter = redlockAdapter(clients.map((client) => ioredisBinding(client, { ownsClient: true })));
-    const refusal = lockError('LOCK_INVALID_ARGUMENT', { message: expect.stringContaining('nodes 2 and 3') });
-    await expect(adapter.tryAcquire(attempt(newName()))).rejects.toEqual(refusal);
-    await expect(adapter.tryAcquire(attempt(newName()))).rejects.toEqual(refusal);
-    await adapter.close?.();
-  });
-
-  it('H25: data of another type on a majority is LOCK_FOREIGN_KEY and left untouched; on a minority it does not matter', async () => {
-    const adapter = await rig.adapter();
-    const key = newName();
-    const spoil = (i: number) => rig.servers[i]!.command('LPUSH', `lock:${key}`, 'data');
-    await Promise.all([spoil(0), spoil(1)]);
-    const request = attempt(key);
-    await grant(adapter, request);
-    expect(await adapter.release(request)).toBe('released');
-    await spoil(2);
-    await expect(adapter.tryAcquire(attempt(key))).rejects.toEqual(lockError('LOCK_FOREIGN_KEY', { retryable: false }));
-    await expect(adapter.inspect?.(key)).rejects.toEqual(lockError('LOCK_FOREIGN_KEY'));
-    expect(await rig.servers[2]!.command('LRANGE', `lock:${key}`, 0, -1)).toEqual(['data']);
-  });
-
-  it('none, ten, no client and a bad option are refused by name', () => {
-    const refusal = (part: string) => lockError('LOCK_INVALID_ARGUMENT', { message: expect.stringContaining(part) });
-    const thrown = (make: () => unknown): unknown => {
-      try {
-        return make();
-      } catch (error) {
-        return error;
-      }
-    };
-    const client = new Redis({ lazyConnect: true });
-    const binding = ioredisBinding(client);
-    expect(thrown(() => redlockAdapter([]))).toEqual(refusal('got 0'));
-    expect(thrown(() => redlockAdapter(new Array(10).fill(binding)))).toEqual(refusal('got 10'));
-    expect(thrown(() => redlockAdapter([{ ping: 'pong' } as never]))).toEqual(refusal('neither an ioredis nor'));
-    expect(thrown(() => redlockAdapter([binding, binding]))).toEqual(refusal('the same client'));
-    expect(thrown(() => redlockAdapter(client as never))).toEqual(refusal('array of clients'));
-    expect(thrown(() => redlockAdapter(['redis://a'] as never))).toEqual(refusal('neither an ioredis nor'));
-    expect(thrown(() => redlockAdapter([binding], { nodeTimeoutms: 5 } as never))).toEqual(
-      refusal('did you mean "nodeTimeoutMs"?'),
-    );
-    expect(thrown(() => redlockAdapter([binding], { waitReplicas: 1 } as never))).toEqual(refusal('no option'));
-    expect(thrown(() => redlockAdapter([binding], null as never))).toEqual(refusal('must be an object'));
-    expect(thrown(() => redlockAdapter([binding], { nodeTimeoutMs: 0 }))).toEqual(refusal('nodeTimeoutMs'));
-    expect(thrown(() => redlockAdapter([binding], { prefix: '{' }))).toEqual(refusal('prefix'));
-    expect(thrown(() => redlockAdapter([binding], { fencing: 'no' as never }))).toEqual(refusal('fencing'));
-    client.disconnect();
-  });
-});
-
-describe('openRedlock', () => {
-  it.each(['ioredis', 'node-redis'] as const)(
-    '%s: connects, locks, and closes with nodes stopped and killed',
-    async (client) => {
-      const { servers } = rig;
-      const adapter = await openRedlock({ nodes: servers.map(({ host, port }) => ({ host, port })), client });
-      const locks = createLocks(adapter);
-      await (await locks.acquire(newName())).release();
-      servers[0]!.freeze();
-      servers[1]!.freeze();
-      await servers[2]!.kill();
-      const closing = Promise.race([locks.close().then(() => 'closed'), sleep(15_000)]);
-      expect(await closing).toBe('closed');
-      await servers[2]!.restart();
-    },
-  );
 });
