@@ -16,9 +16,15 @@ export interface RedlockTarget {
 
 type Connect = (node: object) => RedisClientBinding;
 
-const clients: Record<'ioredis' | 'node-redis', { install: string; load: () => Promise<Connect> }> = {
+interface ClientPackage {
+  /** What must be installed: our package, and the client library below it. */
+  readonly packages: readonly [string, string];
+  load(): Promise<Connect>;
+}
+
+const clients: Record<'ioredis' | 'node-redis', ClientPackage> = {
   ioredis: {
-    install: 'npm install @holdfast/adapter-ioredis ioredis',
+    packages: ['@holdfast/adapter-ioredis', 'ioredis'],
     load: async () => {
       const { connectIoredis, ioredisBinding } = await import('@holdfast/adapter-ioredis');
       return (node) =>
@@ -26,7 +32,7 @@ const clients: Record<'ioredis' | 'node-redis', { install: string; load: () => P
     },
   },
   'node-redis': {
-    install: 'npm install @holdfast/adapter-node-redis redis',
+    packages: ['@holdfast/adapter-node-redis', 'redis'],
     load: async () => {
       const { connectNodeRedis, nodeRedisBinding } = await import('@holdfast/adapter-node-redis');
       return (node) =>
@@ -40,13 +46,14 @@ const clients: Record<'ioredis' | 'node-redis', { install: string; load: () => P
  * or not. Connecting goes on in the background; too few servers show when a lock is asked for. `options` win over those of
  * the target.
  * @throws LockError LOCK_INVALID_ARGUMENT for a target or an option that makes no sense; LOCK_UNSUPPORTED, with the install
- * command, when no client library is there.
+ * command, when no client library is there, or with the reason, as its cause, when one cannot be loaded.
  */
 export async function openRedlock(target: RedlockTarget, options: RedlockOptions = {}): Promise<LockAdapter> {
   const { nodes, username, password, tls } = target;
   const connect = await loadClient(target.client);
-  const bindings = nodes.map((node) => connect({ kind: 'single', nodes: [node], username, password, tls }));
+  const bindings: RedisClientBinding[] = [];
   try {
+    for (const node of nodes) bindings.push(connect({ kind: 'single', nodes: [node], username, password, tls }));
     return redlockAdapter(bindings, { ...target.options, ...options });
   } catch (error) {
     await Promise.all(bindings.map((binding) => binding.close()));
@@ -64,14 +71,27 @@ async function loadClient(wanted: RedlockTarget['client']): Promise<Connect> {
     try {
       return await client.load();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+      if (!isMissing(error, client.packages)) throw cannotBeLoaded(client.packages[0], error);
     }
   }
-  const commands = names.map((name) => clients[name].install);
+  const commands = names.map((name) => ['npm install', ...clients[name].packages].join(' '));
   throw new LockError(
     'LOCK_UNSUPPORTED',
     `Redlock needs a Redis client that is not installed: ${commands.join('   or   ')}`,
   );
+}
+
+/** Whether one of the packages was not found, rather than something that they need themselves. */
+function isMissing(error: unknown, packages: readonly string[]): boolean {
+  if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') return false;
+  return packages.some((name) => error.message.includes(`'${name}'`));
+}
+
+function cannotBeLoaded(name: string, cause: unknown): LockError {
+  const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+  return new LockError('LOCK_UNSUPPORTED', `The package ${name} is installed but cannot be loaded: ${reason}`, {
+    cause,
+  });
 }
 
 /** For applications that are bundled: `openLocks(url, { adapters: [redlockAdapterFactory] })`. */

@@ -123,4 +123,19 @@ describe('openRedlock', () => {
       await servers[2]!.restart();
     },
   );
+
+  it.each(['ioredis', 'node-redis'] as const)('%s: a node that is none leaves no client open', async (client) => {
+    const [{ host, port }] = rig.servers as [(typeof rig.servers)[0]];
+    const before = await connections();
+    await expect(openRedlock({ nodes: [{ host, port }, null as never], client })).rejects.toThrow(TypeError);
+    // By then a client that was left open has connected, and stays.
+    await sleep(200);
+    await until('none is left', async () => (await connections()) === before);
+  });
 });
+
+/** How many clients are connected to the first server. */
+async function connections(): Promise<number> {
+  const list = String(await rig.servers[0]!.command('CLIENT', 'LIST'));
+  return list.trim().split('\n').length;
+}

@@ -62,8 +62,8 @@ export async function openInstalled(
     try {
       return await loaded.open({ ...target, ...more } as never, options as never);
     } catch (error) {
-      // An adapter over several clients says itself that one is missing.
-      if (!isLockError(error, 'LOCK_UNSUPPORTED')) throw error;
+      // An adapter over several clients says itself that one is missing; one that cannot be loaded is the cause.
+      if (!isLockError(error, 'LOCK_UNSUPPORTED') || error.cause !== undefined) throw error;
     }
   }
   const commands = packages.map(({ name, needs }) => ['npm install', name, ...needs].join(' '));

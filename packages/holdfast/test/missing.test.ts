@@ -69,6 +69,19 @@ describe('with holdfast alone installed', () => {
     expect(await messageOf('redis+ioredis://127.0.0.1')).toMatch(/npm install @holdfast\/adapter-ioredis ioredis$/);
   });
 
+  it('a client that lacks a package of its own is told with that package, also below Redlock', async () => {
+    put('adapter-redlock', '@holdfast/adapter-redlock');
+    const ioredis = join(folder, 'node_modules/ioredis');
+    mkdirSync(ioredis, { recursive: true });
+    writeFileSync(join(ioredis, 'package.json'), '{ "main": "index.mjs" }');
+    writeFileSync(join(ioredis, 'index.mjs'), "import 'denque';\n");
+    for (const url of ['redis+ioredis://127.0.0.1', 'redlock+ioredis://a,b,c', 'redlock://a,b,c']) {
+      expect(await messageOf(url)).toMatch(
+        /^LOCK_UNSUPPORTED false The package @holdfast\/adapter-ioredis is installed but cannot be loaded: Cannot find package 'denque'/,
+      );
+    }
+  });
+
   it("a third party's package is found from the application, also one with import conditions only", async () => {
     const acme = join(folder, 'node_modules/@acme/lock-adapter');
     mkdirSync(acme, { recursive: true });
