@@ -51,10 +51,11 @@ export class QueuedAcquisition extends Acquisition {
   }
 
   start(now: number): void {
-    const { adapter } = this.context;
-    this.keyState.append(this);
+    const { keyState } = this;
+    keyState.append(this);
+    const contended = keyState.hold !== undefined || keyState.first !== this;
     // In the same process asking costs nothing, and spares an uncontended caller a place in the queue.
-    if (adapter.capabilities.crossProcess || this.keyState.hold !== undefined) this.enqueue(now);
+    if (contended || this.context.adapter.capabilities.crossProcess) this.enqueue(now);
     else this.askFirst(now);
   }
 
@@ -74,6 +75,7 @@ export class QueuedAcquisition extends Acquisition {
     const { adapter, cleanup } = this.context;
     const request = this.request;
     this.send(now);
+    this.setTimer();
     requestLock(adapter, request).then(
       (reply: AcquireOutcome) => {
         const pending = this.phase !== 'done' && this.request === request;
@@ -97,6 +99,7 @@ export class QueuedAcquisition extends Acquisition {
     this.tellWait(this.context.adapter.name);
     const withdrawal = new AbortController();
     const grant = callAdapter(() => enqueue.call(adapter, request, withdrawal.signal));
+    this.setTimer();
     this.withdraw = () => this.withdrawPlace(request, grant, withdrawal);
     grant.then(
       (reply) => {
@@ -119,8 +122,14 @@ export class QueuedAcquisition extends Acquisition {
     request.unanswered += 1;
     request.sentAt = now;
     request.wallAhead = this.context.wallAhead(now);
-    // A place that is confirmed waits for as long as the caller, which may be shorter.
-    this.context.timers.set(this, Math.min(this.waitUntil, this.endOfPatience()));
+  }
+
+  /** Wakes when the caller's patience ends: for a place that is confirmed, that of the caller alone. */
+  private setTimer(): void {
+    const { timers } = this.context;
+    if (!this.request.queued) timers.set(this, Math.min(this.waitUntil, this.endOfPatience()));
+    else if (this.waitUntil !== Number.POSITIVE_INFINITY) timers.set(this, this.waitUntil);
+    else timers.clear(this);
   }
 
   /** When this acquisition fails, as far as is known: a place that is confirmed until then waits for as long as the caller. */
@@ -180,15 +189,13 @@ export class QueuedAcquisition extends Acquisition {
   }
 
   fire(now: number): void {
-    const { adapter, timers } = this.context;
-    const { waitUntil } = this;
+    const { context, keyState, key } = this;
     if (this.request.queued) {
-      if (now >= waitUntil)
-        fail(this.context, this.keyState, this, timedOut(this.key, adapter.name, now - this.startedAt));
-      else if (waitUntil !== Number.POSITIVE_INFINITY) timers.set(this, waitUntil);
+      if (now < this.waitUntil) this.setTimer();
+      else fail(context, keyState, this, timedOut(key, context.adapter.name, now - this.startedAt));
     } else if (now >= this.endOfPatience()) this.giveUp(now);
     else if (this.phase === 'sleeping') this.enqueue(now);
-    else timers.set(this, this.endOfPatience());
+    else this.context.timers.set(this, this.endOfPatience());
   }
 
   /** Has the adapter give up the place; where that is not certain, the clean-up follows up. */

@@ -103,8 +103,7 @@ export class Hold implements GroupedEntry {
   readonly fencingToken: bigint | undefined;
   readonly since: number;
   readonly acquisition: number;
-  readonly maxHoldMs: number;
-  readonly autoRenew: boolean;
+  readonly options: HoldStart['options'];
   /** Locks not yet released (H60): counted here and never in the backend, so that a repeated reply cannot miscount. */
   count = 1;
   state: 'held' | 'released' | 'lost' = 'held';
@@ -127,8 +126,8 @@ export class Hold implements GroupedEntry {
   unknown: { readonly ttlMs: number; readonly until: number } | undefined;
   /** Without the watchdog: until when the last `renew` was to last, while it has to be confirmed. */
   confirmUntil = 0;
-  /** When the backend granted the lease: the start of the local hand-over batch. */
-  grantedAt: number;
+  /** When the backend granted the lease that was handed over: the start of the local hand-over batch. */
+  batchSince: number | undefined;
   /** Reserved fencing tokens that no holder has had yet. */
   tokensLeft = 0;
   handOvers = 0;
@@ -154,8 +153,7 @@ export class Hold implements GroupedEntry {
     this.key = start.key;
     this.owner = start.owner;
     this.acquisition = start.number;
-    this.maxHoldMs = start.options.maxHoldMs;
-    this.autoRenew = start.options.autoRenew;
+    this.options = start.options;
     this.request = request;
     request.hold = this;
     this.fencingToken = fencingToken;
@@ -164,7 +162,6 @@ export class Hold implements GroupedEntry {
     this.sentTtlMs = request.ttlMs;
     this.deadline = deadline;
     this.wallAhead = request.wallAhead;
-    this.grantedAt = now;
     this.watchdog = watchdog;
   }
 
@@ -210,7 +207,7 @@ export class Hold implements GroupedEntry {
     hold.sentTtlMs = this.sentTtlMs;
     hold.renewing = this.renewing;
     hold.unknown = this.unknown;
-    hold.grantedAt = this.grantedAt;
+    hold.batchSince = this.batchSince ?? this.since;
     hold.tokensLeft = token === undefined ? 0 : this.tokensLeft - 1;
     hold.handOvers = this.handOvers + 1;
     hold.rounds = this.rounds;
@@ -224,7 +221,7 @@ export class Hold implements GroupedEntry {
 
   /** When the hold next needs its watchdog. */
   get dueAt(): number {
-    return Math.min(this.renewAt, this.deadline, this.since + this.maxHoldMs);
+    return Math.min(this.renewAt, this.deadline, this.since + this.options.maxHoldMs);
   }
 
   /** Created lazily: an AbortController is expensive, and most holders never use it. */

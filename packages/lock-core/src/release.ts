@@ -77,7 +77,7 @@ function handOver(context: Context, keyState: KeyState, hold: Hold, now: number)
   const hasToken = hold.fencingToken === undefined || hold.tokensLeft > 0;
   if (!hasToken && hold.handOvers === 0) return false;
   const { count, ms } = context.settings.localRun;
-  const batchMs = now - hold.grantedAt;
+  const batchMs = now - (hold.batchSince ?? hold.since);
   if (!hasToken || hold.handOvers >= count || batchMs >= ms || othersAreDue(hold, next.startedAt, now)) {
     // Where the backend can tell that nobody else waits, nobody has to be let through.
     const others = hold.request.othersWaiting ?? 1;
@@ -85,7 +85,8 @@ function handOver(context: Context, keyState: KeyState, hold: Hold, now: number)
     return false;
   }
   const { options } = next;
-  const fits = hold.autoRenew && options.autoRenew && options.ttlMs === hold.ttlMs && batchMs < options.maxHoldMs;
+  const fits =
+    hold.options.autoRenew && options.autoRenew && options.ttlMs === hold.ttlMs && batchMs < options.maxHoldMs;
   // Half of the time must be left, so that the new holder does not start with a lease that is about to end.
   if (!fits || hold.deadline - now <= hold.ttlMs / 2) return false;
 
@@ -102,7 +103,7 @@ function handOver(context: Context, keyState: KeyState, hold: Hold, now: number)
 /** Whether all waiters here have had their turns while others wait. Who asked after a round began belongs to the next one. */
 function othersAreDue(hold: Hold, nextStartedAt: number, now: number): boolean {
   if (!hold.request.othersWaiting) return false;
-  if (nextStartedAt >= (hold.roundSince ?? hold.grantedAt)) {
+  if (nextStartedAt >= (hold.roundSince ?? hold.batchSince ?? hold.since)) {
     hold.rounds += 1;
     hold.roundSince = now;
   }
@@ -160,7 +161,7 @@ export function expireIfDue(context: Context, hold: Hold): void {
   }
   if (sleptMs === 0) return;
   // What may have ended meanwhile is renewed before anything else.
-  if (hold.autoRenew && sleptMs > hold.ttlMs / 3) hold.renewAt = now;
+  if (hold.options.autoRenew && sleptMs > hold.ttlMs / 3) hold.renewAt = now;
   context.holdTimers.set(hold, hold.dueAt);
 }
 

@@ -119,7 +119,7 @@ export class Renewals {
       hold.deadline = deadline;
       hold.wallAhead = sent.wallAhead;
     }
-    if (hold.autoRenew) hold.planRenewal(sent.at, validForMs);
+    if (hold.options.autoRenew) hold.planRenewal(sent.at, validForMs);
     else {
       // What an older request may still shorten is confirmed until it no longer can.
       hold.confirmUntil = validForMs < outcome.validForMs ? sent.at + outcome.validForMs : 0;
@@ -162,7 +162,7 @@ export class Renewals {
         until: Math.max(known?.until ?? until, until),
       };
     }
-    if (!hold.autoRenew && hold.confirmUntil <= now) return;
+    if (!hold.options.autoRenew && hold.confirmUntil <= now) return;
     hold.renewAt = now + renewPauseMs(hold);
     this.#schedule(hold);
   }

@@ -26,7 +26,7 @@ export class Watchdog implements HoldWatcher {
 
   /** Starts to watch a hold that the backend has just granted. */
   watch(hold: Hold): void {
-    if (hold.autoRenew) hold.planRenewal(hold.since, hold.deadline - hold.since);
+    if (hold.options.autoRenew) hold.planRenewal(hold.since, hold.deadline - hold.since);
     this.#context.holdTimers.set(hold, hold.dueAt);
     if (this.#sleepCheck.heapIndex < 0) this.#context.timers.set(this.#sleepCheck, hold.since + sleepCheckMs);
   }
@@ -35,8 +35,8 @@ export class Watchdog implements HoldWatcher {
   onDue(hold: Hold, now: number): void {
     expireIfDue(this.#context, hold);
     if (hold.state !== 'held') return;
-    if (now < hold.since + hold.maxHoldMs) return this.#renewals.queue(hold, this.#nextTtlMs(hold, now));
-    const error = heldTooLong(hold.key, this.#context.adapter.name, hold.maxHoldMs);
+    if (now < hold.since + hold.options.maxHoldMs) return this.#renewals.queue(hold, this.#nextTtlMs(hold, now));
+    const error = heldTooLong(hold.key, this.#context.adapter.name, hold.options.maxHoldMs);
     loseHold(this.#context, hold, error, 'may still hold it');
   }
 
@@ -76,7 +76,7 @@ export class Watchdog implements HoldWatcher {
 
   /** Without the watchdog a renewal only confirms what the last `renew` asked for, up to the same end. */
   #nextTtlMs(hold: Hold, now: number): number {
-    return hold.autoRenew ? hold.ttlMs : Math.max(1, Math.floor(hold.confirmUntil - now));
+    return hold.options.autoRenew ? hold.ttlMs : Math.max(1, Math.floor(hold.confirmUntil - now));
   }
 
   /**
