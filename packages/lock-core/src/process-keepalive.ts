@@ -1,8 +1,8 @@
+// As in clock.ts: fake timers must not leave a process alive, or let it end.
+import { clearInterval, setInterval } from 'node:timers';
 import type { Acquisition } from './acquisition.ts';
 import type { KeyState } from './key-state.ts';
 
-// As in clock.ts: fake timers must not leave a process alive, or let it end.
-const { setInterval, clearInterval } = globalThis;
 const longMs = 2 ** 30;
 
 /** Keeps the process alive until the returned function is called. */

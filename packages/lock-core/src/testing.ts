@@ -1,3 +1,5 @@
+// As in clock.ts: fake timers must not stop a manual clock.
+import { setImmediate } from 'node:timers';
 import type { Clock } from './api.ts';
 
 /** A clock that stands still until it is told to move. */
