@@ -1,7 +1,8 @@
+import { onceAborted } from './abort-signals.ts';
 import type { Acquisition } from './acquisition.ts';
 import type { AcquireOptions, Lock, LockOwner } from './api.ts';
 import { QueuedAcquisition } from './backend-queue.ts';
-import { type Context, leave, reenter } from './context.ts';
+import { type Context, fail, reenter } from './context.ts';
 import { channels } from './diagnostics.ts';
 import { closed, isLockError, selfDeadlock, timedOut } from './errors.ts';
 import type { Hold } from './hold.ts';
@@ -64,21 +65,25 @@ export class Acquirer {
 
   #start(key: string, options: ResolvedOptions, owner: LockOwner, once: boolean): Promise<Lock | undefined> {
     const context = this.#context;
+    const known = context.keys.get(key);
+    // Its listeners may close these locks, or abort.
+    if (known?.hold !== undefined) expireIfDue(context, known.hold);
     if (context.closed) throw closed(key);
     options.signal?.throwIfAborted();
-    const known = context.keys.get(key);
-    if (known?.hold !== undefined) expireIfDue(context, known.hold);
-    let keyState = context.keys.get(key);
-    if (keyState === undefined) {
-      keyState = new KeyState(key);
-      context.keys.set(key, keyState);
-    }
+    const standing = context.keys.get(key);
+    const keyState = standing ?? new KeyState(key);
     const now = context.settings.clock.now();
     const acquisition =
       once || context.adapter.enqueue === undefined
         ? new PollingAcquisition(context, this.#watchdog, keyState, owner, options, once, now)
         : new QueuedAcquisition(context, this.#watchdog, keyState, owner, options, now);
-    if (channels.acquire.hasSubscribers) tellAcquire(context, acquisition);
+    if (channels.acquire.hasSubscribers) {
+      tellAcquire(context, acquisition);
+      // A subscriber may have closed these locks, or aborted.
+      if (context.closed) throw closed(key);
+      options.signal?.throwIfAborted();
+      context.keys.set(key, keyState);
+    } else if (standing === undefined) context.keys.set(key, keyState);
     if (!channels.fail.hasSubscribers) return this.#proceed(acquisition, keyState, now);
     return tellingFailure(context, acquisition, () => this.#proceed(acquisition, keyState, now));
   }
@@ -109,9 +114,8 @@ export class Acquirer {
 
   #leaveOnAbort(signal: AbortSignal, acquisition: Acquisition, keyState: KeyState): void {
     const context = this.#context;
-    acquisition.stopListening = context.abortListeners.listen(signal, () => {
-      leave(context, keyState, acquisition, context.settings.clock.now());
-      acquisition.reject(signal.reason);
+    acquisition.stopListening = onceAborted(signal, () => {
+      fail(context, keyState, acquisition, signal.reason);
     });
   }
 }

@@ -1,4 +1,3 @@
-import { AbortListeners } from './abort-signals.ts';
 import type { Acquisition } from './acquisition.ts';
 import type { Clock } from './api.ts';
 import { channels } from './diagnostics.ts';
@@ -23,7 +22,6 @@ export interface Context {
   readonly keys: Map<string, KeyState>;
   /** Attempts outside of a queue. */
   readonly singleAttempts: Set<Acquisition>;
-  readonly abortListeners: AbortListeners;
   readonly keepalive: ProcessKeepalive;
   readonly cleanup: OrphanCleanup;
   /** How far the wall clock is ahead of the monotonic one, as of a moment ago. */
@@ -58,7 +56,6 @@ export function createContext(adapter: LockAdapter, settings: Settings): Context
     holdTimers: createGroupedTimers(timers),
     keys,
     singleAttempts,
-    abortListeners: new AbortListeners(),
     keepalive: new ProcessKeepalive(keys, singleAttempts),
     cleanup: new OrphanCleanup(adapter, settings, timers),
     wallAhead: wallSampler(settings.clock),
@@ -94,6 +91,8 @@ export function leave(context: Context, keyState: KeyState, acquisition: Acquisi
 }
 
 export function fail(context: Context, keyState: KeyState, acquisition: Acquisition, error: unknown): void {
+  // What is called on the way, such as a subscriber of a channel, may have ended it already.
+  if (acquisition.phase === 'done') return;
   leave(context, keyState, acquisition, context.settings.clock.now());
   acquisition.reject(error);
 }

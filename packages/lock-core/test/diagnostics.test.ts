@@ -1,9 +1,11 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { getEventListeners } from 'node:events';
 import { expect, it } from 'vitest';
 import { createLocks, type LockEvent } from '../src/index.ts';
 import { manualClock } from '../src/testing.ts';
 import { faultyAdapter } from './support/faulty-adapter.ts';
-import { codeOf } from './support/outcome.ts';
+import { codeOf, follow } from './support/outcome.ts';
+import { twoClients } from './support/two-clients.ts';
 
 const setUp = () => {
   const clock = manualClock();
@@ -85,3 +87,42 @@ it('the diagnostics channels tell how an acquisition ended without the lock, and
   expect(seen.find(({ name }) => name === 'holdfast:grant')).toMatchObject({ ttlMs: 5_000, waitedMs: 0 });
   await locks.close();
 });
+
+for (const fairness of ['none', 'fifo'] as const) {
+  for (const event of ['acquire', 'wait'] as const) {
+    for (const act of ['abort', 'close'] as const) {
+      it(`a subscriber of ${event} may ${act} at that moment: everybody has an answer and nothing is left (${fairness})`, async () => {
+        const { clock, locks, other } = twoClients({}, fairness);
+        const held = await other.acquire('k');
+        const waiters = [
+          follow(locks.acquire('k', { waitMs: 20_000 })),
+          follow(locks.acquire('k', { waitMs: 20_000 })),
+        ];
+        await clock.advance(10);
+        const controller = new AbortController();
+        const reason = new Error('enough');
+        let closing: Promise<void> | undefined;
+        const subscriber = () => {
+          unsubscribe(`holdfast:${event}`, subscriber);
+          if (act === 'abort') controller.abort(reason);
+          else closing = locks.close();
+        };
+        subscribe(`holdfast:${event}`, subscriber);
+        const ended = follow(locks.acquire('k', { signal: controller.signal, waitMs: 20_000 }));
+        await clock.advance(30_000);
+        await closing;
+        if (act === 'abort') expect(ended.error).toBe(reason);
+        else expect(ended.error).toMatchObject({ code: 'LOCK_CLOSED' });
+        const code = act === 'abort' ? 'LOCK_TIMEOUT' : 'LOCK_CLOSED';
+        expect(waiters.map(({ error }) => (error as { code: string }).code)).toEqual([code, code]);
+        await held.release();
+        await clock.advance(60_000);
+        expect(await other.inspect('k')).toBe(undefined);
+        await other.close();
+        expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+        expect(clock.pending).toBe(0);
+        if (act === 'abort') expect(await locks.tryAcquire('k')).toBeDefined();
+      });
+    }
+  }
+}

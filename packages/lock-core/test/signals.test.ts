@@ -1,4 +1,4 @@
-import { getMaxListeners } from 'node:events';
+import { getEventListeners, getMaxListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { memoryAdapter } from '../../adapter-memory/src/index.ts';
 import { type AcquireAttempt, createLocks, type LockAdapter } from '../src/index.ts';
@@ -7,7 +7,7 @@ import { type AcquireAttempt, createLocks, type LockAdapter } from '../src/index
 const unlimited = Number.POSITIVE_INFINITY;
 
 describe('signals that many listen to', () => {
-  it("a holder may hand the lock's signal to all that he does", async () => {
+  it("a holder may pass the lock's signal to everything it does", async () => {
     const locks = createLocks(memoryAdapter());
     const lock = await locks.acquire('k');
     expect(getMaxListeners(lock.signal)).toBe(unlimited);
@@ -38,5 +38,26 @@ describe('signals that many listen to', () => {
     expect(getMaxListeners(hints[0]!)).toBe(unlimited);
     await lock.release();
     await Promise.all([locks.close(), other.close(), waiting]);
+  });
+
+  it('many Locks may wait on one signal of a caller without a warning, and leave nothing on it', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const adapter = memoryAdapter();
+    const held = await createLocks(adapter).acquire('k');
+    const all = Array.from({ length: 15 }, () => createLocks(adapter));
+    const waiting = all.map((locks) => locks.acquire('k', { signal }).catch((error: unknown) => error));
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    const reason = { why: 'enough' };
+    controller.abort(reason);
+    for (const outcome of await Promise.all(waiting)) expect(outcome).toBe(reason);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+    await held.release();
   });
 });
