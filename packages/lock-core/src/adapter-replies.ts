@@ -8,6 +8,7 @@ import type {
   LockInfo,
   RenewOutcome,
 } from './lock-adapter.ts';
+import { refuse } from './options.ts';
 
 /**
  * The boundary to the adapters: what they answer is external data. Each function returns a reply of the declared shape, or
@@ -45,6 +46,44 @@ export function requestLock(adapter: LockAdapter, attempt: AcquireAttempt): Prom
   }
 }
 
+/**
+ * Refuses anything that is not an adapter before a lock is asked of it.
+ * @throws LockError LOCK_INVALID_ARGUMENT
+ */
+export function checkAdapter(adapter: unknown): asserts adapter is LockAdapter {
+  const remedy = 'pass what an adapter package makes, such as ioredisAdapter(client) or memoryAdapter()';
+  if (typeof adapter === 'string' || adapter instanceof URL) {
+    refuse('createLocks takes an adapter, not a URL: openLocks of the package holdfast takes a URL');
+  }
+  if (typeof adapter === 'function') refuse(`createLocks takes an adapter, not a function: call it, or ${remedy}`);
+  if (typeof adapter !== 'object' || adapter === null)
+    refuse(`createLocks takes an adapter, not ${adapter}: ${remedy}`);
+  const fields = adapter as Record<string, unknown>;
+  if (typeof fields.then === 'function') refuse('createLocks takes an adapter, not a promise: await it first');
+  const lacking = ['tryAcquire', 'renew', 'release'].filter((method) => typeof fields[method] !== 'function');
+  if (lacking.length > 0) {
+    const what = typeof fields.acquire === 'function' && typeof fields.using === 'function' ? 'a Locks' : 'an adapter';
+    const given =
+      what === 'a Locks'
+        ? 'createLocks takes an adapter, not a Locks'
+        : `no adapter: it has no ${lacking.join(', no ')}`;
+    refuse(`${given}: ${remedy}`);
+  }
+  for (const method of ['enqueue', 'whenFree', 'renewMany', 'inspect', 'keys', 'forceRelease', 'close']) {
+    const member = fields[method];
+    if (member !== undefined && typeof member !== 'function')
+      refuse(`${method} of an adapter is a function, not ${shown(member)}`);
+  }
+  if (typeof fields.name !== 'string' || fields.name === '') refuse('an adapter has a name, which is not empty');
+  if (typeof fields.capabilities !== 'object' || fields.capabilities === null) {
+    refuse(`the adapter ${fields.name} declares no capabilities`);
+  }
+  const { ttl } = fields.capabilities as Partial<LockAdapter['capabilities']>;
+  if (ttl !== undefined && !(Number.isFinite(ttl?.minMs) && Number.isFinite(ttl?.granularityMs))) {
+    refuse(`the adapter ${fields.name} declares capabilities.ttl without a number for minMs and for granularityMs`);
+  }
+}
+
 export function checkAcquireReply(adapter: LockAdapter, key: string, reply: AcquireOutcome): AcquireOutcome {
   return isObject(reply) && reply.status === 'busy' ? reply : checkGrant(adapter, 'tryAcquire', key, reply);
 }
@@ -72,14 +111,15 @@ export const retryHintMs = (value: unknown): number | undefined =>
 export function checkRenewReply(adapter: LockAdapter, key: string, reply: RenewOutcome): RenewOutcome {
   if (isObject(reply)) {
     if (reply.status === 'lost') return reply;
-    if (reply.status === 'renewed' && isFiniteNumber(reply.validForMs)) return reply;
+    if (reply.status === 'renewed' && isFiniteNumber(reply.validForMs) && reply.validForMs > 0) return reply;
   }
   throw nonsense(adapter.name, 'renew', key, shown(reply));
 }
 
 export function checkRenewReplies(adapter: LockAdapter, replies: readonly RenewOutcome[]): readonly RenewOutcome[] {
-  if (!Array.isArray(replies)) throw nonsense(adapter.name, 'renewMany', undefined, shown(replies));
-  return replies;
+  if (Array.isArray(replies)) return replies;
+  // No LockError: what became of the leases is unknown, and they may still be renewed in time.
+  throw new Error(nonsense(adapter.name, 'renewMany', undefined, shown(replies)).message);
 }
 
 export function checkForceReply(adapter: LockAdapter, key: string, reply: boolean): boolean {

@@ -1,11 +1,12 @@
 import { Acquirer, type Body } from './acquire.ts';
+import { checkAdapter } from './adapter-replies.ts';
 import type { AcquireOptions, Locks, LocksOptions } from './api.ts';
 import { callWithTimeout } from './backend-call.ts';
 import { type Context, createContext, fail } from './context.ts';
 import { closed, lost } from './errors.ts';
 import { forceRelease, inspectLock, listLocks } from './inspect.ts';
 import type { LockAdapter } from './lock-adapter.ts';
-import { attemptTimeout, checkAdapter, checkBody, resolveSettings } from './options.ts';
+import { attemptTimeout, checkBody, resolveSettings } from './options.ts';
 import { Owner } from './owner.ts';
 import { keepProcessAlive, pendingAcquisitions } from './process-keepalive.ts';
 import { loseHold } from './release.ts';

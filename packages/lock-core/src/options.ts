@@ -1,7 +1,6 @@
 import type { AcquireOptions, Clock, LockOwner, LocksOptions } from './api.ts';
 import { systemClock } from './clock.ts';
 import { LockError } from './errors.ts';
-import type { LockAdapter } from './lock-adapter.ts';
 
 /** The checked options of one `Locks`, with their defaults. */
 export interface Settings {
@@ -25,7 +24,7 @@ export interface ResolvedOptions {
 
 const longestKeyBytes = 1_024;
 
-function refuse(message: string, key?: string): never {
+export function refuse(message: string, key?: string): never {
   throw new LockError('LOCK_INVALID_ARGUMENT', message, { key });
 }
 
@@ -143,7 +142,9 @@ export function resolveOptions(defaults: ResolvedOptions, options: AcquireOption
   if (options === undefined) return defaults;
   checkOptionNames(options, acquireNames);
   const { ttlMs, waitMs, autoRenew, maxHoldMs, signal, owner, reentrant } = options;
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') refuse('signal is an AbortSignal');
+  if (signal !== undefined && !isAbortSignal(signal)) {
+    refuse(`signal is an AbortSignal, such as that of an AbortController, not ${shown(signal)}`);
+  }
   if (owner !== undefined && typeof owner?.run !== 'function')
     refuse('owner comes from createOwner() or from another lock');
   return {
@@ -156,6 +157,10 @@ export function resolveOptions(defaults: ResolvedOptions, options: AcquireOption
     reentrant: reentrant === undefined ? defaults.reentrant : checkFlag('reentrant', reentrant),
   };
 }
+
+/** By its members, since a test runner's sandbox has a class of its own. */
+const isAbortSignal = (value: AbortSignal | null): boolean =>
+  typeof value?.addEventListener === 'function' && typeof value.throwIfAborted === 'function';
 
 const builtIn: ResolvedOptions = {
   ttlMs: 30_000,
@@ -178,6 +183,7 @@ export function resolveSettings(options: LocksOptions = {}): Settings {
     ...acquisition
   } = options;
   if (typeof localRun !== 'object' || localRun === null) refuse(`localRun is { count, ms }, not ${shown(localRun)}`);
+  checkOptionNames(localRun, ['count', 'ms']);
   const { count, ms = 50 } = localRun;
   if (!Number.isSafeInteger(count) || count < 0 || count > 10_000) {
     refuse(`localRun.count is a whole number from 0 to 10,000, not ${shown(count)}`);
@@ -188,8 +194,16 @@ export function resolveSettings(options: LocksOptions = {}): Settings {
     attemptTimeoutMs:
       attemptTimeoutMs === undefined ? undefined : checkSpan('attemptTimeoutMs', attemptTimeoutMs, 'above zero', false),
     localRun: { count, ms: checkSpan('localRun.ms', ms, 'above zero', true) },
-    clock,
+    clock: checkClock(clock),
   };
+}
+
+function checkClock(clock: Clock): Clock {
+  for (const method of ['now', 'wallNow', 'setTimeout', 'clearTimeout'] as const) {
+    if (typeof clock?.[method] !== 'function')
+      refuse(`clock has the functions now, wallNow, setTimeout and clearTimeout: ${method} is missing`);
+  }
+  return clock;
 }
 
 /** When a call about a lease of `ttlMs` counts as unknown. */
@@ -200,40 +214,6 @@ export function attemptTimeout(settings: Settings, ttlMs: number): number {
 /** How long after it was sent a command about a lease of `ttlMs` may still arrive, or its effect may last. */
 export function longestArrivalMs(settings: Settings, ttlMs: number): number {
   return ttlMs + settings.backendTimeoutMs;
-}
-
-/**
- * Refuses anything that is not an adapter before a lock is asked of it.
- * @throws LockError LOCK_INVALID_ARGUMENT
- */
-export function checkAdapter(adapter: unknown): asserts adapter is LockAdapter {
-  const remedy = 'pass what an adapter package makes, such as ioredisAdapter(client) or memoryAdapter()';
-  if (typeof adapter === 'string' || adapter instanceof URL) {
-    refuse('createLocks takes an adapter, not a URL: openLocks of the package holdfast takes a URL');
-  }
-  if (typeof adapter === 'function') refuse(`createLocks takes an adapter, not a function: call it, or ${remedy}`);
-  if (typeof adapter !== 'object' || adapter === null)
-    refuse(`createLocks takes an adapter, not ${adapter}: ${remedy}`);
-  const fields = adapter as Record<string, unknown>;
-  if (typeof fields.then === 'function') refuse('createLocks takes an adapter, not a promise: await it first');
-  const lacking = ['tryAcquire', 'renew', 'release'].filter((method) => typeof fields[method] !== 'function');
-  if (lacking.length > 0) {
-    const what = typeof fields.acquire === 'function' && typeof fields.using === 'function' ? 'a Locks' : 'an adapter';
-    const given =
-      what === 'a Locks'
-        ? 'createLocks takes an adapter, not a Locks'
-        : `no adapter: it has no ${lacking.join(', no ')}`;
-    refuse(`${given}: ${remedy}`);
-  }
-  for (const method of ['enqueue', 'whenFree', 'renewMany', 'inspect', 'keys', 'forceRelease', 'close']) {
-    const member = fields[method];
-    if (member !== undefined && typeof member !== 'function')
-      refuse(`${method} of an adapter is a function, not ${shown(member)}`);
-  }
-  if (typeof fields.name !== 'string' || fields.name === '') refuse('an adapter has a name, which is not empty');
-  if (typeof fields.capabilities !== 'object' || fields.capabilities === null) {
-    refuse(`the adapter ${fields.name} declares no capabilities`);
-  }
 }
 
 /** Refuses a body that cannot be called before the lock is asked for. */

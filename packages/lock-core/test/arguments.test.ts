@@ -90,3 +90,31 @@ it('errors have a code, a key, whether it pays to try again, and are told apart 
   const ofAnotherCopy = Object.assign(new Error('lost'), { name: 'LockError', code: 'LOCK_LOST' });
   expect(isLockError(ofAnotherCopy, 'LOCK_LOST')).toBe(true);
 });
+
+describe('options of the wrong shape', () => {
+  // What the abort-controller package and mocks give.
+  const halfSignals = [{ addEventListener() {}, aborted: false }, {}, 'signal', new AbortController(), null];
+  for (const signal of halfSignals) {
+    it(`a signal that is none is refused (${typeof signal})`, async () => {
+      await refused(locks.acquire('k', { signal: signal as never }));
+      await refused(locks.tryAcquire('k', { signal: signal as never }));
+    });
+  }
+
+  it('a clock, a localRun and capabilities that are none are refused when the locks are made', () => {
+    const { ttl, ...capabilities } = adapter.capabilities;
+    const wrong: [object, object][] = [
+      [adapter, { clock: {} }],
+      [adapter, { clock: { now: () => 0 } }],
+      [adapter, { clock: null }],
+      [adapter, { localRun: { count: 1, maxMs: 5 } }],
+      [{ ...adapter, capabilities: { ...capabilities, ttl: {} } }, {}],
+      [{ ...adapter, capabilities: { ...capabilities, ttl: { ...ttl, minMs: '1' } } }, {}],
+    ];
+    for (const [given, options] of wrong) {
+      expect(() => createLocks(given as never, options)).toThrow(
+        expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT' }),
+      );
+    }
+  });
+});
