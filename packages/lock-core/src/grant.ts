@@ -1,7 +1,8 @@
 import type { Acquisition } from './acquisition.ts';
+import { leaseDeadline, sleptMs } from './clock.ts';
 import { admit, advance, type Context, detach } from './context.ts';
-import { lost } from './errors.ts';
-import { type AcquireRequest, Hold, leaseDeadline, sleptMs } from './hold.ts';
+import { closed, lost } from './errors.ts';
+import { type AcquireRequest, Hold } from './hold.ts';
 import type { KeyState } from './key-state.ts';
 import type { Granted } from './lock-adapter.ts';
 import { loseHold } from './release.ts';
@@ -28,13 +29,20 @@ export function takePossession(
   // The machine may have slept since it asked.
   const slept = sleptMs(context.settings.clock.wallNow() - now - request.wallAhead);
   request.wallAhead += slept;
-  const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs) - slept;
+  const { capabilities, name } = context.adapter;
+  const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs, now, capabilities) - slept;
   if (deadline <= now) return false;
   detach(context, keyState, acquisition);
   // The backend gave the lock to this owner, so whoever had it here no longer has it.
   if (keyState.hold !== undefined) {
-    const why = lost(keyState.key, context.adapter.name, 'the backend gave it to another owner');
+    const why = lost(keyState.key, name, 'the backend gave it to another owner');
     loseHold(context, keyState.hold, why, 'is free of it');
+    if (context.closed) {
+      // By a listener of that loss.
+      context.cleanup.add(request);
+      acquisition.reject(closed(keyState.key));
+      return true;
+    }
   }
   const hold = new Hold(acquisition, request, grant.fencingToken, now, deadline, watchdog);
   hold.accept(grant);

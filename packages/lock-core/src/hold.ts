@@ -1,23 +1,13 @@
 import { sharedController } from './abort-signals.ts';
 import type { Clock, LockOwner } from './api.ts';
+import { sleptMs } from './clock.ts';
 import type { LockError } from './errors.ts';
 import type { AcquireAttempt, AcquireOutcome, Granted, HoldRef } from './lock-adapter.ts';
 import { newId, withoutOwner } from './owner.ts';
 import type { GroupedEntry, TimerGroup } from './timer-heap.ts';
 
-// The wall clock is corrected in small steps.
-const clockToleranceMs = 50;
-
-/** The time asleep: by how much the wall clock ran ahead of the monotonic one, which stands still meanwhile. */
-export const sleptMs = (aheadMs: number): number => (aheadMs > clockToleranceMs ? aheadMs : 0);
-
-/** How much earlier than the backend a lease ends here: 1 % for clocks that drift apart, 2 ms for timers (redis.io, Redlock). */
-const driftMs = (ttlMs: number): number => ttlMs * 0.01 + 2;
-
-/** Until when a lease is good that the backend granted for `validForMs` in answer to a call sent at `sentAt` (H47). */
-export function leaseDeadline(sentAt: number, validForMs: number, ttlMs: number): number {
-  return sentAt + validForMs - driftMs(Math.min(validForMs, ttlMs));
-}
+// However short a time the backend promises.
+const soonestRenewalMs = 50;
 
 /**
  * What was requested under one owner ID, from the first acquire to the clean-up. After an unknown outcome the same ID asks again; it
@@ -45,6 +35,8 @@ export class AcquireRequest implements AcquireAttempt, HoldRef {
   abandoned = false;
   /** Its place in the backend's queue is confirmed. */
   queued = false;
+  /** Called when that happens. */
+  whenQueued: (() => void) | undefined;
   #controller: AbortController | undefined;
 
   constructor(key: string, ttlMs: number) {
@@ -67,7 +59,9 @@ export class AcquireRequest implements AcquireAttempt, HoldRef {
   }
 
   onQueued(): void {
+    if (this.queued) return;
     this.queued = true;
+    this.whenQueued?.();
   }
 
   onWaiting(others: number): void {
@@ -167,7 +161,8 @@ export class Hold implements GroupedEntry {
 
   /** Renews after a third of the lease, on a grid of a sixteenth of that, so that renewals meet in batches. */
   planRenewal(sentAt: number, validForMs: number): void {
-    const periodMs = Math.min(this.ttlMs, validForMs) / 3;
+    const soonestMs = Math.min(this.ttlMs / 20, soonestRenewalMs);
+    const periodMs = Math.max(Math.min(this.ttlMs, validForMs) / 3, soonestMs);
     const gridMs = periodMs / 16;
     this.renewAt = Math.floor((sentAt + periodMs) / gridMs) * gridMs;
   }

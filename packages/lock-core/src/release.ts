@@ -87,7 +87,9 @@ function handOver(context: Context, keyState: KeyState, hold: Hold, now: number)
   const { options } = next;
   const fits =
     hold.options.autoRenew && options.autoRenew && options.ttlMs === hold.ttlMs && batchMs < options.maxHoldMs;
-  // Half of the time must be left, so that the new holder does not start with a lease that is about to end.
+  // Half of the time must be left, so that the new holder does not start with a lease that is about to end, or that ended while
+  // the machine slept.
+  hold.countSleep(context.settings.clock, now);
   if (!fits || hold.deadline - now <= hold.ttlMs / 2) return false;
 
   context.holdTimers.clear(hold);

@@ -1,12 +1,13 @@
 import { checkRenewReplies, checkRenewReply } from './adapter-replies.ts';
 import { callWithTimeout } from './backend-call.ts';
+import { leaseDeadline, sleptMs } from './clock.ts';
 import type { Context } from './context.ts';
 import { channels } from './diagnostics.ts';
 import { isRefusal, lost, wasNotSent } from './errors.ts';
-import { type AcquireRequest, type Hold, leaseDeadline } from './hold.ts';
+import type { AcquireRequest, Hold } from './hold.ts';
 import type { RenewOutcome } from './lock-adapter.ts';
 import { attemptTimeout, longestArrivalMs } from './options.ts';
-import { loseHold } from './release.ts';
+import { expireIfDue, loseHold } from './release.ts';
 
 /** One renewal on its way: of one request or, in a batch, of many. */
 interface Sent {
@@ -16,9 +17,6 @@ interface Sent {
   /** How far the wall clock was ahead at that moment. */
   readonly wallAhead: number;
 }
-
-// As in clock.ts: fake timers must not stop the renewals.
-const { queueMicrotask } = globalThis;
 
 /** Sends renewals in batches and takes in what comes back: renewed, lost, nothing, or something too late. */
 export class Renewals {
@@ -32,7 +30,7 @@ export class Renewals {
 
   /** Sends the renewal of the hold at the end of this turn, together with all that are due in it. */
   queue(hold: Hold, ttlMs: number): void {
-    if (this.#due.size === 0) queueMicrotask(() => this.#sendDue());
+    if (this.#due.size === 0) void Promise.resolve().then(() => this.#sendDue());
     const batch = this.#due.get(ttlMs);
     if (batch === undefined) this.#due.set(ttlMs, [hold.request]);
     else batch.push(hold.request);
@@ -88,6 +86,9 @@ export class Renewals {
   }
 
   #answered(sent: Sent, outcomes: readonly RenewOutcome[]): { cause: unknown } | undefined {
+    const { clock } = this.#context.settings;
+    // The time asleep since the renewal was sent counts before anybody sees the new deadline.
+    const slept = sleptMs(clock.wallNow() - clock.now() - sent.wallAhead) > 0;
     let failure: { cause: unknown } | undefined;
     for (const [i, request] of sent.requests.entries()) {
       try {
@@ -98,6 +99,7 @@ export class Renewals {
         this.#failed(sent, request, failure.cause);
       }
     }
+    for (const { hold } of slept ? sent.requests : []) if (hold !== undefined) expireIfDue(this.#context, hold);
     return failure;
   }
 
@@ -112,9 +114,10 @@ export class Renewals {
       return loseHold(this.#context, hold, lost(hold.key, adapter.name, why), 'is free of it');
     }
     // Whatever the answer, a lease whose time was over before it came stays lost: `loseHold` runs at its deadline.
-    if (settings.clock.now() >= hold.deadline) return;
+    const now = settings.clock.now();
+    if (now >= hold.deadline) return;
     const validForMs = Math.min(outcome.validForMs, this.#certainMs(sent, request, hold));
-    const deadline = leaseDeadline(sent.at, validForMs, sent.ttlMs);
+    const deadline = leaseDeadline(sent.at, validForMs, sent.ttlMs, now, adapter.capabilities);
     if (deadline > hold.deadline) {
       hold.deadline = deadline;
       hold.wallAhead = sent.wallAhead;

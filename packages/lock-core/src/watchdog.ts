@@ -1,7 +1,8 @@
 import { pause } from './backend-call.ts';
+import { leaseDeadline } from './clock.ts';
 import type { Context } from './context.ts';
 import { heldTooLong, notHeld, unreachable } from './errors.ts';
-import { type Hold, type HoldWatcher, leaseDeadline } from './hold.ts';
+import type { Hold, HoldWatcher } from './hold.ts';
 import { expireIfDue, loseHold } from './release.ts';
 import { Renewals, renewPauseMs } from './renewals.ts';
 import type { TimedEntry } from './timer-heap.ts';
@@ -69,8 +70,10 @@ export class Watchdog implements HoldWatcher {
 
   /** From the send on the backend may count the shorter time, so it counts here before any answer. */
   #shorten(hold: Hold, ttlMs: number): void {
+    const { adapter, settings } = this.#context;
+    const now = settings.clock.now();
     hold.ttlMs = ttlMs;
-    hold.deadline = Math.min(hold.deadline, leaseDeadline(this.#context.settings.clock.now(), ttlMs, ttlMs));
+    hold.deadline = Math.min(hold.deadline, leaseDeadline(now, ttlMs, ttlMs, now, adapter.capabilities));
     this.#context.holdTimers.set(hold, hold.dueAt);
   }
 

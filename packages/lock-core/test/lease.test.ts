@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
 import { createLocks, isLockError, type LocksOptions } from '../src/index.ts';
 import { manualClock } from '../src/testing.ts';
 import { faultyAdapter } from './support/faulty-adapter.ts';
@@ -191,5 +192,73 @@ describe('the lease', () => {
     clock.stall(10_000);
     expect(await codeOf(other.renew())).toBe('LOCK_LOST');
     expect(adapter.count('renew')).toBe(0);
+  });
+
+  for (const drift of [-0.008, 0.008]) {
+    it(`H47: a queue that times the wait on its server's clock, which drifts by ${drift * 100} %, gives nobody a lease that is over`, async () => {
+      const clock = manualClock();
+      const server = { ...clock, now: () => clock.now() * (1 + drift) };
+      const store = memoryStore();
+      const queue = memoryAdapter({ store, clock: server });
+      const renew = (): Promise<never> => new Promise(() => {});
+      const locks = createLocks({ ...queue, renew }, { ttlMs: 30_000, clock });
+      const other = createLocks(queue, { ttlMs: 30_000, clock });
+      const held = await other.acquire('k');
+      const waiting = follow(locks.acquire('k'));
+      await clock.advance(3_600_000);
+      await held.release();
+      await clock.advance(5);
+      if (drift > 0) expect(waiting.value?.state).toBe('held');
+      const signal = waiting.value?.signal;
+      for (let waited = 0; waited < 60_000; waited += 50) {
+        await clock.advance(50);
+        const freed = (await queue.inspect!('k')) === undefined;
+        if (freed && waiting.value !== undefined) expect(signal?.aborted).toBe(true);
+      }
+    });
+  }
+
+  it('a lease lasts no longer than was asked for, whatever time the adapter names', async () => {
+    const { clock, adapter, locks } = setUp({ autoRenew: false });
+    const { tryAcquire, renew } = adapter;
+    adapter.tryAcquire = async (attempt) => ({ ...(await tryAcquire(attempt)), validForMs: 1e15 }) as never;
+    adapter.renew = async (hold, ttlMs) => ({ ...(await renew(hold, ttlMs)), validForMs: Number.MAX_VALUE }) as never;
+    const lock = await locks.acquire('k');
+    expect(lock.remainingMs).toBeLessThanOrEqual(3_000);
+    await clock.advance(1_000);
+    await lock.renew(5_000);
+    expect(lock.remainingMs).toBeLessThanOrEqual(5_000);
+    await clock.advance(5_000);
+    expect(lock.state).toBe('lost');
+  });
+
+  it('H48: after a sleep a lease that may be over is not handed over', async () => {
+    const { clock, adapter, locks } = setUp();
+    const held = await locks.acquire('other');
+    await held.release();
+    const [first, second] = [locks.acquire('k'), locks.acquire('k')];
+    await (await first).release();
+    const third = follow(locks.acquire('k'));
+    await clock.advance(10);
+    const holder = await second;
+    clock.stepWall(60_000);
+    await adapter.backend.forceRelease!('k');
+    const other = createLocks(adapter.backend, { clock });
+    expect(await other.tryAcquire('k')).toBeDefined();
+    await holder.release();
+    await clock.advance(100);
+    expect(third.state).toBe('pending');
+  });
+
+  it('H48: a sleep while a renewal is on its way counts before the holder sees the new deadline', async () => {
+    const { clock, adapter, locks } = setUp();
+    const lock = await locks.acquire('k');
+    const { signal } = lock;
+    adapter.next('renew', { replyAfterMs: 300 });
+    await clock.advance(1_100);
+    clock.stepWall(10_000);
+    await clock.advance(200);
+    expect(adapter.count('renew')).toBe(1);
+    expect(signal.aborted).toBe(true);
   });
 });

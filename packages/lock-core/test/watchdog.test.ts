@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createLocks, type LocksOptions } from '../src/index.ts';
 import { manualClock } from '../src/testing.ts';
 import { type Fate, faultyAdapter } from './support/faulty-adapter.ts';
+import { follow } from './support/outcome.ts';
 
 function setUp(options: LocksOptions = {}) {
   const clock = manualClock();
@@ -153,5 +154,38 @@ describe('the watchdog', () => {
     await clock.advance(1_200);
     expect([first.state, second.state]).toEqual(['held', 'held']);
     await others.close();
+  });
+
+  for (const validForMs of [0, -1, -1e12, 1e-9, 3]) {
+    it(`a renewal that is good for ${validForMs} ms neither spins nor stops the other timers`, async () => {
+      const { clock, adapter, locks } = setUp();
+      const lock = await locks.acquire('k');
+      let renewed = 0;
+      adapter.renew = async () => {
+        renewed += 1;
+        return { status: 'renewed', validForMs };
+      };
+      const held = follow(createLocks(adapter.backend, { clock }).acquire('busy'));
+      const waiting = follow(locks.acquire('busy', { waitMs: 2_500 }));
+      await clock.advance(3_000);
+      expect(held.value?.state).toBe('held');
+      expect(waiting.error).toMatchObject({ code: 'LOCK_TIMEOUT' });
+      expect(lock.state).toBe('lost');
+      expect(renewed).toBeLessThan(60);
+    });
+  }
+
+  it('a batch of renewals that is answered with nonsense is unknown: the leases are renewed in time all the same', async () => {
+    for (const reply of [undefined, null, 'OK', 7n, {}, { status: 'renewed', validForMs: 3_000 }, []]) {
+      const { clock, adapter, locks } = setUp();
+      const held = await Promise.all(['a', 'b', 'c'].map((key) => locks.acquire(key)));
+      const { renewMany } = adapter;
+      adapter.renewMany = () => {
+        adapter.renewMany = renewMany!;
+        return Promise.resolve(reply) as never;
+      };
+      await clock.advance(5_000);
+      expect(held.map(({ state }) => state)).toEqual(['held', 'held', 'held']);
+    }
   });
 });
