@@ -13,6 +13,9 @@ const fastestPollMs = 10;
 const slowestPollMs = 250;
 // However soon the backend says that it is worth asking again.
 const soonestPollMs = 20;
+// So many times in a row a waiter may lose the race after a hint and still ask at the next hint at once.
+const usualRaces = 8;
+const longestHintPauseMs = 50;
 
 /** Up to a fifth more, so that processes that started together do not stay in step. */
 const spread = (ms: number): number => ms + (ms * randomInt(1_000)) / 5_000;
@@ -22,11 +25,33 @@ export function retryDelayMs(failures: number): number {
   return spread(Math.min(firstRetryMs * 2 ** Math.min(failures - 1, 10), slowestRetryMs));
 }
 
-/** How long to sleep before a busy lock is asked for again without a hint. */
-export function pollDelayMs(round: number, hintsStand: boolean, retryAfterMs: number | undefined): number {
+/**
+ * How long to sleep before a busy lock is asked for again without a hint. A backend that says each time that it is worth asking
+ * soon, and is busy all the same, is asked no more often than one that says nothing.
+ */
+export function pollDelayMs(
+  round: number,
+  hintsStand: boolean,
+  retryAfterMs: number | undefined,
+  earlyAttempts: number,
+): number {
   const fastMs = Math.min(fastestPollMs * 2 ** Math.min(round, 10), slowestPollMs);
   const fallbackMs = spread(hintsStand ? slowPollMs : fastMs);
-  return retryAfterMs === undefined ? fallbackMs : Math.min(fallbackMs, Math.max(retryAfterMs + 1, soonestPollMs));
+  if (retryAfterMs === undefined) return fallbackMs;
+  const soonestMs = Math.min(soonestPollMs * 2 ** Math.min(earlyAttempts, 10), slowestPollMs);
+  return Math.min(fallbackMs, Math.max(retryAfterMs + 1, soonestMs));
+}
+
+/** Whether the backend names a time so short that an attempt then would be little more than a repetition. */
+export const isTooSoon = (retryAfterMs: number | undefined): boolean =>
+  retryAfterMs !== undefined && retryAfterMs < soonestPollMs;
+
+/**
+ * How long hints are ignored after an answer. Losing the race for a free lock a few times is usual. Without end it is
+ * something else, such as an adapter whose own rollbacks are the hints: then every hint would bring the next one at once.
+ */
+export function hintPauseMs(earlyAttempts: number): number {
+  return earlyAttempts < usualRaces ? 0 : Math.min(2 ** Math.min(earlyAttempts - usualRaces, 10), longestHintPauseMs);
 }
 
 /** Calls the adapter; one that throws, or that answers with a thenable, is treated as one that returns a promise. */

@@ -12,6 +12,9 @@ import type { AcquireOutcome, Granted, LockAdapter } from './lock-adapter.ts';
 import { attemptTimeout, type ResolvedOptions } from './options.ts';
 import type { Watchdog } from './watchdog.ts';
 
+/** The reason with which a place is withdrawn: an `enqueue` that rejects with it has given the place up. */
+const withdrawn = new Error('the caller no longer waits');
+
 /**
  * An acquire on a backend with a FIFO queue of its own. Each waiter takes a place there; core only handles time-outs, aborts and
  * failures. A place that is given up is withdrawn by the adapter, else by the clean-up (H42).
@@ -78,9 +81,9 @@ export class QueuedAcquisition extends Acquisition {
     this.setTimer();
     requestLock(adapter, request).then(
       (reply: AcquireOutcome) => {
-        const pending = this.phase !== 'done' && this.request === request;
+        const pending = this.isPending(request);
         if (!this.isValid(request, () => checkAcquireReply(adapter, this.key, reply))) return;
-        if (request.answered(reply)) cleanup.add(request);
+        cleanup.acquireAnswered(request, reply);
         if (!pending) return;
         if (reply.status === 'granted') return this.granted(request, reply, now);
         this.request = new AcquireRequest(this.key, this.options.ttlMs);
@@ -95,25 +98,34 @@ export class QueuedAcquisition extends Acquisition {
     const { adapter } = this.context;
     const request = this.request;
     const enqueue = adapter.enqueue as NonNullable<LockAdapter['enqueue']>;
+    this.tellWait(adapter.name);
+    // Whoever was told may have ended the wait.
+    if (this.phase === 'done') return;
     this.send(now);
-    this.tellWait(this.context.adapter.name);
     const withdrawal = new AbortController();
     const grant = callAdapter(() => enqueue.call(adapter, request, withdrawal.signal));
-    this.setTimer();
     this.withdraw = () => this.withdrawPlace(request, grant, withdrawal);
     grant.then(
       (reply) => {
-        if (this.phase === 'done' || this.request !== request) return;
-        this.withdraw = undefined;
+        const pending = this.isPending(request);
+        if (pending) this.withdraw = undefined;
         if (!this.isValid(request, () => checkGrant(adapter, 'enqueue', this.key, reply))) return;
         request.answered(reply);
-        this.granted(request, reply, now);
+        if (pending) this.granted(request, reply, now);
       },
       (error: unknown) => {
-        if (this.phase !== 'done' && this.request === request) this.withdraw = undefined;
+        if (this.isPending(request)) this.withdraw = undefined;
         this.rejected(request, error);
       },
     );
+    if (!this.isPending(request)) return this.withdraw();
+    if (!request.queued) request.whenQueued = () => this.isPending(request) && this.setTimer();
+    this.setTimer();
+  }
+
+  /** Whether the caller still waits for the answer to this request. */
+  private isPending(request: AcquireRequest): boolean {
+    return this.phase !== 'done' && this.request === request;
   }
 
   private send(now: number): void {
@@ -127,7 +139,7 @@ export class QueuedAcquisition extends Acquisition {
   /** Wakes when the caller's patience ends: for a place that is confirmed, that of the caller alone. */
   private setTimer(): void {
     const { timers } = this.context;
-    if (!this.request.queued) timers.set(this, Math.min(this.waitUntil, this.endOfPatience()));
+    if (!this.request.queued) timers.set(this, this.endOfPatience());
     else if (this.waitUntil !== Number.POSITIVE_INFINITY) timers.set(this, this.waitUntil);
     else timers.clear(this);
   }
@@ -146,7 +158,7 @@ export class QueuedAcquisition extends Acquisition {
       return true;
     } catch (error) {
       // The reply says nothing about the lock: the request stays unanswered, and is cleaned up.
-      if (this.phase !== 'done' && this.request === request) fail(this.context, this.keyState, this, error);
+      if (this.isPending(request)) fail(this.context, this.keyState, this, error);
       return false;
     }
   }
@@ -154,6 +166,7 @@ export class QueuedAcquisition extends Acquisition {
   private granted(request: AcquireRequest, grant: Granted, sentAt: number): void {
     const context = this.context;
     const now = context.settings.clock.now();
+    request.whenQueued = undefined;
     if (takePossession(context, this.watchdog, this.keyState, this, request, grant, sentAt, now)) return;
     context.cleanup.add(request);
     this.failed(request, grantedTooLate(request.ttlMs));
@@ -161,8 +174,8 @@ export class QueuedAcquisition extends Acquisition {
 
   private rejected(request: AcquireRequest, error: unknown): void {
     const refused = isRefusal(error);
-    if (refused || wasNotSent(error)) request.unanswered -= 1;
-    if (this.phase === 'done' || this.request !== request) return;
+    if (refused || wasNotSent(error) || error === withdrawn) this.context.cleanup.acquireRefused(request);
+    if (!this.isPending(request)) return;
     if (refused) return fail(this.context, this.keyState, this, error);
     if (request.unanswered > 0) this.context.cleanup.add(request);
     this.failed(request, error);
@@ -195,21 +208,20 @@ export class QueuedAcquisition extends Acquisition {
       else fail(context, keyState, this, timedOut(key, context.adapter.name, now - this.startedAt));
     } else if (now >= this.endOfPatience()) this.giveUp(now);
     else if (this.phase === 'sleeping') this.enqueue(now);
-    else this.context.timers.set(this, this.endOfPatience());
+    else this.setTimer();
   }
 
   /** Has the adapter give up the place; where that is not certain, the clean-up follows up. */
   private withdrawPlace(request: AcquireRequest, grant: Promise<unknown>, withdrawal: AbortController): void {
     const { cleanup, settings, timers } = this.context;
-    const reason = new Error('the caller no longer waits');
-    withdrawal.abort(reason);
+    withdrawal.abort(withdrawn);
     const cleanUp = (): void => cleanup.add(request);
     const now = settings.clock.now();
     const withinMs = attemptTimeout(settings, request.ttlMs);
-    const withdrawn = callWithTimeout(timers, now, withinMs, () => grant, cleanUp);
+    const answered = callWithTimeout(timers, now, withinMs, () => grant, cleanUp);
     cleanup.await(
-      withdrawn.then(cleanUp, (error: unknown) => {
-        if (error !== reason && !isRefusal(error)) cleanUp();
+      answered.then(cleanUp, () => {
+        if (request.unanswered > 0) cleanUp();
       }),
     );
   }

@@ -1,5 +1,6 @@
 import type { Acquisition } from './acquisition.ts';
 import type { Hold } from './hold.ts';
+import type { Settings } from './options.ts';
 
 // Time for another process to hear of a release and to ask; timers are no finer.
 const shortestTurnMs = 1;
@@ -45,6 +46,15 @@ export class KeyState {
     if (this.last === undefined) this.first = acquisition;
     else this.last.after = acquisition;
     this.last = acquisition;
+  }
+
+  /** The waiters that have been without an answer for too long, from the last to the first. */
+  outOfPatience(settings: Settings, since: number, now: number): Acquisition[] {
+    const found: Acquisition[] = [];
+    for (let waiter = this.last; waiter !== undefined; waiter = waiter.before) {
+      if (now >= waiter.unansweredUntil(settings, Math.max(waiter.startedAt, since))) found.push(waiter);
+    }
+    return found;
   }
 
   remove(acquisition: Acquisition): void {

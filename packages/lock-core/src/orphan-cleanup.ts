@@ -1,11 +1,13 @@
 import { channels } from './diagnostics.ts';
 import type { AcquireRequest } from './hold.ts';
-import type { LockAdapter, ReleaseOutcome } from './lock-adapter.ts';
+import type { AcquireOutcome, LockAdapter, ReleaseOutcome } from './lock-adapter.ts';
 import { attemptTimeout, longestArrivalMs, type Settings } from './options.ts';
 import type { TimedEntry, TimerHeap } from './timer-heap.ts';
 
 const firstBackoffMs = 50;
 const longestBackoffMs = 2_000;
+// A long lease is followed up for long: what arrives late costs others a small part of it.
+const backoffsPerTtl = 16;
 // During an outage each follow-up waits for its own time-out: more at once would only load the backend when it returns.
 const mostAtOnce = 64;
 
@@ -15,6 +17,7 @@ class Orphan implements TimedEntry {
   /** Until when a command that was sent may still arrive, or may have left the lock behind. */
   giveUpAt = 0;
   backoffMs = firstBackoffMs;
+  longestBackoffMs = longestBackoffMs;
   /** Counts the releases sent; an answer to any but the last comes too late to count. */
   sent = 0;
   asking = false;
@@ -27,6 +30,11 @@ class Orphan implements TimedEntry {
   constructor(request: AcquireRequest, onTime: (orphan: Orphan) => void) {
     this.request = request;
     this.#onTime = onTime;
+  }
+
+  /** Each acquire turned out to have been refused, or never to have been sent: nothing can be held. */
+  get isEmpty(): boolean {
+    return this.request.unanswered === 0 && !this.request.granted;
   }
 
   fire(): void {
@@ -71,7 +79,26 @@ export class OrphanCleanup {
     const { hold } = request;
     const longestTtlMs = Math.max(request.ttlMs, hold?.ttlMs ?? 0, hold?.sentTtlMs ?? 0);
     orphan.giveUpAt = this.#now() + longestArrivalMs(this.#settings, longestTtlMs);
+    orphan.longestBackoffMs = Math.max(longestBackoffMs, longestTtlMs / backoffsPerTtl);
     this.#ask(orphan);
+  }
+
+  /** Counts an answered acquire. A grant that nobody wants any more is released; a refusal may leave nothing to clean up. */
+  acquireAnswered(request: AcquireRequest, outcome: AcquireOutcome): void {
+    if (request.answered(outcome)) this.add(request);
+    else if (request.abandoned) this.#endIfEmpty(request);
+  }
+
+  /** Counts an acquire that was refused, or never sent. */
+  acquireRefused(request: AcquireRequest): void {
+    request.unanswered -= 1;
+    if (request.abandoned) this.#endIfEmpty(request);
+  }
+
+  /** A release on its way is waited for. */
+  #endIfEmpty(request: AcquireRequest): void {
+    const orphan = this.#orphans.get(request);
+    if (orphan?.isEmpty && !orphan.asking) this.#end(orphan, 'not-held');
   }
 
   /** Counts a clean-up that somebody else does, and that does not reject. */
@@ -130,16 +157,21 @@ export class OrphanCleanup {
     const { request, unansweredAtSend } = orphan;
     // `released` covers the one acquire without an answer, unless it freed what an answered one had been granted.
     const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !request.granted);
-    if (covered || this.#now() >= orphan.giveUpAt) return this.#end(orphan, outcome);
-    this.#timers.set(orphan, this.#now() + attemptTimeout(this.#settings, request.ttlMs));
+    if (covered || orphan.isEmpty || this.#now() >= orphan.giveUpAt) return this.#end(orphan, outcome);
+    this.#backOff(orphan);
   }
 
   #retryLater(orphan: Orphan): void {
     if (orphan.asking) this.#inFlight -= 1;
     orphan.asking = false;
+    if (orphan.isEmpty) return this.#end(orphan, 'not-held');
     if (this.#now() >= orphan.giveUpAt) return this.#end(orphan, 'given-up');
-    this.#timers.set(orphan, this.#now() + orphan.backoffMs);
-    orphan.backoffMs = Math.min(orphan.backoffMs * 2, longestBackoffMs);
+    this.#backOff(orphan);
+  }
+
+  #backOff(orphan: Orphan): void {
+    this.#timers.set(orphan, Math.min(this.#now() + orphan.backoffMs, orphan.giveUpAt));
+    orphan.backoffMs = Math.min(orphan.backoffMs * 2, orphan.longestBackoffMs);
   }
 
   #end(orphan: Orphan, outcome: string): void {

@@ -1,7 +1,7 @@
 import { Acquisition } from './acquisition.ts';
 import { checkAcquireReply, requestLock, retryHintMs } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
-import { pollDelayMs, retryDelayMs } from './backend-call.ts';
+import { hintPauseMs, isTooSoon, pollDelayMs, retryDelayMs } from './backend-call.ts';
 import { type Context, fail, leave } from './context.ts';
 import { isRefusal, noAnswer, timedOut, unreachable, wasNotSent } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';
@@ -27,6 +27,9 @@ export class PollingAcquisition extends Acquisition {
   private round = 0;
   /** Since when it has been asking without an answer. */
   private unansweredSince: number | undefined;
+  /** How often it asked ahead of its poll, in vain; the more often, the longer it ignores hints after an answer. */
+  private earlyAttempts = 0;
+  private ignoresHintsUntil = 0;
 
   constructor(
     context: Context,
@@ -84,14 +87,14 @@ export class PollingAcquisition extends Acquisition {
     this.failure = undefined;
     this.unansweredSince = undefined;
     const { adapter, timers } = this.context;
-    this.tellWait(adapter.name);
     if (this.waitUntil !== Number.POSITIVE_INFINITY) timers.set(this, this.waitUntil);
     else timers.clear(this);
+    this.tellWait(adapter.name);
   }
 
   private ask(sentAt: number): void {
+    const { keyState } = this;
     const { adapter, settings, timers } = this.context;
-    const keyState = this.keyState;
     if (this.request?.refused) this.discardRequest();
     this.request ??= new AcquireRequest(this.key, this.options.ttlMs);
     const request = this.request;
@@ -113,8 +116,7 @@ export class PollingAcquisition extends Acquisition {
   }
 
   private answered(request: AcquireRequest, reply: AcquireOutcome, round: number, sentAt: number): void {
-    const context = this.context;
-    const keyState = this.keyState;
+    const { context, keyState } = this;
     const pending = this.request === request && this.phase !== 'done';
     try {
       checkAcquireReply(context.adapter, this.key, reply);
@@ -123,7 +125,7 @@ export class PollingAcquisition extends Acquisition {
       if (pending) fail(context, keyState, this, error);
       return;
     }
-    if (request.answered(reply)) context.cleanup.add(request);
+    context.cleanup.acquireAnswered(request, reply);
     const now = context.settings.clock.now();
     keyState.unansweredSince = undefined;
     keyState.roundTripMs = now - sentAt;
@@ -139,8 +141,7 @@ export class PollingAcquisition extends Acquisition {
   }
 
   private busy(retryAfterMs: number | undefined, now: number): void {
-    const context = this.context;
-    const keyState = this.keyState;
+    const { context, keyState } = this;
     this.discardRequest();
     this.failure = undefined;
     this.failures = 0;
@@ -151,7 +152,6 @@ export class PollingAcquisition extends Acquisition {
     } else if (now >= this.waitUntil) {
       fail(context, keyState, this, timedOut(this.key, context.adapter.name, now - this.startedAt));
     } else if (keyState.hold !== undefined) this.park();
-    else if (keyState.hinted && keyState.deferredUntil <= now) this.ask(now);
     else this.sleep(retryAfterMs, now);
   }
 
@@ -166,7 +166,7 @@ export class PollingAcquisition extends Acquisition {
 
   private rejected(request: AcquireRequest, error: unknown, round: number): void {
     const refused = isRefusal(error);
-    if (refused || wasNotSent(error)) request.unanswered -= 1;
+    if (refused || wasNotSent(error)) this.context.cleanup.acquireRefused(request);
     if (this.request !== request || this.phase === 'done') return;
     if (refused) fail(this.context, this.keyState, this, error);
     else if (this.round === round && this.phase === 'asking') this.failed(error);
@@ -180,63 +180,61 @@ export class PollingAcquisition extends Acquisition {
     const until = this.unansweredUntil(this.context.settings, this.unansweredSince ?? now);
     if (now >= until) return this.giveUp(error, now);
     this.phase = 'sleeping';
+    this.ignoresHintsUntil = now + hintPauseMs(this.earlyAttempts);
     this.context.timers.set(this, Math.min(now + retryDelayMs(this.failures), until));
   }
 
   /** Fails this acquisition, and with it all in the queue that have been without an answer for too long as well. */
   private giveUp(cause: unknown, now: number): void {
-    const context = this.context;
-    const keyState = this.keyState;
+    const { context, keyState } = this;
     const since = this.unansweredSince ?? now;
     // The silence counts for whoever is next from here on.
     keyState.unansweredSince = since;
-    const outOfTime: Acquisition[] = [this];
-    for (let other = keyState.first; other !== undefined; other = other.after) {
-      if (other !== this && now >= other.unansweredUntil(context.settings, Math.max(other.startedAt, since)))
-        outOfTime.push(other);
-    }
-    // From the last to the first, so that none of them begins to ask.
-    for (const other of outOfTime.reverse()) {
-      const forMs = now - Math.max(other.startedAt, since);
-      fail(context, keyState, other, unreachable(this.key, context.adapter.name, forMs, cause));
+    // From the last to the first, so that none of them begins to ask; and this one in any case.
+    for (const waiter of [...keyState.outOfPatience(context.settings, since, now), this]) {
+      const forMs = now - Math.max(waiter.startedAt, since);
+      fail(context, keyState, waiter, unreachable(this.key, context.adapter.name, forMs, cause));
     }
   }
 
   private sleep(retryAfterMs: number | undefined, now: number): void {
+    const { keyState } = this;
     const { adapter, settings, timers } = this.context;
-    const keyState = this.keyState;
     this.phase = 'sleeping';
-    this.tellWait(adapter.name);
     listenForHints(adapter, keyState, settings.clock.now, () => onHint(this.context, keyState));
-    const deferred = keyState.deferredUntil > now;
-    const wakeAt = deferred ? keyState.deferredUntil : now + pollDelayMs(this.round, keyState.hintsStand, retryAfterMs);
+    const { deferredUntil, hintsStand } = keyState;
+    const pollAt = now + pollDelayMs(this.round, hintsStand, retryAfterMs, this.earlyAttempts);
     // Retries once at the deadline: a hint may have been lost.
-    timers.set(this, Math.min(wakeAt, this.waitUntil));
+    timers.set(this, Math.min(deferredUntil > now ? deferredUntil : pollAt, this.waitUntil));
+    this.ignoresHintsUntil = now + hintPauseMs(this.earlyAttempts);
+    if (isTooSoon(retryAfterMs)) this.earlyAttempts += 1;
+    if (keyState.hinted) this.hint(now);
+    if (this.phase === 'sleeping') this.tellWait(adapter.name);
   }
 
-  /** The lock may be free. */
+  /** The lock may be free: asks ahead of the poll, unless others go first or that was in vain many times. */
   hint(now: number): void {
-    const { deferredUntil } = this.keyState;
     if (this.phase !== 'sleeping') return;
-    if (deferredUntil <= now) this.ask(now);
-    else this.context.timers.set(this, Math.min(deferredUntil, this.waitUntil));
+    const { deferredUntil } = this.keyState;
+    const askAt = Math.max(now, deferredUntil, this.ignoresHintsUntil);
+    if (deferredUntil <= now && askAt < this.at) this.earlyAttempts += 1;
+    if (askAt <= now) this.ask(now);
+    else this.context.timers.set(this, Math.min(askAt, this.waitUntil));
   }
 
   fire(now: number): void {
-    const context = this.context;
-    const keyState = this.keyState;
+    const { context, keyState } = this;
     if (this.phase === 'asking') return this.failed(noAnswer(attemptTimeout(context.settings, this.options.ttlMs)));
     if (this.phase === 'sleeping') {
       // Another task of this process may have it meanwhile (`tryAcquire` does not queue).
       if (keyState.hold !== undefined) return this.park();
-      const { failure } = this;
       const until = this.unansweredUntil(context.settings, this.unansweredSince ?? now);
-      return failure !== undefined && now >= until ? this.giveUp(failure, now) : this.ask(now);
+      return this.failure !== undefined && now >= until ? this.giveUp(this.failure, now) : this.ask(now);
     }
     // Queued behind others: those get no answer either, or the lock was busy all the time.
     const cause = keyState.first?.failure;
-    const error = cause === undefined ? timedOut : unreachable;
-    fail(context, keyState, this, error(this.key, context.adapter.name, now - this.startedAt, cause));
+    const endedBy = cause === undefined ? timedOut : unreachable;
+    fail(context, keyState, this, endedBy(this.key, context.adapter.name, now - this.startedAt, cause));
   }
 }
 
@@ -244,6 +242,5 @@ function onHint(context: Context, keyState: KeyState): void {
   const now = context.settings.clock.now();
   keyState.hinted = true;
   keyState.releaseHeard(now);
-  const { first } = keyState;
-  if (keyState.hold === undefined && first instanceof PollingAcquisition) first.hint(now);
+  if (keyState.hold === undefined && keyState.first instanceof PollingAcquisition) keyState.first.hint(now);
 }

@@ -62,4 +62,43 @@ describe('the queue of the backend', () => {
     await clock.advance(100);
     expect([withdrawn, closing.state]).toEqual([true, 'resolved']);
   });
+
+  for (const confirmedAfterMs of [0, 60, 150]) {
+    it(`a place that is confirmed after ${confirmedAfterMs} ms waits for waitMs and not for a whole attempt`, async () => {
+      const { clock, adapter, locks, other } = twoClients({}, 'fifo');
+      await other.acquire('k');
+      adapter.enqueue = (attempt, signal) =>
+        new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+          clock.setTimeout(() => attempt.onQueued?.(), confirmedAfterMs);
+        });
+      const waiting = follow(locks.acquire('k', { waitMs: 100 }));
+      await clock.advance(99);
+      expect(waiting.state).toBe('pending');
+      await clock.advance(Math.max(0, confirmedAfterMs - 100) + 2);
+      expect(waiting.error).toMatchObject({ code: 'LOCK_TIMEOUT' });
+      await clock.advance(60_000);
+      expect(clock.pending).toBe(1);
+      await other.close();
+      expect(clock.pending).toBe(0);
+    });
+  }
+
+  it('a grant that arrives while the loss of the former hold closes the locks is released', async () => {
+    const { clock, adapter, locks, other } = twoClients({ ttlMs: 3_000 }, 'fifo');
+    const held = await locks.acquire('k', { autoRenew: false });
+    let closing: Promise<void> | undefined;
+    held.signal.addEventListener('abort', () => {
+      closing = locks.close();
+    });
+    const waiting = follow(locks.acquire('k'));
+    await clock.advance(10);
+    await adapter.backend.forceRelease!('k');
+    await clock.advance(10);
+    expect(held.state).toBe('lost');
+    expect(waiting.error).toMatchObject({ code: 'LOCK_CLOSED' });
+    await closing;
+    expect(clock.pending).toBe(0);
+    expect(await other.inspect('k')).toBe(undefined);
+  });
 });

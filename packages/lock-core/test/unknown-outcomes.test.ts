@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createLocks, type LocksOptions } from '../src/index.ts';
+import { createLocks, LockError, type LocksOptions } from '../src/index.ts';
 import { manualClock } from '../src/testing.ts';
 import { faultyAdapter } from './support/faulty-adapter.ts';
 import { codeOf, follow } from './support/outcome.ts';
@@ -221,5 +221,43 @@ describe('calls without an answer', () => {
     expect(closing.state).toBe('resolved');
     expect(lock.state).toBe('lost');
     expect(clock.pending).toBe(0);
+  });
+
+  for (const answer of ['busy', 'not sent', 'refused'] as const) {
+    it(`the clean-up ends as soon as the acquire is answered after all (${answer})`, async () => {
+      const { clock, adapter, locks } = setUp();
+      const { tryAcquire } = adapter;
+      let reply = (): void => {};
+      adapter.tryAcquire = () =>
+        new Promise((resolve, reject) => {
+          const notSent = answer === 'not sent';
+          const error = new LockError('LOCK_BACKEND', answer, notSent ? { notSent } : { retryable: false });
+          reply = () => (answer === 'busy' ? resolve({ status: 'busy' }) : reject(error));
+        });
+      const trying = codeOf(locks.tryAcquire('k'));
+      await clock.advance(2_001);
+      expect(await trying).toBe('LOCK_BACKEND');
+      adapter.tryAcquire = tryAcquire;
+      reply();
+      await clock.advance(0);
+      const released = adapter.count('release');
+      await clock.advance(60_000);
+      expect(adapter.count('release')).toBe(released);
+      expect(clock.pending).toBe(0);
+    });
+  }
+
+  it('H125: an answered release that may have come before the acquire is repeated with a growing pause', async () => {
+    const { clock, adapter, locks, isFree } = setUp({ attemptTimeoutMs: 20 });
+    adapter.next('tryAcquire', { arrivesAfterMs: 12_000, reply: 'lost' });
+    expect(await Promise.all([codeOf(locks.tryAcquire('k')), clock.advance(40)])).toEqual(['LOCK_BACKEND', undefined]);
+    await clock.advance(11_900);
+    expect(adapter.count('release')).toBeGreaterThan(5);
+    expect(adapter.count('release')).toBeLessThan(16);
+    await clock.advance(3_000);
+    expect(await isFree()).toBe(true);
+    const released = adapter.count('release');
+    await clock.advance(60_000);
+    expect(adapter.count('release')).toBe(released);
   });
 });

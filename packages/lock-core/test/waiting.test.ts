@@ -222,3 +222,70 @@ describe('waiting without a queue in the backend', () => {
     expect(second.state).toBe('resolved');
   });
 });
+
+describe('a waiter does not spin', () => {
+  it('where each of its attempts in vain brings a hint, as the withdrawn grant of an adapter does', async () => {
+    const { clock, adapter, locks } = twoClients();
+    const heard = new Set<() => void>();
+    adapter.whenFree = (_key, signal) => {
+      if (heard.size === 0) heard.add(() => {});
+      else return new Promise((resolve) => heard.add(resolve));
+      return signal.aborted ? Promise.reject(signal.reason) : Promise.resolve();
+    };
+    let asked = 0;
+    adapter.tryAcquire = async () => {
+      asked += 1;
+      await new Promise<void>((resolve) => void clock.setTimeout(resolve, 1));
+      for (const hear of heard) hear();
+      return { status: 'busy' };
+    };
+    const waiting = follow(locks.acquire('k', { waitMs: 10_000 }));
+    await clock.advance(10_001);
+    expect(waiting.error).toMatchObject({ code: 'LOCK_TIMEOUT' });
+    expect(asked).toBeLessThan(300);
+  });
+
+  for (const retryAfterMs of [
+    0,
+    1,
+    0.001,
+    Number.NaN,
+    -1,
+    Number.NEGATIVE_INFINITY,
+    2 ** 31,
+    Number.POSITIVE_INFINITY,
+    '0',
+    null,
+  ]) {
+    it(`whatever the backend answers as retryAfterMs (${String(retryAfterMs)})`, async () => {
+      for (const hints of [true, false]) {
+        const { clock, adapter, locks } = twoClients({}, 'none', hints ? [] : ['whenFree']);
+        let asked = 0;
+        adapter.tryAcquire = async () => {
+          asked += 1;
+          return { status: 'busy', retryAfterMs: retryAfterMs as number };
+        };
+        const waiting = follow(locks.acquire('k', { waitMs: 10_000 }));
+        await clock.advance(10_001);
+        expect(waiting.error).toMatchObject({ code: 'LOCK_TIMEOUT' });
+        expect(asked).toBeGreaterThanOrEqual(8);
+        expect(asked).toBeLessThan(60);
+      }
+    });
+  }
+
+  it('H38: losing a few races after a hint does not make it slow to hear the next one', async () => {
+    const { clock, locks, other } = twoClients();
+    let held = await other.acquire('k');
+    const waiting = follow(locks.acquire('k'));
+    for (let race = 0; race < 7; race += 1) {
+      await clock.advance(5);
+      void held.release();
+      held = (await other.tryAcquire('k')) ?? held;
+    }
+    await clock.advance(5);
+    await held.release();
+    await clock.advance(1);
+    expect(waiting.state).toBe('resolved');
+  });
+});
