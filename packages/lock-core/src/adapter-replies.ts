@@ -2,6 +2,7 @@ import { nonsense } from './errors.ts';
 import type {
   AcquireAttempt,
   AcquireOutcome,
+  Capabilities,
   Granted,
   KeysPage,
   LockAdapter,
@@ -102,6 +103,25 @@ export function checkGrant(adapter: LockAdapter, call: string, key: string, repl
     throw nonsense(adapter.name, call, key, `tokens ${shown(tokens)}, which is not a whole number above 0`);
   }
   return reply as Granted;
+}
+
+/** How much earlier than the backend a lease ends here: 1 % for clocks that drift apart, 2 ms for timers (redis.io, Redlock). */
+const driftMs = (ttlMs: number): number => ttlMs * 0.01 + 2;
+
+/**
+ * Until when a lease is good that the backend granted for `validForMs` in answer to a call sent at `sentAt` (H47). It began
+ * before the answer was here, at `now`, so from there it lasts no longer than a whole lease, whatever the adapter says: one
+ * that times a wait of hours on its server's clock is wrong by no more than the way of the answer.
+ */
+export function leaseDeadline(
+  sentAt: number,
+  validForMs: number,
+  ttlMs: number,
+  now: number,
+  { ttl }: Partial<Capabilities>,
+): number {
+  const longestMs = ttl === undefined ? ttlMs : Math.max(ttlMs, ttl.minMs) + ttl.granularityMs;
+  return Math.min(sentAt + validForMs, now + longestMs) - driftMs(Math.min(validForMs, ttlMs));
 }
 
 /** The hint of a busy reply, if it is one: anything else must neither hang a waiter nor fail it. */

@@ -83,7 +83,7 @@ export class QueuedAcquisition extends Acquisition {
       (reply: AcquireOutcome) => {
         const pending = this.isPending(request);
         if (!this.isValid(request, () => checkAcquireReply(adapter, this.key, reply))) return;
-        cleanup.acquireAnswered(request, reply);
+        if (request.answered(reply)) cleanup.answeredLate(request, reply);
         if (!pending) return;
         if (reply.status === 'granted') return this.granted(request, reply, now);
         this.request = new AcquireRequest(this.key, this.options.ttlMs);

@@ -1,8 +1,8 @@
 import type { Acquisition } from './acquisition.ts';
-import { leaseDeadline, sleptMs } from './clock.ts';
+import { leaseDeadline } from './adapter-replies.ts';
 import { admit, advance, type Context, detach } from './context.ts';
 import { closed, lost } from './errors.ts';
-import { type AcquireRequest, Hold } from './hold.ts';
+import { type AcquireRequest, Hold, sleptMs } from './hold.ts';
 import type { KeyState } from './key-state.ts';
 import type { Granted } from './lock-adapter.ts';
 import { loseHold } from './release.ts';

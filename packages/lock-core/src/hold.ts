@@ -1,10 +1,15 @@
 import { sharedController } from './abort-signals.ts';
 import type { Clock, LockOwner } from './api.ts';
-import { sleptMs } from './clock.ts';
 import type { LockError } from './errors.ts';
 import type { AcquireAttempt, AcquireOutcome, Granted, HoldRef } from './lock-adapter.ts';
 import { newId, withoutOwner } from './owner.ts';
 import type { GroupedEntry, TimerGroup } from './timer-heap.ts';
+
+// The wall clock is corrected in small steps.
+const clockToleranceMs = 50;
+
+/** The time asleep: by how much the wall clock ran ahead of the monotonic one, which stands still meanwhile. */
+export const sleptMs = (aheadMs: number): number => (aheadMs > clockToleranceMs ? aheadMs : 0);
 
 // However short a time the backend promises.
 const soonestRenewalMs = 50;
@@ -50,12 +55,12 @@ export class AcquireRequest implements AcquireAttempt, HoldRef {
     return this.#controller.signal;
   }
 
-  /** Counts an answered acquire. True when the grant came too late: nobody wants it any more. */
+  /** Counts an answered acquire. True when the answer came too late: nobody wants it any more. */
   answered(outcome: AcquireOutcome): boolean {
     this.unanswered -= 1;
     if (outcome.status === 'busy') this.refused = true;
     else this.granted = true;
-    return this.abandoned && outcome.status === 'granted';
+    return this.abandoned;
   }
 
   onQueued(): void {

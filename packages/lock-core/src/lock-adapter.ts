@@ -90,7 +90,9 @@ export interface Granted {
   readonly tokens?: number | undefined;
   /**
    * The backend cannot give the lock away sooner than this many ms after the adapter was *called* (H47), for `enqueue`
-   * too, where it may well be more than the TTL.
+   * too, where it may well be more than the TTL. A wait is measured on the monotonic clock of the process that waits, never as
+   * the difference of two times of the server: core's margin for drift covers one TTL, not hours. Core counts on no more than
+   * one whole lease from the moment when the grant is here.
    */
   readonly validForMs: number;
   /** How many other clients were seen waiting for the key, where the backend can tell: they get their turns first after a local run. */

@@ -83,10 +83,10 @@ export class OrphanCleanup {
     this.#ask(orphan);
   }
 
-  /** Counts an answered acquire. A grant that nobody wants any more is released; a refusal may leave nothing to clean up. */
-  acquireAnswered(request: AcquireRequest, outcome: AcquireOutcome): void {
-    if (request.answered(outcome)) this.add(request);
-    else if (request.abandoned) this.#endIfEmpty(request);
+  /** An acquire that nobody wants any more was answered: a grant is released, a refusal may leave nothing to clean up. */
+  answeredLate(request: AcquireRequest, { status }: AcquireOutcome): void {
+    if (status === 'granted') this.add(request);
+    else this.#endIfEmpty(request);
   }
 
   /** Counts an acquire that was refused, or never sent. */

@@ -125,7 +125,7 @@ export class PollingAcquisition extends Acquisition {
       if (pending) fail(context, keyState, this, error);
       return;
     }
-    context.cleanup.acquireAnswered(request, reply);
+    if (request.answered(reply)) context.cleanup.answeredLate(request, reply);
     const now = context.settings.clock.now();
     keyState.unansweredSince = undefined;
     keyState.roundTripMs = now - sentAt;

@@ -1,10 +1,9 @@
-import { checkRenewReplies, checkRenewReply } from './adapter-replies.ts';
+import { checkRenewReplies, checkRenewReply, leaseDeadline } from './adapter-replies.ts';
 import { callWithTimeout } from './backend-call.ts';
-import { leaseDeadline, sleptMs } from './clock.ts';
 import type { Context } from './context.ts';
 import { channels } from './diagnostics.ts';
 import { isRefusal, lost, wasNotSent } from './errors.ts';
-import type { AcquireRequest, Hold } from './hold.ts';
+import { type AcquireRequest, type Hold, sleptMs } from './hold.ts';
 import type { RenewOutcome } from './lock-adapter.ts';
 import { attemptTimeout, longestArrivalMs } from './options.ts';
 import { expireIfDue, loseHold } from './release.ts';

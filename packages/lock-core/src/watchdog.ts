@@ -1,5 +1,5 @@
+import { leaseDeadline } from './adapter-replies.ts';
 import { pause } from './backend-call.ts';
-import { leaseDeadline } from './clock.ts';
 import type { Context } from './context.ts';
 import { heldTooLong, notHeld, unreachable } from './errors.ts';
 import type { Hold, HoldWatcher } from './hold.ts';
