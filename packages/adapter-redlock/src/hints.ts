@@ -29,14 +29,17 @@ interface Ear {
  * the lock. A node that is down tells nothing, but gave no vote either.
  */
 export function majorityHints(nodes: readonly LockAdapter[], majority: number, now: () => number): MajorityHints {
-  const ears = new WeakMap<AbortSignal, Ear>();
-  // By key, those whose subscriptions have not ended.
-  const listeners = new Map<string, number>();
+  // By key and signal, those whose subscriptions have not ended.
+  const ears = new Map<string, Map<AbortSignal, Ear>>();
 
-  function count(key: string, change: 1 | -1): void {
-    const left = (listeners.get(key) ?? 0) + change;
-    if (left > 0) listeners.set(key, left);
-    else listeners.delete(key);
+  function remember(key: string, signal: AbortSignal, ear: Ear): void {
+    const ofKey = ears.get(key) ?? new Map<AbortSignal, Ear>();
+    ears.set(key, ofKey.set(signal, ear));
+    const forget = (): void => {
+      ofKey.delete(signal);
+      if (ofKey.size === 0) ears.delete(key);
+    };
+    signal.addEventListener('abort', forget, { once: true });
   }
 
   function settle(ear: Ear, reason?: unknown): void {
@@ -66,8 +69,7 @@ export function majorityHints(nodes: readonly LockAdapter[], majority: number, n
   }
 
   function subscribe(key: string, signal: AbortSignal, ear: Ear): void {
-    count(key, 1);
-    signal.addEventListener('abort', () => count(key, -1), { once: true });
+    remember(key, signal, ear);
     for (const node of nodes) {
       let stands = false;
       listen(node, key, signal, ear, () => {
@@ -90,7 +92,7 @@ export function majorityHints(nodes: readonly LockAdapter[], majority: number, n
 
   function whenFree(key: string, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason);
-    let ear = ears.get(signal);
+    let ear = ears.get(key)?.get(signal);
     if (ear?.failure !== undefined) return Promise.reject(ear.failure);
     const isNew = ear === undefined;
     ear ??= {
@@ -104,12 +106,9 @@ export function majorityHints(nodes: readonly LockAdapter[], majority: number, n
     };
     const { pending } = ear;
     const hint = new Promise<void>((resolve, reject) => pending.push({ resolve, reject }));
-    if (isNew) {
-      ears.set(signal, ear);
-      subscribe(key, signal, ear);
-    }
+    if (isNew) subscribe(key, signal, ear);
     return hint;
   }
 
-  return { whenFree, listens: (key) => listeners.has(key) };
+  return { whenFree, listens: (key) => ears.has(key) };
 }

@@ -73,3 +73,25 @@ it('one or two nodes are not enough', async () => {
   await it.release(0);
   expect(it.hints()).toBe(1);
 });
+
+it('a signal that waits for two keys hears of the releases of both', async () => {
+  const bus = new EventEmitter();
+  const standing = new Set<string>();
+  const node = {
+    async whenFree(key: string, signal: AbortSignal) {
+      if (standing.has(key)) await once(bus, key, { signal });
+      else standing.add(key);
+    },
+  } as unknown as LockAdapter;
+  const { whenFree, listens } = majorityHints([node], 1, () => 0);
+  const end = new AbortController();
+  for (const key of ['a', 'b']) await whenFree(key, end.signal);
+  for (const key of ['a', 'b']) {
+    const hint = whenFree(key, end.signal);
+    bus.emit(key);
+    await hint;
+    expect(listens(key)).toBe(true);
+  }
+  end.abort();
+  expect([listens('a'), listens('b')]).toEqual([false, false]);
+});
