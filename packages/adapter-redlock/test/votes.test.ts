@@ -108,6 +108,17 @@ describe('refresh', () => {
     expect(await adapter.renew({ ...request, fencingToken }, 20_000)).toMatchObject({ status: 'renewed' });
     await until('all are shorter', async () => Math.max(...(await left())) <= 20_000);
   });
+
+  it('H113: nor does the same owner on another client shorten the votes that stand', async () => {
+    const [one, two] = [await rig.adapter(), await rig.adapter()];
+    const request = attempt(newName(), { ttlMs: 60_000 });
+    await grant(one, request);
+    await until('all nodes voted', async () => (await rig.votes(request.key)) === 5);
+    await grant(two, { ...request, ttlMs: 1_000 });
+    for (const server of rig.servers) {
+      expect(Number(await server.command('PTTL', `lock:${request.key}`))).toBeGreaterThan(40_000);
+    }
+  });
 });
 
 describe('fencing tokens', () => {

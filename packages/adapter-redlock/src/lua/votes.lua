@@ -112,7 +112,11 @@ local function vote(lock, fence, owner, first, last, ttl, own)
       return refusal
     end
   end
-  if not fresh then call('SET', lock, value, 'PX', ttl) end
+  if not fresh then
+    -- The owner may count on what stands, asked for by another client: not shortened.
+    local left = pcall('PTTL', lock)
+    call('SET', lock, value, 'PX', type(left) == 'number' and left > ttl + 0 and left or ttl)
+  end
   if own == '' then return 1 end
   return amongOthers(lock, own)
 end

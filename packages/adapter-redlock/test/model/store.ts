@@ -53,7 +53,7 @@ export function createVoteStore(now: () => number, faults: StoreFaults = {}): Vo
       const tooLow = faults.acceptsEqualTokens ? first < highest : first <= highest;
       if (tooLow) return { kind: 'low', highest };
       if (!faults.forgetsToken) highest = last;
-      standing = { owner, first, until: clock() + ttlMs };
+      standing = { owner, first, until: Math.max(held?.until ?? 0, clock() + ttlMs) };
       return { kind: 'yes' };
     },
     renew({ owner, first }, ttlMs) {
