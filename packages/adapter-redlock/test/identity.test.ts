@@ -1,5 +1,6 @@
 import { ioredisBinding } from '@holdfast/adapter-ioredis';
 import { Redis } from 'ioredis';
+import { createClient } from 'redis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { attempt, grant, lockError, newName, until } from '../../redis-protocol/test/support/helpers.ts';
 import { redlockAdapter } from '../src/index.ts';
@@ -82,4 +83,25 @@ it('H35: two databases of one server are refused as two nodes, at the first use'
   await expect(adapter.tryAcquire(attempt(newName()))).rejects.toEqual(refusal);
   await expect(adapter.tryAcquire(attempt(newName()))).rejects.toEqual(refusal);
   await adapter.close?.();
+});
+
+it('H119: an application that connects its node-redis client again itself gets no second vote of a server', async () => {
+  const names = await Promise.all([0, 1, 2].map((i) => relay(rig.servers[i]!)));
+  relays.push(...names);
+  const clients = names.map(({ host, port }) =>
+    createClient({ socket: { host, port, reconnectStrategy: false } }).on('error', () => {}),
+  );
+  await Promise.all(clients.map((client) => client.connect()));
+  const adapter = redlockAdapter(clients);
+  await grant(adapter, attempt(newName('warm')));
+  clients[2]!.destroy();
+  names[2]!.lead(rig.servers[1]!);
+  await clients[2]!.connect();
+  clients[0]!.destroy();
+  // One server is left, under two names.
+  for (let i = 0; i < 3; i += 1) {
+    const outcome = await adapter.tryAcquire(attempt(newName())).catch(() => undefined);
+    expect(outcome?.status).not.toBe('granted');
+  }
+  for (const client of clients.slice(1)) client.destroy();
 });

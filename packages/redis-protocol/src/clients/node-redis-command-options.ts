@@ -67,14 +67,16 @@ export function keepsOptions(client: { withCommandOptions?(options: object): obj
 // One listener per client, however many adapters are made over it.
 const counters = new WeakMap<object, { count: number }>();
 
-/** Counts the connections that a client lost. */
-export function dropsOf(client: ClientEvents, event: string): { readonly count: number } {
+/** Counts the events that end or begin a connection of a client. */
+export function dropsOf(client: ClientEvents, ...events: readonly string[]): { readonly count: number } {
   const known = counters.get(client);
   if (known !== undefined) return known;
   const counter = { count: 0 };
   counters.set(client, counter);
-  client.on(event, () => {
-    counter.count += 1;
-  });
+  for (const event of events) {
+    client.on(event, () => {
+      counter.count += 1;
+    });
+  }
   return counter;
 }
