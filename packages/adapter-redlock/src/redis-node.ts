@@ -6,6 +6,7 @@ import {
   luaScript,
   type RedisClientBinding,
   redisLockAdapter,
+  unexpectedReply,
 } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import { foreignData, nodeError } from './failures.ts';
@@ -13,7 +14,7 @@ import rollbackVoteSource from './lua/rollback-vote.lua';
 import { createReleases, type Releases } from './pending-releases.ts';
 import type { Answer, Ballot, HeldVote, NotAsked, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
 import { scriptReply } from './replies.ts';
-import { createRequests, type NodeRequest, type Requests } from './requests.ts';
+import { createRequests, type NodeRequest, type Requests, setIfFree } from './requests.ts';
 import { connectionOf, type ServerIdentities } from './server-identity.ts';
 
 const rollbackVoteScript = /* @__PURE__ */ luaScript(rollbackVoteSource);
@@ -100,15 +101,15 @@ export class RedisNode implements QuorumNode {
       alone:
         fencing || own !== ''
           ? undefined
-          : (read, fail) => {
-              const command = [keys.lock, voteValue({ owner, first }), 'NX', 'PX', ttl];
-              this.#client.call('set', command).then(read, fail);
-            },
+          : (read, fail) =>
+              setIfFree(this.#client, [keys.lock, voteValue({ owner, first }), 'NX', 'PX', ttl], read, fail),
     };
     const sameServer = this.#serverWatch();
     this.#requests.add(request, (reply, error) => {
       if (reply?.kind === 'count' && !sameServer()) answer(this.#failed(brokenConnection(), key));
-      else if (reply?.kind === 'count') answer(reply.count <= 1 ? yes : { kind: 'yes', waiting: reply.count - 1 });
+      else if (reply?.kind === 'count' && reply.count === 0) {
+        answer(this.#failed(unexpectedReply(0, 'a request for a vote', this.#client.name), key));
+      } else if (reply?.kind === 'count') answer(reply.count === 1 ? yes : { kind: 'yes', waiting: reply.count - 1 });
       else if (reply === undefined) answer(this.#failed(error, key));
       else if (reply.kind === 'held' || reply.kind === 'low') answer(reply);
       else

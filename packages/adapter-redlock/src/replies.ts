@@ -10,6 +10,12 @@ export type ScriptReply =
   /** The server refused a command, in its own words. */
   | { readonly kind: 'error'; readonly words: string };
 
+/** Reads a reply to `SET … NX`: whether it was set; `undefined` for a reply that SET never gives. */
+export function wasSet(reply: unknown): boolean | undefined {
+  if (reply === 'OK' || textOf(reply) === 'OK') return true;
+  return reply === null || reply === undefined ? false : undefined;
+}
+
 /**
  * Reads a reply of the scripts, whatever types the client makes of it.
  * @throws LockError LOCK_BACKEND, not retryable, for anything else.

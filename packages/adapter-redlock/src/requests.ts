@@ -3,12 +3,11 @@ import {
   type LockKeys,
   luaScript,
   type RedisClientBinding,
-  textOf,
   unexpectedReply,
 } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import votesSource from './lua/votes.lua';
-import { type ScriptReply, scriptReply } from './replies.ts';
+import { type ScriptReply, scriptReply, wasSet } from './replies.ts';
 
 const votes = /* @__PURE__ */ luaScript(votesSource);
 
@@ -27,7 +26,7 @@ export interface NodeRequest {
   readonly args: RequestArgs;
   /**
    * Sends a command that costs the server less, for the usual case, where nothing else goes out with it. If it answers neither
-   * OK, nor a number above 0, nor an error, it has changed nothing, and the script is asked.
+   * a number above 0 nor an error, it has changed nothing, and the script is asked.
    */
   readonly alone?: ((read: (reply: unknown) => void, fail: (error: unknown) => void) => void) | undefined;
 }
@@ -70,14 +69,9 @@ function askAlone(client: RedisClientBinding, breaker: CircuitBreaker, sent: Wai
   sent.request.alone?.(
     (result) => {
       breaker.answered();
-      const done = result === 'OK' || (result instanceof Uint8Array && textOf(result) === 'OK');
-      if (done) return sent.reply({ kind: 'count', count: 1 }, undefined, client.resends !== before);
-      const none = result === null || result === undefined;
-      const reply = none ? undefined : decoded(result, client.name);
+      const reply = decoded(result, client);
       if (reply instanceof Error) sent.reply(undefined, reply, true);
-      else if (reply !== undefined && !(reply.kind === 'count' && reply.count === 0)) {
-        sent.reply(reply, undefined, client.resends !== before);
-      }
+      else if (reply.kind !== 'count' || reply.count > 0) sent.reply(reply, undefined, client.resends !== before);
       // A command in a client's offline queue would be sent after its caller gave up (H27).
       else if (!client.ready) sent.reply(undefined, new Error('the connection broke'), true);
       else askScript(client, breaker, [sent], before);
@@ -116,7 +110,7 @@ function askScript(
       const resent = client.resends !== before;
       const results = sent.length === 1 ? [result] : (result as unknown[]);
       for (const [i, { reply }] of sent.entries()) {
-        const answer = decoded(results[i], client.name);
+        const answer = decoded(results[i], client);
         if (answer instanceof Error) reply(undefined, answer, true);
         else reply(answer, undefined, resent);
       }
@@ -125,10 +119,24 @@ function askScript(
   );
 }
 
+/** Sends a `SET … NX`, and replies 1 when it was set, 0 when there is something. */
+export function setIfFree(
+  client: RedisClientBinding,
+  args: readonly string[],
+  read: (reply: unknown) => void,
+  fail: (error: unknown) => void,
+): void {
+  client.call('set', args).then((reply) => {
+    const set = wasSet(reply);
+    if (set === undefined) fail(unexpectedReply(reply, 'SET', client.name));
+    else read(set ? 1 : 0);
+  }, fail);
+}
+
 /** The reply, or why it is none. */
-function decoded(reply: unknown, client: string): ScriptReply | Error {
+function decoded(reply: unknown, client: RedisClientBinding): ScriptReply | Error {
   try {
-    const answer = scriptReply(reply, client);
+    const answer = scriptReply(reply, client.name);
     return answer.kind === 'error' ? new Error(answer.words) : answer;
   } catch (error) {
     return error as Error;

@@ -1,8 +1,10 @@
+import { ioredisBinding } from '@holdfast/adapter-ioredis';
 import { createLocks } from '@holdfast/lock-core';
+import type { RedisClientBinding } from '@holdfast/redis-protocol';
 import { Redis } from 'ioredis';
 import { createClient, RESP_TYPES } from 'redis';
 import { expect, it } from 'vitest';
-import { attempt, grant, lockError, newName } from '../../redis-protocol/test/support/helpers.ts';
+import { attempt, grant, lockError, newName, until } from '../../redis-protocol/test/support/helpers.ts';
 import { redlockAdapter } from '../src/index.ts';
 import { scriptReply } from '../src/replies.ts';
 import { useRig } from './support/rig.ts';
@@ -76,3 +78,33 @@ it('clients of both libraries are taken as they are, and stay open; anything els
   three.disconnect();
   two.destroy();
 });
+
+it.each([true, false])(
+  'H114: a node that answers every request with a number has no vote (fencing: %s)',
+  async (fencing) => {
+    const number = (reply: number, runId: string): RedisClientBinding => {
+      const client = ioredisBinding(new Redis({ host: nodes()[0]!.host, port: nodes()[0]!.port }), {
+        ownsClient: true,
+      });
+      return Object.create(client, {
+        call: {
+          value: async (command: string, args: readonly string[]) =>
+            command === 'info'
+              ? `run_id:${runId}\r\nredis_mode:standalone\r\n`
+              : client.call(command, args).then(() => reply),
+        },
+        connectionOf: { value: () => '0' },
+      });
+    };
+    // A script of a vote replies 1 and more, SET none at all.
+    const odd = fencing ? [number(0, 'a'), number(0, 'b')] : [number(1, 'a'), number(7, 'b')];
+    const adapter = redlockAdapter([...odd, new Redis({ host: nodes()[2]!.host, port: nodes()[2]!.port })], {
+      fencing,
+    });
+    await until('they are connected', async () => odd.every(({ ready }) => ready));
+    const outcome = await adapter.tryAcquire(attempt(newName())).catch((error: unknown) => error);
+    expect(outcome).toEqual(lockError('LOCK_BACKEND', { message: expect.stringContaining('does not expect') }));
+    await adapter.close?.();
+    await Promise.all(odd.map((binding) => binding.close()));
+  },
+);
