@@ -1,6 +1,7 @@
 import {
   evalScript,
   type LockKeys,
+  leaveReplica,
   luaScript,
   type RedisClientBinding,
   unexpectedReply,
@@ -78,6 +79,7 @@ function askAlone(client: RedisClientBinding, breaker: CircuitBreaker, sent: Wai
     },
     (error) => {
       breaker.answered();
+      leaveReplica(client, error);
       sent.reply(undefined, error, true);
     },
   );
@@ -137,7 +139,10 @@ export function setIfFree(
 function decoded(reply: unknown, client: RedisClientBinding): ScriptReply | Error {
   try {
     const answer = scriptReply(reply, client.name);
-    return answer.kind === 'error' ? new Error(answer.words) : answer;
+    if (answer.kind !== 'error') return answer;
+    const error = new Error(answer.words);
+    leaveReplica(client, error);
+    return error;
   } catch (error) {
     return error as Error;
   }

@@ -113,6 +113,31 @@ it('H130: replicas on a majority are told as such', async () => {
   }
 });
 
+it.each(['ioredis', 'node-redis'] as const)(
+  'H130: our own %s clients leave a replica, since a new connection may lead to its primary',
+  async (kind) => {
+    const replica = rig.servers[kind === 'ioredis' ? 0 : 1]!;
+    for (const fencing of [true, false]) {
+      const adapter = await rig.adapter({ fencing }, rig.servers.slice(0, 3));
+      await grant(adapter, attempt(newName()));
+      await replica.command('REPLICAOF', rig.servers[3]!.host, rig.servers[3]!.port);
+      const once = await idsOf(replica);
+      // Those that stay: the command itself has a connection too.
+      const seen = (await idsOf(replica)).filter((id) => once.includes(id));
+      try {
+        await until(`the ${kind} client leaves`, async () => {
+          const outcome = await adapter.tryAcquire(attempt(newName()));
+          expect(outcome.status).toBe('granted');
+          const now = await idsOf(replica);
+          return seen.some((id) => !now.includes(id));
+        });
+      } finally {
+        await replica.command('REPLICAOF', 'NO', 'ONE');
+      }
+    }
+  },
+);
+
 it('H130: a node of a Redis Cluster is refused by its kind', async () => {
   const cluster = await startRedisCluster();
   const clients = cluster.nodes.slice(0, 3).map(({ host, port }) => new Redis({ host, port }));
@@ -136,3 +161,9 @@ it('H25: data of another type on a majority is LOCK_FOREIGN_KEY and left untouch
   await expect(adapter.inspect?.(key)).rejects.toEqual(lockError('LOCK_FOREIGN_KEY'));
   expect(await rig.servers[2]!.command('LRANGE', `lock:${key}`, 0, -1)).toEqual(['data']);
 });
+
+/** The connections that a server has. */
+async function idsOf(server: (typeof rig.servers)[0]): Promise<string[]> {
+  const list = String(await server.command('CLIENT', 'LIST'));
+  return [...list.matchAll(/^id=(\d+)/gm)].map(([, id]) => id!);
+}

@@ -21,4 +21,4 @@ export { type LockKeys, lockKeys } from './keys.ts';
 export { checkOptionNames, type RedisLockOptions, type RedisTarget } from './options.ts';
 export type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from './redis-client.ts';
 export { expectInteger, expectText, integerOf, textOf, unexpectedReply } from './replies.ts';
-export { evalScript, type LuaScript, luaScript, readRunId, runScript } from './scripts.ts';
+export { evalScript, type LuaScript, leaveReplica, luaScript, readRunId, runScript } from './scripts.ts';
