@@ -126,7 +126,6 @@ describe('sources', () => {
     // Known debts, to be split: nothing may be added here.
     const debts = [
       'packages/conformance/src/cases/names-apart.ts',
-      'packages/adapter-zookeeper/test/removals.test.ts',
       'packages/conformance/test/mutants/promises.ts',
     ];
     expect(long.map((file) => relative(root, file)).filter((file) => !debts.includes(file))).toEqual([]);

@@ -1,8 +1,7 @@
-import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { AcquireAttempt, LockAdapter } from '@holdfast/lock-core';
+import type { LockAdapter } from '@holdfast/lock-core';
 import { faultProxy } from '@holdfast/testbed';
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../src/client.ts';
@@ -227,90 +226,4 @@ describe('one owner ID, one release', () => {
     expect(await children('one-release')).toEqual([]);
     await adapter.close!();
   });
-
-  it('waiters that are aborted at random moments, connected or not, leave no node (H42, H106)', {
-    timeout: 60_000,
-  }, async () => {
-    await using proxy = await faultProxy(zookeeper.server);
-    const adapter = open({ servers: `${proxy.host}:${proxy.port}`, sessionTimeoutMs: 60_000 });
-    const holder = open();
-    const held = attempt('aborted');
-    await holder.tryAcquire(held);
-    for (let round = 0; round < 6; round += 1) {
-      const unknown: AcquireAttempt[] = [];
-      const waits = Array.from({ length: 20 }, async () => {
-        const abort = new AbortController();
-        const request = attempt('aborted');
-        const waiting = adapter.enqueue!(request, abort.signal);
-        waiting.catch(() => {});
-        await sleep(randomInt(30));
-        abort.abort(new Error('given up'));
-        const reason = await waiting.catch((error: Error) => error.message);
-        if (reason !== 'given up') unknown.push(request);
-      });
-      await sleep(randomInt(20));
-      if (round % 3 === 1) proxy.cut();
-      if (round % 3 === 2) proxy.blackHole();
-      await Promise.all(waits);
-      await proxy.heal();
-      // Any other reason means that nobody knows, and the caller is to release until it has an answer.
-      for (const request of unknown) {
-        await until('the release has an answer', () =>
-          adapter.release(request).then(
-            () => true,
-            () => false,
-          ),
-        );
-      }
-    }
-    await until('only the holder is left', async () => (await children('aborted')).length === 1, 20_000);
-    expect(await holder.release(held)).toBe('released');
-    await Promise.all([adapter.close!(), holder.close!()]);
-  });
-});
-
-it('an outage costs no memory, and the first lock follows soon after it (H116)', { timeout: 60_000 }, async () => {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  await using proxy = await faultProxy(zookeeper.server);
-  const adapter = open({ servers: `${proxy.host}:${proxy.port}` });
-  const used = attempt('outage');
-  await adapter.tryAcquire(used);
-  await adapter.release(used);
-  proxy.refuse();
-  let failed = 0;
-  const ask = async (): Promise<void> => {
-    const request = attempt('outage');
-    await adapter.tryAcquire(request).catch(() => {
-      failed += 1;
-    });
-    // Nothing was sent, so there is nothing to clean up.
-    await adapter.release(request).catch(() => {});
-  };
-  const heapAfter = async (ms: number): Promise<number> => {
-    const end = performance.now() + ms;
-    const asked: Promise<void>[] = [];
-    while (performance.now() < end) {
-      asked.push(ask());
-      await sleep(5);
-    }
-    await Promise.all(asked);
-    collect();
-    return process.memoryUsage().heapUsed;
-  };
-  const before = await heapAfter(2_000);
-  const after = await heapAfter(6_000);
-  expect(failed).toBeGreaterThan(500);
-  expect(after - before).toBeLessThan(1_000_000);
-  await proxy.heal();
-  const began = performance.now();
-  await until('a lock is granted', () =>
-    adapter.tryAcquire(used).then(
-      ({ status }) => status === 'granted',
-      () => false,
-    ),
-  );
-  // The pause between two attempts to connect is at most a second.
-  expect(performance.now() - began).toBeLessThan(2_500);
-  await adapter.close!();
 });
