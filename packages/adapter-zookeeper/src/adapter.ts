@@ -5,10 +5,11 @@ import type {
   Granted,
   HoldRef,
   LockAdapter,
+  LockError,
   LockInfo,
   RenewOutcome,
 } from '@holdfast/lock-core';
-import { isFinal, SessionOver, toLockError, Unanswered } from './failures.ts';
+import { isFinal, NotSent, SessionOver, toLockError, Unanswered } from './failures.ts';
 import type { LockNode } from './lock-node.ts';
 import { LockNodes } from './lock-nodes.ts';
 import { keysPage, ownerOf } from './names.ts';
@@ -37,7 +38,7 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
   return {
     name: 'zookeeper',
     capabilities: capabilitiesOf(parts.settings),
-    tryAcquire: (attempt) => forKey(attempt.key, () => tryAcquire(parts, attempt)),
+    tryAcquire: (attempt) => tryAcquire(parts, attempt),
     enqueue: (attempt, signal) => enqueue(parts, attempt, signal),
     renew: (hold, ttlMs) => renew(parts, hold, ttlMs),
     renewMany: (holds, ttlMs) => Promise.all(holds.map((hold) => renew(parts, hold, ttlMs))),
@@ -100,21 +101,25 @@ async function tryAcquire({ requests, lockNodes }: Parts, attempt: AcquireAttemp
     if (!node.isWaiting) await lockNodes.leave(key, owner);
     return { status: 'busy' };
   } catch (error) {
-    if (isFinal(error)) await lockNodes.withdraw(key, owner);
-    throw error;
+    throw await failedAttempt(lockNodes, attempt, error);
   }
+}
+
+/** What an attempt rejects with, once what a definite refusal may have left is removed. */
+async function failedAttempt(lockNodes: LockNodes, { key, owner }: AcquireAttempt, error: unknown): Promise<LockError> {
+  if (isFinal(error)) await lockNodes.withdraw(key, owner);
+  return toLockError(error, key, error instanceof NotSent && !lockNodes.mayExist(key, owner));
 }
 
 async function enqueue(parts: Parts, attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted> {
   const calledAt = performance.now();
-  const { key, owner, ttlMs } = attempt;
   try {
     const node = await waitForTurn(parts, attempt, signal);
-    return await grant(parts.requests, node, calledAt, performance.now() + ttlMs);
+    return await grant(parts.requests, node, calledAt, performance.now() + attempt.ttlMs);
   } catch (error) {
-    if (isFinal(error)) await parts.lockNodes.withdraw(key, owner);
     // The signal's own reason says that the node was removed.
-    throw signal.aborted && error === signal.reason ? error : toLockError(error, key);
+    if (signal.aborted && error === signal.reason) throw error;
+    throw await failedAttempt(parts.lockNodes, attempt, error);
   }
 }
 

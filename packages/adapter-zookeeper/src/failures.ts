@@ -81,11 +81,14 @@ export function isFinal(error: unknown): boolean {
   return code !== undefined && !explainAnswer(code).retryable;
 }
 
-/** What a call rejects with: definite where no repetition helps, unknown otherwise. Never carries credentials. */
-export function toLockError(error: unknown, key: string): LockError {
+/**
+ * What a call rejects with: definite where no repetition helps, unknown otherwise. Never carries credentials.
+ * @param notSent Nothing was sent for the owner, neither now nor before.
+ */
+export function toLockError(error: unknown, key: string, notSent?: boolean): LockError {
   if (error instanceof LockError) return error;
   const name = JSON.stringify(key);
-  const details = { key, cause: error, retryable: !isFinal(error) };
+  const details = { key, cause: error, retryable: !isFinal(error), notSent };
   const code = codeOf(error);
   if (code === codes.noChildrenForEphemerals) return foreignKey(key);
   if (code !== undefined && (error instanceof ServerError || isFinal(error))) {

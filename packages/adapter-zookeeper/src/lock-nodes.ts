@@ -45,6 +45,11 @@ export class LockNodes {
     return this.#entries.get(nameOf(key, owner))?.node.catch(() => undefined);
   }
 
+  /** Whether the owner has a node, or may have one because a request had no answer. */
+  mayExist(key: string, owner: string): boolean {
+    return this.#entries.has(nameOf(key, owner));
+  }
+
   /** Finds out what is in front of it. Rejects with `NodeRemoved` when it is no more. */
   async refreshPosition(node: LockNode): Promise<void> {
     const refreshing = node.refreshing ?? listPosition(this.#nodes, node);

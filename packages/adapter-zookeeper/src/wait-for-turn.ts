@@ -31,7 +31,7 @@ export async function waitForTurn(waiting: Waiting, attempt: AcquireAttempt, sig
   } catch (error) {
     if (!signal.aborted) throw error;
     // An aborted waiter leaves no node: the removal is repeated until it is done.
-    await waiting.lockNodes.leave(key, owner);
+    if (waiting.lockNodes.mayExist(key, owner)) await waiting.lockNodes.leave(key, owner);
     throw signal.reason;
   } finally {
     if (node !== undefined) node.isWaiting = false;
