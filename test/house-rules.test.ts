@@ -123,12 +123,7 @@ describe('sources', () => {
     const long = [...sources, ...tests, ...examples.flatMap(({ folder }) => filesUnder(folder, '.ts'))].filter(
       (file) => readFileSync(file, 'utf8').split('\n').length > 300,
     );
-    // Known debts, to be split: nothing may be added here.
-    const debts = [
-      'packages/conformance/src/cases/names-apart.ts',
-      'packages/conformance/test/mutants/promises.ts',
-    ];
-    expect(long.map((file) => relative(root, file)).filter((file) => !debts.includes(file))).toEqual([]);
+    expect(long.map((file) => relative(root, file))).toEqual([]);
   });
 
   it('H23, H49: no wall clock outside the clock module', () => {

@@ -69,7 +69,7 @@ export interface Context extends Outside {
    * `notBefore`, or not within the bound.
    */
   takeOver(adapter: LockAdapter, key: string, notBefore: number): Promise<RawHold>;
-  /** Whether somebody holds the key, asked without disturbing him. */
+  /** Whether somebody holds the key, asked without disturbing its holder. */
   isHeld(adapter: LockAdapter, key: string): Promise<boolean>;
   /** Lets a hold end without a release; the key stays free. */
   lapse(adapter: LockAdapter, key: string): Promise<void>;

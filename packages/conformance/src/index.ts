@@ -1,8 +1,8 @@
 export type { BindingOptions } from './binding-options.ts';
 export type { Case, Gate, Need } from './case.ts';
 export { cases } from './cases/index.ts';
-export type { Claim } from './claims.ts';
 export type { Context, Outside, RawHold } from './context.ts';
+export type { Claim } from './declared.ts';
 export type { Harness, Hooks, ProcessClient, Timing, Versions } from './harness.ts';
 export { type Hazard, hazards } from './hazards.ts';
 export { renderBadge, renderJson, renderMarkdown } from './render.ts';

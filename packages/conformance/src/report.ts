@@ -1,5 +1,5 @@
 import type { Case } from './case.ts';
-import type { Claim } from './claims.ts';
+import type { Claim } from './declared.ts';
 import type { Harness, Versions } from './harness.ts';
 
 /**

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case, Gate, Need } from './case.ts';
 import { checkHarness } from './check-harness.ts';
-import { type Claim, claimsOf } from './claims.ts';
+import { type Claim, claimsOf } from './declared.ts';
 import { type Harness, timingOf } from './harness.ts';
 import { CONCURRENCY, limiter } from './limiter.ts';
 import { openContext, type RunSettings } from './open-context.ts';

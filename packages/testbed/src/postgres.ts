@@ -80,13 +80,13 @@ async function query<Row extends QueryResultRow>(
   }
 }
 
-/** Lets another user work in the folder; the one above it must let him through. */
+/** Lets another user work in the folder; the one above it must let that user through. */
 async function giveAway(folder: string, { uid, gid }: { uid: number; gid: number }): Promise<void> {
   await chmod(dirname(folder), 0o711);
   await chown(folder, uid, gid);
 }
 
-/** The program where the server's user can reach it: a download may lie in a home folder that is closed to him. */
+/** The program where the server's user can reach it: a download may lie in a home folder that is closed to that user. */
 async function withinReach(found: Binary, folder: string): Promise<Binary> {
   const path = await realpath(found.path);
   const bundle = unpackedBundle('postgres');

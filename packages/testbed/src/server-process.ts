@@ -39,7 +39,7 @@ export interface ServerPlan {
   readonly folder: string;
   readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** The user to run as, for a server that refuses root; default ours. The folder must be his. */
+  /** The user to run as, for a server that refuses root; default ours. The folder must belong to it. */
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   /** The server is a family of processes: freeze, thaw and kill must reach its children too. */
   readonly forks?: boolean;

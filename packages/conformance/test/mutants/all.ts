@@ -4,6 +4,7 @@ import { handleMutants } from './handles.ts';
 import { listingMutants } from './listing.ts';
 import { lookalikeMutants } from './lookalikes.ts';
 import { lookingMutants } from './looking.ts';
+import { momentMutants } from './moments.ts';
 import type { Mutant } from './mutant.ts';
 import { nameMutants } from './names.ts';
 import { ownerMutants } from './owners.ts';
@@ -23,7 +24,7 @@ export const groups: Readonly<Record<string, readonly Mutant[]>> = {
   'A majority of nodes': quorumMutants,
   'Queues and wake-ups': waitingMutants,
   'What stands for a key': nameMutants,
-  'Promises that are not kept, and what shows now and then': promiseMutants,
+  'Promises that are not kept, and what shows now and then': [...promiseMutants, ...momentMutants],
   'Promises of a queue': queuePromiseMutants,
   'Names that are taken for one another': lookalikeMutants,
   'Looking, freeing by hand, closing, declaring': lookingMutants,
