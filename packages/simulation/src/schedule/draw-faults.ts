@@ -55,7 +55,7 @@ function drawFault(random: Random, kind: Kind, mood: Mood, model: BackendModel, 
     case 'freeze':
       return { kind, at, server, ms };
     case 'outage':
-      return { kind, at, server, ms: random.chance(0.03) ? ms + 3_600_000 : ms };
+      return { kind, at, server, ms: random.chance(0.01) ? ms + 3_600_000 : ms };
     case 'server':
       return { kind, at, server, name: random.pick(model.serverFaults), ms };
   }

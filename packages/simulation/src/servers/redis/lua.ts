@@ -21,8 +21,7 @@ export function createLuaScripts(): LuaScripts {
   const functions = new Map<string, number>();
   let call: Call = () => null;
 
-  const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
-  const textAt = (index: number): string => Buffer.from(lua.lua_tolstring(L, index)).toString('latin1');
+  const textAt = (index: number): string => textOf(lua.lua_tolstring(L, index));
   const pushText = (text: string): void => void lua.lua_pushlstring(L, bytes(text), text.length);
 
   function pushReply(reply: Reply): void {
@@ -55,7 +54,7 @@ export function createLuaScripts(): LuaScripts {
     if (type !== lua.LUA_TTABLE) return null;
     const at = lua.lua_absindex(L, index);
     for (const [name, make] of fields) {
-      lua.lua_getfield(L, at, bytes(name));
+      lua.lua_getfield(L, at, name);
       const text = lua.lua_type(L, -1) === lua.LUA_TSTRING ? textAt(-1) : undefined;
       lua.lua_pop(L, 1);
       if (text !== undefined) return make(text);
@@ -108,13 +107,13 @@ export function createLuaScripts(): LuaScripts {
     lua.lua_setglobal(L, bytes(name));
   }
 
-  function setGlobalList(name: string, items: readonly string[]): void {
+  function setGlobalList(name: Uint8Array, items: readonly string[]): void {
     lua.lua_createtable(L, items.length, 0);
     for (const [i, item] of items.entries()) {
       pushText(item);
       lua.lua_rawseti(L, -2, i + 1);
     }
-    lua.lua_setglobal(L, bytes(name));
+    lua.lua_setglobal(L, name);
   }
 
   function compiled(source: string): number | Refusal {
@@ -139,8 +138,8 @@ export function createLuaScripts(): LuaScripts {
       const reference = compiled(source);
       if (reference instanceof Refusal) return reference;
       call = run;
-      setGlobalList('KEYS', keys);
-      setGlobalList('ARGV', args);
+      setGlobalList(keysName, keys);
+      setGlobalList(argvName, args);
       lua.lua_rawgeti(L, lua.LUA_REGISTRYINDEX, reference);
       const status = lua.lua_pcall(L, 0, 1, 0);
       const reply =
@@ -153,7 +152,24 @@ export function createLuaScripts(): LuaScripts {
   };
 }
 
-const fields: readonly (readonly [string, (text: string) => Reply])[] = [
-  ['err', (text) => new Refusal(text)],
-  ['ok', (text) => new Status(text)],
+function bytes(text: string): Uint8Array {
+  const made = new Uint8Array(text.length);
+  for (let i = 0; i < made.length; i++) made[i] = text.charCodeAt(i);
+  return made;
+}
+
+/** The text of bytes, one character each; most are too short for a buffer to be worth it. */
+function textOf(from: Uint8Array): string {
+  if (from.length > 80) return Buffer.from(from.buffer, from.byteOffset, from.length).toString('latin1');
+  let text = '';
+  for (let i = 0; i < from.length; i++) text += String.fromCharCode(from[i]!);
+  return text;
+}
+
+const keysName = bytes('KEYS');
+const argvName = bytes('ARGV');
+
+const fields: readonly (readonly [Uint8Array, (text: string) => Reply])[] = [
+  [bytes('err'), (text) => new Refusal(text)],
+  [bytes('ok'), (text) => new Status(text)],
 ];
