@@ -32,6 +32,8 @@ export interface CampaignTerms {
   /** Gives the seeds, one after the other; ends the campaign with `undefined`. */
   nextSeed(index: number): string | undefined;
   readonly shrinkMs: number;
+  /** Told before each simulation, also those that make a schedule smaller. */
+  readonly onSeed?: ((backend: BackendName, seed: string) => void) | undefined;
   /** Whether a failure ends the campaign; default: all but those of known faults. */
   readonly accept?: ((outcome: Outcome, schedule: Schedule) => boolean) | undefined;
 }
@@ -40,7 +42,7 @@ const isNew = (outcome: Outcome, schedule: Schedule): boolean => knownFault(outc
 
 /** Simulates seed after seed until one fails or the time is up, and makes the failing one smaller. */
 export async function runCampaign(terms: CampaignTerms): Promise<CampaignResult> {
-  const { backend, budgetMs, patches, nextSeed, shrinkMs, accept = isNew } = terms;
+  const { backend, budgetMs, patches, nextSeed, shrinkMs, onSeed, accept = isNew } = terms;
   const programs = await loadPrograms(backend, patches);
   const startedAt = performance.now();
   let grants = 0;
@@ -49,12 +51,15 @@ export async function runCampaign(terms: CampaignTerms): Promise<CampaignResult>
     const seed = nextSeed(simulations);
     if (ms > budgetMs || seed === undefined) return { finding: undefined, simulations, grants, ms };
     const schedule = drawSchedule(seed, backend, models[backend]);
+    onSeed?.(backend, seed);
     const outcome = await simulate(schedule, programs);
     grants += outcome.grants;
     const [failure] = outcome.failures;
     if (failure === undefined || !accept(outcome, schedule)) continue;
-    const failsAlike = async (smaller: Schedule): Promise<boolean> =>
-      (await simulate(smaller, programs)).failures.some(({ rule }) => rule === failure.rule);
+    const failsAlike = async (smaller: Schedule): Promise<boolean> => {
+      onSeed?.(backend, seed);
+      return (await simulate(smaller, programs)).failures.some(({ rule }) => rule === failure.rule);
+    };
     const smallest = shrinkMs > 0 ? await shrink(schedule, failsAlike, shrinkMs) : schedule;
     const finding = {
       backend,

@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 import { models } from './backends/models.ts';
-import { type CampaignResult, type Finding, runCampaign } from './campaign.ts';
-import { findRegression, regressions } from './regressions/find.ts';
+import type { CampaignResult, Finding } from './campaign.ts';
+import { regressions } from './regressions/find.ts';
 import { type BackendName, backendNames } from './schedule/types.ts';
+import { type Hang, runTask, type Task } from './tasks.ts';
 import { renderTimeline } from './timeline.ts';
 
 const { values } = parseArgs({
@@ -21,7 +22,8 @@ const write = (text: string): void => void process.stdout.write(`${text}\n`);
 
 const seedOfTheDay = (): string => new Date().toISOString().slice(0, 10);
 
-const command = ({ backend, seed }: Finding): string => `pnpm simulate --backend ${backend} --seed ${seed}`;
+const command = ({ backend, seed }: Pick<Finding, 'backend' | 'seed'>): string =>
+  `pnpm simulate --backend ${backend} --seed ${seed}`;
 
 function chosenBackends(): BackendName[] {
   const known = backendNames.filter((name) => models[name] !== undefined);
@@ -42,61 +44,66 @@ function report(backend: BackendName, { finding, simulations, grants, ms }: Camp
   if (finding !== undefined) write(`\n${renderTimeline(finding.schedule, finding.outcome, command(finding))}\n`);
 }
 
+function reportHang({ backend, seed }: Hang): void {
+  write(
+    `\nENDLESS LOOP: a simulation of ${backend} does not come to its end.\nReplay: ${command({ backend, seed })}\n`,
+  );
+}
+
+/** Simulates one backend in a process of its own; whether anything failed. */
+async function simulateBackend(task: Omit<Task & { kind: 'campaign' }, 'kind' | 'keep'>): Promise<boolean> {
+  let failed = false;
+  const hang = await runTask({ kind: 'campaign', keep: values.keep, ...task }, (told) => {
+    if (told.kind === 'failed') {
+      write(told.message);
+      failed = true;
+    }
+    if (told.kind !== 'result') return;
+    report(task.backend, told.result);
+    failed ||= told.result.finding !== undefined;
+  });
+  if (hang !== undefined) reportHang(hang);
+  return failed || hang !== undefined;
+}
+
 /** One seed, as a failure names it: run, made smaller, and shown. */
 async function replay(seed: string, backends: readonly BackendName[]): Promise<boolean> {
   let failed = false;
   for (const backend of backends) {
-    const result = await runCampaign({
-      backend,
-      budgetMs: Number.POSITIVE_INFINITY,
-      nextSeed: (index) => (index === 0 ? seed : undefined),
-      shrinkMs: 20_000,
-      accept: () => true,
-    });
-    report(backend, result);
-    failed ||= result.finding !== undefined;
+    failed = (await simulateBackend({ backend, seed, isOne: true, seconds: 0, shrinkMs: 20_000 })) || failed;
   }
   return failed;
 }
 
 async function search(minutes: number, backends: readonly BackendName[]): Promise<boolean> {
-  const day = seedOfTheDay();
-  write(`Seed of the day: ${day}`);
+  const seed = seedOfTheDay();
+  write(`Seed of the day: ${seed}`);
   let failed = false;
   for (const backend of backends) {
-    const until = performance.now() + (minutes * 60_000) / backends.length;
-    let next = 1;
-    do {
-      const result = await runCampaign({
-        backend,
-        budgetMs: until - performance.now(),
-        nextSeed: () => `${day}.${next++}`,
-        shrinkMs: 10_000,
-      });
-      report(backend, result);
-      failed ||= result.finding !== undefined;
-    } while (values.keep && performance.now() < until);
+    const seconds = (minutes * 60) / backends.length;
+    failed = (await simulateBackend({ backend, seed, isOne: false, seconds, shrinkMs: 10_000 })) || failed;
   }
   return failed;
 }
 
 /** Brings known faults back, one at a time, and says by which seed each is found. */
 async function findAll(): Promise<boolean> {
+  const seconds = Number(values.seconds ?? 60);
+  const chosen = regressions.filter(({ name }) => name.includes(values.only ?? ''));
   let missed = 0;
-  for (const regression of regressions) {
-    if (values.only !== undefined && !regression.name.includes(values.only)) continue;
-    const found = await findRegression(regression, 'regression', Number(values.seconds ?? 60)).catch((error: Error) => {
-      write(error.message);
-      return undefined;
+  for (const { name } of chosen) {
+    let line = '';
+    const hang = await runTask({ kind: 'regression', name, seconds }, (told) => {
+      if (told.kind === 'failed') line = told.message;
+      if (told.kind !== 'found' || told.found === undefined) return;
+      const { rule, backend, seed, simulations, cpuSeconds } = told.found;
+      line = `found      ${name}: ${rule}, ${backend} seed ${seed}, ${simulations} simulations, ${cpuSeconds.toFixed(1)} s`;
     });
-    if (found === undefined) missed += 1;
-    write(
-      found === undefined
-        ? `NOT FOUND  ${regression.name}`
-        : `found      ${regression.name}: ${found.rule}, ${found.backend} seed ${found.seed}, ${found.simulations} simulations, ${found.cpuSeconds.toFixed(1)} s`,
-    );
+    if (hang !== undefined) line = `found      ${name}: endless loop, ${hang.backend} seed ${hang.seed}`;
+    if (!line.startsWith('found')) missed += 1;
+    write(line.startsWith('found') ? line : `NOT FOUND  ${name}${line === '' ? '' : `: ${line}`}`);
   }
-  write(`${regressions.length} regressions, ${missed} not found`);
+  write(`${chosen.length} regressions, ${missed} not found`);
   return missed > 0;
 }
 

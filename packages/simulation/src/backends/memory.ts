@@ -27,6 +27,7 @@ export const memoryModel: BackendModel = {
     renewMany: random.chance(0.7),
   }),
   servers: () => 1,
+  isFifo: ({ fairness }) => fairness === 'fifo',
   create(stage) {
     return createMemoryBackend(stage);
   },

@@ -36,7 +36,10 @@ export function listen(connection: Connection, handle: Handler): void {
 /** Calls a server over a few connections, which are opened again when they break. */
 export interface Caller {
   call(name: string, args: readonly unknown[]): Promise<unknown>;
-  /** A call that lasts: ended by a signal, and by a server that is silent for two seconds. */
+  /**
+   * A call that lasts: ended by a signal, and, once something was heard of it, by a server that is silent for two seconds.
+   * Until then it is as silent as the server.
+   */
   stream(
     name: string,
     args: readonly unknown[],
@@ -103,13 +106,17 @@ export function createCaller({ network, world }: Stage, client: ClientProcess, l
     async stream(name, args, id, signal, told) {
       signal.throwIfAborted();
       const at = lane();
-      let heardAt = client.machine.now();
+      let heardAt = Number.POSITIVE_INFINITY;
+      const onWord = (word: string): void => {
+        heardAt = client.machine.now();
+        told(word);
+      };
       const heard = (): void => {
         heardAt = client.machine.now();
       };
       const beat = client.machine.setInterval(() => {
         if (client.machine.now() - heardAt > silenceMs) return at.connection.reset();
-        send(at, 'ping', [], () => {}).then(heard, () => {});
+        if (heardAt !== Number.POSITIVE_INFINITY) send(at, 'ping', [], () => {}).then(heard, () => {});
       }, silenceMs / 3);
       const onAbort = (): void => {
         if (at.connection.isOpen) send(at, 'abort', [id], () => {}).catch(() => {});
@@ -120,7 +127,7 @@ export function createCaller({ network, world }: Stage, client: ClientProcess, l
       );
       aborted.catch(() => {});
       try {
-        const answer = send(at, name, args, told);
+        const answer = send(at, name, args, onWord);
         answer.catch(() => {});
         // A grant that is on its way while the caller gives up is withdrawn by the abort or released by the caller.
         return await (name === 'enqueue' ? answer : Promise.race([answer, aborted]));

@@ -10,6 +10,8 @@ export interface Machine {
   readonly state: 'running' | 'paused' | 'crashed';
   /** How many timers the shipped code has armed, unref'ed ones included. */
   readonly timers: number;
+  /** For how long it has stood still, all in all. */
+  readonly stoodStillMs: number;
   /** A timer of the application itself. */
   later(delayMs: number, callback: () => void): void;
   /** Leaves a timer of a client library out of the count. */
@@ -95,6 +97,8 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
   let wallOffset = terms.wallOffsetMs;
   let state: Machine['state'] = 'running';
   let resumeAt = 0;
+  let stoppedAt = 0;
+  let stoodStillMs = 0;
   let waiting: { readonly isTimer: boolean; readonly run: () => void }[] = [];
   const armed = new Set<Timer>();
   const uncounted = new WeakSet<Timer>();
@@ -147,6 +151,7 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
 
   function pause(durationMs: number): void {
     if (state === 'crashed') return;
+    if (state === 'running') stoppedAt = world.now;
     state = 'paused';
     resumeAt = Math.max(resumeAt, world.now + durationMs);
     world.at(resumeAt, resume);
@@ -155,6 +160,7 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
   function resume(): void {
     if (state !== 'paused' || world.now < resumeAt) return;
     state = 'running';
+    stoodStillMs += world.now - stoppedAt;
     // A loop that stood in its timers' phase reads the sockets next; one that stood elsewhere fires its timers next.
     const timersFirst = random.chance(0.5);
     const due = waiting.toSorted(
@@ -174,6 +180,9 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
     },
     get timers() {
       return [...armed].filter((timer) => !uncounted.has(timer)).length;
+    },
+    get stoodStillMs() {
+      return stoodStillMs + (state === 'paused' ? world.now - stoppedAt : 0);
     },
     later(delayMs, callback) {
       uncounted.add(start(callback, delayMs, [], false));
@@ -197,14 +206,17 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
     receive,
     pause,
     suspend(durationMs) {
+      // One that stands still already sleeps only for what is beyond that.
+      const until = state === 'paused' ? Math.max(world.now, resumeAt) : world.now;
+      const asleepMs = Math.max(0, world.now + durationMs - until);
       pause(durationMs);
-      sleptMs += durationMs;
+      sleptMs += asleepMs;
       // Timers count on the monotonic clock.
       for (const timer of armed) {
         const { scheduled } = timer;
         if (scheduled === undefined || scheduled.at < world.now) continue;
         scheduled.cancelled = true;
-        timer.scheduled = world.at(scheduled.at + durationMs, () => receive(() => fire(timer), true));
+        timer.scheduled = world.at(scheduled.at + asleepMs, () => receive(() => fire(timer), true));
       }
     },
     stepWall(byMs) {

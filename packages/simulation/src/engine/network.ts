@@ -28,6 +28,10 @@ export interface Connection {
   close(by: 'client' | 'server'): void;
   /** Ends it at once for both, with everything on its way. */
   reset(): void;
+  /** Holds up what is on its way to the server, and what is sent yet, for so long. */
+  holdUp(ms: number): void;
+  /** Breaks it on the client's side; what is on its way still reaches the server. */
+  breakAtClient(): void;
   /** Told once on its side, with whether it broke. */
   onEnd(side: 'client' | 'server', listener: (broke: boolean) => void): void;
 }
@@ -48,6 +52,8 @@ export interface Network {
   /** Opens a connection; `opened` is told on the client's machine, or `refused`, or neither when nobody answers. */
   connect(client: number, machine: Machine, server: number, opened: () => void, refused: () => void): Connection;
   disturb(trouble: Omit<Trouble, 'from' | 'until'>, ms: number): void;
+  /** Holds up what a client sends over its present connections; they break on its side meanwhile, so that new ones overtake. */
+  halfOpen(client: number, server: number, ms: number, brokenAfterMs: number): void;
   /** Ends all troubles, and the connections that did not survive them. */
   heal(): void;
   resetAll(matches: (connection: Connection) => boolean): void;
@@ -87,6 +93,7 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
     const chance = random.fork(`${way} ${count}`);
     const arrivals = { there: 0, back: 0 };
     const dead = { there: false, back: false };
+    let heldUpUntil = 0;
     const listeners = { client: [] as ((broke: boolean) => void)[], server: [] as ((broke: boolean) => void)[] };
     const ended = { client: false, server: false };
     const host = hosts[server]!;
@@ -118,12 +125,14 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
       const earliest = trouble === undefined ? 0 : trouble.until;
       const at = Math.max(arrivals[direction] + 0.001, earliest, world.now + delayMs());
       arrivals[direction] = at;
-      world.at(at, () => {
-        if (!ended[sideOf(direction)])
-          machineOf(direction).receive(() => {
-            if (!ended[sideOf(direction)]) run();
-          });
-      });
+      const arrive = (): void => {
+        if (direction === 'there' && world.now < heldUpUntil) return void world.at(heldUpUntil, arrive);
+        if (ended[sideOf(direction)]) return;
+        machineOf(direction).receive(() => {
+          if (!ended[sideOf(direction)]) run();
+        });
+      };
+      world.at(at, arrive);
     }
 
     const connection: Connection = {
@@ -143,6 +152,15 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
         // Each side sees it in its own time.
         machine.receive(() => end('client', true));
         host.machine.receive(() => end('server', true));
+      },
+      holdUp(ms) {
+        heldUpUntil = world.now + ms;
+        arrivals.there = Math.max(arrivals.there, heldUpUntil);
+      },
+      breakAtClient() {
+        if (ended.client || ended.server) return;
+        deliver('there', () => end('server', true));
+        machine.receive(() => end('client', true));
       },
       onEnd: (side, listener) => void listeners[side].push(listener),
       get isDead() {
@@ -170,6 +188,13 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
     connect,
     disturb(trouble, ms) {
       troubles.push({ ...trouble, from: world.now, until: world.now + ms });
+    },
+    halfOpen(client, server, ms, brokenAfterMs) {
+      const present = [...connections].filter((one) => one.client === client && one.server === server);
+      for (const connection of present) connection.holdUp(ms);
+      world.after(brokenAfterMs, () => {
+        for (const connection of present) connection.breakAtClient();
+      });
     },
     heal() {
       troubles = [];

@@ -30,6 +30,7 @@ export async function findRegression(
   regression: Regression,
   seed: string,
   budgetSeconds: number,
+  onSeed?: (backend: BackendName, seed: string) => void,
 ): Promise<Found | undefined> {
   const startedAt = cpuSeconds();
   let simulations = 0;
@@ -44,6 +45,7 @@ export async function findRegression(
         patches: regression.patches,
         nextSeed: () => (cpuSeconds() < until ? `${seed}.${next++}` : undefined),
         shrinkMs: 0,
+        onSeed,
       });
       simulations += count;
       const failure = finding?.outcome.failures[0];

@@ -2,6 +2,7 @@ import type { AcquireOptions, Lock, LockOwner, Locks } from '@holdfast/lock-core
 import type { ClientProcess } from '../backends/backend.ts';
 import type { Deed, Schedule, Step } from '../schedule/types.ts';
 import type { Calls } from './calls.ts';
+import { termsOf } from './deadlines.ts';
 import { describeStep } from './describe-step.ts';
 import type { Held, Oracle } from './oracle.ts';
 
@@ -33,7 +34,7 @@ export interface ActorTerms {
 
 /** Plays the application in one process. */
 export function createActor(terms: ActorTerms): Actor {
-  const { process, locks, oracle, calls, note, now } = terms;
+  const { process, schedule, locks, oracle, calls, note, now } = terms;
   const { machine } = process;
   const owners = new Map<number, LockOwner>();
   let busy = 0;
@@ -81,13 +82,21 @@ export function createActor(terms: ActorTerms): Actor {
       endedAt: undefined,
       endedBy: undefined,
       excused: undefined,
+      excusedUntil: Number.NEGATIVE_INFINITY,
+      stoodStillMs: machine.stoodStillMs,
+      terms: termsOf(schedule, step),
     };
     note(
       machine.name,
       `${held.name} holds ${step.key}, token ${lock.fencingToken}, ${lock.remainingMs.toFixed(1)} ms left`,
     );
     // After a sleep of the machine a lock may be lost by the time that it is handed out; it says so itself.
-    if (lock.state === 'held') oracle.granted(held);
+    if (lock.state === 'held') {
+      if (!oracle.isHeldBy(step.key, held.identity)) calls.checkOrder(step, invokedAt);
+      oracle.granted(held);
+    } else if (machine.stoodStillMs === 0 && !oracle.hasForced && oracle.excuses.length === 0) {
+      oracle.fail('wrong answer', `${held.name} is given a lock that is ${lock.state} already`);
+    }
     return held;
   }
 

@@ -1,6 +1,9 @@
+import { models } from '../backends/models.ts';
 import type { Machine } from '../engine/machine.ts';
 import { allSteps } from '../schedule/all-steps.ts';
 import type { Schedule, Step } from '../schedule/types.ts';
+import { longestCallMs, silences, termsOf } from './deadlines.ts';
+import { longestTtl } from './liveness.ts';
 import type { Oracle } from './oracle.ts';
 
 /** One call of the library that has not settled. */
@@ -9,6 +12,8 @@ export interface OpenCall {
   readonly what: string;
   readonly machine: Machine;
   readonly startedAt: number;
+  /** How long its process had stood still by then. */
+  readonly stoodStillMs: number;
 }
 
 /** Keeps track of what was called and how it ended. */
@@ -17,6 +22,10 @@ export interface Calls {
   /** Gives the result, or `undefined` when it failed in an expected way. `codes` are the codes that it may fail with. */
   track<T>(step: Step, what: string, call: Promise<T>, codes: readonly string[]): Promise<T | undefined>;
   checkError(what: string, error: unknown, codes: readonly string[]): void;
+  /** To be called every second: has every open call still time? */
+  checkTime(): void;
+  /** Where the backend promises order: nobody who asked long before may still wait when this one is granted. */
+  checkOrder(step: Step, invokedAt: number): void;
 }
 
 export function createCalls(
@@ -28,11 +37,16 @@ export function createCalls(
 ): Calls {
   const open = new Set<OpenCall>();
   const neverSilent = isNeverSilent(schedule);
+  const mayBeRefused = schedule.faults.some(({ kind }) => kind === 'server');
+  const inOrder = isInOrder(schedule);
 
   function checkError(what: string, error: unknown, codes: readonly string[]): void {
-    const { code, message } = error as { code?: string; message?: string };
+    const { code, message, retryable } = error as { code?: string; message?: string; retryable?: boolean };
     const isOwn = message?.startsWith('the caller of step') ?? false;
     if (isOwn && codes.includes('caller gave up')) return;
+    if (code === 'LOCK_BACKEND' && retryable === false && !mayBeRefused) {
+      oracle.fail('wrong answer', `${what} was refused for good, and no server refuses anything: ${message}`);
+    }
     if (code === 'LOCK_BACKEND' && neverSilent) {
       oracle.fail(
         'wrong answer',
@@ -44,12 +58,60 @@ export function createCalls(
     oracle.fail('unknown error', `${what} failed with ${code ?? 'no code'}, which is not documented for it: ${detail}`);
   }
 
+  /** How long a call has been open, without the time in which its process stood still. */
+  const openForMs = ({ startedAt, stoodStillMs, machine }: OpenCall): number =>
+    now() - startedAt - (machine.stoodStillMs - stoodStillMs);
+
+  function checkDuration(call: OpenCall): void {
+    const { step, what, machine } = call;
+    const forMs = openForMs(call);
+    if (machine.state !== 'running' || forMs <= longestCallMs(schedule, step, what)) return;
+    oracle.fail('settles too late', `#${step.id} ${what} in ${machine.name} takes ${Math.round(forMs)} ms`);
+  }
+
+  /** A wait without an end is for a lock that is busy, not for a server that says nothing. */
+  function checkSilence({ step, what, machine, startedAt, stoodStillMs }: OpenCall): void {
+    if (what !== 'acquire' && what !== 'using') return;
+    if (machine.state !== 'running' || machine.stoodStillMs > stoodStillMs || oracle.isHeld(step.key)) return;
+    const { backendTimeoutMs, attemptTimeoutMs } = termsOf(schedule, step);
+    const mostMs = longestTtl(schedule) + backendTimeoutMs + attemptTimeoutMs + 4_000;
+    for (const { from, until } of silences(schedule, step.client)) {
+      const forMs = now() - Math.max(from, startedAt);
+      if (now() < until && forMs > mostMs)
+        oracle.fail(
+          'settles too late',
+          `#${step.id} ${what} waits for a server that is silent for ${Math.round(forMs)} ms`,
+        );
+    }
+  }
+
   return {
     open,
     checkError,
+    checkTime() {
+      const hasOneServer = schedule.backend === 'memory' || schedule.backend === 'redis';
+      for (const call of open) {
+        checkDuration(call);
+        if (hasOneServer) checkSilence(call);
+      }
+    },
+    checkOrder(step, invokedAt) {
+      // Callers of one owner come in together.
+      if (!inOrder || step.call === 'tryAcquire' || step.options.owner !== undefined) return;
+      const longBefore = invokedAt - 2 - 6 * schedule.network.mostMs;
+      for (const { step: other, what, startedAt } of open) {
+        const isEarlier = other.key === step.key && (what === 'acquire' || what === 'using') && startedAt < longBefore;
+        if (isEarlier && other.id !== step.id)
+          oracle.fail(
+            'out of turn',
+            `#${step.id} is granted before #${other.id}, which asked ${Math.round(invokedAt - startedAt)} ms before it`,
+          );
+      }
+    },
     async track(step, what, call, codes) {
       const machine = machines[step.client]!;
-      const entry: OpenCall = { step, what, machine, startedAt: now() };
+      const { stoodStillMs } = machine;
+      const entry: OpenCall = { step, what, machine, startedAt: now(), stoodStillMs };
       open.add(entry);
       try {
         return await call;
@@ -60,13 +122,19 @@ export function createCalls(
         return undefined;
       } finally {
         open.delete(entry);
+        checkDuration(entry);
       }
     },
   };
 }
 
+function isInOrder({ backend, options, faults, network }: Schedule): boolean {
+  const promised = models[backend].isFifo?.(options) ?? false;
+  return promised && faults.length === 0 && network.slowRate === 0;
+}
+
 /** Whether every request is answered long before anybody could take the backend for unreachable. */
-function isNeverSilent({ faults, network, clients, steps, backend, options }: Schedule): boolean {
+export function isNeverSilent({ faults, network, clients, steps, backend, options }: Schedule): boolean {
   const leasts = [
     ...clients.flatMap(({ locks }) =>
       locks.flatMap(({ ttlMs = 30_000, attemptTimeoutMs = ttlMs / 6, backendTimeoutMs = 10_000 }) => [

@@ -28,6 +28,8 @@ export function strike(
       return network.disturb({ ...fault, lost: fault.kind === 'silence' }, fault.ms);
     case 'reset':
       return network.resetAll(({ client, server }) => client === fault.client && server === fault.server);
+    case 'half-open':
+      return network.halfOpen(fault.client, fault.server, fault.ms, fault.brokenAfterMs);
     case 'freeze':
       return network.hosts[fault.server]!.machine.pause(fault.ms);
     case 'outage': {
@@ -64,6 +66,8 @@ export function describeFault(fault: Fault): string {
     }
     case 'reset':
       return `the connections of process ${fault.client + 1} to server ${fault.server + 1} break`;
+    case 'half-open':
+      return `what process ${fault.client + 1} sends to server ${fault.server + 1} is held up${ms}, and its connections break after ${Math.round(fault.brokenAfterMs)} ms`;
     case 'freeze':
       return `server ${fault.server + 1} stands still${ms}`;
     case 'outage':

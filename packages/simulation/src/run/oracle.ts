@@ -2,6 +2,7 @@ import type { HistoryEvent } from '@holdfast/conformance/history';
 import type { Lock } from '@holdfast/lock-core';
 import type { Machine } from '../engine/machine.ts';
 import type { Step } from '../schedule/types.ts';
+import type { Terms } from './deadlines.ts';
 
 /** Something that must not happen. */
 export interface Failure {
@@ -10,6 +11,7 @@ export interface Failure {
     | 'history'
     | 'never settles'
     | 'settles too late'
+    | 'out of turn'
     | 'waits while the key is free'
     | 'held by nobody'
     | 'left behind'
@@ -38,6 +40,11 @@ export interface Held {
   endedAt: number | undefined;
   endedBy: 'release' | 'lost' | undefined;
   excused: string | undefined;
+  /** By then its holder must have heard that it is lost, or still have it. */
+  excusedUntil: number;
+  /** How long its process had stood still when it was granted. */
+  readonly stoodStillMs: number;
+  readonly terms: Terms;
 }
 
 interface Forced {
@@ -65,14 +72,28 @@ export interface Oracle {
   /** Looks at every lock that is in somebody's hands, at this moment. */
   sample(): void;
   isHeld(key: string): boolean;
+  /** Whether somebody holds it whom this one would re-enter. */
+  isHeldBy(key: string, identity: string): boolean;
   /** Whether it was held when the locks were closed. */
   hasHeld(key: string): boolean;
 }
 
+/** Whether it is a hold of its own, with its own options, and no re-entry into another one. */
+const isOwn = ({ identity, machine, step }: Held): boolean => identity === `${machine.name} step ${step.id}`;
+
 /** How long after a pause a holder that only listens to its signal may not have heard it yet. */
 const wakingMs = 5;
 
-export function createOracle(now: () => number, note: (who: string, what: string) => void): Oracle {
+interface OracleTerms {
+  now(): number;
+  note(who: string, what: string): void;
+  /** No lease is longer. */
+  readonly longestTtlMs: number;
+  /** Nothing goes wrong that could take a lock away. */
+  readonly isQuiet: boolean;
+}
+
+export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms): Oracle {
   const failures: Failure[] = [];
   const events: HistoryEvent[] = [];
   const excuses: string[] = [];
@@ -110,7 +131,25 @@ export function createOracle(now: () => number, note: (who: string, what: string
     held.endedBy = by;
     inHand.get(held.step.key)?.delete(held);
     record(held, by === 'release' ? 'release' : 'hold', by === 'release' ? 'invoke' : 'lost', at);
-    if (by === 'lost') note(held.machine.name, `knows that ${held.name} is lost`);
+    if (by === 'release') return;
+    note(held.machine.name, `knows that ${held.name} is lost`);
+    const { autoRenew, maxHoldMs } = held.terms;
+    const mayEnd = !autoRenew || maxHoldMs !== Number.POSITIVE_INFINITY || !isOwn(held);
+    if (isQuiet && !mayEnd && forcings.length === 0)
+      fail('wrong answer', `${held.name} is lost, though it is renewed and nothing went wrong`);
+  }
+
+  /** A call to force a hold out, or a server that forgets, excuses it until its lease must be over. */
+  function excuse(held: Held, why: string, at = now()): void {
+    held.excused ??= why;
+    held.excusedUntil = Math.max(held.excusedUntil, at + longestTtlMs * 1.02 + 100);
+  }
+
+  function checkMaxHold(held: Held): void {
+    const { machine, grantedAt, stoodStillMs, terms } = held;
+    const heldMs = now() - grantedAt;
+    if (machine.stoodStillMs > stoodStillMs || !isOwn(held) || heldMs < terms.maxHoldMs * 1.01 + 50) return;
+    fail('wrong answer', `${held.name} is held for ${Math.round(heldMs)} ms, and maxHoldMs is ${terms.maxHoldMs}`);
   }
 
   function believes({ step, lock, signal }: Held): boolean {
@@ -120,7 +159,7 @@ export function createOracle(now: () => number, note: (who: string, what: string
 
   /** A forced release takes the key from one holder, which may not know it yet. */
   function isForcedOut(held: Held): boolean {
-    if (held.excused !== undefined) return true;
+    if (held.excused !== undefined) return now() <= held.excusedUntil;
     const forced = forcings.find(
       ({ key, returnedAt, victim }) =>
         key === held.step.key &&
@@ -129,8 +168,8 @@ export function createOracle(now: () => number, note: (who: string, what: string
     );
     if (forced === undefined) return false;
     forced.victim = held.identity;
-    held.excused = 'forced release';
-    return true;
+    excuse(held, 'forced release', forced.returnedAt);
+    return now() <= held.excusedUntil;
   }
 
   const isWaking = (machine: Machine): boolean =>
@@ -140,7 +179,7 @@ export function createOracle(now: () => number, note: (who: string, what: string
     const active = [...held].filter((one) => {
       if (one.machine.state !== 'running') return false;
       if (one.step.watches === 'signal' && isWaking(one.machine)) return false;
-      return one.excused === undefined;
+      return one.excused === undefined || now() > one.excusedUntil;
     });
     const identities = new Set(active.map(({ identity }) => identity));
     if (identities.size < 2) return;
@@ -165,7 +204,11 @@ export function createOracle(now: () => number, note: (who: string, what: string
     granted(held) {
       const ofKey = inHand.get(held.step.key) ?? new Set();
       // Re-entry into a hold that was taken away by force, and does not know it yet.
-      for (const other of ofKey) if (other.identity === held.identity) held.excused ??= other.excused;
+      for (const { identity, excused, excusedUntil } of ofKey) {
+        if (identity !== held.identity || excused === undefined) continue;
+        held.excused = excused;
+        held.excusedUntil = excusedUntil;
+      }
       inHand.set(held.step.key, ofKey.add(held));
       record(held, 'acquire', 'invoke', held.invokedAt);
       record(held, 'acquire', 'ok');
@@ -200,7 +243,7 @@ export function createOracle(now: () => number, note: (who: string, what: string
     },
     excuseAll(why) {
       excuses.push(why);
-      for (const ofKey of inHand.values()) for (const held of ofKey) held.excused ??= why;
+      for (const ofKey of inHand.values()) for (const held of ofKey) excuse(held, why);
     },
     sample() {
       const pausedNow = new Map<Machine, number>();
@@ -213,6 +256,7 @@ export function createOracle(now: () => number, note: (who: string, what: string
             if (since !== undefined) resumed.set(machine, { at: now(), since });
             // What was lost while nothing of it ran was believed by nobody.
             if (!believes(held)) end(held, 'lost', isWaking(machine) ? resumed.get(machine)?.since : undefined);
+            else checkMaxHold(held);
           } else end(held, 'lost');
         }
         if (ofKey.size > 1) judge(key, ofKey);
@@ -220,6 +264,7 @@ export function createOracle(now: () => number, note: (who: string, what: string
       pausedAt = pausedNow;
     },
     hasHeld: (key) => closedWith.has(key),
+    isHeldBy: (key, identity) => [...(inHand.get(key) ?? [])].some((held) => held.identity === identity),
     isHeld: (key) => (inHand.get(key)?.size ?? 0) > 0,
   };
 }

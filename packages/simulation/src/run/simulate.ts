@@ -10,7 +10,7 @@ import { createWorld } from '../engine/world.ts';
 import { createRandom } from '../random.ts';
 import type { Schedule } from '../schedule/types.ts';
 import { type Actor, createActor } from './actor.ts';
-import { createCalls } from './calls.ts';
+import { createCalls, isNeverSilent } from './calls.ts';
 import { describeFault, strike } from './faults.ts';
 import { judgeHistory } from './history.ts';
 import { createLiveness, longestTtl } from './liveness.ts';
@@ -45,7 +45,12 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   const notes: Note[] = [];
   const note = (who: string, what: string): void => void notes.push({ at: world.now, who, what });
   const network = createNetwork(world, random.fork('network'), schedule.network);
-  const oracle = createOracle(() => world.now, note);
+  const oracle = createOracle({
+    now: () => world.now,
+    note,
+    longestTtlMs: longestTtl(schedule),
+    isQuiet: isNeverSilent(schedule),
+  });
   const model = models[schedule.backend];
   const backend = model.create({
     world,
@@ -128,6 +133,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
 
     const watchTraffic = (): void => {
       liveness.lookAtTraffic();
+      calls.checkTime();
       if (!isIdle() || world.now < calmAt) world.after(1_000, watchTraffic);
     };
     world.at(1_000, watchTraffic);

@@ -1,7 +1,7 @@
 import type { BackendModel } from '../backends/backend.ts';
 import type { Random } from '../random.ts';
-import type { Mood } from './draw.ts';
-import type { Fault } from './types.ts';
+import type { Mood } from './mood.ts';
+import type { Fault, Step } from './types.ts';
 
 type Kind = Fault['kind'];
 
@@ -14,6 +14,8 @@ const kinds: readonly Kind[] = [
   'stall',
   'reset',
   'reset',
+  'half-open',
+  'half-open',
   'freeze',
   'outage',
   'pause',
@@ -24,19 +26,46 @@ const kinds: readonly Kind[] = [
 ];
 
 /** Draws what goes wrong, and when. */
-export function drawFaults(random: Random, mood: Mood, model: BackendModel, servers: number): Fault[] {
+export function drawFaults(
+  random: Random,
+  mood: Mood,
+  model: BackendModel,
+  servers: number,
+  steps: readonly Step[],
+): Fault[] {
+  const allowed = (mood.kinds ?? kinds).filter((kind) => kind !== 'server' || model.serverFaults.length > 0);
+  if (allowed.length === 0) return [];
   // One simulation has few kinds of faults, so that each kind is also met alone.
-  const some = Array.from({ length: random.int(1, 4) }, () => random.pick(kinds));
+  const some = Array.from({ length: random.int(1, 4) }, () => random.pick(allowed));
   const known: readonly Kind[] =
-    model.serverFaults.length > 0 && random.chance(0.4) ? [...some, 'server', 'server'] : some;
-  const faults: Fault[] = [];
-  for (let i = 0; i < mood.faults; i++) faults.push(drawFault(random, random.pick(known), mood, model, servers));
+    mood.kinds === undefined && model.serverFaults.length > 0 && random.chance(0.4)
+      ? [...some, 'server', 'server']
+      : some;
+  const draft = { random, mood, model, servers, steps };
+  const faults = Array.from({ length: mood.faults }, () => drawFault(draft, random.pick(known)));
   return faults.sort((a, b) => a.at - b.at);
 }
 
-function drawFault(random: Random, kind: Kind, mood: Mood, model: BackendModel, servers: number): Fault {
-  const at = random.next() * mood.lengthMs;
-  const client = random.int(0, mood.clients - 1);
+interface Draft {
+  readonly random: Random;
+  readonly mood: Mood;
+  readonly model: BackendModel;
+  readonly servers: number;
+  readonly steps: readonly Step[];
+}
+
+/** At any moment, or soon after a call has begun, and then in its process. */
+function drawPlace({ random, mood, steps }: Draft): { at: number; client: number } {
+  const anywhere = { at: random.next() * mood.lengthMs, client: random.int(0, mood.clients - 1) };
+  if (steps.length === 0 || random.chance(0.4)) return anywhere;
+  const step = random.pick(steps);
+  const soonMs = random.spread(0.1, Math.max(20, Math.min(mood.ttlMs[1], mood.lengthMs)));
+  return { at: Math.max(0, step.at + (random.chance(0.1) ? -soonMs : soonMs)), client: step.client };
+}
+
+function drawFault(draft: Draft, kind: Kind): Fault {
+  const { random, mood, model, servers } = draft;
+  const { at, client } = drawPlace(draft);
   const server = random.int(0, servers - 1);
   const ms = drawLength(random, mood);
   switch (kind) {
@@ -52,6 +81,8 @@ function drawFault(random: Random, kind: Kind, mood: Mood, model: BackendModel, 
       return { kind, at, client, server, direction: random.pick(['there', 'back', 'both'] as const), ms };
     case 'reset':
       return { kind, at, client, server };
+    case 'half-open':
+      return { kind, at, client, server, ms, brokenAfterMs: ms * random.next() };
     case 'freeze':
       return { kind, at, server, ms };
     case 'outage':
@@ -63,6 +94,7 @@ function drawFault(random: Random, kind: Kind, mood: Mood, model: BackendModel, 
 
 /** Shorter than a request, about as long as a lease, or much longer. */
 function drawLength(random: Random, mood: Mood): number {
+  if (mood.faultMs !== undefined) return random.spread(...mood.faultMs);
   if (random.chance(0.3)) return random.spread(1, 50);
   return random.spread(20, Math.min(60_000, mood.ttlMs[1] * 3));
 }

@@ -1,6 +1,7 @@
 import type { BackendModel } from '../backends/backend.ts';
 import { createRandom, type Random } from '../random.ts';
 import { drawFaults } from './draw-faults.ts';
+import { drawMood, type Mood } from './mood.ts';
 import type { BackendName, ClientTerms, Deed, LocksTerms, Schedule, Step, StepOptions } from './types.ts';
 
 /** Draws a whole simulation from a seed. */
@@ -18,47 +19,7 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
     clients,
     network: mood.network,
     steps,
-    faults: drawFaults(random.fork('faults'), mood, model, model.servers(options)),
-  };
-}
-
-/** What one simulation is like as a whole: many are needed that differ, rather than all of an average kind. */
-export interface Mood {
-  readonly clients: number;
-  readonly keys: number;
-  readonly steps: number;
-  readonly lengthMs: number;
-  readonly faults: number;
-  /** The shortest and the longest lease. */
-  readonly ttlMs: readonly [number, number];
-  /** The longest time under a lock. */
-  readonly workMs: number;
-  readonly network: Schedule['network'];
-  readonly goodClocks: boolean;
-  /** What there is more of than usual. */
-  readonly emphasis: 'none' | 'forced releases' | 'renewals' | 'nesting' | 'one attempt';
-}
-
-function drawMood(random: Random): Mood {
-  const least = random.spread(0.1, 5);
-  const long = random.chance(0.1);
-  const lengthMs = long ? random.spread(20_000, 200_000) : random.spread(300, 12_000);
-  return {
-    clients: random.int(1, 4),
-    keys: random.pick([1, 1, 1, 2, 3]),
-    steps: Math.round(random.spread(2, long ? 60 : 25)),
-    lengthMs,
-    faults: random.chance(0.15) ? 0 : Math.round(random.spread(1, 8)),
-    ttlMs: random.chance(0.5) ? [60, 2_000] : [500, 30_000],
-    workMs: random.spread(1, Math.max(20, lengthMs / 3)),
-    network: {
-      leastMs: least,
-      mostMs: least + random.spread(0.1, 20),
-      slowRate: random.pick([0, 0, 0.02, 0.1]),
-      slowMs: random.spread(10, 3_000),
-    },
-    goodClocks: random.chance(0.7),
-    emphasis: random.pick(['none', 'none', 'none', 'forced releases', 'renewals', 'nesting', 'one attempt'] as const),
+    faults: drawFaults(random.fork('faults'), mood, model, model.servers(options), steps),
   };
 }
 
@@ -85,10 +46,14 @@ function drawLocks(random: Random, mood: Mood): LocksTerms {
     waitMs: maybe(random, 0.3, () => drawWait(random)),
     autoRenew: maybe(random, 0.3, () => random.chance(0.5)),
     maxHoldMs: maybe(random, 0.1, () => random.spread(50, 60_000)),
-    backendTimeoutMs: maybe(random, 0.4, () => random.spread(20, 20_000)),
-    attemptTimeoutMs: maybe(random, 0.3, () => random.spread(20, 5_000)),
+    backendTimeoutMs: maybe(random, mood.backendTimeoutMs ? 0.8 : 0.4, () =>
+      random.spread(...(mood.backendTimeoutMs ?? [20, 20_000])),
+    ),
+    attemptTimeoutMs: maybe(random, mood.attemptTimeoutMs ? 0.7 : 0.3, () =>
+      random.spread(...(mood.attemptTimeoutMs ?? [20, 5_000])),
+    ),
     localRun: maybe(random, 0.5, () => ({
-      count: random.pick([0, 0, 1, 2, 5, 64, 1_000]),
+      count: random.pick(mood.localRunCounts),
       ms: maybe(random, 0.5, () => random.pick([0.5, 5, 50, 500, Number.POSITIVE_INFINITY])),
     })),
   };
@@ -178,11 +143,11 @@ function drawStepOptions({ random, mood }: Draft, around: Around | undefined): S
     ttlMs: maybe(random, 0.5, () => drawTtl(random, mood)),
     // A nested call may wait for its own surroundings: it must give up.
     waitMs: around !== undefined ? random.spread(1, 3_000) : maybe(random, 0.5, () => drawWait(random)),
-    autoRenew: maybe(random, 0.4, () => random.chance(0.6)),
+    autoRenew: maybe(random, mood.autoRenew[0], () => random.chance(mood.autoRenew[1])),
     maxHoldMs: maybe(random, 0.08, () => random.spread(20, 20_000)),
     reentrant: maybe(random, 0.1, () => random.chance(0.3)),
     owner,
-    abortMs: maybe(random, 0.2, () => (random.chance(0.1) ? 0 : random.spread(0.5, 5_000))),
+    abortMs: maybe(random, mood.aborts, () => (random.chance(0.1) ? 0 : random.spread(0.5, 5_000))),
   };
 }
 

@@ -95,6 +95,15 @@ export type Fault =
     }
   /** Connections are reset; what is on its way is lost. */
   | { readonly kind: 'reset'; readonly at: number; readonly client: number; readonly server: number }
+  /** Connections break on the client's side alone; what it sent since then, or shortly before, arrives only at the end. */
+  | {
+      readonly kind: 'half-open';
+      readonly at: number;
+      readonly client: number;
+      readonly server: number;
+      readonly ms: number;
+      readonly brokenAfterMs: number;
+    }
   | { readonly kind: 'freeze' | 'outage'; readonly at: number; readonly server: number; readonly ms: number }
   /** What only some backends know: failover, restart, flushed scripts and so on. */
   | {

@@ -1,0 +1,42 @@
+import { runCampaign } from './campaign.ts';
+import { findRegression, regressions } from './regressions/find.ts';
+import type { BackendName } from './schedule/types.ts';
+import type { Task, Told } from './tasks.ts';
+
+const tell = (told: Told): void => void process.send?.(told);
+
+const tellSeed = (backend: BackendName, seed: string): void => tell({ kind: 'seed', backend, seed });
+
+async function campaign(task: Task & { kind: 'campaign' }): Promise<void> {
+  const { backend, seed, isOne, seconds, shrinkMs, keep } = task;
+  const until = performance.now() + seconds * 1_000;
+  let next = 1;
+  do {
+    const result = await runCampaign({
+      backend,
+      budgetMs: isOne ? Number.POSITIVE_INFINITY : until - performance.now(),
+      nextSeed: (index) => (isOne ? (index === 0 ? seed : undefined) : `${seed}.${next++}`),
+      shrinkMs,
+      onSeed: tellSeed,
+      accept: isOne ? () => true : undefined,
+    });
+    tell({ kind: 'result', result });
+  } while (keep && performance.now() < until);
+}
+
+async function regression({ name, seconds }: Task & { kind: 'regression' }): Promise<void> {
+  const wanted = regressions.find((one) => one.name === name);
+  if (wanted === undefined) throw new Error(`There is no regression ${JSON.stringify(name)}.`);
+  tell({ kind: 'found', found: await findRegression(wanted, 'regression', seconds, tellSeed) });
+}
+
+process.once('message', (task: Task) => {
+  const done = task.kind === 'campaign' ? campaign(task) : regression(task);
+  done
+    .catch((error: unknown) =>
+      tell({ kind: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    )
+    .finally(() => process.disconnect());
+});
+// Stack traces of thousands of expected errors cost more than they say: the shipped code is one bundle.
+process.setSourceMapsEnabled(false);

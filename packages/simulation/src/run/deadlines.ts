@@ -1,0 +1,57 @@
+import type { LocksTerms, Schedule, Step } from '../schedule/types.ts';
+
+/** What a call may count on: the options that it has itself, else those of its `Locks`, else the defaults of the library. */
+export interface Terms {
+  readonly ttlMs: number;
+  readonly waitMs: number;
+  readonly autoRenew: boolean;
+  readonly maxHoldMs: number;
+  readonly attemptTimeoutMs: number;
+  readonly backendTimeoutMs: number;
+}
+
+export function termsOf({ clients }: Schedule, { client, locks, options }: Step): Terms {
+  const of: LocksTerms = clients[client]?.locks[locks] ?? {};
+  const ttlMs = options.ttlMs ?? of.ttlMs ?? 30_000;
+  return {
+    ttlMs,
+    waitMs: options.waitMs ?? of.waitMs ?? Number.POSITIVE_INFINITY,
+    autoRenew: options.autoRenew ?? of.autoRenew ?? true,
+    maxHoldMs: options.maxHoldMs ?? of.maxHoldMs ?? Number.POSITIVE_INFINITY,
+    attemptTimeoutMs: of.attemptTimeoutMs ?? attemptMs(ttlMs),
+    backendTimeoutMs: of.backendTimeoutMs ?? 10_000,
+  };
+}
+
+const attemptMs = (ttlMs: number): number => Math.max(1, Math.min(ttlMs / 3, 2_000));
+
+/** How long a call may take whatever the backend does, with some time for timers; none for what may take as long as it likes. */
+export function longestCallMs(schedule: Schedule, step: Step, what: string): number {
+  const { waitMs, attemptTimeoutMs, backendTimeoutMs } = termsOf(schedule, step);
+  const own = schedule.clients[step.client]?.locks[step.locks] ?? {};
+  const atLocks = own.attemptTimeoutMs ?? attemptMs(own.ttlMs ?? 30_000);
+  // A renewal may have made the lease longer, and with it the time for an attempt.
+  const longestAttemptMs = own.attemptTimeoutMs ?? 2_000;
+  const bounds: Readonly<Record<string, number>> = {
+    acquire: waitMs + attemptTimeoutMs,
+    using: waitMs + attemptTimeoutMs,
+    tryAcquire: attemptTimeoutMs,
+    release: longestAttemptMs,
+    'second release': longestAttemptMs,
+    renew: backendTimeoutMs + 4 * longestAttemptMs + 600,
+    inspect: backendTimeoutMs + atLocks,
+    forceRelease: 2 * (backendTimeoutMs + atLocks),
+  };
+  return (bounds[what] ?? Number.POSITIVE_INFINITY) * 1.01 + 150;
+}
+
+/** From when to when a process gets no answer from the only server: then its calls must not wait for one for ever. */
+export function silences({ faults }: Schedule, client: number): readonly { from: number; until: number }[] {
+  return faults.flatMap((fault) => {
+    const isSilence =
+      fault.kind === 'outage' ||
+      fault.kind === 'freeze' ||
+      ((fault.kind === 'silence' || fault.kind === 'stall') && fault.client === client);
+    return isSilence ? [{ from: fault.at, until: fault.at + fault.ms }] : [];
+  });
+}

@@ -1,0 +1,66 @@
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { CampaignResult } from './campaign.ts';
+import type { Found } from './regressions/find.ts';
+import type { BackendName } from './schedule/types.ts';
+
+/** What a process of its own is to do: an endless loop in the code that it simulates must not stop the one that started it. */
+export type Task =
+  | {
+      readonly kind: 'campaign';
+      readonly backend: BackendName;
+      /** The first part of each seed, or with `isOne` the only seed. */
+      readonly seed: string;
+      readonly isOne: boolean;
+      readonly seconds: number;
+      readonly shrinkMs: number;
+      /** Goes on after a failure. */
+      readonly keep: boolean;
+    }
+  | { readonly kind: 'regression'; readonly name: string; readonly seconds: number };
+
+/** What it tells, in this order. */
+export type Told =
+  /** About to simulate this seed. */
+  | { readonly kind: 'seed'; readonly backend: BackendName; readonly seed: string }
+  | { readonly kind: 'result'; readonly result: CampaignResult }
+  | { readonly kind: 'found'; readonly found: Found | undefined }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** A simulation that did not come to its end. */
+export interface Hang {
+  readonly backend: BackendName;
+  readonly seed: string;
+}
+
+const script = fileURLToPath(new URL('./child.ts', import.meta.url));
+// A simulation takes some ms; a schedule with an outage of hours takes a second.
+const longestSilenceMs = Number(process.env.SIMULATION_HANG_MS ?? 60_000);
+
+/** Has a process of its own do the task; gives the seed on which it stood still, if it did. */
+export function runTask(task: Task, onTold: (told: Told) => void): Promise<Hang | undefined> {
+  return new Promise((resolve, reject) => {
+    const child = fork(script, { execArgv: ['--import', 'tsx'], serialization: 'advanced' });
+    let last: Hang | undefined;
+    let hang: Hang | undefined;
+    const onSilence = (): void => {
+      hang = last;
+      child.kill('SIGKILL');
+    };
+    let timer = setTimeout(onSilence, longestSilenceMs);
+    child.on('message', (told: Told) => {
+      clearTimeout(timer);
+      timer = setTimeout(onSilence, longestSilenceMs);
+      if (told.kind === 'seed') last = { backend: told.backend, seed: told.seed };
+      else onTold(told);
+    });
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      clearTimeout(timer);
+      if (hang !== undefined || code === 0) resolve(hang);
+      else
+        reject(new Error(`The process that simulates ended with ${signal ?? code}, at seed ${last?.seed ?? 'none'}.`));
+    });
+    child.send(task);
+  });
+}
