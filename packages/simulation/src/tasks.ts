@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { CampaignResult } from './campaign.ts';
 import type { Found } from './regressions/find.ts';
@@ -34,29 +35,45 @@ export interface Hang {
 }
 
 const script = fileURLToPath(new URL('./child.ts', import.meta.url));
-// A simulation takes some ms; a schedule with an outage of hours takes a second.
-const longestSilenceMs = Number(process.env.SIMULATION_HANG_MS ?? 60_000);
+// A simulation takes some ms of processor time; a schedule with an outage of hours takes a second.
+const longestSeconds = Number(process.env.SIMULATION_HANG_SECONDS ?? 15);
+
+/** The processor time that a process has had; where the system does not tell, how long it has been there, less the others' share. */
+function secondsOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return performance.now() / 4_000;
+  }
+}
 
 /** Has a process of its own do the task; gives the seed on which it stood still, if it did. */
 export function runTask(task: Task, onTold: (told: Told) => void): Promise<Hang | undefined> {
   return new Promise((resolve, reject) => {
     const child = fork(script, { execArgv: ['--import', 'tsx'], serialization: 'advanced' });
+    const pid = child.pid ?? 0;
     let last: Hang | undefined;
     let hang: Hang | undefined;
-    const onSilence = (): void => {
+    let seen: Hang | undefined;
+    let since = 0;
+    const timer = setInterval(() => {
+      if (last === undefined) return;
+      const seconds = secondsOf(pid);
+      if (last !== seen) [seen, since] = [last, seconds];
+      if (seconds - since < longestSeconds) return;
       hang = last;
       child.kill('SIGKILL');
-    };
-    let timer = setTimeout(onSilence, longestSilenceMs);
+    }, 500);
     child.on('message', (told: Told) => {
-      clearTimeout(timer);
-      timer = setTimeout(onSilence, longestSilenceMs);
       if (told.kind === 'seed') last = { backend: told.backend, seed: told.seed };
       else onTold(told);
     });
     child.once('error', reject);
     child.once('exit', (code, signal) => {
-      clearTimeout(timer);
+      clearInterval(timer);
       if (hang !== undefined || code === 0) resolve(hang);
       else
         reject(new Error(`The process that simulates ended with ${signal ?? code}, at seed ${last?.seed ?? 'none'}.`));

@@ -35,6 +35,8 @@ export interface ClientProcess {
   readonly environment: Environment;
   /** What the shipped code exports in this process. */
   readonly shipped: Record<string, unknown>;
+  /** Writes beside the lock through a guard, where the backend has one: false when a newer token was there. Set by `connect`. */
+  guard?: (key: string, token: bigint) => Promise<boolean>;
 }
 
 /** Who holds a key in the backend. */
@@ -48,6 +50,8 @@ export interface Backend {
   /** What a client process uses for all of its `Locks`; called once for each. */
   connect(client: ClientProcess): () => LockAdapter;
   holderOf(key: string): Holder | undefined;
+  /** The token of the last write through a guard. */
+  guarded?(key: string): string | undefined;
   /** Something that only this backend can suffer. */
   fault(name: string, server: number, ms: number): void;
   /** What is still there after all clients are gone and all leases are over. */
@@ -62,6 +66,7 @@ export interface BackendModel {
   readonly entry: string;
   readonly libraries: readonly string[];
   readonly serverFaults: readonly string[];
+  readonly hasGuard?: boolean;
   drawOptions(random: Random): Record<string, number | string | boolean>;
   servers(options: Schedule['options']): number;
   create(stage: Stage): Backend;

@@ -9,14 +9,22 @@ export interface ConnectedRedis {
   binding(): unknown;
 }
 
+/** Of the client, as an application may have chosen them. */
+interface RedisClientOptions {
+  readonly offlineQueue?: boolean;
+  /** Numbers come as text, where the client can do that. */
+  readonly stringNumbers?: boolean;
+  /** Text comes as buffers, where the client can do that. */
+  readonly buffers?: boolean;
+}
+
 /** Connects a client library, as an application does, to the server behind a port. */
 export function connectRedis(
   process: ClientProcess,
   programs: Programs,
   name: string,
   port: number,
-  offlineQueue: boolean,
-  stringNumbers = false,
+  { offlineQueue = true, stringNumbers = false, buffers = false }: RedisClientOptions = {},
 ): ConnectedRedis {
   const library = programs.library(name, process.environment) as Any;
   const { ioredisBinding, nodeRedisBinding } = process.shipped as Any;
@@ -36,6 +44,7 @@ export function connectRedis(
   const client = library.createClient({
     url: `redis://127.0.0.1:${port}`,
     disableOfflineQueue: !offlineQueue,
+    ...(buffers && { commandOptions: { typeMapping: { [library.RESP_TYPES.BLOB_STRING]: Buffer } } }),
     socket: { reconnectStrategy: (retries: number) => Math.min(retries * 50, 1_000) },
   });
   client.on('error', () => {});

@@ -10,6 +10,7 @@ export const redisModel: BackendModel = {
   entry: `
     export { createLocks, isLockError } from '@holdfast/lock-core';
     export { ioredisBinding, nodeRedisBinding, redisLockAdapter } from '@holdfast/redis-protocol';
+    export { fencedRedisWrite } from '@holdfast/guards';
   `,
   libraries: ['ioredis', 'ioredis-5', 'redis', 'redis-5'],
   serverFaults: [
@@ -22,6 +23,7 @@ export const redisModel: BackendModel = {
     'out of memory',
     'no permission',
     'clock step',
+    'clock steps back',
   ],
   slowestHintMs: 2_500,
   mayRefuseFreeKey: ({ waitReplicas }) => Number(waitReplicas) > 0,
@@ -34,7 +36,9 @@ export const redisModel: BackendModel = {
     lagMs: random.spread(0.1, 200),
     offlineQueue: random.chance(0.8),
     stringNumbers: random.chance(0.2),
+    buffers: random.chance(0.2),
   }),
+  hasGuard: true,
   servers: () => 1,
   create: createRedisBackend,
 };
@@ -61,6 +65,7 @@ function createRedisBackend(stage: Stage): Backend {
       };
     },
     fault,
+    guarded: (key) => server.store.get(dataOf(key))?.value,
     heal() {
       server.refusal = undefined;
     },
@@ -74,18 +79,22 @@ function createRedisBackend(stage: Stage): Backend {
   };
 }
 
-function connectAdapter(client: ClientProcess, { schedule, programs }: Stage): () => LockAdapter {
+const dataOf = (key: string): string => `data:{${key}}`;
+
+function connectAdapter(process: ClientProcess, { schedule, programs }: Stage): () => LockAdapter {
   const { options } = schedule;
-  const { binding } = connectRedis(
-    client,
-    programs,
-    options.client as string,
-    firstPort,
-    options.offlineQueue as boolean,
-    options.stringNumbers as boolean,
-  );
-  const make = client.shipped.redisLockAdapter as (binding: unknown, options: object) => LockAdapter;
-  const { fencing, waitReplicas, waitReplicasTimeoutMs } = options;
+  const { fencing, waitReplicas, waitReplicasTimeoutMs, offlineQueue, stringNumbers, buffers } = options;
+  const { client, binding } = connectRedis(process, programs, options.client as string, firstPort, {
+    offlineQueue: offlineQueue as boolean,
+    stringNumbers: stringNumbers as boolean,
+    buffers: buffers as boolean,
+  });
+  const { redisLockAdapter: make, fencedRedisWrite } = process.shipped as {
+    redisLockAdapter(binding: unknown, options: object): LockAdapter;
+    fencedRedisWrite(client: unknown, fence: string, token: bigint, writes: readonly string[][]): Promise<boolean>;
+  };
+  process.guard = (key, token) =>
+    fencedRedisWrite(client, `fence:{${key}}`, token, [['SET', dataOf(key), String(token)]]);
   return () => make(binding(), { fencing, waitReplicas, waitReplicasTimeoutMs });
 }
 
@@ -125,6 +134,9 @@ function createFaults({ world, network, excuseHolds }: Stage, server: RedisServe
         return refuse('writes', "OOM command not allowed when used memory > 'maxmemory'.", ms);
       case 'no permission':
         return refuse('everything', "NOPERM User default has no permissions to run the 'set' command", ms);
+      case 'clock steps back':
+        // Leases last longer for it, and tokens must rise all the same.
+        return server.machine.stepWall(-Math.min(ms, 3_000));
       case 'clock step':
         server.machine.stepWall(ms);
         return excuseHolds('the clock of the server jumped');

@@ -13,7 +13,14 @@ export const redlockModel: BackendModel = {
     export { redlockAdapter } from '@holdfast/adapter-redlock';
   `,
   libraries: ['ioredis', 'redis'],
-  serverFaults: ['flush scripts', 'restart empty', 'read-only', 'out of memory', 'wall clock far off'],
+  serverFaults: [
+    'flush scripts',
+    'restart empty',
+    'read-only',
+    'out of memory',
+    'wall clock far off',
+    'leads to another server',
+  ],
   slowestHintMs: 4_000,
   drawOptions: (random) => ({
     client: random.pick(['ioredis', 'redis']),
@@ -77,8 +84,19 @@ function createRedlockBackend(stage: Stage): Backend {
         case 'out of memory':
           return refuse(index, "OOM command not allowed when used memory > 'maxmemory'.", ms);
         case 'wall clock far off':
-          server.machine.stepWall(ms * 1_000);
+          // Some days; who connects anew learns of it, the others do not.
+          server.machine.stepWall(ms * 100_000);
+          network.resetAll(({ client, server: to }) => to === index && client === 0);
           return excuseHolds('the clock of a server jumped');
+        case 'leads to another server': {
+          const leave = (): void => network.resetAll((connection) => connection.server === index);
+          network.lead(index, (index + 1) % nodes);
+          leave();
+          world.after(ms, () => {
+            network.lead(index, index);
+            leave();
+          });
+        }
       }
     },
     heal() {
@@ -100,7 +118,7 @@ function createRedlockBackend(stage: Stage): Backend {
 function connectAdapter(client: ClientProcess, { schedule, programs }: Stage): () => LockAdapter {
   const { options } = schedule;
   const nodes = Array.from({ length: options.nodes as number }, (_, i) =>
-    connectRedis(client, programs, options.client as string, firstPort + i, true),
+    connectRedis(client, programs, options.client as string, firstPort + i),
   );
   const make = client.shipped.redlockAdapter as (nodes: unknown[], options: object) => LockAdapter;
   const { fencing, nodeTimeoutMs } = options;

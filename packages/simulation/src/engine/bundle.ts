@@ -54,6 +54,11 @@ export async function compileShipped(entry: string, patches: readonly SourcePatc
   return program;
 }
 
+/** @throws Error when a patch no longer fits its file. */
+export function checkPatch(patch: SourcePatch): void {
+  applyPatch(readFileSync(join(repository, patch.file), 'utf8'), patch);
+}
+
 function applyPatch(source: string, { file, find, replace }: SourcePatch): string {
   const count = source.split(find).length - 1;
   if (count !== 1) {

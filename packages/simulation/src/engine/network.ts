@@ -54,6 +54,8 @@ export interface Network {
   disturb(trouble: Omit<Trouble, 'from' | 'until'>, ms: number): void;
   /** Holds up what a client sends over its present connections; they break on its side meanwhile, so that new ones overtake. */
   halfOpen(client: number, server: number, ms: number, brokenAfterMs: number): void;
+  /** Has the name of a server lead to another one, for connections that are opened from now on. */
+  lead(server: number, to: number): void;
   /** Ends all troubles, and the connections that did not survive them. */
   heal(): void;
   resetAll(matches: (connection: Connection) => boolean): void;
@@ -66,6 +68,7 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
   const connections = new Set<Connection>();
   let troubles: Trouble[] = [];
   const counts = new Map<string, number>();
+  const leadsTo = new Map<number, number>();
   const sent = new Map<number, number>();
   let nextId = 1;
 
@@ -96,10 +99,11 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
     let heldUpUntil = 0;
     const listeners = { client: [] as ((broke: boolean) => void)[], server: [] as ((broke: boolean) => void)[] };
     const ended = { client: false, server: false };
-    const host = hosts[server]!;
+    const host = hosts[leadsTo.get(server) ?? server]!;
 
-    const delayMs = (): number => {
-      const slow = chance.chance(terms.slowRate) ? chance.next() * terms.slowMs : 0;
+    const delayMs = (direction: Direction): number => {
+      const maySlow = terms.slowWay === undefined || terms.slowWay === direction;
+      const slow = maySlow && chance.chance(terms.slowRate) ? chance.next() * terms.slowMs : 0;
       return terms.leastMs + chance.next() * (terms.mostMs - terms.leastMs) + slow;
     };
     const machineOf = (direction: Direction): Machine => (direction === 'there' ? host.machine : machine);
@@ -119,11 +123,11 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
       if (trouble?.lost) dead[direction] = true;
       if (dead[direction]) {
         // Somebody on the way has forgotten the connection, and says so once messages get through again.
-        if (trouble === undefined) world.after(delayMs(), () => connection.reset());
+        if (trouble === undefined) world.after(delayMs(direction), () => connection.reset());
         return;
       }
       const earliest = trouble === undefined ? 0 : trouble.until;
-      const at = Math.max(arrivals[direction] + 0.001, earliest, world.now + delayMs());
+      const at = Math.max(arrivals[direction] + 0.001, earliest, world.now + delayMs(direction));
       arrivals[direction] = at;
       const arrive = (): void => {
         if (direction === 'there' && world.now < heldUpUntil) return void world.at(heldUpUntil, arrive);
@@ -196,6 +200,7 @@ export function createNetwork(world: World, random: Random, terms: NetworkTerms)
         for (const connection of present) connection.breakAtClient();
       });
     },
+    lead: (server, to) => void leadsTo.set(server, to),
     heal() {
       troubles = [];
       for (const connection of [...connections]) if (connection.isDead) connection.reset();

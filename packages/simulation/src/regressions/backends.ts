@@ -116,4 +116,49 @@ export const backendRegressions: readonly Regression[] = [
     backends: ['redlock'],
     patches: [patch('adapter-redlock/protocol/round.ts', 'this.#yes >= majority', 'this.#yes >= 1')],
   },
+  {
+    name: 'Redlock: a node whose name leads to another server has a second vote there',
+    backends: ['redlock'],
+    patches: [patch('adapter-redlock/server-identity.ts', 'if (other !== undefined && other !== i) return false;', '')],
+  },
+  {
+    name: 'Redlock: a key whose tokens a clock far off has driven up is closed to the others',
+    backends: ['redlock'],
+    patches: [patch('adapter-redlock/protocol/token-proposals.ts', 'if (above >= first) return above + 1;', '')],
+  },
+  {
+    name: 'Redlock: a vote that comes in late is kept',
+    backends: ['redlock'],
+    patches: [
+      patch(
+        'adapter-redlock/protocol/round.ts',
+        'else if (this.#over || this.#missed[i]) this.#context.nodes[i]!.release(this.ballot);',
+        '',
+      ),
+    ],
+  },
+  {
+    name: 'Redis: text that comes as buffers is not read',
+    backends: ['redis'],
+    patches: [
+      patch('redis-protocol/replies.ts', 'if (Buffer.isBuffer(reply)) return reply.toString();', ''),
+      patch('redis-protocol/replies.ts', 'if (reply instanceof Uint8Array) return Buffer.from(reply).toString();', ''),
+    ],
+  },
+  {
+    name: 'guards: an older token is let through',
+    backends: ['redis'],
+    patches: [patch('guards/redis-script.ts', 'or (#stored == #token and stored > token) then', 'then')],
+  },
+  {
+    name: 'guards: the holder of the newest token is refused its second write',
+    backends: ['redis'],
+    patches: [
+      patch(
+        'guards/redis-script.ts',
+        'or (#stored == #token and stored > token) then',
+        'or (#stored == #token and stored >= token) then',
+      ),
+    ],
+  },
 ];

@@ -126,8 +126,18 @@ export function createActor(terms: ActorTerms): Actor {
       if (deed.awaited) await renewal;
       return;
     }
+    if (deed.do === 'write') return write(held);
     const nested = run({ ...deed.step, at: now() }, inside);
     if (!deed.beside) await nested;
+  }
+
+  /** An answer may never come: the application goes on after a while. */
+  async function write({ step: { key }, lock, name }: Held): Promise<void> {
+    const token = lock.fencingToken;
+    if (token === undefined || process.guard === undefined) return;
+    const answer = await Promise.race([process.guard(key, token).catch(() => undefined), sleep(1_000)]);
+    note(machine.name, `${name} writes with token ${token}: ${answer ?? 'no answer'}`);
+    if (answer === false) oracle.refusedWrite(key, token, name);
   }
 
   async function release(held: Held): Promise<void> {

@@ -12,6 +12,7 @@ export interface Failure {
     | 'never settles'
     | 'settles too late'
     | 'out of turn'
+    | 'stale write'
     | 'waits while the key is free'
     | 'held by nobody'
     | 'left behind'
@@ -69,6 +70,10 @@ export interface Oracle {
   /** A forced release has freed the hold of an owner ID: each call may free one. */
   freed(client: number, key: string, owner: string): void;
   excuseAll(why: string): void;
+  /** A guard refused a write. */
+  refusedWrite(key: string, token: bigint, name: string): void;
+  /** What stands beside the lock now. */
+  sawWrite(key: string, token: string | undefined): void;
   /** Looks at every lock that is in somebody's hands, at this moment. */
   sample(): void;
   isHeld(key: string): boolean;
@@ -103,6 +108,8 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
   const forcedBy: string[] = [];
   const freedOwners = new Map<string, Set<string>>();
   const closedWith = new Set<string>();
+  const highest = new Map<string, bigint>();
+  const written = new Map<string, string>();
   /** When a process went on, and since when it had stood still. */
   const resumed = new Map<Machine, { readonly at: number; readonly since: number }>();
 
@@ -210,6 +217,8 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
         held.excusedUntil = excusedUntil;
       }
       inHand.set(held.step.key, ofKey.add(held));
+      const { fencingToken: token } = held.lock;
+      if (token !== undefined && token > (highest.get(held.step.key) ?? 0n)) highest.set(held.step.key, token);
       record(held, 'acquire', 'invoke', held.invokedAt);
       record(held, 'acquire', 'ok');
     },
@@ -240,6 +249,17 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       const called = forcedBy.filter((one) => one === by).length;
       if (owners.size > called)
         fail('wrong answer', `${called} forced releases of ${key} freed the holds of ${owners.size} owners`);
+    },
+    refusedWrite(key, token, name) {
+      if (excuses.length === 0 && token >= (highest.get(key) ?? token))
+        fail('wrong answer', `the guard refused ${name}, and no token is higher than its ${token}`);
+    },
+    sawWrite(key, token) {
+      const before = written.get(key);
+      if (token === undefined || token === before) return;
+      if (before !== undefined && BigInt(token) < BigInt(before) && excuses.length === 0)
+        fail('stale write', `the write of token ${before} for ${key} was overwritten with that of token ${token}`);
+      written.set(key, token);
     },
     excuseAll(why) {
       excuses.push(why);

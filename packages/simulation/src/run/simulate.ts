@@ -8,6 +8,7 @@ import { createNetwork } from '../engine/network.ts';
 import { createNet } from '../engine/socket.ts';
 import { createWorld } from '../engine/world.ts';
 import { createRandom } from '../random.ts';
+import { allSteps } from '../schedule/all-steps.ts';
 import type { Schedule } from '../schedule/types.ts';
 import { type Actor, createActor } from './actor.ts';
 import { createCalls, isNeverSilent } from './calls.ts';
@@ -122,10 +123,15 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
       now: () => world.now,
       note,
     });
+    const keys = backend.guarded === undefined ? [] : [...new Set(allSteps(schedule.steps).map(({ key }) => key))];
+    const afterEach = (): void => {
+      oracle.sample();
+      for (const key of keys) oracle.sawWrite(key, backend.guarded?.(key));
+    };
     const hasFailed = (): boolean => oracle.failures.length > 0 || world.steps > mostSteps;
     const isIdle = (): boolean =>
       alive.every(({ isBusy, process: { machine } }) => !isBusy || machine.state === 'crashed');
-    const runUntil = (isOver: () => boolean): Promise<void> => world.run(() => hasFailed() || isOver(), oracle.sample);
+    const runUntil = (isOver: () => boolean): Promise<void> => world.run(() => hasFailed() || isOver(), afterEach);
     const tick = (until: number): void => {
       liveness.look();
       if (world.now < until) world.after(250, () => tick(until));

@@ -10,7 +10,7 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
   const mood = drawMood(random.fork('mood'));
   const options = model.drawOptions(random.fork('options'));
   const clients = Array.from({ length: mood.clients }, (_, i) => drawClient(random.fork(`client ${i}`), mood));
-  const draft = { random: random.fork('steps'), mood, clients, nextId: 1 };
+  const draft = { random: random.fork('steps'), mood, clients, hasGuard: model.hasGuard ?? false, nextId: 1 };
   const steps = Array.from({ length: mood.steps }, () => drawStep(draft)).sort((a, b) => a.at - b.at);
   return {
     seed,
@@ -67,6 +67,7 @@ interface Draft {
   readonly random: Random;
   readonly mood: Mood;
   readonly clients: readonly ClientTerms[];
+  readonly hasGuard: boolean;
   nextId: number;
 }
 
@@ -93,7 +94,7 @@ function drawStep(draft: Draft, around?: Around): Step {
   const id = draft.nextId++;
   const client = around?.client ?? random.int(0, mood.clients - 1);
   const locks = around?.locks ?? random.int(0, clients[client]!.locks.length - 1);
-  const sameKey = around !== undefined && random.chance(0.6);
+  const sameKey = around !== undefined && random.chance(mood.emphasis === 'nesting' ? 0.3 : 0.6);
   const key = sameKey ? around.key : `k${random.int(1, mood.keys)}`;
   const lasting = drawCall(draft);
   const call = around !== undefined && !['acquire', 'using', 'tryAcquire'].includes(lasting) ? 'using' : lasting;
@@ -163,13 +164,16 @@ function drawDeeds(draft: Draft, around: Around): Deed[] {
   const count = random.pick(mood.emphasis === 'none' ? [0, 1, 1, 1, 2, 3] : [1, 2, 3, 4]);
   for (let i = 0; i < count; i++) {
     const kind = drawKind(draft);
-    if (kind < 0.55) deeds.push({ do: 'work', ms: random.chance(0.1) ? 0 : random.spread(0.2, mood.workMs) });
-    else if (kind < 0.75) {
+    if (kind < 0.55) {
+      deeds.push({ do: 'work', ms: random.chance(0.1) ? 0 : random.spread(...mood.workMs) });
+      if (draft.hasGuard && random.chance(0.3)) deeds.push({ do: 'write' });
+    } else if (kind < 0.75) {
       const ttlMs = maybe(random, 0.7, () => drawTtl(random, mood));
       deeds.push({ do: 'renew', ttlMs, awaited: random.chance(0.7) });
+      if (draft.hasGuard && random.chance(0.3)) deeds.push({ do: 'write' });
     } else if (kind < 0.8) deeds.push({ do: 'assert' });
     else if (around.depth < 3 && (around.isUsing || around.owner !== undefined)) {
-      const beside = random.chance(0.4);
+      const beside = random.chance(mood.emphasis === 'nesting' ? 0.6 : 0.4);
       deeds.push({ do: 'nested', step: drawStep(draft, around), beside });
     }
   }

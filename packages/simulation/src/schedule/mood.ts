@@ -15,8 +15,8 @@ export interface Mood {
   readonly faultMs: Span | undefined;
   /** The shortest and the longest lease. */
   readonly ttlMs: Span;
-  /** The longest time under a lock. */
-  readonly workMs: number;
+  /** The time under a lock. */
+  readonly workMs: Span;
   readonly network: Schedule['network'];
   readonly goodClocks: boolean;
   /** How likely a call says something about renewals, and then that there are to be some. */
@@ -48,7 +48,7 @@ function drawGeneral(random: Random): Mood {
     kinds: undefined,
     faultMs: undefined,
     ttlMs: random.chance(0.5) ? [60, 2_000] : [500, 30_000],
-    workMs: random.spread(1, Math.max(20, lengthMs / 3)),
+    workMs: [0.2, random.spread(1, Math.max(20, lengthMs / 3))],
     network: {
       leastMs: least,
       mostMs: least + random.spread(0.1, 20),
@@ -73,6 +73,7 @@ const fast = (random: Random): Schedule['network'] => {
 const slow = (random: Random): Schedule['network'] => ({
   ...fast(random),
   slowRate: random.pick([0.1, 0.3, 0.5]),
+  slowWay: random.pick([undefined, 'there', 'back', 'back']),
   slowMs: random.spread(50, 2_000),
 });
 
@@ -90,7 +91,7 @@ const focuses: readonly Focus[] = [
     kinds: ['silence', 'silence', 'stall', 'stall', 'reset', 'half-open', 'half-open', 'freeze', 'outage'],
     faultMs: [20, 3_000],
     ttlMs: [14_000, 60_000],
-    workMs: random.spread(1, 400),
+    workMs: [0.2, random.spread(1, 400)],
     network: random.chance(0.6) ? fast(random) : slow(random),
     autoRenew: [0.6, 0.4],
     aborts: 0.4,
@@ -104,14 +105,14 @@ const focuses: readonly Focus[] = [
     return {
       clients: random.int(2, 3),
       keys: 1,
-      steps: random.int(3, 10),
-      lengthMs: ttlMs * random.spread(1, 6),
-      faults: random.int(0, 3),
+      steps: random.int(3, 8),
+      lengthMs: ttlMs * random.spread(0.3, 3),
+      faults: random.pick([0, 0, 1, 3]),
       kinds: ['stall', 'stall', 'half-open', 'pause', 'suspend'],
       faultMs: [ttlMs / 20, ttlMs * 2],
       ttlMs: [ttlMs / 3, ttlMs * 2],
-      workMs: ttlMs * 2,
-      network: random.chance(0.3) ? fast(random) : { ...slow(random), slowMs: ttlMs * random.spread(0.1, 1.5) },
+      workMs: [ttlMs / 6, ttlMs * 2.5],
+      network: random.chance(0.2) ? fast(random) : { ...slow(random), slowMs: ttlMs * random.spread(0.1, 1.5) },
       autoRenew: [0.9, 0.25],
       attemptTimeoutMs: [ttlMs / 3, ttlMs * 2],
       emphasis: random.pick(['none', 'renewals'] as const),
@@ -129,7 +130,7 @@ const focuses: readonly Focus[] = [
       kinds: random.pick([['silence', 'stall'], ['pause', 'suspend'], ['suspend'], ['half-open', 'stall', 'pause']]),
       faultMs: [ttlMs * 0.4, ttlMs * 4],
       ttlMs: [ttlMs * 0.8, ttlMs * 1.3],
-      workMs: ttlMs * random.spread(0.2, 3),
+      workMs: [ttlMs / 20, ttlMs * random.spread(0.3, 3)],
       network: fast(random),
       autoRenew: [0.8, 0.85],
       localRunCounts: [0, 5, 64, 1_000],
@@ -144,7 +145,7 @@ const focuses: readonly Focus[] = [
     faults: random.chance(0.7) ? 0 : 1,
     kinds: ['server', 'pause', 'reset'],
     ttlMs: [5_000, 30_000],
-    workMs: random.spread(0.2, 30),
+    workMs: [0.1, random.spread(0.2, 30)],
     network: fast(random),
     aborts: 0.1,
     localRunCounts: [0, 1, 5, 64, 1_000, 10_000],
@@ -162,12 +163,24 @@ const focuses: readonly Focus[] = [
       kinds: ['half-open', 'half-open', 'stall'],
       faultMs: [ttlMs / 10, ttlMs * 3],
       ttlMs: [ttlMs / 2, ttlMs * 6],
-      workMs: ttlMs * 3,
+      workMs: [ttlMs / 6, ttlMs * 4],
       network: random.chance(0.3) ? fast(random) : { ...slow(random), slowMs: ttlMs * random.spread(0.3, 4) },
       autoRenew: [0.8, 0.4],
       emphasis: 'renewals',
     };
   },
+  // Calls in the bodies of others, one after the other and side by side, on several keys.
+  (random) => ({
+    clients: random.int(1, 2),
+    keys: random.int(2, 3),
+    steps: random.int(1, 6),
+    lengthMs: random.spread(5, 1_000),
+    faults: random.chance(0.7) ? 0 : 1,
+    ttlMs: [1_000, 30_000],
+    workMs: [0.2, random.spread(1, 200)],
+    network: fast(random),
+    emphasis: 'nesting',
+  }),
   // Forced releases, and what they do to those who hold and wait.
   (random) => ({
     clients: random.int(2, 3),
@@ -178,7 +191,7 @@ const focuses: readonly Focus[] = [
     kinds: ['silence', 'stall', 'half-open', 'reset'],
     faultMs: [20, 1_500],
     ttlMs: [500, 10_000],
-    workMs: random.spread(20, 2_000),
+    workMs: [2, random.spread(20, 2_000)],
     network: random.chance(0.5) ? fast(random) : slow(random),
     emphasis: 'forced releases',
   }),
@@ -192,7 +205,7 @@ const focuses: readonly Focus[] = [
     kinds: ['server'],
     faultMs: [20, 2_000],
     ttlMs: random.chance(0.5) ? [200, 2_000] : [14_000, 60_000],
-    workMs: random.spread(5, 1_500),
+    workMs: [0.5, random.spread(5, 1_500)],
     network: fast(random),
     attemptTimeoutMs: random.chance(0.5) ? [20, 300] : undefined,
   }),

@@ -38,6 +38,8 @@ export interface NetworkTerms {
   readonly mostMs: number;
   /** How often a packet takes much longer. */
   readonly slowRate: number;
+  /** Only packets to servers, or only those from them; default: both. */
+  readonly slowWay?: 'there' | 'back' | undefined;
   readonly slowMs: number;
 }
 
@@ -76,6 +78,8 @@ export type Deed =
   | { readonly do: 'work'; readonly ms: number }
   | { readonly do: 'renew'; readonly ttlMs: number | undefined; readonly awaited: boolean }
   | { readonly do: 'assert' }
+  /** A write beside the lock, through a guard with the token of the lock. */
+  | { readonly do: 'write' }
   /** Another acquisition, in the same body; `beside` does not wait for its end. */
   | { readonly do: 'nested'; readonly step: Step; readonly beside: boolean };
 

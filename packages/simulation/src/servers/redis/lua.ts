@@ -18,6 +18,8 @@ export function createLuaScripts(): LuaScripts {
   const { lua, lauxlib, lualib } = fengari;
   const L = lauxlib.luaL_newstate();
   lualib.luaL_openlibs(L);
+  // As Lua 5.1 has it.
+  lauxlib.luaL_dostring(L, bytes('unpack = table.unpack'));
   const functions = new Map<string, number>();
   let call: Call = () => null;
 
@@ -130,7 +132,16 @@ export function createLuaScripts(): LuaScripts {
     return reference;
   }
 
-  setGlobalFunctions('redis', { call: invoke(true), pcall: invoke(false) });
+  const reply = (name: string) => (): number => {
+    pushField(name, textAt(1));
+    return 1;
+  };
+  setGlobalFunctions('redis', {
+    call: invoke(true),
+    pcall: invoke(false),
+    error_reply: reply('err'),
+    status_reply: reply('ok'),
+  });
   setGlobalFunctions('cjson', { decode: decodeJson });
 
   return {

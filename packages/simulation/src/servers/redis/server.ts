@@ -100,7 +100,8 @@ export function createRedisServer(machine: Machine, replicaCount: number, lagMs:
 
   const sessionTerms: SessionTerms = {
     scripts,
-    info: () => `# Server\r\nredis_version:7.0.15\r\nrun_id:${runId}\r\nloading:0\r\nrole:master\r\n`,
+    info: () =>
+      `# Server\r\nredis_version:7.0.15\r\nrun_id:${runId}\r\nserver_time_usec:${store.micros()}\r\nloading:0\r\nrole:master\r\n`,
     waitFor(session, count, timeoutMs, done) {
       const target = session.writes;
       const acknowledged = (): number => replicas.filter((replica) => replica.applied >= target).length;
