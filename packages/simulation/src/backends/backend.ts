@@ -65,6 +65,8 @@ export interface BackendModel {
   /** The entry of the shipped code. */
   readonly entry: string;
   readonly libraries: readonly string[];
+  /** Those of them that the shipped code imports by itself. */
+  readonly imports?: readonly string[];
   readonly serverFaults: readonly string[];
   readonly hasGuard?: boolean;
   drawOptions(random: Random): Record<string, number | string | boolean>;

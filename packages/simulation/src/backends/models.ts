@@ -3,10 +3,12 @@ import type { BackendModel } from './backend.ts';
 import { memoryModel } from './memory.ts';
 import { redisModel } from './redis.ts';
 import { redlockModel } from './redlock.ts';
+import { zookeeperModel } from './zookeeper.ts';
 
 /** The models, by the name of their backend. */
 export const models: Readonly<Record<BackendName, BackendModel>> = {
   memory: memoryModel,
   redis: redisModel,
   redlock: redlockModel,
+  zookeeper: zookeeperModel,
 } as never;

@@ -19,11 +19,10 @@ export const firstPort = 7_001;
 
 /** Node's `net` for one simulated process: port 7001 is the first server. */
 export function createNet(network: Network, client: number, environment: Environment): object {
-  const connect = (
-    options: { port: number; host?: string; signal?: AbortSignal },
-    onConnect?: () => void,
-  ): SimulatedSocket => {
-    const { port, signal } = options;
+  type Options = { readonly port: number; readonly host?: string; readonly signal?: AbortSignal };
+  const connect = (target: Options | number, ...more: unknown[]): SimulatedSocket => {
+    const { port, signal }: Options = typeof target === 'number' ? { port: target } : target;
+    const onConnect = more.find((one): one is () => void => typeof one === 'function');
     const socket = new SimulatedSocket(network, client, environment, Number(port) - firstPort);
     // As Node does for the option `signal`.
     const aborted = (): void => void socket.destroy(failure('ABORT_ERR', 'The operation was aborted'));

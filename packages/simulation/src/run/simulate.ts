@@ -72,6 +72,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   const actors = schedule.clients.map((terms, index): Actor => {
     const environment = createEnvironment(machines[index]!, {});
     environment.net = createNet(network, index, environment);
+    for (const name of model.imports ?? []) environment.modules.set(name, programs.library(name, environment));
     const shipped = programs.shipped(environment);
     const client: ClientProcess = { index, machine: machines[index]!, environment, shipped };
     const open = backend.connect(client);

@@ -1,0 +1,65 @@
+import { bytes, flag, frame, int, list, long, text } from './jute.ts';
+import { checkType, type Operation } from './requests.ts';
+import type { EventType, ZNode } from './tree.ts';
+
+/** Error codes of the protocol. */
+export const errors = {
+  none: 0,
+  noNode: -101,
+  noAuth: -102,
+  badVersion: -103,
+  noChildrenForEphemerals: -108,
+  nodeExists: -110,
+  notEmpty: -111,
+  sessionExpired: -112,
+  invalidAcl: -114,
+  authFailed: -115,
+  sessionMoved: -118,
+} as const;
+
+export const xids = { event: -1, ping: -2, auth: -4 } as const;
+
+const eventTypes: Readonly<Record<EventType, number>> = { created: 1, deleted: 2, children: 4 };
+const connected = 3;
+
+/** A watch that fires. */
+export const encodeEvent = (type: EventType, path: string): Buffer =>
+  frame(int(xids.event), long(-1), int(0), int(eventTypes[type]), int(connected), text(path));
+
+/** The answer to a handshake; a time-out of 0 says that there is no such session. */
+export const encodeHandshake = (timeoutMs: number, session: bigint, password: Buffer): Buffer =>
+  frame(int(0), int(timeoutMs), long(session), bytes(password));
+
+export const encodeAnswer = (xid: number, zxid: number, error: number, ...body: Buffer[]): Buffer =>
+  frame(int(xid), long(zxid), int(error), ...body);
+
+export function encodeStat(node: ZNode): Buffer {
+  const { czxid, ctime, created, ephemeralOwner, data, children, pzxid } = node;
+  // Counted in changes: each child was created once, and those that are not there any more were deleted.
+  const cversion = (2 * created - children.size) | 0;
+  return Buffer.concat([
+    ...[long(czxid), long(czxid), long(ctime), long(ctime)],
+    ...[int(0), int(cversion), int(0), long(ephemeralOwner)],
+    ...[int(data?.length ?? 0), int(children.size), long(pzxid)],
+  ]);
+}
+
+/** What follows the header in the answer to a write that was carried out. */
+export function writeBody(operation: Operation, path: string, node: ZNode | undefined): Buffer[] {
+  if (operation.kind === 'create') return operation.withStat ? [text(path), encodeStat(node!)] : [text(path)];
+  return [];
+}
+
+/** A transaction is answered for each of its operations. */
+export const checkBody = (error: number): Buffer[] => [
+  ...(error === 0 ? [int(checkType), flag(false), int(0)] : [int(-1), flag(false), int(error), int(error)]),
+  ...[int(-1), flag(true), int(-1)],
+];
+
+/** What follows the header in the answer to a read. */
+export function readBody(kind: 'exists' | 'getData' | 'getChildren', node: ZNode): Buffer[] {
+  const stat = encodeStat(node);
+  if (kind === 'exists') return [stat];
+  if (kind === 'getData') return [bytes(node.data), stat];
+  return [list([...node.children].map(text)), stat];
+}

@@ -1,0 +1,132 @@
+/** One entry of an access control list. */
+export interface Acl {
+  readonly permissions: number;
+  readonly scheme: string;
+  readonly id: string;
+}
+
+export interface ZNode {
+  readonly czxid: number;
+  readonly ctime: number;
+  /** The session that it ends with; 0 for none, and the smallest number of 64 bits for a container. */
+  readonly ephemeralOwner: bigint;
+  readonly data: Buffer | null;
+  readonly acl: readonly Acl[];
+  readonly children: Set<string>;
+  /** How many children were ever created: the number of the next sequential one. */
+  created: number;
+  /** The newest change of its children. */
+  pzxid: number;
+}
+
+/** What a transaction does to the data. Transactions are decided by the leader, and then take effect in one order everywhere. */
+export type Change =
+  | {
+      readonly kind: 'create';
+      readonly path: string;
+      readonly data: Buffer | null;
+      readonly acl: readonly Acl[];
+      readonly ephemeralOwner: bigint;
+    }
+  | { readonly kind: 'delete'; readonly path: string }
+  | { readonly kind: 'createSession'; readonly session: bigint; readonly timeoutMs: number }
+  | { readonly kind: 'closeSession'; readonly session: bigint }
+  | { readonly kind: 'none' };
+
+export interface Transaction {
+  readonly zxid: number;
+  readonly time: number;
+  readonly change: Change;
+  /** What its sender is told. */
+  readonly error: number;
+  /** The request that it answers; none for what the leader does by itself. */
+  readonly request: number | undefined;
+}
+
+export type EventType = 'created' | 'deleted' | 'children';
+
+/** Tells that something has happened to a node. */
+export type OnEvent = (type: EventType, path: string, acl: readonly Acl[]) => void;
+
+export const container: bigint = -(2n ** 63n);
+
+const everyone: readonly Acl[] = [{ permissions: 31, scheme: 'world', id: 'anyone' }];
+
+const newNode = (zxid: number, time: number, more: Partial<ZNode> = {}): ZNode => ({
+  czxid: zxid,
+  ctime: time,
+  ephemeralOwner: 0n,
+  data: null,
+  acl: everyone,
+  children: new Set(),
+  created: 0,
+  pzxid: zxid,
+  ...more,
+});
+
+export const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/';
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/** The data of one server: nodes and sessions. */
+export class Tree {
+  readonly nodes: Map<string, ZNode>;
+  /** The sessions that there are, with their time-outs. */
+  readonly sessions: Map<bigint, number>;
+  /** The newest transaction in it. */
+  zxid = 0;
+
+  constructor(nodes?: Map<string, ZNode>, sessions?: Map<bigint, number>) {
+    this.nodes = nodes ?? new Map([['/', newNode(0, 0, { children: new Set(['zookeeper']) })]]);
+    this.sessions = sessions ?? new Map();
+  }
+
+  copy(): Tree {
+    const nodes = [...this.nodes].map(([path, node]) => [path, { ...node, children: new Set(node.children) }] as const);
+    const tree = new Tree(new Map(nodes), new Map(this.sessions));
+    tree.zxid = this.zxid;
+    return tree;
+  }
+
+  apply({ zxid, time, change }: Transaction, onEvent: OnEvent): void {
+    this.zxid = zxid;
+    switch (change.kind) {
+      case 'create':
+        return this.#create(zxid, time, change, onEvent);
+      case 'delete':
+        return this.#delete(zxid, change.path, onEvent);
+      case 'createSession':
+        this.sessions.set(change.session, change.timeoutMs);
+        return;
+      case 'closeSession': {
+        this.sessions.delete(change.session);
+        const its = [...this.nodes].filter(([, { ephemeralOwner }]) => ephemeralOwner === change.session);
+        for (const [path] of its) this.#delete(zxid, path, onEvent);
+      }
+    }
+  }
+
+  #create(
+    zxid: number,
+    time: number,
+    { path, data, acl, ephemeralOwner }: Change & { kind: 'create' },
+    onEvent: OnEvent,
+  ): void {
+    const parent = this.nodes.get(parentOf(path))!;
+    parent.children.add(nameOf(path));
+    parent.created = (parent.created + 1) | 0;
+    parent.pzxid = zxid;
+    this.nodes.set(path, newNode(zxid, time, { data, acl, ephemeralOwner }));
+    onEvent('created', path, acl);
+    onEvent('children', parentOf(path), parent.acl);
+  }
+
+  #delete(zxid: number, path: string, onEvent: OnEvent): void {
+    const node = this.nodes.get(path)!;
+    this.nodes.delete(path);
+    const parent = this.nodes.get(parentOf(path))!;
+    parent.children.delete(nameOf(path));
+    parent.pzxid = zxid;
+    onEvent('deleted', path, node.acl);
+    onEvent('children', parentOf(path), parent.acl);
+  }
+}
