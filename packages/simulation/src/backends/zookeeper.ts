@@ -36,6 +36,7 @@ function createZookeeperBackend(stage: Stage): Backend {
   const random = world.random.fork('zookeeper');
   const goodClocks = schedule.clients.every(({ rate }) => rate === 1);
   const lagMs = options.lagMs as number;
+  const tickMs = options.tickMs as number;
   const ensemble = createEnsemble({
     world,
     random,
@@ -43,7 +44,9 @@ function createZookeeperBackend(stage: Stage): Backend {
       const rate = goodClocks ? 1 : 1 + (random.next() - 0.5) * 0.002;
       return createMachine(world, `server ${i + 1}`, { rate, wallOffsetMs: random.int(-2_000, 2_000) });
     }),
-    tickMs: options.tickMs as number,
+    tickMs,
+    leastTimeoutMs: 2 * tickMs,
+    mostTimeoutMs: 20 * tickMs,
     syncLimit: options.syncLimit as number,
     containerCheckMs: options.containerCheckMs as number,
     delayMs: () => 0.1 + random.next() * 3,

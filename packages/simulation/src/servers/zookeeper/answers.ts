@@ -1,6 +1,6 @@
 import { bytes, flag, frame, int, list, long, text } from './jute.ts';
 import { checkType, type Operation } from './requests.ts';
-import type { EventType, ZNode } from './tree.ts';
+import { container, type EventType, type ZNode } from './tree.ts';
 
 /** Error codes of the protocol. */
 export const errors = {
@@ -34,7 +34,8 @@ export const encodeAnswer = (xid: number, zxid: number, error: number, ...body: 
   frame(int(xid), long(zxid), int(error), ...body);
 
 export function encodeStat(node: ZNode): Buffer {
-  const { czxid, ctime, created, ephemeralOwner, data, children, pzxid } = node;
+  const { czxid, ctime, created, data, children, pzxid } = node;
+  const ephemeralOwner = node.ephemeralOwner === container ? 0n : node.ephemeralOwner;
   // Counted in changes: each child was created once, and those that are not there any more were deleted.
   const cversion = (2 * created - children.size) | 0;
   return Buffer.concat([

@@ -15,6 +15,9 @@ export interface EnsembleTerms {
   readonly tickMs: number;
   /** After how many ticks without a word servers give each other up. */
   readonly syncLimit: number;
+  /** The session time-outs that are granted. */
+  readonly leastTimeoutMs: number;
+  readonly mostTimeoutMs: number;
   /** How often empty containers are looked for. */
   readonly containerCheckMs: number;
   /** How long a message from server to server takes. */
@@ -45,7 +48,7 @@ export interface Ensemble {
 export type Link = (from: Member, to: Member, run: () => void) => void;
 
 export function createEnsemble(terms: EnsembleTerms): Ensemble {
-  const { world, tickMs } = terms;
+  const { world } = terms;
   const arrivals = new Map<string, number>();
   let nextId = 1;
 
@@ -198,8 +201,8 @@ export function createEnsemble(terms: EnsembleTerms): Ensemble {
     member.front = createFront({
       index: member.index,
       machine: member.host.machine,
-      leastTimeoutMs: 2 * tickMs,
-      mostTimeoutMs: 20 * tickMs,
+      leastTimeoutMs: terms.leastTimeoutMs,
+      mostTimeoutMs: terms.mostTimeoutMs,
       tree: () => member.tree,
       isServing: () => member.role !== 'looking' && member.host.isUp,
       nextId: () => nextId++,

@@ -76,7 +76,7 @@ export class Tree {
   zxid = 0;
 
   constructor(nodes?: Map<string, ZNode>, sessions?: Map<bigint, number>) {
-    this.nodes = nodes ?? new Map([['/', newNode(0, 0, { children: new Set(['zookeeper']) })]]);
+    this.nodes = nodes ?? new Map([['/', newNode(0, 0, { children: new Set(['zookeeper']), data: Buffer.alloc(0) })]]);
     this.sessions = sessions ?? new Map();
   }
 

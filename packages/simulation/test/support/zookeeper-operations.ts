@@ -1,0 +1,130 @@
+import type { Random } from '../../src/random.ts';
+import { bytes, flag, frame, int, list, text } from '../../src/servers/zookeeper/jute.ts';
+import { modes } from '../../src/servers/zookeeper/requests.ts';
+import type { Tree } from '../../src/servers/zookeeper/tree.ts';
+
+/** A request that was sent, and how its answer is to be read. */
+export interface Sent {
+  readonly xid: number;
+  readonly kind: string;
+  readonly what: string;
+  readonly frame: Buffer;
+}
+
+const request = (xid: number, kind: string, type: number, what: string, ...body: Buffer[]): Sent => ({
+  xid,
+  kind,
+  what: `${kind} ${what}`,
+  frame: frame(int(xid), int(type), ...body),
+});
+
+const parents = ['/locks', '/locks', '/app'];
+const owners = ['ann', 'ann', 'bob', 'a%20b'];
+
+type Entry = readonly [permissions: number, scheme: string, id: string];
+
+const open: readonly Entry[] = [[31, 'world', 'anyone']];
+
+/** For the most part they permit everything, else too much would be refused. */
+const acls: readonly (readonly Entry[])[] = [
+  ...Array<readonly Entry[]>(12).fill(open),
+  [[31, 'auth', '']],
+  [[31, 'digest', 'ann:nobody']],
+  [[1, 'world', 'anyone']],
+  [[30, 'world', 'anyone']],
+  [
+    [31, 'auth', ''],
+    [1, 'world', 'anyone'],
+  ],
+  [[31, 'nosuch', 'anyone']],
+  [],
+];
+
+/** Draws one request, mostly for something that is there. */
+export function drawRequest(random: Random, xid: number, tree: Tree): Sent {
+  const kind = random.pick([
+    ...(['contender', 'contender', 'contender', 'key', 'key', 'root', 'delete', 'delete', 'delete'] as const),
+    ...(['exists', 'getData', 'getData', 'getChildren', 'getChildren', 'check', 'check', 'ping'] as const),
+  ]);
+  const parent = random.pick(parents);
+  const key = `${parent}/k${random.int(1, 4)}`;
+  switch (kind) {
+    case 'contender':
+      return drawContender(random, xid, random.chance(0.95) ? key : drawPath(random, tree));
+    case 'key':
+      return drawKey(random, xid, key);
+    case 'root':
+      return create(xid, 1, parent, modes.persistent, open, null);
+    case 'delete': {
+      const path = drawPath(random, tree);
+      const version = random.pick([-1, -1, -1, -1, 0, 3]);
+      return path === '/'
+        ? request(xid, 'ping', 11, '')
+        : request(xid, 'delete', 2, `${path} ${version}`, text(path), int(version));
+    }
+    case 'exists':
+      return exists(xid, drawPath(random, tree));
+    case 'getData':
+    case 'getChildren': {
+      const path = drawPath(random, tree);
+      const watch = random.chance(0.5);
+      return request(xid, kind, kind === 'getData' ? 4 : 12, `${path} ${watch}`, text(path), flag(watch));
+    }
+    case 'check':
+      return check(xid, random.chance(0.7) ? '/' : drawPath(random, tree));
+    case 'ping':
+      return ping();
+  }
+}
+
+export const exists = (xid: number, path: string): Sent => request(xid, 'exists', 3, path, text(path), flag(false));
+
+/** Answered after everything before it, and by a number of its own. */
+export const ping = (): Sent => request(-2, 'ping', 11, '');
+
+export const closeSession = (xid: number): Sent => request(xid, 'closeSession', -11, '');
+
+export const authenticate = (scheme: string, credentials: string): Sent =>
+  request(-4, 'auth', 100, scheme, int(0), text(scheme), bytes(Buffer.from(credentials)));
+
+const drawAcl = (random: Random): readonly Entry[] => random.pick(acls);
+
+/** Of a node that there is, or was, or never was. */
+function drawPath(random: Random, tree: Tree): string {
+  if (random.chance(0.1)) return random.pick(['/', '/none', '/locks/none', '/locks/k1/_c_ann-lock-0000000001']);
+  const known = [...tree.nodes.keys()];
+  // Those at the end are contenders, mostly.
+  return random.chance(0.6) ? known.at(-random.int(1, Math.min(8, known.length)))! : random.pick(known);
+}
+
+function drawContender(random: Random, xid: number, parent: string): Sent {
+  const path = `${parent === '/' ? '' : parent}/_c_${random.pick(owners)}-lock-`;
+  return create(xid, random.chance(0.8) ? 15 : 1, path, modes.ephemeralSequential, drawAcl(random), drawData(random));
+}
+
+function drawKey(random: Random, xid: number, path: string): Sent {
+  const acl = random.chance(0.3) ? drawAcl(random) : open;
+  if (random.chance(0.3)) return create(xid, 1, path, modes.persistent, acl, null);
+  return create(xid, 19, path, modes.container, acl, null);
+}
+
+const drawData = (random: Random): Buffer | null => (random.chance(0.9) ? null : Buffer.alloc(random.int(0, 3), 'x'));
+
+function create(
+  xid: number,
+  type: number,
+  path: string,
+  mode: number,
+  acl: readonly Entry[],
+  data: Buffer | null,
+): Sent {
+  const entries = acl.map(([permissions, scheme, id]) => Buffer.concat([int(permissions), text(scheme), text(id)]));
+  const kind = type === 1 ? 'create' : 'createWithStat';
+  const what = `${path} ${mode} ${acl.flat().join(' ')}`;
+  return request(xid, kind, type, what, text(path), bytes(data), list(entries), int(mode));
+}
+
+function check(xid: number, path: string): Sent {
+  const ends = [int(-1), flag(true), int(-1)];
+  return request(xid, 'check', 14, path, int(13), flag(false), int(-1), text(path), int(-1), ...ends);
+}
