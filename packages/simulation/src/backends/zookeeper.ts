@@ -14,13 +14,21 @@ export const zookeeperModel: BackendModel = {
   `,
   libraries: [library],
   imports: [library],
-  serverFaults: ['leader change', 'cut off from the others', 'lags behind', 'restart without data'],
+  serverFaults: [
+    'leader change',
+    'cut off from the others',
+    'cut off from the others',
+    'cut off from the others',
+    'lags behind',
+    'lags behind',
+    'restart without data',
+  ],
   // A process may lose its session and live on; its node goes with the session.
   slowestHintMs: 20_000,
   drawOptions: (random) => ({
     servers: random.pick([1, 3, 3, 3, 5]),
     tickMs: random.pick([300, 500, 1_000]),
-    syncLimit: random.pick([2, 5]),
+    syncLimit: random.pick([2, 5, 15]),
     sessionTimeoutMs: Math.round(random.spread(600, 10_000)),
     lagMs: random.spread(0.1, 200),
     containerCheckMs: random.pick([500, 5_000, 60_000]),

@@ -144,8 +144,8 @@ export function createElections(terms: ElectionTerms): Elections {
       const turn = (): void => {
         for (const member of members) {
           const { machine } = member.host;
-          // After a stall, it may look first, or read first what has arrived.
-          if (member.isLooking || (machine.state === 'paused' && random.chance(0.5))) continue;
+          if (machine.state === 'running') member.looksFirst = random.chance(0.5);
+          if (member.isLooking || (machine.state === 'paused' && !member.looksFirst)) continue;
           member.isLooking = true;
           machine.receive(() => {
             member.isLooking = false;

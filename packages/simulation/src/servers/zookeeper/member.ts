@@ -29,7 +29,10 @@ export interface Member {
   laggingUntil: number;
   /** When its newest transaction takes effect. */
   appliesAt: number;
+  /** It is about to look at what is overdue. */
   isLooking: boolean;
+  /** Whether it does so, after a stall, before it reads what has arrived meanwhile. */
+  looksFirst: boolean;
   /** What only a leader has. */
   leading: Leading | undefined;
 }
@@ -61,6 +64,7 @@ export const createMember = (index: number, host: Host): Member => ({
   laggingUntil: 0,
   appliesAt: 0,
   isLooking: false,
+  looksFirst: false,
   leading: undefined,
 });
 
