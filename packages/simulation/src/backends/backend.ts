@@ -67,6 +67,8 @@ export interface BackendModel {
   readonly libraries: readonly string[];
   /** Those of them that the shipped code imports by itself. */
   readonly imports?: readonly string[];
+  /** Modules that the libraries find in place of others. */
+  replacements?(environment: Environment): Readonly<Record<string, unknown>>;
   readonly serverFaults: readonly string[];
   readonly hasGuard?: boolean;
   drawOptions(random: Random): Record<string, number | string | boolean>;

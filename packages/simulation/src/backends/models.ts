@@ -1,5 +1,6 @@
 import type { BackendName } from '../schedule/types.ts';
 import type { BackendModel } from './backend.ts';
+import { etcdModel } from './etcd.ts';
 import { memoryModel } from './memory.ts';
 import { redisModel } from './redis.ts';
 import { redlockModel } from './redlock.ts';
@@ -11,4 +12,5 @@ export const models: Readonly<Record<BackendName, BackendModel>> = {
   redis: redisModel,
   redlock: redlockModel,
   zookeeper: zookeeperModel,
+  etcd: etcdModel,
 } as never;

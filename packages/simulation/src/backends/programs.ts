@@ -2,7 +2,7 @@ import { compileLibrary, compileShipped, type Program, type SourcePatch } from '
 import { createEnvironment, type Environment } from '../engine/environment.ts';
 import type { Machine } from '../engine/machine.ts';
 import type { BackendName } from '../schedule/types.ts';
-import type { Programs } from './backend.ts';
+import type { BackendModel, Programs } from './backend.ts';
 import { models } from './models.ts';
 
 const libraries = new Map<string, Promise<Program>>();
@@ -17,14 +17,19 @@ export async function loadPrograms(backend: BackendName, patches: readonly Sourc
     libraries.set(name, known);
     compiled.set(name, await known);
   }
-  return { shipped, library: createLibraries(compiled) };
+  const library = createLibraries(compiled, model);
+  const start: Program = (environment) => {
+    for (const name of model.imports ?? []) environment.modules.set(name, library(name, environment));
+    return shipped(environment);
+  };
+  return { shipped: start, library };
 }
 
 /**
  * Client libraries take long to start and keep nothing from one client to the next, so each process of a simulation gets
  * one that another simulation has used before, in its own environment.
  */
-function createLibraries(compiled: ReadonlyMap<string, Program>): Programs['library'] {
+function createLibraries(compiled: ReadonlyMap<string, Program>, model: BackendModel): Programs['library'] {
   const pools = new Map<string, { environment: Environment; module: unknown; usedBy: Machine }[]>();
   return (name, { machine, net }) => {
     const pool = pools.get(name) ?? [];
@@ -37,6 +42,8 @@ function createLibraries(compiled: ReadonlyMap<string, Program>): Programs['libr
       return free.module;
     }
     const environment = createEnvironment(machine, net, true);
+    for (const [replaced, by] of Object.entries(model.replacements?.(environment) ?? {}))
+      environment.modules.set(replaced, by);
     const module = compiled.get(name)!(environment);
     pool.push({ environment, module, usedBy: machine });
     return module;

@@ -69,7 +69,8 @@ function applyPatch(source: string, { file, find, replace }: SourcePatch): strin
 
 /** Compiles a client library, as it comes from npm. */
 export function compileLibrary(name: string): Promise<Program> {
-  return bundle(`module.exports = require(${JSON.stringify(name)})`, [oneClassOfClients], []);
+  const replaced = ['@grpc/grpc-js', '@grpc/proto-loader'];
+  return bundle(`module.exports = require(${JSON.stringify(name)})`, [oneClassOfClients], replaced);
 }
 
 /**
@@ -96,6 +97,7 @@ async function bundle(contents: string, plugins: Plugin[], external: string[]): 
     format: 'cjs',
     platform: 'node',
     target: 'node20',
+    define: { __dirname: '"."' },
     external,
     plugins,
     logLevel: 'silent',

@@ -37,6 +37,9 @@ export function createNet(network: Network, client: number, environment: Environ
     createConnection: connect,
     isIP: (text: string) => (/^\d+(\.\d+){3}$/.test(text) ? 4 : 0),
     isIPv6: () => false,
+    /** A connection that carries something other than bytes. */
+    open: (server: number, opened: () => void, refused: () => void) =>
+      network.connect(client, environment.machine, server, opened, refused),
   };
 }
 

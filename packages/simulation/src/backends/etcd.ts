@@ -1,0 +1,119 @@
+import type { LockAdapter } from '@holdfast/lock-core';
+import { firstPort } from '../engine/socket.ts';
+import { type Cluster, createCluster } from '../servers/etcd/cluster.ts';
+import type { Backend, BackendModel, ClientProcess, Stage } from './backend.ts';
+import { createGrpc, protoLoader } from './etcd-grpc.ts';
+
+const user = { name: 'app', password: 'p' };
+
+/** A cluster of etcd, and the shipped adapter over etcd3; gRPC below it is simulated. */
+export const etcdModel: BackendModel = {
+  entry: `
+    export { createLocks, isLockError } from '@holdfast/lock-core';
+    export { etcdAdapter } from '@holdfast/adapter-etcd';
+  `,
+  libraries: ['etcd3'],
+  imports: ['etcd3'],
+  replacements: (environment) => ({
+    '@grpc/grpc-js': createGrpc(environment),
+    '@grpc/proto-loader': protoLoader,
+  }),
+  serverFaults: [
+    'leader change',
+    'leader change',
+    'cut off',
+    'lag',
+    'compaction',
+    'tokens expire',
+    'users change',
+    'database full',
+  ],
+  slowestHintMs: 4_000,
+  drawOptions: (random) => ({
+    members: random.pick([1, 1, 3]),
+    leastTtlSeconds: random.pick([1, 2]),
+    callTimeoutMs: Math.round(random.pick([2_000, random.spread(20, 5_000)])),
+    authentication: random.chance(0.3),
+    tokenTtlMs: random.spread(50, 300_000),
+  }),
+  servers: ({ members }) => members as number,
+  create: createEtcdBackend,
+};
+
+function createEtcdBackend(stage: Stage): Backend {
+  const { world, network, schedule } = stage;
+  const { options } = schedule;
+  const random = world.random.fork('etcd members');
+  const goodClocks = schedule.clients.every(({ rate }) => rate === 1);
+  const cluster = createCluster(world, network, {
+    members: options.members as number,
+    rateOf: () => (goodClocks ? 1 : 1 + (random.next() - 0.5) * 0.002),
+    leastTtlSeconds: options.leastTtlSeconds as number,
+    user: options.authentication ? { ...user, tokenTtlMs: options.tokenTtlMs as number } : undefined,
+  });
+  const { store, leases } = cluster.state;
+  return {
+    connect: (client) => connectAdapter(client, stage),
+    holderOf(key) {
+      const [holder] = store
+        .within(Buffer.from(`locks/${key}/`), Buffer.from(`locks/${key}0`))
+        .sort((a, b) => a.created - b.created);
+      if (holder === undefined) return undefined;
+      const lease = leases.get(holder.lease);
+      return {
+        owner: holder.key.toString().slice(`locks/${key}/`.length),
+        remainingMs: lease && lease.expiresAt - cluster.leader.machine.now(),
+      };
+    },
+    fault: createFaults(stage, cluster),
+    heal() {
+      cluster.state.noSpace = false;
+      for (const member of cluster.members) member.lagMs = 0;
+    },
+    leftovers: () => [
+      ...store.within(Buffer.from([0]), Buffer.from([0])).map(({ key }) => `the key ${key.toString()}`),
+      ...cluster.members.flatMap(({ watches, machine }) =>
+        [...watches.streams].map(({ size }) => `a stream of ${size} watches at ${machine.name}`),
+      ),
+    ],
+  };
+}
+
+function createFaults({ world }: Stage, { state, members, loseLeader, cutOff }: Cluster): Backend['fault'] {
+  return (name, index, ms) => {
+    const member = members[index]!;
+    switch (name) {
+      case 'leader change':
+        return loseLeader(Math.min(ms, 10_000));
+      case 'cut off':
+        return cutOff(member, ms);
+      case 'lag':
+        member.lagMs = Math.min(ms, 3_000);
+        return void world.after(ms, () => {
+          member.lagMs = 0;
+        });
+      case 'compaction':
+        if (state.store.revision > state.store.compacted) state.store.compact(state.store.revision);
+        return;
+      case 'tokens expire':
+        return state.users.expireTokens();
+      case 'users change':
+        return state.users.change();
+      case 'database full':
+        state.noSpace = true;
+        return void world.after(ms, () => {
+          state.noSpace = false;
+        });
+    }
+  };
+}
+
+function connectAdapter(client: ClientProcess, { schedule: { options } }: Stage): () => LockAdapter {
+  const members = options.members as number;
+  // Each process has another member first.
+  const hosts = Array.from({ length: members }, (_, i) => `127.0.0.1:${firstPort + ((i + client.index) % members)}`);
+  const make = client.shipped.etcdAdapter as (options: object) => LockAdapter;
+  const { callTimeoutMs, authentication } = options;
+  const credentials = authentication ? { username: user.name, password: user.password } : {};
+  return () => make({ hosts, callTimeoutMs, ...credentials });
+}
