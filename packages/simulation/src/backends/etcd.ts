@@ -34,7 +34,8 @@ export const etcdModel: BackendModel = {
     leastTtlSeconds: random.pick([1, 2]),
     callTimeoutMs: Math.round(random.pick([2_000, random.spread(20, 5_000)])),
     authentication: random.chance(0.3),
-    tokenTtlMs: random.spread(50, 300_000),
+    token: random.pick(['simple', 'jwt']),
+    tokenTtlMs: random.spread(200, 300_000),
   }),
   servers: ({ members }) => members as number,
   create: createEtcdBackend,
@@ -49,7 +50,9 @@ function createEtcdBackend(stage: Stage): Backend {
     members: options.members as number,
     rateOf: () => (goodClocks ? 1 : 1 + (random.next() - 0.5) * 0.002),
     leastTtlSeconds: options.leastTtlSeconds as number,
-    user: options.authentication ? { ...user, tokenTtlMs: options.tokenTtlMs as number } : undefined,
+    user: options.authentication
+      ? { ...user, token: options.token as 'simple', tokenTtlMs: options.tokenTtlMs as number }
+      : undefined,
   });
   const { store, leases } = cluster.state;
   return {

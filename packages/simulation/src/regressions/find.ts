@@ -6,10 +6,11 @@ import { drawSchedule } from '../schedule/draw.ts';
 import type { BackendName } from '../schedule/types.ts';
 import { backendRegressions } from './backends.ts';
 import { coreRegressions } from './core.ts';
+import { etcdRegressions } from './etcd.ts';
 import type { Regression } from './regression.ts';
 
 /** Every regression that the simulator has to find. */
-export const regressions: readonly Regression[] = [...coreRegressions, ...backendRegressions];
+export const regressions: readonly Regression[] = [...coreRegressions, ...backendRegressions, ...etcdRegressions];
 
 /** By which seed a regression was found, and after how long. */
 export interface Found {

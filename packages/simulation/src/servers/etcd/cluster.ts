@@ -31,7 +31,14 @@ export interface ClusterTerms {
   readonly members: number;
   readonly rateOf: (member: number) => number;
   readonly leastTtlSeconds: number;
-  readonly user: { readonly name: string; readonly password: string; readonly tokenTtlMs: number } | undefined;
+  readonly user:
+    | {
+        readonly name: string;
+        readonly password: string;
+        readonly tokenTtlMs: number;
+        readonly token: 'simple' | 'jwt';
+      }
+    | undefined;
 }
 
 interface Waiting {
@@ -62,6 +69,7 @@ export function createCluster(world: World, network: Network, terms: ClusterTerm
       prefix: 'locks/',
       end: 'locks0',
       tokenTtlMs: terms.user?.tokenTtlMs ?? 0,
+      token: terms.user?.token ?? 'simple',
     }),
     noSpace: false,
     newLeaseId: () => String(random.int(1, 2 ** 52)),
@@ -94,7 +102,7 @@ export function createCluster(world: World, network: Network, terms: ClusterTerm
     // A member that was killed has forgotten that it led, and the tokens.
     if (killed) {
       hasLeader = false;
-      if (members.length === 1) state.users.expireTokens();
+      if (members.length === 1 && terms.user?.token === 'simple') state.users.expireTokens();
     }
     electSoon();
   }

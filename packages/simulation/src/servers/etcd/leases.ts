@@ -41,8 +41,8 @@ export function createLeases(store: Store, now: () => number, leastSeconds: numb
   return {
     all,
     grant(id, seconds) {
-      if (all.has(id)) throw new Refusal(failedPrecondition, 'etcdserver: lease already exists');
       if (seconds > longestSeconds) throw new Refusal(outOfRange, 'etcdserver: too large lease TTL');
+      if (all.has(id)) throw new Refusal(failedPrecondition, 'etcdserver: lease already exists');
       const lease = { id, ttlSeconds: Math.max(seconds, leastSeconds), expiresAt: 0, keys: new Set<string>() };
       renew(lease);
       all.set(id, lease);

@@ -8,7 +8,7 @@ import {
   type TxnRequest,
 } from './messages.ts';
 import type { Store } from './store.ts';
-import { checkKey, checkTxn, isLocal, mayPut, rangesOf, readTxn, runTxn } from './txn.ts';
+import { checkedRanges, checkKey, checkTxn, isLocal, isReadOnly, mayPut, readTxn, runTxn } from './txn.ts';
 import type { Users } from './users.ts';
 
 /** What the requests of all clients work on. */
@@ -69,8 +69,9 @@ const methods: Readonly<Record<string, Method>> = {
     const { store, leases, users } = state;
     const txn = call.request as TxnRequest;
     checkTxn(txn);
-    for (const { key, range_end } of rangesOf(txn)) users.checkRange(call.token, key, range_end);
-    if (users.enabled) users.check(call.token);
+    for (const { key, range_end } of checkedRanges(txn)) users.checkRange(call.token, key, range_end);
+    // Of the users as they were before, only what is read is refused.
+    if (call.token !== undefined) users[isReadOnly(txn) ? 'check' : 'checkToken'](call.token);
     if (isLocal(txn)) return readTxn(store, txn, applied);
     if (mayPut(txn)) assertSpace(state);
     const checkPut = (put: PutRequest): void => {

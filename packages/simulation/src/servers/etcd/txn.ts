@@ -36,17 +36,21 @@ function checkOperations({ compare, success, failure }: TxnRequest, most: number
   }
 }
 
+interface Interval {
+  readonly key: Buffer;
+  readonly range_end: Buffer;
+}
+
 interface Touched {
   readonly puts: Set<string>;
-  readonly deletes: { readonly from: string; readonly to: string | undefined }[];
+  readonly deletes: { readonly from: string; readonly to: string }[];
 }
 
 /** No key may be put twice, or put and deleted, on any path through a transaction. */
 function checkIntervals(operations: readonly RequestOp[]): Touched {
   const puts = new Set<string>();
   const deletes: Touched['deletes'] = [];
-  const isDeleted = (key: string): boolean =>
-    deletes.some(({ from, to }) => key >= from && (to === undefined || key < to));
+  const isDeleted = (key: string): boolean => deletes.some(({ from, to }) => key >= from && key < to);
   const put = (key: string, safe?: ReadonlySet<string>): void => {
     if ((puts.has(key) && safe?.has(key) !== true) || isDeleted(key)) throw duplicate();
     puts.add(key);
@@ -64,10 +68,10 @@ function checkIntervals(operations: readonly RequestOp[]): Touched {
   return { puts, deletes };
 }
 
-function interval({ key, range_end: end }: { key: Buffer; range_end: Buffer }): Touched['deletes'][number] {
+/** etcd does not take an end of one zero byte for "all that follow" here. */
+function interval({ key, range_end: end }: Interval): Touched['deletes'][number] {
   const from = key.toString('latin1');
-  if (end.length === 0) return { from, to: `${from}\0` };
-  return { from, to: end.length === 1 && end[0] === 0 ? undefined : end.toString('latin1') };
+  return { from, to: end.length === 0 ? `${from}\0` : end.toString('latin1') };
 }
 
 /** Which way each transaction goes, the nested ones in their order: all look at what was there before any of it. */
@@ -108,6 +112,10 @@ export function isLocal({ success, failure }: TxnRequest): boolean {
   return [...success, ...failure].every(({ request_range: range }) => range?.serializable === true);
 }
 
+/** Whether it has neither writes nor nested transactions, which etcd takes for writes. */
+export const isReadOnly = ({ success, failure }: TxnRequest): boolean =>
+  [...success, ...failure].every(({ request_range: range }) => range !== undefined);
+
 /** Answers a transaction that only reads, as of a revision. */
 export function readTxn(store: Store, txn: TxnRequest, at: number): TxnResponse {
   const path = pathOf(store.asOf(at), txn);
@@ -121,17 +129,13 @@ export function mayPut({ success, failure }: TxnRequest): boolean {
   return [...success, ...failure].some((op) => op.request_put || (op.request_txn && mayPut(op.request_txn)));
 }
 
-/** Every range of keys that a transaction compares, reads or writes. */
-export function rangesOf(txn: TxnRequest): readonly { readonly key: Buffer; readonly range_end: Buffer }[] {
-  const none = Buffer.alloc(0);
-  return [
-    ...txn.compare,
-    ...[...txn.success, ...txn.failure].flatMap((op) => {
-      if (op.request_txn) return rangesOf(op.request_txn);
-      if (op.request_put) return [{ key: op.request_put.key, range_end: none }];
-      return [(op.request_range ?? op.request_delete_range)!];
-    }),
-  ];
+/** The ranges of keys for which etcd 3.4 checks the rights: not those of nested transactions. */
+export function checkedRanges({ compare, success, failure }: TxnRequest): readonly Interval[] {
+  const range_end = Buffer.alloc(0);
+  const operations = [...success, ...failure].map(({ request_range, request_put, request_delete_range }) =>
+    request_put ? { key: request_put.key, range_end } : (request_range ?? request_delete_range),
+  );
+  return [...compare, ...operations.filter((one) => one !== undefined)];
 }
 
 /** Runs a checked transaction. `checkPut` refuses a put before anything is done. */

@@ -12,7 +12,7 @@ export interface Users {
   checkRange(token: string | undefined, key: Buffer, end: Buffer): void;
   /** Forgets the tokens, as a member that was restarted does, or when their time is up. */
   expireTokens(): void;
-  /** Users or roles were changed: tokens of before are stale. */
+  /** The user was given another password, or role: tokens of before are stale. */
   change(): void;
 }
 
@@ -22,9 +22,11 @@ interface UserTerms {
   readonly prefix: string;
   readonly end: string;
   readonly tokenTtlMs: number;
+  /** A simple token lives on while it is used; a signed one does not, and names the users as they were. */
+  readonly token: 'simple' | 'jwt';
 }
 
-/** `now` is the clock of the member; a token that is used lives on. */
+/** `now` is the clock of the member that leads. */
 export function createUsers(now: () => number, terms: UserTerms): Users {
   const tokens = new Map<string, { expiresAt: number; readonly generation: number }>();
   let generation = 1;
@@ -34,7 +36,7 @@ export function createUsers(now: () => number, terms: UserTerms): Users {
     const known = tokens.get(token);
     if (known === undefined || known.expiresAt <= now())
       throw new Refusal(unauthenticated, 'etcdserver: invalid auth token');
-    known.expiresAt = now() + terms.tokenTtlMs;
+    if (terms.token === 'simple') known.expiresAt = now() + terms.tokenTtlMs;
     return known;
   }
 
@@ -71,7 +73,8 @@ export function createUsers(now: () => number, terms: UserTerms): Users {
     },
     expireTokens: () => tokens.clear(),
     change() {
-      generation += 1;
+      if (terms.token === 'simple') tokens.clear();
+      else generation += 1;
     },
   };
   return users;
