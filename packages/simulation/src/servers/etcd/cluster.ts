@@ -107,9 +107,9 @@ export function createCluster(world: World, network: Network, terms: ClusterTerm
     electSoon();
   }
 
-  function onRecovery(member: Member): void {
+  function onRecovery(): void {
     if (!hasLeader) return electSoon();
-    if (member === leader) watchLeases();
+    watchLeases();
     goOn(false);
   }
 
@@ -178,7 +178,7 @@ export function createCluster(world: World, network: Network, terms: ClusterTerm
     cutOff(member, ms) {
       member.cutOffUntil = Math.max(member.cutOffUntil, world.now + ms);
       onTrouble(member, false);
-      world.after(ms + 0.01, () => onRecovery(member));
+      world.after(ms + 0.01, () => onRecovery());
     },
     propose(member, run, fail) {
       const begin = (): void => {

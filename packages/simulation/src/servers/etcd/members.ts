@@ -29,7 +29,7 @@ interface MemberTerms {
   accept(member: Member): Host['accept'];
   /** It stopped, for so long if that is known, or was killed. */
   onTrouble(member: Member, killed: boolean): void;
-  onRecovery(member: Member): void;
+  onRecovery(): void;
 }
 
 export function createMember({ world, machine, store, accept, onTrouble, onRecovery }: MemberTerms): Member {
@@ -40,7 +40,7 @@ export function createMember({ world, machine, store, accept, onTrouble, onRecov
   machine.pause = (durationMs) => {
     pause(durationMs);
     onTrouble(member, false);
-    world.after(durationMs + 0.01, () => onRecovery(member));
+    world.after(durationMs + 0.01, () => onRecovery());
   };
   const host: Host = {
     machine,
@@ -50,7 +50,7 @@ export function createMember({ world, machine, store, accept, onTrouble, onRecov
     set isUp(up) {
       if (up === isUp) return;
       isUp = up;
-      if (up) onRecovery(member);
+      if (up) onRecovery();
       else onTrouble(member, true);
     },
     accept: (connection) => accept(member)(connection),

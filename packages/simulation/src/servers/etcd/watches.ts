@@ -25,6 +25,8 @@ interface Watch {
   next: number;
   /** Whether it has caught up, and reports changes as they are made. */
   synced: boolean;
+  /** Compaction has ended it; etcd still knows its ID. */
+  isCompacted: boolean;
 }
 
 /** `applied` is the revision that the member has got to; it catches up with a watch of the past a little later. */
@@ -61,7 +63,7 @@ export function createWatches(store: Store, applied: () => number, later: (run: 
       }
       const start = Number(request.start_revision);
       const synced = start === 0 || start > applied();
-      const watch = { id, request, next: start === 0 ? applied() + 1 : start, synced };
+      const watch = { id, request, next: start === 0 ? applied() + 1 : start, synced, isCompacted: false };
       this.#watches.set(id, watch);
       this.#answer(id, { created: true });
       if (!synced) later(() => this.#catchUp(watch));
@@ -92,7 +94,7 @@ export function createWatches(store: Store, applied: () => number, later: (run: 
     #catchUp(watch: Watch): void {
       if (this.#watches.get(watch.id) !== watch) return;
       if (watch.next < store.compacted) {
-        this.#watches.delete(watch.id);
+        watch.isCompacted = true;
         this.#answer(watch.id, { canceled: true, compact_revision: String(store.compacted) });
         return;
       }
