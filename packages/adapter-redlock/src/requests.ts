@@ -18,8 +18,11 @@ const mostAtOnce = 64;
 /** Owner, first and last proposed token, the lock's TTL or what to withdraw, and the number of own subscriptions: see `votes.lua`. */
 export type RequestArgs = readonly [string, string, string, string, string];
 
+/** What the script says when it does not say that it failed. */
+type Decision = Exclude<ScriptReply, { readonly kind: 'error' }>;
+
 /** Gets the script's reply; `resent` when the client may have sent the request twice. */
-export type Reply = (reply: ScriptReply | undefined, error: unknown, resent: boolean) => void;
+export type Reply = (reply: Decision | undefined, error: unknown, resent: boolean) => void;
 
 /** One request of a node. */
 export interface NodeRequest {
@@ -136,7 +139,7 @@ export function setIfFree(
 }
 
 /** The reply, or why it is none. */
-function decoded(reply: unknown, client: RedisClientBinding): ScriptReply | Error {
+function decoded(reply: unknown, client: RedisClientBinding): Decision | Error {
   try {
     const answer = scriptReply(reply, client.name);
     if (answer.kind !== 'error') return answer;

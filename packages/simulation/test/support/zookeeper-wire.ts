@@ -68,6 +68,8 @@ export function connectModel(front: Front): Wire {
       isOpen = false;
     },
     reset() {},
+    holdUp() {},
+    breakAtClient() {},
     onEnd: (_side, listener) => void listeners.push(listener),
     toClient: parse,
   };
