@@ -24,8 +24,12 @@ export interface Locks extends AsyncDisposable {
    * @throws LockError LOCK_UNSUPPORTED where the backend cannot tell; LOCK_BACKEND no answer
    */
   list(pattern?: string): AsyncIterable<LockInfo>;
-  /** Frees the key whoever holds it; `false` when it was free. For an operator's hand, not for a program. */
-  forceRelease(key: string): Promise<boolean>;
+  /**
+   * Frees the key whoever holds it, or only if `owner` does, the owner ID that `inspect` shows; `false` when there was nothing to
+   * free. For an operator's hand, not for a program.
+   * @throws LockError LOCK_UNSUPPORTED where the backend has no way to do it; LOCK_BACKEND no answer
+   */
+  forceRelease(key: string, owner?: string): Promise<boolean>;
   /** Fails the waiting with LOCK_CLOSED, releases what is held, and closes what the adapter opened. Idempotent. */
   close(): Promise<void>;
 }

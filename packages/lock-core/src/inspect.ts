@@ -3,7 +3,7 @@ import { callWithTimeout, pause, retryDelayMs, retryUntilAnswered } from './back
 import type { Context } from './context.ts';
 import { closed, endless, forceUnknown, isLockError, isRefusal, lost, nameCaller, unsupported } from './errors.ts';
 import type { LockInfo } from './lock-adapter.ts';
-import { attemptTimeout, checkKey, checkPattern } from './options.ts';
+import { attemptTimeout, checkKey, checkPattern, refuse } from './options.ts';
 import { loseHold } from './release.ts';
 
 // More would take the time of the backend from those who lock.
@@ -92,14 +92,18 @@ function matches(pattern: string, key: string): boolean {
  * Frees the key of the owner that was observed to hold it. The call names that owner, and is repeated only if the adapter takes
  * the name and the owner still holds the key: a repeated call must not free the next holder (H112).
  */
-export async function forceRelease(context: Context, key: string): Promise<boolean> {
+export async function forceRelease(context: Context, key: string, owner?: string): Promise<boolean> {
   checkKey(key);
+  if (owner !== undefined && typeof owner !== 'string') refuse('the owner is the owner ID that `inspect` shows');
   const { adapter } = context;
   const { forceRelease, inspect } = adapter;
   if (forceRelease === undefined) throw unsupported(adapter.name, 'way to release a lock by force');
+  if (owner !== undefined && (inspect === undefined || forceRelease.length < 2))
+    throw unsupported(adapter.name, 'way to free a lock only if a certain owner holds it');
   const startedAt = context.settings.clock.now();
   const info = inspect === undefined ? undefined : await lookUp(context, key);
   if (inspect !== undefined && info === undefined) return false;
+  if (owner !== undefined && info?.owner !== owner) return false;
   return context.keepalive.during(() => forceOwner(context, key, info?.owner, startedAt));
 }
 

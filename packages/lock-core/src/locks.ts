@@ -46,7 +46,7 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
     createOwner: (label) => new Owner(label, undefined),
     inspect: (key) => inspectLock(context, key),
     list: (pattern) => listLocks(context, pattern),
-    forceRelease: (key) => forceRelease(context, key),
+    forceRelease: (key, owner) => forceRelease(context, key, owner),
     close() {
       closing ??= closeLocks(context);
       return closing;

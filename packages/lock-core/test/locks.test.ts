@@ -99,6 +99,17 @@ describe('inspect and forceRelease', () => {
     expect(await locks.tryAcquire('k')).toBeDefined();
   });
 
+  it('free the key of the named owner only', async () => {
+    const { locks } = setUp();
+    const lock = await locks.acquire('k');
+    const { owner } = (await locks.inspect('k'))!;
+    expect(await locks.forceRelease('k', `${owner}2`)).toBe(false);
+    expect(lock.state).toBe('held');
+    expect(await locks.forceRelease('k', owner)).toBe(true);
+    expect(lock.state).toBe('lost');
+    expect(await codeOf(locks.forceRelease('k', 1 as never))).toBe('LOCK_INVALID_ARGUMENT');
+  });
+
   it('are LOCK_UNSUPPORTED where the adapter has none', async () => {
     const clock = manualClock();
     const locks = createLocks(faultyAdapter(clock, { omit: ['inspect', 'forceRelease'] }), { clock });

@@ -2,8 +2,8 @@ import { InvalidArgumentError, Option } from 'commander';
 import { readDuration } from '../options.ts';
 
 /** An option `--name <duration>` whose value is in ms; written as in a lock URL: `500ms`, `30s`, `1h`. */
-export function durationOption(name: string, description: string): Option {
-  return new Option(`--${name} <duration>`, description).argParser((text) => {
+export function durationOption(name: string, description: string, short: string = ''): Option {
+  return new Option(`${short}--${name} <duration>`, description).argParser((text) => {
     try {
       return readDuration(text, 'It');
     } catch (error) {

@@ -5,6 +5,7 @@ import { writeText } from './output.ts';
 /** Every command by its name. Each is loaded when it is called, so that `holdfast run` starts without the others. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./commands/run.ts')).runCommand(),
+  acquire: async () => (await import('./commands/acquire.ts')).acquireCommand(),
   inspect: async () => (await import('./commands/inspect.ts')).inspectCommand(),
   list: async () => (await import('./commands/list.ts')).listCommand(),
   watch: async () => (await import('./commands/watch.ts')).watchCommand(),
@@ -40,7 +41,7 @@ export function wantsJson(args: readonly string[]): boolean {
 function emptyProgram(json: boolean): Command {
   return new Command('holdfast')
     .description('Distributed locks over Redis, Redlock, ZooKeeper and etcd, from the command line.')
-    .version(manifest.version)
+    .version(manifest.version, '-v, --version')
     .exitOverride()
     .showHelpAfterError('(holdfast --help shows what there is)')
     .configureOutput({

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { faultProxy, type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocks } from '../../src/index.ts';
@@ -94,18 +95,30 @@ describe('a lock that is lost', { timeout: 120_000 }, () => {
     expect((await running.ended).code).toBe(5);
   });
 
-  it('H48: stopped for longer than the lease, it stops the command as soon as it goes on', async () => {
+  it('H48: suspended past the lease: its command is stopped meanwhile, and it says so when it goes on', async () => {
     const running = start(['run', 'stalled', '--ttl', '1s', '--', 'sh', '-c', family], onServer());
     await running.printed('pids');
+    await until('it is guarded', () => !existsSync('/proc') || guardsOf(pidsIn(running.stdout)[0]!) === 2);
     running.child.kill('SIGSTOP');
     await using locks = await openLocks(server.url);
-    // Another has it in the meantime, while the command is still at work: only the fencing token tells them apart.
+    // Another holder may come a moment before the command is gone: only the fencing token tells them apart.
     await using _ = await locks.acquire('stalled', { waitMs: 60_000 });
-    expect(pidsIn(running.stdout).filter(runs)).toHaveLength(2);
+    await until('the command is gone', () => pidsIn(running.stdout).filter(runs).length === 0);
     running.child.kill('SIGCONT');
-    const { code, stdout } = await running.ended;
-    expect(code).toBe(79);
-    expect(pidsIn(stdout).filter(runs)).toEqual([]);
+    expect((await running.ended).code).toBe(79);
+  });
+
+  it('suspended for a while, within its lease: the command goes on, and is not stopped later', async () => {
+    const running = start(['run', 'brief', '--ttl', '3s', '--', 'sh', '-c', family], onServer());
+    await running.printed('pids');
+    running.child.kill('SIGSTOP');
+    await sleep(500);
+    running.child.kill('SIGCONT');
+    // Longer than the lease that the first guard was set for.
+    await sleep(4_500);
+    expect(pidsIn(running.stdout).filter(runs)).toHaveLength(2);
+    running.child.kill('SIGTERM');
+    expect((await running.ended).code).toBe(143);
   });
 });
 
@@ -114,7 +127,7 @@ describe('holdfast itself is killed', { timeout: 120_000 }, () => {
     const running = start(['run', 'orphan', '--ttl', '3s', '--', 'sh', '-c', family], onServer());
     await running.printed('pids');
     // The command may be quicker than the guard, which stands a moment later.
-    await until('it is guarded', () => !existsSync('/proc') || isGuarded(pidsIn(running.stdout)[0]!));
+    await until('it is guarded', () => !existsSync('/proc') || guardsOf(pidsIn(running.stdout)[0]!) === 2);
     running.child.kill('SIGKILL');
     expect((await running.ended).code).toBe(137);
     await until('the command is gone', () => pidsIn(running.stdout).filter(runs).length === 0);
@@ -128,7 +141,7 @@ describe('holdfast itself is killed', { timeout: 120_000 }, () => {
     await running.printed('three');
     const pids = farPids(running.stdout);
     expect(pids.filter(runs)).toHaveLength(3);
-    await until('it is guarded', () => !existsSync('/proc') || isGuarded(pids.at(-1)!));
+    await until('it is guarded', () => !existsSync('/proc') || guardsOf(pids.at(-1)!) === 2);
     running.child.kill('SIGKILL');
     await until('all are gone', () => pids.filter(runs).length === 0);
   });
@@ -150,11 +163,12 @@ describe('holdfast itself is killed', { timeout: 120_000 }, () => {
     const running = start(['run', 'dismissed', '--', 'sh', '-c', 'echo "pids $$ $$"'], onServer());
     const { stdout } = await running.ended;
     const [pid] = pidsIn(stdout);
-    await until('no guard', () => !isGuarded(pid!));
+    await until('no guard', () => guardsOf(pid!) === 0);
   });
 });
 
-const isGuarded = (pid: number): boolean => guards().some((line) => line.includes(`holdfast-guard\0-${pid}\0`));
+/** One guard waits for the death of `holdfast`, one for the end of the lease. */
+const guardsOf = (pid: number): number => guards().filter((line) => line.includes(`holdfast-guard\0-${pid}\0`)).length;
 
 /** The command lines of the guards that run on this machine. */
 function guards(): string[] {

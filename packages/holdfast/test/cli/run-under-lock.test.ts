@@ -14,6 +14,9 @@ it('H48: a stall right after the first look at the lock: the loss stops the comm
   const stalling = {
     key: held.key,
     fencingToken: held.fencingToken,
+    get remainingMs() {
+      return held.remainingMs;
+    },
     get state() {
       return held.state;
     },
@@ -23,7 +26,7 @@ it('H48: a stall right after the first look at the lock: the loss stops the comm
       return signal;
     },
   } as Lock;
-  const options = { onLost: 'kill', graceMs: 500, minHoldMs: 0 } as const;
+  const options = { onLost: 'kill', graceMs: 500, minHoldMs: 0, passUrl: false } as const;
   expect(await runUnderLock(stalling, ['sleep', '600'], options, silent)).toBe(79);
   expect(held.state).toBe('lost');
 });

@@ -35,6 +35,15 @@ describe('the command', { timeout: 90_000 }, () => {
     expect(stdout).toBe('--json --ttl -- -h\n');
   });
 
+  it('does not see a LOCK_URL with a password, unless asked', async () => {
+    await using guarded = await startRedis({ password: 'any' });
+    const command = ['secret', '--', 'sh', '-c', 'echo "url: $LOCK_URL"'];
+    expect((await holdfast(['run', ...command], { LOCK_URL: guarded.url })).stdout).toBe('url: \n');
+    const passed = await holdfast(['run', '--pass-url', ...command], { LOCK_URL: guarded.url });
+    expect(passed.stdout).toBe(`url: ${guarded.url}\n`);
+    expect((await holdfast(['run', 'open', '--', 'sh', '-c', 'echo "$LOCK_URL"'], env)).stdout).toBe(`${server.url}\n`);
+  });
+
   it('has no token of another lock around it', async () => {
     const url = `${server.url}?fencing=false&prefix=bare:`;
     const script = 'echo "<$HOLDFAST_FENCING_TOKEN>"';
@@ -93,6 +102,15 @@ describe('a busy lock', { timeout: 90_000 }, () => {
     expect(stderr).toMatch(/^holdfast: lock "busy-wait" was still busy after .*\n$/);
   });
 
+  it('with the options of flock: -n, -w in seconds, -E for the exit code', async () => {
+    await using locks = await openLocks(server.url);
+    await using _ = await locks.acquire('busy-flock');
+    expect((await holdfast(['run', '-n', '-E', '0', 'busy-flock', '--', 'false'], env)).code).toBe(0);
+    const startedAt = performance.now();
+    expect((await holdfast(['run', '-w', '0.5', '-E', '3', 'busy-flock', '--', 'false'], env)).code).toBe(3);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(500);
+  });
+
   it('is waited for, and two commands never run at once', async () => {
     using folder = temporaryFolder();
     const inside = folder.file('inside');
@@ -147,7 +165,7 @@ describe('wrong usage', { timeout: 90_000 }, () => {
     [['run', '--', 'echo', 'x'], "missing required argument 'key'"],
     [['run', '--try', '--ttl', '5s', '--', 'env', 'echo', '--', 'x'], "missing required argument 'key'"],
     [['run', 'k', '--ttl', '30', '--', 'true'], 'needs a unit'],
-    [['run', 'k', '--try', '--wait', '1s', '--', 'true'], "cannot be used with option '--try'"],
+    [['run', 'k', '--try', '--wait', '1s', '--', 'true'], "cannot be used with option '-n, --try'"],
     [['run', 'k', '--on-lost', 'cry', '--', 'true'], 'Allowed choices are kill, warn'],
     [['run', 'k', 'ls', '-l'], "unknown option '-l'"],
     [['rum', 'k'], 'Did you mean run?'],

@@ -1,5 +1,6 @@
 import type { LockInfo } from '@holdfast/lock-core';
 import { Command } from 'commander';
+import stringWidth from 'string-width';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
 import { shownDuration } from '../durations.ts';
 import { lockJson } from '../lock-info.ts';
@@ -34,18 +35,21 @@ async function list(pattern: string, options: BackendOptions): Promise<void> {
   else for (const line of table(infos)) print(line);
 }
 
-/** The key is the last column: it has any length, and characters of any width. */
+/** The key comes first, as it is what one looks for; the width of its characters counts. */
 function table(infos: readonly LockInfo[]): string[] {
   const rows = infos.map(({ key, remainingMs, fencingToken, waiters, owner }) => [
+    shown(key),
     remainingMs === undefined ? 'session' : shownDuration(remainingMs),
     waiters === undefined ? '?' : String(waiters),
     String(fencingToken ?? '-'),
     shown(owner),
-    shown(key),
   ]);
-  const head = ['lease left', 'waiting', 'fencing token', 'owner', 'key'];
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
+  const head = ['key', 'lease left', 'waiting', 'fencing token', 'owner'];
+  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => stringWidth(row[i]!))));
   const line = (row: readonly string[]): string =>
-    row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!))).join('  ');
+    row
+      .map((cell, i) => cell + ' '.repeat(widths[i]! - stringWidth(cell)))
+      .join('  ')
+      .trimEnd();
   return [styled('dim', line(head)), ...rows.map(line)];
 }

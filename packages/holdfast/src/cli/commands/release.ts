@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { Failure } from '../failure.ts';
@@ -7,29 +7,55 @@ import { lockLines } from '../lock-info.ts';
 import { note, print, printJson, shown } from '../output.ts';
 
 interface Options extends BackendOptions {
+  readonly force?: true;
+  readonly token?: bigint;
   readonly yes?: true;
 }
 
 const help = `
-Its holder is told that the lock is lost, at the latest at its next renewal; until then it may still be at work. A resource that
+With --token, the lock that "holdfast acquire" left is released, and no other. With --force, whoever holds the lock loses it: its
+holder is told that the lock is lost, at the latest at its next renewal; until then it may still be at work. A resource that
 checks fencing tokens refuses it.
 
 Examples:
+  holdfast release deploy --token "$TOKEN"
   holdfast release --force nightly-report
   holdfast release --force nightly-report --yes    without asking, in a script
 
-Exit codes: 0 freed, 1 it was free, or the answer was no.
+Exit codes: 0 freed, 1 it was free, held with another token, or the answer was no.
 `;
 
-/** `holdfast release --force <key>`: frees a lock, whoever holds it. */
+/** `holdfast release <key>`: frees the lock with a token, or with `--force` whoever holds it. */
 export function releaseCommand(): Command {
   const command = new Command('release')
-    .description('Free a lock, whoever holds it. Asks first.')
+    .description('Release a lock by its fencing token, or free it by force, whoever holds it.')
     .argument('<key>', 'the lock')
-    .addOption(new Option('--force', 'required: the lock belongs to another owner').makeOptionMandatory())
+    .addOption(new Option('--token <token>', 'the fencing token that "acquire" printed').argParser(readToken))
+    .addOption(new Option('--force', 'the lock belongs to another owner; asks first').conflicts('token'))
     .addOption(new Option('-y, --yes', 'do not ask'))
     .addHelpText('after', help);
-  return withBackend(command).action(release);
+  return withBackend(command).action((key: string, options: Options) => {
+    const { token, force } = options;
+    if (token !== undefined) return releaseToken(key, token, options);
+    if (force) return release(key, options);
+    return command.error('error: give --token <token>, or --force to free it whoever holds it', { exitCode: 64 });
+  });
+}
+
+function readToken(text: string): bigint {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It is the number that "holdfast acquire" printed.');
+  return BigInt(text);
+}
+
+async function releaseToken(key: string, token: bigint, options: Options): Promise<void> {
+  await using locks = await openBackend(options);
+  // Names the owner, so that whoever acquires the lock in between keeps it.
+  const info = await locks.inspect(key);
+  const released = info?.fencingToken === token && (await locks.forceRelease(key, info.owner));
+  if (options.json) printJson({ key, released });
+  else
+    print(`${shown(key)} ${released ? 'is free now' : info === undefined ? 'was free' : 'is held with another token'}`);
+  process.exitCode = released ? exitCodes.ok : exitCodes.no;
 }
 
 async function release(key: string, options: Options): Promise<void> {

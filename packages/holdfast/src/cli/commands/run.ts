@@ -1,8 +1,9 @@
-import type { AcquireOptions, Lock, Locks } from '@holdfast/lock-core';
-import { Command, Option } from 'commander';
+import { type AcquireOptions, isLockError, type Lock, type Locks } from '@holdfast/lock-core';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
 import { durationOption } from '../durations.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { report } from '../failure.ts';
 import { createEvents, type Events } from '../run/events.ts';
 import { runUnderLock } from '../run/run-under-lock.ts';
 import { Interrupted, interruptible } from '../run/signals.ts';
@@ -15,6 +16,8 @@ interface Options extends BackendOptions {
   readonly maxHold?: number;
   readonly onLost: 'kill' | 'warn';
   readonly grace: number;
+  readonly conflictExitCode: number;
+  readonly passUrl?: true;
 }
 
 const examples = `
@@ -25,6 +28,9 @@ Examples:
 
   Wait for the lock, at most 10 s:
     holdfast run deploy --wait 10s -- ./deploy.sh production
+
+  As flock(1) has it, for all machines: -n does not wait, -w waits so many seconds, -E is the exit code when busy:
+    holdfast run -n -E 0 nightly-report -- ./report.sh
 
   Let the database refuse a writer that resumed too late:
     holdfast run import -- sh -c 'psql -v fence="$HOLDFAST_FENCING_TOKEN" -f import.sql'
@@ -45,8 +51,13 @@ export function runCommand(): Command {
     .argument('<command>', 'what to run')
     .argument('[args...]', 'its arguments')
     .addOption(durationOption('ttl', 'the lease: what a crash of this machine costs the others (default: 30s)'))
-    .addOption(durationOption('wait', 'how long to wait for a busy lock (default: no limit)').conflicts('try'))
-    .addOption(new Option('--try', 'do not wait: exit with 75 when it is busy'))
+    .addOption(waitOption().conflicts('try'))
+    .addOption(new Option('-n, --try', 'do not wait: exit with 75 when it is busy'))
+    .addOption(
+      new Option('-E, --conflict-exit-code <n>', 'the exit code when it is busy')
+        .argParser(readExitCode)
+        .default(exitCodes.busy),
+    )
     .addOption(
       durationOption(
         'min-hold',
@@ -65,6 +76,7 @@ export function runCommand(): Command {
         .default('kill'),
     )
     .addOption(durationOption('grace', 'from SIGTERM to SIGKILL when the lock is lost').default(5_000, '5s'))
+    .addOption(new Option('--pass-url', 'let the command see LOCK_URL even if it has a password'))
     .addHelpText('after', examples);
   return withBackend(command).action((key: string, file: string, args: string[], options: Options) => {
     // Commander drops the dashes, so `run -- sudo reboot` would take sudo for the key.
@@ -73,6 +85,19 @@ export function runCommand(): Command {
     }
     return run(key, file, args, options);
   });
+}
+
+/** As flock(1), it takes a number without a unit for seconds. */
+function waitOption(): Option {
+  const option = durationOption('wait', 'how long to wait for a busy lock, -w 10 for 10 s (default: no limit)', '-w, ');
+  const { parseArg } = option;
+  return option.argParser((text) => parseArg!(/^\d+(\.\d+)?$/.test(text) ? `${text}s` : text, undefined));
+}
+
+function readExitCode(text: string): number {
+  const code = Number(text);
+  if (!/^\d+$/.test(text) || code > 255) throw new InvalidArgumentError('It must be a number from 0 to 255.');
+  return code;
 }
 
 /** Whether nothing but options stands before the first `--`. */
@@ -89,15 +114,19 @@ async function run(key: string, file: string, args: string[], options: Options):
     const lock = await interruptible((signal) => acquire(locks, key, options, events, signal));
     if (lock === undefined) {
       events.progress('busy', `${key} is busy`);
-      process.exitCode = exitCodes.busy;
+      process.exitCode = options.conflictExitCode;
       return;
     }
     events.record('held', { fencingToken: lock.fencingToken });
-    const { onLost, grace: graceMs, minHold: minHoldMs } = options;
-    process.exitCode = await runUnderLock(lock, [file, ...args], { onLost, graceMs, minHoldMs }, events);
+    const { onLost, grace: graceMs, minHold: minHoldMs, passUrl = false } = options;
+    const terms = { onLost, graceMs, minHoldMs, passUrl };
+    process.exitCode = await runUnderLock(lock, [file, ...args], terms, events);
   } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
-    process.exitCode = error.exitCode;
+    if (error instanceof Interrupted) process.exitCode = error.exitCode;
+    else if (isLockError(error, 'LOCK_TIMEOUT')) {
+      report(error, options.json === true);
+      process.exitCode = options.conflictExitCode;
+    } else throw error;
   }
 }
 

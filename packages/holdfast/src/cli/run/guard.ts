@@ -1,17 +1,15 @@
 import { spawn } from 'node:child_process';
+import type { Lock } from '@holdfast/lock-core';
 import { note } from '../output.ts';
 import type { RunMark } from './started-processes.ts';
 
 /**
- * Stops the command if this process is killed and cannot do it itself: nobody would renew the lock, and the command would
- * continue beside the next holder. A shell waits at a pipe. A line dismisses it; the end of the pipe means that this process is
- * gone.
+ * Stops the command, as `stopAll` does.
  *
  * $1 is the target of `kill` (a process group or the command), $2 the grace in seconds, $3 the ID in the environment of whatever
  * the command started, which Linux shows in /proc.
  */
-const script = `
-IFS= read -r line && exit 0
+const stop = `
 marked() { grep -ls -- "$3" /proc/[0-9]*/environ 2>/dev/null | sed 's/[^0-9]//g'; }
 signal() {
   kill -s "$4" -- "$1" 2>/dev/null
@@ -32,16 +30,58 @@ for pass in 1 2 3; do
 done
 `;
 
-/** Sets a guard over a command. The result dismisses it. */
-export function guard({ id, pid, ownGroup }: RunMark, graceMs: number): () => void {
-  const target = String(ownGroup ? -pid : pid);
-  const args = ['-c', script, 'holdfast-guard', target, String(Math.ceil(graceMs / 1_000)), id];
-  // In a session of its own: what ends this process, such as Ctrl-C or a closed terminal, must not end the guard.
-  const shell = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
-  shell.once('error', ({ message }) =>
-    note(`holdfast: if this process is killed, nothing stops its command: ${message}`),
+/** Waits at a pipe. A line dismisses it; the end of the pipe means that this process is gone. */
+const onDeath = `IFS= read -r line && exit 0\n${stop}`;
+
+/**
+ * Waits until the lease is over by $4 seconds from now. It is replaced at each renewal, so it gets there only if this process, $5,
+ * is suspended. If that is gone instead, the other guard does the work, and the process IDs may have been given away.
+ */
+const onSuspension = `sleep "$4"; kill -s 0 -- "$5" 2>/dev/null || exit 0\n${stop}`;
+
+/**
+ * Sets guards over a command, which stop it when this process cannot: it was killed, or it is suspended (SIGSTOP, a debugger) past
+ * the lease. Nobody would renew the lock, and the command would continue beside the next holder. The result dismisses them.
+ */
+export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Lock): () => void {
+  const target = [String(ownGroup ? -pid : pid), String(Math.ceil(graceMs / 1_000)), id];
+  // Each in a session of its own: what ends this process, such as Ctrl-C or a closed terminal, must not end its guards.
+  const start = (script: string, stdin: 'pipe' | 'ignore', ...more: string[]) => {
+    const args = ['-c', script, 'holdfast-guard', ...target, ...more];
+    const shell = spawn('/bin/sh', args, { stdio: [stdin, 'ignore', 'ignore'], detached: true });
+    shell.once('error', ({ message }) =>
+      note(`holdfast: if this process is killed or suspended, nothing stops its command: ${message}`),
+    );
+    shell.unref();
+    return shell;
+  };
+
+  const waiting = start(onDeath, 'pipe');
+  waiting.stdin!.on('error', () => {}); // the guard was ended: there is nothing to dismiss
+  const startSleeping = () =>
+    start(onSuspension, 'ignore', String(Math.ceil(lock.remainingMs / 1_000)), String(process.pid));
+  let sleeping = startSleeping();
+  const renew = setInterval(
+    () => {
+      if (lock.state !== 'held') return;
+      const before = sleeping;
+      sleeping = startSleeping();
+      endGroup(before.pid);
+    },
+    Math.max(500, lock.remainingMs / 3),
   );
-  shell.stdin.on('error', () => {}); // the guard was ended: there is nothing to dismiss
-  shell.unref();
-  return () => shell.stdin.end('ended\n');
+  return () => {
+    clearInterval(renew);
+    endGroup(sleeping.pid);
+    waiting.stdin!.end('ended\n');
+  };
+}
+
+function endGroup(leader: number | undefined): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, 'SIGKILL');
+  } catch (error) {
+    // It has ended by itself.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }

@@ -17,20 +17,22 @@ export interface RunOptions {
   readonly graceMs: number;
   /** The lock is kept this long, however soon the command ends. */
   readonly minHoldMs: number;
+  /** Whether the command may see a password in LOCK_URL. */
+  readonly passUrl: boolean;
 }
 
 /** Runs a command while `lock` is held, and returns the exit code for it. The caller releases the lock. */
 export async function runUnderLock(
   lock: Lock,
   command: readonly [string, ...string[]],
-  { onLost, graceMs, minHoldMs }: RunOptions,
+  { onLost, graceMs, minHoldMs, passUrl }: RunOptions,
   events: Events,
 ): Promise<number> {
   const startedAt = systemClock.now();
   const id = randomUUID();
-  const child = startChild(command[0], command.slice(1), environment(lock, id));
+  const child = startChild(command[0], command.slice(1), environment(lock, id, passUrl));
   const mark = child.pid === undefined ? undefined : { id, pid: child.pid, ownGroup: child.ownGroup };
-  const dismiss = mark !== undefined && onLost === 'kill' ? guard(mark, graceMs) : () => {};
+  const dismiss = mark !== undefined && onLost === 'kill' ? guard(mark, graceMs, lock) : () => {};
   let stopping: Promise<Stopped> | undefined;
   const lost = (): void => {
     const { message } = lock.signal.reason as Error;
@@ -67,9 +69,13 @@ async function keep(lock: Lock, ms: number, events: Events): Promise<void> {
   );
 }
 
-function environment({ key, fencingToken }: Lock, id: string): NodeJS.ProcessEnv {
+function environment({ key, fencingToken }: Lock, id: string, passUrl: boolean): NodeJS.ProcessEnv {
   const { HOLDFAST_FENCING_TOKEN: ofAnother, [runVariable]: enclosing, ...env } = process.env;
+  if (!passUrl && env.LOCK_URL !== undefined && hasPassword(env.LOCK_URL)) delete env.LOCK_URL;
   const token = fencingToken === undefined ? {} : { HOLDFAST_FENCING_TOKEN: String(fencingToken) };
   const ids = enclosing === undefined ? id : `${enclosing} ${id}`;
   return { ...env, HOLDFAST_KEY: key, [runVariable]: ids, ...token };
 }
+
+/** Whether a lock URL has a password, or anything that might be one. */
+const hasPassword = (url: string): boolean => /:\/\/[^/?]*:[^/?]*@/.test(url) || /[?&]password=/i.test(url);
