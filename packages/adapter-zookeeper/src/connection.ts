@@ -125,20 +125,18 @@ export class Connection {
       this.#calls.add(call);
       if (this.#timer === undefined) this.#watchSilence(this.#terms.answerTimeoutMs);
       this.#corkTick();
-      const done = (error: unknown, result: T): void => {
-        if (!this.#calls.delete(call)) return;
-        this.#answeredAt = performance.now();
-        const answered = !error || isAnswer(error);
-        this.hasAnswered ||= answered;
-        if (!error) resolve(result);
-        else reject(answered ? error : this.#whyUnanswered());
-      };
       try {
-        send(this.#client, done);
+        send(this.#client, (error, result) => {
+          if (!this.#calls.delete(call)) return;
+          this.#answeredAt = performance.now();
+          const answered = !error || isAnswer(error);
+          this.hasAnswered ||= answered;
+          if (!error) resolve(result);
+          else reject(answered ? error : this.#whyUnanswered());
+        });
       } catch (error) {
         // The library refuses arguments by throwing, and sends nothing.
-        this.#calls.delete(call);
-        reject(error);
+        if (this.#calls.delete(call)) reject(error);
       }
     });
   }

@@ -1,6 +1,7 @@
+import { contradictory, isNames, isStat, missing, unexpected } from './answers.ts';
 import { clientAcl, type NodeStat } from './client.ts';
 import type { Connection, Send } from './connection.ts';
-import { codeOf, isLeaderRefusal, SessionOver, Unanswered } from './failures.ts';
+import { codeOf, isLeaderRefusal, SessionOver } from './failures.ts';
 import { heartbeatsPerSession, keepAlive } from './heartbeat.ts';
 import { sequenceOf } from './names.ts';
 import type { Settings } from './options.ts';
@@ -241,20 +242,3 @@ export class Requests {
     return this.#confirming;
   }
 }
-
-/** `undefined` for a node that is not there. */
-function missing(error: unknown): undefined {
-  if (codeOf(error) !== codes.noNode) throw error;
-}
-
-const unexpected = (request: string): Unanswered => new Unanswered(`the answer to ${request} has an unexpected form`);
-
-const contradictory = (request: string): Unanswered =>
-  new Unanswered(`the answer to ${request} says that there is no such node, and another says that there is`);
-
-const isNames = (value: unknown): value is string[] =>
-  Array.isArray(value) && value.every((name) => typeof name === 'string');
-
-const isLong = (value: unknown): boolean => Buffer.isBuffer(value) && value.length === 8;
-
-const isStat = (stat: Partial<NodeStat>): boolean => isLong(stat.czxid) && isLong(stat.ephemeralOwner);
