@@ -56,18 +56,6 @@ export function isAnswer(error: unknown): boolean {
   return error instanceof ServerError || (code !== undefined && !connectionEndCodes.includes(code));
 }
 
-const leaderRefusals: readonly (number | undefined)[] = [
-  codes.badArguments,
-  codes.noNode,
-  codes.noAuth,
-  codes.noChildrenForEphemerals,
-  codes.nodeExists,
-  codes.invalidAcl,
-];
-
-/** Whether the leader has refused a write: then it has changed nothing. Other errors may come from a server that is cut off from it. */
-export const isLeaderRefusal = (error: unknown): boolean => leaderRefusals.includes(codeOf(error));
-
 /** Whether a request was certainly never sent to a server of ZooKeeper. */
 export const wasNotSent = (error: unknown): boolean => error instanceof NotSent || error instanceof WrongServer;
 

@@ -1,7 +1,7 @@
 import { contradictory, isNames, isStat, missing, unexpected } from './answers.ts';
 import { clientAcl, type NodeStat } from './client.ts';
 import type { Connection, Send } from './connection.ts';
-import { codeOf, isLeaderRefusal, SessionOver } from './failures.ts';
+import { codeOf, SessionOver } from './failures.ts';
 import { heartbeatsPerSession, keepAlive } from './heartbeat.ts';
 import { sequenceOf } from './names.ts';
 import type { Settings } from './options.ts';
@@ -182,35 +182,26 @@ export class Requests {
     return connection.call(send);
   }
 
-  /** A write is answered by the leader and a majority: a follower that is cut off from them cannot answer it. */
+  /**
+   * A write is carried out by the leader and a majority: a follower that is cut off from them cannot do it. Errors may be
+   * answers of its own (`enableEagerACLCheck`).
+   */
   async #write<T>({ session, connection }: Link, send: Send<T>): Promise<T> {
     const sentAt = performance.now();
-    const confirm = (): void => {
-      session.confirmedAt = Math.max(session.confirmedAt, sentAt);
-    };
-    try {
-      const result = await connection.call(send);
-      confirm();
-      return result;
-    } catch (error) {
-      if (isLeaderRefusal(error)) confirm();
-      throw error;
-    }
+    const result = await connection.call(send);
+    session.confirmedAt = Math.max(session.confirmedAt, sentAt);
+    return result;
   }
 
-  /** A write that changes nothing. A refusal by the leader is as good an answer as any. */
+  /** A write that changes nothing. The leader alone checks the ACL of a transaction: its refusal is as good an answer as any. */
   async #askLeader(): Promise<void> {
     const link = this.#sessions.current ?? (await this.#sessions.link());
-    try {
-      await this.#write<void>(link, (client, done) =>
-        client
-          .transaction()
-          .check('/')
-          .commit((error) => done(error)),
-      );
-    } catch (error) {
-      if (!isLeaderRefusal(error)) throw error;
-    }
+    await this.#write<void>(link, (client, done) =>
+      client
+        .transaction()
+        .check('/')
+        .commit((error) => done(codeOf(error) === codes.noAuth ? undefined : error)),
+    );
   }
 
   /** The requests of a connection are carried out in order: a read behind a write sees all that came before that write. */

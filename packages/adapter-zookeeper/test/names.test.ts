@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import { isLeaderRefusal } from '../src/failures.ts';
 import { zookeeperAdapter } from '../src/index.ts';
 import { childPrefix, compareSequences, inOrder, isChildOf, nodeName, ownerOf, sequenceOf } from '../src/names.ts';
 
@@ -53,13 +52,6 @@ it('H72: numbers are compared over the wrap-around', () => {
   expect(sequenceOf('_c_o-lock--000000001')).toBe(-1);
   expect(sequenceOf('colour')).toBeUndefined();
   expect(inOrder([...names, 'colour'])).toBeUndefined();
-});
-
-it('H66: what a server that is cut off from the leader may answer by itself does not count as the word of the leader', () => {
-  const answer = (code: number): Error => Object.assign(new Error(), { code });
-  const [systemError, unimplemented, noNode] = [-1, -6, -101].map(answer);
-  expect(isLeaderRefusal(noNode)).toBe(true);
-  expect([systemError, unimplemented, new Error('any'), undefined].map(isLeaderRefusal)).toEqual(Array(4).fill(false));
 });
 
 it.each([

@@ -145,6 +145,30 @@ describe('an answer that the client library does not know fails its own request'
     await adapter.close!();
   });
 
+  it('an error that a server may answer by itself, cut off from the leader, confirms no hold (H66)', async () => {
+    let wrong: number | undefined;
+    await using relay = await answerRelay(zookeeper.server.port, (frame) => {
+      if (wrong === undefined || !isReply(frame)) return;
+      frame.writeInt32BE(wrong, 16);
+      wrong = undefined;
+    });
+    // Its heartbeats are far apart: the first answer is to the question to the leader.
+    const adapter = zookeeperAdapter({ servers: relay.at, sessionTimeoutMs: 60_000 });
+    const request = attempt('unconfirmed');
+    await adapter.tryAcquire(request);
+    for (const code of [-1, -6, -8, -101, -110, -114, -124]) {
+      wrong = code;
+      await expect(adapter.renew(request, 1_000), `code ${code}`).rejects.toMatchObject({ code: 'LOCK_BACKEND' });
+    }
+    const everyone = { scheme: 'world', id: 'anyone' };
+    await zookeeper.raw.setAcl('/', [{ ...everyone, permissions: 30 }]);
+    // The leader refuses to look at a root that may not be read: that is an answer of the leader.
+    expect(await adapter.renew(request, 1_000)).toMatchObject({ status: 'renewed' });
+    await zookeeper.raw.setAcl('/', [{ ...everyone, permissions: 31 }]);
+    expect(await adapter.release(request)).toBe('released');
+    await adapter.close!();
+  });
+
   it('explains every code that a server may answer', () => {
     for (const code of [-124, -125, -120, -127, -102, -115, -999]) {
       const { name, meaning, remedy } = explainAnswer(code);
