@@ -1,3 +1,5 @@
+import { foreignKey } from './failures.ts';
+import { compareContenders, type Numbered, numbered } from './names.ts';
 import type { Creation, Nodes } from './nodes.ts';
 import { assertAlive, type Session } from './session.ts';
 
@@ -32,6 +34,8 @@ export class NodeRemoved extends Error {
 export interface Entry extends Creation {
   readonly key: string;
   readonly owner: string;
+  /** `nameOf` the two. */
+  readonly name: string;
   node: Promise<LockNode>;
   /** What `node` resolved with. */
   resolved: LockNode | undefined;
@@ -51,33 +55,42 @@ export interface Entry extends Creation {
  * What stands in front of a node of ours. A server that shows our node has all that was created before it too, since
  * transactions take effect in one order everywhere: so it may show contenders that are gone, and never misses one (H74).
  */
-export function predecessorOf(path: string, order: readonly string[]): string | undefined {
-  const index = order.indexOf(path);
-  if (index < 0) throw new NodeRemoved();
-  return order[index - 1];
+export function predecessorOf(key: string, path: string, children: readonly string[]): string | undefined {
+  const contenders = numbered(children);
+  if (contenders === undefined) throw foreignKey(key);
+  const parent = path.slice(0, path.lastIndexOf('/') + 1);
+  const own = contenders.find(({ child }) => child.length === path.length - parent.length && path.endsWith(child));
+  if (own === undefined) throw new NodeRemoved();
+  let nearest: Numbered | undefined;
+  for (const each of contenders) {
+    if (compareContenders(each, own) >= 0) continue;
+    if (nearest === undefined || compareContenders(nearest, each) < 0) nearest = each;
+  }
+  return nearest && parent + nearest.child;
 }
 
 /** Finds out what is in front of a node: as one server sees it, or `fresh`, as the leader does now. */
 export async function listPosition(nodes: Nodes, node: LockNode, fresh?: 'fresh'): Promise<void> {
   assertAlive(node.session);
-  const order = fresh ? nodes.freshContenders(node.key) : nodes.contenders(node.key);
-  node.predecessor = predecessorOf(node.path, await order);
+  const children = fresh ? nodes.freshChildren(node.key) : nodes.children(node.key);
+  node.predecessor = predecessorOf(node.key, node.path, await children);
   assertAlive(node.session);
 }
 
 /** A name for what an owner has under a key. */
 export const nameOf = (key: string, owner: string): string => `${owner.length}:${owner}${key}`;
 
-/** What an owner has before its first request is sent; `mayExist` when an earlier one had no answer, in that session. */
-export function newEntry(key: string, owner: string, mayExist: boolean, session: Session | undefined): Entry {
+/** What an owner has before its first request is sent; `previous` when an earlier one had no answer. */
+export function newEntry(key: string, owner: string, name: string, previous: Entry | undefined): Entry {
   return {
     key,
     owner,
+    name,
     node: undefined as unknown as Promise<LockNode>,
     resolved: undefined,
     path: undefined,
-    session,
-    mayExist,
+    session: previous?.session,
+    mayExist: previous !== undefined,
     isNew: true,
     isLeaving: false,
     removing: undefined,

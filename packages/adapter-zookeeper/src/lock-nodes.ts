@@ -31,8 +31,9 @@ export class LockNodes {
    * one owner ID, one release.
    */
   async enter(key: string, owner: string): Promise<LockNode | undefined> {
+    const name = nameOf(key, owner);
     for (;;) {
-      const entry = this.#entries.get(nameOf(key, owner)) ?? this.#begin(key, owner, false);
+      const entry = this.#entries.get(name) ?? this.#begin(key, owner, name);
       const node = entry.isLeaving ? undefined : await this.#nodeOf(entry);
       // The removal may have begun while the server was asked.
       if (entry.isLeaving) return undefined;
@@ -73,13 +74,11 @@ export class LockNodes {
    * Removes what the owner has under the key; `true` when that was the first contender. When it rejects, the removal is repeated
    * until the node is gone.
    */
-  async leave(key: string, owner: string): Promise<boolean> {
+  leave(key: string, owner: string): Promise<boolean> {
     const entry = this.#entries.get(nameOf(key, owner));
     if (entry === undefined) return this.#nodes.removeAll(key, owner);
     entry.isLeaving = true;
-    entry.removing ??= this.#remove(entry).finally(() => {
-      entry.removing = undefined;
-    });
+    entry.removing ??= this.#remove(entry);
     return entry.removing;
   }
 
@@ -113,15 +112,14 @@ export class LockNodes {
   }
 
   #forget(entry: Entry): void {
-    const name = nameOf(entry.key, entry.owner);
-    if (this.#entries.get(name) === entry) this.#entries.delete(name);
+    if (this.#entries.get(entry.name) === entry) this.#entries.delete(entry.name);
   }
 
-  #begin(key: string, owner: string, search: boolean): Entry {
-    const previous = this.#entries.get(nameOf(key, owner));
-    const entry = newEntry(key, owner, search, previous?.session);
-    this.#entries.set(nameOf(key, owner), entry);
-    entry.node = this.#findOrCreate(entry, search);
+  /** Searches first for what a previous request may have created. */
+  #begin(key: string, owner: string, name: string, previous?: Entry): Entry {
+    const entry = newEntry(key, owner, name, previous);
+    this.#entries.set(name, entry);
+    entry.node = this.#findOrCreate(entry, previous !== undefined);
     entry.node.catch(() => {
       if (!entry.mayExist) this.#forget(entry);
     });
@@ -130,7 +128,7 @@ export class LockNodes {
 
   /** The node of an entry with its position as of now; `undefined` when there is none any more, or nobody knows yet. */
   async #nodeOf(entry: Entry): Promise<LockNode | undefined> {
-    const { key, owner, isNew } = entry;
+    const { key, owner, name, isNew } = entry;
     entry.isNew = false;
     try {
       const node = await entry.node;
@@ -139,7 +137,7 @@ export class LockNodes {
     } catch (error) {
       if (isNew || !entry.mayExist || entry.resolved !== undefined) throw error;
       // An earlier request had no answer: the first that asks again searches for what it may have created.
-      if (this.#entries.get(nameOf(key, owner)) === entry && !entry.isLeaving) this.#begin(key, owner, true);
+      if (this.#entries.get(name) === entry && !entry.isLeaving) this.#begin(key, owner, name, entry);
     }
     return undefined;
   }
@@ -156,11 +154,11 @@ export class LockNodes {
     entry.path = path;
     entry.session = session;
     entry.mayExist = true;
-    const [stat, order] = await seen;
+    const [stat, children] = await seen;
     assertAlive(session);
     if (!isIn(session, stat)) throw new NodeRemoved();
     const token = stat.czxid.readBigInt64BE();
-    const predecessor = predecessorOf(path, order);
+    const predecessor = predecessorOf(entry.key, path, children);
     const node = { key: entry.key, path, session, token, predecessor };
     entry.resolved = { ...node, isWaiting: false, isLeaving: false, wake: undefined, refreshing: undefined };
     return entry.resolved;
@@ -186,6 +184,7 @@ export class LockNodes {
       try {
         wasFirst = await this.#removeNodes(entry, node);
       } catch (error) {
+        entry.removing = undefined;
         this.#keepRemoving(entry, error);
         throw error;
       }
@@ -216,7 +215,7 @@ export class LockNodes {
 
   /** Where the server refuses to remove the last nodes of a session, the session itself is given up. */
   #keepRemoving(entry: Entry, error: unknown): void {
-    if (this.#entries.get(nameOf(entry.key, entry.owner)) !== entry) return;
+    if (this.#entries.get(entry.name) !== entry) return;
     entry.isLeaving = true;
     entry.isUnwanted = true;
     const isUseless = (): boolean => [...this.#entries.values()].every(({ isUnwanted }) => isUnwanted);

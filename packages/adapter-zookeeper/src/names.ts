@@ -8,6 +8,8 @@ import type { Requests } from './requests.ts';
 
 /** Any string as one path element, another one for every other string: `/`, control characters and the like are %-encoded. */
 export function nodeName(text: string): string {
+  // Nothing to encode, as in every owner ID of lock-core.
+  if (/^[\w:-]+$/.test(text)) return text;
   const name = encodeURIComponent(text).replaceAll('%3A', ':');
   // As elements of a path these two would mean other nodes.
   return name === '.' || name === '..' ? name.replaceAll('.', '%2E') : name;
@@ -43,10 +45,24 @@ export function ownerOf(child: string): string {
 export const isChildOf = (prefix: string, child: string): boolean =>
   child.startsWith(prefix) && /^-?\d{9,10}$/.test(child.slice(prefix.length));
 
+const digitsOfSequence = 10;
+
 /** The sequence number at the end of a name; `undefined` when there is none, and the node is no contender. */
 export function sequenceOf(child: string): number | undefined {
-  // `%010d` of a number below zero: a sign, and 9 or 10 digits. Another `-` stands before it in our names.
-  const digits = /-(-\d{9,10})$/.exec(child)?.[1] ?? /(\d{10})$/.exec(child)?.[1];
+  // Digit by digit: each waiter reads the names of all.
+  const from = child.length - digitsOfSequence;
+  let sequence = 0;
+  for (let at = from; at < child.length; at += 1) {
+    const digit = child.charCodeAt(at) - 48;
+    if (!(digit >= 0 && digit <= 9)) return negativeSequenceOf(child);
+    sequence = 10 * sequence + digit;
+  }
+  return child.endsWith('--', from) ? -sequence : sequence;
+}
+
+/** `%010d` of a number below zero: a sign, and 9 or 10 digits. Another `-` stands before it in our names. */
+function negativeSequenceOf(child: string): number | undefined {
+  const digits = /-(-\d{9})$/.exec(child)?.[1];
   return digits === undefined ? undefined : Number(digits);
 }
 
@@ -56,16 +72,32 @@ export function sequenceOf(child: string): number | undefined {
  */
 export const compareSequences = (a: number, b: number): number => (a - b) | 0;
 
-/** The contenders in their order; `undefined` when a child is none: then the key holds something else. */
-export function inOrder(children: readonly string[]): string[] | undefined {
-  const numbered: { child: string; sequence: number }[] = [];
+/** A contender with its sequence number. */
+export interface Numbered {
+  readonly child: string;
+  readonly sequence: number;
+}
+
+/** The contenders with their numbers; `undefined` when a child is none: then the key holds something else. */
+export function numbered(children: readonly string[]): Numbered[] | undefined {
+  const contenders: Numbered[] = [];
   for (const child of children) {
     const sequence = sequenceOf(child);
     if (sequence === undefined) return undefined;
-    numbered.push({ child, sequence });
+    contenders.push({ child, sequence });
   }
-  return numbered.sort((a, b) => compareSequences(a.sequence, b.sequence)).map(({ child }) => child);
+  return contenders;
 }
+
+/** Below 0 when `a` comes before `b`. The server gives each number once; should two be equal, all clients see one order. */
+export const compareContenders = (a: Numbered, b: Numbered): number =>
+  compareSequences(a.sequence, b.sequence) || (a.child < b.child ? -1 : Number(a.child > b.child));
+
+/** The contenders in their order; `undefined` when a child is none. */
+export const inOrder = (children: readonly string[]): string[] | undefined =>
+  numbered(children)
+    ?.sort(compareContenders)
+    .map(({ child }) => child);
 
 /** All locks at once: ZooKeeper tells the children of a node only as a whole. Nodes of free locks are there for a while too. */
 export async function keysPage(requests: Requests, root: string): Promise<KeysPage> {

@@ -9,8 +9,8 @@ import type { Session } from './session.ts';
 export interface Contender {
   readonly path: string;
   readonly session: Session;
-  /** What was seen of it after it was created: its stat, and all contenders in their order. */
-  readonly seen: Promise<[stat: NodeStat | undefined, order: readonly string[]]>;
+  /** What was seen of it after it was created: its stat, and the names of all children of the key. */
+  readonly seen: Promise<[stat: NodeStat | undefined, children: readonly string[]]>;
 }
 
 /** What is known of the node that a request is to create. */
@@ -49,14 +49,21 @@ export class Nodes {
     this.#createParent = parentCreator(requests);
   }
 
-  /** The paths of all contenders for a key in their order, as one server sees them. */
-  async contenders(key: string): Promise<string[]> {
-    return this.#inOrder(key, await this.#requests.children(this.#parentOf(key)));
+  /** The names of all children of a key, as one server sees them. */
+  children(key: string): Promise<string[]> {
+    return this.#requests.children(this.#parentOf(key));
   }
 
-  /** As `contenders`; nothing that the leader had done before this call is missing. */
+  /** As `children`; nothing that the leader had done before this call is missing. */
+  freshChildren(key: string): Promise<string[]> {
+    return this.#requests.freshChildren(this.#parentOf(key));
+  }
+
+  /** The paths of all contenders for a key in their order; nothing that the leader had done before this call is missing. */
   async freshContenders(key: string): Promise<string[]> {
-    return this.#inOrder(key, await this.#requests.freshChildren(this.#parentOf(key)));
+    const order = inOrder(await this.freshChildren(key));
+    if (order === undefined) throw foreignKey(key);
+    return order.map((child) => `${this.#parentOf(key)}/${child}`);
   }
 
   /** Creates a node for the owner, and the node of the key if need be. What is known of it is kept in `creation`. */
@@ -72,13 +79,13 @@ export class Nodes {
       const { creating, listing } = await atEndOfTick(() => ({
         creating: this.#requests.create(prefix, modes.ephemeralSequential, onSent),
         // Sent right behind the create, it is carried out after it.
-        listing: this.contenders(key),
+        listing: this.children(key),
       }));
       listing.catch(() => {});
       try {
         const { path, session, stat } = await creating;
         if (attempt > 1) await this.#keepOne(this.#ofOwner(await listing, key, owner), path);
-        return { path, session, seen: stat ? listing.then((order) => [stat, order]) : this.#see(key, path) };
+        return { path, session, seen: stat ? listing.then((children) => [stat, children]) : this.#see(key, path) };
       } catch (error) {
         const path = await this.#createdDespite(error, key, owner, listing, creation);
         if (path !== undefined) return { path, session: creation.session as Session, seen: this.#see(key, path) };
@@ -105,11 +112,12 @@ export class Nodes {
       if (wasNotSent(error)) creation.mayExist = false;
       return undefined;
     }
-    const isBelievable = (order: readonly string[]): boolean => order.length > 0 || codeOf(error) === codes.noNode;
+    const isBelievable = (children: readonly string[]): boolean =>
+      children.length > 0 || codeOf(error) === codes.noNode;
     try {
       const listed = await listing.catch(() => undefined);
-      const order = listed !== undefined && isBelievable(listed) ? listed : await this.freshContenders(key);
-      const [path, ...others] = this.#ofOwner(order, key, owner);
+      const children = listed !== undefined && isBelievable(listed) ? listed : await this.freshChildren(key);
+      const [path, ...others] = this.#ofOwner(children, key, owner);
       if (path === undefined) creation.mayExist = false;
       else await this.#keepOne(others, path);
       return path;
@@ -131,7 +139,7 @@ export class Nodes {
   async find(key: string, owner: string): Promise<Contender | undefined> {
     const session = await this.#requests.session();
     let found: string | undefined;
-    for (const path of this.#ofOwner(await this.freshContenders(key), key, owner)) {
+    for (const path of this.#ofOwner(await this.freshChildren(key), key, owner)) {
       if (found === undefined && isIn(session, await this.#requests.stat(path))) found = path;
       else await this.#requests.remove(path);
     }
@@ -140,13 +148,12 @@ export class Nodes {
 
   /** Removes all nodes of the owner; `true` when the first contender was among them. */
   async removeAll(key: string, owner: string): Promise<boolean> {
-    const parent = this.#parentOf(key);
-    const children = (await this.#requests.freshChildren(parent)).map((child) => `${parent}/${child}`);
+    const children = await this.freshChildren(key);
     const first = inOrder(children)?.[0];
     let wasFirst = false;
     for (const path of this.#ofOwner(children, key, owner)) {
       const removed = await this.#requests.remove(path);
-      wasFirst ||= removed && path === first;
+      wasFirst ||= removed && path === `${this.#parentOf(key)}/${first}`;
     }
     return wasFirst;
   }
@@ -155,20 +162,13 @@ export class Nodes {
     return `${this.#root}/${nodeName(key)}`;
   }
 
-  #inOrder(key: string, children: readonly string[]): string[] {
-    const order = inOrder(children);
-    if (order === undefined) throw foreignKey(key);
-    return order.map((child) => `${this.#parentOf(key)}/${child}`);
-  }
-
-  #ofOwner(paths: readonly string[], key: string, owner: string): string[] {
-    const from = this.#parentOf(key).length + 1;
+  #ofOwner(children: readonly string[], key: string, owner: string): string[] {
     const prefix = childPrefix(owner);
-    return paths.filter((path) => isChildOf(prefix, path.slice(from)));
+    return children.filter((child) => isChildOf(prefix, child)).map((child) => `${this.#parentOf(key)}/${child}`);
   }
 
   #see(key: string, path: string): Contender['seen'] {
-    return Promise.all([this.#requests.stat(path), this.contenders(key)]);
+    return Promise.all([this.#requests.stat(path), this.children(key)]);
   }
 }
 

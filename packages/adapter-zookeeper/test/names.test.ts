@@ -52,6 +52,10 @@ it('H72: numbers are compared over the wrap-around', () => {
   expect(sequenceOf('_c_o-lock--000000001')).toBe(-1);
   expect(sequenceOf('colour')).toBeUndefined();
   expect(inOrder([...names, 'colour'])).toBeUndefined();
+  for (const child of ['', '0', '-', '_c_o-lock-', '_c_o-lock-000000001', '_c_o-lock-00000 0001', '١'.repeat(10)])
+    expect(sequenceOf(child), child).toBeUndefined();
+  // Names of other programs, with a number that our server gives once: all clients see the same order.
+  expect(inOrder(['b0000000001', 'a0000000001'])).toEqual(inOrder(['a0000000001', 'b0000000001']));
 });
 
 it.each([
