@@ -226,8 +226,8 @@ export class PollingAcquisition extends Acquisition {
     const { context, keyState } = this;
     if (this.phase === 'asking') return this.failed(noAnswer(attemptTimeout(context.settings, this.options.ttlMs)));
     if (this.phase === 'sleeping') {
-      // Another task of this process may have it meanwhile (`tryAcquire` does not queue).
-      if (keyState.hold !== undefined) return this.park();
+      // Another task of this process may have it meanwhile: then it is busy without asking.
+      if (keyState.hold !== undefined) return this.once ? this.busy(undefined, now) : this.park();
       const until = this.unansweredUntil(context.settings, this.unansweredSince ?? now);
       return this.failure !== undefined && now >= until ? this.giveUp(this.failure, now) : this.ask(now);
     }

@@ -260,4 +260,15 @@ describe('calls without an answer', () => {
     await clock.advance(60_000);
     expect(adapter.count('release')).toBe(released);
   });
+
+  it('a tryAcquire that failed and is to ask again is busy when another task here has the lock meanwhile', async () => {
+    const { clock, adapter, locks } = setUp();
+    adapter.next('tryAcquire', 'rejected before', 'ok');
+    const trying = follow(locks.tryAcquire('k'));
+    await clock.advance(1);
+    const held = await locks.acquire('k');
+    await clock.advance(10_000);
+    expect([trying.state, trying.value]).toEqual(['resolved', undefined]);
+    expect(await held.release()).toBe('released');
+  });
 });
