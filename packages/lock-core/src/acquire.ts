@@ -17,33 +17,33 @@ export type Body<T> = (lock: Lock) => T | Promise<T>;
 
 /** The acquires of one `Locks`: from the call to the lock, re-entry included. */
 export class Acquirer {
-  readonly #context: Context;
-  readonly #watchdog: Watchdog;
+  private readonly context: Context;
+  private readonly watchdog: Watchdog;
 
   constructor(context: Context, watchdog: Watchdog) {
-    this.#context = context;
-    this.#watchdog = watchdog;
+    this.context = context;
+    this.watchdog = watchdog;
   }
 
   /** Waits for the lock. Throws what can be said at once. */
   acquire(key: string, options: AcquireOptions | undefined): Promise<Lock> {
     checkKey(key);
-    const resolved = resolveOptions(this.#context.settings.defaults, options);
-    return this.#acquireAs(key, resolved, resolved.owner ?? contextOwner());
+    const resolved = resolveOptions(this.context.settings.defaults, options);
+    return this.acquireAs(key, resolved, resolved.owner ?? contextOwner());
   }
 
   /** A single attempt. Throws what can be said at once. */
   tryAcquire(key: string, options: AcquireOptions | undefined): Promise<Lock | undefined> {
     checkKey(key);
-    const resolved = resolveOptions(this.#context.settings.defaults, options);
-    return this.#start(key, resolved, resolved.owner ?? contextOwner(), true);
+    const resolved = resolveOptions(this.context.settings.defaults, options);
+    return this.start(key, resolved, resolved.owner ?? contextOwner(), true);
   }
 
   async using<T>(key: string, options: AcquireOptions | undefined, body: Body<T>): Promise<T> {
     checkKey(key);
-    const resolved = resolveOptions(this.#context.settings.defaults, options);
+    const resolved = resolveOptions(this.context.settings.defaults, options);
     const owner = resolved.owner ?? bodyOwner();
-    const lock = await this.#acquireAs(key, resolved, owner);
+    const lock = await this.acquireAs(key, resolved, owner);
     const scope = bodyScope(owner);
     try {
       return await scope.run(() => body(lock));
@@ -54,17 +54,17 @@ export class Acquirer {
     }
   }
 
-  #acquireAs(key: string, options: ResolvedOptions, owner: LockOwner): Promise<Lock> {
+  private acquireAs(key: string, options: ResolvedOptions, owner: LockOwner): Promise<Lock> {
     // Without `once` an acquisition is never resolved without a lock.
-    if (options.waitMs > 0) return this.#start(key, options, owner, false) as Promise<Lock>;
-    return this.#start(key, options, owner, true).then((lock) => {
-      if (lock === undefined) throw timedOut(key, this.#context.adapter.name, 0);
+    if (options.waitMs > 0) return this.start(key, options, owner, false) as Promise<Lock>;
+    return this.start(key, options, owner, true).then((lock) => {
+      if (lock === undefined) throw timedOut(key, this.context.adapter.name, 0);
       return lock;
     });
   }
 
-  #start(key: string, options: ResolvedOptions, owner: LockOwner, once: boolean): Promise<Lock | undefined> {
-    const context = this.#context;
+  private start(key: string, options: ResolvedOptions, owner: LockOwner, once: boolean): Promise<Lock | undefined> {
+    const context = this.context;
     const known = context.keys.get(key);
     // Its listeners may close these locks, or abort.
     if (known?.hold !== undefined) expireIfDue(context, known.hold);
@@ -75,8 +75,8 @@ export class Acquirer {
     const now = context.settings.clock.now();
     const acquisition =
       once || context.adapter.enqueue === undefined
-        ? new PollingAcquisition(context, this.#watchdog, keyState, owner, options, once, now)
-        : new QueuedAcquisition(context, this.#watchdog, keyState, owner, options, now);
+        ? new PollingAcquisition(context, this.watchdog, keyState, owner, options, once, now)
+        : new QueuedAcquisition(context, this.watchdog, keyState, owner, options, now);
     if (channels.acquire.hasSubscribers) {
       tellAcquire(context, acquisition);
       // A subscriber may have closed these locks, or aborted.
@@ -84,36 +84,36 @@ export class Acquirer {
       options.signal?.throwIfAborted();
       context.keys.set(key, keyState);
     } else if (standing === undefined) context.keys.set(key, keyState);
-    if (!channels.fail.hasSubscribers) return this.#proceed(acquisition, keyState, now);
-    return tellingFailure(context, acquisition, () => this.#proceed(acquisition, keyState, now));
+    if (!channels.fail.hasSubscribers) return this.proceed(acquisition, keyState, now);
+    return tellingFailure(context, acquisition, () => this.proceed(acquisition, keyState, now));
   }
 
   /** Re-enters the owner's own hold, or starts to ask the backend. */
-  #proceed(
+  private proceed(
     acquisition: PollingAcquisition | QueuedAcquisition,
     keyState: KeyState,
     now: number,
   ): Promise<Lock | undefined> {
     const { hold } = keyState;
     if (hold !== undefined) {
-      if (isWithin(acquisition.owner, hold.owner)) return this.#reenter(acquisition, hold, now);
+      if (isWithin(acquisition.owner, hold.owner)) return this.reenter(acquisition, hold, now);
       // What this process holds is busy without asking.
       if (acquisition.once) return Promise.resolve(undefined);
     }
     const { signal } = acquisition.options;
-    if (signal !== undefined) this.#leaveOnAbort(signal, acquisition, keyState);
+    if (signal !== undefined) this.leaveOnAbort(signal, acquisition, keyState);
     acquisition.start(now);
     return acquisition.promise;
   }
 
-  #reenter(acquisition: Acquisition, hold: Hold, now: number): Promise<Lock> {
+  private reenter(acquisition: Acquisition, hold: Hold, now: number): Promise<Lock> {
     if (!acquisition.options.reentrant) throw selfDeadlock(hold.key);
-    reenter(this.#context, acquisition, hold, now);
+    reenter(this.context, acquisition, hold, now);
     return Promise.resolve(acquisition.toLock(hold));
   }
 
-  #leaveOnAbort(signal: AbortSignal, acquisition: Acquisition, keyState: KeyState): void {
-    const context = this.#context;
+  private leaveOnAbort(signal: AbortSignal, acquisition: Acquisition, keyState: KeyState): void {
+    const context = this.context;
     acquisition.stopListening = onceAborted(signal, () => {
       fail(context, keyState, acquisition, signal.reason);
     });

@@ -26,10 +26,10 @@ export function takePossession(
   sentAt: number,
   now: number,
 ): boolean {
-  // The machine may have slept since it asked.
-  const slept = sleptMs(context.settings.clock.wallNow() - now - request.wallAhead);
-  request.wallAhead += slept;
   const { capabilities, name } = context.adapter;
+  // The machine may have slept since it asked; a backend in this process has slept too.
+  const slept = capabilities.crossProcess ? sleptMs(context.settings.clock.wallNow() - now - request.wallAhead) : 0;
+  request.wallAhead += slept;
   const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs, now, capabilities) - slept;
   if (deadline <= now) return false;
   detach(context, keyState, acquisition);

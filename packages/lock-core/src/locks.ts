@@ -36,12 +36,15 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
     adapter: { name: adapter.name, capabilities: adapter.capabilities },
     acquire: (key, options) => asPromise(() => acquirer.acquire(key, options)),
     tryAcquire: (key, options) => asPromise(() => acquirer.tryAcquire(key, options)),
-    async using<T>(...given: [string, AcquireOptions | Body<T>, Body<T>?]): Promise<T> {
-      const [key, second, third] = given;
-      checkBody(given.length < 3 ? second : third, given);
-      return given.length < 3
-        ? acquirer.using(key, undefined, second as Body<T>)
-        : acquirer.using(key, second as AcquireOptions, third as Body<T>);
+    using<T>(...given: [string, AcquireOptions | Body<T>, Body<T>?]): Promise<T> {
+      const hasOptions = given.length > 2;
+      const body = hasOptions ? given[2] : given[1];
+      try {
+        checkBody(body, given);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      return acquirer.using(given[0], hasOptions ? (given[1] as AcquireOptions) : undefined, body as Body<T>);
     },
     createOwner: (label) => new Owner(label, undefined),
     inspect: (key) => inspectLock(context, key),
