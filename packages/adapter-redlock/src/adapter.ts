@@ -16,10 +16,10 @@ import { failedAcquire, type NodeCount, noMajority } from './failures.ts';
 import { majorityHints } from './hints.ts';
 import { forceReleaseAll, inspectAll, keysOfEnough, type NodeGroup } from './inspect.ts';
 import { type RedlockOptions, type RedlockSettings, redlockSettings } from './options.ts';
-import type { Failure, GrantOutcome } from './protocol/acquire.ts';
+import type { Failure, GrantOutcome, GrantRequest } from './protocol/acquire.ts';
 import { type HeldVote, majorityOf, validityMs } from './protocol/node.ts';
 import { createQuorum, type Quorum } from './protocol/quorum.ts';
-import { enoughReady, isReady } from './ready.ts';
+import { enoughReady, isReady, tooFewAnswer } from './ready.ts';
 import { RedisNode } from './redis-node.ts';
 import { createServerIdentities, type ServerIdentities } from './server-identity.ts';
 
@@ -137,14 +137,22 @@ function acquire(redlock: Redlock, attempt: AcquireAttempt): Promise<AcquireOutc
   const { key, owner, tokens } = attempt;
   const ttlMs = Math.max(attempt.ttlMs, shortestTtlMs);
   // The signal is read only where it is needed: core makes it at the first use, and it costs more than all else here.
-  const ready =
-    redlock.opened && isReady(redlock.nodes, redlock.majority) ? undefined : () => prepare(redlock, attempt.signal);
+  const ready = redlock.opened ? notReady(redlock, attempt) : () => prepare(redlock, attempt.signal);
   return new Promise((resolve, reject) => {
     redlock.quorum.acquire({ key, owner, ttlMs, tokens, ready }, (outcome) => {
       if (outcome.kind === 'failed') reject(failedAcquire(outcome, key, redlock));
       else resolve(acquireOutcome(outcome, redlock.fencing));
     });
   });
+}
+
+/** What to await before the nodes are asked; nearly always nothing. */
+function notReady(redlock: Redlock, attempt: AcquireAttempt): GrantRequest['ready'] {
+  const { nodes, majority } = redlock;
+  if (!isReady(nodes, majority)) return () => prepare(redlock, attempt.signal);
+  // The few that answer would only have their votes withdrawn again, each of which core and the protocol keep in mind (H116).
+  const errors = tooFewAnswer(nodes, majority);
+  return errors === undefined ? undefined : async () => ({ kind: 'no-majority', errors });
 }
 
 function acquireOutcome(outcome: Exclude<GrantOutcome, { kind: 'failed' }>, fencing: boolean): AcquireOutcome {

@@ -6,6 +6,8 @@
 export interface CircuitBreaker {
   /** False when nothing should be sent now. While the node is silent, true is the leave for one request. */
   admits(): boolean;
+  /** What `admits` would refuse, without taking leave for anything. */
+  readonly paused: boolean;
   /** Commands are outstanding, and none was answered for a while. */
   readonly silent: boolean;
   sent(): void;
@@ -46,7 +48,12 @@ export function createCircuitBreaker(now: () => number, timeoutMs: number): Circ
     return silent;
   }
 
+  const probeIsDue = (at: number): boolean => probedAt === 0 || at - probedAt >= pauseMs;
+
   return {
+    get paused() {
+      return silent && outstanding > 0 && !probeIsDue(now());
+    },
     get silent() {
       return outstanding > 0 && isSilent(now());
     },
@@ -54,7 +61,7 @@ export function createCircuitBreaker(now: () => number, timeoutMs: number): Circ
       if (outstanding === 0) return true;
       const at = now();
       if (!isSilent(at)) return true;
-      if (probedAt > 0 && at - probedAt < pauseMs) return false;
+      if (!probeIsDue(at)) return false;
       // What is outstanding will be answered first, so more of it would tell nothing sooner.
       if (probedAt > 0) pauseMs = Math.min(2 * pauseMs, Math.max(longestPauseMs, timeoutMs));
       probedAt = at;

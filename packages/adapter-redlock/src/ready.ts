@@ -8,6 +8,14 @@ export function isReady(nodes: readonly RedisNode[], majority: number): boolean 
   return ready >= majority;
 }
 
+/** Why too few nodes would be asked now, although enough are connected: the others do not answer. */
+export function tooFewAnswer(nodes: readonly RedisNode[], majority: number): readonly unknown[] | undefined {
+  let askable = 0;
+  for (const node of nodes) if (node.ready && !node.paused) askable += 1;
+  if (askable >= majority) return undefined;
+  return nodes.filter(({ paused }) => paused).map((node) => node.error('it does not answer'));
+}
+
 /** What to wait for. */
 export interface Readiness {
   readonly nodes: readonly RedisNode[];

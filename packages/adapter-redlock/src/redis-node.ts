@@ -15,7 +15,7 @@ import { createReleases, type Releases } from './pending-releases.ts';
 import type { Answer, Ballot, HeldVote, NotAsked, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
 import { scriptReply } from './replies.ts';
 import { createRequests, type NodeRequest, type Requests, setIfFree } from './requests.ts';
-import { connectionOf, type ServerIdentities } from './server-identity.ts';
+import { connectionOf, orAborted, type ServerIdentities } from './server-identity.ts';
 
 const rollbackVoteScript = /* @__PURE__ */ luaScript(rollbackVoteSource);
 
@@ -62,6 +62,11 @@ export class RedisNode implements QuorumNode {
   /** Connected, to a server that is known. */
   get ready(): boolean {
     return this.#client.ready && this.#options.identities.known(this.#options.index);
+  }
+
+  /** Nothing is sent at present, since nothing is answered. */
+  get paused(): boolean {
+    return this.#options.breaker.paused;
   }
 
   /** A command in a client's offline queue would be sent after its caller gave up (H27). */
@@ -201,7 +206,7 @@ export class RedisNode implements QuorumNode {
               void evalScript(this.#client, rollbackVoteScript, command, undefined, read, fail);
             },
     };
-    if (!this.#client.ready) {
+    if (!this.#client.ready || (!mayStand && this.paused)) {
       if (mayStand) this.#releases.sendLater(request);
       return false;
     }
@@ -240,13 +245,3 @@ export class RedisNode implements QuorumNode {
 }
 
 const brokenConnection = (): Error => new Error('the connection broke');
-
-/** `promise`, unless `signal` aborts first. */
-function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
-}

@@ -151,3 +151,13 @@ function readInfo(reply: unknown): ServerInfo {
   }
   return { runId, micros: micros === undefined ? undefined : Number(micros) };
 }
+
+/** `promise`, unless `signal` aborts first. */
+export function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
