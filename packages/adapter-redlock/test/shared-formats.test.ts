@@ -74,6 +74,18 @@ describe.each(names)('H117: a single Redis and Redlock over it share the formats
   });
 });
 
+it('H112, H117: what a single Redis holds can be seen and freed through Redlock by its owner', async () => {
+  const { single } = await both();
+  const redlock = await redlockOver([rig.servers[0]!]);
+  adapters.push(redlock);
+  const request = attempt(newName(), { ttlMs: 60_000 });
+  await grant(single, request);
+  expect(await redlock.inspect?.(request.key)).toMatchObject({ owner: request.owner });
+  expect(await redlock.forceRelease!(request.key, 'another')).toBe(false);
+  expect(await redlock.forceRelease!(request.key, request.owner)).toBe(true);
+  expect(await single.inspect?.(request.key)).toBeUndefined();
+});
+
 it('H117: a fence key of a single Redis that is about to expire is kept', async () => {
   const { single, redlock } = await both();
   const key = newName();

@@ -35,7 +35,8 @@ end
 local function withdraw(lock, owner, value, ofRound, own)
   local holder = pcall('GET', lock)
   if type(holder) == 'table' then return failure(holder, 0) end
-  if holder ~= value and (ofRound or not holder or not belongs(holder, owner)) then return 0 end
+  -- A single Redis keeps the owner alone.
+  if holder ~= value and (ofRound or not holder or holder ~= owner and not belongs(holder, owner)) then return 0 end
   local gone = pcall('DEL', lock)
   if type(gone) == 'table' then return failure(gone, 0) end
   -- Waking others for a lost round would have them lose rounds, and wake this one, as long as the holder holds.
