@@ -12,7 +12,7 @@ export interface MajorityHints {
 }
 
 /** What one waiter has heard. */
-interface Ear {
+interface Waiter {
   /** The nodes that have told of a release since the last hint. */
   heard: Set<LockAdapter>;
   /** Those that may still tell of the release that was hinted, until then. */
@@ -30,25 +30,25 @@ interface Ear {
  */
 export function majorityHints(nodes: readonly LockAdapter[], majority: number, now: () => number): MajorityHints {
   // By key and signal, those whose subscriptions have not ended.
-  const ears = new Map<string, Map<AbortSignal, Ear>>();
+  const waiters = new Map<string, Map<AbortSignal, Waiter>>();
 
-  function remember(key: string, signal: AbortSignal, ear: Ear): void {
-    const ofKey = ears.get(key) ?? new Map<AbortSignal, Ear>();
-    ears.set(key, ofKey.set(signal, ear));
+  function remember(key: string, signal: AbortSignal, waiter: Waiter): void {
+    const ofKey = waiters.get(key) ?? new Map<AbortSignal, Waiter>();
+    waiters.set(key, ofKey.set(signal, waiter));
     const forget = (): void => {
       ofKey.delete(signal);
-      if (ofKey.size === 0) ears.delete(key);
+      if (ofKey.size === 0) waiters.delete(key);
     };
     signal.addEventListener('abort', forget, { once: true });
   }
 
-  function settle(ear: Ear, reason?: unknown): void {
-    const { pending } = ear;
-    ear.pending = [];
+  function settle(waiter: Waiter, reason?: unknown): void {
+    const { pending } = waiter;
+    waiter.pending = [];
     for (const { resolve, reject } of pending) reason === undefined ? resolve() : reject(reason);
   }
 
-  function listen(node: LockAdapter, key: string, signal: AbortSignal, ear: Ear, onHint: () => void): void {
+  function listen(node: LockAdapter, key: string, signal: AbortSignal, waiter: Waiter, onHint: () => void): void {
     const order = (): void => {
       node.whenFree?.(key, signal).then(
         () => {
@@ -57,45 +57,45 @@ export function majorityHints(nodes: readonly LockAdapter[], majority: number, n
           onHint();
         },
         (error: unknown) => {
-          ear.failed += 1;
-          if (signal.aborted) return settle(ear, signal.reason);
-          if (ear.failed <= nodes.length - majority) return;
-          ear.failure = error;
-          settle(ear, error);
+          waiter.failed += 1;
+          if (signal.aborted) return settle(waiter, signal.reason);
+          if (waiter.failed <= nodes.length - majority) return;
+          waiter.failure = error;
+          settle(waiter, error);
         },
       );
     };
     order();
   }
 
-  function subscribe(key: string, signal: AbortSignal, ear: Ear): void {
-    remember(key, signal, ear);
+  function subscribe(key: string, signal: AbortSignal, waiter: Waiter): void {
+    remember(key, signal, waiter);
     for (const node of nodes) {
       let stands = false;
-      listen(node, key, signal, ear, () => {
+      listen(node, key, signal, waiter, () => {
         if (!stands) {
           stands = true;
-          ear.standing += 1;
-          if (ear.standing === majority) settle(ear);
+          waiter.standing += 1;
+          if (waiter.standing === majority) settle(waiter);
           return;
         }
-        if (ear.late.delete(node) && now() < ear.lateUntil) return;
-        ear.heard.add(node);
-        if (ear.heard.size < majority || ear.standing < majority) return;
-        ear.late = new Set(nodes.filter((other) => !ear.heard.has(other)));
-        ear.lateUntil = now() + lateForMs;
-        ear.heard.clear();
-        settle(ear);
+        if (waiter.late.delete(node) && now() < waiter.lateUntil) return;
+        waiter.heard.add(node);
+        if (waiter.heard.size < majority || waiter.standing < majority) return;
+        waiter.late = new Set(nodes.filter((other) => !waiter.heard.has(other)));
+        waiter.lateUntil = now() + lateForMs;
+        waiter.heard.clear();
+        settle(waiter);
       });
     }
   }
 
   function whenFree(key: string, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason);
-    let ear = ears.get(key)?.get(signal);
-    if (ear?.failure !== undefined) return Promise.reject(ear.failure);
-    const isNew = ear === undefined;
-    ear ??= {
+    let waiter = waiters.get(key)?.get(signal);
+    if (waiter?.failure !== undefined) return Promise.reject(waiter.failure);
+    const isNew = waiter === undefined;
+    waiter ??= {
       heard: new Set(),
       late: new Set(),
       lateUntil: 0,
@@ -104,11 +104,11 @@ export function majorityHints(nodes: readonly LockAdapter[], majority: number, n
       pending: [],
       failure: undefined,
     };
-    const { pending } = ear;
+    const { pending } = waiter;
     const hint = new Promise<void>((resolve, reject) => pending.push({ resolve, reject }));
-    if (isNew) subscribe(key, signal, ear);
+    if (isNew) subscribe(key, signal, waiter);
     return hint;
   }
 
-  return { whenFree, listens: (key) => ears.has(key) };
+  return { whenFree, listens: (key) => waiters.has(key) };
 }
