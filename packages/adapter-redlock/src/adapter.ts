@@ -19,9 +19,12 @@ import { type RedlockOptions, type RedlockSettings, redlockSettings } from './op
 import type { Failure, GrantOutcome, GrantRequest } from './protocol/acquire.ts';
 import { type HeldVote, majorityOf, validityMs } from './protocol/node.ts';
 import { createQuorum, type Quorum } from './protocol/quorum.ts';
-import { enoughReady, isReady, tooFewAnswer } from './ready.ts';
+import { enoughAnswer, enoughReady, isReady, tooFewAnswer } from './ready.ts';
 import { RedisNode } from './redis-node.ts';
 import { createServerIdentities, type ServerIdentities } from './server-identity.ts';
+
+// For nodes that do not answer; as long as clients wait for their connection.
+const longestWaitMs = 1_000;
 
 // Below, a majority could hardly be asked before the lease is over.
 const shortestTtlMs = 50;
@@ -148,11 +151,15 @@ function acquire(redlock: Redlock, attempt: AcquireAttempt): Promise<AcquireOutc
 
 /** What to await before the nodes are asked; nearly always nothing. */
 function notReady(redlock: Redlock, attempt: AcquireAttempt): GrantRequest['ready'] {
-  const { nodes, majority } = redlock;
+  const { nodes, majority, clock } = redlock;
   if (!isReady(nodes, majority)) return () => prepare(redlock, attempt.signal);
+  if (!tooFewAnswer(nodes, majority)) return undefined;
   // The few that answer would only have their votes withdrawn again, each of which core and the protocol keep in mind (H116).
-  const errors = tooFewAnswer(nodes, majority);
-  return errors === undefined ? undefined : async () => ({ kind: 'no-majority', errors });
+  return async () => {
+    const after = (callback: () => void) => clock.after(longestWaitMs, callback);
+    const errors = await enoughAnswer({ nodes, majority, after }, attempt.signal);
+    return errors && { kind: 'no-majority', errors };
+  };
 }
 
 function acquireOutcome(outcome: Exclude<GrantOutcome, { kind: 'failed' }>, fencing: boolean): AcquireOutcome {

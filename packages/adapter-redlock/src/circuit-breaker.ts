@@ -8,6 +8,8 @@ export interface CircuitBreaker {
   admits(): boolean;
   /** What `admits` would refuse, without taking leave for anything. */
   readonly paused: boolean;
+  /** Calls back at the next answer, once; gives a function that forgets it. */
+  onAnswer(callback: () => void): () => void;
   /** Commands are outstanding, and none was answered for a while. */
   readonly silent: boolean;
   sent(): void;
@@ -26,6 +28,7 @@ export function createCircuitBreaker(now: () => number, timeoutMs: number): Circ
   let pauseMs = timeoutMs;
   let silent = false;
   let checking = false;
+  const listeners = new Set<() => void>();
 
   /** After a stall of this process the answers may be here, only not read yet. */
   function check(): void {
@@ -77,6 +80,14 @@ export function createCircuitBreaker(now: () => number, timeoutMs: number): Circ
       silent = false;
       probedAt = 0;
       pauseMs = timeoutMs;
+      if (listeners.size === 0) return;
+      const told = [...listeners];
+      listeners.clear();
+      for (const callback of told) callback();
+    },
+    onAnswer(callback) {
+      listeners.add(callback);
+      return () => listeners.delete(callback);
     },
   };
 }

@@ -8,12 +8,41 @@ export function isReady(nodes: readonly RedisNode[], majority: number): boolean 
   return ready >= majority;
 }
 
-/** Why too few nodes would be asked now, although enough are connected: the others do not answer. */
-export function tooFewAnswer(nodes: readonly RedisNode[], majority: number): readonly unknown[] | undefined {
+/** Whether so many of the connected nodes do not answer that the others are no majority. */
+export function tooFewAnswer(nodes: readonly RedisNode[], majority: number): boolean {
   let askable = 0;
-  for (const node of nodes) if (node.ready && !node.paused) askable += 1;
-  if (askable >= majority) return undefined;
-  return nodes.filter(({ paused }) => paused).map((node) => node.error('it does not answer'));
+  for (const node of nodes) if (node.ready && !node.breaker.paused) askable += 1;
+  return askable < majority;
+}
+
+/**
+ * Waits until enough nodes answer again; resolves to the reasons when `after` calls back first, or `signal` aborts. Meanwhile
+ * nothing is sent: what is on its way will be answered first (H116).
+ */
+export function enoughAnswer(
+  { nodes, majority, after }: Readiness,
+  signal: AbortSignal,
+): Promise<readonly unknown[] | undefined> {
+  return new Promise((resolve) => {
+    let forget: readonly (() => void)[] = [];
+    const finish = (errors?: readonly unknown[]): void => {
+      for (const each of forget) each();
+      cancelTimer();
+      signal.removeEventListener('abort', giveUp);
+      resolve(errors);
+    };
+    const giveUp = (): void =>
+      finish(nodes.filter(({ breaker }) => breaker.paused).map((node) => node.error('it does not answer')));
+    const listen = (): void => {
+      for (const each of forget) each();
+      forget = nodes.map((node) => node.breaker.onAnswer(look));
+    };
+    const look = (): void => (tooFewAnswer(nodes, majority) ? listen() : finish());
+    const cancelTimer = after(giveUp);
+    signal.addEventListener('abort', giveUp, { once: true });
+    if (signal.aborted) giveUp();
+    else listen();
+  });
 }
 
 /** What to wait for. */

@@ -41,6 +41,7 @@ export interface RedisNodeOptions {
 export class RedisNode implements QuorumNode {
   /** The same server as a lock of its own, whose owner is what stands there as a vote. */
   readonly single: LockAdapter;
+  readonly breaker: CircuitBreaker;
   readonly #options: RedisNodeOptions;
   readonly #client: RedisClientBinding;
   readonly #name: string;
@@ -51,6 +52,7 @@ export class RedisNode implements QuorumNode {
   constructor(options: RedisNodeOptions) {
     const { client, index, prefix, breaker } = options;
     this.#options = options;
+    this.breaker = breaker;
     this.#client = client;
     this.#name = `Redlock node ${index + 1} (${client.name})`;
     this.single = redisLockAdapter(client, { prefix });
@@ -62,11 +64,6 @@ export class RedisNode implements QuorumNode {
   /** Connected, to a server that is known. */
   get ready(): boolean {
     return this.#client.ready && this.#options.identities.known(this.#options.index);
-  }
-
-  /** Nothing is sent at present, since nothing is answered. */
-  get paused(): boolean {
-    return this.#options.breaker.paused;
   }
 
   /** A command in a client's offline queue would be sent after its caller gave up (H27). */
@@ -117,20 +114,18 @@ export class RedisNode implements QuorumNode {
       } else if (reply?.kind === 'count') answer(reply.count === 1 ? yes : { kind: 'yes', waiting: reply.count - 1 });
       else if (reply === undefined) answer(this.#failed(error, key));
       else if (reply.kind === 'held' || reply.kind === 'low') answer(reply);
-      else
-        answer({
-          kind: 'refused',
-          error: this.error(
-            foreignData(key, this.#client.keyPrefix + (reply.kind === 'fence' ? keys.fence : keys.lock), reply.kind),
-          ),
-        });
+      else {
+        const which = reply.kind === 'fence' ? 'fence' : 'foreign';
+        const redisKey = this.#client.keyPrefix + (which === 'fence' ? keys.fence : keys.lock);
+        answer({ kind: 'refused', error: this.error(foreignData(key, redisKey, which)) });
+      }
     });
     return undefined;
   }
 
   /** Why nothing should be sent now. */
   #notAsked(): NotAsked | undefined {
-    const { breaker, identities, index } = this.#options;
+    const { identities, index } = this.#options;
     if (!this.#client.ready) return unreachable;
     if (!identities.known(index)) {
       // The next round has it.
@@ -139,7 +134,7 @@ export class RedisNode implements QuorumNode {
     }
     const error = identities.refusal(index);
     if (error !== undefined) return { kind: 'refused', error };
-    return breaker.admits() ? undefined : unreachable;
+    return this.breaker.admits() ? undefined : unreachable;
   }
 
   /** Tells later whether an answer is of the server that is this node's: over a new connection it may be another node's. */
@@ -159,12 +154,11 @@ export class RedisNode implements QuorumNode {
 
   renew(votes: readonly StandingVote[], ttlMs: number, answer: Answer<readonly boolean[]>): boolean {
     if (this.#notAsked() !== undefined) return false;
-    const { breaker } = this.#options;
     const sameServer = this.#serverWatch();
     const holds = votes.map((vote) => ({ key: vote.key, owner: voteValue(vote) }));
-    breaker.sent();
+    this.breaker.sent();
     this.single.renewMany!(holds, ttlMs)
-      .finally(() => breaker.answered())
+      .finally(() => this.breaker.answered())
       .then(
         (outcomes) => {
           if (!sameServer()) answer(undefined, this.error(brokenConnection()));
@@ -206,7 +200,7 @@ export class RedisNode implements QuorumNode {
               void evalScript(this.#client, rollbackVoteScript, command, undefined, read, fail);
             },
     };
-    if (!this.#client.ready || (!mayStand && this.paused)) {
+    if (!this.#client.ready || (!mayStand && this.breaker.paused)) {
       if (mayStand) this.#releases.sendLater(request);
       return false;
     }

@@ -93,6 +93,24 @@ describe('forced release', () => {
   });
 });
 
+describe('a node that is away', () => {
+  it('H11: a forced release frees it as well, once it is back', async () => {
+    const [one, two] = [await rig.adapter({}, rig.servers), await rig.adapter()];
+    const request = attempt(newName(), { ttlMs: 60_000 });
+    await grant(one, request);
+    await until('all nodes voted', async () => (await rig.votes(request.key)) === 5);
+    await grant(two, attempt(newName('warm')));
+    for (const proxy of rig.proxies.slice(0, 2)) {
+      proxy.refuse();
+      proxy.cut();
+    }
+    expect(await two.forceRelease!(request.key, request.owner)).toBe(true);
+    await until('the others are free', async () => (await rig.votes(request.key)) <= 2);
+    await Promise.all(rig.proxies.map((proxy) => proxy.heal()));
+    await until('no vote is left', async () => (await rig.votes(request.key)) === 0);
+  });
+});
+
 describe('refresh', () => {
   it('H113: an owner that asks again for a shorter time keeps the longer lease; a renewal sets a shorter one', async () => {
     const adapter = await rig.adapter();

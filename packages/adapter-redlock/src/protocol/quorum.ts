@@ -33,7 +33,15 @@ export function createQuorum(context: QuorumContext): Quorum {
     acquire: (request, done) => new Acquisition(means, request, done).start(),
     renew: (holds, ttlMs, done) => renew(context, owners, holds, ttlMs, done),
     release: (held, done) => release(context, owners, held, done),
-    forceRelease: (held, done) => withdrawAll(context, held, undefined, () => {}, done),
+    // Of an owner of another client it is not known where it was asked for: a node that is away is asked once it is back.
+    forceRelease: (held, done) =>
+      withdrawAll(
+        context,
+        held,
+        context.nodes.map(() => true),
+        () => {},
+        done,
+      ),
     get owners() {
       return owners.size;
     },
