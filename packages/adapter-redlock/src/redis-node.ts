@@ -200,7 +200,7 @@ export class RedisNode implements QuorumNode {
               void evalScript(this.#client, rollbackVoteScript, command, undefined, read, fail);
             },
     };
-    if (!this.#client.ready || (!mayStand && this.breaker.paused)) {
+    if (!this.#client.ready || (!mayStand && this.breaker.silent)) {
       if (mayStand) this.#releases.sendLater(request);
       return false;
     }
