@@ -3,7 +3,7 @@ import { checkAcquireReply, checkGrant, requestLock } from './adapter-replies.ts
 import type { Lock } from './api.ts';
 import { callAdapter, callWithTimeout, retryDelayMs } from './backend-call.ts';
 import { type Context, fail } from './context.ts';
-import { isRefusal, noAnswer, timedOut, unreachable, wasNotSent } from './errors.ts';
+import { isRefusal, isWithoutEffect, noAnswer, timedOut, unreachable } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';
 import { HeldLock } from './held-lock.ts';
 import { AcquireRequest, type Hold } from './hold.ts';
@@ -174,7 +174,7 @@ export class QueuedAcquisition extends Acquisition {
 
   private rejected(request: AcquireRequest, error: unknown): void {
     const refused = isRefusal(error);
-    if (refused || wasNotSent(error) || error === withdrawn) this.context.cleanup.acquireRefused(request);
+    if (isWithoutEffect(error) || error === withdrawn) this.context.cleanup.acquireRefused(request);
     if (!this.isPending(request)) return;
     if (refused) return fail(this.context, this.keyState, this, error);
     if (request.unanswered > 0) this.context.cleanup.add(request);

@@ -25,7 +25,7 @@ export interface LockErrorOptions {
   retryable?: boolean | undefined;
   /**
    * For adapters: nothing was sent, because the backend is not ready. Core may then retry, and has nothing to clean up.
-   * Any other retryable rejection means that the command may have taken effect.
+   * Any other retryable rejection means that the command may have taken effect; `false` says so of a refusal, too.
    */
   notSent?: boolean | undefined;
 }
@@ -44,7 +44,7 @@ export class LockError extends Error {
     this.code = code;
     this.key = options.key;
     this.retryable = options.retryable ?? retryableCodes.has(code);
-    if (options.notSent === true) Object.defineProperty(this, 'notSent', { value: true });
+    if (options.notSent !== undefined) Object.defineProperty(this, 'notSent', { value: options.notSent });
   }
 
   /** What a structured logger writes; `JSON.stringify` of a plain Error would give `{}`. */
@@ -65,6 +65,10 @@ export function isLockError(error: unknown, code?: LockErrorCode): error is Lock
 
 /** A `LockError` that no repetition changes: a definite answer. */
 export const isRefusal = (error: unknown): error is LockError => isLockError(error) && error.retryable === false;
+
+/** Whether the adapter says of an acquire that it cannot have taken effect: it never left the process, or it was refused. */
+export const isWithoutEffect = (error: unknown): boolean =>
+  wasNotSent(error) || (isRefusal(error) && (error as { notSent?: unknown }).notSent !== false);
 
 /** Whether the adapter says that the command never left the process, so that the backend cannot know of it. */
 export const wasNotSent = (error: unknown): boolean => (error as { notSent?: unknown } | undefined)?.notSent === true;

@@ -3,7 +3,7 @@ import { checkAcquireReply, requestLock, retryHintMs } from './adapter-replies.t
 import type { Lock } from './api.ts';
 import { hintPauseMs, isTooSoon, pollDelayMs, retryDelayMs } from './backend-call.ts';
 import { type Context, fail, leave } from './context.ts';
-import { isRefusal, noAnswer, timedOut, unreachable, wasNotSent } from './errors.ts';
+import { isRefusal, isWithoutEffect, noAnswer, timedOut, unreachable } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';
 import { HeldLock } from './held-lock.ts';
 import { AcquireRequest, type Hold } from './hold.ts';
@@ -166,7 +166,7 @@ export class PollingAcquisition extends Acquisition {
 
   private rejected(request: AcquireRequest, error: unknown, round: number): void {
     const refused = isRefusal(error);
-    if (refused || wasNotSent(error)) this.context.cleanup.acquireRefused(request);
+    if (isWithoutEffect(error)) this.context.cleanup.acquireRefused(request);
     if (this.request !== request || this.phase === 'done') return;
     if (refused) fail(this.context, this.keyState, this, error);
     else if (this.round === round && this.phase === 'asking') this.failed(error);

@@ -1,5 +1,5 @@
 import type { AcquireAttempt, AcquireOutcome } from '@holdfast/lock-core';
-import { afterSending, corruptFence, foreignKey, isTryAgain, readable } from './errors.ts';
+import { afterSending, corruptFence, foreignKey, isTryAgain, readable, refusedAgain } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import { readAcquireReply, textOf, unexpectedReply } from './replies.ts';
 import { channelOf, type RedisLockState, refusedNow, runLockScript } from './requests.ts';
@@ -15,6 +15,7 @@ export function acquireOnce(state: RedisLockState, attempt: AcquireAttempt, keys
   if (settings.fencing || attempt.tokens > 1) return acquireByScript(state, attempt, keys);
   const refused = refusedNow(state, keys.lock, key);
   if (refused !== undefined) return Promise.reject(refused);
+  const { resends } = client;
   unanswered.sent();
   return client.call('set', [keys.lock, owner, 'NX', 'PX', String(ttlMs)], keys.lock).then(
     (reply) => {
@@ -32,7 +33,8 @@ export function acquireOnce(state: RedisLockState, attempt: AcquireAttempt, keys
       unanswered.answered();
       leaveReplica(client, error);
       if (isTryAgain(error)) return slotMoves;
-      throw readable(error, client.name, key);
+      const reason = readable(error, client.name, key);
+      throw client.resends === resends ? reason : refusedAgain(reason);
     },
   );
 }

@@ -23,6 +23,8 @@ export function corruptFence(name: string, redisKey: string, client: string): Lo
 /** A kind of answer by which Redis, or what stands in its place, refuses a command. */
 interface Refusal {
   readonly words: RegExp;
+  /** What the server does, where it does not refuse a command. */
+  readonly does?: string;
   /** Whether the same command may succeed later without anybody changing the configuration. */
   readonly retryable: boolean;
   readonly remedy: string;
@@ -31,6 +33,7 @@ interface Refusal {
 const refusals: readonly Refusal[] = [
   {
     // Also how a script reports that its user may not do something, and how a long command of an unknown user is refused.
+    does: 'refuses access',
     words: /^(WRONGPASS|NOAUTH|NOPERM)\b|^ERR .*(user executing the script|unauthenticated (multi)?bulk length)/,
     retryable: false,
     remedy: 'Check the user name, the password, and the ACL rules for the keys, channels and commands of the locks.',
@@ -51,7 +54,7 @@ const refusals: readonly Refusal[] = [
     remedy: 'The server is a node of a Redis Cluster: connect to it with a cluster client.',
   },
   {
-    words: /^ERR unknown command .?sentinel/i,
+    words: /ERR unknown command .?sentinel/i,
     retryable: false,
     remedy: 'The server is no Redis Sentinel: check the addresses of the sentinels.',
   },
@@ -72,6 +75,13 @@ const refusals: readonly Refusal[] = [
     remedy: 'The server does not speak TLS on this port: use its TLS port, or connect without TLS.',
   },
   {
+    does: 'has a certificate that the client does not trust',
+    words:
+      /self-signed certificate|unable to (verify|get) .*(certificate|CRL)|certificate (has expired|is not yet valid)|does not match certificate/i,
+    retryable: false,
+    remedy: 'Name the authority that signed its certificate (NODE_EXTRA_CA_CERTS, or the TLS options of the client).',
+  },
+  {
     words: /Unknown RESP type|Protocol error, got "|Unexpected .*RESP|wrong type of reply/i,
     retryable: false,
     remedy:
@@ -81,6 +91,16 @@ const refusals: readonly Refusal[] = [
     words: /READONLY /,
     retryable: true,
     remedy: 'The server is a replica: connect to the primary. After a failover, a new connection finds it.',
+  },
+  {
+    words: /^ERR max number of clients/,
+    retryable: true,
+    remedy: 'Raise the setting "maxclients" of the server, or close connections that nobody needs.',
+  },
+  {
+    words: /^Connection in subscriber mode|only \(P\|S\)SUBSCRIBE/,
+    retryable: false,
+    remedy: 'The client is used for subscriptions: pass the locks one that is not.',
   },
   {
     words: /^(LOADING|BUSY|MISCONF|OOM|MASTERDOWN|NOREPLICAS|CLUSTERDOWN|TRYAGAIN)\b|^.*-(MISCONF|OOM|NOREPLICAS) /,
@@ -98,16 +118,40 @@ export function readable(error: unknown, client: string, name?: string): unknown
   const found = refusalIn(error);
   if (found === undefined) return error;
   const { words, refusal } = found;
-  const what = refusal === refusals[0] ? 'access' : 'the command';
+  const { does = 'refuses the command' } = refusal;
   // The server's words, of which none is a password; the client's error may carry the command, so it is no cause.
   return new LockError(
     'LOCK_BACKEND',
-    `Redis (${client}) refuses ${what}: ${words}${words.endsWith('.') ? '' : '.'} ${refusal.remedy}`,
+    `Redis (${client}) ${does}: ${words}${words.endsWith('.') ? '' : '.'} ${refusal.remedy}`,
     {
       key: name,
       retryable: refusal.retryable,
     },
   );
+}
+
+/**
+ * A refusal that came after the client may have sent the command before: that one may have taken effect, so the owner is
+ * cleaned up after (H115). Any other error as it is.
+ */
+export function refusedAgain(error: unknown): unknown {
+  if (!(error instanceof LockError) || error.retryable) return error;
+  const { code, message, key } = error;
+  return new LockError(code, message, { key, retryable: false, notSent: false });
+}
+
+/**
+ * What is left of a redirection that a cluster client followed until it gave up. Nothing was done, and the cluster will agree on
+ * the slot; the words of the server would mean a wrong kind of client.
+ */
+export function stillMoving(error: unknown): unknown {
+  if (!isRedirection(error) && !isRedirection((error as { cause?: unknown }).cause)) return error;
+  return new Error('The nodes of the cluster do not agree yet on where the slot of the key is');
+}
+
+/** Whether a node says that another one has the slot. */
+export function isRedirection(error: unknown): error is Error {
+  return error instanceof Error && /^(MOVED|ASK) \d+/.test(error.message);
 }
 
 /** Whether the server says that the command may go through when the slot has been moved: nothing was done (TRYAGAIN). */
@@ -129,11 +173,15 @@ export function tooOld(error: LockError, version: string | undefined, client: st
   });
 }
 
+// What ioredis says before the words of a sentinel that refused, as if none had answered.
+const clientsWords = /^All sentinels are unreachable.* Last error: /;
+
 function refusalIn(error: unknown, depth = 0): { words: string; refusal: Refusal } | undefined {
   if (!(error instanceof Error) || depth > 5) return undefined;
   const { message } = error;
   const refusal = refusals.find(({ words }) => words.test(message));
-  if (refusal !== undefined) return { words: message.split('\n', 1)[0]!.slice(0, 300), refusal };
+  if (refusal !== undefined)
+    return { words: message.split('\n', 1)[0]!.replace(clientsWords, '').slice(0, 300), refusal };
   // How an ioredis Cluster that could reach no node, and how node-redis, say why.
   const { lastNodeError, cause, originalError, errors } = error as {
     lastNodeError?: unknown;

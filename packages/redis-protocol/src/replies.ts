@@ -36,13 +36,16 @@ export function expectInteger(reply: unknown, command: string, client: string, k
   return integer;
 }
 
-/** A reply of a type or form that `command` never has. Asking again gives the same, so it is not retryable. */
+/**
+ * A reply of a type or form that `command` never has. Asking again gives the same, so it is not retryable; but the command ran,
+ * and an acquire that is answered so may have been granted (H115).
+ */
 export function unexpectedReply(reply: unknown, command: string, client: string, key?: string): LockError {
   return new LockError(
     'LOCK_BACKEND',
     `Redis (${client}) answered ${command} with ${describe(reply)}, which the lock protocol does not expect. ` +
       'Check the options of the client that change replies, such as reply transformers, and what stands between it and Redis.',
-    { key, retryable: false },
+    { key, retryable: false, notSent: false },
   );
 }
 

@@ -1,5 +1,5 @@
 import { LockError } from '@holdfast/lock-core';
-import { isTooOld, isTryAgain, notAnswering, notConnected, readable, tooOld } from './errors.ts';
+import { isTooOld, isTryAgain, notAnswering, notConnected, readable, refusedAgain, tooOld } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import type { RedisLockSettings } from './options.ts';
 import type { RedisClientBinding } from './redis-client.ts';
@@ -37,6 +37,7 @@ export function runLockScript<T>(
   const { key, name } = target;
   const refused = refusedNow(state, key, name);
   if (refused !== undefined) return Promise.reject(refused);
+  const { resends } = client;
   unanswered.sent();
   return evalScript(
     client,
@@ -50,7 +51,11 @@ export function runLockScript<T>(
     (error) => {
       unanswered.answered();
       if (whenSlotMoves !== undefined && isTryAgain(error)) return whenSlotMoves;
-      return explain<T>(client, error, name);
+      return explain<T>(
+        client,
+        client.resends === resends ? error : refusedAgain(readable(error, client.name, name)),
+        name,
+      );
     },
   );
 }
