@@ -1,4 +1,4 @@
-import type { AcquireAttempt, AcquireOutcome, HoldRef } from '@holdfast/lock-core';
+import { type AcquireAttempt, type AcquireOutcome, type HoldRef, LockError } from '@holdfast/lock-core';
 import { acquireOnce } from './acquire.ts';
 import { afterSending, readable, unknownOutcome } from './errors.ts';
 import type { LockKeys } from './keys.ts';
@@ -36,17 +36,10 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
     const resends = client.resends;
     const outcome = await acquireOnce(state, attempt, keys);
     if (outcome.status === 'busy') return outcome;
-    const reply = await client
-      .waitReplicas(keys.lock, settings.waitReplicas, settings.waitReplicasTimeoutMs)
-      .catch((error: unknown) => {
-        throw afterSending(
-          readable(error, client.name, attempt.key),
-          'the replicas confirmed the lock',
-          client.name,
-          attempt.key,
-        );
-      });
-    const replicas = expectInteger(reply, 'WAIT', client.name, attempt.key);
+    const replicas = await client.waitReplicas(keys.lock, settings.waitReplicas, settings.waitReplicasTimeoutMs).then(
+      (reply) => expectInteger(reply, 'WAIT', client.name, attempt.key),
+      (error: unknown) => waitFailed(error, attempt, isNewest),
+    );
     // WAIT counts for the writes of its own connection; over a new one it says nothing about the grant.
     const sameConnection = client.connectionOf?.(keys.lock) === connection && client.resends === resends;
     if (!sameConnection) throw unknownOutcome('the replicas confirmed the lock', client.name, attempt.key);
@@ -56,6 +49,18 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
     // A newer request of this owner ID decides.
     if (!isNewest()) throw unknownOutcome('a newer request for the lock was sent', client.name, attempt.key);
     return giveUp(attempt);
+  }
+
+  /** A user who may not WAIT is told so, and holds nothing (H115); anything else leaves open what the replicas have. */
+  async function waitFailed(error: unknown, attempt: AcquireAttempt, isNewest: () => boolean): Promise<never> {
+    const { name } = state.client;
+    const what = 'the replicas confirmed the lock';
+    const reason = readable(error, name, attempt.key);
+    if (!(reason instanceof LockError) || reason.retryable) throw afterSending(reason, what, name, attempt.key);
+    // A newer request of this owner ID is told the same.
+    const isLast = isNewest();
+    if (isLast) await giveUp(attempt);
+    throw isLast ? reason : unknownOutcome(what, name, attempt.key);
   }
 
   /** Releases, and answers busy once that is confirmed; repeated, it releases again until it is. */

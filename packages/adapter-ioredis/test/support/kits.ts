@@ -39,7 +39,10 @@ function make(
 ): six.Redis | six.Cluster {
   const seeds = nodes.map(({ host, port }) => ({ host, port }));
   if (kind === 'cluster')
-    return new library.Cluster(seeds, { ...(natMap && { natMap }), redisOptions: { ...clientOptions } });
+    return new library.Cluster(seeds, {
+      ...(natMap && { natMap }),
+      redisOptions: { username, password, ...clientOptions },
+    });
   if (kind === 'sentinel')
     return new library.Redis({ sentinels: seeds, name: masterName!, password, ...clientOptions });
   return new library.Redis({ ...seeds[0]!, username, password, db, ...clientOptions });

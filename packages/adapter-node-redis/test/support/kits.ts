@@ -54,7 +54,12 @@ function make(
   const sockets = nodes.map(({ host, port }) => ({ host, port }));
   const rootNodes = sockets.map((socket) => ({ socket }));
   if (kind === 'cluster')
-    return library.createCluster({ rootNodes, ...(natMap && { nodeAddressMap: natMap }), ...clientOptions });
+    return library.createCluster({
+      rootNodes,
+      ...(natMap && { nodeAddressMap: natMap }),
+      ...(password !== undefined && { defaults: { username, password } }),
+      ...clientOptions,
+    });
   if (kind === 'sentinel')
     return library.createSentinel({ name: masterName!, sentinelRootNodes: sockets, ...clientOptions });
   return library.createClient({

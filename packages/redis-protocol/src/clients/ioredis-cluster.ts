@@ -1,7 +1,9 @@
 import { createReadiness } from '../client-readiness.ts';
 import { hashSlot } from '../cluster-slot.ts';
+import { isRedirection, stillMoving } from '../errors.ts';
 import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../redis-client.ts';
-import type { IoredisCluster, IoredisNode } from './ioredis-client.ts';
+import type { IoredisCluster, IoredisNode, IoredisOptions } from './ioredis-client.ts';
+import { whereServed } from './wait-on-cluster.ts';
 
 const name = 'ioredis';
 
@@ -32,14 +34,15 @@ export function ioredisClusterBinding(client: IoredisCluster, close: () => Promi
   }
 
   function redirect(error: unknown, command: string, args: readonly string[]): Promise<unknown> {
-    const [kind, , address] = error instanceof Error ? error.message.split(' ') : [];
+    if (!isRedirection(error)) throw error;
+    const [kind, , address] = error.message.split(' ');
+    const target = kind === 'ASK' ? nodes.at(address) : undefined;
     // The cluster follows, and learns where the slot is now.
-    if (kind === 'MOVED') return client.call(command, args as string[]);
-    if (kind !== 'ASK') throw error;
-    const target = nodes.at(address);
     if (target?.status !== 'ready') return client.call(command, args as string[]);
     target.call('asking', []).catch(() => {});
-    return target.call(command, args as string[]);
+    return target.call(command, args as string[]).catch((reason: unknown) => {
+      throw stillMoving(reason);
+    });
   }
 
   return {
@@ -69,7 +72,9 @@ export function ioredisClusterBinding(client: IoredisCluster, close: () => Promi
     async waitReplicas(key, replicas, timeoutMs) {
       const master = masterOf(key);
       if (master === undefined) throw new Error('The cluster has no master for this key at the moment.');
-      return master.call('wait', [replicas, timeoutMs]);
+      const ownPrefix = (master.options as IoredisOptions).keyPrefix ?? '';
+      const serves = master.call('get', [ownPrefix === '' ? keyPrefix + key : key]);
+      return whereServed(serves, master.call('wait', [replicas, timeoutMs]));
     },
     openSubscriber: (events) => openSubscriber(client, events),
     close,
@@ -99,12 +104,18 @@ function nodesOf(client: IoredisCluster): Nodes {
       return byAddress.get(address);
     },
   };
-  client.on('+node', () => {
+  const onDrop = (): void => {
+    nodes.drops += 1;
+  };
+  // A node that reconnects by itself, which `clusterNodeRetryStrategy` makes it do, sends its commands again (H14).
+  for (const node of client.nodes('all')) node.on('close', onDrop);
+  client.on('+node', (node) => {
     byAddress = undefined;
+    (node as IoredisNode).on('close', onDrop);
   });
   client.on('-node', () => {
     byAddress = undefined;
-    nodes.drops += 1;
+    onDrop();
   });
   known.set(client, nodes);
   return nodes;

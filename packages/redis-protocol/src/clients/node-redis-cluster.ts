@@ -1,11 +1,15 @@
 import { createReadiness } from '../client-readiness.ts';
 import { hashSlot } from '../cluster-slot.ts';
+import { stillMoving } from '../errors.ts';
 import type { RedisClientBinding } from '../redis-client.ts';
 import type { NodeRedisCluster, NodeRedisClusterNode } from './node-redis-client.ts';
 import { commandOptions, dropsOf } from './node-redis-command-options.ts';
 import { sharedSubscriber } from './shared-subscriber.ts';
+import { whereServed } from './wait-on-cluster.ts';
 
 const name = 'node-redis';
+
+const backEvents = ['connect', 'node-ready'];
 
 /** Binds the lock protocol to a cluster of node-redis. */
 export function nodeRedisClusterBinding(
@@ -40,7 +44,10 @@ export function nodeRedisClusterBinding(
       if (node === undefined || nodeIsUp({ client: node })) return;
       await createReadiness(node, name)(signal);
     },
-    call: (command, args, key) => client.sendCommand(key, false, [command, ...args], options()),
+    call: (command, args, key) =>
+      client.sendCommand(key, false, [command, ...args], options()).catch((error: unknown) => {
+        throw stillMoving(error);
+      }),
     callMaster(index, command, args) {
       const master = [...new Set(client.slots.map((slot) => slot?.master))].filter((node) => node !== undefined)[index];
       if (master === undefined) return undefined;
@@ -52,18 +59,22 @@ export function nodeRedisClusterBinding(
     async waitReplicas(key, replicas, timeoutMs) {
       // To the master itself: a cluster would ask all of its masters.
       const master = await client.nodeClient(masterOf(key) as never);
-      return master.sendCommand(['wait', String(replicas), String(timeoutMs)], mapped);
+      const serves = master.sendCommand(['get', key], mapped);
+      return whereServed(serves, master.sendCommand(['wait', String(replicas), String(timeoutMs)], mapped));
     },
     openSubscriber(events) {
       const onMessage = (_message: unknown, channel: unknown) => events.message(String(channel));
       // A cluster keeps connections for subscriptions by itself, and says when one of them is back.
       const onBack = () => events.connected();
-      client.on('node-ready', onBack);
+      // A node is ready before the cluster is.
+      for (const event of backEvents) client.on(event, onBack);
       return sharedSubscriber(
         isUp,
         (channel) => client.sSubscribe(channel, onMessage),
         (channel) => client.sUnsubscribe(channel, onMessage),
-        () => client.off('node-ready', onBack),
+        () => {
+          for (const event of backEvents) client.off(event, onBack);
+        },
       );
     },
     close,

@@ -12,7 +12,7 @@ const noMapping: CommandOptions = { timeout: undefined, typeMapping: {} };
  * The options of a command for which replies come in the types of the protocol, whatever mapping the application chose (H114).
  * To name the mapping where there is none would double what a command costs.
  */
-export function plainOptions(client: object): CommandOptions {
+function plainOptions(client: object): CommandOptions {
   type Mapped = { readonly typeMapping?: unknown } | undefined;
   const { options, _commandOptions } = client as { options?: { commandOptions?: Mapped }; _commandOptions?: Mapped };
   const maps = (options?.commandOptions ?? _commandOptions)?.typeMapping ?? _commandOptions?.typeMapping;

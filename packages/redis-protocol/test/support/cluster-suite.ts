@@ -1,8 +1,10 @@
 import { createLocks } from '@holdfast/lock-core';
 import { type RedisGroup, startRedisCluster } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clusterAclTest } from './cluster-acl-test.ts';
 import { attempt, grant, lockError, newName, until } from './helpers.ts';
 import type { ClientKit, TestClient } from './kit.ts';
+import { slotTests } from './slot-tests.ts';
 
 /** What is special on a cluster of three masters. */
 export function clusterSuite(kits: readonly ClientKit[]): void {
@@ -78,6 +80,9 @@ export function clusterSuite(kits: readonly ClientKit[]): void {
         expect(await adapter.inspect?.(request.key)).toBeUndefined();
       }
     });
+
+    slotTests(kit, () => cluster);
+    clusterAclTest(kit, () => cluster);
 
     it('H25: a foreign key is told as on a single server', async () => {
       const request = attempt(`${newName()}{t}`);
