@@ -1,5 +1,11 @@
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
-import { ioredisBinding, type RedisLockOptions, type RedisTarget, redisLockAdapter } from '@holdfast/redis-protocol';
+import {
+  checkTlsOf,
+  ioredisBinding,
+  type RedisLockOptions,
+  type RedisTarget,
+  redisLockAdapter,
+} from '@holdfast/redis-protocol';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 
 const retryStrategy = (attempt: number): number => Math.min(attempt * 50, 1_000);
@@ -24,6 +30,9 @@ export function connectIoredis(target: RedisTarget<RedisOptions>): Redis | Clust
   const client = createClient(target);
   // Without a listener ioredis would write each failed attempt to the console.
   client.on('error', () => {});
+  // Sentinels are spoken to in plain text.
+  const tls = target.kind !== 'sentinel' && Boolean(target.options?.tls ?? target.tls);
+  checkTlsOf(client, 'ioredis', { nodes: target.nodes, tls });
   return client;
 }
 
@@ -38,6 +47,8 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
     // A command without a connection fails at once, and lock-core decides whether to repeat it: nothing queues up.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
+    // It asks for INFO, and prints a warning where that is forbidden. A server that is loading says so to each command.
+    enableReadyCheck: false,
     retryStrategy,
     ...target.options,
   };
@@ -48,6 +59,8 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
       ...connection,
       sentinels: [...target.nodes],
       name: target.masterName,
+      // Without it the master would be spoken to in plain text.
+      enableTLSForSentinelMode: target.tls === true,
       sentinelRetryStrategy: retryStrategy,
       // One that accepts and never answers would be waited for for ever, also after the client was closed (H43).
       sentinelCommandTimeout: 2_000,

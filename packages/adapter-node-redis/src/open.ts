@@ -3,6 +3,7 @@ import { type LockAdapter, LockError } from '@holdfast/lock-core';
 import {
   type AnyNodeRedis,
   type ConnectingSignal,
+  checkTlsOf,
   connectingSignal,
   nodeRedisBinding,
   type RedisLockOptions,
@@ -35,6 +36,9 @@ export function connectNodeRedis(target: RedisTarget<RedisClientOptions>): AnyNo
   const client = create(target, closing.signal);
   // node-redis ends the process for a connection error that nobody listens to.
   client.on('error', () => {});
+  // Sentinels are spoken to in plain text.
+  const tls = target.kind !== 'sentinel' && Boolean(target.options?.socket?.tls ?? target.tls);
+  checkTlsOf(client, 'node-redis', { nodes: target.nodes, tls });
   const destroy = client.destroy.bind(client);
   client.destroy = () => {
     const ended = client.isOpen ? destroy() : undefined;

@@ -1,3 +1,5 @@
+import { LockError } from '@holdfast/lock-core';
+import { tlsCheckOf } from './clients/tls-check.ts';
 import { notConnected, readable } from './errors.ts';
 
 /** The part of a client's event interface that waiting needs. */
@@ -18,10 +20,15 @@ const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
  * the client reports one (a server that cannot be reached, or that refuses the credentials), and after a second, so that
  * what waits during an outage does not grow with the outage (H116).
  */
-export function createReadiness(client: ClientEvents, name: string, readyEvent = 'ready'): WhenReady {
+export function createReadiness(
+  client: ClientEvents,
+  name: string,
+  readyEvent = 'ready',
+  longestMs: number = longestWaitMs,
+): WhenReady {
   const known = readiness.get(client);
   if (known !== undefined) return known;
-  const whenReady = watch(client, name, readyEvent);
+  const whenReady = watch(client, name, readyEvent, longestMs);
   readiness.set(client, whenReady);
   return whenReady;
 }
@@ -31,7 +38,12 @@ type WhenReady = (signal?: AbortSignal) => Promise<void>;
 // One for a client, however many adapters are made over it.
 const readiness = new WeakMap<ClientEvents, WhenReady>();
 
-function watch(client: ClientEvents, name: string, readyEvent: string): WhenReady {
+// How long a client may take to connect before its servers are asked whether they speak TLS.
+const tlsCheckAfterMs = 200;
+// Nobody is there who could be asked.
+const nobody = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN']);
+
+function watch(client: ClientEvents, name: string, readyEvent: string, longestMs: number): WhenReady {
   // One set of listeners on the client, however many wait.
   const waiting = new Set<(error?: unknown) => void>();
   const settleAll = (error?: unknown) => {
@@ -39,10 +51,24 @@ function watch(client: ClientEvents, name: string, readyEvent: string): WhenRead
   };
   // At its end a client refuses what it is asked, with its own reason.
   const onReady = () => settleAll();
-  const onError = (error: unknown) => settleAll(readable(error, name));
+  const onError = (error: unknown) => {
+    const reason = readable(error, name);
+    const isClear = reason instanceof LockError || nobody.has(String((error as { code?: unknown } | undefined)?.code));
+    if (isClear || !tlsCheckOf(client)) settleAll(reason);
+    else checkTls(reason);
+  };
+  /** Settles those who wait if the servers and the client do not agree on TLS, or else with `otherwise`. */
+  function checkTls(otherwise?: unknown): void {
+    tlsCheckOf(client)?.().then((refusal) => {
+      const reason = refusal ?? otherwise;
+      if (reason !== undefined) settleAll(reason);
+    });
+  }
+  let check: ReturnType<typeof setTimeout> | undefined;
 
   function enter(settle: (error?: unknown) => void): void {
     if (waiting.size === 0) {
+      if (tlsCheckOf(client)) check = startTimer(checkTls, tlsCheckAfterMs).unref();
       client.on(readyEvent, onReady);
       client.on('end', onReady);
       // A first error listener would silence errors that the application left unhandled.
@@ -54,6 +80,7 @@ function watch(client: ClientEvents, name: string, readyEvent: string): WhenRead
   function exit(settle: (error?: unknown) => void): void {
     waiting.delete(settle);
     if (waiting.size > 0) return;
+    stopTimer(check);
     client.off(readyEvent, onReady);
     client.off('end', onReady);
     client.off('error', onError);
@@ -70,7 +97,7 @@ function watch(client: ClientEvents, name: string, readyEvent: string): WhenRead
         else reject(error);
       };
       const onAbort = () => settle(signal?.reason ?? new Error('aborted'));
-      const timer = startTimer(() => settle(notConnected(name)), longestWaitMs);
+      const timer = startTimer(() => settle(notConnected(name)), longestMs);
       timer.unref();
       enter(settle);
       signal?.addEventListener('abort', onAbort, { once: true });

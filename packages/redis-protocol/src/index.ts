@@ -15,6 +15,7 @@ export type {
   NodeRedisSentinel,
   NodeSender,
 } from './clients/node-redis-client.ts';
+export { checkTlsOf } from './clients/tls-check.ts';
 export { hashSlot } from './cluster-slot.ts';
 export { readable } from './errors.ts';
 export { type LockKeys, lockKeys } from './keys.ts';

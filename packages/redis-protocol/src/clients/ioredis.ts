@@ -23,6 +23,8 @@ const subscriberOptions = {
   keyPrefix: '',
   lazyConnect: false,
   enableOfflineQueue: false,
+  // Subscribing is allowed while the server is loading, and also to a user who may not ask for INFO.
+  enableReadyCheck: false,
   maxRetriesPerRequest: 0,
   commandTimeout: undefined,
   reconnectOnError: null,

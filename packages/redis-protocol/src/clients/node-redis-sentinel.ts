@@ -1,17 +1,32 @@
-import type { ClientEvents } from '../client-readiness.ts';
+import { type ClientEvents, createReadiness } from '../client-readiness.ts';
 import { notConnected } from '../errors.ts';
 import type { RedisClientBinding } from '../redis-client.ts';
 import type { NodeRedisSentinel, NodeSender } from './node-redis-client.ts';
-import { plainOptions } from './node-redis-command-options.ts';
+import { commandOptions, keepsOptions } from './node-redis-command-options.ts';
+import { sentinelEvents } from './node-redis-sentinel-events.ts';
 import { sharedSubscriber } from './shared-subscriber.ts';
 
 const name = 'node-redis';
 
-// A command that waited longer for a master is not sent: its caller may have given up (H27).
-const longestWaitMs = 1_000;
+// A command that waited longer for a master is not sent: its caller may have given up (H27). It takes a while to ask the
+// sentinels and to connect to the master.
+const longestWaitMs = 1_800;
+
+// How soon a subscription looks again for a master that was not found.
+const lookAgainMs = 1_000;
+
+const { setTimeout: startTimer } = globalThis;
 
 /** Binds the lock protocol to a sentinel client of node-redis. */
-export function nodeRedisSentinelBinding(client: NodeRedisSentinel, close: () => Promise<void>): RedisClientBinding {
+export function nodeRedisSentinelBinding(
+  client: NodeRedisSentinel,
+  ownsClient: boolean,
+  close: () => Promise<void>,
+): RedisClientBinding {
+  // One of ours that found no sentinel is connected again soon; another that was never connected refuses commands.
+  const isUp = (): boolean => client.getMasterNode() !== undefined || !(client.isOpen || ownsClient);
+  const whenUp = createReadiness(sentinelEvents(client, isUp), name, 'ready', longestWaitMs);
+  const whenReady = async (signal?: AbortSignal): Promise<void> => (isUp() ? undefined : whenUp(signal));
   const master = masterConnection();
   let resends = 0;
 
@@ -25,7 +40,7 @@ export function nodeRedisSentinelBinding(client: NodeRedisSentinel, close: () =>
       sends += 1;
       if (sends > 1) resends += 1;
       master.uses(connection);
-      return connection.sendCommand(whole, plainOptions(connection));
+      return connection.sendCommand(whole, commandOptions(connection, keepsOptions(connection), 'reconnecting')());
     });
   }
 
@@ -36,21 +51,33 @@ export function nodeRedisSentinelBinding(client: NodeRedisSentinel, close: () =>
     get resends() {
       return resends;
     },
-    // It waits for its master by itself, and not all versions tell when they have one.
-    ready: true,
-    whenReady: async () => {},
+    get ready() {
+      return isUp();
+    },
+    whenReady,
     call,
     connectionOf: () => String(master.changes),
     waitReplicas: (_key, replicas, timeoutMs) => call('wait', [String(replicas), String(timeoutMs)]),
     openSubscriber(events) {
       const onMessage = (_message: unknown, channel: unknown) => events.message(String(channel));
-      const onChange = () => events.connected();
+      let closed = false;
+      // The client tells that it has found another master, but not when it is connected to it.
+      const onChange = (): void => {
+        whenReady().then(
+          () => closed || events.connected(),
+          () => closed || startTimer(onChange, lookAgainMs).unref(),
+        );
+      };
       client.on('topology-change', onChange);
+      if (!isUp()) onChange();
       return sharedSubscriber(
-        () => client.isReady,
+        isUp,
         (channel) => client.subscribe(channel, onMessage),
         (channel) => client.unsubscribe(channel, onMessage),
-        () => client.off('topology-change', onChange),
+        () => {
+          closed = true;
+          client.off('topology-change', onChange);
+        },
       );
     },
     close,

@@ -30,7 +30,7 @@ export function nodeRedisBinding(
     if (ownsClient) (async () => client.destroy())().catch(() => {});
   };
   if (looksLikeNodeRedisCluster(client)) return nodeRedisClusterBinding(client, ownsClient, close);
-  if (looksLikeNodeRedisSentinel(client)) return nodeRedisSentinelBinding(client, close);
+  if (looksLikeNodeRedisSentinel(client)) return nodeRedisSentinelBinding(client, ownsClient, close);
   if (looksLikeNodeRedis(client)) return singleBinding(client, ownsClient, close);
   throw wrongClient(client, 'node-redis');
 }

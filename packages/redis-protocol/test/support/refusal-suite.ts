@@ -74,6 +74,18 @@ export function refusalSuite(kits: readonly ClientKit[]): void {
       },
     );
 
+    it('a user who may not WAIT is told so, and what was granted is released (H115)', async () => {
+      const user = newName('user');
+      await server.command('ACL', 'SETUSER', user, 'on', `>${secret}`, '~*', '&*', '+@all', '-wait');
+      const client = kit.connect({ ...single(server), username: user, password: secret });
+      const request = attempt(newName(), { ttlMs: 60_000 });
+      const refused = client.adapter({ waitReplicas: 1 }).tryAcquire(request);
+      const message = expect.stringMatching(/NOPERM.*wait/);
+      await expect(refused).rejects.toEqual(lockError('LOCK_BACKEND', { retryable: false, message }));
+      expect(await server.command('EXISTS', `lock:${request.key}`)).toBe(0);
+      await client.close();
+    });
+
     it.each([
       ['READONLY', true],
       ['the database does not exist', false],
@@ -133,25 +145,34 @@ export function refusalSuite(kits: readonly ClientKit[]): void {
   describe(`opened by the adapter, ${kits[0]!.name}`, () => {
     const kit = kits[0]!;
 
-    it('a cluster client of a server that is no cluster, and sentinels that are none: told with the words of the server', async () => {
-      for (const kind of ['cluster', 'sentinel'] as const) {
+    it.each([
+      ['cluster', /cluster support disabled.*plain client/],
+      ['sentinel', /unknown command.*SENTINEL.*check the addresses of the sentinels/i],
+    ] as const)(
+      'a %s client of a plain server: told at once, with the words of the server (H130)',
+      async (kind, words) => {
         const adapter = kit.open({ kind, nodes: [{ host: server.host, port: server.port }], masterName: 'mymaster' });
-        const locks = createLocks(adapter, { backendTimeoutMs: 3_000 });
+        const locks = createLocks(adapter, { backendTimeoutMs: 15_000 });
+        const begin = performance.now();
         const error = (await locks.acquire(newName()).catch((reason: unknown) => reason)) as Error;
-        expect(error, kind).toEqual(lockError('LOCK_BACKEND'));
-        if (kind === 'cluster') expect(error.message).toMatch(/cluster/i);
+        expect(error).toEqual(lockError('LOCK_BACKEND', { retryable: false, message: expect.stringMatching(words) }));
+        expect(performance.now() - begin).toBeLessThan(10_000);
         await locks.close();
-      }
-    });
+      },
+    );
 
-    it('a name that no sentinel knows is an error that says so', { timeout: 60_000 }, async () => {
+    it('a name that no sentinel knows: told at once (H130)', { timeout: 60_000 }, async () => {
       const group = await startRedisSentinel();
       const nodes = group.sentinels.map(({ host, port }) => ({ host, port }));
       const locks = createLocks(kit.open({ kind: 'sentinel', nodes, masterName: 'nobody' }), {
-        backendTimeoutMs: 3_000,
+        backendTimeoutMs: 20_000,
       });
       try {
-        expect(await locks.acquire(newName()).catch((reason: unknown) => reason)).toEqual(lockError('LOCK_BACKEND'));
+        const begin = performance.now();
+        const error = await locks.acquire(newName()).catch((reason: unknown) => reason);
+        const message = expect.stringMatching(/do not watch a master of this name: check the name/);
+        expect(error).toEqual(lockError('LOCK_BACKEND', { retryable: false, message }));
+        expect(performance.now() - begin).toBeLessThan(10_000);
       } finally {
         await locks.close();
         await group.stop();

@@ -7,10 +7,16 @@ import type { ClientKit } from './kit.ts';
 /** A failover: what it may lose is lost, and the locks work on. Each test has a group of its own, since it spends it. */
 export function sentinelSuite(kits: readonly ClientKit[]): void {
   describe.each(kits)('$name', (kit) => {
-    it('H19: waitReplicas, then a failover: the lock works on, and tokens rise', { timeout: 90_000 }, async () => {
+    it('H19: waitReplicas, then a failover: the lock works on, tokens rise, and waiters are woken from the start', {
+      timeout: 90_000,
+    }, async () => {
       const group = await startRedisSentinel();
       const client = kit.connect({ kind: 'sentinel', nodes: group.sentinels, masterName: group.masterName });
       try {
+        // Before the client is connected.
+        const waiting = new AbortController();
+        await client.adapter().whenFree?.(newName(), waiting.signal);
+        waiting.abort();
         const adapter = client.adapter({ waitReplicas: 1, waitReplicasTimeoutMs: 5_000 });
         const request = attempt(newName(), { ttlMs: 600_000 });
         const { fencingToken } = await until('a grant that a replica has', async () => {

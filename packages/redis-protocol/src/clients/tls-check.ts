@@ -1,0 +1,77 @@
+import { connect as connectTcp } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { LockError } from '@holdfast/lock-core';
+
+/** Where a client connects to, and whether it speaks TLS there. */
+export interface ClientServers {
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+  readonly tls: boolean;
+}
+
+type Check = () => Promise<LockError | undefined>;
+
+const checks = new WeakMap<object, Check>();
+
+// A server that answers at all answers within this time.
+const answerMs = 500;
+// An outage has many attempts, and one connection is enough to tell them all.
+const checkAgainMs = 2_000;
+
+const { setTimeout: startTimer } = globalThis;
+
+/**
+ * Notes where a client of ours connects to. A server that does not speak TLS takes the beginning of it for half a command, and
+ * waits; one that does closes the connection without a word. So while the client cannot connect, the servers are asked the other
+ * way round, for otherwise a wrong setting looks like an outage (H130).
+ */
+export function checkTlsOf(client: object, name: string, { nodes, tls }: ClientServers): void {
+  let last: { at: number; result: Promise<LockError | undefined> } | undefined;
+  checks.set(client, () => {
+    const now = performance.now();
+    if (last === undefined || now - last.at > checkAgainMs) {
+      const askedAll = Promise.all(nodes.map((node) => otherWayRound(node, tls, name)));
+      last = { at: now, result: askedAll.then((found) => (found.includes(undefined) ? undefined : found[0])) };
+    }
+    return last.result;
+  });
+}
+
+/** Has `other` checked as `client` is: it stands for that client where connections are waited for. */
+export function shareTlsCheck(client: object, other: object): void {
+  const check = checks.get(client);
+  if (check !== undefined) checks.set(other, check);
+}
+
+/** The check of a client, `undefined` of one that is not ours. */
+export const tlsCheckOf = (client: object): Check | undefined => checks.get(client);
+
+function otherWayRound(
+  { host, port }: ClientServers['nodes'][number],
+  tls: boolean,
+  name: string,
+): Promise<LockError | undefined> {
+  return new Promise((resolve) => {
+    const socket = tls ? connectTcp({ host, port }) : connectTls({ host, port, rejectUnauthorized: false });
+    const end = (words?: string) => {
+      socket.destroy();
+      if (words === undefined) return resolve(undefined);
+      const message = `Redis (${name}) at ${host}:${port} ${words}`;
+      resolve(new LockError('LOCK_BACKEND', message, { retryable: false }));
+    };
+    startTimer(end, answerMs).unref();
+    socket.on('error', () => end());
+    socket.on('close', () => end());
+    if (!tls)
+      socket.on('secureConnect', () =>
+        end('expects TLS, and the client does not use it. Connect with TLS (rediss://).'),
+      );
+    else {
+      socket.on('connect', () => socket.write('PING\r\n'));
+      socket.on('data', (data) => {
+        const line = /^[+-][^\r\n]{0,100}/.exec(data.toString('latin1'))?.[0];
+        const remedy = 'Use the TLS port of the server, or connect without TLS (redis://).';
+        end(line && `answers without TLS ("${line}"), and the client uses it. ${remedy}`);
+      });
+    }
+  });
+}
