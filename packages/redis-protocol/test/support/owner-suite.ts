@@ -1,4 +1,6 @@
 import { faultProxy } from '@holdfast/conformance/faults';
+import { createLocks } from '@holdfast/lock-core';
+import { type RedisClientBinding, redisLockAdapter } from '@holdfast/redis-protocol';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attempt, grant, lockError, newName, newOwner, sleep, until } from './helpers.ts';
@@ -86,8 +88,10 @@ export function ownerSuite(kits: readonly ClientKit[]): void {
       const direct = kit.connect(single(server));
       const [held, next] = [attempt(newName(), { ttlMs: 60_000 }), newOwner()];
       await grant(adapter, held);
-      await adapter.forceRelease?.(newName());
-      await grant(direct.adapter(), attempt(newName()));
+      // The scripts have to be known, or what is swallowed is the answer that they are not.
+      const warm = attempt(newName());
+      await grant(adapter, warm);
+      expect(await adapter.forceRelease?.(warm.key)).toBe(true);
       // The reply to the release, not the one to the look before it.
       const lost = proxy.swallowReplies({
         match: (request) => request.includes(`lock:${held.key}`) && request.includes('PUBLISH'),
@@ -98,8 +102,17 @@ export function ownerSuite(kits: readonly ClientKit[]): void {
       await until('it is free', async () => (await holderOf(held.key)) === null);
       await grant(direct.adapter(), { ...held, owner: next });
       proxy.cut();
+      // An answer to what was sent again, or none: never that the next holder was freed.
       expect(await forced).not.toBe(true);
-      await sleep(300);
+      expect(await holderOf(held.key)).toBe(next);
+      // Core asks again for the owner that it observed.
+      const again = await until('an answer', () =>
+        adapter
+          .forceRelease?.(held.key, held.owner)
+          .catch(() => undefined)
+          .then((freed) => freed !== undefined && { freed }),
+      );
+      expect(again.freed).toBe(false);
       expect(await holderOf(held.key)).toBe(next);
       await client.close();
       await direct.close();
@@ -164,6 +177,44 @@ export function ownerSuite(kits: readonly ClientKit[]): void {
       await client.close();
       await proxy.close();
       await own.stop();
+    });
+
+    it.each([
+      ['an answer of an unexpected type', () => ({ strange: true })],
+      [
+        'a refusal of what the client had sent before',
+        () => {
+          throw new Error('NOPERM User default has no permissions to run the command');
+        },
+      ],
+    ] as const)('after %s to an acquire nothing stays locked (H115)', async (what, answer) => {
+      const client = kit.connect(single(server));
+      const binding = client.binding();
+      await until('it is connected', () => binding.ready);
+      let resends = 0;
+      const key = newName();
+      const strange: RedisClientBinding = Object.create(binding, {
+        resends: { get: () => resends },
+        call: {
+          value: async (...[command, args, at]: Parameters<RedisClientBinding['call']>) => {
+            const reply = await binding.call(command, args, at);
+            if (args.length !== 7 && command !== 'set') return reply;
+            expect(await holderOf(key)).not.toBe(null);
+            if (what !== 'an answer of an unexpected type') resends += 1;
+            return answer();
+          },
+        },
+      });
+      for (const fencing of [true, false]) {
+        // The script has to be known, so that the first command is the one that acquires.
+        await grant(client.adapter(), attempt(newName()));
+        const locks = createLocks(redisLockAdapter(strange, { fencing }));
+        const error = await locks.acquire(key, { ttlMs: 60_000 }).catch((reason: unknown) => reason);
+        expect(error).toEqual(lockError('LOCK_BACKEND', { retryable: false }));
+        await until('it is free', async () => (await holderOf(key)) === null);
+        await locks.close();
+      }
+      await client.close();
     });
 
     it('refuses what is no client of the library, and unknown options', () => {

@@ -5,6 +5,7 @@ import { type RedisServer, startRedis, startRedisCluster, startRedisSentinel } f
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attempt, lockError, newName, until } from './helpers.ts';
 import { type ClientKit, single } from './kit.ts';
+import { openRefusalTests } from './open-refusal-tests.ts';
 
 const secret = 's3cret-of-the-test';
 
@@ -144,6 +145,7 @@ export function refusalSuite(kits: readonly ClientKit[]): void {
   // The adapter package imports one major version of its client.
   describe(`opened by the adapter, ${kits[0]!.name}`, () => {
     const kit = kits[0]!;
+    openRefusalTests(kit, () => server);
 
     it.each([
       ['cluster', /cluster support disabled.*plain client/],
