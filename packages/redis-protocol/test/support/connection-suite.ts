@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
+import { faultProxy } from '@holdfast/conformance/faults';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newName, sleep, until } from './helpers.ts';
@@ -45,6 +46,39 @@ export function connectionSuite(kits: readonly ClientKit[]): void {
       const begin = await useNamesOnce(client.adapter(), client.adapter());
       await until('nothing else is left', async () => isDeepStrictEqual(await leftOf(begin, server), onlyFences));
       expect(client.listeners()).toBeLessThanOrEqual(listeners);
+    });
+
+    it('H123: an UNSUBSCRIBE that is lost with its connection leaves no subscription, and waiters keep theirs', async () => {
+      const proxy = await faultProxy(server);
+      const far = kit.connect(single(proxy));
+      const adapter = far.adapter();
+      const waiters = Array.from({ length: 12 }, () => ({ key: newName(), abort: new AbortController() }));
+      await Promise.all(waiters.map(({ key, abort }) => adapter.whenFree?.(key, abort.signal)));
+      // Some leave in time, some while nothing gets through, some while there is no connection, and one stays.
+      const leaves = waiters.map((_, i) =>
+        i === 0 ? 'never' : ['early', 'lost', 'away'][Math.floor(Math.random() * 3)]!,
+      );
+      const leave = (when: string): void => {
+        for (const [i, { abort }] of waiters.entries()) if (leaves[i] === when) abort.abort();
+      };
+      leave('early');
+      proxy.blackHole('to-server');
+      leave('lost');
+      await new Promise((resolve) => setImmediate(resolve));
+      proxy.refuse();
+      leave('away');
+      const { key, abort } = waiters[0]!;
+      const hint = adapter.whenFree?.(key, abort.signal);
+      await proxy.heal();
+      await hint;
+      await until(`only the waiter is subscribed (${leaves})`, async () => {
+        const channels = (await server.command('PUBSUB', 'CHANNELS', '*')) as string[];
+        return channels.length === 1 && channels[0] === `lock:${key}`;
+      });
+      abort.abort();
+      await adapter.close?.();
+      await far.close();
+      await proxy.close();
     });
 
     it('H43: a subscription that is closed while it connects leaves no connection', async () => {
