@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
-import { createLocks, type Lock, LockError } from '../src/index.ts';
+import { createLocks, type Lock, type LockAdapter, LockError } from '../src/index.ts';
 import { manualClock } from '../src/testing.ts';
 import { faultyAdapter } from './support/faulty-adapter.ts';
 import { type Followed, follow } from './support/outcome.ts';
@@ -76,6 +76,19 @@ describe('one owner ID, one release', () => {
       Object.assign(adapter, { tryAcquire, enqueue });
       expect(await locks.tryAcquire('k1')).toBeDefined();
     }
+  });
+
+  it('H116: what turns out late to have been sent never is no longer cleaned up', async () => {
+    const { clock, adapter, locks } = twoClients({ backendTimeoutMs: 500 }, 'none');
+    const error = () => new LockError('LOCK_BACKEND', 'not connected', { notSent: true });
+    // As an adapter that waits for its connection for as long as somebody wants the lock.
+    const tryAcquire: LockAdapter['tryAcquire'] = ({ signal }) =>
+      new Promise((_, reject) => void signal.addEventListener('abort', () => reject(error())));
+    Object.assign(adapter, { tryAcquire, release: () => Promise.reject(error()) });
+    const failed = Array.from({ length: 50 }, (_, i) => follow(locks.tryAcquire(`k${i}`)));
+    await clock.advance(3_000);
+    expect(failed.map(({ state }) => state)).toEqual(Array(50).fill('rejected'));
+    expect(clock.pending).toBe(0);
   });
 
   for (const fairness of ['none', 'fifo'] as const) {
