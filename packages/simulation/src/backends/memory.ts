@@ -19,7 +19,7 @@ export const memoryModel: BackendModel = {
   serverFaults: [],
   slowestHintMs: 1_500,
   drawOptions: (random) => ({
-    fairness: random.pick(['fifo', 'fifo', 'none']),
+    fairness: random.pick(['fifo', 'none']),
     hints: random.chance(0.7),
     fencing: random.chance(0.85),
     doubled: random.chance(0.3) ? 0.1 : 0,

@@ -182,6 +182,10 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
   const isWaking = (machine: Machine): boolean =>
     now() - (resumed.get(machine)?.at ?? Number.NEGATIVE_INFINITY) < wakingMs;
 
+  /** Since when a process stood still that has just gone on. */
+  const stoppedSince = (machine: Machine): number | undefined =>
+    pausedAt.get(machine) ?? (isWaking(machine) ? resumed.get(machine)?.since : undefined);
+
   function judge(key: string, held: ReadonlySet<Held>): void {
     const active = [...held].filter((one) => {
       if (one.machine.state !== 'running') return false;
@@ -222,7 +226,12 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       record(held, 'acquire', 'invoke', held.invokedAt);
       record(held, 'acquire', 'ok');
     },
-    released: (held) => end(held, 'release'),
+    released(held) {
+      // What ended while its process stood still is not released by it, whatever its application does when it goes on.
+      const since = stoppedSince(held.machine);
+      if (since !== undefined && held.lock.state !== 'held') end(held, 'lost', since);
+      else end(held, 'release');
+    },
     closing(machine, locks) {
       for (const ofKey of inHand.values()) {
         for (const held of [...ofKey]) {
@@ -275,7 +284,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
             const since = pausedAt.get(machine);
             if (since !== undefined) resumed.set(machine, { at: now(), since });
             // What was lost while nothing of it ran was believed by nobody.
-            if (!believes(held)) end(held, 'lost', isWaking(machine) ? resumed.get(machine)?.since : undefined);
+            if (!believes(held)) end(held, 'lost', stoppedSince(machine));
             else checkMaxHold(held);
           } else end(held, 'lost');
         }

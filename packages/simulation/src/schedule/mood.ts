@@ -83,7 +83,7 @@ type Focus = (random: Random) => Partial<Mood>;
 const focuses: readonly Focus[] = [
   // Calls that nobody hears the end of, under leases that are long enough to see what is left of them.
   (random) => ({
-    clients: random.int(1, 2),
+    clients: random.pick([1, 2, 2, 3]),
     keys: 1,
     steps: random.int(1, 8),
     lengthMs: random.spread(300, 4_000),
