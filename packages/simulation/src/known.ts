@@ -14,12 +14,6 @@ export const knownFaults: readonly KnownFault[] = [
       backend === 'redis' && Number(options.waitReplicas) > 0 && failures[0]?.rule === 'asks without a pause',
   },
   {
-    what: 'lock-core: the clean-up repeats an answered release at every attempt time-out, without backoff',
-    matches: ({ failures: [failure] }, { clients }) =>
-      failure?.rule === 'asks without a pause' &&
-      clients.some(({ locks }) => locks.some(({ attemptTimeoutMs = 2_000 }) => attemptTimeoutMs < 200)),
-  },
-  {
     what: 'lock-core: a tryAcquire that is to be repeated waits for ever when another task of the process has the key by then',
     matches: ({ failures: [failure] }) =>
       failure?.rule === 'settles too late' && failure.message.includes('tryAcquire'),
