@@ -30,13 +30,18 @@ async function regression({ name, seconds }: Task & { kind: 'regression' }): Pro
   tell({ kind: 'found', found: await findRegression(wanted, 'regression', seconds, tellSeed) });
 }
 
+const onOrphaned = (): void => process.exit(1);
+process.once('disconnect', onOrphaned);
 process.once('message', (task: Task) => {
   const done = task.kind === 'campaign' ? campaign(task) : regression(task);
   done
     .catch((error: unknown) =>
       tell({ kind: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     )
-    .finally(() => process.disconnect());
+    .finally(() => {
+      process.off('disconnect', onOrphaned);
+      process.disconnect();
+    });
 });
 // Stack traces of thousands of expected errors cost more than they say: the shipped code is one bundle.
 process.setSourceMapsEnabled(false);
