@@ -32,9 +32,11 @@ export function longestCallMs(schedule: Schedule, step: Step, what: string): num
   const atLocks = own.attemptTimeoutMs ?? attemptMs(own.ttlMs ?? 30_000);
   // A renewal may have made the lease longer, and with it the time for an attempt.
   const longestAttemptMs = own.attemptTimeoutMs ?? 2_000;
+  // A server may fall silent when a wait is nearly over: the silence may then last for as long as a wait, or for an attempt.
+  const silentMs = Math.max(attemptTimeoutMs, Math.min(backendTimeoutMs, waitMs));
   const bounds: Readonly<Record<string, number>> = {
-    acquire: waitMs + attemptTimeoutMs,
-    using: waitMs + attemptTimeoutMs,
+    acquire: waitMs + silentMs,
+    using: waitMs + silentMs,
     tryAcquire: attemptTimeoutMs,
     release: longestAttemptMs,
     'second release': longestAttemptMs,

@@ -54,13 +54,13 @@ interface Draft {
   readonly steps: readonly Step[];
 }
 
-/** At any moment, or soon after a call has begun, and then in its process. */
+/** At any moment; or soon after a call has begun, and then in its process; or before it, so that it meets the fault. */
 function drawPlace({ random, mood, steps }: Draft): { at: number; client: number } {
   const anywhere = { at: random.next() * mood.lengthMs, client: random.int(0, mood.clients - 1) };
   if (steps.length === 0 || random.chance(0.4)) return anywhere;
   const step = random.pick(steps);
   const soonMs = random.spread(0.1, Math.max(20, Math.min(mood.ttlMs[1], mood.lengthMs)));
-  return { at: Math.max(0, step.at + (random.chance(0.1) ? -soonMs : soonMs)), client: step.client };
+  return { at: Math.max(0, step.at + (random.chance(0.4) ? -soonMs : soonMs)), client: step.client };
 }
 
 function drawFault(draft: Draft, kind: Kind): Fault {
