@@ -41,10 +41,13 @@ function createLibraries(compiled: ReadonlyMap<string, Program>, model: BackendM
       free.environment.net = net;
       return free.module;
     }
-    const environment = createEnvironment(machine, net, true);
+    // Some draw random numbers while they are loaded, which happens to the first process only.
+    const loading: Machine = Object.create(machine, { random: { value: machine.random.fork(name) } });
+    const environment = createEnvironment(loading, net, true);
     for (const [replaced, by] of Object.entries(model.replacements?.(environment) ?? {}))
       environment.modules.set(replaced, by);
     const module = compiled.get(name)!(environment);
+    environment.machine = machine;
     pool.push({ environment, module, usedBy: machine });
     return module;
   };
