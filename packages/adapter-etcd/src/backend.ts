@@ -19,8 +19,8 @@ export interface Backend {
   readonly leases: Leases;
   readonly lockKeys: LockKeys;
   readonly watches: Watches;
-  /** Who waits here for which lock: by its name, then by the waiter's key. Each is called when its key is at the head. */
-  readonly waiting: Map<string, Map<string, (token: string) => void>>;
+  /** Who waits here for which lock: by its name, then by the waiter's key. Each is called when its key is at the head, or may be. */
+  readonly waiting: Map<string, Map<string, (token?: string) => void>>;
   /** No more requests for places at a time than a busy machine completes in time. */
   readonly limit: ConcurrencyLimit;
   /** Taking a place and freeing one share transactions. */

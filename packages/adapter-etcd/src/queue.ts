@@ -209,8 +209,8 @@ function untilDeleted({ lockKeys, watches }: Backend, key: Buffer, revision: str
   return () => stop();
 }
 
-function listenForTurn({ waiting }: Backend, name: string, key: string, onTurn: (token: string) => void): () => void {
-  const waiters = waiting.get(name) ?? new Map<string, (token: string) => void>();
+function listenForTurn({ waiting }: Backend, name: string, key: string, onTurn: (token?: string) => void): () => void {
+  const waiters = waiting.get(name) ?? new Map<string, (token?: string) => void>();
   waiting.set(name, waiters);
   waiters.set(key, onTurn);
   return () => {

@@ -27,8 +27,12 @@ export async function release(backend: Backend, hold: HoldRef): Promise<ReleaseO
 
 /** Deletes a holder's key. If somebody waits in this process, the same transaction tells who is at the head of the queue then. */
 async function free({ waiting, batch }: Backend, name: string, request: QueueKey, token: string): Promise<boolean> {
-  const { deleted, head } = await batch.send(freeHeld(request, token, waiting.has(name)));
-  if (head !== undefined) waiting.get(name)?.get(head.key.toString())?.(head.create_revision);
+  const look = waiting.has(name);
+  const { deleted, head } = await batch.send(freeHeld(request, token, look));
+  const waiters = waiting.get(name);
+  if (head !== undefined) waiters?.get(head.key.toString())?.(head.create_revision);
+  // Those who began to wait meanwhile may have this key ahead. A watch of what is past already tells them later.
+  else if (!look) for (const wake of waiters?.values() ?? []) wake();
   return deleted;
 }
 

@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { loadPrograms } from '../src/backends/programs.ts';
+import { simulate } from '../src/run/simulate.ts';
+import type { Schedule, Step } from '../src/schedule/types.ts';
+
+const step = (id: number, at: number, ms: number): Step => ({
+  id,
+  at,
+  client: 0,
+  locks: 0,
+  call: 'acquire',
+  key: 'k1',
+  options: {},
+  watches: 'both',
+  inside: [{ do: 'work', ms }],
+  release: 'once',
+});
+
+const schedule = (askedAt: number): Schedule => ({
+  seed: `waits ${askedAt}`,
+  backend: 'etcd',
+  options: {
+    members: 1,
+    leastTtlSeconds: 1,
+    callTimeoutMs: 2_000,
+    authentication: false,
+    token: 'simple',
+    tokenTtlMs: 1,
+  },
+  clients: [{ rate: 1, wallOffsetMs: 0, originMs: 0, locks: [{ localRun: { count: 0 } }] }],
+  network: { leastMs: 0.1, mostMs: 0.2, slowRate: 0, slowMs: 0 },
+  steps: [step(1, 0, 50), step(2, askedAt, 1)],
+  faults: [],
+});
+
+it('on etcd, a waiter of the process whose release is under way hears of it at once, whenever it asked', {
+  timeout: 60_000,
+}, async () => {
+  const programs = await loadPrograms('etcd');
+  for (let askedAt = 45; askedAt < 65; askedAt += 0.2) {
+    const { notes, failures } = await simulate(schedule(askedAt), programs);
+    expect(failures).toEqual([]);
+    const at = (what: string): number => notes.find((note) => note.what.startsWith(what))!.at;
+    const waitedMs = at('#2 holds') - Math.max(askedAt, at('#1 releases'));
+    // A watch of what is past tells it only up to 100 ms later.
+    expect(waitedMs, `asked at ${askedAt} ms`).toBeLessThan(50);
+  }
+});
