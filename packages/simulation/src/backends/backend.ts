@@ -76,6 +76,10 @@ export interface BackendModel {
   create(stage: Stage): Backend;
   /** How much longer than with hints a waiter may take to see that a key is free. */
   readonly slowestHintMs: number;
+  /** How much longer than it was asked for a lease may be. */
+  readonly granularityMs?: number;
+  /** How long one request takes in the servers themselves, at most and while nothing is wrong. */
+  readonly servesWithinMs?: number;
   /** Whether callers that wait are promised to be granted in the order in which they asked. */
   isFifo?(options: Schedule['options']): boolean;
   /** Whether a key that is free may be busy all the same, as where too few replicas answer. */

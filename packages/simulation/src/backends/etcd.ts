@@ -32,12 +32,15 @@ export const etcdModel: BackendModel = {
   drawOptions: (random) => ({
     members: random.pick([1, 1, 3]),
     leastTtlSeconds: random.pick([1, 2]),
-    callTimeoutMs: Math.round(random.pick([2_000, random.spread(20, 5_000)])),
+    callTimeoutMs: Math.round(random.pick([2_000, 5_000, random.spread(20, 5_000)])),
     authentication: random.chance(0.3),
     token: random.pick(['simple', 'jwt']),
     tokenTtlMs: random.spread(200, 300_000),
   }),
   servers: ({ members }) => members as number,
+  isFifo: () => true,
+  granularityMs: 1_000,
+  servesWithinMs: 4,
   create: createEtcdBackend,
 };
 

@@ -39,6 +39,7 @@ export function createCalls(
   const neverSilent = isNeverSilent(schedule);
   const mayBeRefused = schedule.faults.some(({ kind }) => kind === 'server');
   const inOrder = isInOrder(schedule);
+  const { servesWithinMs = 0 } = models[schedule.backend];
 
   function checkError(what: string, error: unknown, codes: readonly string[]): void {
     const { code, message, retryable } = error as { code?: string; message?: string; retryable?: boolean };
@@ -97,8 +98,8 @@ export function createCalls(
     },
     checkOrder(step, invokedAt) {
       // Callers of one owner come in together.
-      if (!inOrder || step.call === 'tryAcquire' || step.options.owner !== undefined) return;
-      const longBefore = invokedAt - 2 - 6 * schedule.network.mostMs;
+      if (!inOrder || step.call === 'tryAcquire' || step.options.owner !== undefined || oracle.hasForced) return;
+      const longBefore = invokedAt - 2 - 6 * (schedule.network.mostMs + servesWithinMs);
       for (const { step: other, what, startedAt } of open) {
         const isEarlier = other.key === step.key && (what === 'acquire' || what === 'using') && startedAt < longBefore;
         if (isEarlier && other.id !== step.id)
@@ -152,6 +153,7 @@ export function isNeverSilent({ faults, network, clients, steps, backend, option
   const isSlow =
     network.slowRate > 0 ||
     (backend === 'redlock' && (options.nodeTimeoutMs as number) < 200) ||
+    (backend === 'etcd' && (options.callTimeoutMs as number) < 200) ||
     Number(options.waitReplicas ?? 0) > 0;
   return faults.length === 0 && !isSlow && Math.min(...leasts) > 50 + 12 * network.mostMs;
 }

@@ -46,13 +46,13 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   const notes: Note[] = [];
   const note = (who: string, what: string): void => void notes.push({ at: world.now, who, what });
   const network = createNetwork(world, random.fork('network'), schedule.network);
+  const model = models[schedule.backend];
   const oracle = createOracle({
     now: () => world.now,
     note,
-    longestTtlMs: longestTtl(schedule),
+    longestTtlMs: longestTtl(schedule) + (model.granularityMs ?? 0),
     isQuiet: isNeverSilent(schedule),
   });
-  const model = models[schedule.backend];
   const backend = model.create({
     world,
     network,
