@@ -1,6 +1,8 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 import { firstPort } from '../engine/socket.ts';
-import { type Cluster, createCluster } from '../servers/etcd/cluster.ts';
+import { type Cluster, type ClusterTerms, createCluster } from '../servers/etcd/cluster.ts';
+import type { TxnRequest } from '../servers/etcd/messages.ts';
+import type { Store, Stored } from '../servers/etcd/store.ts';
 import type { Backend, BackendModel, ClientProcess, Stage } from './backend.ts';
 import { createGrpc, protoLoader } from './etcd-grpc.ts';
 
@@ -49,10 +51,11 @@ function createEtcdBackend(stage: Stage): Backend {
   const { options } = schedule;
   const random = world.random.fork('etcd members');
   const goodClocks = schedule.clients.every(({ rate }) => rate === 1);
-  const cluster = createCluster(world, network, {
+  const cluster: Cluster = createCluster(world, network, {
     members: options.members as number,
     rateOf: () => (goodClocks ? 1 : 1 + (random.next() - 0.5) * 0.002),
     leastTtlSeconds: options.leastTtlSeconds as number,
+    onRequest: createForceObserver(stage, () => cluster),
     user: options.authentication
       ? { ...user, token: options.token as 'simple', tokenTtlMs: options.tokenTtlMs as number }
       : undefined,
@@ -61,9 +64,7 @@ function createEtcdBackend(stage: Stage): Backend {
   return {
     connect: (client) => connectAdapter(client, stage),
     holderOf(key) {
-      const [holder] = store
-        .within(Buffer.from(`locks/${key}/`), Buffer.from(`locks/${key}0`))
-        .sort((a, b) => a.created - b.created);
+      const holder = holderIn(store, key);
       if (holder === undefined) return undefined;
       const lease = leases.get(holder.lease);
       return {
@@ -83,6 +84,32 @@ function createEtcdBackend(stage: Stage): Backend {
       ),
     ],
   };
+}
+
+/** A client that deletes the key of a holder which it has not made frees it by force. */
+function createForceObserver({ freedByForce }: Stage, cluster: () => Cluster): ClusterTerms['onRequest'] {
+  const made = new Set<string>();
+
+  return (client, { method, request }) => {
+    if (method !== 'Txn') return;
+    const { compare, success } = request as TxnRequest;
+    for (const op of success.flatMap((one) => [one, ...(one.request_txn?.success ?? [])])) {
+      if (op.request_put) made.add(`${client} ${op.request_put.key.toString()}`);
+    }
+    const key = success[0]?.request_delete_range?.key;
+    if (key === undefined || success.length > 1 || made.has(`${client} ${key.toString()}`)) return;
+    const { store } = cluster().state;
+    const [, lock = '', owner = ''] = key.toString().split('/');
+    const holder = holderIn(store, lock);
+    if (holder?.key.equals(key) && holder.created === Number(compare[0]?.create_revision))
+      freedByForce(client, lock, owner);
+  };
+}
+
+/** The oldest key of a lock holds it. */
+function holderIn(store: Store, lock: string): Stored | undefined {
+  const keys = store.within(Buffer.from(`locks/${lock}/`), Buffer.from(`locks/${lock}0`));
+  return keys.sort((a, b) => a.created - b.created)[0];
 }
 
 function createFaults({ world }: Stage, { state, members, loseLeader, cutOff }: Cluster): Backend['fault'] {

@@ -5,7 +5,7 @@ import { acceptCalls } from './grpc-server.ts';
 import { createLeases } from './leases.ts';
 import { createMember, type Member } from './members.ts';
 import { Refusal, unavailable } from './messages.ts';
-import type { State } from './requests.ts';
+import type { Call, State } from './requests.ts';
 import { createStore } from './store.ts';
 import { createUsers } from './users.ts';
 
@@ -25,12 +25,15 @@ export interface Cluster {
   watchLeases(): void;
   /** Runs when leases have ended. */
   afterExpiry(run: () => void): void;
+  readonly onRequest: ClusterTerms['onRequest'];
 }
 
 export interface ClusterTerms {
   readonly members: number;
   readonly rateOf: (member: number) => number;
   readonly leastTtlSeconds: number;
+  /** Told of each request before it is done. */
+  readonly onRequest: (client: number, call: Call) => void;
   readonly user:
     | {
         readonly name: string;
@@ -194,6 +197,7 @@ export function createCluster(world: World, network: Network, terms: ClusterTerm
       world.after(0.2 + random.next() * 3, () => member.machine.receive(begin));
     },
     watchLeases,
+    onRequest: terms.onRequest,
     afterExpiry(run) {
       parked = [...parked, run];
     },

@@ -16,6 +16,7 @@ interface Serving {
   readonly world: World;
   readonly cluster: Cluster;
   readonly member: Member;
+  readonly client: number;
   readonly method: MethodDefinition;
   readonly token: string | undefined;
   readonly reply: CallReply;
@@ -30,21 +31,21 @@ export function acceptCalls(world: World, cluster: Cluster, member: Member): (co
       open.clear();
       connection.close('server');
     });
-    (connection as GrpcConnection).serve = (path, token, client) => {
+    (connection as GrpcConnection).serve = (path, token, caller) => {
       const method = methodsByPath.get(path) ?? notModelled(path);
       let isOver = false;
       const send = (run: () => void): void => {
         if (!isOver && connection.isOpen) connection.send('back', run);
       };
       const reply: CallReply = {
-        message: (bytes) => send(() => client.message(bytes)),
+        message: (bytes) => send(() => caller.message(bytes)),
         status(code, details) {
-          send(() => client.status(code, details));
+          send(() => caller.status(code, details));
           isOver = true;
           open.delete(call);
         },
       };
-      const call = served({ world, cluster, member, method, token, reply });
+      const call = served({ world, cluster, member, client: connection.client, method, token, reply });
       open.add(call);
       return call;
     };
@@ -64,7 +65,7 @@ function refuse({ reply }: Serving, error: unknown): void {
 }
 
 function unary(serving: Serving): ServedCall {
-  const { world, cluster, member, method, token, reply } = serving;
+  const { world, cluster, member, client, method, token, reply } = serving;
   const { state } = cluster;
   const name = method.path.slice(method.path.lastIndexOf('/') + 1);
   return {
@@ -72,6 +73,7 @@ function unary(serving: Serving): ServedCall {
       const call = { method: name, request: method.requestDeserialize(bytes), token };
       const run = (): void => {
         try {
+          cluster.onRequest(client, call);
           const message = method.responseSerialize(answer(state, call, member.applied));
           cluster.watchLeases();
           // The member answers once it has applied it too.
