@@ -40,6 +40,8 @@ export interface Case {
   readonly needs?: readonly Need[];
   /** The case looks at the whole process, or disturbs the whole backend, so nothing else may run beside it. */
   readonly alone?: boolean;
+  /** The case mostly waits, for seconds: it begins before the others. */
+  readonly long?: boolean;
   /** The case asks for a lot at once; of those few run side by side, unless the backend is fast. */
   readonly heavy?: boolean;
   run(context: Context): Promise<void>;

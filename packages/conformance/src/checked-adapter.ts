@@ -70,10 +70,10 @@ function answerChecks(capabilities: Capabilities): Partial<Record<keyof LockAdap
         return `retryAfterMs must be a finite number of 0 or more, not ${shown(retryAfterMs)}`;
       return undefined;
     },
-    enqueue(answer, [attempt], elapsedMs) {
+    enqueue(answer, [attempt], elapsedMs, standsMs) {
       if (!isObject(answer) || answer.status !== 'granted')
         return `enqueue must resolve to { status: "granted", … }, not to ${shown(isObject(answer) ? answer.status : answer)}`;
-      return granted(answer, attempt as AcquireAttempt, elapsedMs);
+      return granted(answer, attempt as AcquireAttempt, elapsedMs, standsMs);
     },
     renew: (answer, [, ttlMs], elapsedMs) => renewed(answer, ttlMs as number, elapsedMs),
     renewMany(answer, [holds, ttlMs], elapsedMs) {
@@ -112,6 +112,27 @@ function answerChecks(capabilities: Capabilities): Partial<Record<keyof LockAdap
   };
 }
 
+/** Until when a hold may stand, after all that was answered: to ask again may leave a longer lease as it is. */
+function latestEnds(capabilities: Capabilities) {
+  const ends = new Map<string, number>();
+  const nameOf = (hold: unknown) => (isObject(hold) ? `${hold.owner} ${hold.key}` : '');
+  const noteOne = (hold: unknown, ttlMs: unknown, answer: unknown, answeredAt: number, mayKeep: boolean): void => {
+    if (!isObject(answer) || !(answer.status === 'granted' || answer.status === 'renewed')) return;
+    const end = answeredAt + longestLease(capabilities, ttlMs as number);
+    ends.set(nameOf(hold), mayKeep ? Math.max(end, ends.get(nameOf(hold)) ?? 0) : end);
+  };
+  return {
+    get: (hold: unknown) => ends.get(nameOf(hold)),
+    note(method: string | symbol, [first, ttlMs]: readonly unknown[], answer: unknown, answeredAt: number): void {
+      if (method === 'renew') noteOne(first, ttlMs, answer, answeredAt, false);
+      else if (method === 'renewMany' && Array.isArray(answer))
+        for (const [i, hold] of (first as readonly unknown[]).entries())
+          noteOne(hold, ttlMs, answer[i], answeredAt, false);
+      else if (isObject(first)) noteOne(first, first.ttlMs, answer, answeredAt, true);
+    },
+  };
+}
+
 /** The adapter as it is; `onWrong` is told of each answer that has no legal form, with what is wrong with it. */
 export function checkedAdapter(
   adapter: LockAdapter,
@@ -119,14 +140,13 @@ export function checkedAdapter(
   onWrong: (what: string) => void,
 ): LockAdapter {
   const checks: Partial<Record<string | symbol, Check>> = answerChecks(capabilities);
-  /** When an owner that waits first asked: it has one place, and the answer to a second call is that to the first. */
-  const waitingSince = new Map<string, number>();
-  /** Until when the hold of an owner was promised to stand: to ask again may leave a longer lease as it is. */
-  const promisedUntil = new Map<string, number>();
-  const sinceOf = ({ key, owner }: AcquireAttempt): number => {
-    const since = waitingSince.get(`${owner} ${key}`) ?? performance.now();
-    waitingSince.set(`${owner} ${key}`, since);
-    return since;
+  /** What an owner that waits first asked, and when: it has one place, and the answer to a second call may be that to the first. */
+  const waits = new Map<string, { readonly since: number; readonly ttlMs: number }>();
+  const standsUntil = latestEnds(capabilities);
+  const waitOf = ({ key, owner, ttlMs }: AcquireAttempt) => {
+    const wait = waits.get(`${owner} ${key}`) ?? { since: performance.now(), ttlMs };
+    waits.set(`${owner} ${key}`, wait);
+    return wait;
   };
   return new Proxy(adapter, {
     get(target, name) {
@@ -134,16 +154,17 @@ export function checkedAdapter(
       const check = checks[name];
       if (typeof member !== 'function' || check === undefined) return member;
       return (...args: unknown[]) => {
-        const calledAt = name === 'enqueue' ? sinceOf(args[0] as AcquireAttempt) : performance.now();
+        const wait = name === 'enqueue' ? waitOf(args[0] as AcquireAttempt) : undefined;
+        const calledAt = wait?.since ?? performance.now();
         const answer: unknown = Reflect.apply(member, target, args);
         if (!(answer instanceof Promise)) onWrong(`${String(name)}: it must return a promise, not ${shown(answer)}`);
         void Promise.resolve(answer).then(
           (value) => {
-            const { key, owner } = isObject(args[0]) ? args[0] : {};
-            const standsMs = (promisedUntil.get(`${owner} ${key}`) ?? 0) - calledAt;
-            const wrong = check(value, args, performance.now() - calledAt, standsMs);
-            if (isObject(value) && typeof value.validForMs === 'number')
-              promisedUntil.set(`${owner} ${key}`, calledAt + value.validForMs);
+            const answeredAt = performance.now();
+            const stands = standsUntil.get(args[0]) ?? 0;
+            const mayStand = wait ? Math.max(stands, answeredAt + longestLease(capabilities, wait.ttlMs)) : stands;
+            const wrong = check(value, args, answeredAt - calledAt, mayStand - calledAt);
+            standsUntil.note(name, args, value, answeredAt);
             if (wrong !== undefined) onWrong(`${String(name)}: ${wrong}`);
           },
           () => {},

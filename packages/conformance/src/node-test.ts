@@ -4,6 +4,7 @@ import type { Case } from './case.ts';
 import type { Harness } from './harness.ts';
 import { CONCURRENCY } from './limiter.ts';
 import { verdictOf } from './report.ts';
+import { inOrderOfStart } from './start-cases.ts';
 import { openSuite, type Suite } from './suite.ts';
 
 /** Registers every case as a test of node:test. A failing MUST fails; a failing SHOULD and a skip show their reason. */
@@ -19,10 +20,9 @@ export function registerConformance(harness: Harness, options: BindingOptions = 
       if (verdict && 'fail' in verdict) throw verdict.fail;
     });
   };
+  const { beside, alone } = inOrderOfStart(chosen);
   describe(`conformance: ${harness.name}`, () => {
-    describe('side by side', { concurrency: options.concurrency ?? CONCURRENCY }, () =>
-      chosen.filter(({ alone }) => !alone).forEach(register),
-    );
-    describe('alone', { concurrency: 1 }, () => chosen.filter(({ alone }) => alone).forEach(register));
+    describe('side by side', { concurrency: options.concurrency ?? CONCURRENCY }, () => beside.forEach(register));
+    describe('alone', { concurrency: 1 }, () => alone.forEach(register));
   });
 }

@@ -3,6 +3,15 @@ import { CONCURRENCY, limiter } from './limiter.ts';
 import type { CaseResult } from './report.ts';
 import type { Suite } from './suite.ts';
 
+/** What runs side by side, the longest waits first, and what must run alone, after it. */
+export function inOrderOfStart(chosen: readonly Case[]): { beside: readonly Case[]; alone: readonly Case[] } {
+  const beside = chosen.filter(({ alone }) => !alone);
+  return {
+    beside: [...beside.filter(({ long }) => long), ...beside.filter(({ long }) => !long)],
+    alone: chosen.filter(({ alone }) => alone),
+  };
+}
+
 /** Starts cases side by side, at most `concurrency` at a time, and after them, one by one, those that must run alone. */
 export function startCases(
   suite: Suite,
@@ -11,15 +20,13 @@ export function startCases(
 ): ReadonlyMap<Case, Promise<CaseResult>> {
   const inTurn = limiter(concurrency);
   const results = new Map<Case, Promise<CaseResult>>();
-  for (const testCase of chosen)
-    if (!testCase.alone)
-      results.set(
-        testCase,
-        inTurn(() => suite.run(testCase)),
-      );
+  const { beside, alone } = inOrderOfStart(chosen);
+  for (const testCase of beside) {
+    const result = inTurn(() => suite.run(testCase));
+    results.set(testCase, result);
+  }
   let before: Promise<unknown> = Promise.all(results.values());
-  for (const testCase of chosen) {
-    if (!testCase.alone) continue;
+  for (const testCase of alone) {
     const result = before.then(() => suite.run(testCase));
     results.set(testCase, result);
     before = result;

@@ -3,6 +3,7 @@ import { type BindingOptions, chosenCases } from './binding-options.ts';
 import type { Harness } from './harness.ts';
 import { CONCURRENCY } from './limiter.ts';
 import { verdictOf } from './report.ts';
+import { inOrderOfStart } from './start-cases.ts';
 import { openSuite, type Suite } from './suite.ts';
 
 /** Registers every case as a test of the current file. A failing MUST fails; a failing SHOULD and a skip show their reason. */
@@ -15,8 +16,8 @@ export function registerConformance(harness: Harness, options: BindingOptions = 
       suite = await openSuite(harness, options);
     });
     // Those that must run alone come last, so that the others stay one group.
-    const inOrder = [...chosen.filter(({ alone }) => !alone), ...chosen.filter(({ alone }) => alone)];
-    for (const testCase of inOrder) {
+    const { beside, alone } = inOrderOfStart(chosen);
+    for (const testCase of [...beside, ...alone]) {
       const register = testCase.alone ? it.sequential : it.concurrent;
       // The suite has its own time-out per case, with a message.
       register(`${testCase.id} ${testCase.level} ${testCase.title}`, { timeout: 0, retry: 0 }, async ({ skip }) => {

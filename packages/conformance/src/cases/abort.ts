@@ -100,6 +100,7 @@ export const abortCases: readonly Case[] = [
   {
     id: 'LK-0078',
     level: 'MUST',
+    long: true,
     rule: 'C-75',
     title: 'an abort that races the grant gives either a lock or the reason, and the key is free in the end',
     hazards: [11, 42],

@@ -94,6 +94,7 @@ export const closingCases: readonly Case[] = [
   {
     id: 'LK-0108',
     level: 'MUST',
+    long: true,
     rule: 'C-120',
     title: 'close leaves no timer, and no command follows it',
     hazards: [43, 54, 55],

@@ -116,6 +116,7 @@ export const expiryCases: readonly Case[] = [
   {
     id: 'LK-0018',
     level: 'MUST',
+    long: true,
     rule: 'C-20',
     title: 'a take-over begins a whole lease of its own',
     hazards: [7],

@@ -1,17 +1,6 @@
 import assert from 'node:assert/strict';
-import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import type { Context } from '../context.ts';
-
-/** Waits until `count` waiters are known to be queued, or for a moment where the backend cannot say. */
-async function queued(context: Context, adapter: LockAdapter, key: string, count: number): Promise<void> {
-  const known = (await adapter.inspect?.(key))?.waiters;
-  if (known === undefined) return context.sleep(context.timing.quietMs);
-  await context.eventually(
-    `${count} waiters are queued`,
-    async () => (await adapter.inspect?.(key))?.waiters === count,
-  );
-}
+import { queued } from './join-queue.ts';
 
 /** The backend's own queue. */
 export const fairnessCases: readonly Case[] = [

@@ -29,6 +29,7 @@ export const idempotencyCases: readonly Case[] = [
   {
     id: 'LK-0025',
     level: 'MUST',
+    long: true,
     rule: 'C-12',
     title: 'asking again begins a fresh lease',
     hazards: [12],

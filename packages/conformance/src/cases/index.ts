@@ -10,12 +10,16 @@ import { expiryCases } from './expiry.ts';
 import { expiryMomentCases } from './expiry-moment.ts';
 import { fairnessCases } from './fairness.ts';
 import { fencingCases } from './fencing.ts';
+import { formerOwnerCases } from './former-owners.ts';
 import { hintCases } from './hints.ts';
 import { idempotencyCases } from './idempotency.ts';
 import { keyCases } from './keys.ts';
+import { lateEndCases } from './late-ends.ts';
+import { leaseWalkCases } from './lease-walks.ts';
 import { leaseCases } from './leases.ts';
 import { listingCases } from './listing.ts';
 import { loadCases } from './load.ts';
+import { longQueueCases } from './long-queues.ts';
 import { lossCases } from './loss.ts';
 import { lostReplyCases } from './lost-replies.ts';
 import { namedForceReleaseCases } from './named-force-release.ts';
@@ -76,4 +80,8 @@ export const cases: readonly Case[] = [
   ...embeddedFaultCases,
   ...renewManyCases,
   ...tokenBlockCases,
+  ...lateEndCases,
+  ...leaseWalkCases,
+  ...formerOwnerCases,
+  ...longQueueCases,
 ].sort((a, b) => a.id.localeCompare(b.id));

@@ -3,6 +3,7 @@ import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import { longestLease } from '../checked-adapter.ts';
 import type { Context } from '../context.ts';
+import { latenessOf } from './late-ends.ts';
 
 /** Lengths that a careless backend caps, wraps or rounds: from a minute to beyond what a timer, 32 bits and a month can hold. */
 const LONG_TTLS = [61_337, 299_993, 1_234_567, 3_723_457, 19_000_019, 93_784_211, 2 ** 31 + 12_345, 2 ** 32 + 98_765];
@@ -78,22 +79,6 @@ function renewedOf(answer: Awaited<ReturnType<LockAdapter['renew']>>, by: string
   return answer as { validForMs: number };
 }
 
-/** How long after the latest end of a lease that began before now the key is still busy, as a request that is answered shows. */
-async function latenessOf(context: Context, adapter: LockAdapter, key: string, ttlMs: number): Promise<number> {
-  const { capabilities } = context.harness;
-  const due = context.now() + longestLease(capabilities, ttlMs) + capabilities.ttl.maxOvershootMs;
-  const stranger = context.attempt(key, { ttlMs: capabilities.ttl.minMs });
-  await context.until(due);
-  let lateMs = 0;
-  await context.eventually('a hold that was not renewed is over', async () => {
-    const askedAt = context.now();
-    const { status } = await adapter.tryAcquire(stranger);
-    if (status === 'busy') lateMs = askedAt - due + context.latencyMs;
-    return status === 'granted';
-  });
-  return lateMs;
-}
-
 /** What is promised of a lease, and what becomes of it. */
 export const leaseCases: readonly Case[] = [
   {
@@ -114,6 +99,7 @@ export const leaseCases: readonly Case[] = [
   {
     id: 'LK-0155',
     level: 'MUST',
+    long: true,
     rule: 'C-110',
     title: 'the time left that inspect tells counts down, and begins anew with a renewal',
     hazards: [],
@@ -141,6 +127,7 @@ export const leaseCases: readonly Case[] = [
   {
     id: 'LK-0156',
     level: 'MUST',
+    long: true,
     rule: 'C-7',
     title: 'retryAfterMs of busy answers counts down with the lease, and never points beyond it',
     hazards: [82],
@@ -167,35 +154,9 @@ export const leaseCases: readonly Case[] = [
     },
   },
   {
-    id: 'LK-0157',
-    level: 'MUST',
-    rule: 'C-145',
-    title: 'a hold that is not renewed is over in time: not later than its TTL and the declared overshoot',
-    hazards: [82],
-    requires: { expiry: 'ttl' },
-    async run(context) {
-      const [one, two] = [await context.client(), await context.client()];
-      const { ttlMs } = context.timing;
-      const { capabilities } = context.harness;
-      const { minMs } = capabilities.ttl;
-      const lateness = async (askedMs: number) => {
-        const key = context.key();
-        await context.take(one, key, { ttlMs: askedMs });
-        return latenessOf(context, two, key, askedMs);
-      };
-      // A starved machine is late now and then, a late backend each time.
-      const rounds = [ttlMs, ttlMs + 19, Math.max(minMs, ttlMs / 2 + 7)].map((askedMs) => lateness(Math.ceil(askedMs)));
-      const lateMs = Math.min(...(await Promise.all(rounds)));
-      context.measures.lateMs = lateMs;
-      assert.ok(
-        lateMs <= context.slackMs,
-        `Each of three holds was over ${Math.round(lateMs)} ms later than its TTL and the declared overshoot of ${capabilities.ttl.maxOvershootMs} ms allow`,
-      );
-    },
-  },
-  {
     id: 'LK-0158',
     level: 'MUST',
+    long: true,
     rule: 'C-146',
     title: 'requests of others, with a shorter or a longer TTL, neither shorten nor prolong a hold',
     hazards: [5],
@@ -234,6 +195,7 @@ export const leaseCases: readonly Case[] = [
   {
     id: 'LK-0159',
     level: 'MUST',
+    long: true,
     rule: 'C-147',
     title: 'a renewal just before the end of a lease has effect once it is answered, also with a shorter TTL',
     hazards: [47],

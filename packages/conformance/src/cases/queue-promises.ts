@@ -1,35 +1,7 @@
 import assert from 'node:assert/strict';
-import type { AcquireAttempt, Granted, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import { longestLease } from '../checked-adapter.ts';
-import type { Context } from '../context.ts';
-
-interface Waiter {
-  readonly attempt: AcquireAttempt;
-  readonly calledAt: number;
-  readonly adapter: LockAdapter;
-  readonly granted: Promise<Granted>;
-  /** When it was granted, if it was. */
-  grantedAt?: number;
-}
-
-/** Queues with a new owner; resolves once the place stands. */
-async function join(context: Context, adapter: LockAdapter, key: string, more: Partial<AcquireAttempt> = {}) {
-  let queued = false;
-  const onQueued = () => {
-    queued = true;
-  };
-  const attempt = context.attempt(key, { ...more, onQueued });
-  const calledAt = context.now();
-  const granted = context.begin(adapter.enqueue!(attempt, attempt.signal));
-  const waiter: Waiter = { attempt, calledAt, adapter, granted };
-  const note = () => {
-    waiter.grantedAt = context.now();
-  };
-  granted.then(note, () => {});
-  await context.eventually('a waiter is queued', () => queued || waiter.grantedAt !== undefined);
-  return waiter;
-}
+import { join, type Waiter } from './join-queue.ts';
 
 const isGranted = ({ grantedAt }: Waiter) => grantedAt !== undefined;
 
@@ -38,6 +10,7 @@ export const queuePromiseCases: readonly Case[] = [
   {
     id: 'LK-0169',
     level: 'MUST',
+    long: true,
     rule: 'C-154',
     title: 'who is granted by the queue has the lease that it is promised, counted from its call',
     hazards: [47],
@@ -160,8 +133,10 @@ export const queuePromiseCases: readonly Case[] = [
       const [one, two, three] = [await context.client(), await context.client(), await context.client()];
       const key = context.key();
       const hold = await context.take(one, key);
-      const first = await join(context, two, key);
-      const twice = await join(context, two, key, { owner: first.attempt.owner });
+      const { longTtlMs, leaseMs } = context.timing;
+      const [firstMs, againMs] = context.random.next() < 0.5 ? [longTtlMs, leaseMs] : [leaseMs, longTtlMs];
+      const first = await join(context, two, key, { ttlMs: firstMs });
+      const twice = await join(context, two, key, { owner: first.attempt.owner, ttlMs: againMs });
       const next = await join(context, three, key);
       await one.release(hold);
       const answers = await context.soon(
@@ -171,6 +146,16 @@ export const queuePromiseCases: readonly Case[] = [
       const tokens = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.fencingToken] : []));
       assert.ok(tokens.length > 0, 'An owner that enqueued twice was not granted');
       assert.equal(new Set(tokens).size, 1, 'Two calls of one owner have different fencing tokens');
+      // One place, so that the answer to the second call may be that to the first.
+      const until = answers.map((answer) =>
+        answer.status === 'fulfilled' ? first.calledAt + answer.value.validForMs : 0,
+      );
+      const left = (await one.inspect?.(key))?.remainingMs;
+      const leastMs = Math.max(...until) - context.now() - context.harness.capabilities.ttl.granularityMs;
+      assert.ok(
+        left === undefined || left >= leastMs,
+        `An owner that enqueued twice was promised ${Math.round(leastMs)} ms more; inspect says ${left}`,
+      );
       assert.equal(await two.release(first.attempt), 'released');
       await context.soon('the next in the queue is granted, when an owner with two calls has released', next.granted);
       assert.equal(await two.release(first.attempt), 'not-held', 'An owner that had released holds the key again');
@@ -192,7 +177,7 @@ export const queuePromiseCases: readonly Case[] = [
       const first = await context.take(one, key);
       let last = first.fencingToken!;
       let holder: { readonly key: string; readonly owner: string } = first;
-      for (const tokens of [7, 1, 33, 5]) {
+      for (const tokens of [7, 1, 733, 5]) {
         const waiter = await join(context, two, key, { tokens });
         await one.release(holder);
         const granted = await context.soon('the waiter is granted', waiter.granted);

@@ -51,7 +51,9 @@ const whileHeld: readonly Step[] = [
   },
   async (context, { key, hold }, clients) => {
     const info = await context.random.pick(clients).inspect?.(key);
-    if (clients[0]!.inspect) answered(info?.owner, hold!.owner, 'inspect of a held key (its owner)');
+    if (!clients[0]!.inspect) return;
+    answered(info?.owner, hold!.owner, 'inspect of a held key (its owner)');
+    answered(info?.fencingToken, hold!.fencingToken, 'inspect of a held key (its fencing token)');
   },
   async (context, known) => {
     const { hold } = known;

@@ -105,6 +105,7 @@ export const reentrancyCases: readonly Case[] = [
   {
     id: 'LK-0084',
     level: 'MUST',
+    long: true,
     rule: 'C-97',
     title: 'nested holds are kept over two TTLs, and are lost together',
     hazards: [60],

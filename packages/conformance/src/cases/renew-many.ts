@@ -46,6 +46,15 @@ export const renewManyCases: readonly Case[] = [
       for (const { key } of foreign) strew({ key, owner: newOwner() });
       for (let i = 0; i < 17; i++) strew({ key: context.key(), owner: newOwner() });
       list.unshift({ hold: { key: context.key(), owner: newOwner() }, expected: 'lost' });
+      // One hold twice, and another owner of its key before it and after it.
+      for (const { key, owner } of context.random.pick([own.slice(0, 3), own.slice(-3)])) {
+        strew({ key, owner: newOwner() });
+        strew({ key, owner: newOwner() });
+        list.splice(Math.floor(context.random.between(0, list.length)), 0, {
+          hold: { key, owner },
+          expected: 'renewed',
+        });
+      }
       const answers = await one.renewMany!(
         list.map(({ hold }) => hold),
         context.timing.longTtlMs,
@@ -73,6 +82,7 @@ export const renewManyCases: readonly Case[] = [
   {
     id: 'LK-0175',
     level: 'MUST',
+    long: true,
     heavy: true,
     rule: 'C-32',
     title: 'every hold that renewMany answers with renewed has the whole lease that it promises',
@@ -88,7 +98,7 @@ export const renewManyCases: readonly Case[] = [
       const few = await Promise.all([1, 2, 3, 4].map(() => context.take(one, context.key(), { ttlMs: longTtlMs })));
       const half = Math.floor(many.length / 2);
       const holds = [few[0]!, ...many.slice(0, half), few[1]!, few[2]!, ...many.slice(half), few[3]!];
-      const renewedTtlMs = leaseMs + ttlMs;
+      const renewedTtlMs = leaseMs + Math.min(ttlMs, 437);
       const sentAt = context.now();
       const answers = await one.renewMany!(holds, renewedTtlMs);
       const promisedUntil = holds.map((_, i) => {

@@ -8,6 +8,7 @@ export const renewalCases: readonly Case[] = [
   {
     id: 'LK-0036',
     level: 'MUST',
+    long: true,
     rule: 'C-29',
     title: 'a renewal prolongs the lease by a whole TTL, counted from the renewal',
     hazards: [47],
@@ -35,6 +36,7 @@ export const renewalCases: readonly Case[] = [
   {
     id: 'LK-0037',
     level: 'MUST',
+    long: true,
     rule: 'C-30',
     title: 'a renewal with a longer TTL gives the longer TTL',
     hazards: [],
@@ -130,6 +132,7 @@ export const renewalCases: readonly Case[] = [
   {
     id: 'LK-0041',
     level: 'MUST',
+    long: true,
     rule: 'C-32',
     title: 'renewMany prolongs every one of 100 holds',
     hazards: [17],

@@ -48,7 +48,7 @@ export const tokenBlockCases: readonly Case[] = [
         await two.forceRelease!(key);
         assertAbove(old, await context.take(two, key), 'a forced release');
       };
-      await Promise.all([expired(11), expired(64), renewed(13), forced(9)]);
+      await Promise.all([expired(11), expired(64), expired(1_037), renewed(13), forced(9)]);
     },
   },
   {
@@ -87,6 +87,7 @@ export const tokenBlockCases: readonly Case[] = [
   {
     id: 'LK-0178',
     level: 'MUST',
+    long: true,
     rule: 'C-84',
     title: 'the fencing token rises over a time in which nobody wants the key',
     hazards: [62],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { isLockError, type Lock } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
+import { queued } from './join-queue.ts';
 
 /** Node's timers may fire this much early. */
 const EARLY_MS = 2;
@@ -90,6 +91,7 @@ export const waitingCases: readonly Case[] = [
   {
     id: 'LK-0064',
     level: 'MUST',
+    long: true,
     rule: 'C-66',
     title: 'the wait is counted from its start, however often the lock changes hands meanwhile',
     hazards: [41],
@@ -128,7 +130,13 @@ export const waitingCases: readonly Case[] = [
       const key = context.key();
       const lock = await locks.acquire(key);
       const order: number[] = [];
-      const waits = Array.from({ length: 8 }, (_, i) => context.begin(locks.using(key, () => void order.push(i))));
+      const watcher = await context.client();
+      const waits: Promise<void>[] = [];
+      for (let i = 0; i < 8; i++) {
+        waits.push(context.begin(locks.using(key, () => void order.push(i))));
+        // With a place for each of them, it counts when that is confirmed: requests may overtake each other.
+        if (context.harness.capabilities.fairness === 'fifo') await queued(context, watcher, key, i + 1);
+      }
       await context.sleep(context.timing.pollMs);
       await lock.release();
       await context.soon('all eight waiters are served', Promise.all(waits));
@@ -184,7 +192,7 @@ export const waitingCases: readonly Case[] = [
       const abort = new AbortController();
       let hold = await context.take(one, key);
       await context.soon('the subscription stands', two.whenFree!(key, abort.signal), graceMs);
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < 12; round++) {
         const hint = context.begin(two.whenFree!(key, abort.signal));
         await one.release(hold);
         await context.soon(`the hint of release ${round} arrives`, hint, graceMs);

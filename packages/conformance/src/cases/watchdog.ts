@@ -18,6 +18,7 @@ export const watchdogCases: readonly Case[] = [
   {
     id: 'LK-0043',
     level: 'MUST',
+    long: true,
     rule: 'C-35',
     title: 'a lock is held over several TTLs, and nobody else is let in meanwhile',
     hazards: [58, 81],
@@ -43,6 +44,7 @@ export const watchdogCases: readonly Case[] = [
   {
     id: 'LK-0044',
     level: 'MUST',
+    long: true,
     rule: 'C-36',
     title: 'one watchdog keeps 30 locks over two TTLs',
     hazards: [17, 90],
@@ -61,6 +63,7 @@ export const watchdogCases: readonly Case[] = [
   {
     id: 'LK-0045',
     level: 'MUST',
+    long: true,
     rule: 'C-46',
     title: 'after the release nothing is sent for the hold, and the key stays free',
     hazards: [54],
@@ -90,6 +93,7 @@ export const watchdogCases: readonly Case[] = [
   {
     id: 'LK-0046',
     level: 'MUST',
+    long: true,
     rule: 'C-39',
     title: 'maxHoldMs ends a hold that is never released, and a waiter gets in',
     hazards: [50],

@@ -12,6 +12,7 @@ import { patienceMutants } from './patience.ts';
 import { promiseMutants } from './promises.ts';
 import { queuePromiseMutants } from './queue-promises.ts';
 import { quorumMutants } from './quorum.ts';
+import { sequenceMutants } from './sequences.ts';
 import { takingMutants } from './taking.ts';
 import { valueMutants } from './values.ts';
 import { waitingMutants } from './waiting.ts';
@@ -25,6 +26,7 @@ export const groups: Readonly<Record<string, readonly Mutant[]>> = {
   'Queues and wake-ups': waitingMutants,
   'What stands for a key': nameMutants,
   'Promises that are not kept, and what shows now and then': [...promiseMutants, ...momentMutants],
+  'What shows only in a sequence, or in great numbers': sequenceMutants,
   'Promises of a queue': queuePromiseMutants,
   'Names that are taken for one another': lookalikeMutants,
   'Looking, freeing by hand, closing, declaring': lookingMutants,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AcquireAttempt, LockAdapter } from '@holdfast/lock-core';
 import type { Mutant } from './mutant.ts';
 
@@ -19,6 +20,16 @@ function counted(right: LockAdapter): NonNullable<LockAdapter['enqueue']> {
       waiting.set(attempt.key, waiting.get(attempt.key)! - 1);
     }
   };
+}
+
+/** The places that the next forced release of a key takes. */
+const dropping = new Map<string, AbortController[]>();
+
+/** Nobody answers; only the caller can end it. */
+function forgotten(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 /** What a queue promises and does not keep. */
@@ -132,6 +143,72 @@ export const queuePromiseMutants: readonly Mutant[] = [
         },
       };
     },
+  },
+  {
+    bug: 'enqueue confirms a place twice',
+    seenIn: 'never published',
+    base: 'queue',
+    caughtBy: ['LK-0197'],
+    message: /was confirmed 2 times/,
+    adapter: (right) => ({
+      enqueue(attempt, signal) {
+        const onQueued = () => {
+          attempt.onQueued?.();
+          attempt.onQueued?.();
+        };
+        return right.enqueue!(as(attempt, { onQueued }), signal);
+      },
+    }),
+  },
+  {
+    bug: 'enqueue confirms a place before it has asked for it',
+    seenIn: 'H37',
+    base: 'queue',
+    caughtBy: ['LK-0198'],
+    message: /passed a waiter whose place was confirmed/,
+    adapter: (right) => ({
+      async enqueue(attempt, signal) {
+        attempt.onQueued?.();
+        await sleep(40);
+        return right.enqueue!(as(attempt, { onQueued: undefined }), signal);
+      },
+    }),
+  },
+  {
+    bug: 'a queue has sixteen places, and forgets who comes later',
+    seenIn: 'H43',
+    base: 'queue',
+    caughtBy: ['LK-0197'],
+    message: /waiters are served/,
+    adapter(right) {
+      const enqueue = counted(right);
+      return {
+        enqueue(attempt, signal) {
+          if ((waiting.get(attempt.key) ?? 0) < 16) return enqueue(attempt, signal);
+          attempt.onQueued?.();
+          return forgotten(signal);
+        },
+      };
+    },
+  },
+  {
+    bug: 'a forced release frees the places in the queue too',
+    seenIn: 'never published',
+    base: 'queue',
+    caughtBy: ['LK-0198'],
+    message: /passed a waiter whose place was confirmed|waiter is granted/,
+    adapter: (right) => ({
+      enqueue(attempt, signal) {
+        const dropped = new AbortController();
+        dropping.set(attempt.key, [...(dropping.get(attempt.key) ?? []), dropped]);
+        const granted = right.enqueue!(attempt, AbortSignal.any([signal, dropped.signal]));
+        return granted.catch((error) => (dropped.signal.aborted ? forgotten(signal) : Promise.reject(error)));
+      },
+      async forceRelease(key, owner) {
+        for (const dropped of dropping.get(key) ?? []) dropped.abort();
+        return right.forceRelease!(key, owner);
+      },
+    }),
   },
 ];
 

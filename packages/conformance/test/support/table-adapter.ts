@@ -27,7 +27,7 @@ export const tableCapabilities: Capabilities = {
 
 export const sessionCapabilities: Capabilities = { ...tableCapabilities, expiry: 'session' };
 
-const perPage = 4;
+const perPage = 64;
 
 export const now = (): number => performance.now();
 
