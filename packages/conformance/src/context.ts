@@ -89,8 +89,8 @@ export interface Context extends Outside {
   ): Promise<void>;
   /** Sleeps until this moment, of the monotonic clock. */
   until(ms: number): Promise<void>;
-  /** Ends the case without a verdict when a call of this length cannot be told from one of a starved backend. */
-  assertPrompt(what: string, tookMs: number): void;
+  /** Fails with `message` when something came later than the slack of this machine allows; a starved backend is recognised. */
+  assertInTime(lateMs: number, message: string): void;
 
   /** Monotonic ms. */
   now(): number;

@@ -7,7 +7,7 @@ import { type Context, newOwner } from './context.ts';
 import type { ProxyTarget } from './faults/types.ts';
 import { type Harness, timingOf } from './harness.ts';
 import { openOutside } from './open-outside.ts';
-import { Inconclusive, retryingAdapter, untilKnown } from './retrying-adapter.ts';
+import { Inconclusive, retryingAdapter, TooLate, untilKnown } from './retrying-adapter.ts';
 import { randomFrom } from './stress/random.ts';
 
 /** Sums of floating-point times are off by less. */
@@ -202,9 +202,8 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
       context.measures.chances = (context.measures.chances ?? 0) + chances;
     },
 
-    assertPrompt(what, tookMs) {
-      if (tookMs > 2 * context.slackMs)
-        throw new Inconclusive(`the backend was starved: ${what} took ${Math.round(tookMs)} ms`);
+    assertInTime(lateMs, message) {
+      if (lateMs > context.slackMs) throw new TooLate(message);
     },
 
     begin(promise) {
@@ -218,7 +217,7 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
         const isLast = patience.isOver();
         const seen = await look();
         if (seen !== undefined && seen !== false) return seen as Exclude<Awaited<T>, undefined | false>;
-        assert.ok(!isLast, notWithin(withinMs, what));
+        if (isLast) throw new TooLate(notWithin(withinMs, what));
         await context.sleep(timing.pollMs);
       }
     },
@@ -228,7 +227,7 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<never>((_, reject) => {
         const look = () => {
-          if (patience.isOver()) reject(new assert.AssertionError({ message: notWithin(withinMs, what) }));
+          if (patience.isOver()) reject(new TooLate(notWithin(withinMs, what)));
           else timer = setTimeout(look, timing.pollMs);
         };
         timer = setTimeout(look, timing.pollMs);

@@ -1,8 +1,16 @@
+import { AssertionError } from 'node:assert/strict';
 import { isLockError, type LockAdapter } from '@holdfast/lock-core';
 import type { Context } from './context.ts';
 
 /** Thrown when nothing can be concluded; the case is then skipped, with the message as its reason. */
 export class Inconclusive extends Error {}
+
+/** Thrown when something came too late: by a fault of the adapter, or because the backend got no time to run. */
+export class TooLate extends AssertionError {
+  constructor(message: string) {
+    super({ message });
+  }
+}
 
 /** Calls that answer the same when they are made again. */
 const repeatable: ReadonlySet<unknown> = new Set(['tryAcquire', 'renew', 'renewMany', 'inspect', 'keys']);

@@ -7,9 +7,9 @@ import { type Claim, claimsOf } from './declared.ts';
 import { type Harness, timingOf } from './harness.ts';
 import { CONCURRENCY, limiter } from './limiter.ts';
 import { openContext, type RunSettings } from './open-context.ts';
-import { probe } from './probe.ts';
+import { probe, starvedNow } from './probe.ts';
 import type { CaseResult } from './report.ts';
-import { Inconclusive } from './retrying-adapter.ts';
+import { Inconclusive, TooLate } from './retrying-adapter.ts';
 
 /** Processes take their time to start, on a busy machine a lot of it. */
 const processMs = 60_000;
@@ -18,6 +18,9 @@ const processMs = 60_000;
 const fastMs = 0.2;
 /** How many of those cases run side by side on any other. */
 const heavyAtOnce = 2;
+
+/** What a case needs that breaks connections, or stops what others work with. */
+const disturbing: ReadonlySet<Need> = new Set(['servers', 'process', 'freeze', 'restart', 'failover', 'advance']);
 
 /** A harness whose declarations were checked, ready to run cases. */
 export interface Suite {
@@ -72,7 +75,7 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
       try {
         await context.soon(`${id} ends`, step(), caseTimeoutMs + (testCase.needs?.includes('process') ? processMs : 0));
       } catch (error) {
-        errors.push(error);
+        errors.push(await orStarved(testCase, error, 2 * context.slackMs));
       }
     }
     if ((errors.length === 0 || errors[0] instanceof Inconclusive) && wrongAnswers.size > 0)
@@ -81,6 +84,17 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
     if (errors.length === 0) return { ...result, outcome: 'pass' };
     if (errors[0] instanceof Inconclusive) return { ...result, outcome: 'skip', reason: errors[0].message };
     return { ...result, outcome: 'fail', reason: messageOf(errors[0]), error: errors[0] };
+  }
+
+  /** What came too late from a backend that is starved shows nothing; a case that slows it down itself is not excused. */
+  async function orStarved({ needs = [] }: Case, error: unknown, mostMs: number): Promise<unknown> {
+    if (!(error instanceof TooLate) || needs.some((need) => disturbing.has(need))) return error;
+    const starvedMs = await starvedNow(harness, mostMs).catch(() => undefined);
+    if (starvedMs === undefined) return error;
+    const [now, before] = [starvedMs, latencyMs].map((ms) => ms.toFixed(ms < 10 ? 1 : 0));
+    return new Inconclusive(
+      `the backend was starved: a call took ${now} ms, and ${before} ms at warm-up (${error.message})`,
+    );
   }
 
   let others = 0;

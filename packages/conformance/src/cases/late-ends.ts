@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import { longestLease } from '../checked-adapter.ts';
@@ -81,8 +80,8 @@ export const lateEndCases: readonly Case[] = [
         // A starved machine is late now and then, a late backend each time.
         const lateMs = Math.min(...(await Promise.all(lengths.map((askedMs) => lateness(begin, askedMs)))));
         context.measures.lateMs = Math.max(context.measures.lateMs ?? 0, lateMs);
-        assert.ok(
-          lateMs <= context.slackMs,
+        context.assertInTime(
+          lateMs,
           `Each of three holds that were ${how} was over ${Math.round(lateMs)} ms later than its TTL and the declared overshoot of ${ttl.maxOvershootMs} ms allow`,
         );
       };
