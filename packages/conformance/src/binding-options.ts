@@ -10,9 +10,9 @@ export interface BindingOptions extends SuiteOptions {
   readonly concurrency?: number | undefined;
 }
 
-/** The cases that a binding registers. @throws TypeError when there are none */
-export function chosenCases({ filter }: BindingOptions): readonly Case[] {
+/** The cases that are to run. @throws TypeError when there are none: nothing would fail */
+export function chosenCases({ filter }: Pick<BindingOptions, 'filter'>): readonly Case[] {
   const chosen = filter ? cases.filter(filter) : cases;
-  if (chosen.length === 0) throw new TypeError('The filter of registerConformance leaves no case');
+  if (chosen.length === 0) throw new TypeError('The filter leaves no case of the suite');
   return chosen;
 }

@@ -1,5 +1,5 @@
 import { cases } from './cases/index.ts';
-import { badCapabilities, type Harness, type Hooks } from './harness.ts';
+import { badCapabilities, type Harness, type Hooks, type Timing } from './harness.ts';
 
 const hookNames: Readonly<Record<keyof Hooks, true>> = {
   revoke: true,
@@ -9,9 +9,18 @@ const hookNames: Readonly<Record<keyof Hooks, true>> = {
   failover: true,
 };
 
+const timeNames: Readonly<Record<keyof Timing, true>> = {
+  ttlMs: true,
+  leaseMs: true,
+  longTtlMs: true,
+  graceMs: true,
+  quietMs: true,
+  pollMs: true,
+};
+
 /** Reports a mistake in the harness before the first case. @throws TypeError that says what to change */
 export function checkHarness(harness: Harness): void {
-  const { name, adapter, capabilities, hooks = {}, knownFailing = {}, servers, process: open } = harness;
+  const { name, adapter, capabilities, timing = {}, hooks = {}, knownFailing = {}, servers, process: open } = harness;
   const complain = (what: string): never => {
     throw new TypeError(`The harness "${name}" ${what}`);
   };
@@ -27,6 +36,12 @@ export function checkHarness(harness: Harness): void {
   }
   for (const [member, value] of Object.entries({ servers, process: open }))
     if (value !== undefined && typeof value !== 'function') complain(`has a "${member}" that is no function`);
+  for (const [member, value] of Object.entries(timing)) {
+    if (!Object.hasOwn(timeNames, member))
+      complain(`has a timing "${member}", which nothing reads; there are ${Object.keys(timeNames).join(', ')}`);
+    if (value !== undefined && !(Number.isFinite(value) && value >= 0))
+      complain(`has a timing "${member}" that is no number of ms`);
+  }
   const unknown = Object.keys(knownFailing).filter((id) => !cases.some((testCase) => testCase.id === id));
   if (unknown.length > 0)
     throw new TypeError(`knownFailing of the harness "${name}" names no case: ${unknown.join(', ')}`);

@@ -33,6 +33,8 @@ const fewestChances = 1_500;
 /** What a case is given, and what ends it. */
 export interface OpenContext {
   readonly context: Context;
+  /** Which part of its time the case waited for this machine: its timers fired so much late. */
+  lagged(): number;
   /** What was wrong with answers that no case looked at. */
   readonly wrongAnswers: ReadonlySet<string>;
   close(): Promise<void>;
@@ -53,20 +55,22 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
   const adapterClosers: (() => Promise<void> | undefined)[] = [];
   let keys = 0;
   const now = () => performance.now();
-  let [worstStallMs, lastTurn] = [0, now()];
+  const openedAt = now();
+  let [worstStallMs, lastTurn, lagMs] = [0, openedAt, 0];
   const ticker = setInterval(() => {
     const at = now();
     worstStallMs = Math.max(worstStallMs, at - lastTurn);
+    lagMs += Math.max(0, at - lastTurn - timing.pollMs);
     lastTurn = at;
   }, timing.pollMs).unref();
 
-  /** Time that the machine spent elsewhere is not held against the backend: each look counts for a few polls at most. */
+  /** Time that the machine spent elsewhere is not held against the backend: each look counts for two polls at most. */
   const patienceOf = (withinMs: number) => {
     let spentMs = 0;
     let lookedAt = now();
     const isOver = () => {
       const at = now();
-      spentMs += Math.min(at - lookedAt, 4 * timing.pollMs);
+      spentMs += Math.min(at - lookedAt, 2 * timing.pollMs);
       lookedAt = at;
       return spentMs >= withinMs;
     };
@@ -263,5 +267,6 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
     for (const closer of closers.reverse()) await run(closer);
     if (failures.length > 0) throw new AggregateError(failures, `close failed: ${String(failures[0])}`);
   };
-  return { context, wrongAnswers, close };
+  const lagged = () => lagMs / (now() - openedAt);
+  return { context, wrongAnswers, lagged, close };
 }

@@ -1,4 +1,5 @@
 import manifest from '../package.json' with { type: 'json' };
+import { chosenCases } from './binding-options.ts';
 import type { Case } from './case.ts';
 import { cases } from './cases/index.ts';
 import type { Harness } from './harness.ts';
@@ -19,13 +20,13 @@ export interface RunOptions extends SuiteOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Runs the cases against a backend; never rejects for a failing case. @throws TypeError for an incomplete harness. */
+/** Runs the cases against a backend; never rejects for a failing case. @throws TypeError for an incomplete harness, or no case */
 export async function runConformance(harness: Harness, options: RunOptions = {}): Promise<Report> {
   const unhandled = noteUnhandled();
   try {
     const startedAt = performance.now();
+    const chosen = chosenCases(options);
     const suite = await openSuite(harness, options);
-    const chosen = cases.filter(options.filter ?? (() => true));
     const started = startCases(observed(suite, chosen.length, options), chosen, options.concurrency);
     const results = await Promise.all(chosen.map((testCase) => started.get(testCase)!));
     // Rejections are reported a turn after they happen.

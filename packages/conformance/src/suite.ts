@@ -1,6 +1,8 @@
+import { AssertionError } from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LockAdapter } from '@holdfast/lock-core';
+import { inspect } from 'node:util';
+import { isLockError, type LockAdapter } from '@holdfast/lock-core';
 import type { Case, Gate, Need } from './case.ts';
 import { checkHarness } from './check-harness.ts';
 import { type Claim, claimsOf } from './declared.ts';
@@ -68,14 +70,14 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
     const about = { id, level, rule, title };
     const reason = skipReason(testCase, harness, has);
     if (reason) return { ...about, outcome: 'skip', reason, ms: 0, measures: {} };
-    const { context, wrongAnswers, close } = openContext(harness, id, settings);
+    const { context, wrongAnswers, lagged, close } = openContext(harness, id, settings);
     const startedAt = context.now();
     const errors: unknown[] = [];
     for (const step of [() => testCase.run(context), close]) {
       try {
         await context.soon(`${id} ends`, step(), caseTimeoutMs + (testCase.needs?.includes('process') ? processMs : 0));
       } catch (error) {
-        errors.push(await orStarved(testCase, error, 2 * context.slackMs));
+        errors.push(await orStarved(testCase, error, 2 * context.slackMs, lagged()));
       }
     }
     if ((errors.length === 0 || errors[0] instanceof Inconclusive) && wrongAnswers.size > 0)
@@ -87,7 +89,12 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
   }
 
   /** What came too late from a backend that is starved shows nothing; a case that slows it down itself is not excused. */
-  async function orStarved({ needs = [] }: Case, error: unknown, mostMs: number): Promise<unknown> {
+  async function orStarved({ needs = [] }: Case, error: unknown, mostMs: number, lagged: number): Promise<unknown> {
+    // The patience of locks is counted by the clock.
+    if (isLockError(error, 'LOCK_TIMEOUT') && lagged > 0.5)
+      return new Inconclusive(
+        `this machine was starved: its timers were late by ${Math.round(100 * lagged)} % of the time`,
+      );
     if (!(error instanceof TooLate) || needs.some((need) => disturbing.has(need))) return error;
     const starvedMs = await starvedNow(harness, mostMs).catch(() => undefined);
     if (starvedMs === undefined) return error;
@@ -137,8 +144,12 @@ function expectFailure(result: CaseResult, known: string): CaseResult {
   return { ...result, outcome: 'known-failing', reason: `${known} (${result.reason})` };
 }
 
-/** The message of anything that was thrown. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** The message of anything that was thrown, in one line where an assertion made it up. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AssertionError && error.generatedMessage && 'expected' in error && error.operator !== '==')
+    return `It must be ${inspect(error.expected)}, and is ${inspect(error.actual)}`;
+  return error instanceof Error ? error.message : String(error);
+}
 
 const needReasons: Record<Need, string> = {
   enqueue: 'the adapter has no enqueue',

@@ -34,6 +34,11 @@ describe('a mistake in the harness is reported before the first case', () => {
     );
   });
 
+  it('a timing that nothing reads, or that is no time', async () => {
+    await expect(refused({ timing: { leasMs: 900 } })).rejects.toThrow(/timing "leasMs", which nothing reads/);
+    await expect(refused({ timing: { graceMs: '900' } })).rejects.toThrow(/timing "graceMs" that is no number of ms/);
+  });
+
   it('one client given twice', async () => {
     const one = memoryAdapter();
     await expect(refused({ adapter: async () => one })).rejects.toThrow(/gives one client twice/);
@@ -44,6 +49,13 @@ describe('a mistake in the harness is reported before the first case', () => {
     await expect(refused({ adapter: async () => ({ name: 'x', release() {} }) })).rejects.toThrow(
       /no lock adapter: it has no tryAcquire, no renew/,
     );
+  });
+});
+
+describe('a mistake in how a run is asked for', () => {
+  it('a filter that leaves no case is refused: nothing could fail', async () => {
+    const run = runConformance(memoryHarness(), { filter: () => false });
+    await expect(run).rejects.toThrow(/The filter leaves no case/);
   });
 });
 

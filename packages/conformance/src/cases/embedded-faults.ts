@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
 import { type AdapterFault, adapterFaults } from '../faults/adapter-faults.ts';
+import { assertRelease } from './assert-release.ts';
 
 const faults: readonly AdapterFault[] = ['request-lost', 'reply-lost', 'twice', { delayMs: 25 }];
 
@@ -26,7 +27,7 @@ export const embeddedFaultCases: readonly Case[] = [
         lock.assertHeld();
         await context.assertBusy(two, key, 'the lock is held, although an answer to its holder was lost');
         bad.inject('release', context.random.pick(['reply-lost', 'twice', { delayMs: 10 }] as const));
-        assert.equal(await lock.release(), 'released');
+        await assertRelease(lock.release());
         await context.assertFree(two, key, 'its holder released it; a request whose answer was lost must hold nothing');
       };
       const drawn = Array.from({ length: 4 }, () => [context.random.pick(faults), context.random.pick(faults)]);
@@ -57,7 +58,7 @@ export const embeddedFaultCases: readonly Case[] = [
         await context.sleep(context.timing.quietMs);
         const renewed = await two.renew(next, context.timing.longTtlMs);
         assert.equal(renewed.status, 'renewed', 'A release that was sent again took the lock from its next holder');
-        assert.equal(await two.release(next), 'released');
+        await assertRelease(two.release(next));
       };
       await Promise.all([trial('reply-lost'), trial('twice'), trial('request-lost'), trial('twice', 'reply-lost')]);
     },

@@ -107,7 +107,8 @@ export const keyCases: readonly Case[] = [
         const lock = await one.acquire(name);
         const waiting = context.begin(two.using(name, (next) => next.key));
         await lock.renew();
-        if (one.adapter.capabilities.fencing) assert.ok(lock.fencingToken! > 0n);
+        if (one.adapter.capabilities.fencing)
+          assert.ok(lock.fencingToken! > 0n, `The fencing token is ${lock.fencingToken}, which is not above 0`);
         await context.sleep(context.timing.pollMs);
         assert.equal(await lock.release(), 'released', JSON.stringify(name));
         assert.equal(await context.soon(`the waiter for ${JSON.stringify(name)} is served`, waiting), name);

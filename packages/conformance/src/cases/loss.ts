@@ -3,6 +3,7 @@ import { isLockError, type Lock } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import { longestLease } from '../checked-adapter.ts';
 import type { Context } from '../context.ts';
+import { assertRelease } from './assert-release.ts';
 
 async function assertLost(context: Context, lock: Lock): Promise<void> {
   await context.eventually('the signal of a lost lock aborts', () => lock.signal.aborted);
@@ -50,8 +51,8 @@ export const lossCases: readonly Case[] = [
       assert.ok(lostAt !== undefined, 'Another holds the lock, and the signal of its old holder has not aborted');
       context.measures.lossLeadMs = grantedAt - lostAt;
       await assertLost(context, lock);
-      assert.equal(await lock.release(), 'lost');
-      assert.equal(await next.release(), 'released');
+      await assertRelease(lock.release(), 'lost');
+      await assertRelease(next.release());
     },
   },
   {
@@ -68,10 +69,10 @@ export const lossCases: readonly Case[] = [
       assert.equal(await two.forceRelease(key), true);
       const next = await two.acquire(key);
       await assertLost(context, lock);
-      assert.equal(await lock.release(), 'lost');
+      await assertRelease(lock.release(), 'lost');
       await context.assertBusy(three, key, 'the old holder only learned of its loss');
       next.assertHeld();
-      assert.equal(await next.release(), 'released');
+      await assertRelease(next.release());
     },
   },
   {
@@ -87,9 +88,9 @@ export const lossCases: readonly Case[] = [
       const lock = await one.acquire(key, { ttlMs: context.timing.ttlMs });
       await context.harness.hooks!.revoke!(key);
       await assertLost(context, lock);
-      assert.equal(await lock.release(), 'lost');
+      await assertRelease(lock.release(), 'lost');
       const next = await context.soon('another gets the dropped lock', two.acquire(key));
-      assert.equal(await next.release(), 'released');
+      await assertRelease(next.release());
     },
   },
   {
@@ -131,8 +132,8 @@ export const lossCases: readonly Case[] = [
       const locks = await context.locks();
       const lock = await locks.acquire(context.key(), { ttlMs: context.timing.ttlMs, autoRenew: false });
       await assertLost(context, lock);
-      assert.equal(await lock.release(), 'lost');
-      assert.equal(await lock.release(), 'lost');
+      await assertRelease(lock.release(), 'lost');
+      await assertRelease(lock.release(), 'lost');
       await lock[Symbol.asyncDispose]();
     },
   },

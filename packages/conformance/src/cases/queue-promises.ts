@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
 import { longestLease } from '../checked-adapter.ts';
+import { assertRelease } from './assert-release.ts';
 import { join, type Waiter } from './join-queue.ts';
 
 const isGranted = ({ grantedAt }: Waiter) => grantedAt !== undefined;
@@ -83,7 +84,7 @@ export const queuePromiseCases: readonly Case[] = [
           await context.soon('the next in the queue is granted', waiter.granted);
           const others = waiters.filter((each, j) => j > i && isGranted(each)).length;
           assert.equal(others, 0, `${others} more waiters hold the key beside the one whose turn it is`);
-          assert.equal(await waiter.adapter.release(waiter.attempt), 'released');
+          await assertRelease(waiter.adapter.release(waiter.attempt));
         }
       };
       await Promise.all(Array.from({ length: 6 }, trial));
@@ -115,10 +116,10 @@ export const queuePromiseCases: readonly Case[] = [
         assert.equal(stolen.status, 'lost', 'A waiter could renew a hold that it waits for');
       }
       assert.equal(waiters.some(isGranted), false, 'A waiter was granted while the hold was renewed');
-      assert.equal(await one.release(hold), 'released');
+      await assertRelease(one.release(hold));
       for (const waiter of waiters) {
         await context.soon('the next waiter is granted', waiter.granted);
-        assert.equal(await waiter.adapter.release(waiter.attempt), 'released');
+        await assertRelease(waiter.adapter.release(waiter.attempt));
       }
     },
   },
@@ -156,10 +157,10 @@ export const queuePromiseCases: readonly Case[] = [
         left === undefined || left >= leastMs,
         `An owner that enqueued twice was promised ${Math.round(leastMs)} ms more; inspect says ${left}`,
       );
-      assert.equal(await two.release(first.attempt), 'released');
+      await assertRelease(two.release(first.attempt));
       await context.soon('the next in the queue is granted, when an owner with two calls has released', next.granted);
       assert.equal(await two.release(first.attempt), 'not-held', 'An owner that had released holds the key again');
-      assert.equal(await three.release(next.attempt), 'released');
+      await assertRelease(three.release(next.attempt));
       await context.assertFree(one, key, 'all have released it; an owner that enqueued twice has one place');
     },
   },

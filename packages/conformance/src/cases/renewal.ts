@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
 import { longestLease } from '../checked-adapter.ts';
 import { newOwner, type RawHold } from '../context.ts';
+import { assertRelease } from './assert-release.ts';
 
 /** Prolonging a lease. */
 export const renewalCases: readonly Case[] = [
@@ -47,7 +48,8 @@ export const renewalCases: readonly Case[] = [
       const { leaseMs, longTtlMs } = context.timing;
       const hold = await context.take(one, key, { ttlMs: leaseMs });
       const renewed = await one.renew(hold, longTtlMs);
-      if (renewed.status === 'lost') return assert.ok(context.now() - hold.sentAt > hold.granted.validForMs);
+      if (renewed.status === 'lost')
+        return assert.ok(context.now() - hold.sentAt > hold.granted.validForMs, 'A hold was lost before its end');
       assert.ok(renewed.validForMs > leaseMs, `Asked for ${longTtlMs} ms, got ${renewed.validForMs} ms`);
       await context.sleep(
         Math.max(0, hold.sentAt + leaseMs + context.harness.capabilities.ttl.maxOvershootMs - context.now()),
@@ -175,7 +177,7 @@ export const renewalCases: readonly Case[] = [
       const longestMs = longestLease(capabilities, longTtlMs);
       assert.ok(second > shorterMs && second <= longestMs, `${second} of ${longTtlMs} ms left`);
       lock.assertHeld();
-      assert.equal(await lock.release(), 'released');
+      await assertRelease(lock.release());
       await assert.rejects(lock.renew(), { code: 'LOCK_RELEASED' }, 'A released lock could be renewed');
     },
   },

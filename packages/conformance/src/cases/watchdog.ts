@@ -3,6 +3,7 @@ import type { Lock } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
 import { recorded } from '../recording.ts';
+import { assertRelease } from './assert-release.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -125,7 +126,7 @@ export const watchdogCases: readonly Case[] = [
         const renewals = commands.filter((command) => command.key === key && command.name.startsWith('renew'));
         assert.ok(renewals.length <= 1, `${renewals.length} renewals of a lease of ${ttlMs / DAY_MS} days in a moment`);
         lock.assertHeld();
-        assert.equal(await lock.release(), 'released');
+        await assertRelease(lock.release());
       }
     },
   },
