@@ -95,7 +95,8 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
       return new Inconclusive(
         `this machine was starved: its timers were late by ${Math.round(100 * lagged)} % of the time`,
       );
-    if (!(error instanceof TooLate) || needs.some((need) => disturbing.has(need))) return error;
+    const isLate = error instanceof TooLate || (isLockError(error, 'LOCK_BACKEND') && error.retryable);
+    if (!isLate || needs.some((need) => disturbing.has(need))) return error;
     const starvedMs = await starvedNow(harness, mostMs).catch(() => undefined);
     if (starvedMs === undefined) return error;
     const [now, before] = [starvedMs, latencyMs].map((ms) => ms.toFixed(ms < 10 ? 1 : 0));
