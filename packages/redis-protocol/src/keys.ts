@@ -26,7 +26,17 @@ const fenceMark = 'fence:';
 export function lockKeys(prefix: string, clientPrefix = ''): (name: string) => LockKeys {
   checkPrefix(prefix, clientPrefix);
   const fenceTo = `${fenceMark}{`;
+  // An operation needs the keys of its lock more than once.
+  let lastName: string | undefined;
+  let lastKeys: LockKeys | undefined;
   return (name) => {
+    if (name === lastName) return lastKeys!;
+    lastKeys = keysOf(name);
+    lastName = name;
+    return lastKeys;
+  };
+
+  function keysOf(name: string): LockKeys {
     // Names without a closing brace are the usual case.
     if (name.indexOf('}') < 0) {
       const lock = prefix + name;
@@ -39,7 +49,7 @@ export function lockKeys(prefix: string, clientPrefix = ''): (name: string) => L
     }
     const encoded = name.replace(/[%{}]/g, percentEncode);
     return { lock: `${prefix}{${encoded}}`, fence: `${fenceTo}${encoded}}:${prefix}{${encoded}}` };
-  };
+  }
 }
 
 // Every encoded name has at least one %7D, since only names with a } are encoded.
