@@ -140,6 +140,12 @@ describe('an answer that the client library does not know fails its own request'
       expect(await left(request.key), what).toEqual([]);
       countdown = 0;
     }
+    // A renewal is the question to the leader and the look at the node.
+    const lost = attempt('lost');
+    await adapter.tryAcquire(lost);
+    [countdown, wrong] = [2, -101];
+    expect(await adapter.renew(lost, 1_000)).toEqual({ status: 'lost' });
+    await until('a hold that was reported as lost leaves no node', async () => (await left(lost.key)).length === 0);
     expect(relay.made).toBe(1);
     expect(await adapter.release(elsewhere)).toBe('released');
     await adapter.close!();
