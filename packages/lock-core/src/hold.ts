@@ -1,12 +1,12 @@
 import { sharedController } from './abort-signals.ts';
-import type { Clock, LockOwner } from './api.ts';
+import type { LockOwner } from './api.ts';
 import type { LockError } from './errors.ts';
 import type { AcquireAttempt, AcquireOutcome, Granted, HoldRef } from './lock-adapter.ts';
 import { newId, withoutOwner } from './owner.ts';
 import type { GroupedEntry, TimerGroup } from './timer-heap.ts';
 
 // The wall clock is corrected in small steps.
-const clockToleranceMs = 50;
+export const clockToleranceMs = 50;
 
 /** The time asleep: by how much the wall clock ran ahead of the monotonic one, which stands still meanwhile. */
 export const sleptMs = (aheadMs: number): number => (aheadMs > clockToleranceMs ? aheadMs : 0);
@@ -172,9 +172,8 @@ export class Hold implements GroupedEntry {
     this.renewAt = Math.floor((sentAt + periodMs) / gridMs) * gridMs;
   }
 
-  /** Counts the time asleep, and gives it. */
-  countSleep(clock: Clock, now: number): number {
-    const ahead = clock.wallNow() - now;
+  /** Counts the time asleep, and gives it; the wall clock is `ahead` of the monotonic one now. */
+  countSleep(ahead: number): number {
     const slept = sleptMs(ahead - this.wallAhead);
     // A wall clock that was set back must not hide the next sleep either.
     if (slept > 0 || ahead < this.wallAhead) this.wallAhead = ahead;

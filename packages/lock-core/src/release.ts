@@ -89,7 +89,7 @@ function handOver(context: Context, keyState: KeyState, hold: Hold, now: number)
     hold.options.autoRenew && options.autoRenew && options.ttlMs === hold.ttlMs && batchMs < options.maxHoldMs;
   // Half of the time must be left, so that the new holder does not start with a lease that is about to end, or that ended while
   // the machine slept.
-  hold.countSleep(context.settings.clock, now);
+  hold.countSleep(context.settings.clock.wallNow() - now);
   if (!fits || hold.deadline - now <= hold.ttlMs / 2) return false;
 
   context.holdTimers.clear(hold);
@@ -153,11 +153,14 @@ export function loseHold(
 }
 
 /** Ends the hold if its time is over: after a stall or a sleep the clocks know it before any timer fires (H48). */
-export function expireIfDue(context: Context, hold: Hold): void {
+export function expireIfDue(
+  context: Context,
+  hold: Hold,
+  now: number = context.settings.clock.now(),
+  wallAhead: number = context.settings.clock.wallNow() - now,
+): void {
   if (hold.state !== 'held') return;
-  const { clock } = context.settings;
-  const now = clock.now();
-  const sleptMs = hold.countSleep(clock, now);
+  const sleptMs = hold.countSleep(wallAhead);
   if (now >= hold.deadline) {
     return loseHold(context, hold, expired(hold.key, context.adapter.name), 'may still hold it');
   }

@@ -85,13 +85,15 @@ export class Renewals {
   }
 
   #answered(sent: Sent, outcomes: readonly RenewOutcome[]): { cause: unknown } | undefined {
-    const { clock } = this.#context.settings;
+    const { adapter, settings } = this.#context;
+    const now = settings.clock.now();
     // The time asleep since the renewal was sent counts before anybody sees the new deadline.
-    const slept = sleptMs(clock.wallNow() - clock.now() - sent.wallAhead) > 0;
+    const slept = sleptMs(settings.clock.wallNow() - now - sent.wallAhead) > 0;
     let failure: { cause: unknown } | undefined;
-    for (const [i, request] of sent.requests.entries()) {
+    let i = 0;
+    for (const request of sent.requests) {
       try {
-        this.#apply(sent, request, checkRenewReply(this.#context.adapter, request.key, outcomes[i] as RenewOutcome));
+        this.#apply(sent, request, checkRenewReply(adapter, request.key, outcomes[i++] as RenewOutcome), now);
       } catch (cause) {
         // A reply of no shape is an unknown outcome, not a refusal: the lease may still be renewed in time.
         failure = { cause: new Error((cause as Error).message) };
@@ -102,10 +104,10 @@ export class Renewals {
     return failure;
   }
 
-  #apply(sent: Sent, request: AcquireRequest, outcome: RenewOutcome): void {
+  #apply(sent: Sent, request: AcquireRequest, outcome: RenewOutcome, now: number): void {
     const { hold } = request;
     if (hold === undefined || hold.over) return;
-    const { adapter, settings } = this.#context;
+    const { adapter } = this.#context;
     tell(adapter.name, request, outcome.status);
     if (outcome.status === 'lost') {
       const why =
@@ -113,9 +115,8 @@ export class Renewals {
       return loseHold(this.#context, hold, lost(hold.key, adapter.name, why), 'is free of it');
     }
     // Whatever the answer, a lease whose time was over before it came stays lost: `loseHold` runs at its deadline.
-    const now = settings.clock.now();
     if (now >= hold.deadline) return;
-    const validForMs = Math.min(outcome.validForMs, this.#certainMs(sent, request, hold));
+    const validForMs = Math.min(outcome.validForMs, this.#certainMs(sent, request, hold, now));
     const deadline = leaseDeadline(sent.at, validForMs, sent.ttlMs, now, adapter.capabilities);
     if (deadline > hold.deadline) {
       hold.deadline = deadline;
@@ -135,9 +136,8 @@ export class Renewals {
    * The longest time to count on, whatever else arrives: a request that had no answer may arrive behind this renewal and set
    * a shorter lease, from its arrival on. It limits the lease for as long as it may arrive, and no longer (H113).
    */
-  #certainMs({ ttlMs }: Sent, request: AcquireRequest, hold: Hold): number {
+  #certainMs({ ttlMs }: Sent, request: AcquireRequest, hold: Hold, now: number): number {
     const { settings } = this.#context;
-    const now = settings.clock.now();
     const { unknown } = hold;
     let certainMs = unknown !== undefined && now < unknown.until ? unknown.ttlMs : Number.POSITIVE_INFINITY;
     if (request.unanswered > 0 && now < request.sentAt + longestArrivalMs(settings, request.ttlMs)) {
