@@ -17,6 +17,5 @@ export const notCovered: Readonly<Record<number, string>> = {
   29: 'not by a test of its own: the simulated network of adapter-redlock (H28) also delays renewals, and finds two holders if their time is not counted',
   32: 'cannot be: there are no semaphores',
   44: 'cannot be: there are no reader-writer locks',
-  123: 'not by a test of this repository yet: subscriptions are reconciled on every connect and on a message for an unwanted channel',
   ...plannedHazards,
 };
