@@ -4,7 +4,9 @@ import type { Deed, Schedule, Step } from '../schedule/types.ts';
 import type { Calls } from './calls.ts';
 import { termsOf } from './deadlines.ts';
 import { describeStep } from './describe-step.ts';
-import type { Held, Oracle } from './oracle.ts';
+import type { Held } from './held.ts';
+import { look } from './look.ts';
+import type { Oracle } from './oracle.ts';
 
 /** What the steps of one process act on. */
 export interface Actor {
@@ -77,6 +79,7 @@ export function createActor(terms: ActorTerms): Actor {
       identity: identityOf(step, around),
       name: `#${step.id}`,
       invokedAt,
+      askedAt: invokedAt,
       grantedAt: now(),
       signal: step.watches === 'state' ? undefined : lock.signal,
       endedAt: undefined,
@@ -202,32 +205,6 @@ export function createActor(terms: ActorTerms): Actor {
       oracle.fail('wrong answer', `using gave ${String(answer)}`);
   }
 
-  async function look(step: Step): Promise<void> {
-    const at = locks[step.locks]!;
-    if (step.call === 'inspect') {
-      const info = await calls.track(step, 'inspect', at.inspect(step.key), backendCodes);
-      if (info !== undefined)
-        note(
-          machine.name,
-          `inspects ${step.key}: ${JSON.stringify(info, (_name, value) => (typeof value === 'bigint' ? String(value) : value))}`,
-        );
-      return;
-    }
-    if (step.call === 'list') {
-      const all = async (): Promise<number> => {
-        let count = 0;
-        for await (const info of at.list()) count += info.key.length > 0 ? 1 : 0;
-        return count;
-      };
-      await calls.track(step, 'list', all(), backendCodes);
-      return;
-    }
-    const forced = oracle.forced(step.key, step.client);
-    const freed = await calls.track(step, 'forceRelease', at.forceRelease(step.key), backendCodes);
-    if (freed !== undefined) forced.returned();
-    note(machine.name, `forced release of ${step.key}: ${String(freed)}`);
-  }
-
   async function run(step: Step, around: Enclosing | undefined): Promise<void> {
     note(machine.name, `#${step.id} ${step.call} ${step.key}${describeStep(step)}`);
     if (step.call === 'acquire' || step.call === 'tryAcquire') await acquire(step, around);
@@ -235,7 +212,7 @@ export function createActor(terms: ActorTerms): Actor {
     else if (step.call === 'close') {
       oracle.closing(machine, step.locks);
       await calls.track(step, 'close', locks[step.locks]!.close(), []);
-    } else await look(step);
+    } else await look(terms, step);
   }
 
   return {
@@ -259,4 +236,3 @@ export function createActor(terms: ActorTerms): Actor {
 }
 
 const acquireCodes = ['LOCK_TIMEOUT', 'LOCK_BACKEND', 'LOCK_SELF_DEADLOCK', 'LOCK_CLOSED', 'caller gave up'];
-const backendCodes = ['LOCK_BACKEND', 'LOCK_CLOSED'];

@@ -1,52 +1,7 @@
 import type { HistoryEvent } from '@holdfast/conformance/history';
-import type { Lock } from '@holdfast/lock-core';
 import type { Machine } from '../engine/machine.ts';
-import type { Step } from '../schedule/types.ts';
-import type { Terms } from './deadlines.ts';
-
-/** Something that must not happen. */
-export interface Failure {
-  readonly rule:
-    | 'two holders'
-    | 'history'
-    | 'never settles'
-    | 'settles too late'
-    | 'out of turn'
-    | 'stale write'
-    | 'waits while the key is free'
-    | 'held by nobody'
-    | 'left behind'
-    | 'timers left'
-    | 'too many timers'
-    | 'asks without a pause'
-    | 'unknown error'
-    | 'unhandled rejection'
-    | 'wrong answer';
-  readonly message: string;
-  readonly at: number;
-}
-
-/** A lock in somebody's hands, as the oracle sees it. */
-export interface Held {
-  readonly step: Step;
-  readonly lock: Lock;
-  readonly machine: Machine;
-  /** Who it belongs to for the purposes of exclusion. */
-  readonly identity: string;
-  readonly name: string;
-  readonly invokedAt: number;
-  readonly grantedAt: number;
-  readonly signal: AbortSignal | undefined;
-  /** When its loss was first seen, or its release was called. */
-  endedAt: number | undefined;
-  endedBy: 'release' | 'lost' | undefined;
-  excused: string | undefined;
-  /** By then its holder must have heard that it is lost, or still have it. */
-  excusedUntil: number;
-  /** How long its process had stood still when it was granted. */
-  readonly stoodStillMs: number;
-  readonly terms: Terms;
-}
+import { type Failure, type Held, isOwn } from './held.ts';
+import { createWrites, type Writes } from './writes.ts';
 
 interface Forced {
   readonly key: string;
@@ -56,7 +11,7 @@ interface Forced {
   victim: string | undefined;
 }
 
-export interface Oracle {
+export interface Oracle extends Omit<Writes, 'granted'> {
   readonly failures: readonly Failure[];
   readonly events: HistoryEvent[];
   readonly excuses: readonly string[];
@@ -70,10 +25,6 @@ export interface Oracle {
   /** A forced release has freed the hold of an owner ID: each call may free one. */
   freed(client: number, key: string, owner: string): void;
   excuseAll(why: string): void;
-  /** A guard refused a write. */
-  refusedWrite(key: string, token: bigint, name: string): void;
-  /** What stands beside the lock now. */
-  sawWrite(key: string, token: string | undefined): void;
   /** Looks at every lock that is in somebody's hands, at this moment. */
   sample(): void;
   isHeld(key: string): boolean;
@@ -82,9 +33,6 @@ export interface Oracle {
   /** Whether it was held when the locks were closed. */
   hasHeld(key: string): boolean;
 }
-
-/** Whether it is a hold of its own, with its own options, and no re-entry into another one. */
-const isOwn = ({ identity, machine, step }: Held): boolean => identity === `${machine.name} step ${step.id}`;
 
 /** How long after a pause a holder that only listens to its signal may not have heard it yet. */
 const wakingMs = 5;
@@ -108,8 +56,6 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
   const forcedBy: string[] = [];
   const freedOwners = new Map<string, Set<string>>();
   const closedWith = new Set<string>();
-  const highest = new Map<string, bigint>();
-  const written = new Map<string, string>();
   /** When a process went on, and since when it had stood still. */
   const resumed = new Map<Machine, { readonly at: number; readonly since: number }>();
 
@@ -117,6 +63,8 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     failures.push({ rule, message, at: now() });
     note('oracle', `${rule}: ${message}`);
   };
+
+  const writes = createWrites(fail, () => excuses.length > 0);
 
   const record = (held: Held, f: HistoryEvent['f'], kind: HistoryEvent['kind'], t = now()): void => {
     events.push({
@@ -171,7 +119,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       ({ key, returnedAt, victim }) =>
         key === held.step.key &&
         (victim === undefined || victim === held.identity) &&
-        held.invokedAt <= (returnedAt ?? now()),
+        held.askedAt <= (returnedAt ?? now()),
     );
     if (forced === undefined) return false;
     forced.victim = held.identity;
@@ -215,14 +163,15 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     granted(held) {
       const ofKey = inHand.get(held.step.key) ?? new Set();
       // Re-entry into a hold that was taken away by force, and does not know it yet.
-      for (const { identity, excused, excusedUntil } of ofKey) {
-        if (identity !== held.identity || excused === undefined) continue;
+      for (const { identity, excused, excusedUntil, askedAt } of ofKey) {
+        if (identity !== held.identity) continue;
+        held.askedAt = Math.min(held.askedAt, askedAt);
+        if (excused === undefined) continue;
         held.excused = excused;
         held.excusedUntil = excusedUntil;
       }
       inHand.set(held.step.key, ofKey.add(held));
-      const { fencingToken: token } = held.lock;
-      if (token !== undefined && token > (highest.get(held.step.key) ?? 0n)) highest.set(held.step.key, token);
+      writes.granted(held.step.key, held.lock.fencingToken);
       record(held, 'acquire', 'invoke', held.invokedAt);
       record(held, 'acquire', 'ok');
     },
@@ -259,17 +208,8 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       if (owners.size > called)
         fail('wrong answer', `${called} forced releases of ${key} freed the holds of ${owners.size} owners`);
     },
-    refusedWrite(key, token, name) {
-      if (excuses.length === 0 && token >= (highest.get(key) ?? token))
-        fail('wrong answer', `the guard refused ${name}, and no token is higher than its ${token}`);
-    },
-    sawWrite(key, token) {
-      const before = written.get(key);
-      if (token === undefined || token === before) return;
-      if (before !== undefined && BigInt(token) < BigInt(before) && excuses.length === 0)
-        fail('stale write', `the write of token ${before} for ${key} was overwritten with that of token ${token}`);
-      written.set(key, token);
-    },
+    refusedWrite: writes.refusedWrite,
+    sawWrite: writes.sawWrite,
     excuseAll(why) {
       excuses.push(why);
       for (const ofKey of inHand.values()) for (const held of ofKey) excuse(held, why);

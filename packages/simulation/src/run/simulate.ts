@@ -13,9 +13,10 @@ import type { Schedule } from '../schedule/types.ts';
 import { type Actor, createActor } from './actor.ts';
 import { createCalls, isNeverSilent } from './calls.ts';
 import { describeFault, strike } from './faults.ts';
+import type { Failure } from './held.ts';
 import { judgeHistory } from './history.ts';
 import { createLiveness, longestTtl } from './liveness.ts';
-import { createOracle, type Failure } from './oracle.ts';
+import { createOracle } from './oracle.ts';
 
 /** One line of a timeline. */
 export interface Note {

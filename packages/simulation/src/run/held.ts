@@ -1,0 +1,53 @@
+import type { Lock } from '@holdfast/lock-core';
+import type { Machine } from '../engine/machine.ts';
+import type { Step } from '../schedule/types.ts';
+import type { Terms } from './deadlines.ts';
+
+/** Something that must not happen. */
+export interface Failure {
+  readonly rule:
+    | 'two holders'
+    | 'history'
+    | 'never settles'
+    | 'settles too late'
+    | 'out of turn'
+    | 'stale write'
+    | 'waits while the key is free'
+    | 'held by nobody'
+    | 'left behind'
+    | 'timers left'
+    | 'too many timers'
+    | 'asks without a pause'
+    | 'unknown error'
+    | 'unhandled rejection'
+    | 'wrong answer';
+  readonly message: string;
+  readonly at: number;
+}
+
+/** A lock in somebody's hands, as the oracle sees it. */
+export interface Held {
+  readonly step: Step;
+  readonly lock: Lock;
+  readonly machine: Machine;
+  /** Who it belongs to for the purposes of exclusion. */
+  readonly identity: string;
+  readonly name: string;
+  readonly invokedAt: number;
+  /** When the hold was asked for that it is, or that it re-enters. */
+  askedAt: number;
+  readonly grantedAt: number;
+  readonly signal: AbortSignal | undefined;
+  /** When its loss was first seen, or its release was called. */
+  endedAt: number | undefined;
+  endedBy: 'release' | 'lost' | undefined;
+  excused: string | undefined;
+  /** By then its holder must have heard that it is lost, or still have it. */
+  excusedUntil: number;
+  /** How long its process had stood still when it was granted. */
+  readonly stoodStillMs: number;
+  readonly terms: Terms;
+}
+
+/** Whether it is a hold of its own, with its own options, and no re-entry into another one. */
+export const isOwn = ({ identity, machine, step }: Held): boolean => identity === `${machine.name} step ${step.id}`;
