@@ -153,6 +153,7 @@ export const backendRegressions: readonly Regression[] = [
     patches: [
       patch('redis-protocol/replies.ts', 'if (Buffer.isBuffer(reply)) return reply.toString();', ''),
       patch('redis-protocol/replies.ts', 'if (reply instanceof Uint8Array) return Buffer.from(reply).toString();', ''),
+      patch('redis-protocol/clients/node-redis-command-options.ts', ', typeMapping: {} };', ' };'),
     ],
   },
   {
