@@ -23,7 +23,7 @@ export interface Cluster {
   propose(member: Member, run: () => void, fail: (refusal: Refusal) => void): void;
   /** The leases have changed: some may end sooner than was known. */
   watchLeases(): void;
-  /** Runs when leases have ended. */
+  /** Runs when leases have ended, or are minded again. */
   afterExpiry(run: () => void): void;
   readonly onRequest: ClusterTerms['onRequest'];
 }
@@ -53,6 +53,7 @@ interface Waiting {
 const requestTimeoutMs = 7_000;
 const electionMs = 1_000;
 const expiryBeatMs = 500;
+const promotionMs = 300;
 
 export function createCluster(world: World, network: Network, terms: ClusterTerms): Cluster {
   const random = world.random.fork('etcd');
@@ -92,6 +93,7 @@ export function createCluster(world: World, network: Network, terms: ClusterTerm
 
   let leader = random.pick(members);
   let hasLeader = true;
+  let term = 1;
   let waiting = new Set<Waiting>();
   let parked: (() => void)[] = [];
   let expiry: Scheduled | undefined;
@@ -126,9 +128,19 @@ export function createCluster(world: World, network: Network, terms: ClusterTerm
     if ((hasLeader && (leader.isHealthy || members.length === 1)) || candidates.length <= members.length / 2) return;
     leader = random.pick(candidates);
     hasLeader = true;
-    state.leases.extendAll(electionMs);
-    watchLeases();
+    state.leases.demote();
+    const elected = ++term;
+    world.after(random.next() * promotionMs, () => {
+      if (elected === term) promote();
+    });
     goOn(true);
+  }
+
+  /** The leader minds the leases only a moment after it was elected. */
+  function promote(): void {
+    state.leases.promote(electionMs);
+    watchLeases();
+    for (const run of parked.splice(0)) run();
   }
 
   /** Those who waited for a leader go on. Of what was proposed to another one, some is lost, and of some only the answer. */

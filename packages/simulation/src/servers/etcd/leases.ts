@@ -23,13 +23,17 @@ export interface Leases {
   isExpired(lease: Lease): boolean;
   /** Refuses a lease that does not exist. */
   assertExists(id: string): void;
+  /** Nobody leads: no lease ends, and etcd tells of each that it lasts for centuries. */
+  demote(): void;
   /** Another member leads: it does not know how much of each lease is gone, so each is whole again. */
-  extendAll(extraMs: number): void;
+  promote(extraMs: number): void;
   /** Takes in which lease a key is attached to. */
   attach(change: Change): void;
 }
 
 const longestSeconds = 9_000_000_000;
+// The longest duration of Go.
+const foreverSeconds = 9_223_372_036;
 
 export function createLeases(store: Store, now: () => number, leastSeconds: number): Leases {
   const all = new Map<string, Lease>();
@@ -58,12 +62,15 @@ export function createLeases(store: Store, now: () => number, leastSeconds: numb
     },
     get: (id) => all.get(id),
     renew,
-    remainingSeconds: ({ expiresAt }) => Math.trunc((expiresAt - now()) / 1_000),
+    remainingSeconds: ({ expiresAt }) => Math.min(foreverSeconds, Math.trunc((expiresAt - now()) / 1_000)),
     isExpired: ({ expiresAt }) => expiresAt <= now(),
     assertExists(id) {
       if (id !== '0' && !all.has(id)) throw leaseNotFound();
     },
-    extendAll(extraMs) {
+    demote() {
+      for (const lease of all.values()) lease.expiresAt = Number.POSITIVE_INFINITY;
+    },
+    promote(extraMs) {
       for (const lease of all.values()) renew(lease, extraMs);
     },
     attach({ key, before, after }) {

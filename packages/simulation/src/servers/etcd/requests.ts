@@ -144,12 +144,12 @@ const methods: Readonly<Record<string, Method>> = {
   },
 };
 
-/** Answers a keep-alive; `undefined` when the lease should have ended: etcd then waits until it has. */
+/** Answers a keep-alive; `undefined` when the lease should have ended, or nobody minds it: etcd then waits. */
 export function keepAlive(state: State, id: string): object | undefined {
   const lease = state.leases.get(id);
   const header = headerOf(state);
   if (lease === undefined) return { header, ID: id, TTL: '0' };
-  if (state.leases.isExpired(lease)) return undefined;
+  if (state.leases.isExpired(lease) || lease.expiresAt === Number.POSITIVE_INFINITY) return undefined;
   state.leases.renew(lease);
   return { header, ID: id, TTL: String(lease.ttlSeconds) };
 }
