@@ -4,6 +4,8 @@ import { firstPort } from '../engine/socket.ts';
 import { createEnsemble, type Ensemble } from '../servers/zookeeper/ensemble.ts';
 import type { Backend, BackendModel, Holder, Stage } from './backend.ts';
 
+const cutOffForLong = 'cut off from the others until sessions end, and then';
+
 const library = 'node-zookeeper-client';
 
 /** An ensemble of ZooKeeper, and the shipped adapter over the real client library. */
@@ -17,9 +19,9 @@ export const zookeeperModel: BackendModel = {
   serverFaults: [
     'leader change',
     'cut off from the others',
-    'cut off from the others',
-    'cut off from the others',
-    'lags behind',
+    cutOffForLong,
+    cutOffForLong,
+    cutOffForLong,
     'lags behind',
     'restart without data',
   ],
@@ -27,9 +29,9 @@ export const zookeeperModel: BackendModel = {
   slowestHintMs: 20_000,
   drawOptions: (random) => ({
     servers: random.pick([1, 3, 3, 3, 5]),
-    tickMs: random.pick([300, 500, 1_000]),
-    syncLimit: random.pick([2, 5, 15]),
-    sessionTimeoutMs: Math.round(random.spread(600, 10_000)),
+    tickMs: random.pick([100, 100, 100, 300, 1_000]),
+    syncLimit: random.pick([2, 10, 40]),
+    sessionTimeoutMs: Math.round(random.chance(0.6) ? random.spread(400, 900) : random.spread(900, 8_000)),
     lagMs: random.spread(0.1, 200),
     containerCheckMs: random.pick([500, 5_000, 60_000]),
     auth: random.chance(0.2),
@@ -77,6 +79,8 @@ function createZookeeperBackend(stage: Stage): Backend {
           return ensemble.changeLeader(Math.min(ms, 10_000));
         case 'cut off from the others':
           return ensemble.isolate(server, ms);
+        case cutOffForLong:
+          return ensemble.isolate(server, ms + 1.3 * (options.sessionTimeoutMs as number));
         case 'lags behind':
           return ensemble.lag(server, ms);
         case 'restart without data':

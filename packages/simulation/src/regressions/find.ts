@@ -8,9 +8,15 @@ import { backendRegressions } from './backends.ts';
 import { coreRegressions } from './core.ts';
 import { etcdRegressions } from './etcd.ts';
 import type { Regression } from './regression.ts';
+import { zookeeperRegressions } from './zookeeper.ts';
 
 /** Every regression that the simulator has to find. */
-export const regressions: readonly Regression[] = [...coreRegressions, ...backendRegressions, ...etcdRegressions];
+export const regressions: readonly Regression[] = [
+  ...coreRegressions,
+  ...backendRegressions,
+  ...etcdRegressions,
+  ...zookeeperRegressions,
+];
 
 /** By which seed a regression was found, and after how long. */
 export interface Found {

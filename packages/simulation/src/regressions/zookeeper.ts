@@ -1,0 +1,46 @@
+import { patch, type Regression } from './regression.ts';
+
+const inAdapter = (file: string, find: string, replace: string) => patch(`adapter-zookeeper/${file}`, find, replace);
+
+/** Faults of the ZooKeeper adapter. */
+export const zookeeperRegressions: readonly Regression[] = [
+  {
+    name: 'ZooKeeper: whoever stood behind a node that is removed holds the lock',
+    backends: ['zookeeper'],
+    patches: [
+      inAdapter(
+        'lock-nodes.ts',
+        'if (removed && node.predecessor === undefined && this.#watches.isSet(next.path)) next',
+        'if (removed) next',
+      ),
+    ],
+  },
+  {
+    name: 'ZooKeeper: a release does not look whose node it is',
+    backends: ['zookeeper'],
+    patches: [
+      inAdapter(
+        'names.ts',
+        'child.startsWith(prefix) && /^-?\\d{9,10}$/.test(child.slice(prefix.length));',
+        'child.slice(0, 3) === prefix.slice(0, 3);',
+      ),
+    ],
+  },
+  {
+    name: 'ZooKeeper: a lease outlasts its session',
+    backends: ['zookeeper'],
+    patches: [inAdapter('adapter.ts', 'Math.min(requests.sessionValidUntil(session), leaseEnd)', 'leaseEnd')],
+  },
+  {
+    name: 'ZooKeeper: a watch that was lost with its connection is waited for',
+    backends: ['zookeeper'],
+    patches: [inAdapter('watches.ts', 'if (each.connection === connection) fire(path, each);', '')],
+  },
+  {
+    name: 'ZooKeeper: a watch on a node that has gone is waited for',
+    backends: ['zookeeper'],
+    patches: [
+      inAdapter('watches.ts', 'if (connection === undefined) onEvent();', 'if (connection === undefined) return;'),
+    ],
+  },
+];
