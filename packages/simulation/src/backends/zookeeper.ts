@@ -26,12 +26,12 @@ export const zookeeperModel: BackendModel = {
     'restart without data',
   ],
   // A process may lose its session and live on; its node goes with the session.
-  slowestHintMs: 20_000,
+  slowestHintMs: 5_500,
   drawOptions: (random) => ({
     servers: random.pick([1, 3, 3, 3, 5]),
     tickMs: random.pick([100, 100, 100, 300, 1_000]),
     syncLimit: random.pick([2, 10, 40]),
-    sessionTimeoutMs: Math.round(random.chance(0.6) ? random.spread(400, 900) : random.spread(900, 8_000)),
+    sessionTimeoutMs: Math.round(random.chance(0.6) ? random.spread(400, 900) : random.spread(900, 3_000)),
     lagMs: random.spread(0.1, 200),
     containerCheckMs: random.pick([500, 5_000, 60_000]),
     auth: random.chance(0.2),
