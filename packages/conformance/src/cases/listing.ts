@@ -39,6 +39,7 @@ export const listingCases: readonly Case[] = [
   {
     id: 'LK-0151',
     level: 'MUST',
+    heavy: true,
     rule: 'C-141',
     title: 'keys names what any client holds, page by page, also when keys come free between two pages',
     hazards: [],

@@ -80,7 +80,7 @@ export const queuePromiseMutants: readonly Mutant[] = [
     seenIn: 'H64',
     base: 'queue',
     caughtBy: ['LK-0172'],
-    message: /both calls of one owner are answered/,
+    message: /both calls of one owner are answered|different fencing tokens/,
     adapter(right) {
       const places = new Map<string, number>();
       return {
