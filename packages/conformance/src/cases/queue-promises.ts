@@ -56,7 +56,9 @@ export const queuePromiseCases: readonly Case[] = [
       const clients = [await context.client(), await context.client(), await context.client()];
       const { ttlMs } = context.timing;
       const { capabilities } = context.harness;
-      const trial = async () => {
+      /** Gives whether a request came just when the hold had ended: a busy machine may miss that. */
+      const trial = async (): Promise<boolean> => {
+        let inTime = false;
         const key = context.key();
         await context.take(clients[0]!, key, { ttlMs });
         const endsAt = context.now() + longestLease(capabilities, ttlMs);
@@ -66,6 +68,7 @@ export const queuePromiseCases: readonly Case[] = [
         // Others ask all the while: none of them may pass those who are queued.
         while (!waiters.some(isGranted) && context.now() < endsAt + context.boundMs) {
           const passer = context.attempt(key);
+          inTime ||= Math.abs(context.now() - endsAt - 5) < 15;
           const { status } = await clients[2]!.tryAcquire(passer);
           assert.equal(
             status,
@@ -86,8 +89,12 @@ export const queuePromiseCases: readonly Case[] = [
           assert.equal(others, 0, `${others} more waiters hold the key beside the one whose turn it is`);
           await assertRelease(waiter.adapter.release(waiter.attempt));
         }
+        return inTime;
       };
-      await Promise.all(Array.from({ length: 6 }, trial));
+      await context.race(async () => (await Promise.all(Array.from({ length: 6 }, trial))).filter(Boolean).length, {
+        most: 4,
+        withinMs: 3_900,
+      });
     },
   },
   {
