@@ -13,9 +13,6 @@ const fastestPollMs = 10;
 const slowestPollMs = 250;
 // However soon the backend says that it is worth asking again.
 const soonestPollMs = 20;
-// So many times in a row a waiter may lose the race after a hint and still ask at the next hint at once.
-const usualRaces = 8;
-const longestHintPauseMs = 50;
 
 /** Up to a fifth more, so that processes that started together do not stay in step. */
 const spread = (ms: number): number => ms + (ms * randomInt(1_000)) / 5_000;
@@ -45,14 +42,6 @@ export function pollDelayMs(
 /** Whether the backend names a time so short that an attempt then would be little more than a repetition. */
 export const isTooSoon = (retryAfterMs: number | undefined): boolean =>
   retryAfterMs !== undefined && retryAfterMs < soonestPollMs;
-
-/**
- * How long hints are ignored after an answer. Losing the race for a free lock a few times is usual. Without end it is
- * something else, such as an adapter whose own rollbacks are the hints: then every hint would bring the next one at once.
- */
-export function hintPauseMs(earlyAttempts: number): number {
-  return earlyAttempts < usualRaces ? 0 : Math.min(2 ** Math.min(earlyAttempts - usualRaces, 10), longestHintPauseMs);
-}
 
 /** Calls the adapter; one that throws, or that answers with a thenable, is treated as one that returns a promise. */
 export function callAdapter<T>(call: () => PromiseLike<T> | T): Promise<T> {

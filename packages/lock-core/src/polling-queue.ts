@@ -1,7 +1,7 @@
 import { Acquisition } from './acquisition.ts';
 import { checkAcquireReply, requestLock, retryHintMs } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
-import { hintPauseMs, isTooSoon, pollDelayMs, retryDelayMs } from './backend-call.ts';
+import { isTooSoon, pollDelayMs, retryDelayMs } from './backend-call.ts';
 import { type Context, fail, leave } from './context.ts';
 import { isRefusal, isWithoutEffect, noAnswer, timedOut, unreachable } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';
@@ -27,9 +27,8 @@ export class PollingAcquisition extends Acquisition {
   private round = 0;
   /** Since when it has been asking without an answer. */
   private unansweredSince: number | undefined;
-  /** How often it asked ahead of its poll, in vain; the more often, the longer it ignores hints after an answer. */
+  /** How often the backend said that it is worth asking at once, and was busy all the same. */
   private earlyAttempts = 0;
-  private ignoresHintsUntil = 0;
 
   constructor(
     context: Context,
@@ -152,6 +151,7 @@ export class PollingAcquisition extends Acquisition {
     } else if (now >= this.waitUntil) {
       fail(context, keyState, this, timedOut(this.key, context.adapter.name, now - this.startedAt));
     } else if (keyState.hold !== undefined) this.park();
+    else if (keyState.hinted && keyState.deferredUntil <= now) this.ask(now);
     else this.sleep(retryAfterMs, now);
   }
 
@@ -180,7 +180,6 @@ export class PollingAcquisition extends Acquisition {
     const until = this.unansweredUntil(this.context.settings, this.unansweredSince ?? now);
     if (now >= until) return this.giveUp(error, now);
     this.phase = 'sleeping';
-    this.ignoresHintsUntil = now + hintPauseMs(this.earlyAttempts);
     this.context.timers.set(this, Math.min(now + retryDelayMs(this.failures), until));
   }
 
@@ -206,20 +205,16 @@ export class PollingAcquisition extends Acquisition {
     const pollAt = now + pollDelayMs(this.round, hintsStand, retryAfterMs, this.earlyAttempts);
     // Retries once at the deadline: a hint may have been lost.
     timers.set(this, Math.min(deferredUntil > now ? deferredUntil : pollAt, this.waitUntil));
-    this.ignoresHintsUntil = now + hintPauseMs(this.earlyAttempts);
     if (isTooSoon(retryAfterMs)) this.earlyAttempts += 1;
-    if (keyState.hinted) this.hint(now);
-    if (this.phase === 'sleeping') this.tellWait(adapter.name);
+    this.tellWait(adapter.name);
   }
 
-  /** The lock may be free: asks ahead of the poll, unless others go first or that was in vain many times. */
+  /** The lock may be free. */
   hint(now: number): void {
     if (this.phase !== 'sleeping') return;
     const { deferredUntil } = this.keyState;
-    const askAt = Math.max(now, deferredUntil, this.ignoresHintsUntil);
-    if (deferredUntil <= now && askAt < this.at) this.earlyAttempts += 1;
-    if (askAt <= now) this.ask(now);
-    else this.context.timers.set(this, Math.min(askAt, this.waitUntil));
+    if (deferredUntil <= now) this.ask(now);
+    else this.context.timers.set(this, Math.min(deferredUntil, this.waitUntil));
   }
 
   fire(now: number): void {

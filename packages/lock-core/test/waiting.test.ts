@@ -224,27 +224,6 @@ describe('waiting without a queue in the backend', () => {
 });
 
 describe('a waiter does not spin', () => {
-  it('where each of its attempts in vain brings a hint, as the withdrawn grant of an adapter does', async () => {
-    const { clock, adapter, locks } = twoClients();
-    const heard = new Set<() => void>();
-    adapter.whenFree = (_key, signal) => {
-      if (heard.size === 0) heard.add(() => {});
-      else return new Promise((resolve) => heard.add(resolve));
-      return signal.aborted ? Promise.reject(signal.reason) : Promise.resolve();
-    };
-    let asked = 0;
-    adapter.tryAcquire = async () => {
-      asked += 1;
-      await new Promise<void>((resolve) => void clock.setTimeout(resolve, 1));
-      for (const hear of heard) hear();
-      return { status: 'busy' };
-    };
-    const waiting = follow(locks.acquire('k', { waitMs: 10_000 }));
-    await clock.advance(10_001);
-    expect(waiting.error).toMatchObject({ code: 'LOCK_TIMEOUT' });
-    expect(asked).toBeLessThan(300);
-  });
-
   for (const retryAfterMs of [
     0,
     1,
