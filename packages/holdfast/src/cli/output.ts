@@ -9,6 +9,11 @@ export function print(line = ''): void {
   stdout.write(`${line}\n`);
 }
 
+/** Resolves when the answer has been written. */
+export function printed(): Promise<void> {
+  return new Promise((resolve) => stdout.write('', () => resolve()));
+}
+
 /** The answer as JSON on one line; a `bigint` becomes a string of digits, since tokens can exceed what a double holds. */
 export function printJson(value: unknown): void {
   print(toJson(value));

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
 import { durationOption } from '../durations.ts';
-import { print, printJson } from '../output.ts';
+import { print, printed, printJson } from '../output.ts';
 import { interruptible } from '../run/signals.ts';
 
 interface Options extends BackendOptions {
@@ -49,6 +49,7 @@ async function acquire(key: string, options: Options): Promise<void> {
     await locks.close();
     throw error;
   }
-  // Closing would release the lock. What was printed must have left before.
-  process.stdout.write('', () => process.exit());
+  await printed();
+  // Not locks.close(), which would release the lock.
+  process.exit();
 }
