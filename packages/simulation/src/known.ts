@@ -13,11 +13,6 @@ export const knownFaults: readonly KnownFault[] = [
     matches: ({ failures }, { backend, options }) =>
       backend === 'redis' && Number(options.waitReplicas) > 0 && failures[0]?.rule === 'asks without a pause',
   },
-  {
-    what: 'lock-core: a tryAcquire that is to be repeated waits for ever when another task of the process has the key by then',
-    matches: ({ failures: [failure] }) =>
-      failure?.rule === 'settles too late' && failure.message.includes('tryAcquire'),
-  },
 ];
 
 /** Which known fault an outcome shows, if it does. */

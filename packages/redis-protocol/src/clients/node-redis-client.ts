@@ -52,6 +52,7 @@ export interface NodeRedisClusterNode {
 
 /** One node's connection of a cluster. */
 export interface NodeSender {
+  withCommandOptions?(options: object): object;
   sendCommand(args: string[], options?: CommandOptions): Promise<unknown>;
 }
 

@@ -33,7 +33,7 @@ export function clusterAclTest(kit: ClientKit, cluster: () => RedisGroup): void 
             (value) => ({ value }),
             (error: unknown) => {
               // Not connected yet.
-              if ((error as LockError).notSent && (error as LockError).retryable) return undefined;
+              if ((error as { notSent?: boolean }).notSent && (error as LockError).retryable) return undefined;
               expect(error, `${what} without ${command}`).toBeInstanceOf(LockError);
               expect((error as Error).message, `${what} without ${command}`).toMatch(
                 /NOPERM|user executing the script/,
