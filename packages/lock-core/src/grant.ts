@@ -27,8 +27,8 @@ export function takePossession(
   now: number,
 ): boolean {
   const { capabilities, name } = context.adapter;
-  // The machine may have slept since it asked; a backend in this process has slept too.
-  const slept = capabilities.crossProcess ? sleptMs(context.settings.clock.wallNow() - now - request.wallAhead) : 0;
+  // The machine may have slept since it asked.
+  const slept = sleptMs(context.settings.clock.wallNow() - now - request.wallAhead);
   request.wallAhead += slept;
   const deadline = leaseDeadline(sentAt, grant.validForMs, request.ttlMs, now, capabilities) - slept;
   if (deadline <= now) return false;

@@ -153,14 +153,11 @@ export function loseHold(
 }
 
 /** Ends the hold if its time is over: after a stall or a sleep the clocks know it before any timer fires (H48). */
-export function expireIfDue(
-  context: Context,
-  hold: Hold,
-  now: number = context.settings.clock.now(),
-  wallAhead: number = context.settings.clock.wallNow() - now,
-): void {
+export function expireIfDue(context: Context, hold: Hold): void {
   if (hold.state !== 'held') return;
-  const sleptMs = hold.countSleep(wallAhead);
+  const { clock } = context.settings;
+  const now = clock.now();
+  const sleptMs = hold.countSleep(clock.wallNow() - now);
   if (now >= hold.deadline) {
     return loseHold(context, hold, expired(hold.key, context.adapter.name), 'may still hold it');
   }

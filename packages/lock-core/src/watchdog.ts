@@ -18,25 +18,12 @@ export class Watchdog implements HoldWatcher {
   readonly #context: Context;
   readonly #renewals: Renewals;
   readonly #sleepCheck: TimedEntry;
-  #readAt = Number.NaN;
-  #ahead = 0;
   #checkedAhead = Number.NaN;
 
   constructor(context: Context) {
     this.#context = context;
     this.#renewals = new Renewals(context);
     this.#sleepCheck = { at: 0, heapIndex: -1, fire: (now) => this.#checkSleep(now) };
-  }
-
-  /** How far the wall clock is ahead, read once for all holds that are due at a time. */
-  #wallAhead(now: number): number {
-    if (now !== this.#readAt) {
-      const { clock } = this.#context.settings;
-      this.#readAt = now;
-      // The timers may be late by now.
-      this.#ahead = clock.wallNow() - clock.now();
-    }
-    return this.#ahead;
   }
 
   /** Starts to watch a hold that the backend has just granted. */
@@ -48,7 +35,7 @@ export class Watchdog implements HoldWatcher {
 
   /** Called when a hold needs a renewal, or ends. */
   onDue(hold: Hold, now: number): void {
-    expireIfDue(this.#context, hold, now, this.#wallAhead(now));
+    expireIfDue(this.#context, hold);
     if (hold.state !== 'held') return;
     if (now < hold.since + hold.options.maxHoldMs) return this.#renewals.queue(hold, this.#nextTtlMs(hold, now));
     const error = heldTooLong(hold.key, this.#context.adapter.name, hold.options.maxHoldMs);
@@ -101,7 +88,8 @@ export class Watchdog implements HoldWatcher {
    * leases count the time asleep, and are renewed before anything else if they may have ended meanwhile.
    */
   #checkSleep(now: number): void {
-    const wallAhead = this.#wallAhead(now);
+    const { clock } = this.#context.settings;
+    const wallAhead = clock.wallNow() - clock.now();
     // While the clocks go together there is nothing to count for any lease.
     const calm = Math.abs(wallAhead - this.#checkedAhead) <= clockToleranceMs / 2;
     if (!calm) this.#checkedAhead = wallAhead;
@@ -110,7 +98,7 @@ export class Watchdog implements HoldWatcher {
       if (hold === undefined) continue;
       watching = true;
       if (calm) break;
-      expireIfDue(this.#context, hold, now, wallAhead);
+      expireIfDue(this.#context, hold);
     }
     if (watching) this.#context.timers.set(this.#sleepCheck, now + sleepCheckMs);
   }
