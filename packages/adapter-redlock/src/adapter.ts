@@ -23,9 +23,6 @@ import { enoughAnswer, enoughReady, isReady, tooFewAnswer } from './ready.ts';
 import { RedisNode } from './redis-node.ts';
 import { createServerIdentities, type ServerIdentities } from './server-identity.ts';
 
-// For nodes that do not answer; as long as clients wait for their connection.
-const longestWaitMs = 1_000;
-
 // Below, a majority could hardly be asked before the lease is over.
 const shortestTtlMs = 50;
 
@@ -151,12 +148,12 @@ function acquire(redlock: Redlock, attempt: AcquireAttempt): Promise<AcquireOutc
 
 /** What to await before the nodes are asked; nearly always nothing. */
 function notReady(redlock: Redlock, attempt: AcquireAttempt): GrantRequest['ready'] {
-  const { nodes, majority, clock } = redlock;
+  const { nodes, majority, clock, nodeTimeoutMs } = redlock;
   if (!isReady(nodes, majority)) return () => prepare(redlock, attempt.signal);
   if (!tooFewAnswer(nodes, majority)) return undefined;
   // The few that answer would only have their votes withdrawn again, each of which core and the protocol keep in mind (H116).
   return async () => {
-    const after = (callback: () => void) => clock.after(longestWaitMs, callback);
+    const after = (callback: () => void) => clock.after(Math.min(nodeTimeoutMs, attempt.ttlMs / 2), callback);
     const errors = await enoughAnswer({ nodes, majority, after }, attempt.signal);
     return errors && { kind: 'no-majority', errors };
   };
