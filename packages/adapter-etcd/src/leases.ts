@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { secondsIn } from './answers.ts';
 import type { Endpoints } from './endpoints.ts';
 import { isLeaseGone, isRefusal, wasNeverSent } from './errors.ts';
-import { SharedLease } from './shared-lease.ts';
+import { momentNow, SharedLease } from './shared-lease.ts';
 import { createUnansweredLeases } from './unanswered-leases.ts';
 
 /** How much longer a lease is than its holds' TTL. For this long after a keep-alive, locks are granted and renewed without another. */
@@ -30,14 +30,14 @@ export function createLeases(endpoints: Endpoints, onList: (keys: ReadonlySet<st
   async function grant(ttlMs: number): Promise<SharedLease> {
     // The ID is ours, so that the lease can be revoked if the answer is lost.
     const id = newLeaseId();
-    const sentAt = performance.now();
+    const sentAt = momentNow();
     const request = { TTL: (ttlMs + slackMs) / 1_000, ID: id };
     try {
       const { TTL } = await endpoints.call((client, options) => client.leaseClient.leaseGrant(request, options));
-      const goodUntil = sentAt + secondsIn(TTL, 'the TTL of a lease') * 1_000;
+      const seconds = secondsIn(TTL, 'the TTL of a lease');
       // A lease that is no longer used is not kept alive and ends by itself.
-      for (const [ttl, old] of current) if (old.goodUntil <= sentAt) current.delete(ttl);
-      const lease = new SharedLease(endpoints, { id, ttlMs, goodUntil }, onList);
+      for (const [ttl, old] of current) if (old.goodUntil <= sentAt.at) current.delete(ttl);
+      const lease = new SharedLease(endpoints, { id, ttlMs, sentAt, seconds }, onList);
       current.set(ttlMs, lease);
       return lease;
     } catch (error) {

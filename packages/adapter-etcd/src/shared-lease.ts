@@ -1,3 +1,4 @@
+import { systemClock } from '@holdfast/lock-core';
 import { castGrpcError, type Etcd3 } from 'etcd3';
 import { secondsIn } from './answers.ts';
 import type { CallOptions } from './authentication.ts';
@@ -7,8 +8,18 @@ import type { Endpoints } from './endpoints.ts';
 export interface GrantedLease {
   readonly id: string;
   readonly ttlMs: number;
-  readonly goodUntil: number;
+  readonly sentAt: Moment;
+  readonly seconds: number;
 }
+
+/** A moment on both clocks. */
+export interface Moment {
+  /** Monotonic ms. */
+  readonly at: number;
+  readonly wallAt: number;
+}
+
+export const momentNow = (): Moment => ({ at: performance.now(), wallAt: systemClock.wallNow() });
 
 const longestBeatMs = 2_000;
 
@@ -17,12 +28,12 @@ export class SharedLease {
   readonly id: string;
   /** The TTL of its holds; the lease itself is longer. */
   readonly ttlMs: number;
-  /** Monotonic ms before which etcd cannot end it: counted from the *send* of the last answered keep-alive (H47). */
-  goodUntil: number;
   /** Monotonic ms of the last answer to a keep-alive. */
   answeredAt: number = performance.now();
   /** etcd has ended it and deleted all its keys. */
   ended: boolean = false;
+  #extendedAt: Moment;
+  #extendedMs: number;
   readonly #endpoints: Endpoints;
   readonly #onList: (keys: ReadonlySet<string>) => void;
   readonly #attendants = new Set<() => void>();
@@ -34,9 +45,20 @@ export class SharedLease {
   constructor(endpoints: Endpoints, granted: GrantedLease, onList: (keys: ReadonlySet<string>) => void) {
     this.id = granted.id;
     this.ttlMs = granted.ttlMs;
-    this.goodUntil = granted.goodUntil;
+    this.#extendedAt = granted.sentAt;
+    this.#extendedMs = granted.seconds * 1_000;
     this.#endpoints = endpoints;
     this.#onList = onList;
+  }
+
+  /**
+   * Monotonic ms before which etcd cannot end it: counted from the *send* of the last answered keep-alive (H47). The monotonic
+   * clock stands still while the machine sleeps, and etcd's does not.
+   */
+  get goodUntil(): number {
+    const { at, wallAt } = this.#extendedAt;
+    const sleptMs = systemClock.wallNow() - wallAt - (performance.now() - at);
+    return at + this.#extendedMs - Math.max(0, sleptMs);
   }
 
   /** Extends the lease; concurrent calls share one request. */
@@ -87,11 +109,12 @@ export class SharedLease {
   }
 
   async #extend(): Promise<void> {
-    const sentAt = performance.now();
+    const sentAt = momentNow();
     const seconds = await this.#endpoints.call((client, options) => keepAliveOnce(client, this.id, options));
     this.answeredAt = performance.now();
-    if (seconds <= 0) this.end();
-    else this.goodUntil = Math.max(this.goodUntil, sentAt + seconds * 1_000);
+    if (seconds <= 0) return this.end();
+    this.#extendedAt = sentAt;
+    this.#extendedMs = seconds * 1_000;
   }
 
   async #list(): Promise<void> {

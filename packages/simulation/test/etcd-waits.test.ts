@@ -46,3 +46,19 @@ it('on etcd, a waiter of the process whose release is under way hears of it at o
     expect(waitedMs, `asked at ${askedAt} ms`).toBeLessThan(50);
   }
 });
+
+it('on etcd, a lock is not granted under a lease that has run on while the machine slept', {
+  timeout: 60_000,
+}, async () => {
+  const programs = await loadPrograms('etcd');
+  const locks = [{ ttlMs: 1_300, autoRenew: false }];
+  for (const sleptMs of [1_700, 2_000, 2_400, 2_600]) {
+    const slept: Schedule = {
+      ...schedule(0),
+      clients: [{ rate: 1, wallOffsetMs: 0, originMs: 0, locks }],
+      steps: [step(1, 0, 1), step(2, 150 + sleptMs, 600)],
+      faults: [{ kind: 'suspend', at: 100, client: 0, ms: sleptMs }],
+    };
+    expect((await simulate(slept, programs)).failures, `slept for ${sleptMs} ms`).toEqual([]);
+  }
+});

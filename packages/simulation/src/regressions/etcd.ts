@@ -38,8 +38,12 @@ export const etcdRegressions: readonly Regression[] = [
         'return versions.map(({ token }, i) => keysFound(answer, i)[0]?.create_revision === token);',
         'return versions.map(() => true);',
       ),
-      patch('adapter-etcd/shared-lease.ts', 'if (seconds <= 0) this.end();\n    else this.goodUntil', 'this.goodUntil'),
-      patch('adapter-etcd/shared-lease.ts', 'sentAt + seconds * 1_000', 'sentAt + this.ttlMs + 1_000'),
+      patch('adapter-etcd/shared-lease.ts', 'if (seconds <= 0) return this.end();', ''),
+      patch(
+        'adapter-etcd/shared-lease.ts',
+        'this.#extendedMs = seconds * 1_000;',
+        'this.#extendedMs = this.ttlMs + 1_000;',
+      ),
     ],
   },
   {
