@@ -27,6 +27,11 @@ local function belongs(value, owner)
   return string.sub(value, 1, #owner + 1) == owner .. ':' and string.find(value, '^%d+$', #owner + 2)
 end
 
+-- A single Redis keeps the owner alone. What ends as a vote does is taken for one.
+local function isOf(value, owner)
+  return belongs(value, owner) or value == owner and not string.find(owner, ':%d+$')
+end
+
 -- The server's words, or `foreign` where it holds data of another type.
 local function failure(reply, foreign)
   return string.find(reply.err, '^WRONGTYPE') and foreign or 'error ' .. reply.err
@@ -35,8 +40,7 @@ end
 local function withdraw(lock, owner, value, ofRound, own)
   local holder = pcall('GET', lock)
   if type(holder) == 'table' then return failure(holder, 0) end
-  -- A single Redis keeps the owner alone.
-  if holder ~= value and (ofRound or not holder or holder ~= owner and not belongs(holder, owner)) then return 0 end
+  if holder ~= value and (ofRound or not holder or not isOf(holder, owner)) then return 0 end
   local gone = pcall('DEL', lock)
   if type(gone) == 'table' then return failure(gone, 0) end
   -- Waking others for a lost round would have them lose rounds, and wake this one, as long as the holder holds.

@@ -59,6 +59,8 @@ export const countsFromTheAnswer: ClientBug = (right) => ({
 
 export const believesTooLong: ClientBug = (right) => ({
   ...right,
+  // Core trusts no adapter beyond a whole lease and the granularity that it declares.
+  capabilities: { ...right.capabilities, ttl: { ...right.capabilities.ttl, granularityMs: 600_000 } },
   async tryAcquire(attempt) {
     const outcome = await right.tryAcquire(attempt);
     return outcome.status === 'busy' ? outcome : { ...outcome, validForMs: 10 * outcome.validForMs };

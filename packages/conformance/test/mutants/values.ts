@@ -132,11 +132,11 @@ export const valueMutants: readonly Mutant[] = [
     }),
   },
   {
-    bug: 'a loss is announced after twice the TTL',
+    bug: 'a lease is promised for twice the TTL',
     seenIn: 'H46, etcd3',
     base: 'table',
-    caughtBy: ['LK-0048', 'LK-0012', 'LK-0038'],
-    message: /its old holder believes in/,
+    caughtBy: ['LK-0012', 'LK-0038'],
+    message: /can be certain for/,
     adapter: (right) => ({
       async tryAcquire(attempt) {
         const outcome = await right.tryAcquire(attempt);

@@ -57,7 +57,9 @@ export const clientBugs: Readonly<Record<string, Bug>> = {
       return { ...outcome, validForMs: outcome.validForMs + performance.now() - sentAt };
     },
   }),
-  'it believes in ten leases': ({ tryAcquire }) => ({
+  'it believes in ten leases': ({ capabilities, tryAcquire }) => ({
+    // Core trusts no adapter beyond a whole lease and the granularity that it declares.
+    capabilities: { ...capabilities, ttl: { ...capabilities.ttl, granularityMs: 600_000 } },
     async tryAcquire(attempt) {
       const outcome = await tryAcquire(attempt);
       return outcome.status === 'busy' ? outcome : { ...outcome, validForMs: 10 * outcome.validForMs };

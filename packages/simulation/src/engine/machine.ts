@@ -12,6 +12,8 @@ export interface Machine {
   readonly timers: number;
   /** For how long it has stood still, all in all. */
   readonly stoodStillMs: number;
+  /** For how long its monotonic clock stood still as well. */
+  readonly sleptMs: number;
   /** A timer of the application itself. */
   later(delayMs: number, callback: () => void): void;
   /** Leaves a timer of a client library out of the count. */
@@ -183,6 +185,9 @@ export function createMachine(world: World, name: string, terms: ClockTerms, ori
     },
     get stoodStillMs() {
       return stoodStillMs + (state === 'paused' ? world.now - stoppedAt : 0);
+    },
+    get sleptMs() {
+      return sleptMs;
     },
     later(delayMs, callback) {
       uncounted.add(start(callback, delayMs, [], false));

@@ -36,6 +36,15 @@ export interface Oracle extends Omit<Writes, 'granted'> {
 
 /** How long after a pause a holder that only listens to its signal may not have heard it yet. */
 const wakingMs = 5;
+/** The same after a sleep: core compares its clocks once a second. */
+const wakingFromSleepMs = 1_100;
+
+/** In the order of the grants; that of one whose process stood still may arrive behind the next one. */
+function byAge(a: Held, b: Held): number {
+  const [ofA, ofB] = [a.lock.fencingToken, b.lock.fencingToken];
+  if (ofA !== undefined && ofB !== undefined && ofA !== ofB) return ofA < ofB ? -1 : 1;
+  return a.grantedAt - b.grantedAt;
+}
 
 interface OracleTerms {
   now(): number;
@@ -53,11 +62,12 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
   const inHand = new Map<string, Set<Held>>();
   const forcings: Forced[] = [];
   let pausedAt = new Map<Machine, number>();
+  const sleptMs = new Map<Machine, number>();
   const forcedBy: string[] = [];
   const freedOwners = new Map<string, Set<string>>();
   const closedWith = new Set<string>();
-  /** When a process went on, and since when it had stood still. */
-  const resumed = new Map<Machine, { readonly at: number; readonly since: number }>();
+  /** When a process went on, since when it had stood still, and for how long it may not know. */
+  const resumed = new Map<Machine, { readonly at: number; readonly since: number; readonly wakingMs: number }>();
 
   const fail = (rule: Failure['rule'], message: string): void => {
     failures.push({ rule, message, at: now() });
@@ -127,8 +137,18 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     return now() <= held.excusedUntil;
   }
 
-  const isWaking = (machine: Machine): boolean =>
-    now() - (resumed.get(machine)?.at ?? Number.NEGATIVE_INFINITY) < wakingMs;
+  const isWaking = (machine: Machine): boolean => {
+    const last = resumed.get(machine);
+    return last !== undefined && now() - last.at < last.wakingMs;
+  };
+
+  function noteResumed(machine: Machine): void {
+    const since = pausedAt.get(machine);
+    pausedAt.delete(machine);
+    const slept = machine.sleptMs > (sleptMs.get(machine) ?? 0);
+    sleptMs.set(machine, machine.sleptMs);
+    if (since !== undefined) resumed.set(machine, { at: now(), since, wakingMs: slept ? wakingFromSleepMs : wakingMs });
+  }
 
   /** Since when a process stood still that has just gone on. */
   const stoppedSince = (machine: Machine): number | undefined =>
@@ -142,7 +162,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     });
     const identities = new Set(active.map(({ identity }) => identity));
     if (identities.size < 2) return;
-    const inOrder = active.toSorted((a, b) => a.grantedAt - b.grantedAt);
+    const inOrder = active.toSorted(byAge);
     for (const older of inOrder.slice(0, -1)) {
       if (older.identity !== inOrder.at(-1)!.identity && isForcedOut(older)) return judge(key, held);
     }
@@ -221,8 +241,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
           const { machine } = held;
           if (machine.state === 'paused') pausedNow.set(machine, pausedAt.get(machine) ?? now());
           else if (machine.state === 'running') {
-            const since = pausedAt.get(machine);
-            if (since !== undefined) resumed.set(machine, { at: now(), since });
+            noteResumed(machine);
             // What was lost while nothing of it ran was believed by nobody.
             if (!believes(held)) end(held, 'lost', stoppedSince(machine));
             else checkMaxHold(held);
