@@ -136,7 +136,7 @@ export const valueMutants: readonly Mutant[] = [
     seenIn: 'H46, etcd3',
     base: 'table',
     caughtBy: ['LK-0012', 'LK-0038'],
-    message: /can be certain for/,
+    message: /before the lease could have ended/,
     adapter: (right) => ({
       async tryAcquire(attempt) {
         const outcome = await right.tryAcquire(attempt);
