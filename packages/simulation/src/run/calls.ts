@@ -154,6 +154,8 @@ export function isNeverSilent({ faults, network, clients, steps, backend, option
   ];
   const isSlow =
     network.slowRate > 0 ||
+    // An ensemble elects its leader first.
+    (backend === 'zookeeper' && Math.min(...leasts) < 2_000) ||
     (backend === 'redlock' && (options.nodeTimeoutMs as number) < 200) ||
     (backend === 'etcd' && (options.callTimeoutMs as number) < 200) ||
     Number(options.waitReplicas ?? 0) > 0;

@@ -40,7 +40,9 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
   const freeSince = new Map<string, number>();
   const traffic = new Map<number, { sent: number; grants: number; busyFor: number }>();
   const orphanSince = new Map<string, number>();
-  const limitMs = 6_000 + models[schedule.backend].slowestHintMs;
+  // Where some messages take longer than a lease, many grants come too late.
+  const limitMs = 6_000 + models[schedule.backend].slowestHintMs + (schedule.network.slowRate > 0 ? 20_000 : 0);
+  const renewalsInASecond = (3_000 / shortestTtl(schedule)) * models[schedule.backend].servers(schedule.options);
   const mostTimers = 40 + 8 * allSteps(schedule.steps).length;
   // A process that is killed, or that keeps a lock on purpose, leaves its hold to the end of the lease.
   const mayLeave = (key: string): boolean =>
@@ -98,7 +100,8 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
         const grants = oracle.events.length;
         const before = traffic.get(client);
         // A waiter asks about once in a second, or four times where it gets no hints.
-        const isBusy = before !== undefined && before.grants === grants && sent - before.sent > 120 + 40 * waiting;
+        const mostSent = 120 + 40 * waiting + 2 * renewalsInASecond;
+        const isBusy = before !== undefined && before.grants === grants && sent - before.sent > mostSent;
         traffic.set(client, { sent, grants, busyFor: isBusy ? before.busyFor + 1 : 0 });
         if (isBusy && before.busyFor >= 2) {
           oracle.fail(
@@ -142,6 +145,15 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
       note('calm', 'the end');
     },
   };
+}
+
+/** The shortest lease that anybody asks for. */
+function shortestTtl({ clients, steps }: Schedule): number {
+  const asked = [
+    ...clients.flatMap(({ locks }) => locks.map(({ ttlMs }) => ttlMs ?? 30_000)),
+    ...allSteps(steps).map(({ options }) => options.ttlMs ?? 30_000),
+  ];
+  return Math.min(...asked);
 }
 
 /** The longest lease that anybody asks for; those of weeks do not count beyond `mostMs`. */

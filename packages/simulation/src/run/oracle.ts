@@ -7,8 +7,6 @@ interface Forced {
   readonly key: string;
   readonly invokedAt: number;
   returnedAt: number | undefined;
-  /** Whose hold it was. */
-  victim: string | undefined;
 }
 
 export interface Oracle extends Omit<Writes, 'granted'> {
@@ -59,6 +57,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
   const failures: Failure[] = [];
   const events: HistoryEvent[] = [];
   const excuses: string[] = [];
+  let excusedAllAt = Number.NEGATIVE_INFINITY;
   const inHand = new Map<string, Set<Held>>();
   const forcings: Forced[] = [];
   let pausedAt = new Map<Machine, number>();
@@ -122,17 +121,14 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     return step.watches === 'signal' || (lock.state === 'held' && lock.remainingMs > 0);
   }
 
-  /** A forced release takes the key from one holder, which may not know it yet. */
+  /**
+   * A forced release takes the key from one holder, which may not know it yet, and may hand it on inside its process. That it
+   * frees no more than one is seen from what the backend frees.
+   */
   function isForcedOut(held: Held): boolean {
-    if (held.excused !== undefined) return now() <= held.excusedUntil;
-    const forced = forcings.find(
-      ({ key, returnedAt, victim }) =>
-        key === held.step.key &&
-        (victim === undefined || victim === held.identity) &&
-        held.askedAt <= (returnedAt ?? now()),
-    );
+    if (held.excused !== undefined && now() <= held.excusedUntil) return true;
+    const forced = forcings.findLast(({ key }) => key === held.step.key);
     if (forced === undefined) return false;
-    forced.victim = held.identity;
     excuse(held, 'forced release', forced.returnedAt);
     return now() <= held.excusedUntil;
   }
@@ -172,6 +168,13 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     fail('two holders', `${key} is held by ${names.join(' and by ')}`);
   }
 
+  /** What ended while its process stood still is not released by it, whatever its application does when it goes on. */
+  function release(held: Held): void {
+    const since = stoppedSince(held.machine);
+    if (since !== undefined && held.lock.state !== 'held') end(held, 'lost', since);
+    else end(held, 'release');
+  }
+
   return {
     failures,
     events,
@@ -190,29 +193,26 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
         held.excused = excused;
         held.excusedUntil = excusedUntil;
       }
+      // It was granted before, and its answer was on its way.
+      if (held.askedAt <= excusedAllAt) excuse(held, excuses.at(-1)!, excusedAllAt);
       inHand.set(held.step.key, ofKey.add(held));
       writes.granted(held.step.key, held.lock.fencingToken);
       record(held, 'acquire', 'invoke', held.invokedAt);
       record(held, 'acquire', 'ok');
     },
-    released(held) {
-      // What ended while its process stood still is not released by it, whatever its application does when it goes on.
-      const since = stoppedSince(held.machine);
-      if (since !== undefined && held.lock.state !== 'held') end(held, 'lost', since);
-      else end(held, 'release');
-    },
+    released: release,
     closing(machine, locks) {
       for (const ofKey of inHand.values()) {
         for (const held of [...ofKey]) {
           if (held.machine !== machine || held.step.locks !== locks) continue;
           closedWith.add(held.step.key);
-          end(held, 'release');
+          release(held);
         }
       }
     },
     forced(key, client) {
       forcedBy.push(`${client} ${key}`);
-      const forced: Forced = { key, invokedAt: now(), returnedAt: undefined, victim: undefined };
+      const forced: Forced = { key, invokedAt: now(), returnedAt: undefined };
       forcings.push(forced);
       return {
         returned() {
@@ -232,6 +232,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     sawWrite: writes.sawWrite,
     excuseAll(why) {
       excuses.push(why);
+      excusedAllAt = now();
       for (const ofKey of inHand.values()) for (const held of ofKey) excuse(held, why);
     },
     sample() {

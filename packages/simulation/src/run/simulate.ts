@@ -186,7 +186,9 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
 
     const closedAt = world.now;
     world.at(closedAt + 60_001, () => {});
-    const overAt = closedAt + longestTtl(schedule) * 1.01 + 5_000;
+    // Places that were asked for late hold the key one after the other.
+    const places = schedule.options.fairness === 'fifo' ? 1 + allSteps(schedule.steps).length : 1;
+    const overAt = closedAt + places * longestTtl(schedule) * 1.01 + 5_000;
     let isOver = false;
     world.at(overAt, () => {
       isOver = true;
