@@ -14,6 +14,8 @@ interface OwnerRequests {
   pending: number;
   /** The number of the newest request. */
   newest: number;
+  /** One of them was answered `granted`: the lock is the caller's now. */
+  granted: boolean;
 }
 
 /** Acquisitions that count only when enough replicas have them. */
@@ -30,7 +32,9 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
   /** Owner IDs for which the release is being sent (a promise until it is answered) or was answered. */
   const finished = new Map<string, Promise<unknown> | undefined>();
 
-  async function request(attempt: AcquireAttempt, keys: LockKeys, isNewest: () => boolean): Promise<AcquireOutcome> {
+  async function request(attempt: AcquireAttempt, keys: LockKeys, entry: OwnerRequests): Promise<AcquireOutcome> {
+    const number = entry.newest;
+    const isNewest = (): boolean => entry.newest === number;
     const { client, settings } = state;
     const connection = client.connectionOf?.(keys.lock);
     const resends = client.resends;
@@ -38,14 +42,19 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
     if (outcome.status === 'busy') return outcome;
     const replicas = await client.waitReplicas(keys.lock, settings.waitReplicas, settings.waitReplicasTimeoutMs).then(
       (reply) => expectInteger(reply, 'WAIT', client.name, attempt.key),
-      (error: unknown) => waitFailed(error, attempt, isNewest),
+      (error: unknown) => (entry.granted ? settings.waitReplicas : waitFailed(error, attempt, isNewest)),
     );
     // WAIT counts for the writes of its own connection; over a new one it says nothing about the grant.
     const sameConnection = client.connectionOf?.(keys.lock) === connection && client.resends === resends;
+    // An earlier request of this owner ID was granted: the lock is not this one's to release.
+    if (entry.granted) return outcome;
     if (!sameConnection) throw unknownOutcome('the replicas confirmed the lock', client.name, attempt.key);
     // Another request of this owner ID was given up meanwhile, and the lock released.
     if (finished.has(attempt.owner)) return giveUp(attempt);
-    if (replicas >= settings.waitReplicas) return outcome;
+    if (replicas >= settings.waitReplicas) {
+      entry.granted = true;
+      return outcome;
+    }
     // A newer request of this owner ID decides.
     if (!isNewest()) throw unknownOutcome('a newer request for the lock was sent', client.name, attempt.key);
     return giveUp(attempt);
@@ -87,13 +96,12 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
     async acquire(attempt, keys) {
       const { owner } = attempt;
       if (finished.has(owner)) return giveUp(attempt);
-      const entry = requests.get(owner) ?? { pending: 0, newest: 0 };
+      const entry = requests.get(owner) ?? { pending: 0, newest: 0, granted: false };
       requests.set(owner, entry);
       entry.pending += 1;
       entry.newest += 1;
-      const number = entry.newest;
       try {
-        return await request(attempt, keys, () => entry.newest === number);
+        return await request(attempt, keys, entry);
       } finally {
         entry.pending -= 1;
         if (entry.pending === 0) requests.delete(owner);
