@@ -51,7 +51,10 @@ export class AcquireRequest implements AcquireAttempt, HoldRef {
 
   /** Created lazily: an AbortController costs more than the rest of an uncontended acquire. */
   get signal(): AbortSignal {
-    this.#controller ??= sharedController();
+    if (this.#controller === undefined) {
+      this.#controller = sharedController();
+      if (this.abandoned) this.#controller.abort();
+    }
     return this.#controller.signal;
   }
 

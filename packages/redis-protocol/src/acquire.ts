@@ -1,6 +1,15 @@
 import type { AcquireAttempt, AcquireOutcome } from '@holdfast/lock-core';
-import { afterSending, corruptFence, foreignKey, isTryAgain, readable, refusedAgain } from './errors.ts';
+import {
+  afterSending,
+  corruptFence,
+  foreignKey,
+  isTryAgain,
+  readable,
+  refusedAgain,
+  unknownOutcome,
+} from './errors.ts';
 import type { LockKeys } from './keys.ts';
+import { release } from './release.ts';
 import { readAcquireReply, textOf, unexpectedReply } from './replies.ts';
 import { channelOf, type RedisLockState, refusedNow, runLockScript } from './requests.ts';
 import { leaveReplica, scripts } from './scripts.ts';
@@ -20,6 +29,7 @@ export function acquireOnce(state: RedisLockState, attempt: AcquireAttempt, keys
   return client.call('set', [keys.lock, owner, 'NX', 'PX', String(ttlMs)], keys.lock).then(
     (reply) => {
       unanswered.answered();
+      if (client.resends !== resends) throw sentAgain(state, attempt);
       // Not set may still mean that this owner has it already (H12).
       if (reply === null || reply === undefined) {
         return acquireByScript(state, attempt, keys).catch((error: unknown) => {
@@ -32,7 +42,7 @@ export function acquireOnce(state: RedisLockState, attempt: AcquireAttempt, keys
     (error) => {
       unanswered.answered();
       leaveReplica(client, error);
-      if (isTryAgain(error)) return slotMoves;
+      if (isTryAgain(error) && client.resends === resends) return slotMoves;
       const reason = readable(error, client.name, key);
       throw client.resends === resends ? reason : refusedAgain(reason);
     },
@@ -42,6 +52,7 @@ export function acquireOnce(state: RedisLockState, attempt: AcquireAttempt, keys
 function acquireByScript(state: RedisLockState, attempt: AcquireAttempt, keys: LockKeys): Promise<AcquireOutcome> {
   const { client, settings, hints } = state;
   const { key, owner, ttlMs, tokens } = attempt;
+  const { resends } = client;
   const command = settings.fencing
     ? [scripts.acquire.sha, '2', keys.lock, keys.fence, owner, String(ttlMs), String(tokens)]
     : [scripts.acquire.sha, '1', keys.lock, owner, String(ttlMs), String(tokens)];
@@ -54,6 +65,7 @@ function acquireByScript(state: RedisLockState, attempt: AcquireAttempt, keys: L
     command,
     target,
     (raw): AcquireOutcome => {
+      if (client.resends !== resends) throw sentAgain(state, attempt);
       const reply = readAcquireReply(raw, client.name, key);
       if (reply.kind === 'busy') {
         return { status: 'busy', retryAfterMs: reply.remainingMs >= 0 ? reply.remainingMs : undefined };
@@ -72,6 +84,15 @@ function acquireByScript(state: RedisLockState, attempt: AcquireAttempt, keys: L
     },
     slotMoves,
   );
+}
+
+/**
+ * The answer is one to the client's repetition: what it sent first may still arrive, so neither busy nor granted is the end (H14).
+ * When nobody has wanted it for long, core looks after it no more, and it is released here.
+ */
+function sentAgain(state: RedisLockState, { key, owner, signal }: AcquireAttempt): Error {
+  if (signal.aborted) release(state, { key, owner }).catch(() => {});
+  return unknownOutcome('the lock was acquired', state.client.name, key);
 }
 
 /** The first token of a block. Tokens stay below 2^53, so numbers are exact. */

@@ -1,6 +1,6 @@
 import { type AcquireAttempt, type AcquireOutcome, type HoldRef, LockError } from '@holdfast/lock-core';
 import { acquireOnce } from './acquire.ts';
-import { afterSending, readable, unknownOutcome } from './errors.ts';
+import { afterSending, readable, refusedAgain, unknownOutcome } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import { release } from './release.ts';
 import { expectInteger } from './replies.ts';
@@ -80,7 +80,8 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
       await sending;
     } catch (error) {
       finished.set(hold.owner, undefined);
-      throw afterSending(error, 'the lock was given up', state.client.name, hold.key);
+      // Whatever refused the release, the grant before it stands.
+      throw refusedAgain(afterSending(error, 'the lock was given up', state.client.name, hold.key));
     }
     finished.set(hold.owner, Promise.resolve());
     return { status: 'busy' };

@@ -50,12 +50,9 @@ export function runLockScript<T>(
     },
     (error) => {
       unanswered.answered();
-      if (whenSlotMoves !== undefined && isTryAgain(error)) return whenSlotMoves;
-      return explain<T>(
-        client,
-        client.resends === resends ? error : refusedAgain(readable(error, client.name, name)),
-        name,
-      );
+      const again = client.resends !== resends;
+      if (whenSlotMoves !== undefined && !again && isTryAgain(error)) return whenSlotMoves;
+      return explain<T>(client, again ? refusedAgain(readable(error, client.name, name)) : error, name);
     },
   );
 }

@@ -217,6 +217,62 @@ export function ownerSuite(kits: readonly ClientKit[]): void {
       await client.close();
     });
 
+    it.each([true, false])(
+      'what the client sent twice is answered neither granted nor busy (H14, fencing %s)',
+      async (fencing) => {
+        const client = kit.connect(single(server));
+        const binding = client.binding();
+        await until('it is connected', () => binding.ready);
+        let resends = 0;
+        const twice: RedisClientBinding = Object.create(binding, {
+          resends: { get: () => resends },
+          call: {
+            value: (...sent: Parameters<RedisClientBinding['call']>) => {
+              resends += 1;
+              return binding.call(...sent);
+            },
+          },
+        });
+        const adapter = redisLockAdapter(twice, { fencing });
+        const unknown = lockError('LOCK_BACKEND', { retryable: true });
+        const first = attempt(newName(), { ttlMs: 60_000 });
+        await expect(adapter.tryAcquire(first)).rejects.toEqual(unknown);
+        expect(await holderOf(first.key)).toBe(first.owner);
+        // What was sent first may arrive when the key is free, so this one is not done with either.
+        await expect(adapter.tryAcquire(attempt(first.key))).rejects.toEqual(unknown);
+        // Nobody wants it any more, and core may look after it no longer.
+        const given = attempt(newName(), { ttlMs: 60_000 });
+        await expect(adapter.tryAcquire({ ...given, signal: AbortSignal.abort() })).rejects.toEqual(unknown);
+        await until('it is free', async () => (await holderOf(given.key)) === null);
+        await adapter.close?.();
+        await client.close();
+      },
+    );
+
+    it('with waitReplicas, a refusal of the release of a grant that is given up leaves nothing locked (H115)', async () => {
+      const client = kit.connect(single(server));
+      const binding = client.binding();
+      await until('it is connected', () => binding.ready);
+      let refusals = 2;
+      const refusing: RedisClientBinding = Object.create(binding, {
+        call: {
+          value: async (...[command, args, at]: Parameters<RedisClientBinding['call']>) => {
+            const isRelease = args.some((word) => word === 'PUBLISH');
+            if (isRelease && --refusals >= 0)
+              throw new Error('NOPERM User default has no permissions to run the command');
+            return binding.call(command, args, at);
+          },
+        },
+      });
+      const key = newName();
+      const locks = createLocks(redisLockAdapter(refusing, { waitReplicas: 2, waitReplicasTimeoutMs: 20 }));
+      const error = await locks.acquire(key, { ttlMs: 60_000 }).catch((reason: unknown) => reason);
+      expect(error).toEqual(lockError('LOCK_BACKEND', { retryable: false }));
+      await until('it is free', async () => (await holderOf(key)) === null);
+      await locks.close();
+      await client.close();
+    });
+
     it('refuses what is no client of the library, and unknown options', () => {
       const client = kit.connect(single(server));
       expect(() => client.adapter({ wait_replicas: 1 } as object)).toThrow(/did you mean "waitReplicas"/);
