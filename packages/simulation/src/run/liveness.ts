@@ -35,6 +35,9 @@ interface Terms {
 
 export function createLiveness({ schedule, backend, network, machines, calls, oracle, now, note }: Terms): Liveness {
   const mayRefuse = models[schedule.backend].mayRefuseFreeKey?.(schedule.options) ?? false;
+  // Where answers take longer than the time-out that was chosen, a clean-up succeeds but by chance.
+  const { slowRate, slowMs } = schedule.network;
+  const answersTooLate = slowRate > 0 && Number(schedule.options.callTimeoutMs) < slowMs;
   const keys = [...new Set(allSteps(schedule.steps).map(({ key }) => key))];
   let isStopped = false;
   const freeSince = new Map<string, number>();
@@ -46,6 +49,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
   const mostTimers = 40 + 8 * allSteps(schedule.steps).length;
   // A process that is killed, or that keeps a lock on purpose, leaves its hold to the end of the lease.
   const mayLeave = (key: string): boolean =>
+    answersTooLate ||
     schedule.faults.some(({ kind }) => kind === 'crash') ||
     allSteps(schedule.steps).some(
       (step) => step.key === key && (step.release === 'never' || step.options.maxHoldMs !== undefined),
@@ -116,7 +120,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
     },
     lookAfterClose(open, isQuiet) {
       const crashed = machines.some(({ state }) => state === 'crashed');
-      for (const key of isQuiet && !crashed ? keys : []) {
+      for (const key of isQuiet && !crashed && !answersTooLate ? keys : []) {
         const holder = backend.holderOf(key);
         if (holder !== undefined && oracle.hasHeld(key))
           oracle.fail(
