@@ -19,6 +19,8 @@ beforeAll(async () => {
     child.once('message', (message: { results: readonly TrialResult[] }) => resolve(message.results));
     child.once('exit', (code, signal) => reject(new Error(`The trials ended early (${signal ?? code}): ${output}`)));
   });
+  // Its servers are stopped by now.
+  child.kill('SIGKILL');
 }, 300_000);
 
 describe('the suite finds the known faults of published libraries, on real servers', () => {
