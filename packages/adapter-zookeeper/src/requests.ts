@@ -193,7 +193,7 @@ export class Requests {
     return result;
   }
 
-  /** A write that changes nothing. The leader alone checks the ACL of a transaction: its refusal is as good an answer as any. */
+  /** A write that changes nothing. Only the leader checks the ACL of a transaction, so a refusal also shows that it was asked. */
   async #askLeader(): Promise<void> {
     const link = this.#sessions.current ?? (await this.#sessions.link());
     await this.#write<void>(link, (client, done) =>

@@ -75,7 +75,7 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
   /** Releases, and answers busy once that is confirmed; repeated, it releases again until it is. */
   async function giveUp(hold: HoldRef): Promise<AcquireOutcome> {
     const sending = finished.get(hold.owner) ?? release(state, hold);
-    remember(hold.owner, sending);
+    remember(finished, hold.owner, sending);
     try {
       await sending;
     } catch (error) {
@@ -85,12 +85,6 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
     }
     finished.set(hold.owner, Promise.resolve());
     return { status: 'busy' };
-  }
-
-  function remember(owner: string, sending: Promise<unknown>): void {
-    finished.set(owner, sending);
-    if (finished.size <= mostFinished) return;
-    for (const oldest of finished.keys()) return void finished.delete(oldest);
   }
 
   return {
@@ -109,4 +103,10 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
       }
     },
   };
+}
+
+function remember(finished: Map<string, Promise<unknown> | undefined>, owner: string, sending: Promise<unknown>): void {
+  finished.set(owner, sending);
+  if (finished.size <= mostFinished) return;
+  for (const oldest of finished.keys()) return void finished.delete(oldest);
 }

@@ -119,7 +119,7 @@ export interface Unanswered {
 export function countUnanswered(): Unanswered {
   let count = 0;
   let heard = true;
-  let silentSince = 0;
+  let unansweredSince = 0;
   return {
     get count() {
       return count;
@@ -136,9 +136,9 @@ export function countUnanswered(): Unanswered {
       const now = performance.now();
       if (heard) {
         heard = false;
-        silentSince = now;
+        unansweredSince = now;
       }
-      return now - silentSince > longestSilenceMs;
+      return now - unansweredSince > longestSilenceMs;
     },
   };
 }

@@ -1,6 +1,6 @@
-import { runCampaign } from './campaign.ts';
 import { findRegression, regressions } from './regressions/find.ts';
 import type { BackendName } from './schedule/types.ts';
+import { runCampaign } from './search.ts';
 import type { Task, Told } from './tasks.ts';
 
 const tell = (told: Told): void => void process.send?.(told);

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { models } from './backends/models.ts';
-import type { CampaignResult, Finding } from './campaign.ts';
 import { regressions } from './regressions/find.ts';
 import { type BackendName, backendNames } from './schedule/types.ts';
+import type { CampaignResult, Finding } from './search.ts';
 import { type Hang, runTask, type Task } from './tasks.ts';
 import { renderTimeline } from './timeline.ts';
 

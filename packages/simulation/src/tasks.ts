@@ -1,9 +1,9 @@
 import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { CampaignResult } from './campaign.ts';
 import type { Found } from './regressions/find.ts';
 import type { BackendName } from './schedule/types.ts';
+import type { CampaignResult } from './search.ts';
 
 /** What a process of its own is to do: an endless loop in the code that it simulates must not stop the one that started it. */
 export type Task =

@@ -4,12 +4,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Programs } from '../src/backends/backend.ts';
 import { models } from '../src/backends/models.ts';
 import { loadPrograms } from '../src/backends/programs.ts';
-import { runCampaign } from '../src/campaign.ts';
 import { checkPatch, compileShipped } from '../src/engine/bundle.ts';
 import { regressions } from '../src/regressions/find.ts';
 import { simulate } from '../src/run/simulate.ts';
 import { drawSchedule } from '../src/schedule/draw.ts';
 import type { BackendName } from '../src/schedule/types.ts';
+import { runCampaign } from '../src/search.ts';
 import { runTask } from '../src/tasks.ts';
 import { renderTimeline } from '../src/timeline.ts';
 

@@ -9,7 +9,7 @@ export function has(value: unknown, members: Readonly<Record<string, string>>): 
   return Object.entries(members).every(([name, type]) => typeof (value as Record<string, unknown>)[name] === type);
 }
 
-/** An ioredis `Redis`. ioredis-mock has no queue of commands. */
+/** An ioredis `Redis`. It has a queue of commands, by which ioredis-mock is told apart and refused. */
 export function looksLikeIoredis(value: unknown): value is IoredisClient {
   const members = {
     call: 'function',

@@ -1,9 +1,9 @@
 import { models } from '../backends/models.ts';
 import { loadPrograms } from '../backends/programs.ts';
-import { runCampaign } from '../campaign.ts';
 import { simulate } from '../run/simulate.ts';
 import { drawSchedule } from '../schedule/draw.ts';
 import type { BackendName } from '../schedule/types.ts';
+import { runCampaign } from '../search.ts';
 import { backendRegressions } from './backends.ts';
 import { coreRegressions } from './core.ts';
 import { etcdRegressions } from './etcd.ts';

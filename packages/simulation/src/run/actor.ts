@@ -5,7 +5,7 @@ import type { Calls } from './calls.ts';
 import { termsOf } from './deadlines.ts';
 import { describeStep } from './describe-step.ts';
 import type { Held } from './held.ts';
-import { look } from './look.ts';
+import { look } from './operator-calls.ts';
 import type { Oracle } from './oracle.ts';
 
 /** What the steps of one process act on. */
