@@ -16,11 +16,24 @@ export interface Requirements {
   expiry?: 'ttl' | 'session' | undefined;
   /** Waiters are told of a release, they need not ask. */
   wakeup?: 'push' | undefined;
+  /** Shared locks beside exclusive ones: many readers or one writer. */
+  shared?: boolean | undefined;
+  /** Semaphores. */
+  permits?: boolean | undefined;
   /** Upper bounds, in ms. */
   ttl?: Partial<Capabilities['ttl']> | undefined;
 }
 
-const flags = ['fencing', 'survivesFailover', 'crossProcess', 'fairness', 'expiry', 'wakeup'] as const;
+const flags = [
+  'fencing',
+  'survivesFailover',
+  'crossProcess',
+  'fairness',
+  'expiry',
+  'wakeup',
+  'shared',
+  'permits',
+] as const;
 const ttlBounds = ['minMs', 'granularityMs', 'maxOvershootMs'] as const;
 
 /** Refuses misspelt requirements before anything is opened: a requirement that nobody reads would promise safety. */

@@ -73,6 +73,13 @@ describe('require', () => {
     expect(closed()).toBe(1);
   });
 
+  it('shared locks and semaphores can be required', async () => {
+    const { adapter } = watched();
+    const without = { ...adapter, capabilities: { ...adapter.capabilities, shared: false, permits: undefined } };
+    const opening = openLocks('own:', { schemes: { own: () => without }, require: { shared: true, permits: true } });
+    expect((await refusal(opening, 'LOCK_UNSUPPORTED')).message).toMatch(/shared \(.*\); permits \(/);
+  });
+
   it('without fencing by configuration, fencing cannot be required', async () => {
     await refusal(openLocks('memory:?fencing=false', { require: { fencing: true } }), 'LOCK_UNSUPPORTED');
   });

@@ -70,7 +70,7 @@ export function checkAdapter(adapter: unknown): asserts adapter is LockAdapter {
         : `no adapter: it has no ${lacking.join(', no ')}`;
     refuse(`${given}: ${remedy}`);
   }
-  for (const method of ['enqueue', 'whenFree', 'renewMany', 'inspect', 'keys', 'forceRelease', 'close']) {
+  for (const method of ['enqueue', 'whenFree', 'downgrade', 'renewMany', 'inspect', 'keys', 'forceRelease', 'close']) {
     const member = fields[method];
     if (member !== undefined && typeof member !== 'function')
       refuse(`${method} of an adapter is a function, not ${shown(member)}`);
@@ -79,7 +79,14 @@ export function checkAdapter(adapter: unknown): asserts adapter is LockAdapter {
   if (typeof fields.capabilities !== 'object' || fields.capabilities === null) {
     refuse(`the adapter ${fields.name} declares no capabilities`);
   }
-  const { ttl } = fields.capabilities as Partial<LockAdapter['capabilities']>;
+  const { ttl, shared, permits } = fields.capabilities as Partial<LockAdapter['capabilities']>;
+  for (const [flag, value] of Object.entries({ shared, permits })) {
+    if (value !== undefined && typeof value !== 'boolean')
+      refuse(`capabilities.${flag} of the adapter ${fields.name} is true or false, not ${shown(value)}`);
+  }
+  if (shared && fields.downgrade === undefined) {
+    refuse(`the adapter ${fields.name} declares capabilities.shared without a function downgrade`);
+  }
   if (ttl !== undefined && !(Number.isFinite(ttl?.minMs) && Number.isFinite(ttl?.granularityMs))) {
     refuse(`the adapter ${fields.name} declares capabilities.ttl without a number for minMs and for granularityMs`);
   }
@@ -149,12 +156,17 @@ export function checkForceReply(adapter: LockAdapter, key: string, reply: boolea
 
 export function checkInfo(adapter: LockAdapter, key: string, reply: LockInfo | undefined): LockInfo | undefined {
   if (reply === undefined) return undefined;
-  const { owner, remainingMs, fencingToken, waiters } = isObject(reply) ? (reply as LockInfo) : ({} as LockInfo);
+  const info = isObject(reply) ? (reply as LockInfo) : ({} as LockInfo);
+  const { owner, remainingMs, fencingToken, waiters, mode, holders, limit } = info;
+  const modes: unknown[] = [undefined, 'exclusive', 'shared', 'permits'];
   const fits =
     typeof owner === 'string' &&
     (remainingMs === undefined || isFiniteNumber(remainingMs)) &&
     (fencingToken === undefined || typeof fencingToken === 'bigint') &&
-    (waiters === undefined || isFiniteNumber(waiters));
+    (waiters === undefined || isFiniteNumber(waiters)) &&
+    modes.includes(mode) &&
+    (holders === undefined || (isFiniteNumber(holders) && holders >= 1)) &&
+    (limit === undefined || (isFiniteNumber(limit) && limit >= 1));
   if (!fits) throw nonsense(adapter.name, 'inspect', key, shown(reply));
   return reply;
 }

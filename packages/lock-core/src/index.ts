@@ -6,6 +6,7 @@ export type {
   AcquireAttempt,
   AcquireOutcome,
   Capabilities,
+  Claim,
   Granted,
   HoldRef,
   KeysPage,

@@ -32,6 +32,12 @@ export interface LockAdapter {
    * after that call. Rejects only when the subscription fails or the signal aborts.
    */
   whenFree?(key: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Turns the exclusive hold of this owner into a shared one, in one atomic step, with a fresh lease of `ttlMs`, and admits the
+   * shared waiters at the head of the queue. Idempotent: a hold that is shared already is renewed. Required where `shared` is
+   * declared.
+   */
+  downgrade?(hold: HoldRef, ttlMs: number): Promise<RenewOutcome>;
   /** Renews many holds of one TTL together; outcome `i` belongs to hold `i`. */
   renewMany?(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]>;
   /** Who holds the key now, `undefined` when it is free. */
@@ -42,13 +48,30 @@ export interface LockAdapter {
    */
   keys?(cursor?: string): Promise<KeysPage>;
   /**
-   * Frees the key if `owner` holds it now, else answers `false` and touches nothing: so the call is idempotent, and core may
-   * repeat it. Without `owner` it frees the key whoever holds it, and is never repeated; `false` when the key was free.
+   * Frees the key from `owner` if it holds it now, else answers `false` and touches nothing: so the call is idempotent, and core
+   * may repeat it. Without `owner` it frees the key from all of its holders, and is never repeated; `false` when the key was free.
    */
   forceRelease?(key: string, owner?: string): Promise<boolean>;
   /** Closes what the adapter opened itself, never the caller's client. Idempotent. */
   close?(): Promise<void>;
 }
+
+/**
+ * What a request asks for. An adapter that declares neither `shared` nor `permits` only ever receives exclusive claims.
+ *
+ * One rule grants them on every backend. The holders of a key and the queue of its waiters are rid of all that has expired; then
+ * the head of the queue is granted for as long as it is compatible with the holders: an exclusive claim with none, a shared one
+ * with shared ones, `permits` while the sum stays within `limit`. The first that is not compatible ends it, and a newcomer never
+ * passes a live waiter. Exclusive and permit grants get new fencing tokens; a shared one carries the last that was given before it,
+ * or 0n.
+ *
+ * The limit is kept with the key while that has a holder or a waiter. A claim with another limit, or of another kind (exclusive and
+ * shared are one kind, permits the other), is then refused: LOCK_INVALID_ARGUMENT, not retryable, naming both.
+ */
+export type Claim =
+  | { readonly mode: 'exclusive' }
+  | { readonly mode: 'shared' }
+  | { readonly mode: 'permits'; readonly permits: number; readonly limit: number };
 
 /**
  * One request for the lock. Not a plain object: who wraps an adapter passes it on as it is, or names each field, since a
@@ -61,6 +84,8 @@ export interface AcquireAttempt {
   readonly ttlMs: number;
   /** How many consecutive fencing tokens to reserve for this hold; at least 1. */
   readonly tokens: number;
+  /** What is asked for; `undefined` means exclusive. */
+  readonly claim?: Claim | undefined;
   /** Aborts when the caller no longer wants the answer. */
   readonly signal: AbortSignal;
   /**
@@ -75,6 +100,11 @@ export interface HoldRef {
   readonly key: string;
   readonly owner: string;
   readonly fencingToken?: bigint | undefined;
+  /**
+   * What the hold was granted for; `undefined` means exclusive. While a `downgrade` has no answer it says `shared`, and the hold
+   * may still be exclusive: what the owner has is found either way.
+   */
+  readonly claim?: Claim | undefined;
   /**
    * For `release` without a queue in the backend: to be called before the answer with how many other clients were seen
    * waiting for the key, where the backend can tell. They get their turns before this client asks again.
@@ -120,6 +150,10 @@ export interface Capabilities {
   readonly survivesFailover: boolean;
   /** Excludes other processes, not only other tasks of this one. */
   readonly crossProcess: boolean;
+  /** Takes shared claims, and has `downgrade`; absent: false. */
+  readonly shared?: boolean | undefined;
+  /** Takes claims of permits; absent: false. */
+  readonly permits?: boolean | undefined;
   readonly ttl: {
     /** The shortest lease that the backend grants; a shorter request is raised to it. */
     readonly minMs: number;
@@ -136,7 +170,7 @@ export interface KeysPage {
   readonly next: string | undefined;
 }
 
-/** The state of a held key, as `inspect` reports it. */
+/** The state of a held key, as `inspect` reports it: of several holders `owner`, `remainingMs` and token are those of the earliest. */
 export interface LockInfo {
   readonly key: string;
   /** The backend's owner value of the hold: unique per hold, not a secret. */
@@ -146,4 +180,10 @@ export interface LockInfo {
   readonly fencingToken: bigint | undefined;
   /** Queued waiters, where the backend knows them. */
   readonly waiters: number | undefined;
+  /** How the key is held; absent: exclusively. */
+  readonly mode?: Claim['mode'] | undefined;
+  /** How many owners hold it; absent: one. */
+  readonly holders?: number | undefined;
+  /** Of a key that is held by permits: how many there are in all. */
+  readonly limit?: number | undefined;
 }

@@ -138,6 +138,9 @@ it('renew, release, inspect, keys and forceRelease with replies of the wrong typ
     { owner: 1 },
     { owner: 'a', fencingToken: 1 },
     { owner: 'a', remainingMs: '5' },
+    { owner: 'a', mode: 'write' },
+    { owner: 'a', mode: 'shared', holders: 0 },
+    { owner: 'a', mode: 'permits', limit: '5' },
   ]) {
     const { locks } = setUp('none', { inspect: async () => reply });
     await expect(locks.inspect('k')).rejects.toMatchObject({ code: 'LOCK_BACKEND', retryable: false });
