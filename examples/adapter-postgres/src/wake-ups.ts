@@ -24,6 +24,8 @@ interface Line {
 interface Channel {
   /** Settles when the subscription stands. */
   readonly standing: Promise<unknown>;
+  /** Whether it does: a message that comes before belongs to an earlier subscription of the same name. */
+  stands: boolean;
   readonly waiters: Map<AbortSignal, Waiter>;
 }
 
@@ -69,11 +71,17 @@ export function createWakeUps(open: () => Promise<Client>): WakeUps {
     line ??= connect();
     const mine = line;
     // Channel names are our own hex digits, so the quotes are safe.
-    const channel: Channel = { standing: send(mine, `LISTEN "${name}"`), waiters: new Map() };
+    const standing = send(mine, `LISTEN "${name}"`);
+    const channel: Channel = { standing, stands: false, waiters: new Map() };
     channels.set(name, channel);
-    channel.standing.catch((error: unknown) => {
-      if (line === mine) drop(error);
-    });
+    standing.then(
+      () => {
+        channel.stands = true;
+      },
+      (error: unknown) => {
+        if (line === mine) drop(error);
+      },
+    );
     return channel;
   }
 
@@ -97,8 +105,14 @@ export function createWakeUps(open: () => Promise<Client>): WakeUps {
     for (const { reject } of waiter.pending.splice(0)) reject(why);
   }
 
+  /**
+   * Resolves the pending calls, unless the subscription is still to come: whoever was told that early would take it for
+   * standing, and the release after that is lost. It is told when the subscription stands, which is a hint too.
+   */
   function wake(name: string): void {
-    for (const waiter of channels.get(name)?.waiters.values() ?? []) {
+    const channel = channels.get(name);
+    if (!channel?.stands) return;
+    for (const waiter of channel.waiters.values()) {
       for (const { resolve } of waiter.pending.splice(0)) resolve();
     }
   }
