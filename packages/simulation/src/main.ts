@@ -9,6 +9,7 @@ import { renderTimeline } from './timeline.ts';
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
+    day: { type: 'string' },
     seconds: { type: 'string' },
     minutes: { type: 'string' },
     backend: { type: 'string' },
@@ -20,7 +21,7 @@ const { values } = parseArgs({
 
 const write = (text: string): void => void process.stdout.write(`${text}\n`);
 
-const seedOfTheDay = (): string => new Date().toISOString().slice(0, 10);
+const seedOfTheDay = (): string => values.day ?? new Date().toISOString().slice(0, 10);
 
 const command = ({ backend, seed }: Pick<Finding, 'backend' | 'seed'>): string =>
   `pnpm simulate --backend ${backend} --seed ${seed}`;

@@ -46,7 +46,7 @@ function createMemoryBackend(stage: Stage): Backend {
   const aborts = new Map<string, AbortController>();
 
   const handle: Handler = (name, [first, second], tell, atEnd, client) => {
-    if (name === 'enqueue') return enqueue(first as AcquireAttempt, second as string, tell);
+    if (name === 'enqueue') return enqueue(first as AcquireAttempt, second as string, tell, atEnd);
     if (name === 'whenFree') return watch(first as string, second as string, tell, atEnd);
     if (name === 'abort') return Promise.resolve(aborts.get(first as string)?.abort());
     if (name === 'forceRelease') noteForced(client, first as string, second as string | undefined);
@@ -66,8 +66,15 @@ function createMemoryBackend(stage: Stage): Backend {
     if (named === undefined || named === hold.owner) stage.freedByForce(client, key, hold.owner);
   }
 
-  function enqueue(attempt: AcquireAttempt, id: string, tell: (word: string) => void): Promise<unknown> {
+  function enqueue(
+    attempt: AcquireAttempt,
+    id: string,
+    tell: (word: string) => void,
+    atEnd: (run: () => void) => void,
+  ): Promise<unknown> {
     const controller = new AbortController();
+    // As in any queue over a network, a place does not outlast the connection of whoever waits there.
+    atEnd(() => controller.abort());
     aborts.set(id, controller);
     return own.enqueue!({ ...attempt, signal: controller.signal, onQueued: () => tell('queued') }, controller.signal);
   }
