@@ -71,8 +71,13 @@ export function writeBlocks(folder: string, blocks: readonly Block[], servers: (
     const names = Object.keys({ ...manifest.devDependencies, ...manifest.dependencies });
     for (const name of names) link(folder, join(source, 'node_modules', name), name);
   }
+  for (const block of blocks) writeBlock(block, servers);
+}
+
+/** Writes one block with the addresses of real servers. */
+export function writeBlock({ file, code }: Block, servers: (code: string) => string): void {
   // A block without an import or export is a script to TypeScript, and would share its names with the others.
-  for (const { file, code } of blocks) writeFileSync(file, `${servers(code)}\nexport {};\n`);
+  writeFileSync(file, `${servers(code)}\nexport {};\n`);
 }
 
 function link(folder: string, target: string, name: string): void {

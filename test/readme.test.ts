@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkTypes, readBlocks, runBlock, writeBlocks } from './readme-blocks.ts';
-import { serversFor } from './readme-servers.ts';
+import { checkTypes, readBlocks, runBlock, writeBlock, writeBlocks } from './readme-blocks.ts';
+import { alone, ownRedis, type Servers, sharedServers } from './readme-servers.ts';
 import { root } from './workspace.ts';
 
 /** Why a block is checked for its types only. Each entry is the document and the first line of the block. */
@@ -12,12 +12,10 @@ const blocks = readBlocks(folder, ['docs/migration.md']);
 const runnable = blocks.filter((block) => block.runs);
 
 describe('code in the documents', () => {
-  let servers: Awaited<ReturnType<typeof serversFor>>;
-  let redisUrl = '';
+  let servers: Servers;
 
   beforeAll(async () => {
-    servers = await serversFor(['127.0.0.1:6379', ...runnable.map((block) => block.code)]);
-    redisUrl = servers.rewrite('redis://127.0.0.1:6379');
+    servers = await sharedServers(runnable.map((block) => block.code));
     writeBlocks(folder, blocks, servers.rewrite);
   });
   afterAll(() => servers?.stop());
@@ -36,6 +34,15 @@ describe('code in the documents', () => {
   it('has right types', { timeout: 120_000 }, () => checkTypes(folder));
 
   it.concurrent.each(runnable)('runs: $where', { timeout: 120_000 }, async (block) => {
-    await runBlock(block, { REDIS_URL: redisUrl, LOCK_URL: redisUrl });
+    const redisUrl = 'redis://127.0.0.1:6379';
+    // A Redis of its own: the documents use the same keys over and over.
+    const redis = await ownRedis(`${redisUrl} ${block.code}`);
+    try {
+      writeBlock(block, (code) => redis.rewrite(servers.rewrite(code)));
+      const url = redis.rewrite(redisUrl);
+      await alone(block.code, () => runBlock(block, { REDIS_URL: url, LOCK_URL: url }));
+    } finally {
+      await redis.stop();
+    }
   });
 });
