@@ -6,6 +6,7 @@ import { createBatch } from './batch.ts';
 import { createConcurrencyLimit } from './concurrency-limit.ts';
 import { createEndpoints } from './endpoints.ts';
 import { NoAnswer } from './errors.ts';
+import { fencingToken } from './fencing.ts';
 import { keyLayout } from './key-layout.ts';
 import { deleteSeen } from './key-versions.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
@@ -94,7 +95,7 @@ async function inspect({ endpoints, layout, lockKeys }: Backend, key: string): P
     key,
     owner: layout.ownerOf(key, holder.key),
     remainingMs: Math.max(0, most > 0 ? Math.min(leftMs, most) : leftMs),
-    fencingToken: BigInt(holder.create_revision),
+    fencingToken: fencingToken(holder.create_revision),
     waiters: keys - 1,
   };
 }

@@ -3,6 +3,7 @@ import type { Batch } from './batch.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Endpoints } from './endpoints.ts';
 import { foreignKey, isRefusal, notSent, wasNeverSent } from './errors.ts';
+import { fencingToken, mostTokens } from './fencing.ts';
 import type { KeyLayout } from './key-layout.ts';
 import { deleteSeen } from './key-versions.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
@@ -71,6 +72,7 @@ export async function acquiring<T>(
   if (endpoints.closed !== undefined) throw endpoints.closed;
   const ttlMs = wholeTtl(attempt.ttlMs);
   const lockKey = lockKeys.begin(layout.key(attempt.key, attempt.owner));
+  lockKey.tokens ??= Math.min(attempt.tokens, mostTokens);
   if (lockKey.releasing) {
     lockKeys.end(lockKey);
     throw new OwnerReleased();
@@ -98,7 +100,7 @@ export async function acquiring<T>(
     lockKeys.hold(lockKey, lease, token, revision, until);
     // A later call of this owner may have been answered first: what it was promised is longer than a TTL from this call.
     const validForMs = Math.min(until, since + Math.max(ttlMs, lease.ttlMs)) - calledAt;
-    return { status: 'granted', fencingToken: BigInt(token), validForMs };
+    return { status: 'granted', fencingToken: fencingToken(token), tokens: lockKey.tokens, validForMs };
   };
   try {
     return await run({ calledAt, ttlMs, lockKey, send, granted });

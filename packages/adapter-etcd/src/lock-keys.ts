@@ -13,7 +13,9 @@ export interface LockKey {
   lease: SharedLease | undefined;
   /** The lease that the last request would attach it to. */
   sentLease: SharedLease | undefined;
-  /** The create revision of a key that holds the lock, which is the fencing token. */
+  /** How many fencing tokens its first request asked for: every answer to this owner reserves as many. */
+  tokens: number | undefined;
+  /** The create revision of a key that holds the lock, which the fencing token is made of. */
   token: string | undefined;
   /** The revision of the last write of the key, if no other write can have followed. */
   revision: string | undefined;
@@ -142,6 +144,7 @@ class KeyRegistry implements LockKeys {
       queueKey: undefined,
       lease: undefined,
       sentLease: undefined,
+      tokens: undefined,
       token: undefined,
       revision: undefined,
       moves: 0,

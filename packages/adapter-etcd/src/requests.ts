@@ -19,7 +19,7 @@ export interface PutRequest extends QueueKey {
 
 /** A place in the queue as it is in etcd. */
 export interface Standing {
-  /** Its create revision: the fencing token, and the rank in the queue. */
+  /** Its create revision: the rank in the queue, and what the fencing token is made of. */
   readonly token: string;
   /** The key directly ahead; none for the holder. */
   readonly ahead: IKeyValue | undefined;

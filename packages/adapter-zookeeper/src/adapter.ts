@@ -10,6 +10,7 @@ import type {
   RenewOutcome,
 } from '@holdfast/lock-core';
 import { isFinal, NotSent, SessionOver, toLockError, Unanswered } from './failures.ts';
+import { fencingToken } from './fencing.ts';
 import type { LockNode } from './lock-node.ts';
 import { LockNodes } from './lock-nodes.ts';
 import { keysPage, ownerOf } from './names.ts';
@@ -93,7 +94,7 @@ async function tryAcquire({ requests, lockNodes }: Parts, attempt: AcquireAttemp
   const calledAt = performance.now();
   const { key, owner, ttlMs } = attempt;
   try {
-    const node = await lockNodes.enter(key, owner);
+    const node = await lockNodes.enter(attempt);
     // Once an owner's node is being removed, that owner gets the lock no more.
     if (node === undefined) return { status: 'busy' };
     if (node.predecessor === undefined) return await grant(requests, node, calledAt, calledAt + ttlMs);
@@ -126,7 +127,8 @@ async function enqueue(parts: Parts, attempt: AcquireAttempt, signal: AbortSigna
 /** Grants the lock to the first node. */
 async function grant(requests: Requests, node: LockNode, calledAt: number, leaseEnd: number): Promise<Granted> {
   await requests.confirmed();
-  return { status: 'granted', fencingToken: node.token, validForMs: validFor(requests, node, calledAt, leaseEnd) };
+  const validForMs = validFor(requests, node, calledAt, leaseEnd);
+  return { status: 'granted', fencingToken: fencingToken(node.czxid), tokens: node.tokens, validForMs };
 }
 
 /** No longer than the session is sure to last: another owner gets the lock as soon as the server ends it. */
@@ -148,7 +150,7 @@ async function renew({ requests, lockNodes }: Parts, { key, owner }: HoldRef, tt
   try {
     const stat = await requests.freshStat(node.path);
     // A node of another session, or one created later under the same name, is not this hold (H65).
-    if (stat?.ephemeralOwner.equals(node.session.id) && stat.czxid.readBigInt64BE() === node.token)
+    if (stat?.ephemeralOwner.equals(node.session.id) && stat.czxid.readBigInt64BE() === node.czxid)
       return { status: 'renewed', validForMs: validFor(requests, node, calledAt, calledAt + ttlMs) };
     if (stat === undefined) lockNodes.leave(key, owner).catch(() => {});
     else lockNodes.drop(key, owner, node);
@@ -171,7 +173,7 @@ async function inspect({ requests, nodes }: Parts, key: string): Promise<LockInf
       key,
       owner: ownerOfPath(first),
       remainingMs: undefined,
-      fencingToken: stat.czxid.readBigInt64BE(),
+      fencingToken: fencingToken(stat.czxid.readBigInt64BE()),
       waiters: order.length - 1,
     };
   }

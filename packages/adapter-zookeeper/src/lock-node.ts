@@ -1,4 +1,5 @@
 import { foreignKey } from './failures.ts';
+import { mostTokens } from './fencing.ts';
 import { compareContenders, type Numbered, numbered } from './names.ts';
 import type { Creation, Nodes } from './nodes.ts';
 import { assertAlive, type Session } from './session.ts';
@@ -8,8 +9,10 @@ export interface LockNode {
   readonly key: string;
   readonly path: string;
   readonly session: Session;
-  /** The number of the transaction that created the node, counted over the whole ensemble: the fencing token. */
-  readonly token: bigint;
+  /** The number of the transaction that created the node, counted over the whole ensemble. */
+  readonly czxid: bigint;
+  /** How many fencing tokens its first request asked for: every answer to this owner reserves as many. */
+  readonly tokens: number;
   /** The node before ours in the newest list; `undefined` when ours is the first, which it then remains. */
   predecessor: string | undefined;
   /** An `enqueue` waits with it. */
@@ -34,6 +37,7 @@ export class NodeRemoved extends Error {
 export interface Entry extends Creation {
   readonly key: string;
   readonly owner: string;
+  readonly tokens: number;
   /** `nameOf` the two. */
   readonly name: string;
   node: Promise<LockNode>;
@@ -80,11 +84,15 @@ export async function listPosition(nodes: Nodes, node: LockNode, fresh?: 'fresh'
 /** A name for what an owner has under a key. */
 export const nameOf = (key: string, owner: string): string => `${owner.length}:${owner}${key}`;
 
+/** What an owner asks for. */
+export type Asked = Pick<Entry, 'key' | 'owner' | 'tokens'>;
+
 /** What an owner has before its first request is sent; `previous` when an earlier one had no answer. */
-export function newEntry(key: string, owner: string, name: string, previous: Entry | undefined): Entry {
+export function newEntry({ key, owner, tokens }: Asked, name: string, previous: Entry | undefined): Entry {
   return {
     key,
     owner,
+    tokens: Math.min(tokens, mostTokens),
     name,
     node: undefined as unknown as Promise<LockNode>,
     resolved: undefined,

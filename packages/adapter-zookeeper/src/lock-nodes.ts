@@ -1,5 +1,14 @@
 import { isFinal } from './failures.ts';
-import { type Entry, type LockNode, listPosition, NodeRemoved, nameOf, newEntry, predecessorOf } from './lock-node.ts';
+import {
+  type Asked,
+  type Entry,
+  type LockNode,
+  listPosition,
+  NodeRemoved,
+  nameOf,
+  newEntry,
+  predecessorOf,
+} from './lock-node.ts';
 import { type Contender, isIn, type Nodes } from './nodes.ts';
 import type { Requests } from './requests.ts';
 import { RetryTimer } from './retry-timer.ts';
@@ -30,10 +39,10 @@ export class LockNodes {
    * The owner's node, created if there is none, with its position as of now. `undefined` when the owner's node is being removed:
    * one owner ID, one release.
    */
-  async enter(key: string, owner: string): Promise<LockNode | undefined> {
-    const name = nameOf(key, owner);
+  async enter(asked: Asked): Promise<LockNode | undefined> {
+    const name = nameOf(asked.key, asked.owner);
     for (;;) {
-      const entry = this.#entries.get(name) ?? this.#begin(key, owner, name);
+      const entry = this.#entries.get(name) ?? this.#begin(asked, name);
       const node = entry.isLeaving ? undefined : await this.#nodeOf(entry);
       // The removal may have begun while the server was asked.
       if (entry.isLeaving) return undefined;
@@ -116,8 +125,8 @@ export class LockNodes {
   }
 
   /** Searches first for what a previous request may have created. */
-  #begin(key: string, owner: string, name: string, previous?: Entry): Entry {
-    const entry = newEntry(key, owner, name, previous);
+  #begin(asked: Asked, name: string, previous?: Entry): Entry {
+    const entry = newEntry(asked, name, previous);
     this.#entries.set(name, entry);
     entry.node = this.#findOrCreate(entry, previous !== undefined);
     entry.node.catch(() => {
@@ -128,7 +137,7 @@ export class LockNodes {
 
   /** The node of an entry with its position as of now; `undefined` when there is none any more, or nobody knows yet. */
   async #nodeOf(entry: Entry): Promise<LockNode | undefined> {
-    const { key, owner, name, isNew } = entry;
+    const { name, isNew } = entry;
     entry.isNew = false;
     try {
       const node = await entry.node;
@@ -137,7 +146,7 @@ export class LockNodes {
     } catch (error) {
       if (isNew || !entry.mayExist || entry.resolved !== undefined) throw error;
       // An earlier request had no answer: the first that asks again searches for what it may have created.
-      if (this.#entries.get(name) === entry && !entry.isLeaving) this.#begin(key, owner, name, entry);
+      if (this.#entries.get(name) === entry && !entry.isLeaving) this.#begin(entry, name, entry);
     }
     return undefined;
   }
@@ -157,9 +166,9 @@ export class LockNodes {
     const [stat, children] = await seen;
     assertAlive(session);
     if (!isIn(session, stat)) throw new NodeRemoved();
-    const token = stat.czxid.readBigInt64BE();
-    const predecessor = predecessorOf(entry.key, path, children);
-    const node = { key: entry.key, path, session, token, predecessor };
+    const { key, tokens } = entry;
+    const czxid = stat.czxid.readBigInt64BE();
+    const node = { key, path, session, czxid, tokens, predecessor: predecessorOf(key, path, children) };
     entry.resolved = { ...node, isWaiting: false, isLeaving: false, wake: undefined, refreshing: undefined };
     return entry.resolved;
   }

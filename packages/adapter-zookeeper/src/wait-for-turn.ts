@@ -21,7 +21,7 @@ export async function waitForTurn(waiting: Waiting, attempt: AcquireAttempt, sig
   const { key, owner } = attempt;
   let node: LockNode | undefined;
   try {
-    node = await waiting.lockNodes.enter(key, owner);
+    node = await waiting.lockNodes.enter(attempt);
     if (node === undefined) throw new Unanswered('an earlier request of this owner is still being withdrawn');
     attempt.onQueued?.();
     node.isWaiting = true;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createLocks } from '@holdfast/lock-core';
 import { expect, it } from 'vitest';
 import { createClient } from '../src/client.ts';
+import { fencingToken } from '../src/fencing.ts';
 import { type ClientFactory, zookeeperAdapter } from '../src/index.ts';
 import { inOrder } from '../src/names.ts';
 import { attempt } from './support/attempt.ts';
@@ -145,7 +146,7 @@ for (const followed of [true, false]) {
     await until('all watch', async () => (await watchesOnServer()) === (followed ? 2 : 1));
     const node = inOrder(await zookeeper.raw.children(`/locks/${key}`))![1]!;
     await zookeeper.raw.remove(`/locks/${key}/${node}`);
-    const newest = (await newestTransaction()) as bigint;
+    const newest = fencingToken(await newestTransaction());
     await lock.release();
     await (await other)?.release();
     const late = await removed;

@@ -1,0 +1,9 @@
+// A process hands a hold over to its own waiters without asking etcd, and each of them gets a token of its own: the next one. So a
+// revision stands for a block of tokens, whatever was asked for, and tokens rise from one revision to the next.
+const bits = 16n;
+
+/** How many tokens there are for one hold. */
+export const mostTokens: number = 2 ** Number(bits);
+
+/** The first fencing token of the hold whose key was created in this revision. */
+export const fencingToken = (createRevision: string): bigint => BigInt(createRevision) << bits;
