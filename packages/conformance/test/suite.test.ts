@@ -22,7 +22,7 @@ describe('the cases', () => {
         gated.set(name, (gated.get(name) ?? new Set()).add(value));
       }
     }
-    const bothSides: Record<keyof Gate, number> = {
+    const bothSides: Record<Exclude<keyof Gate, 'shared' | 'permits'>, number> = {
       fencing: 2,
       fairness: 2,
       expiry: 2,
