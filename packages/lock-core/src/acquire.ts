@@ -8,7 +8,7 @@ import { closed, isLockError, selfDeadlock, timedOut } from './errors.ts';
 import type { Hold } from './hold.ts';
 import { KeyState } from './key-state.ts';
 import { checkKey, type ResolvedOptions, resolveOptions } from './options.ts';
-import { bodyOwner, bodyScope, contextOwner, isWithin } from './owner.ts';
+import { bodyOwner, contextOwner, isWithin, runBody } from './owner.ts';
 import { PollingAcquisition } from './polling-queue.ts';
 import { expireIfDue } from './release.ts';
 import type { Watchdog } from './watchdog.ts';
@@ -43,15 +43,7 @@ export class Acquirer {
     checkKey(key);
     const resolved = resolveOptions(this.context.settings.defaults, options);
     const owner = resolved.owner ?? bodyOwner();
-    const lock = await this.acquireAs(key, resolved, owner);
-    const scope = bodyScope(owner);
-    try {
-      return await scope.run(() => body(lock));
-    } finally {
-      scope.ended = true;
-      // Never rejects, so it hides neither the result of the body nor its error (H56).
-      await lock.release();
-    }
+    return runBody(owner, await this.acquireAs(key, resolved, owner), body);
   }
 
   private acquireAs(key: string, options: ResolvedOptions, owner: LockOwner): Promise<Lock> {

@@ -1,19 +1,38 @@
 import type { Capabilities, LockInfo } from './lock-adapter.ts';
 
-/** The locks of one backend; made by `createLocks` or, from a URL, by `openLocks` of the package `holdfast`. */
-export interface Locks extends AsyncDisposable {
+/**
+ * The locks of one backend; made by `createLocks` or, from a URL, by `openLocks` of the package `holdfast`. `Token` is `bigint`
+ * where fencing is required: then no lock is without a token.
+ */
+export interface Locks<Token extends bigint | undefined = bigint | undefined> extends AsyncDisposable {
   readonly adapter: { readonly name: string; readonly capabilities: Capabilities };
   /**
    * Waits for the lock.
    * @throws LockError LOCK_TIMEOUT busy past `waitMs`; LOCK_BACKEND no answer; LOCK_INVALID_ARGUMENT; LOCK_SELF_DEADLOCK;
    * LOCK_CLOSED; LOCK_FOREIGN_KEY; or the signal's own reason.
    */
-  acquire(key: string, options?: AcquireOptions): Promise<Lock>;
+  acquire(key: string, options?: AcquireOptions): Promise<Lock<Token>>;
   /** One attempt, no waiting: `undefined` when the lock is busy. Throws as `acquire`, never LOCK_TIMEOUT. */
-  tryAcquire(key: string, options?: AcquireOptions): Promise<Lock | undefined>;
+  tryAcquire(key: string, options?: AcquireOptions): Promise<Lock<Token> | undefined>;
   /** Runs `body` under the lock and releases it; gives back the body's result or error, always (H56). */
-  using<T>(key: string, body: (lock: Lock) => T | Promise<T>): Promise<T>;
-  using<T>(key: string, options: AcquireOptions, body: (lock: Lock) => T | Promise<T>): Promise<T>;
+  using<T>(key: string, body: (lock: Lock<Token>) => T | Promise<T>): Promise<T>;
+  using<T>(key: string, options: AcquireOptions, body: (lock: Lock<Token>) => T | Promise<T>): Promise<T>;
+  /**
+   * Waits for all of the keys. They are sorted and acquired one after the other, so that callers with common keys never deadlock;
+   * `waitMs` and `signal` are for all of them together. Either all are held or none: when it rejects, what it had acquired has been
+   * released. A lock that is lost while the others are still being acquired fails the call.
+   * @throws LockError as `acquire`, with the key that failed; LOCK_LOST; LOCK_INVALID_ARGUMENT without any key
+   */
+  acquireAll(keys: readonly string[], options?: AcquireOptions): Promise<LockGroup<Token>>;
+  /** One attempt for each key, no waiting: `undefined`, and nothing held, when one of them is busy. */
+  tryAcquireAll(keys: readonly string[], options?: AcquireOptions): Promise<LockGroup<Token> | undefined>;
+  /** Runs `body` under the locks of all keys, as `using` does under one. */
+  usingAll<T>(keys: readonly string[], body: (group: LockGroup<Token>) => T | Promise<T>): Promise<T>;
+  usingAll<T>(
+    keys: readonly string[],
+    options: AcquireOptions,
+    body: (group: LockGroup<Token>) => T | Promise<T>,
+  ): Promise<T>;
   /** A new identity for reentrancy, to be passed as `owner` or bound with `owner.run`. */
   createOwner(label?: string): LockOwner;
   /** Who holds the key in the backend; `undefined` when it is free. Throws LOCK_BACKEND rather than guess (H24). */
@@ -53,11 +72,11 @@ export interface AcquireOptions {
 }
 
 /** One hold of a key. `await using` releases it at the end of the block. */
-export interface Lock extends AsyncDisposable {
+export interface Lock<Token extends bigint | undefined = bigint | undefined> extends AsyncDisposable {
   readonly key: string;
   readonly owner: LockOwner;
   /** Higher for every later hold of the key; `undefined` where the backend has none. Have the protected resource check it. */
-  readonly fencingToken: bigint | undefined;
+  readonly fencingToken: Token;
   /**
    * Aborts with LockError LOCK_LOST no later than the lease can pass to another. Keep it in a variable, and look at `aborted`
    * after adding a listener: each reading of `lock.signal` may be the one that notices the end of the lease.
@@ -74,6 +93,22 @@ export interface Lock extends AsyncDisposable {
   release(): Promise<'released' | 'lost'>;
   /** What `JSON.stringify` and `util.inspect` show. */
   toJSON(): LockDescription;
+}
+
+/** The locks of several keys, held together. `await using` releases all of them at the end of the block. */
+export interface LockGroup<Token extends bigint | undefined = bigint | undefined> extends AsyncDisposable {
+  /** One for each different key, in the order of the keys' UTF-8 bytes. */
+  readonly locks: readonly Lock<Token>[];
+  /** Aborts when any of the locks is lost, with the LockError LOCK_LOST of that lock. Keep it in a variable, as that of a lock. */
+  readonly signal: AbortSignal;
+  /** `held` while all of them are; `lost` once one is. */
+  readonly state: 'held' | 'released' | 'lost';
+  /** Throws LOCK_LOST unless the leases of all are good at this very moment. */
+  assertHeld(): void;
+  /** Releases all of them, the last one first. `lost` if any was lost before. Never throws; idempotent. */
+  release(): Promise<'released' | 'lost'>;
+  /** What `JSON.stringify` and `util.inspect` show. */
+  toJSON(): { readonly state: 'held' | 'released' | 'lost'; readonly locks: readonly LockDescription[] };
 }
 
 /** A lock as it is logged. The token is in digits, since JSON has no bigint. */

@@ -1,4 +1,13 @@
-export type { AcquireOptions, Clock, Lock, LockDescription, LockOwner, Locks, LocksOptions } from './api.ts';
+export type {
+  AcquireOptions,
+  Clock,
+  Lock,
+  LockDescription,
+  LockGroup,
+  LockOwner,
+  Locks,
+  LocksOptions,
+} from './api.ts';
 export { systemClock } from './clock.ts';
 export type { LockEvent } from './diagnostics.ts';
 export { isLockError, LockError, type LockErrorCode, type LockErrorOptions } from './errors.ts';

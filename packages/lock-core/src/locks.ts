@@ -6,6 +6,7 @@ import { type Context, createContext, fail } from './context.ts';
 import { closed, lost } from './errors.ts';
 import { forceRelease, inspectLock, listLocks } from './inspect.ts';
 import type { LockAdapter } from './lock-adapter.ts';
+import { type GroupBody, Groups } from './lock-group.ts';
 import { attemptTimeout, checkBody, resolveSettings } from './options.ts';
 import { Owner } from './owner.ts';
 import { keepProcessAlive, pendingAcquisitions } from './process-keepalive.ts';
@@ -21,6 +22,20 @@ function asPromise<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Tells the options from the body, which comes last. */
+function withBody<K, B, T>(
+  call: 'using' | 'usingAll',
+  given: [K, AcquireOptions | B, B?],
+  run: (options: AcquireOptions | undefined, body: B) => Promise<T>,
+): Promise<T> {
+  const hasOptions = given.length > 2;
+  const body = hasOptions ? given[2] : given[1];
+  return asPromise(() => {
+    checkBody(call, body, given);
+    return run(hasOptions ? (given[1] as AcquireOptions) : undefined, body as B);
+  });
+}
+
 /**
  * The locks of one backend, through its adapter.
  *
@@ -31,21 +46,18 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
   checkAdapter(adapter);
   const context = createContext(adapter, resolveSettings(options));
   const acquirer = new Acquirer(context, new Watchdog(context));
+  const groups = new Groups(context, acquirer);
   let closing: Promise<void> | undefined;
   return {
     adapter: { name: adapter.name, capabilities: adapter.capabilities },
     acquire: (key, options) => asPromise(() => acquirer.acquire(key, options)),
     tryAcquire: (key, options) => asPromise(() => acquirer.tryAcquire(key, options)),
-    using<T>(...given: [string, AcquireOptions | Body<T>, Body<T>?]): Promise<T> {
-      const hasOptions = given.length > 2;
-      const body = hasOptions ? given[2] : given[1];
-      try {
-        checkBody(body, given);
-      } catch (error) {
-        return Promise.reject(error);
-      }
-      return acquirer.using(given[0], hasOptions ? (given[1] as AcquireOptions) : undefined, body as Body<T>);
-    },
+    using: <T>(...given: [string, AcquireOptions | Body<T>, Body<T>?]): Promise<T> =>
+      withBody('using', given, (options, body) => acquirer.using(given[0], options, body)),
+    acquireAll: (keys, options) => asPromise(() => groups.acquire(keys, options)),
+    tryAcquireAll: (keys, options) => asPromise(() => groups.tryAcquire(keys, options)),
+    usingAll: <T>(...given: [readonly string[], AcquireOptions | GroupBody<T>, GroupBody<T>?]): Promise<T> =>
+      withBody('usingAll', given, (options, body) => groups.using(given[0], options, body)),
     createOwner: (label) => new Owner(label, undefined),
     inspect: (key) => inspectLock(context, key),
     list: (pattern) => listLocks(context, pattern),

@@ -142,9 +142,7 @@ export function resolveOptions(defaults: ResolvedOptions, options: AcquireOption
   if (options === undefined) return defaults;
   checkOptionNames(options, acquireNames);
   const { ttlMs, waitMs, autoRenew, maxHoldMs, signal, owner, reentrant } = options;
-  if (signal !== undefined && !isAbortSignal(signal)) {
-    refuse(`signal is an AbortSignal, such as that of an AbortController, not ${shown(signal)}`);
-  }
+  checkSignal(signal);
   if (owner !== undefined && typeof owner?.run !== 'function')
     refuse('owner comes from createOwner() or from another lock');
   return {
@@ -158,9 +156,12 @@ export function resolveOptions(defaults: ResolvedOptions, options: AcquireOption
   };
 }
 
-/** By its members, since a test runner's sandbox has a class of its own. */
-const isAbortSignal = (value: AbortSignal | null): boolean =>
-  typeof value?.addEventListener === 'function' && typeof value.throwIfAborted === 'function';
+export function checkSignal(signal: AbortSignal | undefined): void {
+  // By its members, since a test runner's sandbox has a class of its own.
+  const fits = typeof signal?.addEventListener === 'function' && typeof signal.throwIfAborted === 'function';
+  if (signal === undefined || fits) return;
+  refuse(`signal is an AbortSignal, such as that of an AbortController, not ${shown(signal)}`);
+}
 
 const builtIn: ResolvedOptions = {
   ttlMs: 30_000,
@@ -217,11 +218,24 @@ export function longestArrivalMs(settings: Settings, ttlMs: number): number {
 }
 
 /** Refuses a body that cannot be called before the lock is asked for. */
-export function checkBody(body: unknown, given: readonly unknown[]): void {
+export function checkBody(call: 'using' | 'usingAll', body: unknown, given: readonly unknown[]): void {
   if (typeof body === 'function' && given.length < 4) return;
+  const first = call === 'using' ? 'key' : 'keys';
   const misplaced = given.slice(1, -1).some((argument) => typeof argument === 'function');
-  if (misplaced) refuse('using takes the options before the function: using(key, options, body)');
+  if (misplaced) refuse(`${call} takes the options before the function: ${call}(${first}, options, body)`);
   refuse(
-    `using takes a function to run under the lock, not ${shown(body)}: using(key, body) or using(key, options, body)`,
+    `${call} takes a function to run under the lock, not ${shown(body)}: ${call}(${first}, body) or ${call}(${first}, options, body)`,
   );
+}
+
+/** The different keys of a group in the order of their UTF-8 bytes, the same in every process. */
+export function sortKeys(keys: unknown): string[] {
+  if (!Array.isArray(keys)) refuse(`the keys are an array of strings, not ${shown(keys)}`);
+  // Nothing would be locked, and the caller would not notice: a list of keys is empty by mistake.
+  if (keys.length === 0) refuse('there is no key: without any, nothing would be locked');
+  for (const key of keys) checkKey(key);
+  return [...new Set(keys as string[])]
+    .map((key) => ({ key, bytes: Buffer.from(key) }))
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
+    .map(({ key }) => key);
 }

@@ -87,7 +87,23 @@ export function contextOwner(): LockOwner {
 export const bodyOwner = (): LockOwner => new Owner(undefined, activeScope());
 
 /** The scope of a `using` body: what is nested in it re-enters what `owner` holds, until the body has settled. */
-export const bodyScope = (owner: LockOwner): Scope => new Scope(owner, false, activeScope());
+const bodyScope = (owner: LockOwner): Scope => new Scope(owner, false, activeScope());
+
+/** Runs a body in a scope of its own under what `owner` holds, and releases that; gives back the body's result or error (H56). */
+export async function runBody<H extends { release(): Promise<unknown> }, T>(
+  owner: LockOwner,
+  held: H,
+  body: (held: H) => T | Promise<T>,
+): Promise<T> {
+  const scope = bodyScope(owner);
+  try {
+    return await scope.run(() => body(held));
+  } finally {
+    scope.ended = true;
+    // Never rejects, so it hides neither the result of the body nor its error.
+    await held.release();
+  }
+}
 
 /** Runs `fn` outside of every scope: the callbacks of one task must not act in the name of another. */
 export const withoutOwner = <T>(fn: () => T): T => context.exit(fn);

@@ -1,0 +1,157 @@
+import { inspect } from 'node:util';
+import { onceAborted, sharedController } from './abort-signals.ts';
+import type { Acquirer } from './acquire.ts';
+import type { AcquireOptions, Lock, LockGroup, LockOwner } from './api.ts';
+import type { Context } from './context.ts';
+import { isLockError, timedOut } from './errors.ts';
+import { resolveOptions, sortKeys } from './options.ts';
+import { bodyOwner, contextOwner, runBody } from './owner.ts';
+
+export type GroupBody<T> = (group: LockGroup) => T | Promise<T>;
+
+/** The acquires of several keys at once. */
+export class Groups {
+  private readonly context: Context;
+  private readonly acquirer: Acquirer;
+
+  constructor(context: Context, acquirer: Acquirer) {
+    this.context = context;
+    this.acquirer = acquirer;
+  }
+
+  /** Waits for all keys. Throws what can be said at once. */
+  acquire(keys: readonly string[], options: AcquireOptions | undefined): Promise<LockGroup> {
+    // Without `once` it never resolves without a group.
+    return this.start(keys, options, contextOwner, false) as Promise<LockGroup>;
+  }
+
+  /** A single attempt for each key. Throws what can be said at once. */
+  tryAcquire(keys: readonly string[], options: AcquireOptions | undefined): Promise<LockGroup | undefined> {
+    return this.start(keys, options, contextOwner, true);
+  }
+
+  async using<T>(keys: readonly string[], options: AcquireOptions | undefined, body: GroupBody<T>): Promise<T> {
+    const owner = options?.owner ?? bodyOwner();
+    const group = (await this.start(keys, options, () => owner, false)) as LockGroup;
+    return runBody(owner, group, body);
+  }
+
+  private start(
+    keys: readonly string[],
+    options: AcquireOptions | undefined,
+    newOwner: () => LockOwner,
+    once: boolean,
+  ): Promise<LockGroup | undefined> {
+    const sorted = sortKeys(keys);
+    const { owner = newOwner(), signal, waitMs } = resolveOptions(this.context.settings.defaults, options);
+    signal?.throwIfAborted();
+    // One owner for all keys, so that what is nested in a body re-enters each of them.
+    return this.acquireEach(sorted, { ...options, owner, signal, waitMs: once ? 0 : waitMs }, once);
+  }
+
+  /** One key after the other. A window of several at once would hold later keys while it waits for an earlier one: a deadlock. */
+  private async acquireEach(
+    keys: readonly string[],
+    options: AcquireOptions & { waitMs: number },
+    once: boolean,
+  ): Promise<LockGroup | undefined> {
+    const { adapter, settings } = this.context;
+    const { now } = settings.clock;
+    const { signal, waitMs } = options;
+    const startedAt = now();
+    const group = new HeldGroup();
+    const enough = sharedController();
+    const stopListening = signal && onceAborted(signal, () => enough.abort(signal.reason));
+    group.onLost = (loss) => enough.abort(loss);
+    try {
+      for (const key of keys) {
+        const terms = { ...options, signal: enough.signal, waitMs: Math.max(0, startedAt + waitMs - now()) };
+        const lock = once ? await this.acquirer.tryAcquire(key, terms) : await this.acquirer.acquire(key, terms);
+        if (lock === undefined) {
+          await group.release();
+          return undefined;
+        }
+        group.add(lock);
+      }
+      group.assertHeld();
+      group.onLost = undefined;
+      return group;
+    } catch (error) {
+      // Waited for: whoever is told of the failure finds nothing held.
+      await group.release();
+      throw isLockError(error, 'LOCK_TIMEOUT') && error.key !== undefined
+        ? timedOut(error.key, adapter.name, now() - startedAt)
+        : error;
+    } finally {
+      stopListening?.();
+    }
+  }
+}
+
+/** The object that the caller receives. */
+class HeldGroup implements LockGroup {
+  readonly locks: Lock[] = [];
+  /** Called with the first loss, while the group is being acquired. */
+  onLost: ((loss: unknown) => void) | undefined;
+  readonly #controller = sharedController();
+  readonly #stopListening: (() => void)[] = [];
+  #released: Promise<'released' | 'lost'> | undefined;
+
+  add(lock: Lock): void {
+    this.locks.push(lock);
+    const { signal } = lock;
+    const lost = (): void => {
+      this.#controller.abort(signal.reason);
+      this.onLost?.(signal.reason);
+    };
+    if (signal.aborted) lost();
+    else this.#stopListening.push(onceAborted(signal, lost));
+  }
+
+  get signal(): AbortSignal {
+    // After a stall the look at each lock notices the end of its lease.
+    void this.state;
+    return this.#controller.signal;
+  }
+
+  get state(): 'held' | 'released' | 'lost' {
+    let state: 'held' | 'released' = 'held';
+    for (const lock of this.locks) {
+      const of = lock.state;
+      if (of === 'lost') return 'lost';
+      if (of === 'released') state = 'released';
+    }
+    return state;
+  }
+
+  assertHeld(): void {
+    for (const lock of this.locks) lock.assertHeld();
+  }
+
+  release(): Promise<'released' | 'lost'> {
+    this.#released ??= this.#releaseAll();
+    return this.#released;
+  }
+
+  async #releaseAll(): Promise<'released' | 'lost'> {
+    // All are sent before any is answered: what becomes of one does not hold up the others.
+    const outcomes = await Promise.all(this.locks.toReversed().map((lock) => lock.release()));
+    for (const stop of this.#stopListening) stop();
+    return outcomes.includes('lost') ? 'lost' : 'released';
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+
+  toJSON(): ReturnType<LockGroup['toJSON']> {
+    return { state: this.state, locks: this.locks.map((lock) => lock.toJSON()) };
+  }
+}
+
+// Not a member: the declaration of the class need not name Node's symbol.
+Object.defineProperty(HeldGroup.prototype, inspect.custom, {
+  value(this: HeldGroup): string {
+    return `LockGroup ${inspect(this.toJSON())}`;
+  },
+});
