@@ -33,6 +33,15 @@ export interface Locks<Token extends bigint | undefined = bigint | undefined> ex
     options: AcquireOptions,
     body: (group: LockGroup<Token>) => T | Promise<T>,
   ): Promise<T>;
+  /**
+   * Leader election: campaigns for the key, runs `body` while it leads, and campaigns again after a loss, once the body has settled;
+   * what the body returns or throws after the loss does not count. `term.signal` aborts with the loss, and with `signal`. It ends
+   * when the body returns or throws while it leads, with that, or when `signal` aborts: once the body has settled it rejects with
+   * the signal's reason. The key is released before it settles. An outage of the backend does not end it. `waitMs`, by default
+   * Infinity whatever these `Locks` have, limits each campaign; `maxHoldMs` limits each term, and it campaigns again.
+   * @throws LockError as `acquire`; LOCK_TIMEOUT and LOCK_BACKEND only with a `waitMs`, or for a refusal
+   */
+  lead(key: string, body: (term: Lock<Token>) => void | Promise<void>, options?: AcquireOptions): Promise<void>;
   /** A new identity for reentrancy, to be passed as `owner` or bound with `owner.run`. */
   createOwner(label?: string): LockOwner;
   /** Who holds the key in the backend; `undefined` when it is free. Throws LOCK_BACKEND rather than guess (H24). */

@@ -5,6 +5,7 @@ import { callWithTimeout } from './backend-call.ts';
 import { type Context, createContext, fail } from './context.ts';
 import { closed, lost } from './errors.ts';
 import { forceRelease, inspectLock, listLocks } from './inspect.ts';
+import { lead } from './lead.ts';
 import type { LockAdapter } from './lock-adapter.ts';
 import { type GroupBody, Groups } from './lock-group.ts';
 import { attemptTimeout, checkBody, resolveSettings } from './options.ts';
@@ -58,6 +59,7 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
     tryAcquireAll: (keys, options) => asPromise(() => groups.tryAcquire(keys, options)),
     usingAll: <T>(...given: [readonly string[], AcquireOptions | GroupBody<T>, GroupBody<T>?]): Promise<T> =>
       withBody('usingAll', given, (options, body) => groups.using(given[0], options, body)),
+    lead: (key, body, options) => lead(context, acquirer, key, body, options),
     createOwner: (label) => new Owner(label, undefined),
     inspect: (key) => inspectLock(context, key),
     list: (pattern) => listLocks(context, pattern),

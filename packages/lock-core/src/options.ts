@@ -228,6 +228,15 @@ export function checkBody(call: 'using' | 'usingAll', body: unknown, given: read
   );
 }
 
+/** The same for the body of `lead`, which comes before the options. */
+export function checkLeadBody(body: unknown, options: unknown): void {
+  if (typeof body === 'function') return;
+  if (typeof options === 'function') refuse('lead takes the function before the options: lead(key, body, options)');
+  refuse(
+    `lead takes a function to run while it leads, not ${shown(body)}: lead(key, body) or lead(key, body, options)`,
+  );
+}
+
 /** The different keys of a group in the order of their UTF-8 bytes, the same in every process. */
 export function sortKeys(keys: unknown): string[] {
   if (!Array.isArray(keys)) refuse(`the keys are an array of strings, not ${shown(keys)}`);
