@@ -42,6 +42,13 @@ export interface Locks<Token extends bigint | undefined = bigint | undefined> ex
    * @throws LockError as `acquire`; LOCK_TIMEOUT and LOCK_BACKEND only with a `waitMs`, or for a refusal
    */
   lead(key: string, body: (term: Lock<Token>) => void | Promise<void>, options?: AcquireOptions): Promise<void>;
+  /**
+   * Who holds the key, `undefined` when it is free: at once, and again whenever that, the number of waiters or the claim changes.
+   * A hint of the backend is followed at once, all else within half a second, so that shorter states may be missed. Ends when
+   * `signal` aborts, when these `Locks` are closed, or when the loop is left.
+   * @throws LockError LOCK_UNSUPPORTED where the backend cannot tell; LOCK_BACKEND after `backendTimeoutMs` without an answer
+   */
+  watch(key: string, options?: WatchOptions): AsyncIterable<LockInfo | undefined>;
   /** A new identity for reentrancy, to be passed as `owner` or bound with `owner.run`. */
   createOwner(label?: string): LockOwner;
   /** Who holds the key in the backend; `undefined` when it is free. Throws LOCK_BACKEND rather than guess (H24). */
@@ -78,6 +85,12 @@ export interface AcquireOptions {
   owner?: LockOwner | undefined;
   /** Default true; false: re-acquiring one's own lock fails at once with LOCK_SELF_DEADLOCK. */
   reentrant?: boolean | undefined;
+}
+
+/** How to watch a key. */
+export interface WatchOptions {
+  /** Ends the watch. */
+  signal?: AbortSignal | undefined;
 }
 
 /** One hold of a key. `await using` releases it at the end of the block. */

@@ -7,6 +7,7 @@ export type {
   LockOwner,
   Locks,
   LocksOptions,
+  WatchOptions,
 } from './api.ts';
 export { systemClock } from './clock.ts';
 export type { LockEvent } from './diagnostics.ts';

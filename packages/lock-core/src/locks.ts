@@ -1,3 +1,4 @@
+import { sharedController } from './abort-signals.ts';
 import { Acquirer, type Body } from './acquire.ts';
 import { checkAdapter } from './adapter-replies.ts';
 import type { AcquireOptions, Locks, LocksOptions } from './api.ts';
@@ -12,6 +13,7 @@ import { attemptTimeout, checkBody, resolveSettings } from './options.ts';
 import { Owner } from './owner.ts';
 import { keepProcessAlive, pendingAcquisitions } from './process-keepalive.ts';
 import { loseHold } from './release.ts';
+import { watchLock } from './watch.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** What an async function does with an error, without its extra promises. */
@@ -48,6 +50,7 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
   const context = createContext(adapter, resolveSettings(options));
   const acquirer = new Acquirer(context, new Watchdog(context));
   const groups = new Groups(context, acquirer);
+  const watching = sharedController();
   let closing: Promise<void> | undefined;
   return {
     adapter: { name: adapter.name, capabilities: adapter.capabilities },
@@ -60,12 +63,16 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
     usingAll: <T>(...given: [readonly string[], AcquireOptions | GroupBody<T>, GroupBody<T>?]): Promise<T> =>
       withBody('usingAll', given, (options, body) => groups.using(given[0], options, body)),
     lead: (key, body, options) => lead(context, acquirer, key, body, options),
+    watch: (key, options) => watchLock(context, key, options, watching.signal),
     createOwner: (label) => new Owner(label, undefined),
     inspect: (key) => inspectLock(context, key),
     list: (pattern) => listLocks(context, pattern),
     forceRelease: (key, owner) => forceRelease(context, key, owner),
     close() {
-      closing ??= closeLocks(context);
+      if (closing === undefined) {
+        closing = closeLocks(context);
+        watching.abort();
+      }
       return closing;
     },
     async [Symbol.asyncDispose]() {
