@@ -42,6 +42,7 @@ export function acquireOnce(state: RedisLockState, attempt: AcquireAttempt, keys
     (error) => {
       unanswered.answered();
       leaveReplica(client, error);
+      state.sentTwice.note(owner, error, client.resends !== resends);
       if (isTryAgain(error) && client.resends === resends) return slotMoves;
       const reason = readable(error, client.name, key);
       throw client.resends === resends ? reason : refusedAgain(reason);
@@ -58,7 +59,7 @@ function acquireByScript(state: RedisLockState, attempt: AcquireAttempt, keys: L
     : [scripts.acquire.sha, '1', keys.lock, owner, String(ttlMs), String(tokens)];
   // Only a hold with several tokens is handed over inside the process, and asks whether other processes wait.
   if (tokens > 1) command.push(state.countWaiters, hints.own(channelOf(state, keys)) ? '1' : '0');
-  const target = { key: keys.lock, name: key };
+  const target = { key: keys.lock, name: key, acquires: owner };
   return runLockScript(
     state,
     scripts.acquire,
@@ -91,8 +92,10 @@ function acquireByScript(state: RedisLockState, attempt: AcquireAttempt, keys: L
  * When nobody has wanted it for long, core looks after it no more, and it is released here.
  */
 function sentAgain(state: RedisLockState, { key, owner, signal }: AcquireAttempt): Error {
-  if (signal.aborted) release(state, { key, owner }).catch(() => {});
-  return unknownOutcome('the lock was acquired', state.client.name, key);
+  const unknown = unknownOutcome('the lock was acquired', state.client.name, key);
+  state.sentTwice.note(owner, unknown, true);
+  if (signal.aborted) release(state, { key, owner }, false).catch(() => {});
+  return unknown;
 }
 
 /** The first token of a block. Tokens stay below 2^53, so numbers are exact. */

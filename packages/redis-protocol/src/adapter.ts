@@ -9,7 +9,7 @@ import { forceRelease, release } from './release.ts';
 import { createReleaseHints } from './release-hints.ts';
 import { renew, renewMany } from './renew.ts';
 import { replicatedAcquire } from './replica-acknowledgement.ts';
-import { channelOf, countUnanswered, type RedisLockState, whenConnected } from './requests.ts';
+import { channelOf, countUnanswered, ownersInDoubt, type RedisLockState, whenConnected } from './requests.ts';
 
 /**
  * The lock protocol of a Redis server, Cluster or Sentinel group over a client's binding. Needs Redis 6.2, a Cluster 7.0.
@@ -26,6 +26,7 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
     keysOf: lockKeys(settings.prefix, client.keyPrefix),
     hints: createReleaseHints(client),
     unanswered: countUnanswered(),
+    sentTwice: ownersInDoubt(),
     publish: client.cluster ? 'SPUBLISH' : 'PUBLISH',
     countWaiters: client.cluster ? 'SHARDNUMSUB' : 'NUMSUB',
   };

@@ -5,8 +5,11 @@ import { expectInteger } from './replies.ts';
 import { channelOf, type RedisLockState, runLockScript } from './requests.ts';
 import { scripts } from './scripts.ts';
 
-/** Frees the lock if the owner still has it, and wakes its waiters. */
-export function release(state: RedisLockState, hold: HoldRef): Promise<ReleaseOutcome> {
+/**
+ * Frees the lock if the owner still has it, and wakes its waiters. The first `released` for an owner ID whose acquire may have
+ * been sent twice is "unknown" to core: its clean-up then asks again until the other one cannot come any more.
+ */
+export function release(state: RedisLockState, hold: HoldRef, byCore = true): Promise<ReleaseOutcome> {
   const { client, hints, publish, countWaiters } = state;
   const before = client.resends;
   const keys = state.keysOf(hold.key);
@@ -15,7 +18,12 @@ export function release(state: RedisLockState, hold: HoldRef): Promise<ReleaseOu
   return runLockScript(state, scripts.release, command, target, (reply): ReleaseOutcome => {
     const outcome = expectInteger(reply, 'the release script', client.name, hold.key);
     if (outcome > 1) hold.onWaiting?.(Math.max(0, outcome - 1 - (hints.own(channelOf(state, keys)) ? 1 : 0)));
-    if (outcome > 0) return 'released';
+    if (outcome > 0) {
+      if (byCore && state.sentTwice.take(hold.owner)) {
+        throw unknownOutcome('the lock was acquired', client.name, hold.key);
+      }
+      return 'released';
+    }
     // The client may have sent this twice, and the first one may have released (H14).
     if (client.resends !== before) throw unknownOutcome('the lock was released', client.name, hold.key);
     if (outcome < 0) throw foreignKey(hold.key, channelOf(state, keys), client.name);
@@ -31,11 +39,11 @@ const mostChanges = 10;
  * twice cannot free the next holder (H112).
  */
 export async function forceRelease(state: RedisLockState, name: string, owner?: string): Promise<boolean> {
-  if (owner !== undefined) return (await release(state, { key: name, owner })) === 'released';
+  if (owner !== undefined) return (await release(state, { key: name, owner }, false)) === 'released';
   for (let changes = 0; changes < mostChanges; changes += 1) {
     const held = await inspect(state, name);
     if (held === undefined) return false;
-    if ((await release(state, { key: name, owner: held.owner })) === 'released') return true;
+    if ((await release(state, { key: name, owner: held.owner }, false)) === 'released') return true;
   }
   // Each holder that was seen is gone, so the one who was to be forced out is.
   return true;

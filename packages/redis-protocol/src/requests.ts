@@ -13,6 +13,7 @@ export interface RedisLockState {
   readonly keysOf: (name: string) => LockKeys;
   readonly hints: ReleaseHints;
   readonly unanswered: Unanswered;
+  readonly sentTwice: SentTwice;
   /** The command that wakes waiters, and the subcommand of PUBSUB that counts them. */
   readonly publish: 'PUBLISH' | 'SPUBLISH';
   readonly countWaiters: 'NUMSUB' | 'SHARDNUMSUB';
@@ -29,12 +30,12 @@ export function runLockScript<T>(
   state: RedisLockState,
   script: LuaScript,
   command: readonly string[],
-  target: { readonly key: string | undefined; readonly name: string },
+  target: { readonly key: string | undefined; readonly name: string; readonly acquires?: string },
   read: (reply: unknown) => T,
   whenSlotMoves?: T,
 ): Promise<T> {
   const { client, unanswered } = state;
-  const { key, name } = target;
+  const { key, name, acquires } = target;
   const refused = refusedNow(state, key, name);
   if (refused !== undefined) return Promise.reject(refused);
   const { resends } = client;
@@ -51,6 +52,7 @@ export function runLockScript<T>(
     (error) => {
       unanswered.answered();
       const again = client.resends !== resends;
+      if (acquires !== undefined) state.sentTwice.note(acquires, error, again);
       if (whenSlotMoves !== undefined && !again && isTryAgain(error)) return whenSlotMoves;
       return explain<T>(client, again ? refusedAgain(readable(error, client.name, name)) : error, name);
     },
@@ -140,5 +142,34 @@ export function countUnanswered(): Unanswered {
       }
       return now - unansweredSince > longestSilenceMs;
     },
+  };
+}
+
+// An owner ID in doubt is forgotten with its release, so only those that are never released add up.
+const mostInDoubt = 4_096;
+
+/**
+ * Owner IDs whose acquire may have been sent twice, by a client that sends again what was under way when its connection broke.
+ * The answer `released` may be to one of the two, while the other is still to come: it would hold the lock with nobody to
+ * release it (H64, H125).
+ */
+export interface SentTwice {
+  /** An acquire of this owner ID has failed; `again` says that the client has sent it twice. */
+  note(owner: string, error: unknown, again: boolean): void;
+  /** Whether the owner ID is in doubt; asked once, it is no longer. */
+  take(owner: string): boolean;
+}
+
+/** Remembers the owner IDs in doubt of one adapter. */
+export function ownersInDoubt(): SentTwice {
+  const owners = new Set<string>();
+  return {
+    note(owner, error, again) {
+      // ioredis keeps what its own time-out has ended, and sends it again like the rest.
+      if (!again && !(error instanceof Error && error.message === 'Command timed out')) return;
+      owners.add(owner);
+      if (owners.size > mostInDoubt) for (const oldest of owners) return void owners.delete(oldest);
+    },
+    take: (owner) => owners.size > 0 && owners.delete(owner),
   };
 }

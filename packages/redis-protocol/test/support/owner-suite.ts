@@ -249,6 +249,49 @@ export function ownerSuite(kits: readonly ClientKit[]): void {
       },
     );
 
+    it.each([true, false])(
+      'given up after the client sent the acquire twice: the one that arrives late holds nothing (H64, H125, fencing %s)',
+      async (fencing) => {
+        const client = kit.connect(single(server));
+        const binding = client.binding();
+        await until('it is connected', () => binding.ready);
+        const key = newName();
+        const giveUp = new AbortController();
+        let resends = 0;
+        let late: (() => Promise<unknown>) | undefined;
+        let arrived = false;
+        const twice: RedisClientBinding = Object.create(binding, {
+          resends: { get: () => resends },
+          call: {
+            value: async (...sent: Parameters<RedisClientBinding['call']>) => {
+              const reply = await binding.call(...sent);
+              if (resends === 0 && (await holderOf(key)) !== null) {
+                resends += 1;
+                late = () => binding.call(...sent);
+                giveUp.abort();
+              } else if (late !== undefined && sent[1].includes('PUBLISH')) {
+                const arrives = late;
+                late = undefined;
+                await arrives();
+                arrived = true;
+              }
+              return reply;
+            },
+          },
+        });
+        // The scripts have to be known, so that what arrives late is the whole of an acquire.
+        const warm = attempt(newName());
+        await grant(client.adapter(), warm);
+        await client.adapter().release(warm);
+        const locks = createLocks(redisLockAdapter(twice, { fencing }));
+        await expect(locks.acquire(key, { ttlMs: 600_000, signal: giveUp.signal })).rejects.toThrow();
+        await until('the late one has arrived', () => arrived);
+        await until('it is free', async () => (await holderOf(key)) === null);
+        await locks.close();
+        await client.close();
+      },
+    );
+
     it('with waitReplicas, a refusal of the release of a grant that is given up leaves nothing locked (H115)', async () => {
       const client = kit.connect(single(server));
       const binding = client.binding();

@@ -100,6 +100,11 @@ export const backendRegressions: readonly Regression[] = [
     ],
   },
   {
+    name: 'Redis: the release of one of two acquires of an owner ends its clean-up',
+    backends: ['redis'],
+    patches: [patch('redis-protocol/requests.ts', 'owners.size > 0 && owners.delete(owner)', 'owner === undefined')],
+  },
+  {
     name: 'Redis: numbers that come as text are not read',
     backends: ['redis'],
     patches: [
