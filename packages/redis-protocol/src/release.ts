@@ -10,7 +10,19 @@ import { scripts } from './scripts.ts';
  * been sent twice is "unknown" to core: its clean-up then asks again until the other one cannot come any more.
  */
 export function release(state: RedisLockState, hold: HoldRef, byCore = true): Promise<ReleaseOutcome> {
-  const { client, hints, publish, countWaiters } = state;
+  return send(state, hold, state.publish, byCore);
+}
+
+/**
+ * Frees the lock without a word: it was granted and is taken back because too few replicas have it. Whoever heard of that would
+ * ask at once and get no further, first of all the one who takes it back; polling finds out when the replicas answer again.
+ */
+export function takeBack(state: RedisLockState, hold: HoldRef): Promise<ReleaseOutcome> {
+  return send(state, hold, '', true);
+}
+
+function send(state: RedisLockState, hold: HoldRef, publish: string, byCore: boolean): Promise<ReleaseOutcome> {
+  const { client, hints, countWaiters } = state;
   const before = client.resends;
   const keys = state.keysOf(hold.key);
   const command = [scripts.release.sha, '1', keys.lock, hold.owner, publish, countWaiters];

@@ -2,7 +2,7 @@ import { type AcquireAttempt, type AcquireOutcome, type HoldRef, LockError } fro
 import { acquireOnce } from './acquire.ts';
 import { afterSending, readable, refusedAgain, unknownOutcome } from './errors.ts';
 import type { LockKeys } from './keys.ts';
-import { release } from './release.ts';
+import { takeBack } from './release.ts';
 import { expectInteger } from './replies.ts';
 import type { RedisLockState } from './requests.ts';
 
@@ -74,7 +74,7 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
 
   /** Releases, and answers busy once that is confirmed; repeated, it releases again until it is. */
   async function giveUp(hold: HoldRef): Promise<AcquireOutcome> {
-    const sending = finished.get(hold.owner) ?? release(state, hold);
+    const sending = finished.get(hold.owner) ?? takeBack(state, hold);
     remember(finished, hold.owner, sending);
     try {
       await sending;

@@ -7,13 +7,7 @@ interface KnownFault {
   matches(outcome: Outcome, schedule: Schedule): boolean;
 }
 
-export const knownFaults: readonly KnownFault[] = [
-  {
-    what: 'Redis: while too few replicas answer WAIT, a waiter is woken by the release of its own attempt and asks again at once',
-    matches: ({ failures }, { backend, options }) =>
-      backend === 'redis' && Number(options.waitReplicas) > 0 && failures[0]?.rule === 'asks without a pause',
-  },
-];
+export const knownFaults: readonly KnownFault[] = [];
 
 /** Which known fault an outcome shows, if it does. */
 export const knownFault = (outcome: Outcome, schedule: Schedule): string | undefined =>

@@ -81,9 +81,16 @@ export const backendRegressions: readonly Regression[] = [
     patches: [
       patch(
         'redis-protocol/replica-acknowledgement.ts',
-        'const sending = finished.get(hold.owner) ?? release(state, hold);',
+        'const sending = finished.get(hold.owner) ?? takeBack(state, hold);',
         'const sending = Promise.resolve();',
       ),
+    ],
+  },
+  {
+    name: 'Redis: what is taken back for lack of replicas wakes whoever took it back',
+    backends: ['redis'],
+    patches: [
+      patch('redis-protocol/release.ts', "send(state, hold, '', true)", 'send(state, hold, state.publish, true)'),
     ],
   },
   {
@@ -98,11 +105,6 @@ export const backendRegressions: readonly Regression[] = [
       patch('redis-protocol/replica-acknowledgement.ts', 'if (!isNewest())', 'if (attempt.owner === isNewest.name)'),
       patch('redis-protocol/replica-acknowledgement.ts', 'if (finished.has(owner)) return giveUp(attempt);', ''),
     ],
-  },
-  {
-    name: 'Redis: the release of one of two acquires of an owner ends its clean-up',
-    backends: ['redis'],
-    patches: [patch('redis-protocol/requests.ts', 'owners.size > 0 && owners.delete(owner)', 'owner === undefined')],
   },
   {
     name: 'Redis: numbers that come as text are not read',

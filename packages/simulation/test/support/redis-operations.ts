@@ -92,7 +92,7 @@ function drawScript(random: Random, key: string, fence: string, owner: string): 
     case 'inspect':
       return evaluate('inspect', random.chance(0.8) ? [key, fence] : [key], []);
     case 'release':
-      return evaluate('release', [key], [owner, random.pick(['PUBLISH', 'PUBLISH', 'NOSUCH']), 'NUMSUB']);
+      return evaluate('release', [key], [owner, random.pick(['PUBLISH', 'PUBLISH', 'NOSUCH', '']), 'NUMSUB']);
     case 'renew': {
       const keys = Array.from({ length: random.int(1, 4) }, () => `{k${random.int(1, 3)}}`);
       return evaluate('renew', keys, [ttl, JSON.stringify(keys.map(() => random.pick(owners)))]);
