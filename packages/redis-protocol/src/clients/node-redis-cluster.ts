@@ -18,7 +18,7 @@ export function nodeRedisClusterBinding(
   close: () => Promise<void>,
 ): RedisClientBinding {
   // Only from version 6 on a cluster has `isReady`.
-  const options = commandOptions(client, client.isReady === undefined, 'node-reconnecting');
+  const options = commandOptions(client, () => client.isReady === undefined, 'node-reconnecting');
   // A node may have a mapping of its own, which only the options of the whole cluster would tell.
   const mapped = { timeout: undefined, typeMapping: {} };
   const drops = dropsOf(client, 'node-reconnecting');

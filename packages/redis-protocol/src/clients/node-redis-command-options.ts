@@ -28,11 +28,15 @@ const known = new WeakMap<object, () => CommandOptions>();
  * to it on the next connection: from then on each command gets the answer of another one. So there such commands are taken
  * back at `lostEvent`, which comes before it writes them. What is taken back rejects, which is "unknown".
  */
-export function commandOptions(client: ClientEvents, isVersion5: boolean, lostEvent: string): () => CommandOptions {
+export function commandOptions(
+  client: ClientEvents,
+  isVersion5: () => boolean,
+  lostEvent: string,
+): () => CommandOptions {
   let options = known.get(client);
   if (options === undefined) {
     const plain = plainOptions(client);
-    options = isVersion5 ? withdrawnAt(client, lostEvent, plain) : () => plain;
+    options = isVersion5() ? withdrawnAt(client, lostEvent, plain) : () => plain;
     // One listener for a client, however many adapters it has.
     known.set(client, options);
   }

@@ -2,7 +2,7 @@ import { type ClientEvents, createReadiness } from '../client-readiness.ts';
 import { notConnected } from '../errors.ts';
 import type { RedisClientBinding } from '../redis-client.ts';
 import type { NodeRedisSentinel, NodeSender } from './node-redis-client.ts';
-import { commandOptions, keepsOptions } from './node-redis-command-options.ts';
+import { commandOptions, dropsOf, keepsOptions } from './node-redis-command-options.ts';
 import { sentinelEvents } from './node-redis-sentinel-events.ts';
 import { sharedSubscriber } from './shared-subscriber.ts';
 
@@ -40,7 +40,10 @@ export function nodeRedisSentinelBinding(
       sends += 1;
       if (sends > 1) resends += 1;
       master.uses(connection);
-      return connection.sendCommand(whole, commandOptions(connection, keepsOptions(connection), 'reconnecting')());
+      return connection.sendCommand(
+        whole,
+        commandOptions(connection, () => keepsOptions(connection), 'reconnecting')(),
+      );
     });
   }
 
@@ -86,22 +89,20 @@ export function nodeRedisSentinelBinding(
 
 /** Counts how often commands went over another connection to the master than those before. */
 function masterConnection(): { uses(connection: NodeSender & ClientEvents): void; readonly changes: number } {
-  const watched = new WeakSet<object>();
   let last: object | undefined;
-  let changes = 0;
+  let drops: { readonly count: number } | undefined;
+  let before = 0;
   return {
     uses(connection) {
       if (connection === last) return;
-      if (last !== undefined) changes += 1;
+      before += last === undefined ? 0 : 1 + (drops?.count ?? 0);
       last = connection;
-      if (watched.has(connection)) return;
-      watched.add(connection);
-      connection.on('reconnecting', () => {
-        changes += 1;
-      });
+      // One listener for a connection, however many adapters are made over its client.
+      drops = dropsOf(connection, 'reconnecting');
+      before -= drops.count;
     },
     get changes() {
-      return changes;
+      return before + (drops?.count ?? 0);
     },
   };
 }

@@ -36,7 +36,7 @@ export function nodeRedisBinding(
 }
 
 function singleBinding(client: NodeRedisClient, ownsClient: boolean, close: () => Promise<void>): RedisClientBinding {
-  const options = commandOptions(client, keepsOptions(client), 'reconnecting');
+  const options = commandOptions(client, () => keepsOptions(client), 'reconnecting');
   // An application may close its client and connect it again, without a "reconnecting".
   const drops = dropsOf(client, 'reconnecting', 'ready');
   return {
