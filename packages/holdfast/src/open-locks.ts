@@ -32,6 +32,11 @@ export interface OpenLocksOptions extends LocksOptions {
   lazy?: boolean | undefined;
 }
 
+/** Options with which no lock is without a fencing token, so that its type is `bigint`. */
+export interface FencedLocksOptions extends OpenLocksOptions {
+  require: Requirements & { fencing: true };
+}
+
 const optionNames = [...objectNames(locksOptionTable), 'clock', 'require', 'schemes', 'adapters', 'lazy'];
 const pingKey = 'holdfast:hello';
 const noAnswer = {
@@ -45,12 +50,15 @@ const noAnswer = {
  * it, and asks the backend once.
  *
  * Options in the configuration take precedence over those in code: code states defaults, and the deployment decides. `close()`,
- * or the end of an `await using` block, closes everything that was opened.
+ * or the end of an `await using` block, closes everything that was opened. With `require: { fencing: true }` the type of
+ * `lock.fencingToken` is `bigint`.
  *
  * @throws LockError LOCK_INVALID_ARGUMENT for a mistake in the configuration; LOCK_UNSUPPORTED when the adapter's package is
  * not installed or cannot be loaded, or the backend lacks something of `require`; LOCK_BACKEND when the backend does not answer
  * within `backendTimeoutMs`, or refuses. No error contains a password.
  */
+export function openLocks(config: LocksConfig, options: FencedLocksOptions): Promise<Locks<bigint>>;
+export function openLocks(config: LocksConfig, options?: OpenLocksOptions): Promise<Locks>;
 export async function openLocks(config: LocksConfig, options: OpenLocksOptions = {}): Promise<Locks> {
   assertOptions(options);
   const { require: required = {}, schemes, adapters, lazy = false, ...defaults } = options;
