@@ -2,6 +2,7 @@ import { memoryAdapter } from '@holdfast/adapter-memory';
 import { createLocks, type Lock, systemClock } from '@holdfast/lock-core';
 import { expect, it } from 'vitest';
 import type { Events } from '../../src/cli/run/events.ts';
+import { heldOne } from '../../src/cli/run/held.ts';
 import { runUnderLock } from '../../src/cli/run/run-under-lock.ts';
 
 const silent: Events = { problem() {}, progress() {}, record() {} };
@@ -27,6 +28,6 @@ it('H48: a stall right after the first look at the lock: the loss stops the comm
     },
   } as Lock;
   const options = { onLost: 'kill', graceMs: 500, minHoldMs: 0, passUrl: false } as const;
-  expect(await runUnderLock(stalling, ['sleep', '600'], options, silent)).toBe(79);
+  expect(await runUnderLock(heldOne(stalling), ['sleep', '600'], options, silent)).toBe(79);
   expect(held.state).toBe('lost');
 });

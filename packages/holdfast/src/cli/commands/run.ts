@@ -1,10 +1,12 @@
-import { type AcquireOptions, isLockError, type Lock, type Locks } from '@holdfast/lock-core';
+import { type AcquireOptions, isLockError, type LockGroup, type Locks } from '@holdfast/lock-core';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
 import { durationOption } from '../durations.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { report } from '../failure.ts';
 import { createEvents, type Events } from '../run/events.ts';
+import { type Held, heldOne } from '../run/held.ts';
+import { leadWithCommand } from '../run/lead-with-command.ts';
 import { runUnderLock } from '../run/run-under-lock.ts';
 import { Interrupted, interruptible } from '../run/signals.ts';
 
@@ -12,6 +14,7 @@ interface Options extends BackendOptions {
   readonly ttl?: number;
   readonly wait?: number;
   readonly try?: true;
+  readonly lead?: true;
   readonly minHold: number;
   readonly maxHold?: number;
   readonly onLost: 'kill' | 'warn';
@@ -32,27 +35,40 @@ Examples:
   As flock(1) has it, for all machines: -n does not wait, -w waits so many seconds, -E is the exit code when busy:
     holdfast run -n -E 0 nightly-report -- ./report.sh
 
+  One of the machines runs the worker, and another one takes over when it is gone:
+    holdfast run scheduler --lead -- node worker.js
+
+  Two keys, both or none:
+    holdfast run account:1 account:2 -- ./transfer.sh
+
   Let the database refuse a writer that resumed too late:
     holdfast run import -- sh -c 'psql -v fence="$HOLDFAST_FENCING_TOKEN" -f import.sql'
 
 Exit codes: those of the command; 75 busy, 79 lock lost, 69 no backend, 64 wrong usage, 126 and 127 as a shell.
 `;
 
-/** `holdfast run <key> -- <command>`: runs a command while a lock is held. */
+/** `holdfast run <key>... -- <command>`: runs a command while the locks of the keys are held. */
 export function runCommand(): Command {
   const command = new Command('run')
     .summary('Run a command while a lock is held.')
     .description(
-      'Run a command while a lock is held, on all machines at most one at a time.\n' +
-        'It finds the fencing token in HOLDFAST_FENCING_TOKEN and the key in HOLDFAST_KEY.',
+      'Run a command while a lock is held, on all machines at most one at a time. Of several keys it holds all or none.\n' +
+        'It finds the fencing token in HOLDFAST_FENCING_TOKEN and the key in HOLDFAST_KEY; with several keys, in\n' +
+        'HOLDFAST_FENCING_TOKENS and HOLDFAST_KEYS, as JSON.',
     )
-    .usage('[options] <key> -- <command> [args...]')
-    .argument('<key>', 'the lock')
+    .usage('[options] <key>... -- <command> [args...]')
+    .argument('<key>', 'the lock; there may be several keys before the --')
     .argument('<command>', 'what to run')
     .argument('[args...]', 'its arguments')
     .addOption(durationOption('ttl', 'the lease: what a crash of this machine costs the others (default: 30s)'))
     .addOption(waitOption().conflicts('try'))
     .addOption(new Option('-n, --try', 'do not wait: exit with 75 when it is busy'))
+    .addOption(
+      new Option(
+        '--lead',
+        'wait until this machine leads, and run the command again whenever it leads again',
+      ).conflicts('try'),
+    )
     .addOption(
       new Option('-E, --conflict-exit-code <n>', 'the exit code when it is busy')
         .argParser(readExitCode)
@@ -79,12 +95,19 @@ export function runCommand(): Command {
     .addOption(new Option('--pass-url', 'let the command see LOCK_URL even if it has a password'))
     .addHelpText('after', examples);
   return withBackend(command).action((key: string, file: string, args: string[], options: Options) => {
+    const keys = keysBeforeDashes(command) ?? [key];
+    const words = keys.length === 0 ? [] : [key, file, ...args].slice(keys.length);
+    const [first, ...rest] = words;
     // Commander drops the dashes, so `run -- sudo reboot` would take sudo for the key.
-    if (isKeyMissing(command)) {
-      command.error("error: missing required argument 'key': write holdfast run <key> -- <command>", { exitCode: 64 });
-    }
-    return run(key, file, args, options);
+    if (keys.length === 0) usageError(command, "missing required argument 'key'");
+    if (first === undefined) usageError(command, "missing required argument 'command'");
+    if (options.lead && keys.length > 1) command.error('error: --lead takes one key', { exitCode: 64 });
+    return run(keys, [first, ...rest], options);
   });
+}
+
+function usageError(command: Command, problem: string): never {
+  command.error(`error: ${problem}: write holdfast run <key>... -- <command>`, { exitCode: 64 });
 }
 
 /** As flock(1), it takes a number without a unit for seconds. */
@@ -100,27 +123,37 @@ function readExitCode(text: string): number {
   return code;
 }
 
-/** Whether nothing but options stands before the first `--`. */
-function isKeyMissing(command: Command): boolean {
+/** What stands before the first `--` beside options; `undefined` without one. */
+function keysBeforeDashes(command: Command): string[] | undefined {
   const words: readonly string[] = (command.parent as (Command & { rawArgs?: string[] }) | null)?.rawArgs ?? [];
   const dashes = words.indexOf('--');
-  return dashes >= 0 && command.args.length <= words.length - dashes - 1;
+  if (dashes < 0) return undefined;
+  return command.args.slice(0, Math.max(0, command.args.length - (words.length - dashes - 1)));
 }
 
-async function run(key: string, file: string, args: string[], options: Options): Promise<void> {
+async function run(keys: string[], command: readonly [string, ...string[]], options: Options): Promise<void> {
+  const key = keys.join(' ');
   const events = createEvents(key, options.json === true);
+  const { onLost, grace: graceMs, minHold: minHoldMs, passUrl = false } = options;
+  const runHeld = (held: Held): Promise<number> => {
+    const [only, more] = held.locks;
+    const tokens = held.locks.map(({ fencingToken }) => fencingToken);
+    events.record('held', more === undefined ? { fencingToken: only?.fencingToken } : { fencingTokens: tokens });
+    return runUnderLock(held, command, { onLost, graceMs, minHoldMs, passUrl }, events);
+  };
+  // Options that are undefined are taken from the lock URL.
+  const terms: AcquireOptions = { ttlMs: options.ttl, maxHoldMs: options.maxHold, waitMs: options.wait };
   await using locks = await openBackend(options);
   try {
-    const lock = await interruptible((signal) => acquire(locks, key, options, events, signal));
-    if (lock === undefined) {
-      events.progress('busy', `${key} is busy`);
-      process.exitCode = options.conflictExitCode;
+    if (options.lead) {
+      process.exitCode = await leadWithCommand(locks, key, terms, events, (term) => runHeld(heldOne(term)));
       return;
     }
-    events.record('held', { fencingToken: lock.fencingToken });
-    const { onLost, grace: graceMs, minHold: minHoldMs, passUrl = false } = options;
-    const terms = { onLost, graceMs, minHoldMs, passUrl };
-    process.exitCode = await runUnderLock(lock, [file, ...args], terms, events);
+    const group = await interruptible((signal) => acquire(locks, keys, { ...terms, signal }, options, events));
+    if (group === undefined) {
+      events.progress('busy', `${key} is busy`);
+      process.exitCode = options.conflictExitCode;
+    } else process.exitCode = await runHeld(group);
   } catch (error) {
     if (error instanceof Interrupted) process.exitCode = error.exitCode;
     else if (isLockError(error, 'LOCK_TIMEOUT')) {
@@ -132,15 +165,13 @@ async function run(key: string, file: string, args: string[], options: Options):
 
 async function acquire(
   locks: Locks,
-  key: string,
+  keys: readonly string[],
+  terms: AcquireOptions,
   options: Options,
   events: Events,
-  signal: AbortSignal,
-): Promise<Lock | undefined> {
-  // Options that are undefined are taken from the lock URL.
-  const terms: AcquireOptions = { ttlMs: options.ttl, maxHoldMs: options.maxHold, waitMs: options.wait, signal };
-  const first = await locks.tryAcquire(key, terms);
+): Promise<LockGroup | undefined> {
+  const first = await locks.tryAcquireAll(keys, terms);
   if (first !== undefined || options.try) return first;
-  events.progress('waiting', `${key} is busy, waiting`);
-  return locks.acquire(key, terms);
+  events.progress('waiting', `${keys.join(' ')} is busy, waiting`);
+  return locks.acquireAll(keys, terms);
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import type { Lock } from '@holdfast/lock-core';
 import { note } from '../output.ts';
+import { type Held, remainingMs } from './held.ts';
 import type { RunMark } from './started-processes.ts';
 
 /**
@@ -43,7 +43,7 @@ const onSuspension = `sleep "$4"; kill -s 0 -- "$5" 2>/dev/null || exit 0\n${sto
  * Sets guards over a command, which stop it when this process cannot: it was killed, or it is suspended (SIGSTOP, a debugger) past
  * the lease. Nobody would renew the lock, and the command would continue beside the next holder. The result dismisses them.
  */
-export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Lock): () => void {
+export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Held): () => void {
   const target = [String(ownGroup ? -pid : pid), String(Math.ceil(graceMs / 1_000)), id];
   // Each in a session of its own: what ends this process, such as Ctrl-C or a closed terminal, must not end its guards.
   const start = (script: string, stdin: 'pipe' | 'ignore', ...more: string[]) => {
@@ -59,7 +59,7 @@ export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Loc
   const waiting = start(onDeath, 'pipe');
   waiting.stdin!.on('error', () => {}); // the guard was ended: there is nothing to dismiss
   const startSleeping = () =>
-    start(onSuspension, 'ignore', String(Math.ceil(lock.remainingMs / 1_000)), String(process.pid));
+    start(onSuspension, 'ignore', String(Math.ceil(remainingMs(lock) / 1_000)), String(process.pid));
   let sleeping = startSleeping();
   const renew = setInterval(
     () => {
@@ -68,7 +68,7 @@ export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Loc
       sleeping = startSleeping();
       endGroup(before.pid);
     },
-    Math.max(500, lock.remainingMs / 3),
+    Math.max(500, remainingMs(lock) / 3),
   );
   return () => {
     clearInterval(renew);

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Lock, systemClock } from '@holdfast/lock-core';
+import { systemClock } from '@holdfast/lock-core';
 import { shownDuration } from '../durations.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { startChild } from './child.ts';
 import type { Events } from './events.ts';
 import { guard } from './guard.ts';
+import type { Held } from './held.ts';
 import { Interrupted, interruptible } from './signals.ts';
 import { runVariable } from './started-processes.ts';
 import { type Stopped, stopAll, stoppedText } from './stop.ts';
@@ -23,7 +24,7 @@ export interface RunOptions {
 
 /** Runs a command while `lock` is held, and returns the exit code for it. The caller releases the lock. */
 export async function runUnderLock(
-  lock: Lock,
+  lock: Held,
   command: readonly [string, ...string[]],
   { onLost, graceMs, minHoldMs, passUrl }: RunOptions,
   events: Events,
@@ -58,7 +59,7 @@ export async function runUnderLock(
 }
 
 /** Keeps the lock for a while longer, until it is lost or a signal asks to end. */
-async function keep(lock: Lock, ms: number, events: Events): Promise<void> {
+async function keep(lock: Held, ms: number, events: Events): Promise<void> {
   if (ms <= 0 || lock.state !== 'held') return;
   events.progress('keeping', `the lock is kept for another ${shownDuration(ms)} (--min-hold)`);
   await interruptible((signal) => sleep(ms, undefined, { signal: AbortSignal.any([signal, lock.signal]) })).catch(
@@ -69,12 +70,19 @@ async function keep(lock: Lock, ms: number, events: Events): Promise<void> {
   );
 }
 
-function environment({ key, fencingToken }: Lock, id: string, passUrl: boolean): NodeJS.ProcessEnv {
-  const { HOLDFAST_FENCING_TOKEN: ofAnother, [runVariable]: enclosing, ...env } = process.env;
+/** What one key has at hand as text, several have as JSON; with several, no script can take the token of one for that of another. */
+function environment({ locks }: Held, id: string, passUrl: boolean): NodeJS.ProcessEnv {
+  const { HOLDFAST_KEY: _, HOLDFAST_FENCING_TOKEN: ofAnother, [runVariable]: enclosing, ...env } = process.env;
   if (!passUrl && env.LOCK_URL !== undefined && hasPassword(env.LOCK_URL)) delete env.LOCK_URL;
-  const token = fencingToken === undefined ? {} : { HOLDFAST_FENCING_TOKEN: String(fencingToken) };
-  const ids = enclosing === undefined ? id : `${enclosing} ${id}`;
-  return { ...env, HOLDFAST_KEY: key, [runVariable]: ids, ...token };
+  env[runVariable] = enclosing === undefined ? id : `${enclosing} ${id}`;
+  env.HOLDFAST_KEYS = JSON.stringify(locks.map(({ key }) => key));
+  const tokens = locks.map(({ key, fencingToken }) => [key, fencingToken?.toString()]);
+  env.HOLDFAST_FENCING_TOKENS = JSON.stringify(Object.fromEntries(tokens));
+  const [only, more] = locks;
+  if (only === undefined || more !== undefined) return env;
+  env.HOLDFAST_KEY = only.key;
+  if (only.fencingToken !== undefined) env.HOLDFAST_FENCING_TOKEN = String(only.fencingToken);
+  return env;
 }
 
 /** Whether a lock URL has a password, or anything that might be one. */
