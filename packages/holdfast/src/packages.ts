@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import module from 'node:module';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isLockError, type LockAdapter, LockError } from '@holdfast/lock-core';
@@ -85,8 +85,8 @@ function cannotBeLoaded(name: string, cause: unknown): LockError {
  * The name is a package, or a path from the working directory.
  */
 export async function openModule(name: string, options: object): Promise<LockAdapter> {
-  const module = await importModule(name);
-  const create = module.createAdapter ?? module.default;
+  const loaded = await importModule(name);
+  const create = loaded.createAdapter ?? loaded.default;
   if (typeof create !== 'function') {
     throw invalid(
       `The module ${name} is not a lock adapter: it must export createAdapter(options), which returns a LockAdapter.`,
@@ -110,7 +110,7 @@ export async function importModule(name: string): Promise<Record<string, unknown
   if (/^\.{0,2}[/\\]/.test(name)) return importOrExplain(pathToFileURL(resolve(name)).href, name);
   if (name.startsWith('file:')) return importOrExplain(name, name);
   try {
-    return await import(name);
+    return await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ name);
   } catch (error) {
     if (!isMissing(error, name)) throw error;
     // With a strict node_modules, a package is visible from the application only, not from this file.
@@ -120,7 +120,8 @@ export async function importModule(name: string): Promise<Record<string, unknown
 
 function resolveFromApplication(name: string): string {
   try {
-    return createRequire(join(process.cwd(), 'package.json')).resolve(name);
+    // By its full name: webpack takes `createRequire` for one that it must follow.
+    return module.createRequire(join(process.cwd(), 'package.json')).resolve(name);
   } catch {
     throw new LockError('LOCK_UNSUPPORTED', `The package of this lock adapter is not installed: npm install ${name}`);
   }
@@ -128,7 +129,7 @@ function resolveFromApplication(name: string): string {
 
 async function importOrExplain(specifier: string, name: string): Promise<Record<string, unknown>> {
   try {
-    return await import(specifier);
+    return await import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ specifier);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new LockError('LOCK_INVALID_ARGUMENT', `The lock adapter ${name} cannot be loaded: ${reason}`, {

@@ -1,0 +1,81 @@
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { type RedisServer, startRedis } from '@holdfast/testbed';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundlers } from './bundlers.ts';
+
+const execute = promisify(execFile);
+const packages = fileURLToPath(new URL('../..', import.meta.url));
+const app = `
+import { openLocks } from 'holdfast';
+const locks = await openLocks(process.env.LOCK_URL);
+await locks.using('a', async () => console.log('locked with ' + locks.adapter.name));
+await locks.close();
+`;
+const withFactory = app
+  .replace('\n', "\nimport { ioredisAdapterFactory } from '@holdfast/adapter-ioredis';\n")
+  .replace('LOCK_URL)', 'LOCK_URL, { adapters: [ioredisAdapterFactory] })');
+
+/** webpack and Rollup mention an adapter that is not installed; the import of it is caught. */
+const notInstalled = /(resolve '|^")@holdfast\/adapter-(node-redis|redlock|zookeeper|etcd)['"]/;
+
+// An application that has installed holdfast, the adapter of ioredis and ioredis. Its bundles run where there is nothing else.
+describe('a bundle', () => {
+  let folder: string;
+  let redis: RedisServer;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'holdfast-bundlers-'));
+    for (const name of ['holdfast', 'lock-core', 'adapter-memory', 'redis-protocol', 'adapter-ioredis']) {
+      const installed = join(folder, 'app/node_modules', name === 'holdfast' ? name : `@holdfast/${name}`);
+      for (const part of ['dist', 'package.json'])
+        cpSync(join(packages, name, part), join(installed, part), { recursive: true });
+    }
+    const client = realpathSync(join(packages, 'adapter-ioredis/node_modules/ioredis'));
+    symlinkSync(client, join(folder, 'app/node_modules/ioredis'), 'junction');
+    writeFileSync(join(folder, 'app/package.json'), '{ "type": "module" }');
+    writeFileSync(join(folder, 'app/app.mjs'), app);
+    writeFileSync(join(folder, 'app/with-factory.mjs'), withFactory);
+    redis = await startRedis();
+  });
+  afterAll(async () => {
+    await redis?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Runs a bundle with the backend that the environment names, and gives what it printed. */
+  const run = async (bundle: string, LOCK_URL: string): Promise<string> => {
+    try {
+      const { stdout } = await execute(process.execPath, [bundle], { cwd: tmpdir(), env: { PATH: '', LOCK_URL } });
+      return stdout;
+    } catch (error) {
+      return (error as { stderr: string }).stderr;
+    }
+  };
+
+  it.each(Object.entries(bundlers))(
+    'of %s holds the adapter that was installed, and warns of no other thing',
+    async (name, bundle) => {
+      const output = join(folder, name);
+      mkdirSync(output);
+      const warnings = await bundle(join(folder, 'app/app.mjs'), output);
+      expect(warnings.filter((text) => !notInstalled.test(text))).toEqual([]);
+      const file = join(output, 'bundle.mjs');
+      expect(await run(file, redis.url)).toContain('locked with ioredis');
+      expect(await run(file, 'memory:')).toContain('locked with memory');
+      expect(await run(file, 'etcd://127.0.0.1:2379')).toContain(
+        'The package for this backend is not installed: npm install @holdfast/adapter-etcd etcd3',
+      );
+    },
+  );
+
+  it('holds an adapter that the application imports itself', async () => {
+    const output = join(folder, 'with-factory');
+    expect(await bundlers.esbuild(join(folder, 'app/with-factory.mjs'), output)).toEqual([]);
+    expect(await run(join(output, 'bundle.mjs'), redis.url)).toContain('locked with ioredis');
+  });
+});
