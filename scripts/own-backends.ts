@@ -125,5 +125,5 @@ async function replaced(leader: () => Promise<ServerProcess>): Promise<void> {
 
 /** Its harness starts a server of its own. */
 async function postgres(): Promise<Started> {
-  return { target: 'examples/adapter-postgres/test/harness.ts', hooks: {}, stop: async () => {} };
+  return { target: 'packages/adapter-postgres/test/harness.ts', hooks: {}, stop: async () => {} };
 }

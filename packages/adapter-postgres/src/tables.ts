@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { createConnections } from './connections.ts';
 import { readable } from './errors.ts';
 import type { PostgresLockOptions } from './options.ts';
+import { schemaSql } from './schema.ts';
 
 /**
  * Makes the schema `holdfast` with the table, the sequence and the functions of the locks. Harmless when they are there,
@@ -12,7 +12,7 @@ import type { PostgresLockOptions } from './options.ts';
 export async function createLockTables(options: PostgresLockOptions = {}): Promise<void> {
   const connections = createConnections(options);
   try {
-    await connections.ask(await readFile(new URL('../schema.sql', import.meta.url), 'utf8'), []);
+    await connections.ask(schemaSql, []);
   } catch (error) {
     throw readable(error);
   } finally {

@@ -1,4 +1,6 @@
--- What the locks need, made once: by createLockTables(), or by hand with psql -1 -f schema.sql. Running it again changes nothing.
+/** What the locks need in the database. Running it again changes nothing. */
+export const schemaSql: string = `
+-- What the locks need, made once: by createLockTables(). Running it again changes nothing.
 
 -- Two that run this at once would trip over each other.
 SELECT pg_advisory_xact_lock(hashtext('holdfast schema'));
@@ -19,7 +21,7 @@ CREATE TABLE IF NOT EXISTS holdfast.lock (
 -- Keep CACHE at 1: a session that has values in stock would hand out an old one after another session's newer one.
 CREATE SEQUENCE IF NOT EXISTS holdfast.token AS bigint INCREMENT BY 128 MINVALUE 128 CACHE 1 NO CYCLE;
 
--- Takes the key for `asker` if it is free, or refreshes the hold that he has. Granted: token and tokens; busy: busy_ms.
+-- Takes the key for the asker if it is free, or refreshes the hold that he has. Granted: token and tokens; busy: busy_ms.
 CREATE OR REPLACE FUNCTION holdfast.acquire(
   asked_key bytea, asker bytea, ttl_ms double precision, wanted integer,
   OUT token bigint, OUT tokens integer, OUT busy_ms double precision
@@ -72,3 +74,4 @@ BEGIN
     WHERE l.key = asked.key AND l.owner = asked.owner AND l.expires_at > clock_timestamp()
     RETURNING l.key, l.owner;
 END $$;
+`;

@@ -5,10 +5,10 @@ const definite: Readonly<Record<string, string>> = {
   '28000': 'check user and pg_hba.conf',
   '28P01': 'check user and password',
   '3D000': 'check the name of the database',
-  '3F000': 'run createLockTables(), or schema.sql, once',
+  '3F000': 'run createLockTables() once',
   '42501': 'grant the rights that the README lists',
-  '42883': 'run createLockTables(), or schema.sql, once',
-  '42P01': 'run createLockTables(), or schema.sql, once',
+  '42883': 'run createLockTables() once',
+  '42P01': 'run createLockTables() once',
 };
 
 /**
