@@ -30,9 +30,7 @@ export function connectIoredis(target: RedisTarget<RedisOptions>): Redis | Clust
   const client = createClient(target);
   // Without a listener ioredis would write each failed attempt to the console.
   client.on('error', () => {});
-  // Sentinels are spoken to in plain text.
-  const tls = target.kind !== 'sentinel' && Boolean(target.options?.tls ?? target.tls);
-  checkTlsOf(client, 'ioredis', { nodes: target.nodes, tls });
+  checkTlsOf(client, 'ioredis', { nodes: target.nodes, tls: Boolean(target.options?.tls ?? target.tls) });
   return client;
 }
 
@@ -59,8 +57,9 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
       ...connection,
       sentinels: [...target.nodes],
       name: target.masterName,
-      // Without it the master would be spoken to in plain text.
-      enableTLSForSentinelMode: target.tls === true,
+      // Without them the master, and the sentinels, would be spoken to in plain text.
+      enableTLSForSentinelMode: Boolean(connection.tls),
+      ...(connection.tls && { sentinelTLS: connection.tls }),
       sentinelRetryStrategy: retryStrategy,
       // One that accepts and never answers would be waited for for ever, also after the client was closed (H43).
       sentinelCommandTimeout: 2_000,

@@ -36,9 +36,7 @@ export function connectNodeRedis(target: RedisTarget<RedisClientOptions>): AnyNo
   const client = create(target, closing.signal);
   // node-redis ends the process for a connection error that nobody listens to.
   client.on('error', () => {});
-  // Sentinels are spoken to in plain text.
-  const tls = target.kind !== 'sentinel' && Boolean(target.options?.socket?.tls ?? target.tls);
-  checkTlsOf(client, 'node-redis', { nodes: target.nodes, tls });
+  checkTlsOf(client, 'node-redis', { nodes: target.nodes, tls: Boolean(target.options?.socket?.tls ?? target.tls) });
   const destroy = client.destroy.bind(client);
   client.destroy = () => {
     const ended = client.isOpen ? destroy() : undefined;
@@ -82,7 +80,8 @@ function create(target: RedisTarget<RedisClientOptions>, closing: AbortSignal): 
     return createSentinel({
       name: target.masterName,
       sentinelRootNodes: [...target.nodes],
-      sentinelClientOptions: { socket: { signal: closing } } as object,
+      // The socket of a server: sentinels are on the same network, and speak TLS where the servers do.
+      sentinelClientOptions: { socket } as object,
       nodeClientOptions: { ...connection, socket } as object,
       nodeAddressMap() {
         // Asked before each connection, which a signal that has gone off does not prevent.

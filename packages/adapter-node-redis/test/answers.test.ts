@@ -1,7 +1,9 @@
 import { faultProxy } from '@holdfast/conformance/faults';
 import { startRedis } from '@holdfast/testbed';
+import { createClient, createCluster } from 'redis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { single } from '../../redis-protocol/test/support/kit.ts';
+import { nodeRedisAdapter } from '../src/index.ts';
 import { kits } from './support/kits.ts';
 
 describe.each(kits)('$name', (kit) => {
@@ -53,4 +55,13 @@ describe.each(kits)('$name', (kit) => {
     expect(answers.map(String)).toEqual(Array.from({ length: 600 }, (_, n) => String(n)));
     expect(warnings).toEqual([]);
   });
+});
+
+it('a client with a keyPrefix is refused, whose locks ioredis would not meet', () => {
+  for (const client of [
+    createClient({ keyPrefix: 'app:' }),
+    createCluster({ rootNodes: [], keyPrefix: 'app:' } as never),
+  ]) {
+    expect(() => nodeRedisAdapter(client)).toThrow(/the option prefix "app:lock:"/);
+  }
 });

@@ -123,10 +123,10 @@ function readUrl(
   };
 }
 
-/** ZooKeeper has no TLS here, and sentinels refer to other servers than themselves. */
+/** ZooKeeper has no TLS here. */
 function tlsOf(url: LockUrl, option: boolean): Plan['tls'] {
-  if (url.scheme === 'zookeeper' || url.scheme.includes('+sentinel')) return noTls;
-  const servers = withPorts(url, url.scheme === 'etcd' ? 2_379 : 6_379);
+  if (url.scheme === 'zookeeper') return noTls;
+  const servers = withPorts(url, url.scheme === 'etcd' ? 2_379 : url.scheme.includes('+sentinel') ? 26_379 : 6_379);
   return { servers, wanted: option || url.scheme.startsWith('rediss') };
 }
 

@@ -14,7 +14,8 @@ export interface RedisSentinel extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-const masterName = 'holdfast';
+/** The name by which sentinels of the testbed know their master. */
+export const masterName = 'holdfast';
 
 /**
  * Starts a master, two replicas and three sentinels, and waits until each sentinel knows all of them. A master that does
@@ -57,7 +58,13 @@ export function startRedisSentinel(): Promise<RedisSentinel> {
   });
 }
 
-function startSentinel(port: number, master: RedisServer, signal: AbortSignal): Promise<RedisServer> {
+/** Starts one sentinel; `lines` go into its configuration too. */
+export function startSentinel(
+  port: number,
+  master: { readonly port: number },
+  signal?: AbortSignal,
+  lines: readonly string[] = [],
+): Promise<RedisServer> {
   return startRedisOn({ port }, signal, (plan) => {
     const file = join(plan.folder, 'data', 'sentinel.conf');
     return {
@@ -75,6 +82,7 @@ function startSentinel(port: number, master: RedisServer, signal: AbortSignal): 
             `sentinel down-after-milliseconds ${masterName} 1000`,
             `sentinel failover-timeout ${masterName} 3000`,
             `sentinel parallel-syncs ${masterName} 2`,
+            ...lines,
             '',
           ].join('\n'),
         ),

@@ -1,3 +1,4 @@
+import { LockError } from '@holdfast/lock-core';
 import { createReadiness } from '../client-readiness.ts';
 import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../redis-client.ts';
 import {
@@ -29,10 +30,23 @@ export function nodeRedisBinding(
     // search for a master end. What is closed already rejects.
     if (ownsClient) (async () => client.destroy())().catch(() => {});
   };
+  refuseKeyPrefix(client);
   if (looksLikeNodeRedisCluster(client)) return nodeRedisClusterBinding(client, ownsClient, close);
   if (looksLikeNodeRedisSentinel(client)) return nodeRedisSentinelBinding(client, ownsClient, close);
   if (looksLikeNodeRedis(client)) return singleBinding(client, ownsClient, close);
   throw wrongClient(client, 'node-redis');
+}
+
+/** node-redis puts its prefix before the keys of its own methods alone; ioredis before all. Locks of the two would not meet. */
+function refuseKeyPrefix(client: unknown): void {
+  const { _keyPrefix: prefix } = (client ?? {}) as { _keyPrefix?: unknown };
+  if (prefix === undefined || String(prefix) === '') return;
+  const example = JSON.stringify(`${String(prefix)}lock:`);
+  throw new LockError(
+    'LOCK_INVALID_ARGUMENT',
+    `The node-redis client has the keyPrefix ${JSON.stringify(String(prefix))}, which it does not put before the keys of the locks. ` +
+      `Pass a client without one, and the option prefix ${example} of the adapter.`,
+  );
 }
 
 function singleBinding(client: NodeRedisClient, ownsClient: boolean, close: () => Promise<void>): RedisClientBinding {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { faultProxy } from '@holdfast/conformance/faults';
 import { createLocks } from '@holdfast/lock-core';
 import { type RedisServer, startRedis, startRedisTls } from '@holdfast/testbed';
@@ -32,6 +33,34 @@ export function openRefusalTests(kit: ClientKit, server: () => RedisServer): voi
         await locks.close();
       }),
     );
+  });
+
+  it('sentinels, and their master, are spoken to with TLS where TLS is asked for', async () => {
+    const master = await startRedisTls();
+    onTestFinished(() => master.stop());
+    const sentinel = await master.startSentinel();
+    onTestFinished(() => sentinel.stop());
+    const tls = { ca: readFileSync(master.authorityFile) };
+    const options = kit.name.startsWith('ioredis') ? { tls } : { socket: { tls: true, ...tls } };
+    const nodes = [{ host: sentinel.host, port: sentinel.tlsPort }];
+    const target = {
+      kind: 'sentinel',
+      nodes,
+      masterName: sentinel.masterName,
+      tls: true,
+      options,
+    } as unknown as Target;
+    const locks = createLocks(kit.open(target), { backendTimeoutMs: 15_000 });
+    const key = newName();
+    await locks.acquire(key);
+    expect(await master.command('EXISTS', `lock:${key}`)).toBe(1);
+    await locks.close();
+    // What has no TLS is told so.
+    const plain = { ...target, nodes: [{ host: sentinel.host, port: sentinel.port }] };
+    const wrong = createLocks(kit.open(plain), { backendTimeoutMs: 15_000 });
+    const message = expect.stringMatching(/answers without TLS|does not speak TLS/);
+    await expect(wrong.acquire(newName())).rejects.toEqual(lockError('LOCK_BACKEND', { retryable: false, message }));
+    await wrong.close();
   });
 
   it('a user who may not ask for INFO gets a lock, and nothing is printed', async () => {
