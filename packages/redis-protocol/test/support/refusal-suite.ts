@@ -1,13 +1,22 @@
 import { createServer as createHttpServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { createLocks, LockError } from '@holdfast/lock-core';
 import { type RedisServer, startRedis, startRedisCluster, startRedisSentinel } from '@holdfast/testbed';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { attempt, lockError, newName, until } from './helpers.ts';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { attempt, grant, lockError, newName, until } from './helpers.ts';
 import { type ClientKit, single } from './kit.ts';
 import { openRefusalTests } from './open-refusal-tests.ts';
 
 const secret = 's3cret-of-the-test';
+
+/** A port that was free a moment ago. */
+const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
 
 // Every command that the protocol sends, in scripts or by itself.
 const commands = [
@@ -109,6 +118,63 @@ export function refusalSuite(kits: readonly ClientKit[]): void {
       } finally {
         await replica.stop();
       }
+    });
+
+    it('MISCONF, where the server can no longer save: told at once, retryable, and nothing is left locked', async () => {
+      // The file that the server is to save to is a folder.
+      const unsaved = await startRedis({ args: ['--save', '900 1', '--dbfilename', 'appendonlydir'] });
+      onTestFinished(() => unsaved.stop());
+      const client = kit.connect(single(unsaved));
+      onTestFinished(() => client.close());
+      const adapter = client.adapter();
+      const [held, wanted] = [attempt(newName(), { ttlMs: 60_000 }), attempt(newName(), { ttlMs: 60_000 })];
+      await grant(adapter, held);
+      await unsaved.command('BGSAVE');
+      await until('the save fails', async () =>
+        String(await unsaved.command('INFO', 'persistence')).includes('rdb_last_bgsave_status:err'),
+      );
+      const refused = lockError('LOCK_BACKEND', { retryable: true, message: expect.stringContaining('MISCONF') });
+      await expect(adapter.tryAcquire(wanted)).rejects.toEqual(refused);
+      await expect(client.adapter({ fencing: false }).tryAcquire(wanted)).rejects.toEqual(refused);
+      await expect(adapter.renew(held, 50_000)).rejects.toEqual(refused);
+      await expect(adapter.release(held)).rejects.toEqual(refused);
+      expect(await unsaved.command('EXISTS', `lock:${wanted.key}`)).toBe(0);
+      await unsaved.command('CONFIG', 'SET', 'stop-writes-on-bgsave-error', 'no');
+      await grant(adapter, wanted);
+      expect(await adapter.release(held)).toBe('released');
+    });
+
+    it('CLUSTERDOWN, a cluster without slots: told in its words, retryable, and it works when the slots are back', async () => {
+      const node = await startRedis({
+        args: [
+          '--cluster-enabled',
+          'yes',
+          '--cluster-port',
+          String(await freePort()),
+          '--cluster-announce-ip',
+          '127.0.0.1',
+        ],
+      });
+      onTestFinished(() => node.stop());
+      const serve = () => node.command('CLUSTER', 'ADDSLOTSRANGE', 0, 16_383);
+      const isServing = () =>
+        until('the cluster serves', async () => String(await node.command('CLUSTER', 'INFO')).includes('state:ok'));
+      await serve();
+      await isServing();
+      const client = kit.connect({ kind: 'cluster', nodes: [{ host: node.host, port: node.port }] });
+      onTestFinished(() => client.close());
+      const adapter = client.adapter();
+      await until('a grant', () => grant(adapter, attempt(newName())).catch(() => undefined));
+      await node.command('FLUSHALL');
+      await node.command('CLUSTER', 'FLUSHSLOTS');
+      const request = attempt(newName(), { ttlMs: 60_000 });
+      await expect(adapter.tryAcquire(request)).rejects.toEqual(
+        lockError('LOCK_BACKEND', { retryable: true, message: expect.stringMatching(/CLUSTERDOWN|no connection/) }),
+      );
+      await serve();
+      await isServing();
+      expect(await node.command('KEYS', '*')).toEqual([]);
+      await until('a grant again', () => grant(adapter, request).catch(() => undefined));
     });
 
     it('a plain client of a node of a cluster is told to use a cluster client', async () => {
