@@ -1,8 +1,11 @@
 import type { AcquireAttempt, AcquireOutcome } from '@holdfast/lock-core';
+import type { IKeyValue } from 'etcd3';
 import { type Acquisition, acquiring, assertLeased, type Backend, OwnerReleased, queueKey } from './backend.ts';
+import { claimOf, conflict, decodeValue } from './claims.ts';
 import { wholeTtl } from './leases.ts';
+import { blockersIn } from './position.ts';
 import { move } from './renewal.ts';
-import { find, takeIfFree } from './requests.ts';
+import { find, type PutRequest, takeIfFree } from './requests.ts';
 
 /** Asks once for the lock. */
 export async function tryAcquire(backend: Backend, attempt: AcquireAttempt): Promise<AcquireOutcome> {
@@ -23,17 +26,33 @@ export async function tryAcquire(backend: Backend, attempt: AcquireAttempt): Pro
 
 function ask(backend: Backend, attempt: AcquireAttempt, acquisition: Acquisition): Promise<AcquireOutcome> {
   const { endpoints, leases, limit } = backend;
-  const { ttlMs, lockKey, send, granted } = acquisition;
+  const { ttlMs, claim, lockKey, send, granted } = acquisition;
   return leases.under(ttlMs, async (lease): Promise<AcquireOutcome> => {
-    const request = { ...queueKey(backend, attempt.key, lockKey), leaseId: lease.id, ttlMs };
-    const taken = await limit(() =>
-      send(lease, () => endpoints.call((client, options) => takeIfFree(client, options, request))),
-    );
-    if (taken.holder === undefined) return granted(lease, taken.token, taken.token);
-    assertLeased(attempt.key, taken.holder);
-    if (!taken.holder.key.equals(request.key)) return { status: 'busy' };
-    return askAgain(backend, attempt, acquisition);
+    const request = { ...queueKey(backend, attempt.key, lockKey), leaseId: lease.id, ttlMs, claim };
+    for (let seen: string | undefined; ; ) {
+      attempt.signal.throwIfAborted();
+      const taken = await limit(() =>
+        send(lease, () => endpoints.call((client, options) => takeIfFree(client, options, request, seen))),
+      );
+      if (taken.token !== undefined) return granted(lease, taken.token, taken.token);
+      const { keys } = taken;
+      const isOwn = keys.some(({ key }) => key.equals(request.key));
+      if (!fits(attempt.key, request, keys)) return { status: 'busy' };
+      if (isOwn) return askAgain(backend, attempt, acquisition);
+      // Compatible with all that there was. If somebody has come meanwhile, that one has made progress.
+      seen = taken.revision;
+    }
   });
+}
+
+/** Whether the claim is compatible with the keys that are there, which are for an exclusive one only the holder's. */
+function fits(name: string, { key, claim }: PutRequest, keys: readonly IKeyValue[]): boolean {
+  const [holder] = keys;
+  if (holder !== undefined) assertLeased(name, holder);
+  const own = keys.findIndex((one) => one.key.equals(key));
+  const refusal = holder && own < 0 && conflict(name, claim, claimOf(holder));
+  if (refusal) throw refusal;
+  return blockersIn((own < 0 ? keys : keys.slice(0, own)).toReversed(), claim).length === 0;
 }
 
 /**
@@ -51,10 +70,10 @@ async function askAgain(
   const { key } = queueKey(backend, attempt.key, lockKey);
   const own = await endpoints.call((client, options) => find(client, options, key));
   if (own === undefined) return { status: 'busy' };
-  const longest = Math.max(ttlMs, wholeTtl(Number(own.value.toString()) || 0));
+  const longest = Math.max(ttlMs, wholeTtl(decodeValue(own.value).ttlMs));
   return leases.under(longest, async (lease): Promise<AcquireOutcome> => {
     if (own.lease === lease.id) return granted(lease, own.create_revision, own.mod_revision);
-    const moved = await move(backend, attempt.key, lockKey, lease, { from: own });
+    const moved = await move(backend, attempt.key, lockKey, lease, own);
     return moved === undefined ? { status: 'busy' } : granted(lease, moved.token, moved.revision);
   });
 }

@@ -1,23 +1,26 @@
 import type { Capabilities, HoldRef, LockAdapter, LockInfo, ReleaseOutcome, RenewOutcome } from '@holdfast/lock-core';
+import type { IKeyValue } from 'etcd3';
 import { tryAcquire } from './acquire.ts';
 import { secondsIn } from './answers.ts';
 import { assertLeased, type Backend } from './backend.ts';
 import { createBatch } from './batch.ts';
+import { claimOf, decodeValue, limitOf } from './claims.ts';
 import { createConcurrencyLimit } from './concurrency-limit.ts';
-import { createEndpoints } from './endpoints.ts';
+import { createEndpoints, type Endpoints } from './endpoints.ts';
 import { NoAnswer } from './errors.ts';
 import { fencingToken } from './fencing.ts';
-import { keyLayout } from './key-layout.ts';
+import { type KeyRange, keyLayout } from './key-layout.ts';
 import { deleteSeen } from './key-versions.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
 import { createLeases, slackMs } from './leases.ts';
 import { keysPage } from './list.ts';
 import { createLockKeys } from './lock-keys.ts';
 import { type EtcdLockOptions, etcdLockSettings } from './options.ts';
+import { holdersIn } from './position.ts';
 import { enqueue } from './queue.ts';
 import { release } from './release.ts';
-import { renewMany } from './renewal.ts';
-import { findHolder } from './requests.ts';
+import { downgrade, renewMany } from './renewal.ts';
+import { findOldest } from './requests.ts';
 import { createWatches } from './watches.ts';
 
 // etcd looks for ended leases every 500 ms, and may be busy.
@@ -30,6 +33,8 @@ const capabilities: Capabilities = {
   wakeup: 'push',
   survivesFailover: true,
   crossProcess: true,
+  shared: true,
+  permits: true,
   ttl: { minMs: 1_000, granularityMs: 1_000, maxOvershootMs: slackMs + serverLagMs },
 };
 
@@ -51,6 +56,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
     lockKeys,
     watches: createWatches(endpoints),
     waiting: new Map(),
+    blocked: new Map(),
     batch: createBatch(endpoints),
     limit: createConcurrencyLimit(64, queueTimeoutMs, () => new NoAnswer(queueTimeoutMs)),
     entering: createKeyedQueue(queueTimeoutMs, () => new NoAnswer(queueTimeoutMs)),
@@ -61,6 +67,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
     capabilities,
     tryAcquire: (attempt) => tryAcquire(backend, attempt),
     renew: (hold, ttlMs) => renew(backend, hold, ttlMs),
+    downgrade: (hold, ttlMs) => downgrade(backend, hold, ttlMs),
     release: (hold): Promise<ReleaseOutcome> => release(backend, hold),
     enqueue: (attempt, signal) => enqueue(backend, attempt, signal),
     renewMany: (holds, ttlMs) => renewMany(backend, holds, ttlMs),
@@ -80,37 +87,55 @@ async function renew(backend: Backend, hold: HoldRef, ttlMs: number): Promise<Re
 }
 
 async function inspect({ endpoints, layout, lockKeys }: Backend, key: string): Promise<LockInfo | undefined> {
-  const found = await endpoints.call((client, options) => findHolder(client, options, layout.range(key)));
-  if (found === undefined) return undefined;
-  const { holder, keys } = found;
+  const found = await findHolders(endpoints, layout.range(key));
+  const [holder] = found.holders;
+  if (holder === undefined) return undefined;
   assertLeased(key, holder);
+  const { claim, ttlMs } = decodeValue(holder.value);
   const { TTL } = await endpoints.call((client, options) =>
     client.leaseClient.leaseTimeToLive({ ID: holder.lease }, options),
   );
   const own = lockKeys.get(holder.key.toString());
   // Locks of other processes are under leases that are longer than their TTL, which is the value of the key.
-  const most = own === undefined ? Number(holder.value.toString()) : own.expiresAt - performance.now();
+  const most = own === undefined ? ttlMs : own.expiresAt - performance.now();
   const leftMs = secondsIn(TTL, 'the TTL of a lease') * 1_000;
   return {
     key,
     owner: layout.ownerOf(key, holder.key),
     remainingMs: Math.max(0, most > 0 ? Math.min(leftMs, most) : leftMs),
     fencingToken: fencingToken(holder.create_revision),
-    waiters: keys - 1,
+    waiters: found.count - found.holders.length,
+    mode: claim.mode,
+    holders: found.holders.length,
+    limit: limitOf(claim),
   };
 }
 
-/** Frees the lock if `owner` holds it, which may be repeated (H112); without `owner`, frees it from whoever holds it. */
+/** Those that hold a lock, the oldest first, and how many keys there are in all. Of an exclusive holder, there is no other. */
+async function findHolders(
+  endpoints: Endpoints,
+  range: KeyRange,
+): Promise<{ holders: readonly IKeyValue[]; count: number }> {
+  const { keys, count } = await endpoints.call((client, options) => findOldest(client, options, range, 1));
+  const [first] = keys;
+  if (first === undefined || count === 1 || claimOf(first).mode === 'exclusive') return { holders: keys, count };
+  const all = await endpoints.call((client, options) => findOldest(client, options, range, 0));
+  return { holders: holdersIn(all.keys), count: all.count };
+}
+
+/** Frees the lock if `owner` holds it, which may be repeated (H112); without `owner`, frees it from all who hold it. */
 async function forceRelease({ endpoints, layout }: Backend, key: string, owner?: string): Promise<boolean> {
   for (;;) {
-    const found = await endpoints.call((client, options) => findHolder(client, options, layout.range(key)));
-    if (found === undefined) return false;
-    const { holder } = found;
-    assertLeased(key, holder);
-    if (owner !== undefined && layout.ownerOf(key, holder.key) !== owner) return false;
-    const seen = { key: holder.key, token: holder.create_revision };
-    if (await endpoints.call((client, options) => deleteSeen(client, options, seen))) return true;
-    // The holder left meanwhile, and nothing was deleted. Whoever got the lock then is the holder now.
+    const { holders } = await findHolders(endpoints, layout.range(key));
+    const held = holders.filter((holder) => owner === undefined || layout.ownerOf(key, holder.key) === owner);
+    if (held[0] !== undefined) assertLeased(key, held[0]);
+    if (held.length === 0) return false;
+    const seen = held.map((holder) => ({ key: holder.key, token: holder.create_revision }));
+    const deleted = await Promise.all(
+      seen.map((one) => endpoints.call((client, options) => deleteSeen(client, options, one))),
+    );
+    if (deleted.includes(true)) return true;
+    // The holders left meanwhile, and nothing was deleted. Whoever got the lock then is the holder now.
   }
 }
 

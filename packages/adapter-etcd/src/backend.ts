@@ -1,5 +1,6 @@
-import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-core';
+import { type AcquireAttempt, type Claim, type Granted, LockError } from '@holdfast/lock-core';
 import type { Batch } from './batch.ts';
+import { exclusive } from './claims.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Endpoints } from './endpoints.ts';
 import { foreignKey, isRefusal, notSent, wasNeverSent } from './errors.ts';
@@ -22,6 +23,8 @@ export interface Backend {
   readonly watches: Watches;
   /** Who waits here for which lock: by its name, then by the waiter's key. Each is called when its key is at the head, or may be. */
   readonly waiting: Map<string, Map<string, (token?: string) => void>>;
+  /** Who waits here for a key of this process to go, or to let shared claims pass. */
+  readonly blocked: Map<string, Set<() => void>>;
   /** No more requests for places at a time than a busy machine completes in time. */
   readonly limit: ConcurrencyLimit;
   /** Taking a place and freeing one share transactions. */
@@ -40,6 +43,7 @@ export function queueKey({ layout }: Backend, name: string, lockKey: LockKey): Q
 export interface Acquisition {
   readonly calledAt: number;
   readonly ttlMs: number;
+  readonly claim: Claim;
   readonly lockKey: LockKey;
   /** Sends the request that makes the key; throws `OwnerReleased` when nobody wants the key any more. */
   send<R>(lease: SharedLease, request: () => Promise<R>): Promise<R>;
@@ -72,6 +76,8 @@ export async function acquiring<T>(
   if (endpoints.closed !== undefined) throw endpoints.closed;
   const ttlMs = wholeTtl(attempt.ttlMs);
   const lockKey = lockKeys.begin(layout.key(attempt.key, attempt.owner));
+  lockKey.claim ??= attempt.claim ?? exclusive;
+  const { claim } = lockKey;
   lockKey.tokens ??= Math.min(attempt.tokens, mostTokens);
   if (lockKey.releasing) {
     lockKeys.end(lockKey);
@@ -103,7 +109,7 @@ export async function acquiring<T>(
     return { status: 'granted', fencingToken: fencingToken(token), tokens: lockKey.tokens, validForMs };
   };
   try {
-    return await run({ calledAt, ttlMs, lockKey, send, granted });
+    return await run({ calledAt, ttlMs, claim, lockKey, send, granted });
   } catch (error) {
     const definite = (error instanceof LockError && !error.retryable) || error instanceof OwnerReleased;
     const wantedMs = ownerMayAskAgain && !definite && !lockKey.over ? ttlMs : 0;

@@ -1,3 +1,4 @@
+import type { Claim } from '@holdfast/lock-core';
 import type { Endpoints } from './endpoints.ts';
 import { deleteVersions, findRevisions } from './key-versions.ts';
 import type { QueueKey } from './requests.ts';
@@ -13,6 +14,8 @@ export interface LockKey {
   lease: SharedLease | undefined;
   /** The lease that the last request would attach it to. */
   sentLease: SharedLease | undefined;
+  /** What the key asks for, or holds. */
+  claim: Claim | undefined;
   /** How many fencing tokens its first request asked for: every answer to this owner reserves as many. */
   tokens: number | undefined;
   /** The create revision of a key that holds the lock, which the fencing token is made of. */
@@ -144,6 +147,7 @@ class KeyRegistry implements LockKeys {
       queueKey: undefined,
       lease: undefined,
       sentLease: undefined,
+      claim: undefined,
       tokens: undefined,
       token: undefined,
       revision: undefined,

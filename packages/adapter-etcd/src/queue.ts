@@ -1,11 +1,10 @@
-import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-core';
+import { type AcquireAttempt, type Claim, type Granted, LockError } from '@holdfast/lock-core';
 import { type Acquisition, acquiring, assertLeased, type Backend, queueKey } from './backend.ts';
+import { assertSameUse, enter } from './enter-queue.ts';
 import { placeLost } from './errors.ts';
 import { deleteSeen } from './key-versions.ts';
-import { wholeTtl } from './leases.ts';
-import type { LockKey } from './lock-keys.ts';
-import { move } from './renewal.ts';
-import { find, lookUp, type QueueKey, type Standing, takePlace } from './requests.ts';
+import { blockersIn } from './position.ts';
+import { lookUp, type QueueKey, type Standing } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
 // Without any answer for this long nobody knows whether the place still stands, so the wait is given up.
@@ -15,53 +14,16 @@ const longestPauseMs = 500;
 // A release in this process tells the next waiter itself. A watch is for whatever else happens, and costs two messages.
 const ownKeyMs = 100;
 
-/** Waits for the lock in etcd's order of creation, and watches only the key directly ahead (H39). */
+/** Waits for the lock in etcd's order of creation, and watches only the keys that are in the way (H39). */
 export function enqueue(backend: Backend, attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted> {
   if (signal.aborted) return Promise.reject(signal.reason);
   return acquiring(backend, attempt, false, async (acquisition) => {
     const { lease, standing } = await backend.entering(attempt.key, () => enter(backend, attempt, signal, acquisition));
-    if (standing.ahead === undefined) return acquisition.granted(lease, standing.token, standing.token);
+    if (blockersIn(standing.ahead, acquisition.claim).length === 0)
+      return acquisition.granted(lease, standing.token, standing.token);
     attempt.onQueued?.();
     const wait = new QueueWait(backend, attempt, signal, acquisition, lease, standing);
     return wait.untilGranted();
-  });
-}
-
-function enter(
-  backend: Backend,
-  attempt: AcquireAttempt,
-  signal: AbortSignal,
-  { lockKey, ttlMs, send }: Acquisition,
-): Promise<Place> {
-  const place = queueKey(backend, attempt.key, lockKey);
-  return backend.leases.under(ttlMs, async (lease) => {
-    const standing = await backend.limit(async () => {
-      // Only until the request is sent: then the place has to be withdrawn.
-      signal.throwIfAborted();
-      return send(lease, () => backend.batch.send(takePlace({ ...place, leaseId: lease.id, ttlMs })));
-    });
-    return standing === undefined ? resume(backend, attempt, lockKey, ttlMs) : { lease, standing };
-  });
-}
-
-interface Place {
-  readonly lease: SharedLease;
-  readonly standing: Standing;
-}
-
-/** An owner that asks again keeps its place, and the longer TTL (H113). */
-async function resume(backend: Backend, attempt: AcquireAttempt, lockKey: LockKey, ttlMs: number): Promise<Place> {
-  const { endpoints, leases } = backend;
-  const place = queueKey(backend, attempt.key, lockKey);
-  const own = await endpoints.call((client, options) => find(client, options, place.key));
-  if (own === undefined) throw placeLost(attempt.key, 'its key was deleted');
-  const longest = Math.max(ttlMs, wholeTtl(Number(own.value.toString()) || 0));
-  return leases.under(longest, async (lease) => {
-    if (own.lease !== lease.id) await move(backend, attempt.key, lockKey, lease, { from: own, holds: false });
-    lockKey.sentLease = lease;
-    const standing = await endpoints.call((client, options) => lookUp(client, options, place, own.create_revision));
-    if (standing === undefined) throw placeLost(attempt.key, 'its key was deleted');
-    return { lease, standing };
   });
 }
 
@@ -109,7 +71,7 @@ class QueueWait {
     this.#signal.addEventListener('abort', wake);
     const leave = this.#lease.attend(wake);
     try {
-      await this.#untilAtHead();
+      await this.#untilFits();
       return await this.#take();
     } finally {
       leave();
@@ -119,19 +81,24 @@ class QueueWait {
     }
   }
 
-  async #untilAtHead(): Promise<void> {
+  async #untilFits(): Promise<void> {
     const { endpoints } = this.#backend;
-    while (this.#standing.ahead !== undefined) {
+    const { claim } = this.#acquisition;
+    for (;;) {
       const { ahead, revision } = this.#standing;
-      assertLeased(this.#attempt.key, ahead);
-      if (!this.#atHead) await this.#sleep((resolve) => untilDeleted(this.#backend, ahead.key, revision, resolve));
+      const blockers = blockersIn(ahead, claim);
+      if (blockers.length === 0) return;
+      for (const blocker of blockers) assertLeased(this.#attempt.key, blocker);
+      const keys = blockers.map(({ key }) => key);
+      if (!this.#atHead) await this.#sleep((resolve) => untilChange(this.#backend, keys, claim, revision, resolve));
       await this.#check();
       if (this.#atHead) return;
       // The lease may have ended since the place was taken: only what stands now counts (H77).
       const now = await this.#retryUntilAnswered(() =>
-        endpoints.call((client, options) => lookUp(client, options, this.#place, this.#token)),
+        endpoints.call((client, options) => lookUp(client, options, this.#place, this.#token, claim)),
       );
       if (now === undefined) throw placeLost(this.#attempt.key, 'its key was deleted');
+      await this.#retryUntilAnswered(() => assertSameUse(this.#backend, this.#attempt.key, this.#place, claim, now));
       this.#standing = now;
     }
   }
@@ -199,14 +166,41 @@ class QueueWait {
   }
 }
 
-/** Watches for the deletion of a key; later if it is one of this process. */
-function untilDeleted({ lockKeys, watches }: Backend, key: Buffer, revision: string, onChange: () => void): () => void {
-  if (lockKeys.get(key.toString()) === undefined) return watches.deletion(key, revision, onChange);
+/** Watches for the deletion of keys, of which those of this process are watched later; a shared claim also for a downgrade. */
+function untilChange(
+  backend: Backend,
+  keys: readonly Buffer[],
+  { mode }: Claim,
+  revision: string,
+  onChange: () => void,
+): () => void {
+  const watch = (key: Buffer): (() => void) => backend.watches.change(key, revision, mode === 'shared', onChange);
+  const stops = keys.map((key) =>
+    backend.lockKeys.get(key.toString()) === undefined ? watch(key) : untilOwnChange(backend, key, watch, onChange),
+  );
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+function untilOwnChange(
+  { blocked }: Backend,
+  key: Buffer,
+  watch: (key: Buffer) => () => void,
+  onChange: () => void,
+): () => void {
+  const name = key.toString();
+  const waiters = blocked.get(name) ?? new Set();
+  blocked.set(name, waiters.add(onChange));
   let stop = (): void => clearTimeout(timer);
   const timer = setTimeout(() => {
-    stop = watches.deletion(key, revision, onChange);
+    stop = watch(key);
   }, ownKeyMs).unref();
-  return () => stop();
+  return () => {
+    stop();
+    waiters.delete(onChange);
+    if (waiters.size === 0 && blocked.get(name) === waiters) blocked.delete(name);
+  };
 }
 
 function listenForTurn({ waiting }: Backend, name: string, key: string, onTurn: (token?: string) => void): () => void {

@@ -1,5 +1,7 @@
 import type { HoldRef, ReleaseOutcome } from '@holdfast/lock-core';
 import { type Backend, queueKey } from './backend.ts';
+import { claimOf } from './claims.ts';
+import { blockersIn } from './position.ts';
 import { find, freeHeld, giveUp, type QueueKey } from './requests.ts';
 
 /** Deletes the key of one owner. Each deletion names the create revision, so a late copy of it deletes no newer key (H111). */
@@ -26,13 +28,20 @@ export async function release(backend: Backend, hold: HoldRef): Promise<ReleaseO
 }
 
 /** Deletes a holder's key. If somebody waits in this process, the same transaction tells who is at the head of the queue then. */
-async function free({ waiting, batch }: Backend, name: string, request: QueueKey, token: string): Promise<boolean> {
+async function free(
+  { waiting, blocked, batch }: Backend,
+  name: string,
+  request: QueueKey,
+  token: string,
+): Promise<boolean> {
   const look = waiting.has(name);
   const { deleted, head } = await batch.send(freeHeld(request, token, look));
   const waiters = waiting.get(name);
+  const wakes = [...(blocked.get(request.key.toString()) ?? [])];
   if (head !== undefined) waiters?.get(head.key.toString())?.(head.create_revision);
   // Those who began to wait meanwhile may have this key ahead. A watch of what is past already tells them later.
   else if (!look) for (const wake of waiters?.values() ?? []) wake();
+  for (const wake of wakes) wake();
   return deleted;
 }
 
@@ -41,7 +50,10 @@ async function leave({ endpoints }: Backend, request: QueueKey): Promise<boolean
   for (;;) {
     const own = await endpoints.call((client, options) => find(client, options, request.key));
     if (own === undefined) return false;
-    const held = await endpoints.call((client, options) => giveUp(client, options, request, own.create_revision));
-    if (held !== undefined) return held;
+    const claim = claimOf(own);
+    const ahead = await endpoints.call((client, options) =>
+      giveUp(client, options, request, own.create_revision, claim),
+    );
+    if (ahead !== undefined) return blockersIn(ahead, claim).length === 0;
   }
 }

@@ -1,10 +1,12 @@
-import type { HoldRef, RenewOutcome } from '@holdfast/lock-core';
+import type { Claim, HoldRef, RenewOutcome } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
 import { type Backend, queueKey } from './backend.ts';
+import { claimOf, exclusive, shared } from './claims.ts';
 import { checkPresence, type KeyVersion, mostChecked } from './key-versions.ts';
 import { wholeTtl } from './leases.ts';
 import type { LockKey } from './lock-keys.ts';
-import { find, moveToLease } from './requests.ts';
+import { blockersIn } from './position.ts';
+import { find, lookUp, moveToLease, type QueueKey } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
 // The part of the TTL that a renewal may lack without a keep-alive of its own. Otherwise the slack of a lease would just not last
@@ -92,11 +94,23 @@ async function keepGood(lease: SharedLease, calledAt: number, ttlMs: number): Pr
   if (lease.goodUntil < calledAt + ttlMs * (1 - shortfall)) await lease.keepAlive();
 }
 
+/**
+ * Turns an exclusive hold into a shared one. The key keeps its place, so nobody can come in between; and from now on every write of it
+ * says `shared`, since the answer to this one may be lost.
+ */
+export async function downgrade(backend: Backend, hold: HoldRef, askedTtlMs: number): Promise<RenewOutcome> {
+  const key = backend.layout.key(hold.key, hold.owner);
+  const outcome = await moveUnderLease(backend, hold, wholeTtl(askedTtlMs), shared);
+  for (const wake of backend.blocked.get(key) ?? []) wake();
+  return outcome;
+}
+
 /** Moves a hold to the lease of another TTL; also a hold that another adapter has made. */
-async function moveUnderLease(backend: Backend, hold: HoldRef, ttlMs: number): Promise<RenewOutcome> {
+async function moveUnderLease(backend: Backend, hold: HoldRef, ttlMs: number, claim?: Claim): Promise<RenewOutcome> {
   const { layout, leases, lockKeys } = backend;
   const calledAt = performance.now();
   const lockKey = lockKeys.begin(layout.key(hold.key, hold.owner));
+  lockKey.claim = claim ?? lockKey.claim;
   try {
     return await leases.under(ttlMs, async (lease): Promise<RenewOutcome> => {
       const now = await move(backend, hold.key, lockKey, lease);
@@ -117,18 +131,18 @@ async function moveUnderLease(backend: Backend, hold: HoldRef, ttlMs: number): P
 const superseded = (): Error => new Error('a later call moves this lock to another lease');
 
 /**
- * Attaches a key to another lease; `undefined` when the key is gone, or does not hold the lock, which a place need not. An acquire
- * moves only the key that it has seen, `from`: a later renewal is never undone (H113).
+ * Attaches a key to another lease, with the claim that is known for it; `undefined` when the key is gone, or does not hold the lock.
+ * An acquire moves only the key that it has seen, `from`, which may be a place: a later renewal is never undone (H113).
  */
 export async function move(
   backend: Backend,
   name: string,
   lockKey: LockKey,
   lease: SharedLease,
-  { from, holds = true }: { from?: IKeyValue; holds?: boolean } = {},
+  from?: IKeyValue,
 ): Promise<{ token: string; revision: string } | undefined> {
   const { endpoints } = backend;
-  const request = { ...queueKey(backend, name, lockKey), leaseId: lease.id, ttlMs: lease.ttlMs };
+  const place = queueKey(backend, name, lockKey);
   const heldAs = lockKey.token;
   lockKey.moves += 1;
   const turn = lockKey.moves;
@@ -136,24 +150,35 @@ export async function move(
   if (lockKey.token && lockKey.revision) known ??= { token: lockKey.token, revision: lockKey.revision };
   for (let moves = 0; moves < mostMoves; moves += 1) {
     if (known === undefined) {
-      const found = await endpoints.call((client, options) => find(client, options, request.key));
+      const found = await endpoints.call((client, options) => find(client, options, place.key));
       if (found === undefined || (heldAs !== undefined && found.create_revision !== heldAs)) return undefined;
+      if (heldAs === undefined && !(await isHeld(backend, place, found))) return undefined;
+      lockKey.claim ??= claimOf(found);
       known = { token: found.create_revision, revision: found.mod_revision };
     }
+    lockKey.claim ??= from && claimOf(from);
     const { token, revision } = known;
     if (lockKey.moves !== turn) throw superseded();
     // Until the answer is there, nobody knows to which lease the key is attached.
     lockKey.lease = undefined;
     lockKey.revision = undefined;
     lockKey.sentLease = lease;
+    const request = { ...place, leaseId: lease.id, ttlMs: lease.ttlMs, claim: lockKey.claim ?? exclusive };
     const movedIn = await endpoints.call((client, options) =>
-      moveToLease(client, options, request, { token, revision, holds }),
+      moveToLease(client, options, request, { token, revision }),
     );
     if (movedIn !== undefined) return { token, revision: movedIn };
-    const now = await endpoints.call((client, options) => find(client, options, request.key));
+    const now = await endpoints.call((client, options) => find(client, options, place.key));
     if (now?.create_revision !== token || now.mod_revision === revision) return undefined;
     if (from !== undefined) throw superseded();
     known = { token, revision: now.mod_revision };
   }
   throw new Error('the lease of this lock was changed by something else again and again');
+}
+
+/** Whether the key of an owner that this adapter knows nothing of holds the lock, which it then does for as long as it exists. */
+async function isHeld({ endpoints }: Backend, place: QueueKey, found: IKeyValue): Promise<boolean> {
+  const claim = claimOf(found);
+  const now = await endpoints.call((client, options) => lookUp(client, options, place, found.create_revision, claim));
+  return now !== undefined && blockersIn(now.ahead, claim).length === 0;
 }

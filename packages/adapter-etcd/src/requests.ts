@@ -1,7 +1,9 @@
+import type { Claim } from '@holdfast/lock-core';
 import type { Etcd3, ICompare, IKeyValue, IRangeRequest, IRequestOp } from 'etcd3';
 import { deletedBy, keysFound, revisionIn, revisionOf, secondsIn, succeeded } from './answers.ts';
 import type { CallOptions } from './authentication.ts';
 import type { Part } from './batch.ts';
+import { encodeValue, type KeyValue } from './claims.ts';
 import type { KeyRange } from './key-layout.ts';
 import { createdIn } from './key-versions.ts';
 
@@ -12,75 +14,75 @@ export interface QueueKey {
 }
 
 /** A key that is to be written. */
-export interface PutRequest extends QueueKey {
+export interface PutRequest extends QueueKey, KeyValue {
   readonly leaseId: string;
-  readonly ttlMs: number;
 }
 
 /** A place in the queue as it is in etcd. */
 export interface Standing {
   /** Its create revision: the rank in the queue, and what the fencing token is made of. */
   readonly token: string;
-  /** The key directly ahead; none for the holder. */
-  readonly ahead: IKeyValue | undefined;
+  /** The keys ahead, the newest first; for an exclusive claim, the one directly ahead. */
+  readonly ahead: readonly IKeyValue[];
   /** The revision of etcd in which this was true. A watch of what comes after it misses nothing (H37, H83). */
   readonly revision: string;
 }
 
 const oldest: IRangeRequest = { sort_target: 'Create', sort_order: 'Ascend', limit: 1, keys_only: true };
-const newest: IRangeRequest = { sort_target: 'Create', sort_order: 'Descend', keys_only: true };
-
-// Spelt out instead of copied, which is slower: every acquisition makes one.
-const newestTwo = ({ key, range_end }: KeyRange): IRangeRequest => ({
+// Spelt out instead of copied, which is slower: every acquisition makes one. `limit` 0 means all.
+const newestOf = ({ key, range_end }: KeyRange, limit: number): IRangeRequest => ({
   key,
   range_end,
   sort_target: 'Create',
   sort_order: 'Descend',
-  keys_only: true,
-  limit: 2,
+  limit,
 });
 
-// The TTL is for people who look, for `inspect`, and for an acquire that is repeated. The lock itself depends on the lease.
-const put = ({ key, leaseId, ttlMs }: PutRequest): IRequestOp => ({
-  request_put: { key, value: Buffer.from(String(ttlMs)), lease: leaseId },
+// The lock itself depends on the lease alone, and its place in the queue on the create revision.
+const put = (request: PutRequest): IRequestOp => ({
+  request_put: { key: request.key, value: encodeValue(request), lease: request.leaseId },
 });
 
-/** Takes the lock if it has neither holder nor waiter; else tells who holds it. */
+/**
+ * Takes the lock if it has neither holder nor waiter, or none but those of `seen`, which the caller found to be compatible; else
+ * tells what keys it has, the oldest first: for an exclusive claim only that one.
+ */
 export async function takeIfFree(
   client: Etcd3,
   options: CallOptions,
   place: PutRequest,
-): Promise<{ token: string; holder: undefined } | { holder: IKeyValue }> {
-  const answer = await client.kv.txn(
-    {
-      // Of a range with no keys at all this is true, and of no other.
-      compare: [{ ...place.range, target: 'Create', result: 'Equal', create_revision: 0 }],
-      success: [put(place)],
-      failure: [{ request_range: { ...place.range, ...oldest } }],
-    },
-    options,
-  );
-  if (succeeded(answer)) return { token: revisionOf(answer), holder: undefined };
-  const [holder] = keysFound(answer, 0);
-  revisionIn(holder?.create_revision, 'the revision of the holder');
-  return { holder: holder! };
+  seen?: string,
+): Promise<{ token: string } | { token: undefined; keys: readonly IKeyValue[]; revision: string }> {
+  const free: ICompare =
+    seen === undefined
+      ? // Of a range with no keys at all this is true, and of no other.
+        { ...place.range, target: 'Create', result: 'Equal', create_revision: 0 }
+      : // Whoever has come since, or has another claim now, is in a later revision. Who has gone is in nobody's way.
+        { ...place.range, target: 'Mod', result: 'Less', mod_revision: String(BigInt(seen) + 1n) };
+  const limit = place.claim.mode === 'exclusive' ? 1 : 0;
+  const found: IRequestOp = { request_range: { ...place.range, ...oldest, keys_only: false, limit } };
+  const answer = await client.kv.txn({ compare: [free], success: [put(place)], failure: [found] }, options);
+  if (succeeded(answer)) return { token: revisionOf(answer) };
+  const keys = keysFound(answer, 0);
+  revisionIn(keys[0]?.create_revision, 'the revision of the holder');
+  return { token: undefined, keys, revision: revisionOf(answer) };
 }
 
 /** Takes a place at the end of the queue; `undefined` when this owner has one already. */
 export function takePlace(place: PutRequest): Part<Standing | undefined> {
-  const { key, range } = place;
+  const { key, range, claim } = place;
   return {
     // Two places that one transaction made would have the same rank.
     claims: () => [range.key.toString(), key.toString()],
     frees: false,
     txn: {
       compare: [createdIn(key, 0)],
-      // The newest is the one just made, and the other one is ahead of it.
-      success: [put(place), { request_range: newestTwo(range) }],
+      // The newest is the one just made, and the others are ahead of it.
+      success: [put(place), { request_range: newestOf(range, claim.mode === 'exclusive' ? 2 : 0) }],
     },
     read(answer, revision) {
       if (!succeeded(answer)) return undefined;
-      return { token: revision, ahead: keysFound(answer, 1)[1], revision };
+      return { token: revision, ahead: keysFound(answer, 1).slice(1), revision };
     },
   };
 }
@@ -91,50 +93,33 @@ export async function lookUp(
   options: CallOptions,
   { key, range }: QueueKey,
   token: string,
+  claim: Claim,
 ): Promise<Standing | undefined> {
-  const before = String(BigInt(token) - 1n);
-  const answer = await client.kv.txn(
-    {
-      success: [
-        { request_range: { key, keys_only: true } },
-        { request_range: { ...range, ...newest, limit: 1, max_create_revision: before } },
-      ],
-    },
-    options,
-  );
+  const ahead = { request_range: aheadOf(range, token, claim) };
+  const answer = await client.kv.txn({ success: [{ request_range: { key, keys_only: true } }, ahead] }, options);
   const [own] = keysFound(answer, 0);
   if (own?.create_revision !== token) return undefined;
-  return { token, ahead: keysFound(answer, 1)[0], revision: revisionOf(answer) };
+  return { token, ahead: keysFound(answer, 1), revision: revisionOf(answer) };
 }
 
+const aheadOf = (range: KeyRange, token: string, { mode }: Claim): IRangeRequest => ({
+  ...newestOf(range, mode === 'exclusive' ? 1 : 0),
+  max_create_revision: String(BigInt(token) - 1n),
+});
+
 /**
- * Moves a key to another lease, in its place, and answers its new revision; `undefined`, with nothing changed, when the key is gone,
- * has been written since `revision`, or should hold the lock and does not. Thus a late copy of this request changes nothing (H113).
+ * Moves a key to another lease, or changes its claim, in its place, and answers its new revision; `undefined`, with nothing changed,
+ * when the key is gone or has been written since `revision`. Thus a late copy of this request changes nothing (H113).
  */
 export async function moveToLease(
   client: Etcd3,
   options: CallOptions,
   place: PutRequest,
-  { token, revision, holds }: { token: string; revision: string; holds: boolean },
+  { token, revision }: { token: string; revision: string },
 ): Promise<string | undefined> {
-  const { key, range } = place;
-  const isOldest: ICompare = {
-    ...range,
-    target: 'Create',
-    result: 'Greater',
-    create_revision: String(BigInt(token) - 1n),
-  };
-  const answer = await client.kv.txn(
-    {
-      compare: [
-        createdIn(key, token),
-        { key, target: 'Mod', result: 'Equal', mod_revision: revision },
-        ...(holds ? [isOldest] : []),
-      ],
-      success: [put(place)],
-    },
-    options,
-  );
+  const { key } = place;
+  const unchanged: ICompare = { key, target: 'Mod', result: 'Equal', mod_revision: revision };
+  const answer = await client.kv.txn({ compare: [createdIn(key, token), unchanged], success: [put(place)] }, options);
   return succeeded(answer) ? revisionOf(answer) : undefined;
 }
 
@@ -157,22 +142,20 @@ export function freeHeld(
   };
 }
 
-/** Deletes a key if it is still the one that was seen; tells whether it held the lock, `undefined` if it is another one by now. */
+/** Deletes a key if it is still the one that was seen, and tells what was ahead of it; `undefined` if it is another one by now. */
 export async function giveUp(
   client: Etcd3,
   options: CallOptions,
   { key, range }: QueueKey,
   token: string,
-): Promise<boolean | undefined> {
+  claim: Claim,
+): Promise<readonly IKeyValue[] | undefined> {
+  const ahead = { request_range: aheadOf(range, token, claim) };
   const answer = await client.kv.txn(
-    {
-      compare: [createdIn(key, token)],
-      success: [{ request_range: { ...range, ...oldest } }, { request_delete_range: { key } }],
-    },
+    { compare: [createdIn(key, token)], success: [ahead, { request_delete_range: { key } }] },
     options,
   );
-  if (!succeeded(answer)) return undefined;
-  return keysFound(answer, 0)[0]?.key.equals(key) ?? false;
+  return succeeded(answer) ? keysFound(answer, 0) : undefined;
 }
 
 /** The key as it is, if it exists. */
@@ -180,14 +163,14 @@ export async function find(client: Etcd3, options: CallOptions, key: Buffer): Pr
   return (await client.kv.range({ key }, options)).kvs[0];
 }
 
-/** The holder of the lock and how many keys it has, the holder's among them. */
-export async function findHolder(
+/** The oldest keys of a lock, of which the first holds it, and how many it has in all. */
+export async function findOldest(
   client: Etcd3,
   options: CallOptions,
   range: KeyRange,
-): Promise<{ holder: IKeyValue; keys: number } | undefined> {
-  const { kvs, count } = await client.kv.range({ ...range, ...oldest, keys_only: false }, options);
-  if (kvs[0] === undefined) return undefined;
-  revisionIn(kvs[0].create_revision, 'the revision of the holder');
-  return { holder: kvs[0], keys: secondsIn(count, 'the number of keys') };
+  limit: number,
+): Promise<{ keys: readonly IKeyValue[]; count: number }> {
+  const { kvs, count } = await client.kv.range({ ...range, ...oldest, keys_only: false, limit }, options);
+  if (kvs[0] !== undefined) revisionIn(kvs[0].create_revision, 'the revision of the holder');
+  return { keys: kvs, count: secondsIn(count, 'the number of keys') };
 }

@@ -2,19 +2,20 @@ import { FilterType, type IDuplexStream, type IWatchRequest, type IWatchResponse
 import type { Endpoints, Member } from './endpoints.ts';
 import { isStaleTokenReason } from './errors.ts';
 
-/** Reports deletions, over one watch stream for all waiters of an adapter. */
+/** Reports changes, over one watch stream for all waiters of an adapter. */
 export interface Watches {
   /**
-   * Calls back once: when the key is deleted after `revision`, or when that can no longer be known because history was compacted
-   * (H83) or the stream is dead. The caller then looks again. The returned function ends the watch early.
+   * Calls back once: when the key is deleted after `revision`, or written if `writes` count too, or when that can no longer be known
+   * because history was compacted (H83) or the stream is dead. The caller then looks again. The returned function ends the watch early.
    */
-  deletion(key: Buffer, revision: string, onChange: () => void): () => void;
+  change(key: Buffer, revision: string, writes: boolean, onChange: () => void): () => void;
   close(): void;
 }
 
 interface Watch {
   readonly key: Buffer;
   readonly startRevision: string;
+  readonly writes: boolean;
   readonly onChange: () => void;
   id: string | undefined;
 }
@@ -55,8 +56,8 @@ class WatchStream implements Watches {
     endpoints.onMove(() => this.#lookAgain());
   }
 
-  deletion(key: Buffer, revision: string, onChange: () => void): () => void {
-    const watch: Watch = { key, startRevision: String(BigInt(revision) + 1n), onChange, id: undefined };
+  change(key: Buffer, revision: string, writes: boolean, onChange: () => void): () => void {
+    const watch: Watch = { key, startRevision: String(BigInt(revision) + 1n), writes, onChange, id: undefined };
     this.#watches.add(watch);
     if (this.#stream !== undefined) this.#ask(watch);
     else this.#openSoon();
@@ -117,8 +118,8 @@ class WatchStream implements Watches {
   }
 
   #ask(watch: Watch): void {
-    const { key, startRevision: start_revision } = watch;
-    this.#create(watch, { key, start_revision, filters: [FilterType.Noput] });
+    const { key, startRevision: start_revision, writes } = watch;
+    this.#create(watch, { key, start_revision, filters: writes ? [] : [FilterType.Noput] });
   }
 
   /** Creates a watch only to see whether etcd answers. A request for progress would crash the gRPC proxy of etcd 3.4. */

@@ -4,6 +4,7 @@ import { type EtcdServer, startEtcd } from '@holdfast/testbed';
 import { type Etcd3, EtcdLeaseInvalidError } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Batch, createBatch } from '../src/batch.ts';
+import { exclusive } from '../src/claims.ts';
 import { createEndpoints } from '../src/endpoints.ts';
 import { keyLayout } from '../src/key-layout.ts';
 import { freeHeld, type Standing, takePlace } from '../src/requests.ts';
@@ -35,7 +36,8 @@ async function queueing(): Promise<{
   return {
     client,
     batch,
-    take: (name, owner, leaseId = ID) => batch.send(takePlace({ ...requestFor(name, owner), leaseId, ttlMs: 30_000 })),
+    take: (name, owner, leaseId = ID) =>
+      batch.send(takePlace({ ...requestFor(name, owner), leaseId, ttlMs: 30_000, claim: exclusive })),
     free: (name, owner, token) => freeIn(batch, requestFor(name, owner), token),
   };
 }
@@ -72,8 +74,8 @@ describe('transactions that are shared', () => {
     // On the way one may overtake the other.
     const [first, second] = standings.sort((a, b) => Number(a!.token) - Number(b!.token));
     expect(second!.token).not.toBe(first!.token);
-    expect(first!.ahead).toBeUndefined();
-    expect(second!.ahead?.create_revision).toBe(first!.token);
+    expect(first!.ahead).toEqual([]);
+    expect(second!.ahead[0]?.create_revision).toBe(first!.token);
     expect(await placesOf(client, name)).toHaveLength(2);
   });
 
@@ -82,7 +84,7 @@ describe('transactions that are shared', () => {
     const name = newName();
     const one = await take(name, 'one');
     const [two, freed] = await Promise.all([take(name, 'two'), free(name, 'one', one!.token)]);
-    expect(two!.ahead).toBeUndefined();
+    expect(two!.ahead).toEqual([]);
     expect(freed.deleted).toBe(true);
     expect(await placesOf(client, name)).toHaveLength(1);
   });
@@ -91,7 +93,7 @@ describe('transactions that are shared', () => {
     const { client, take, free } = await queueing();
     const [name, other] = [newName(), newName()];
     const [, , neighbour] = await Promise.all([take(name, 'one'), free(name, 'one', '1'), take(other, 'one')]);
-    expect(neighbour!.ahead).toBeUndefined();
+    expect(neighbour!.ahead).toEqual([]);
     expect(await placesOf(client, other)).toHaveLength(1);
   });
 
@@ -106,7 +108,7 @@ describe('transactions that are shared', () => {
       take(bad, 'one', ended),
       free(held, 'one', holder!.token),
     ]);
-    expect(taken).toMatchObject({ status: 'fulfilled', value: { ahead: undefined } });
+    expect(taken).toMatchObject({ status: 'fulfilled', value: { ahead: [] } });
     expect(refused.status === 'rejected' && refused.reason).toBeInstanceOf(EtcdLeaseInvalidError);
     expect(freed).toMatchObject({ status: 'fulfilled', value: { deleted: true } });
     expect(await Promise.all([good, bad, held].map(async (name) => (await placesOf(client, name)).length))).toEqual([
@@ -118,7 +120,7 @@ describe('transactions that are shared', () => {
     const { take } = await queueing();
     const names = Array.from({ length: 100 }, () => randomBytes(512).toString('hex'));
     const first = await Promise.all(names.map((name) => take(name, 'one')));
-    expect(first.every((standing) => standing?.ahead === undefined)).toBe(true);
+    expect(first.every((standing) => standing?.ahead.length === 0)).toBe(true);
     expect(await Promise.all(names.map((name) => take(name, 'one')))).toEqual(names.map(() => undefined));
   });
 });

@@ -102,10 +102,10 @@ describe('the queue', () => {
     const key = Buffer.from('watched');
     const { header } = await client.kv.put({ key, value: Buffer.from('1') });
     await client.kv.deleteRange({ key });
-    await new Promise<void>((resolve) => watches.deletion(key, header.revision, resolve));
+    await new Promise<void>((resolve) => watches.change(key, header.revision, false, resolve));
     const later = await client.kv.put({ key, value: Buffer.from('2') });
     await client.kv.compact({ revision: later.header.revision, physical: true });
-    await new Promise<void>((resolve) => watches.deletion(key, header.revision, resolve));
+    await new Promise<void>((resolve) => watches.change(key, header.revision, false, resolve));
   });
 
   it('H39: a release wakes the next waiter and no other', async () => {

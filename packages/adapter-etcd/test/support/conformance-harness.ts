@@ -27,6 +27,8 @@ export function etcdHarness(
       wakeup: 'push',
       survivesFailover: true,
       crossProcess: true,
+      shared: true,
+      permits: true,
       ttl: { minMs: 1_000, granularityMs: 1_000, maxOvershootMs: 2_000 },
     },
     // CallTimeout for a busy machine.

@@ -66,7 +66,7 @@ function createEtcdBackend(stage: Stage): Backend {
   return {
     connect: (client) => connectAdapter(client, stage),
     holderOf(key) {
-      const holder = holderIn(store, key);
+      const [holder] = holdersIn(store, key);
       if (holder === undefined) return undefined;
       const lease = leases.get(holder.lease);
       return {
@@ -102,16 +102,26 @@ function createForceObserver({ freedByForce }: Stage, cluster: () => Cluster): C
     if (key === undefined || success.length > 1 || made.has(`${client} ${key.toString()}`)) return;
     const { store } = cluster().state;
     const [, lock = '', owner = ''] = key.toString().split('/');
-    const holder = holderIn(store, lock);
-    if (holder?.key.equals(key) && holder.created === Number(compare[0]?.create_revision))
-      freedByForce(client, lock, owner);
+    const holder = holdersIn(store, lock).find((held) => held.key.equals(key));
+    if (holder?.created === Number(compare[0]?.create_revision)) freedByForce(client, lock, owner);
   };
 }
 
-/** The oldest key of a lock holds it. */
-function holderIn(store: Store, lock: string): Stored | undefined {
+/** The oldest key of a lock holds it, and those behind it whose claims go together with all before them. */
+function holdersIn(store: Store, lock: string): Stored[] {
   const keys = store.within(Buffer.from(`locks/${lock}/`), Buffer.from(`locks/${lock}0`));
-  return keys.sort((a, b) => a.created - b.created)[0];
+  keys.sort((a, b) => a.created - b.created);
+  const claimOf = ({ value }: Stored): string => value.toString().split(' ').slice(1).join(' ');
+  const first = keys[0] && claimOf(keys[0]);
+  if (!first) return keys.slice(0, 1);
+  let left = Number(first.split(' of ')[1] ?? 0);
+  const next = keys.findIndex((key) => {
+    const [permits, limit] = claimOf(key).split(' of ');
+    if (limit === undefined) return claimOf(key) !== first;
+    left -= Number(permits);
+    return left < 0 || !first.endsWith(` of ${limit}`);
+  });
+  return next < 0 ? keys : keys.slice(0, next);
 }
 
 function createFaults({ world }: Stage, { state, members, loseLeader, cutOff }: Cluster): Backend['fault'] {

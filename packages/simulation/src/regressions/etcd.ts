@@ -24,8 +24,8 @@ export const etcdRegressions: readonly Regression[] = [
     patches: [
       patch(
         'adapter-etcd/requests.ts',
-        "compare: [{ ...place.range, target: 'Create', result: 'Equal', create_revision: 0 }],",
-        'compare: [createdIn(place.key, 0)],',
+        "{ ...place.range, target: 'Create', result: 'Equal', create_revision: 0 }",
+        'createdIn(place.key, 0)',
       ),
     ],
   },

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import type { Claim } from '@holdfast/lock-core';
 import type { Etcd3 } from 'etcd3';
 import { keyLayout } from '../../../adapter-etcd/src/key-layout.ts';
 import * as versions from '../../../adapter-etcd/src/key-versions.ts';
@@ -26,6 +27,7 @@ export interface Drawing {
 const { range, key } = keyLayout('locks/');
 const locks = ['k1', 'k2', 'a/b'];
 const owners = ['ann', 'bob', 'cid', 'dan', 'eve'];
+const claims: readonly Claim[] = [{ mode: 'exclusive' }, { mode: 'shared' }, { mode: 'permits', permits: 2, limit: 3 }];
 
 /** What the shipped code sends, caught before it goes out. */
 function caught(send: (client: Etcd3) => Promise<unknown>): Operation {
@@ -43,7 +45,14 @@ function drawPlace({ random, leases }: Drawing): requests.PutRequest & { readonl
   const name = random.pick(locks);
   const owner = Buffer.from(key(name, random.pick(owners)));
   const leaseId = random.chance(0.01) ? '77' : random.pick(leases);
-  return { range: range(name), key: owner, leaseId, ttlMs: random.pick([1_000, 30_000]), stored: owner };
+  return {
+    range: range(name),
+    key: owner,
+    leaseId,
+    ttlMs: random.pick([1_000, 30_000]),
+    claim: random.pick(claims),
+    stored: owner,
+  };
 }
 
 /** A create revision that is mostly right. */
@@ -65,21 +74,22 @@ export function drawShipped(drawing: Drawing): Operation {
     });
   const draws: (() => Operation)[] = [
     () => caught((client) => requests.takeIfFree(client, {}, place)),
-    () => caught((client) => requests.takeIfFree(client, {}, place)),
+    () => {
+      const seen = String(random.chance(0.7) ? drawing.revision : random.int(1, drawing.revision));
+      return caught((client) => requests.takeIfFree(client, {}, place, seen));
+    },
     () => ({ method: 'Txn', request: requests.takePlace(place).txn }),
     () => ({ method: 'Txn', request: requests.takePlace(place).txn }),
     () => ({ method: 'Txn', request: requests.freeHeld(place, token, random.chance(0.5)).txn }),
-    () => caught((client) => requests.lookUp(client, {}, place, token)),
+    () => caught((client) => requests.lookUp(client, {}, place, token, place.claim)),
     () => {
       const stored = keys.find((one) => one.key.equals(place.key));
       const revision = String(random.chance(0.8) ? (stored?.modified ?? 1) : random.int(1, drawing.revision));
-      return caught((client) =>
-        requests.moveToLease(client, {}, place, { token, revision, holds: random.chance(0.6) }),
-      );
+      return caught((client) => requests.moveToLease(client, {}, place, { token, revision }));
     },
-    () => caught((client) => requests.giveUp(client, {}, place, token)),
+    () => caught((client) => requests.giveUp(client, {}, place, token, place.claim)),
     () => caught((client) => requests.find(client, {}, place.key)),
-    () => caught((client) => requests.findHolder(client, {}, place.range)),
+    () => caught((client) => requests.findOldest(client, {}, place.range, random.pick([0, 1]))),
     () => caught((client) => versions.checkPresence(client, {}, seen())),
     () => caught((client) => versions.deleteVersions(client, {}, seen().slice(0, 2))),
     () =>

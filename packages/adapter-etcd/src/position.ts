@@ -1,0 +1,44 @@
+import type { Claim } from '@holdfast/lock-core';
+import type { IKeyValue } from 'etcd3';
+import { claimOf, limitOf } from './claims.ts';
+
+/**
+ * The keys of which one at least has to go before a claim behind all of them can be granted; none when it is granted. Each is as near
+ * to it as can be: what is near goes late, so it is woken as seldom as can be.
+ * @param ahead The newest first; for an exclusive claim, one is enough.
+ */
+export function blockersIn(ahead: readonly IKeyValue[], claim: Claim): IKeyValue[] {
+  if (claim.mode === 'exclusive') return ahead.slice(0, 1);
+  if (claim.mode === 'permits') return permitBlockersIn(ahead, claim);
+  const nearest = ahead.find((key) => claimOf(key).mode !== 'shared');
+  return nearest === undefined ? [] : [nearest];
+}
+
+/** Granted is whose permits fit with those of all ahead. While enough of them stand that they do not fit, the others do not matter. */
+function permitBlockersIn(ahead: readonly IKeyValue[], claim: Claim & { mode: 'permits' }): IKeyValue[] {
+  let sum = claim.permits;
+  for (const [i, key] of ahead.entries()) {
+    const other = claimOf(key);
+    // Another kind or limit does not go together with this one, whatever the sum.
+    if (other.mode !== 'permits' || other.limit !== claim.limit) return [key];
+    sum += other.permits;
+    if (sum > claim.limit) return ahead.slice(0, i + 1);
+  }
+  return [];
+}
+
+/** Those that hold the lock, of all its keys with the oldest first. */
+export function holdersIn(keys: readonly IKeyValue[]): IKeyValue[] {
+  const [first] = keys;
+  if (first === undefined) return [];
+  const claim = claimOf(first);
+  if (claim.mode === 'exclusive') return [first];
+  let sum = 0;
+  const next = keys.findIndex((key) => {
+    const other = claimOf(key);
+    if (claim.mode === 'shared') return other.mode !== 'shared';
+    sum += other.mode === 'permits' ? other.permits : 0;
+    return limitOf(other) !== claim.limit || sum > claim.limit;
+  });
+  return next < 0 ? [...keys] : keys.slice(0, next);
+}
