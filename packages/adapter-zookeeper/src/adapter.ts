@@ -9,14 +9,17 @@ import type {
   LockInfo,
   RenewOutcome,
 } from '@holdfast/lock-core';
+import { downgraded, limitOf } from './claims.ts';
+import type { NodeStat } from './client.ts';
 import { isFinal, NotSent, SessionOver, toLockError, Unanswered } from './failures.ts';
 import { fencingToken } from './fencing.ts';
-import type { LockNode } from './lock-node.ts';
+import { asked, type LockNode } from './lock-node.ts';
 import { LockNodes } from './lock-nodes.ts';
 import { keysPage, ownerOf } from './names.ts';
 import { Nodes } from './nodes.ts';
 import { resolveSettings, type Settings, type ZookeeperOptions } from './options.ts';
 import { Requests } from './requests.ts';
+import { validUntil } from './session.ts';
 import { waitForTurn } from './wait-for-turn.ts';
 import { createWatches, type Watches } from './watches.ts';
 
@@ -42,6 +45,7 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
     tryAcquire: (attempt) => tryAcquire(parts, attempt),
     enqueue: (attempt, signal) => enqueue(parts, attempt, signal),
     renew: (hold, ttlMs) => renew(parts, hold, ttlMs),
+    downgrade: (hold, ttlMs) => downgrade(parts, hold, ttlMs),
     renewMany: (holds, ttlMs) => Promise.all(holds.map((hold) => renew(parts, hold, ttlMs))),
     release: ({ key, owner }) =>
       forKey(key, async () => ((await parts.lockNodes.leave(key, owner)) ? 'released' : 'not-held')),
@@ -75,6 +79,8 @@ function capabilitiesOf({ sessionTimeoutMs }: Settings): Capabilities {
     wakeup: 'push',
     survivesFailover: true,
     crossProcess: true,
+    shared: true,
+    permits: true,
     // The lease is as long as requested, but a crash is noticed only by the end of the session: its time-out, and up to half of
     // that more since the server counts in ticks.
     ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: Math.ceil(sessionTimeoutMs * 1.5) },
@@ -94,10 +100,12 @@ async function tryAcquire({ requests, lockNodes }: Parts, attempt: AcquireAttemp
   const calledAt = performance.now();
   const { key, owner, ttlMs } = attempt;
   try {
-    const node = await lockNodes.enter(attempt);
+    const node = await lockNodes.enter(asked(attempt));
     // Once an owner's node is being removed, that owner gets the lock no more.
     if (node === undefined) return { status: 'busy' };
-    if (node.predecessor === undefined) return await grant(requests, node, calledAt, calledAt + ttlMs);
+    const [blocker] = node.blockers;
+    if (blocker !== undefined && (await lockNodes.passDowngraded(node, blocker))) node.blockers = [];
+    if (node.blockers.length === 0) return await grant(requests, node, calledAt, calledAt + ttlMs);
     // An attempt that does not wait leaves no node, unless an `enqueue` of the same owner waits with it.
     if (!node.isWaiting) await lockNodes.leave(key, owner);
     return { status: 'busy' };
@@ -124,17 +132,17 @@ async function enqueue(parts: Parts, attempt: AcquireAttempt, signal: AbortSigna
   }
 }
 
-/** Grants the lock to the first node. */
+/** Grants the lock to a node with nothing in its way. */
 async function grant(requests: Requests, node: LockNode, calledAt: number, leaseEnd: number): Promise<Granted> {
   await requests.confirmed();
-  const validForMs = validFor(requests, node, calledAt, leaseEnd);
+  const validForMs = validFor(node, calledAt, leaseEnd);
   return { status: 'granted', fencingToken: fencingToken(node.czxid), tokens: node.tokens, validForMs };
 }
 
 /** No longer than the session is sure to last: another owner gets the lock as soon as the server ends it. */
-function validFor(requests: Requests, { session }: LockNode, calledAt: number, leaseEnd: number): number {
+function validFor({ session }: LockNode, calledAt: number, leaseEnd: number): number {
   if (session.over) throw new SessionOver();
-  const validForMs = Math.min(requests.sessionValidUntil(session), leaseEnd) - calledAt;
+  const validForMs = Math.min(validUntil(session), leaseEnd) - calledAt;
   if (validForMs <= 0) throw new Unanswered('the answer came too late');
   return validForMs;
 }
@@ -143,15 +151,27 @@ function validFor(requests: Requests, { session }: LockNode, calledAt: number, l
  * The node is the hold, so the leader is asked for it: a server that lags behind may still show a node that was removed, after
  * which the next owner was granted the lock.
  */
-async function renew({ requests, lockNodes }: Parts, { key, owner }: HoldRef, ttlMs: number): Promise<RenewOutcome> {
+const renew = (parts: Parts, hold: HoldRef, ttlMs: number): Promise<RenewOutcome> =>
+  prolong(parts, hold, ttlMs, (path) => parts.requests.freshStat(path));
+
+/** The node keeps its place and its name, so only its data can say that it is shared now. */
+const downgrade = (parts: Parts, hold: HoldRef, ttlMs: number): Promise<RenewOutcome> =>
+  prolong(parts, hold, ttlMs, (path) => parts.requests.setData(path, downgraded));
+
+async function prolong(
+  { lockNodes }: Parts,
+  { key, owner }: HoldRef,
+  ttlMs: number,
+  askLeader: (path: string) => Promise<NodeStat | undefined>,
+): Promise<RenewOutcome> {
   const calledAt = performance.now();
   const node = await lockNodes.known(key, owner);
-  if (node === undefined || node.predecessor !== undefined || node.session.over) return { status: 'lost' };
+  if (node === undefined || node.blockers.length > 0 || node.session.over) return { status: 'lost' };
   try {
-    const stat = await requests.freshStat(node.path);
+    const stat = await askLeader(node.path);
     // A node of another session, or one created later under the same name, is not this hold (H65).
     if (stat?.ephemeralOwner.equals(node.session.id) && stat.czxid.readBigInt64BE() === node.czxid)
-      return { status: 'renewed', validForMs: validFor(requests, node, calledAt, calledAt + ttlMs) };
+      return { status: 'renewed', validForMs: validFor(node, calledAt, calledAt + ttlMs) };
     if (stat === undefined) lockNodes.leave(key, owner).catch(() => {});
     else lockNodes.drop(key, owner, node);
     return { status: 'lost' };
@@ -163,7 +183,7 @@ async function renew({ requests, lockNodes }: Parts, { key, owner }: HoldRef, tt
 
 async function inspect({ requests, nodes }: Parts, key: string): Promise<LockInfo | undefined> {
   for (;;) {
-    const order = await nodes.freshContenders(key);
+    const { order, holders, claim } = await nodes.freshQueue(key);
     const [first] = order;
     if (first === undefined) return undefined;
     const stat = await requests.stat(first);
@@ -174,17 +194,22 @@ async function inspect({ requests, nodes }: Parts, key: string): Promise<LockInf
       owner: ownerOfPath(first),
       remainingMs: undefined,
       fencingToken: fencingToken(stat.czxid.readBigInt64BE()),
-      waiters: order.length - 1,
+      waiters: order.length - holders,
+      mode: claim.mode,
+      holders,
+      limit: limitOf(claim),
     };
   }
 }
 
-/** Removes the node of the owner that holds the key, by its full name: repeated, it cannot remove that of the next holder. */
+/** Removes the nodes of holders, of `owner` or all, by their full names: repeated, it cannot remove that of the next holder. */
 async function forceRelease({ requests, nodes }: Parts, key: string, owner: string | undefined): Promise<boolean> {
   for (;;) {
-    const [first] = await nodes.freshContenders(key);
-    if (first === undefined || (owner !== undefined && ownerOfPath(first) !== owner)) return false;
-    if (await requests.remove(first)) return true;
+    const { order, holders } = await nodes.freshQueue(key);
+    const held = order.slice(0, holders).filter((path) => owner === undefined || ownerOfPath(path) === owner);
+    if (held.length === 0) return false;
+    const removed = await Promise.all(held.map((path) => requests.remove(path)));
+    if (removed.includes(true)) return true;
   }
 }
 

@@ -22,7 +22,8 @@ export interface ZookeeperClient {
   create(path: string, data: Buffer | null, acls: object[], mode: number, done: Done<[path: string]>): void;
   remove(path: string, version: number, done: Done): void;
   exists(path: string, done: Done<[stat: NodeStat | null]>): void;
-  getData(path: string, watcher: () => void, done: Done): void;
+  getData(path: string, watcher: (() => void) | undefined, done: Done<[data: Buffer | undefined]>): void;
+  setData(path: string, data: Buffer, version: number, done: Done<[stat: NodeStat]>): void;
   getChildren(path: string, watcher: () => void, done: Done<[names: string[]]>): void;
   getChildren(path: string, done: Done<[names: string[]]>): void;
   transaction(): { check(path: string): { commit(done: Done): void } };

@@ -1,10 +1,13 @@
+import type { AcquireAttempt, Claim } from '@holdfast/lock-core';
+import { assertSameUse, claimOf } from './claims.ts';
 import { foreignKey } from './failures.ts';
 import { mostTokens } from './fencing.ts';
-import { compareContenders, type Numbered, numbered } from './names.ts';
+import { compareContenders, numbered } from './names.ts';
 import type { Creation, Nodes } from './nodes.ts';
+import { blockersIn, firstIn } from './position.ts';
 import { assertAlive, type Session } from './session.ts';
 
-/** An owner's node among the contenders for a key: it holds the lock when it is the first, and else waits for it. */
+/** An owner's node among the contenders for a key: it holds the lock when nothing is in its way, and else waits for it. */
 export interface LockNode {
   readonly key: string;
   readonly path: string;
@@ -13,8 +16,11 @@ export interface LockNode {
   readonly czxid: bigint;
   /** How many fencing tokens its first request asked for: every answer to this owner reserves as many. */
   readonly tokens: number;
-  /** The node before ours in the newest list; `undefined` when ours is the first, which it then remains. */
-  predecessor: string | undefined;
+  readonly claim: Claim;
+  /** The nodes of which one has to go first, by the newest list; none when ours holds the lock, which it then does until it goes. */
+  blockers: readonly string[];
+  /** A blocker that turned out to have been downgraded. */
+  passed: string | undefined;
   /** An `enqueue` waits with it. */
   isWaiting: boolean;
   /** It is being removed: whatever its position, it does not get the lock any more. */
@@ -35,10 +41,8 @@ export class NodeRemoved extends Error {
 
 /** What an owner has under a key, or may have because a request had no answer. */
 export interface Entry extends Creation {
-  readonly key: string;
-  readonly owner: string;
   readonly tokens: number;
-  /** `nameOf` the two. */
+  /** `nameOf` key and owner. */
   readonly name: string;
   node: Promise<LockNode>;
   /** What `node` resolved with. */
@@ -56,42 +60,53 @@ export interface Entry extends Creation {
 }
 
 /**
- * What stands in front of a node of ours. A server that shows our node has all that was created before it too, since
+ * What is in the way of a node of ours. A server that shows our node has all that was created before it too, since
  * transactions take effect in one order everywhere: so it may show contenders that are gone, and never misses one (H74).
+ * @param isNew The first look: it refuses a claim that does not fit the first in the queue.
  */
-export function predecessorOf(key: string, path: string, children: readonly string[]): string | undefined {
+export function blockersOf(
+  { key, path, passed }: Pick<LockNode, 'key' | 'path' | 'passed'>,
+  children: readonly string[],
+  isNew?: 'is new',
+): string[] {
   const contenders = numbered(children);
   if (contenders === undefined) throw foreignKey(key);
   const parent = path.slice(0, path.lastIndexOf('/') + 1);
   const own = contenders.find(({ child }) => child.length === path.length - parent.length && path.endsWith(child));
   if (own === undefined) throw new NodeRemoved();
-  let nearest: Numbered | undefined;
-  for (const each of contenders) {
-    if (compareContenders(each, own) >= 0) continue;
-    if (nearest === undefined || compareContenders(nearest, each) < 0) nearest = each;
-  }
-  return nearest && parent + nearest.child;
+  const claim = claimOf(own.child);
+  const ahead = contenders.filter((each) => compareContenders(each, own) < 0);
+  const first = isNew && firstIn(ahead);
+  if (first !== undefined) assertSameUse(key, claim, claimOf(first));
+  return blockersIn(ahead, claim, passed?.slice(parent.length)).map((child) => parent + child);
 }
 
-/** Finds out what is in front of a node: as one server sees it, or `fresh`, as the leader does now. */
+/** Finds out what is in the way of a node: as one server sees it, or `fresh`, as the leader does now. */
 export async function listPosition(nodes: Nodes, node: LockNode, fresh?: 'fresh'): Promise<void> {
   assertAlive(node.session);
-  const children = fresh ? nodes.freshChildren(node.key) : nodes.children(node.key);
-  node.predecessor = predecessorOf(node.key, node.path, await children);
+  const blockers = blockersOf(node, await (fresh ? nodes.freshChildren(node.key) : nodes.children(node.key)));
   assertAlive(node.session);
+  // A holder stays one: the name of a node ahead does not tell that it was downgraded.
+  if (node.blockers.length > 0) node.blockers = blockers;
 }
 
 /** A name for what an owner has under a key. */
 export const nameOf = (key: string, owner: string): string => `${owner.length}:${owner}${key}`;
 
 /** What an owner asks for. */
-export type Asked = Pick<Entry, 'key' | 'owner' | 'tokens'>;
+export type Asked = Pick<Entry, 'key' | 'owner' | 'tokens' | 'claim'>;
+
+/** What an attempt asks for. */
+export const asked = ({ key, owner, tokens, claim = { mode: 'exclusive' } }: AcquireAttempt): Asked => ({
+  ...{ key, owner, tokens, claim },
+});
 
 /** What an owner has before its first request is sent; `previous` when an earlier one had no answer. */
-export function newEntry({ key, owner, tokens }: Asked, name: string, previous: Entry | undefined): Entry {
+export function newEntry({ key, owner, tokens, claim }: Asked, name: string, previous: Entry | undefined): Entry {
   return {
     key,
     owner,
+    claim,
     tokens: Math.min(tokens, mostTokens),
     name,
     node: undefined as unknown as Promise<LockNode>,

@@ -1,27 +1,29 @@
+import { claimOf } from './claims.ts';
 import { isFinal } from './failures.ts';
 import {
   type Asked,
+  blockersOf,
   type Entry,
   type LockNode,
   listPosition,
   NodeRemoved,
   nameOf,
   newEntry,
-  predecessorOf,
 } from './lock-node.ts';
 import { type Contender, isIn, type Nodes } from './nodes.ts';
 import type { Requests } from './requests.ts';
 import { RetryTimer } from './retry-timer.ts';
 import { assertAlive, type Session } from './session.ts';
+import { Sleepers } from './sleepers.ts';
 import type { Watches } from './watches.ts';
 
 /** The nodes of the owners of this process. */
 export class LockNodes {
+  readonly sleepers: Sleepers = new Sleepers();
   readonly #requests: Requests;
   readonly #watches: Watches;
   readonly #nodes: Nodes;
   readonly #entries = new Map<string, Entry>();
-  readonly #sleepersByPredecessor = new Map<string, LockNode>();
   readonly #retries = new RetryTimer(() => this.#retryRemovals());
 
   constructor(requests: Requests, watches: Watches, nodes: Nodes) {
@@ -60,28 +62,23 @@ export class LockNodes {
     return this.#entries.has(nameOf(key, owner));
   }
 
-  /** Finds out what is in front of it. Rejects with `NodeRemoved` when it is no more. */
+  /** Finds out what is in its way. Rejects with `NodeRemoved` when it is no more. */
   async refreshPosition(node: LockNode): Promise<void> {
     const refreshing = node.refreshing ?? listPosition(this.#nodes, node);
     node.refreshing = undefined;
     return refreshing;
   }
 
-  /** It sleeps until its predecessor is gone; `wake` ends the sleep early. */
-  sleep(node: LockNode, predecessor: string, wake: () => void): void {
-    node.wake = wake;
-    this.#sleepersByPredecessor.set(predecessor, node);
-  }
-
-  /** The sleep is over. */
-  awake(node: LockNode, predecessor: string): void {
-    node.wake = undefined;
-    if (this.#sleepersByPredecessor.get(predecessor) === node) this.#sleepersByPredecessor.delete(predecessor);
+  /** Lets a shared claim pass the exclusive one in its way if that was downgraded. */
+  async passDowngraded(node: LockNode, blocker: string): Promise<boolean> {
+    if (node.claim.mode !== 'shared' || !(await this.#nodes.isDowngraded(blocker))) return false;
+    node.passed = blocker;
+    return true;
   }
 
   /**
-   * Removes what the owner has under the key; `true` when that was the first contender. When it rejects, the removal is repeated
-   * until the node is gone.
+   * Removes what the owner has under the key; `true` when it held the lock. When it rejects, the removal is repeated until the node
+   * is gone.
    */
   leave(key: string, owner: string): Promise<boolean> {
     const entry = this.#entries.get(nameOf(key, owner));
@@ -155,7 +152,7 @@ export class LockNodes {
     const { key, owner } = entry;
     const found = search ? await this.#nodes.find(key, owner) : undefined;
     if (found === undefined) entry.mayExist = false;
-    return this.#accept(entry, found ?? (await this.#nodes.create(key, owner, entry)));
+    return this.#accept(entry, found ?? (await this.#nodes.create(entry)));
   }
 
   /** Takes a node that exists for the owner's. */
@@ -168,7 +165,9 @@ export class LockNodes {
     if (!isIn(session, stat)) throw new NodeRemoved();
     const { key, tokens } = entry;
     const czxid = stat.czxid.readBigInt64BE();
-    const node = { key, path, session, czxid, tokens, predecessor: predecessorOf(key, path, children) };
+    const claim = claimOf(path.slice(path.lastIndexOf('/') + 1));
+    const blockers = blockersOf({ key, path, passed: undefined }, children, 'is new');
+    const node = { key, path, session, czxid, tokens, claim, blockers, passed: undefined };
     entry.resolved = { ...node, isWaiting: false, isLeaving: false, wake: undefined, refreshing: undefined };
     return entry.resolved;
   }
@@ -187,11 +186,11 @@ export class LockNodes {
   async #remove(entry: Entry): Promise<boolean> {
     const node = await entry.node.catch(() => undefined);
     if (node !== undefined) node.isLeaving = true;
-    let wasFirst = false;
+    let wasHeld = false;
     // The server ends a session with all its nodes.
     if (entry.mayExist && !entry.session?.over) {
       try {
-        wasFirst = await this.#removeNodes(entry, node);
+        wasHeld = await this.#removeNodes(entry, node);
       } catch (error) {
         entry.removing = undefined;
         this.#keepRemoving(entry, error);
@@ -200,25 +199,28 @@ export class LockNodes {
     }
     this.#forget(entry);
     node?.wake?.();
-    return wasFirst;
+    return wasHeld;
   }
 
   async #removeNodes({ key, owner, path }: Entry, node: LockNode | undefined): Promise<boolean> {
     if (path === undefined) return this.#nodes.removeAll(key, owner);
     const removing = this.#requests.remove(path);
-    const next = this.#sleepersByPredecessor.get(path);
-    if (node !== undefined && next !== undefined) {
-      next.refreshing = this.#refreshAfterRemoval(next, node, removing);
-      next.refreshing.catch(() => {});
+    if (node !== undefined) {
+      for (const next of this.sleepers.of(path)) {
+        next.refreshing = this.#refreshAfterRemoval(next, node, removing);
+        next.refreshing.catch(() => {});
+      }
     }
-    return (await removing) && node?.predecessor === undefined;
+    return (await removing) && node?.blockers.length === 0;
   }
 
-  /** What `next`, right behind `node`, finds in front of it once `node` is removed. */
+  /** What `next`, for which `node` was in the way, finds in its way once `node` is removed. */
   async #refreshAfterRemoval(next: LockNode, node: LockNode, removing: Promise<boolean>): Promise<void> {
     const removed = await removing.catch(() => false);
-    // The one right behind the first is the first now, unless it has gone meanwhile; of that its own watch would have told.
-    if (removed && node.predecessor === undefined && this.#watches.isSet(next.path)) next.predecessor = undefined;
+    // Ahead of an exclusive holder there is nobody, and between the two nobody who counts. Whether `next` has gone meanwhile, its
+    // own watch would have told.
+    const wasAlone = node.claim.mode === 'exclusive' && node.blockers.length === 0;
+    if (removed && wasAlone && this.#watches.isSet(next.path)) next.blockers = [];
     else await listPosition(this.#nodes, next);
   }
 

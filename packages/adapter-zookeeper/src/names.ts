@@ -1,9 +1,11 @@
-import type { KeysPage } from '@holdfast/lock-core';
+import type { Claim, KeysPage } from '@holdfast/lock-core';
+import { kindOf } from './claims.ts';
 import type { Requests } from './requests.ts';
 
 /**
  * How keys and owners become node names. A key is one node, its contenders are the node's children:
- * `/locks/invoice:42/_c_<owner>-lock-0000000007`. The owner in the name finds the node again after a lost reply (H64).
+ * `/locks/invoice:42/_c_<owner>-lock-0000000007`. The owner in the name finds the node again after a lost reply (H64), and what
+ * it asks for, here `lock`, is there too: see `claims.ts`.
  */
 
 /** Any string as one path element, another one for every other string: `/`, control characters and the like are %-encoded. */
@@ -25,10 +27,13 @@ export function keyOf(name: string): string | undefined {
   }
 }
 
-/** The name of an owner's node without the sequence number, which the server appends. */
-export const childPrefix = (owner: string): string => `_c_${nodeName(owner)}-lock-`;
+/** How the names of an owner's nodes begin, whatever it asks for. */
+export const childPrefix = (owner: string): string => `_c_${nodeName(owner)}-`;
 
-const ours = /^_c_(.*)-lock-(-?\d{9,10})$/;
+/** The name of an owner's node without the sequence number, which the server appends. */
+export const childName = (owner: string, claim: Claim): string => `${childPrefix(owner)}${kindOf(claim)}-`;
+
+const ours = /^_c_(.*)-(?:lock|shared|\d+of\d+)-(?:-?\d{9,10})$/;
 
 /** The owner whose node this is; the whole name when another program made it. */
 export function ownerOf(child: string): string {
@@ -43,7 +48,7 @@ export function ownerOf(child: string): string {
 
 /** Whether the node belongs to the owner of this prefix, whatever its number. */
 export const isChildOf = (prefix: string, child: string): boolean =>
-  child.startsWith(prefix) && /^-?\d{9,10}$/.test(child.slice(prefix.length));
+  child.startsWith(prefix) && /^(?:lock|shared|\d+of\d+)--?\d{9,10}$/.test(child.slice(prefix.length));
 
 const digitsOfSequence = 10;
 

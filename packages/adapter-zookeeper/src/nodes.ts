@@ -1,6 +1,9 @@
+import type { Claim } from '@holdfast/lock-core';
+import { claimOf, downgraded } from './claims.ts';
 import type { NodeStat } from './client.ts';
 import { codeOf, foreignKey, isAnswer, wasNotSent } from './failures.ts';
-import { childPrefix, inOrder, isChildOf, nodeName } from './names.ts';
+import { childName, childPrefix, inOrder, isChildOf, nodeName } from './names.ts';
+import { countHolders } from './position.ts';
 import { modes, type Requests } from './requests.ts';
 import { codes } from './server-answers.ts';
 import type { Session } from './session.ts';
@@ -13,8 +16,21 @@ export interface Contender {
   readonly seen: Promise<[stat: NodeStat | undefined, children: readonly string[]]>;
 }
 
+/** The contenders for a key. */
+export interface Queue {
+  /** Their paths, in their order. */
+  readonly order: readonly string[];
+  /** How many of them, from the first on, hold the lock. */
+  readonly holders: number;
+  /** What the first of them holds it for. */
+  readonly claim: Claim;
+}
+
 /** What is known of the node that a request is to create. */
 export interface Creation {
+  readonly key: string;
+  readonly owner: string;
+  readonly claim: Claim;
   /** In which it was created, or may have been; `undefined` until a request is sent. */
   session: Session | undefined;
   /** It exists, or may exist although the request has failed. */
@@ -59,18 +75,33 @@ export class Nodes {
     return this.#requests.freshChildren(this.#parentOf(key));
   }
 
-  /** The paths of all contenders for a key in their order; nothing that the leader had done before this call is missing. */
-  async freshContenders(key: string): Promise<string[]> {
-    const order = inOrder(await this.freshChildren(key));
-    if (order === undefined) throw foreignKey(key);
-    return order.map((child) => `${this.#parentOf(key)}/${child}`);
+  /** The contenders for a key; nothing that the leader had done before this call is missing. */
+  async freshQueue(key: string): Promise<Queue> {
+    const children = inOrder(await this.freshChildren(key));
+    if (children === undefined) throw foreignKey(key);
+    const order = children.map((child) => `${this.#parentOf(key)}/${child}`);
+    const claim = claimOf(children[0] ?? '');
+    const isShared = order[0] !== undefined && claim.mode === 'exclusive' && (await this.isDowngraded(order[0]));
+    return { order, holders: countHolders(children, isShared), claim: isShared ? { mode: 'shared' } : claim };
+  }
+
+  /** Whether an exclusive hold was turned into a shared one. Of a node that we may not read, nobody knows. */
+  async isDowngraded(path: string): Promise<boolean> {
+    try {
+      const data = await this.#requests.data(path);
+      return Buffer.isBuffer(data) && data.equals(downgraded);
+    } catch (error) {
+      if (codeOf(error) !== codes.noAuth) throw error;
+      return false;
+    }
   }
 
   /** Creates a node for the owner, and the node of the key if need be. What is known of it is kept in `creation`. */
-  async create(key: string, owner: string, creation: Creation): Promise<Contender> {
+  async create(creation: Creation): Promise<Contender> {
+    const { key, owner, claim } = creation;
     const parent = this.#parentOf(key);
     // Here and not at the end of the tick, where nobody would catch what an owner that is no text throws.
-    const prefix = `${parent}/${childPrefix(owner)}`;
+    const prefix = `${parent}/${childName(owner, claim)}`;
     const onSent = (session: Session): void => {
       creation.session = session;
       creation.mayExist = true;
@@ -87,7 +118,7 @@ export class Nodes {
         if (attempt > 1) await this.#keepOne(this.#ofOwner(await listing, key, owner), path);
         return { path, session, seen: stat ? listing.then((children) => [stat, children]) : this.#see(key, path) };
       } catch (error) {
-        const path = await this.#createdDespite(error, key, owner, listing, creation);
+        const path = await this.#createdDespite(error, listing, creation);
         if (path !== undefined) return { path, session: creation.session as Session, seen: this.#see(key, path) };
         if (creation.mayExist || attempt === createAttempts) throw error;
         if (codeOf(error) === codes.noNode) await this.#createParent(parent);
@@ -103,11 +134,10 @@ export class Nodes {
    */
   async #createdDespite(
     error: unknown,
-    key: string,
-    owner: string,
     listing: Promise<readonly string[]>,
     creation: Creation,
   ): Promise<string | undefined> {
+    const { key, owner } = creation;
     if (!isAnswer(error)) {
       if (wasNotSent(error)) creation.mayExist = false;
       return undefined;
@@ -146,16 +176,19 @@ export class Nodes {
     return found === undefined ? undefined : { path: found, session, seen: this.#see(key, found) };
   }
 
-  /** Removes all nodes of the owner; `true` when the first contender was among them. */
+  /** Removes all nodes of the owner; `true` when a holder was among them. */
   async removeAll(key: string, owner: string): Promise<boolean> {
     const children = await this.freshChildren(key);
-    const first = inOrder(children)?.[0];
-    let wasFirst = false;
-    for (const path of this.#ofOwner(children, key, owner)) {
+    const paths = this.#ofOwner(children, key, owner);
+    if (paths.length === 0) return false;
+    const queue = inOrder(children) && (await this.freshQueue(key));
+    const holders = queue?.order.slice(0, queue.holders) ?? [];
+    let wasHeld = false;
+    for (const path of paths) {
       const removed = await this.#requests.remove(path);
-      wasFirst ||= removed && path === `${this.#parentOf(key)}/${first}`;
+      wasHeld ||= removed && holders.includes(path);
     }
-    return wasFirst;
+    return wasHeld;
   }
 
   #parentOf(key: string): string {

@@ -28,13 +28,6 @@ export interface RequestsListener {
   onSessionOver(session: Session): void;
 }
 
-/**
- * How much of the session time-out we count on. The leader alone ends sessions, and it hears of us from our follower with a delay
- * of up to a tick, or misses the last heartbeat if the follower dies; hence the third that is left out. The Java client calls
- * itself disconnected after the same silence.
- */
-const trustedShare = 2 / 3;
-
 /** The few requests that a lock takes, each sent once and answered or rejected in bounded time. */
 export class Requests {
   readonly #sessions: Sessions;
@@ -95,6 +88,20 @@ export class Requests {
     return this.#behindBarrier(() => this.stat(path));
   }
 
+  /** What a node holds; `undefined` when there is no such node. */
+  async data(path: string): Promise<Buffer | undefined> {
+    return this.#read<Buffer | undefined>((client, done) => client.getData(path, undefined, done)).catch(missing);
+  }
+
+  /** Writes what a node holds, and gives its stat; `undefined` when there is no such node. */
+  async setData(path: string, data: Buffer): Promise<NodeStat | undefined> {
+    const link = this.#sessions.current ?? (await this.#sessions.link());
+    const write: Send<NodeStat> = (client, done) => client.setData(path, data, -1, done);
+    const stat = await this.#write(link, write).catch(missing);
+    if (stat !== undefined && !isStat(stat)) throw unexpected('setData');
+    return stat;
+  }
+
   /** The names of the children; none when there is no such node. */
   async children(path: string): Promise<string[]> {
     return (await this.#childrenOf(path)) ?? [];
@@ -140,11 +147,6 @@ export class Requests {
     const { session } = this.#sessions.current ?? (await this.#sessions.link());
     if (performance.now() - session.confirmedAt > (2 * session.timeoutMs) / heartbeatsPerSession) await this.#confirm();
     if (session.over) throw new SessionOver();
-  }
-
-  /** Until when, in monotonic ms, no server can have ended the session. */
-  sessionValidUntil(session: Session): number {
-    return session.confirmedAt + session.timeoutMs * trustedShare;
   }
 
   /** Whether requests can be sent at once. */

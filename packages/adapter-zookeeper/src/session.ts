@@ -19,6 +19,16 @@ export interface Link {
   readonly connection: Connection;
 }
 
+/**
+ * How much of the session time-out we count on. The leader alone ends sessions, and it hears of us from our follower with a delay
+ * of up to a tick, or misses the last heartbeat if the follower dies; hence the third that is left out. The Java client calls
+ * itself disconnected after the same silence.
+ */
+const trustedShare = 2 / 3;
+
+/** Until when, in monotonic ms, no server can have ended the session. */
+export const validUntil = ({ confirmedAt, timeoutMs }: Session): number => confirmedAt + timeoutMs * trustedShare;
+
 /** Fails when the session has ended. */
 export function assertAlive(session: Session): void {
   if (session.over) throw new SessionOver();

@@ -1,6 +1,6 @@
 import type { AcquireAttempt } from '@holdfast/lock-core';
 import { SessionOver, Unanswered } from './failures.ts';
-import { type LockNode, NodeRemoved } from './lock-node.ts';
+import { asked, type LockNode, NodeRemoved } from './lock-node.ts';
 import type { LockNodes } from './lock-nodes.ts';
 import type { Requests } from './requests.ts';
 import type { Watches } from './watches.ts';
@@ -15,17 +15,17 @@ export interface Waiting {
 // How long a waiter's node is kept for while no server can be reached; then nobody knows, and core is to decide.
 const maxOutageMs = 3_000;
 
-/** Waits in the queue until the node is the first. Rejects with the signal's reason once an aborted waiter's node is removed. */
+/** Waits in the queue until the node holds the lock. Rejects with the signal's reason once an aborted waiter's node is removed. */
 export async function waitForTurn(waiting: Waiting, attempt: AcquireAttempt, signal: AbortSignal): Promise<LockNode> {
   signal.throwIfAborted();
   const { key, owner } = attempt;
   let node: LockNode | undefined;
   try {
-    node = await waiting.lockNodes.enter(attempt);
+    node = await waiting.lockNodes.enter(asked(attempt));
     if (node === undefined) throw new Unanswered('an earlier request of this owner is still being withdrawn');
     attempt.onQueued?.();
     node.isWaiting = true;
-    await untilFirst(waiting, node, signal);
+    await untilGranted(waiting, node, signal);
     if (node.isLeaving) throw new NodeRemoved();
     return node;
   } catch (error) {
@@ -38,36 +38,43 @@ export async function waitForTurn(waiting: Waiting, attempt: AcquireAttempt, sig
   }
 }
 
-async function untilFirst(waiting: Waiting, node: LockNode, signal: AbortSignal): Promise<void> {
-  while (node.predecessor !== undefined) {
-    if (!signal.aborted) await untilChange(waiting, node, node.predecessor, signal);
+async function untilGranted(waiting: Waiting, node: LockNode, signal: AbortSignal): Promise<void> {
+  while (node.blockers.length > 0) {
+    if (!signal.aborted) await untilChange(waiting, node, node.blockers, signal);
     signal.throwIfAborted();
     await refreshThroughOutage(waiting, node, signal);
   }
 }
 
 /**
- * Resolves when the predecessor has changed or gone, or the watch on it is lost, or the signal aborts, or the node is removed.
- * Rejects when the server refuses the watch.
+ * Resolves when a blocker has changed or gone, or the watch on it is lost, or the signal aborts, or the node is removed. Rejects
+ * when the server refuses the watch.
  */
 function untilChange(
   { lockNodes, watches }: Waiting,
   node: LockNode,
-  predecessor: string,
+  blockers: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const finish = (refusal?: unknown): void => {
       signal.removeEventListener('abort', onAbort);
-      lockNodes.awake(node, predecessor);
-      watches.unlisten(predecessor, finish);
+      lockNodes.sleepers.delete(node, blockers);
+      for (const path of blockers) watches.unlisten(path, finish);
       if (refusal === undefined) resolve();
       else reject(refusal as Error);
     };
     const onAbort = (): void => finish();
     signal.addEventListener('abort', onAbort);
-    lockNodes.sleep(node, predecessor, finish);
-    watches.listen(predecessor, finish);
+    lockNodes.sleepers.add(node, blockers, finish);
+    for (const path of blockers) {
+      watches.listen(path, finish);
+      // Sent behind the watch, it sees a downgrade that the watch came too late for.
+      lockNodes.passDowngraded(node, path).then(
+        (passed) => passed && finish(),
+        () => {},
+      );
+    }
   });
 }
 

@@ -1,6 +1,17 @@
 import { expect, it } from 'vitest';
 import { zookeeperAdapter } from '../src/index.ts';
-import { childPrefix, compareSequences, inOrder, isChildOf, nodeName, ownerOf, sequenceOf } from '../src/names.ts';
+import {
+  childName,
+  childPrefix,
+  compareSequences,
+  inOrder,
+  isChildOf,
+  nodeName,
+  ownerOf,
+  sequenceOf,
+} from '../src/names.ts';
+
+const exclusive = { mode: 'exclusive' } as const;
 
 it('H86: every key has a node name of its own, of one path element that the server accepts', () => {
   const keys = [
@@ -35,18 +46,20 @@ it('H86: every key has a node name of its own, of one path element that the serv
 });
 
 it('H4: owners that begin with one another have nodes of their own', () => {
-  const child = `${childPrefix('ab')}0000000001`;
+  const child = `${childName('ab', exclusive)}0000000001`;
   expect(isChildOf(childPrefix('ab'), child)).toBe(true);
   expect(isChildOf(childPrefix('a'), child)).toBe(false);
   expect(isChildOf(childPrefix('ab-lock-0000000001'), child)).toBe(false);
-  expect(ownerOf(`${childPrefix('x/y-lock-1')}-2147483648`)).toBe('x/y-lock-1');
+  expect(ownerOf(`${childName('x/y-lock-1', exclusive)}-2147483648`)).toBe('x/y-lock-1');
   expect(ownerOf('somebody-elses-0000000001')).toBe('somebody-elses-0000000001');
 });
 
 it('H72: numbers are compared over the wrap-around', () => {
   const numbers = [2147483646, 2147483647, -2147483648, -2147483647, -1, 0, 1];
   for (let i = 1; i < numbers.length; i++) expect(compareSequences(numbers[i - 1]!, numbers[i]!)).toBeLessThan(0);
-  const names = ['2147483646', '2147483647', '-2147483648', '-2147483647'].map((number) => childPrefix('o') + number);
+  const names = ['2147483646', '2147483647', '-2147483648', '-2147483647'].map(
+    (number) => childName('o', exclusive) + number,
+  );
   expect(inOrder([...names].reverse())).toEqual(names);
   expect(names.map(sequenceOf)).toEqual(numbers.slice(0, 4));
   expect(sequenceOf('_c_o-lock--000000001')).toBe(-1);

@@ -115,7 +115,7 @@ describe('a waiter behind a node that it may not read', () => {
       const client = createClient(address, options);
       const getChildren = client.getChildren as (...given: unknown[]) => void;
       const noAuth = Object.assign(new Error('NO_AUTH (-102)'), { code: -102 });
-      client.getData = (_path, _watcher, done) => done(noAuth);
+      client.getData = (_path, _watcher, done) => done(noAuth, undefined);
       client.getChildren = (...given: unknown[]) => {
         if (given.length === 3) (given[2] as (error: unknown) => void)(noAuth);
         else getChildren.apply(client, given);

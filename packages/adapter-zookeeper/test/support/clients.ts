@@ -35,9 +35,7 @@ export async function rawClient(server: string, session?: { id: Buffer; password
     sessionId: session?.id,
     sessionPassword: session?.password,
   });
-  // The adapter writes no data.
   const writer = client as ZookeeperClient & {
-    setData(path: string, data: Buffer, version: number, done: (error: unknown) => void): void;
     setACL(path: string, acl: object[], version: number, done: (error: unknown) => void): void;
   };
   const reached = (wanted: number): Promise<void> =>

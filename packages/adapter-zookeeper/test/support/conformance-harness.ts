@@ -50,6 +50,8 @@ export function zookeeperHarness(
       wakeup: 'push',
       survivesFailover: true,
       crossProcess: true,
+      shared: true,
+      permits: true,
       ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 30_000 },
     },
     // No lease is longer than the session is sure to last. Patience for a busy machine.

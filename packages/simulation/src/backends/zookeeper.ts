@@ -94,7 +94,7 @@ function createZookeeperBackend(stage: Stage): Backend {
 }
 
 const root = '/locks/';
-const contender = /^_c_(.*)-lock-(\d{10})$/;
+const contender = /^_c_(.*)-(?:lock|shared|\d+of\d+)-(\d{10})$/;
 
 function holderOf({ truth }: Ensemble, key: string): Holder | undefined {
   const children = truth.nodes.get(root + encodeURIComponent(key))?.children ?? new Set();

@@ -10,7 +10,7 @@ export const zookeeperRegressions: readonly Regression[] = [
     patches: [
       inAdapter(
         'lock-nodes.ts',
-        'if (removed && node.predecessor === undefined && this.#watches.isSet(next.path)) next',
+        'if (removed && wasAlone && this.#watches.isSet(next.path)) next',
         'if (removed) next',
       ),
     ],
@@ -21,7 +21,7 @@ export const zookeeperRegressions: readonly Regression[] = [
     patches: [
       inAdapter(
         'names.ts',
-        'child.startsWith(prefix) && /^-?\\d{9,10}$/.test(child.slice(prefix.length));',
+        'child.startsWith(prefix) && /^(?:lock|shared|\\d+of\\d+)--?\\d{9,10}$/.test(child.slice(prefix.length));',
         'child.slice(0, 3) === prefix.slice(0, 3);',
       ),
     ],
@@ -34,7 +34,7 @@ export const zookeeperRegressions: readonly Regression[] = [
   {
     name: 'ZooKeeper: a lease outlasts its session',
     backends: ['zookeeper'],
-    patches: [inAdapter('adapter.ts', 'Math.min(requests.sessionValidUntil(session), leaseEnd)', 'leaseEnd')],
+    patches: [inAdapter('adapter.ts', 'Math.min(validUntil(session), leaseEnd)', 'leaseEnd')],
   },
   {
     name: 'ZooKeeper: a watch that was lost with its connection is waited for',

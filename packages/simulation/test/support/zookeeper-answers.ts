@@ -34,6 +34,7 @@ function readBody(kind: string, reader: Reader, names: Names): object {
     case 'createWithStat':
       return { path: reader.text(), ...readStat(reader, names) };
     case 'exists':
+    case 'setData':
       return readStat(reader, names);
     case 'getData':
       return { data: reader.bytes()?.toString() ?? null, ...readStat(reader, names) };
@@ -53,14 +54,15 @@ function readBody(kind: string, reader: Reader, names: Names): object {
 function readStat(reader: Reader, names: Names): object {
   const czxid = readZxid(reader, names);
   const mzxid = readZxid(reader, names);
-  const ctime = reader.long();
-  const mtime = reader.long();
+  // When it was created, and when it was changed.
+  reader.long();
+  reader.long();
   const [version, cversion, aversion] = [reader.int(), reader.int(), reader.int()];
   const owner = reader.long();
   const ephemeralOwner = names.sessions.get(owner) ?? owner;
   const [dataLength, numChildren] = [reader.int(), reader.int()];
   return {
-    ...{ czxid, mzxid, wasTouched: ctime !== mtime, version, cversion, aversion, ephemeralOwner },
+    ...{ czxid, mzxid, version, cversion, aversion, ephemeralOwner },
     ...{ dataLength, numChildren, pzxid: readZxid(reader, names) },
   };
 }

@@ -44,7 +44,18 @@ const acls: readonly (readonly Entry[])[] = [
 export function drawRequest(random: Random, xid: number, tree: Tree): Sent {
   const kind = random.pick([
     ...(['contender', 'contender', 'contender', 'key', 'key', 'root', 'delete', 'delete', 'delete'] as const),
-    ...(['exists', 'getData', 'getData', 'getChildren', 'getChildren', 'check', 'check', 'ping'] as const),
+    ...([
+      'exists',
+      'getData',
+      'getData',
+      'getChildren',
+      'getChildren',
+      'check',
+      'check',
+      'ping',
+      'setData',
+      'setData',
+    ] as const),
   ]);
   const parent = random.pick(parents);
   const key = `${parent}/k${random.int(1, 4)}`;
@@ -61,6 +72,13 @@ export function drawRequest(random: Random, xid: number, tree: Tree): Sent {
       return path === '/'
         ? request(xid, 'ping', 11, '')
         : request(xid, 'delete', 2, `${path} ${version}`, text(path), int(version));
+    }
+    case 'setData': {
+      const path = drawPath(random, tree);
+      if (path === '/') return ping();
+      const version = random.pick([-1, -1, -1, 0, 1, 3]);
+      const data = random.pick([null, Buffer.from('shared'), Buffer.from('x')]);
+      return request(xid, 'setData', 5, `${path} ${data} ${version}`, text(path), bytes(data), int(version));
     }
     case 'exists':
       return exists(xid, drawPath(random, tree));

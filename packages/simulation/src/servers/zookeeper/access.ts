@@ -7,7 +7,7 @@ export interface Identity {
   readonly id: string;
 }
 
-export const permissions = { read: 1, create: 4, delete: 8 } as const;
+export const permissions = { read: 1, write: 2, create: 4, delete: 8 } as const;
 
 /** Who somebody with these credentials is; `undefined` when they are refused. */
 export function identify(scheme: string, credentials: Buffer): Identity | undefined {

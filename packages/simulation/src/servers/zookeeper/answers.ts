@@ -19,7 +19,7 @@ export const errors = {
 
 export const xids = { event: -1, ping: -2, auth: -4 } as const;
 
-const eventTypes: Readonly<Record<EventType, number>> = { created: 1, deleted: 2, children: 4 };
+const eventTypes: Readonly<Record<EventType, number>> = { created: 1, deleted: 2, changed: 3, children: 4 };
 const connected = 3;
 
 /** A watch that fires. */
@@ -34,19 +34,20 @@ export const encodeAnswer = (xid: number, zxid: number, error: number, ...body: 
   frame(int(xid), long(zxid), int(error), ...body);
 
 export function encodeStat(node: ZNode): Buffer {
-  const { czxid, ctime, created, data, children, pzxid } = node;
+  const { czxid, mzxid, ctime, mtime, version, created, data, children, pzxid } = node;
   const ephemeralOwner = node.ephemeralOwner === container ? 0n : node.ephemeralOwner;
   // Counted in changes: each child was created once, and those that are not there any more were deleted.
   const cversion = (2 * created - children.size) | 0;
   return Buffer.concat([
-    ...[long(czxid), long(czxid), long(ctime), long(ctime)],
-    ...[int(0), int(cversion), int(0), long(ephemeralOwner)],
+    ...[long(czxid), long(mzxid), long(ctime), long(mtime)],
+    ...[int(version), int(cversion), int(0), long(ephemeralOwner)],
     ...[int(data?.length ?? 0), int(children.size), long(pzxid)],
   ]);
 }
 
 /** What follows the header in the answer to a write that was carried out. */
 export function writeBody(operation: Operation, path: string, node: ZNode | undefined): Buffer[] {
+  if (operation.kind === 'setData') return [encodeStat(node!)];
   if (operation.kind === 'create') return operation.withStat ? [text(path), encodeStat(node!)] : [text(path)];
   return [];
 }

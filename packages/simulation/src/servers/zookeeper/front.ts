@@ -61,7 +61,8 @@ interface Pending {
   outcome: Transaction | undefined;
 }
 
-const isWrite = ({ kind }: Operation): boolean => ['create', 'delete', 'check', 'closeSession'].includes(kind);
+const isWrite = ({ kind }: Operation): boolean =>
+  ['create', 'delete', 'setData', 'check', 'closeSession'].includes(kind);
 
 const noPassword = Buffer.alloc(16);
 
@@ -169,7 +170,7 @@ export function createFront(terms: FrontTerms): Front {
     if (operation.kind === 'check' && error !== errors.sessionExpired) {
       return send(peer, encodeAnswer(xid, zxid, errors.none, ...checkBody(error)));
     }
-    const path = change.kind === 'create' ? change.path : '';
+    const path = change.kind === 'create' || change.kind === 'setData' ? change.path : '';
     const body = error === errors.none ? writeBody(operation, path, nodes.get(path)) : [];
     send(peer, encodeAnswer(xid, zxid, error, ...body));
     if (operation.kind === 'closeSession') end(peer);

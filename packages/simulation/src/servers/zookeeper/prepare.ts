@@ -33,6 +33,8 @@ export function prepare({ operation, session, identities }: Write, tree: Tree): 
       return prepareCreate(operation, session, identities, tree);
     case 'delete':
       return prepareDelete(operation, identities, tree);
+    case 'setData':
+      return prepareSetData(operation, identities, tree);
     case 'check': {
       const node = tree.nodes.get(operation.path);
       if (node === undefined) return refuse(errors.noNode);
@@ -77,8 +79,19 @@ function prepareDelete(
   if (!permits(parent.acl, permissions.delete, identities)) return refuse(errors.noAuth);
   const node = tree.nodes.get(path);
   if (node === undefined) return refuse(errors.noNode);
-  // Nobody writes data here, so every node has version 0.
-  if (version !== -1 && version !== 0) return refuse(errors.badVersion);
+  if (version !== -1 && version !== node.version) return refuse(errors.badVersion);
   if (node.children.size > 0) return refuse(errors.notEmpty);
   return accept({ kind: 'delete', path });
+}
+
+function prepareSetData(
+  { path, data, version }: Operation & { kind: 'setData' },
+  identities: readonly Identity[],
+  tree: Tree,
+): Decision {
+  const node = tree.nodes.get(path);
+  if (node === undefined) return refuse(errors.noNode);
+  if (!permits(node.acl, permissions.write, identities)) return refuse(errors.noAuth);
+  if (version !== -1 && version !== node.version) return refuse(errors.badVersion);
+  return accept({ kind: 'setData', path, data });
 }

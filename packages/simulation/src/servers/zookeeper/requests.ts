@@ -13,6 +13,7 @@ export type Operation =
       readonly withStat: boolean;
     }
   | { readonly kind: 'delete'; readonly path: string; readonly version: number }
+  | { readonly kind: 'setData'; readonly path: string; readonly data: Buffer | null; readonly version: number }
   | { readonly kind: 'exists'; readonly path: string }
   | { readonly kind: 'getData' | 'getChildren'; readonly path: string; readonly watch: boolean }
   | { readonly kind: 'check'; readonly path: string }
@@ -32,6 +33,7 @@ const opcodes = {
   delete: 2,
   exists: 3,
   getData: 4,
+  setData: 5,
   ping: 11,
   getChildren: 12,
   check: 13,
@@ -76,6 +78,8 @@ function readOperation(type: number, reader: Reader): Operation {
       return readCreate(type, reader);
     case opcodes.delete:
       return { kind: 'delete', path: reader.text(), version: reader.int() };
+    case opcodes.setData:
+      return { kind: 'setData', path: reader.text(), data: reader.bytes(), version: reader.int() };
     case opcodes.exists: {
       const path = reader.text();
       if (reader.flag()) break;

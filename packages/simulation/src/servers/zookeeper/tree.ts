@@ -10,7 +10,11 @@ export interface ZNode {
   readonly ctime: number;
   /** The session that it ends with; 0 for none, and the smallest number of 64 bits for a container. */
   readonly ephemeralOwner: bigint;
-  readonly data: Buffer | null;
+  data: Buffer | null;
+  /** The newest change of its data: which transaction, when, and how many there were. */
+  mzxid: number;
+  mtime: number;
+  version: number;
   readonly acl: readonly Acl[];
   readonly children: Set<string>;
   /** How many children were ever created: the number of the next sequential one. */
@@ -29,6 +33,7 @@ export type Change =
       readonly ephemeralOwner: bigint;
     }
   | { readonly kind: 'delete'; readonly path: string }
+  | { readonly kind: 'setData'; readonly path: string; readonly data: Buffer | null }
   | { readonly kind: 'createSession'; readonly session: bigint; readonly timeoutMs: number }
   | { readonly kind: 'closeSession'; readonly session: bigint }
   | { readonly kind: 'none' };
@@ -43,7 +48,7 @@ export interface Transaction {
   readonly request: number | undefined;
 }
 
-export type EventType = 'created' | 'deleted' | 'children';
+export type EventType = 'created' | 'deleted' | 'changed' | 'children';
 
 /** Tells that something has happened to a node. */
 export type OnEvent = (type: EventType, path: string, acl: readonly Acl[]) => void;
@@ -57,6 +62,9 @@ const newNode = (zxid: number, time: number, more: Partial<ZNode> = {}): ZNode =
   ctime: time,
   ephemeralOwner: 0n,
   data: null,
+  mzxid: zxid,
+  mtime: time,
+  version: 0,
   acl: everyone,
   children: new Set(),
   created: 0,
@@ -94,6 +102,11 @@ export class Tree {
         return this.#create(zxid, time, change, onEvent);
       case 'delete':
         return this.#delete(zxid, change.path, onEvent);
+      case 'setData': {
+        const node = this.nodes.get(change.path)!;
+        Object.assign(node, { data: change.data, mzxid: zxid, mtime: time, version: node.version + 1 });
+        return onEvent('changed', change.path, node.acl);
+      }
       case 'createSession':
         this.sessions.set(change.session, change.timeoutMs);
         return;
