@@ -1,4 +1,4 @@
-import type { Outcome } from './run/simulate.ts';
+import type { Outcome } from './run/outcome.ts';
 import type { Schedule } from './schedule/types.ts';
 
 /** A fault that the simulator found and that is still there: shown, but no reason to fail. */

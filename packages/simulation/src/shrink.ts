@@ -54,6 +54,7 @@ function singles(schedule: Schedule): Schedule[] {
   return [
     ...[...chunks(schedule.faults, 1)].map((faults) => ({ ...schedule, faults })),
     ...[...chunks(schedule.steps, 1)].map((steps) => ({ ...schedule, steps })),
+    ...[...chunks(schedule.claims ?? [], 1)].map((claims) => ({ ...schedule, claims })),
   ];
 }
 

@@ -1,4 +1,4 @@
-import type { Note, Outcome } from './run/simulate.ts';
+import type { Note, Outcome } from './run/outcome.ts';
 import { allSteps } from './schedule/all-steps.ts';
 import type { Schedule } from './schedule/types.ts';
 
@@ -11,7 +11,7 @@ export function renderTimeline(schedule: Schedule, { failures, notes }: Outcome,
     failure === undefined ? 'Nothing failed.' : `${failure.rule.toUpperCase()}: ${failure.message}`,
     '',
     `Backend ${schedule.backend} with ${describeOptions(schedule.options)}; network ${describeNetwork(schedule)}.`,
-    `Processes: ${schedule.clients.length}, calls: ${allSteps(schedule.steps).length}, faults: ${schedule.faults.length}.`,
+    `Processes: ${schedule.clients.length}, calls: ${allSteps(schedule.steps).length + (schedule.claims?.length ?? 0)}, faults: ${schedule.faults.length}.`,
     ...schedule.clients.map(
       (client, i) => `  process ${i + 1}: ${client.locks.map(describeOptions).join(' | ')}${describeClock(client)}`,
     ),

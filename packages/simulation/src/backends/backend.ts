@@ -71,6 +71,8 @@ export interface BackendModel {
   replacements?(environment: Environment): Readonly<Record<string, unknown>>;
   readonly serverFaults: readonly string[];
   readonly hasGuard?: boolean;
+  /** Whether its adapter takes all claims, and has a queue for them. */
+  readonly hasClaims?: boolean;
   drawOptions(random: Random): Record<string, number | string | boolean>;
   servers(options: Schedule['options']): number;
   create(stage: Stage): Backend;

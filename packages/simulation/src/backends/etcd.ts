@@ -31,6 +31,7 @@ export const etcdModel: BackendModel = {
     'database full',
   ],
   slowestHintMs: 4_000,
+  hasClaims: true,
   drawOptions: (random) => ({
     members: random.pick([1, 1, 3]),
     leastTtlSeconds: random.pick([1, 2]),

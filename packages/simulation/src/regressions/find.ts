@@ -5,6 +5,7 @@ import { drawSchedule } from '../schedule/draw.ts';
 import type { BackendName } from '../schedule/types.ts';
 import { runCampaign } from '../search.ts';
 import { backendRegressions } from './backends.ts';
+import { claimRegressions } from './claims.ts';
 import { coreRegressions } from './core.ts';
 import { etcdRegressions } from './etcd.ts';
 import type { Regression } from './regression.ts';
@@ -16,6 +17,7 @@ export const regressions: readonly Regression[] = [
   ...backendRegressions,
   ...etcdRegressions,
   ...zookeeperRegressions,
+  ...claimRegressions,
 ];
 
 /** By which seed a regression was found, and after how long. */
@@ -45,12 +47,17 @@ export async function findRegression(
     const until = startedAt + (budgetSeconds * (i + 1)) / regression.backends.length;
     const whole = await loadPrograms(backend);
     let next = 0;
+    const nextSeed = (): string => {
+      const name = `${seed}.${next++}`;
+      const isPlayed = !regression.inClaims || drawSchedule(name, backend, models[backend]).claims !== undefined;
+      return isPlayed ? name : nextSeed();
+    };
     while (cpuSeconds() < until) {
       const { finding, simulations: count } = await runCampaign({
         backend,
         budgetMs: Number.POSITIVE_INFINITY,
         patches: regression.patches,
-        nextSeed: () => (cpuSeconds() < until ? `${seed}.${next++}` : undefined),
+        nextSeed: () => (cpuSeconds() < until ? nextSeed() : undefined),
         shrinkMs: 0,
         onSeed,
       });

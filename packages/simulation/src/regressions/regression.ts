@@ -7,6 +7,8 @@ export interface Regression {
   /** The backends to look at, in this order, each for its share of the time. */
   readonly backends: readonly BackendName[];
   readonly patches: readonly SourcePatch[];
+  /** Looks only at simulations of requests for claims. */
+  readonly inClaims?: boolean;
 }
 
 /** One textual change to a source file of a package. */

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Locks } from '@holdfast/lock-core';
 import type { ClientProcess, Programs } from '../backends/backend.ts';
 import { models } from '../backends/models.ts';
+import { playClaims } from '../claims/play-claims.ts';
 import { createEnvironment } from '../engine/environment.ts';
 import { createMachine } from '../engine/machine.ts';
 import { createNetwork } from '../engine/network.ts';
@@ -13,28 +13,10 @@ import type { Schedule } from '../schedule/types.ts';
 import { type Actor, createActor } from './actor.ts';
 import { createCalls, isNeverSilent } from './calls.ts';
 import { describeFault, strike } from './faults.ts';
-import type { Failure } from './held.ts';
 import { judgeHistory } from './history.ts';
 import { createLiveness, longestTtl } from './liveness.ts';
 import { createOracle } from './oracle.ts';
-
-/** One line of a timeline. */
-export interface Note {
-  readonly at: number;
-  readonly who: string;
-  readonly what: string;
-}
-
-/** How a simulation went. */
-export interface Outcome {
-  readonly failures: readonly Failure[];
-  readonly notes: readonly Note[];
-  /** Equal for two runs of the same seed over the same code. */
-  readonly fingerprint: string;
-  readonly steps: number;
-  readonly virtualMs: number;
-  readonly grants: number;
-}
+import { fingerprint, type Note, type Outcome } from './outcome.ts';
 
 const closingMs = 60_000;
 // An outage of hours may take more than it is worth; it is then given up without a verdict.
@@ -42,6 +24,7 @@ const mostSteps = 60_000;
 
 /** Runs one simulation from its beginning to its end, or to its first failure. */
 export async function simulate(schedule: Schedule, programs: Programs): Promise<Outcome> {
+  if (schedule.claims !== undefined) return playClaims(schedule, schedule.claims, programs);
   const random = createRandom(`${schedule.backend} ${schedule.seed} run`);
   const world = createWorld(random);
   const notes: Note[] = [];
@@ -203,9 +186,4 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
 function calmTime({ steps, faults }: Schedule): number {
   const ends = faults.map((fault) => fault.at + ('ms' in fault && fault.kind !== 'step-wall' ? fault.ms : 0));
   return Math.max(0, ...steps.map(({ at }) => at), ...ends) + 50;
-}
-
-function fingerprint(notes: readonly Note[]): string {
-  const text = notes.map(({ at, who, what }) => `${at} ${who} ${what}`).join('\n');
-  return createHash('sha1').update(text).digest('hex').slice(0, 12);
 }

@@ -1,4 +1,5 @@
 import type { BackendModel } from '../backends/backend.ts';
+import { drawClaims } from '../claims/draw-claims.ts';
 import { createRandom, type Random } from '../random.ts';
 import { drawFaults } from './draw-faults.ts';
 import { drawMood, type Mood } from './mood.ts';
@@ -11,14 +12,19 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
   const options = model.drawOptions(random.fork('options'));
   const clients = Array.from({ length: mood.clients }, (_, i) => drawClient(random.fork(`client ${i}`), mood));
   const draft = { random: random.fork('steps'), mood, clients, hasGuard: model.hasGuard ?? false, nextId: 1 };
-  const steps = Array.from({ length: mood.steps }, () => drawStep(draft)).sort((a, b) => a.at - b.at);
+  const playsClaims = model.hasClaims === true && random.fork('plays claims').chance(0.25);
+  const claims = playsClaims ? drawClaims(random.fork('claims'), mood) : undefined;
+  const count = playsClaims ? 0 : mood.steps;
+  const steps = Array.from({ length: count }, () => drawStep(draft)).sort((a, b) => a.at - b.at);
   return {
     seed,
     backend,
     options,
     clients,
-    network: mood.network,
+    // Nothing repeats what is late here, as core would.
+    network: playsClaims ? { ...mood.network, slowRate: 0 } : mood.network,
     steps,
+    ...(claims && { claims }),
     faults: drawFaults(random.fork('faults'), mood, model, model.servers(options), steps),
   };
 }

@@ -7,6 +7,8 @@ export interface Schedule {
   readonly clients: readonly ClientTerms[];
   readonly network: NetworkTerms;
   readonly steps: readonly Step[];
+  /** Requests for claims that go to the adapter itself, in place of the steps. */
+  readonly claims?: readonly ClaimStep[] | undefined;
   readonly faults: readonly Fault[];
 }
 
@@ -58,6 +60,30 @@ export interface Step {
   readonly inside: readonly Deed[];
   /** `twice` releases again at once; `never` leaves it to the end of the lease. */
   readonly release: 'once' | 'twice' | 'never';
+}
+
+export type SimulatedClaim =
+  | { readonly mode: 'exclusive' | 'shared' }
+  | { readonly mode: 'permits'; readonly permits: number; readonly limit: number };
+
+/** One request for a claim, and what its holder does. */
+export interface ClaimStep {
+  readonly id: number;
+  readonly at: number;
+  readonly client: number;
+  readonly key: string;
+  readonly claim: SimulatedClaim;
+  /** It takes a place in the queue; else it asks once. */
+  readonly waits: boolean;
+  readonly ttlMs: number;
+  readonly tokens: number;
+  readonly workMs: number;
+  /** After which part of the work an exclusive hold is turned into a shared one. */
+  readonly downgradesAfter: number | undefined;
+  /** After how many ms another process forces it out. */
+  readonly forcedAfterMs: number | undefined;
+  /** After how many ms it gives up. */
+  readonly abortMs: number | undefined;
 }
 
 /** Of `AcquireOptions`, as data. */
