@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { onceAborted, sharedController } from './abort-signals.ts';
 import type { Acquirer } from './acquire.ts';
 import type { AcquireOptions, Lock, LockDescription, LockOwner } from './api.ts';
+import { pause, retryDelayMs } from './backend-call.ts';
 import type { Context } from './context.ts';
 import { isLockError } from './errors.ts';
 import { checkKey, checkLeadBody, resolveOptions } from './options.ts';
@@ -53,13 +54,27 @@ async function campaign(
   // A standby waits for as long as there is a leader, so the default of these `Locks` does not count.
   const { waitMs = Number.POSITIVE_INFINITY } = options;
   const until = now() + waitMs;
-  for (;;) {
+  for (let failures = 1; ; failures += 1) {
     try {
       return await acquirer.acquire(key, { ...options, waitMs: Math.max(0, until - now()) });
     } catch (error) {
       if (!isLockError(error, 'LOCK_BACKEND') || !error.retryable || now() >= until) throw error;
     }
+    // However short these locks wait for an answer, nobody is to be asked without a pause.
+    await pauseUnless(options.signal, context, Math.min(retryDelayMs(failures), until - now()));
   }
+}
+
+/** Lets some time pass, but no longer than until the signal aborts. */
+async function pauseUnless(signal: AbortSignal | undefined, context: Context, forMs: number): Promise<void> {
+  if (signal === undefined) return pause(context, forMs);
+  if (signal.aborted) return;
+  let stopListening = (): void => {};
+  const aborted = new Promise<void>((resolve) => {
+    stopListening = onceAborted(signal, resolve);
+  });
+  await Promise.race([aborted, pause(context, forMs)]);
+  stopListening();
 }
 
 /** The lock of a leader. Its signal aborts with the loss of the lock, and with the caller's own signal. */

@@ -189,6 +189,21 @@ describe('lead', () => {
     expect(led.error).toMatchObject({ code: 'LOCK_CLOSED' });
   });
 
+  it('after a failed campaign it pauses, however short the time-out for the backend is; an abort ends the pause', async () => {
+    const { locks, clock, adapter } = twoClients({ ttlMs: 60, backendTimeoutMs: 5, attemptTimeoutMs: 2 });
+    adapter.otherwise('tryAcquire', 'rejected before');
+    const controller = new AbortController();
+    const led = follow(locks.lead('k', () => {}, { signal: controller.signal }));
+    await clock.advance(20_000);
+    const calls = adapter.count('tryAcquire');
+    await clock.advance(20_000);
+    expect(adapter.count('tryAcquire') - calls).toBeLessThan(50);
+    expect(led.state).toBe('pending');
+    controller.abort(new Error('enough'));
+    await clock.advance(1);
+    expect(led.error).toMatchObject({ message: 'enough' });
+  });
+
   it('waitMs limits a campaign, over a busy key and over an outage', async () => {
     const { locks, other, clock, adapter } = twoClients({ backendTimeoutMs: 1_000 });
     const held = await other.acquire('k');

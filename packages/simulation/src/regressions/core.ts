@@ -202,4 +202,22 @@ export const coreRegressions: readonly Regression[] = [
       ),
     ],
   },
+  {
+    name: 'several keys of which one is busy: those before it are kept',
+    backends: ['memory'],
+    patches: [
+      patch('lock-core/lock-group.ts', 'await group.release();\n          return undefined;', 'return undefined;'),
+    ],
+  },
+  {
+    name: 'a leader that lost its term campaigns again while its body runs',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'lock-core/lead.ts',
+        'await runBody(owner, term, body);',
+        "await Promise.race([runBody(owner, term, body), new Promise((resolve) => term.signal.addEventListener('abort', resolve))]);",
+      ),
+    ],
+  },
 ];

@@ -1,10 +1,11 @@
 import type { AcquireOptions, Lock, LockOwner, Locks } from '@holdfast/lock-core';
 import type { ClientProcess } from '../backends/backend.ts';
 import type { Deed, Schedule, Step } from '../schedule/types.ts';
-import type { Calls } from './calls.ts';
+import { acquireCodes, type Calls } from './calls.ts';
 import { termsOf } from './deadlines.ts';
 import { describeStep } from './describe-step.ts';
 import type { Held } from './held.ts';
+import { acquireAll, lead, type Played, watch } from './longer-calls.ts';
 import { look } from './operator-calls.ts';
 import type { Oracle } from './oracle.ts';
 
@@ -18,7 +19,7 @@ export interface Actor {
   closeAll(): Promise<void>;
 }
 
-interface Enclosing {
+export interface Enclosing {
   readonly step: Step;
   readonly identity: string;
   readonly around: Enclosing | undefined;
@@ -71,13 +72,19 @@ export function createActor(terms: ActorTerms): Actor {
     return `${machine.name} step ${step.id}`;
   }
 
-  function take(step: Step, lock: Lock, invokedAt: number, around: Enclosing | undefined): Held {
+  function take(
+    step: Step,
+    lock: Lock,
+    invokedAt: number,
+    around: Enclosing | undefined,
+    name: string = `#${step.id}`,
+  ): Held {
     const held: Held = {
       step,
       lock,
       machine,
       identity: identityOf(step, around),
-      name: `#${step.id}`,
+      name,
       invokedAt,
       askedAt: invokedAt,
       grantedAt: now(),
@@ -166,6 +173,8 @@ export function createActor(terms: ActorTerms): Actor {
     }
   }
 
+  const played: Played = { ...terms, optionsOf, take, work, end: (held) => oracle.released(held), sleep };
+
   async function acquire(step: Step, around: Enclosing | undefined): Promise<void> {
     const invokedAt = now();
     const at = locks[step.locks]!;
@@ -212,6 +221,9 @@ export function createActor(terms: ActorTerms): Actor {
     note(machine.name, `#${step.id} ${step.call} ${step.key}${describeStep(step)}`);
     if (step.call === 'acquire' || step.call === 'tryAcquire') await acquire(step, around);
     else if (step.call === 'using') await using(step, around);
+    else if (step.call === 'acquireAll' || step.call === 'tryAcquireAll') await acquireAll(played, step, around);
+    else if (step.call === 'lead') await lead(played, step, around);
+    else if (step.call === 'watch') await watch(played, step);
     else if (step.call === 'close') {
       oracle.closing(machine, step.locks);
       await calls.track(step, 'close', locks[step.locks]!.close(), []);
@@ -237,5 +249,3 @@ export function createActor(terms: ActorTerms): Actor {
     },
   };
 }
-
-const acquireCodes = ['LOCK_TIMEOUT', 'LOCK_BACKEND', 'LOCK_SELF_DEADLOCK', 'LOCK_CLOSED', 'caller gave up'];

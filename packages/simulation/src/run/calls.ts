@@ -16,6 +16,15 @@ export interface OpenCall {
   readonly stoodStillMs: number;
 }
 
+/** What an acquire may fail with. */
+export const acquireCodes: readonly string[] = [
+  'LOCK_TIMEOUT',
+  'LOCK_BACKEND',
+  'LOCK_SELF_DEADLOCK',
+  'LOCK_CLOSED',
+  'caller gave up',
+];
+
 /** Keeps track of what was called and how it ended. */
 export interface Calls {
   readonly open: ReadonlySet<OpenCall>;

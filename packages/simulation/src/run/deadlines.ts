@@ -1,3 +1,4 @@
+import { keysOf } from '../schedule/all-steps.ts';
 import type { LocksTerms, Schedule, Step } from '../schedule/types.ts';
 
 /** What a call may count on: the options that it has itself, else those of its `Locks`, else the defaults of the library. */
@@ -37,6 +38,9 @@ export function longestCallMs(schedule: Schedule, step: Step, what: string): num
   const bounds: Readonly<Record<string, number>> = {
     acquire: waitMs + silentMs,
     using: waitMs + silentMs,
+    // Each of the keys may wait for an answer, and what was acquired is released before the call ends.
+    acquireAll: waitMs + keysOf(step).length * silentMs + longestAttemptMs,
+    tryAcquireAll: keysOf(step).length * attemptTimeoutMs + longestAttemptMs,
     tryAcquire: attemptTimeoutMs,
     release: longestAttemptMs,
     'second release': longestAttemptMs,

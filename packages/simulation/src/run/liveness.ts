@@ -2,7 +2,7 @@ import type { Backend } from '../backends/backend.ts';
 import { models } from '../backends/models.ts';
 import type { Machine } from '../engine/machine.ts';
 import type { Network } from '../engine/network.ts';
-import { allSteps } from '../schedule/all-steps.ts';
+import { allSteps, keysOf } from '../schedule/all-steps.ts';
 import type { Deed, Schedule } from '../schedule/types.ts';
 import type { Calls, OpenCall } from './calls.ts';
 import type { Oracle } from './oracle.ts';
@@ -38,10 +38,11 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
   // Where answers take longer than the time-out that was chosen, a clean-up succeeds but by chance.
   const { slowRate, slowMs } = schedule.network;
   const answersTooLate = slowRate > 0 && Number(schedule.options.callTimeoutMs) < slowMs;
-  const keys = [...new Set(allSteps(schedule.steps).map(({ key }) => key))];
+  const keys = [...new Set(allSteps(schedule.steps).flatMap(keysOf))];
   let isStopped = false;
   const freeSince = new Map<string, number>();
   const traffic = new Map<number, { sent: number; grants: number; busyFor: number }>();
+  let groupsSince = Number.POSITIVE_INFINITY;
   const orphanSince = new Map<string, number>();
   // Where some messages take longer than a lease, many grants come too late.
   const limitMs = 6_000 + models[schedule.backend].slowestHintMs + (schedule.network.slowRate > 0 ? 20_000 : 0);
@@ -52,7 +53,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
     answersTooLate ||
     schedule.faults.some(({ kind }) => kind === 'crash') ||
     allSteps(schedule.steps).some(
-      (step) => step.key === key && (step.release === 'never' || step.options.maxHoldMs !== undefined),
+      (step) => keysOf(step).includes(key) && (step.release === 'never' || step.options.maxHoldMs !== undefined),
     );
 
   const waits = ({ what, machine }: OpenCall): boolean =>
@@ -73,7 +74,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
       }
     } else freeSince.delete(key);
 
-    const touched = [...calls.open].some((call) => call.step.key === key);
+    const touched = [...calls.open].some(({ step, what }) => what !== 'watch' && keysOf(step).includes(key));
     if (holder !== undefined && !oracle.isHeld(key) && !touched && !mayLeave(key)) {
       const since = orphanSince.get(key) ?? now();
       orphanSince.set(key, since);
@@ -86,11 +87,30 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
     } else orphanSince.delete(key);
   }
 
+  /** Those who wait for several keys while nobody has any key wait for each other. */
+  function lookAtGroups(): void {
+    const waiting = [...calls.open].filter(({ what, machine }) => what === 'acquireAll' && machine.state === 'running');
+    const isAnyHeld = keys.some((key) => oracle.isHeld(key) || mayLeave(key));
+    if (waiting.length === 0 || isAnyHeld || mayRefuse) {
+      groupsSince = Number.POSITIVE_INFINITY;
+      return;
+    }
+    groupsSince = Math.min(groupsSince, now());
+    const first = waiting.find(({ startedAt }) => startedAt <= groupsSince);
+    if (first === undefined || now() - groupsSince <= limitMs) return;
+    const forMs = Math.round(now() - groupsSince);
+    oracle.fail(
+      'waits while the key is free',
+      `#${first.step.id} in ${first.machine.name} has waited for its keys for ${forMs} ms in which nobody had any key`,
+    );
+  }
+
   return {
     patienceMs: 60_000 + 2 * longestTtl(schedule, 60_000),
     look() {
       if (isStopped || oracle.failures.length > 0) return;
       for (const key of keys) lookAtKey(key);
+      lookAtGroups();
       for (const machine of machines) {
         if (machine.timers > mostTimers) {
           oracle.fail('too many timers', `${machine.name} has ${machine.timers} timers`);

@@ -8,7 +8,7 @@ import { createNetwork } from '../engine/network.ts';
 import { createNet } from '../engine/socket.ts';
 import { createWorld } from '../engine/world.ts';
 import { createRandom } from '../random.ts';
-import { allSteps } from '../schedule/all-steps.ts';
+import { allSteps, keysOf } from '../schedule/all-steps.ts';
 import type { Schedule } from '../schedule/types.ts';
 import { type Actor, createActor } from './actor.ts';
 import { createCalls, isNeverSilent } from './calls.ts';
@@ -108,7 +108,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
       now: () => world.now,
       note,
     });
-    const keys = backend.guarded === undefined ? [] : [...new Set(allSteps(schedule.steps).map(({ key }) => key))];
+    const keys = backend.guarded === undefined ? [] : [...new Set(allSteps(schedule.steps).flatMap(keysOf))];
     const afterEach = (): void => {
       oracle.sample();
       for (const key of keys) oracle.sawWrite(key, backend.guarded?.(key));

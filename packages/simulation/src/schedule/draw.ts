@@ -95,6 +95,16 @@ const calls: readonly Step['call'][] = [
   'list',
 ];
 
+/** What is drawn rather often where it is looked for. */
+const severalKeys: readonly Step['call'][] = [
+  'acquireAll',
+  'acquireAll',
+  'acquireAll',
+  'tryAcquireAll',
+  'lead',
+  'watch',
+];
+
 function drawStep(draft: Draft, around?: Around): Step {
   const { random, mood, clients } = draft;
   const id = draft.nextId++;
@@ -114,6 +124,7 @@ function drawStep(draft: Draft, around?: Around): Step {
     locks,
     call: closes ? 'close' : call,
     key,
+    more: call.endsWith('All') ? drawMore(random, mood) : undefined,
     // What is never released must end by itself.
     options: kept ? { ...options, maxHoldMs: options.maxHoldMs ?? random.spread(50, 5_000) } : options,
     watches: random.pick(['signal', 'state', 'both'] as const),
@@ -129,8 +140,13 @@ function drawStep(draft: Draft, around?: Around): Step {
   };
 }
 
+/** In no order, and perhaps some of them twice. */
+const drawMore = (random: Random, { keys }: Mood): string[] =>
+  Array.from({ length: random.int(0, 3) }, () => `k${random.int(1, keys)}`);
+
 function drawCall({ random, mood: { emphasis } }: Draft): Step['call'] {
   if (emphasis === 'forced releases' && random.chance(0.3)) return 'forceRelease';
+  if (emphasis === 'several keys' && random.chance(0.6)) return random.pick(severalKeys);
   if (emphasis === 'nesting' && random.chance(0.6)) return 'using';
   if (emphasis === 'one attempt' && random.chance(0.6)) return 'tryAcquire';
   return random.pick(calls);

@@ -26,7 +26,7 @@ export interface Mood {
   readonly backendTimeoutMs: Span | undefined;
   readonly localRunCounts: readonly number[];
   /** What there is more of than usual. */
-  readonly emphasis: 'none' | 'forced releases' | 'renewals' | 'nesting' | 'one attempt';
+  readonly emphasis: 'none' | 'forced releases' | 'renewals' | 'nesting' | 'one attempt' | 'several keys';
 }
 
 export function drawMood(random: Random): Mood {
@@ -61,7 +61,9 @@ function drawGeneral(random: Random): Mood {
     attemptTimeoutMs: undefined,
     backendTimeoutMs: undefined,
     localRunCounts: [0, 0, 1, 2, 5, 64, 1_000],
-    emphasis: random.pick(['none', 'none', 'none', 'forced releases', 'renewals', 'nesting', 'one attempt'] as const),
+    emphasis: random.pick([
+      ...(['none', 'none', 'none', 'forced releases', 'renewals', 'nesting', 'one attempt', 'several keys'] as const),
+    ]),
   };
 }
 
@@ -181,6 +183,24 @@ const focuses: readonly Focus[] = [
     network: fast(random),
     emphasis: 'nesting',
   }),
+  // Several keys in one call, leaders and those who watch, on keys that others hold and that are taken away.
+  (random) => {
+    const ttlMs = random.spread(200, 5_000);
+    return {
+      clients: random.int(1, 3),
+      keys: random.int(2, 4),
+      steps: random.int(3, 14),
+      lengthMs: ttlMs * random.spread(0.5, 4),
+      faults: random.pick([0, 0, 1, 3]),
+      kinds: ['silence', 'stall', 'half-open', 'reset', 'pause', 'suspend', 'crash'],
+      faultMs: [20, ttlMs * 2],
+      ttlMs: [ttlMs / 2, ttlMs],
+      workMs: [0.5, ttlMs * random.spread(0.1, 1.5)],
+      network: random.chance(0.6) ? fast(random) : slow(random),
+      aborts: random.pick([0.1, 0.4]),
+      emphasis: 'several keys',
+    };
+  },
   // Forced releases, and what they do to those who hold and wait.
   (random) => ({
     clients: random.int(2, 3),

@@ -51,8 +51,21 @@ export interface Step {
   readonly at: number;
   readonly client: number;
   readonly locks: number;
-  readonly call: 'acquire' | 'tryAcquire' | 'using' | 'forceRelease' | 'inspect' | 'list' | 'close';
+  readonly call:
+    | 'acquire'
+    | 'tryAcquire'
+    | 'using'
+    | 'acquireAll'
+    | 'tryAcquireAll'
+    | 'lead'
+    | 'watch'
+    | 'forceRelease'
+    | 'inspect'
+    | 'list'
+    | 'close';
   readonly key: string;
+  /** Of a call for several keys, the other ones. */
+  readonly more?: readonly string[] | undefined;
   readonly options: StepOptions;
   /** How the holder learns of a loss. */
   readonly watches: 'signal' | 'state' | 'both';
