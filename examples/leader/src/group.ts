@@ -18,6 +18,8 @@ export interface Group {
   take(leader: string, term: bigint): boolean;
   /** Resolves with the first order that fits, of those to come. */
   next(fits: (order: Order) => boolean): Promise<Order>;
+  /** Called when a leader thinks of an order, before it gives it; it waits for the return. */
+  onThought: (leader: string) => void;
 }
 
 export function openGroup(stage: Stage, names: readonly string[]): Group {
@@ -39,18 +41,20 @@ export function openGroup(stage: Stage, names: readonly string[]): Group {
   }
   const handlers = {
     order: take,
+    thinks: (leader: string) => group.onThought(leader),
     standing: () => {
       if (++standing === names.length) allStand();
     },
   };
-  const group = randomUUID().slice(0, 8);
+  const id = randomUUID().slice(0, 8);
   const start = (name: string) =>
-    startWorker(stage, new URL('./member.ts', import.meta.url), [stage.url, group, name], handlers);
-  return {
+    startWorker(stage, new URL('./member.ts', import.meta.url), [stage.url, id, name], handlers);
+  const group: Group = {
     members: new Map(names.map((name) => [name, start(name)])),
     orders,
     complete,
     take,
+    onThought: () => {},
     next: (fits) =>
       new Promise((resolve) => {
         const look = (order: Order) => {
@@ -61,4 +65,5 @@ export function openGroup(stage: Stage, names: readonly string[]): Group {
         waiting.add(look);
       }),
   };
+  return group;
 }

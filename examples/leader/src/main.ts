@@ -1,5 +1,5 @@
 import { runExample, say } from '@holdfast/example-kit';
-import { type Change, isOrderly, play } from './story.ts';
+import { type Change, isOrderly, isRefused, play } from './story.ts';
 
 const told = ({ how, from, to, ms }: Change): string =>
   how === 'elected'
@@ -9,10 +9,12 @@ const told = ({ how, from, to, ms }: Change): string =>
 await runExample({
   title: 'One leader of four processes, with hand-over',
   async run(stage) {
-    const { group } = await play(stage, (change) => say.line(told(change)));
-    const refused = group.orders.filter(({ obeyed }) => !obeyed).length;
-    say.line(`of ${group.orders.length} orders the group refused ${refused}, under a term that was over`);
-    const right = isOrderly(group.orders);
+    const story = await play(stage, (change) => say.line(told(change)));
+    const { group, late } = story;
+    say.line(
+      `${late.leader} goes on, and gives an order under term ${late.term}: ${late.obeyed ? 'obeyed' : 'refused'}`,
+    );
+    const right = isOrderly(group.orders) && isRefused(story);
     say.verdict(right, 'one leader to each term, and no order under an older one was obeyed');
     return right;
   },

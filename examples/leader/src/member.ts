@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { call } from '@holdfast/example-kit';
 import { openLocks } from 'holdfast';
-import { standForElection } from './lead.ts';
 
 const [url, group, name] = process.argv.slice(2) as [string, string, string];
 
@@ -11,11 +10,21 @@ process.on('SIGTERM', () => stopped.abort());
 
 await using locks = await openLocks(url, { ttlMs: 3_000, require: { fencing: true, crossProcess: true } });
 await call('standing');
-await standForElection(locks, group, stopped.signal, async (term, inOffice) => {
-  while (!inOffice.aborted) {
-    // Whatever a leader orders goes out under its term, and a member that has seen a higher one refuses it.
-    if (!(await call<boolean>('order', name, term))) break;
-    await sleep(50, undefined, { signal: inOffice }).catch(() => {});
-  }
-});
+await locks
+  .lead(
+    `leader:${group}`,
+    async (term) => {
+      while (!term.signal.aborted) {
+        // From here to the order it does not look at the lock again, as no program can look all the time.
+        await call('thinks', name);
+        // Whatever a leader orders goes out under its term, and a group that has seen a higher one refuses it.
+        if (!(await call<boolean>('order', name, term.fencingToken))) break;
+        await sleep(50, undefined, { signal: term.signal }).catch(() => {});
+      }
+    },
+    { signal: stopped.signal },
+  )
+  .catch((error) => {
+    if (!stopped.signal.aborted) throw error;
+  });
 process.disconnect();

@@ -12,9 +12,14 @@ export interface Change {
 export interface Story {
   readonly changes: readonly Change[];
   readonly group: Group;
+  /** What the leader ordered that was stopped, once it went on. */
+  readonly late: Order;
 }
 
-/** Four members: the first leader resigns, the second one is killed, the third one is stopped until another leads, and goes on. */
+/**
+ * Four members: the first leader resigns, the second one is killed, the third one is stopped between a thought and its order until
+ * another leads, and goes on.
+ */
 export async function play(stage: Stage, tell: (change: Change) => void): Promise<Story> {
   const group = openGroup(stage, ['Ann', 'Bob', 'Cleo', 'Dan']);
   const changes: Change[] = [];
@@ -36,14 +41,24 @@ export async function play(stage: Stage, tell: (change: Change) => void): Promis
   await change('resigned', signal('SIGTERM'));
   await change('killed', signal('SIGKILL'));
   const paused = leader!;
-  await change('paused', signal('SIGSTOP'));
-  // Awake again it is no leader any more: it finds out by its lost lock, or by the group, which refuses its old term.
+  await change('paused', () => {
+    group.onThought = (name) => {
+      if (name === paused) signal('SIGSTOP')();
+    };
+  });
+  group.onThought = () => {};
+  // It is no leader any more, and does not know it: its order goes out under the old term, and the group refuses that.
+  const giving = group.next((order) => order.leader === paused);
   group.members.get(paused)!.process.kill('SIGCONT');
+  const late = await giving;
   const again = group.next((order) => order.obeyed && order.leader === paused);
   signal('SIGTERM')();
   await again;
-  return { changes, group };
+  return { changes, group, late };
 }
+
+/** Whether the late order came under an older term than that of the leader of the day, and was refused. */
+export const isRefused = ({ late, changes }: Story): boolean => !late.obeyed && late.term < changes.at(-1)!.to.term;
 
 /** Whether the terms that the group obeyed only ever rose, each belonging to one leader. */
 export function isOrderly(orders: readonly Order[]): boolean {

@@ -1,10 +1,9 @@
 import { memoryAdapter } from '@holdfast/adapter-memory';
 import { startEtcd, startRedis } from '@holdfast/testbed';
-import { createLocks } from 'holdfast';
+import { createLocks, type Lock } from 'holdfast';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openGroup } from '../src/group.ts';
-import { standForElection } from '../src/lead.ts';
-import { isOrderly, play } from '../src/story.ts';
+import { isOrderly, isRefused, play } from '../src/story.ts';
 
 const stops: (() => unknown)[] = [];
 const atEnd = (stop: () => unknown) => void stops.unshift(stop);
@@ -19,13 +18,15 @@ describe('the leader of a group', { timeout: 120_000 }, () => {
   ] as const)('changes by resignation, crash and pause, on %s, and old terms are not obeyed', async (_, start) => {
     const server = await start();
     atEnd(() => server.stop());
-    const { changes, group } = await play({ url: server.url, atEnd }, () => {});
+    const story = await play({ url: server.url, atEnd }, () => {});
+    const { changes, group } = story;
     expect(changes.map(({ how }) => how)).toEqual(['elected', 'resigned', 'killed', 'paused']);
     for (const [i, { from, to }] of changes.entries()) {
       expect(to.leader).not.toBe(from);
       if (i > 0) expect(to.term > changes[i - 1]!.to.term).toBe(true);
     }
     expect(isOrderly(group.orders)).toBe(true);
+    expect(isRefused(story)).toBe(true);
   });
 
   it('a resignation is a hand-over: the next one need not wait for a lease', async () => {
@@ -33,12 +34,15 @@ describe('the leader of a group', { timeout: 120_000 }, () => {
     const led: string[] = [];
     const first = new AbortController();
     const second = new AbortController();
-    const member = (name: string, { signal }: AbortController, quit: () => void) =>
-      standForElection(locks, 'memory', signal, async (_, inOffice) => {
-        led.push(name);
-        quit();
-        await new Promise<void>((resolve) => inOffice.addEventListener('abort', () => resolve(), { once: true }));
-      });
+    const member = async (name: string, { signal }: AbortController, quit: () => void) => {
+      const failure = await locks.lead('memory', (term) => lead(name, term, quit), { signal }).catch((error) => error);
+      expect(failure).toBe(signal.reason);
+    };
+    const lead = async (name: string, term: Lock, quit: () => void) => {
+      led.push(name);
+      quit();
+      await new Promise<void>((resolve) => term.signal.addEventListener('abort', () => resolve(), { once: true }));
+    };
     const resignSoon = (controller: AbortController) => () => void setImmediate(() => controller.abort());
     await Promise.all([member('first', first, resignSoon(first)), member('second', second, resignSoon(second))]);
     expect(led).toEqual(['first', 'second']);
