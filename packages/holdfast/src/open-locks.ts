@@ -69,7 +69,7 @@ export async function openLocks(config: LocksConfig, options: OpenLocksOptions =
     const adapter = await plan.open();
     opened = adapter;
     assertRequirements(adapter.name, adapter.capabilities, required);
-    const locks = createLocks(adapter, { ...defaults, ...plan.locksOptions });
+    const locks = createLocks(adapter, strictly(required, { ...defaults, ...plan.locksOptions }));
     opened = locks;
     if (!lazy && adapter.inspect !== undefined) await ping(locks, plan);
     return locks;
@@ -78,6 +78,18 @@ export async function openLocks(config: LocksConfig, options: OpenLocksOptions =
     await opened?.close?.().catch(() => {});
     throw withoutSecrets(error, plan.secrets);
   }
+}
+
+/** The order over all waiters that `fairness: 'fifo'` requires has no local hand-over. */
+function strictly({ fairness }: Requirements, options: LocksOptions): LocksOptions {
+  if (fairness !== 'fifo') return options;
+  const { count = 0 } = options.localRun ?? {};
+  if (count !== 0) {
+    throw invalid(
+      `require: { fairness: 'fifo' } serves all waiters in the order in which they asked, and localRun: { count: ${count} } lets those of one process pass others. Leave one of them out.`,
+    );
+  }
+  return { ...options, localRun: { count: 0 } };
 }
 
 function assertOptions(options: unknown): asserts options is OpenLocksOptions {

@@ -10,7 +10,7 @@ export interface Requirements {
   survivesFailover?: boolean | undefined;
   /** Exclusion between processes, not only between the tasks of one. */
   crossProcess?: boolean | undefined;
-  /** Grants in the order of queueing, across processes. */
+  /** Grants in the order of queueing, across processes: over all waiters, so there is no local hand-over. */
   fairness?: 'fifo' | undefined;
   /** What frees a crashed holder's lock. */
   expiry?: 'ttl' | 'session' | undefined;

@@ -80,6 +80,19 @@ describe('require', () => {
     expect((await refusal(opening, 'LOCK_UNSUPPORTED')).message).toMatch(/shared \(.*\); permits \(/);
   });
 
+  it("fairness: 'fifo' is strict: no local hand-over, and not together with one", async () => {
+    const require = { fairness: 'fifo' } as const;
+    const locks = await openLocks('memory:', { require });
+    const held = await locks.acquire('strict');
+    const all = [1, 2, 3].map(() => locks.using('strict', () => {}));
+    expect((await locks.inspect('strict'))?.waiters).toBe(3);
+    await held.release();
+    await Promise.all(all);
+    await locks.close();
+    const both = openLocks('memory:', { require, localRun: { count: 8 } });
+    expect((await refusal(both, 'LOCK_INVALID_ARGUMENT')).message).toMatch(/localRun: \{ count: 8 \}/);
+  });
+
   it('without fencing by configuration, fencing cannot be required', async () => {
     await refusal(openLocks('memory:?fencing=false', { require: { fencing: true } }), 'LOCK_UNSUPPORTED');
   });

@@ -1,17 +1,27 @@
 import { onceAborted } from './abort-signals.ts';
-import type { Acquisition } from './acquisition.ts';
 import type { AcquireOptions, Lock, LockOwner } from './api.ts';
 import { QueuedAcquisition } from './backend-queue.ts';
-import { type Context, fail, reenter } from './context.ts';
+import { type Context, fail, joinableLease, joinReaders, reenter, reentryRefusal } from './context.ts';
 import { channels } from './diagnostics.ts';
-import { closed, isLockError, selfDeadlock, timedOut } from './errors.ts';
+import { closed, isLockError, semaphoreDeadlock, timedOut, unsupported } from './errors.ts';
 import type { Hold } from './hold.ts';
-import { KeyState } from './key-state.ts';
-import { checkKey, type ResolvedOptions, resolveOptions } from './options.ts';
+import { type Acquisition, KeyState } from './key-state.ts';
+import { type Lease, permitsOf } from './lease.ts';
+import { refuse } from './option-names.ts';
+import { checkKey, type ResolvedOptions, resolveOptions, resolveSemaphoreOptions } from './options.ts';
 import { bodyOwner, contextOwner, isWithin, runBody } from './owner.ts';
 import { PollingAcquisition } from './polling-queue.ts';
 import { expireIfDue } from './release.ts';
 import type { Watchdog } from './watchdog.ts';
+
+/** What an async function does with an error, without its extra promises. */
+function asPromise<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return call();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
 
 export type Body<T> = (lock: Lock) => T | Promise<T>;
 
@@ -25,25 +35,37 @@ export class Acquirer {
     this.watchdog = watchdog;
   }
 
-  /** Waits for the lock. Throws what can be said at once. */
-  acquire(key: string, options: AcquireOptions | undefined): Promise<Lock> {
-    checkKey(key);
-    const resolved = resolveOptions(this.context.settings.defaults, options);
-    return this.acquireAs(key, resolved, resolved.owner ?? contextOwner());
+  /** Waits for the lock, or for permits if there is a limit. */
+  acquire(key: string, options: AcquireOptions | undefined, limit?: number): Promise<Lock> {
+    return asPromise(() => {
+      const resolved = this.resolve(key, options, limit);
+      return this.acquireAs(key, resolved, resolved.owner ?? contextOwner());
+    });
   }
 
-  /** A single attempt. Throws what can be said at once. */
-  tryAcquire(key: string, options: AcquireOptions | undefined): Promise<Lock | undefined> {
-    checkKey(key);
-    const resolved = resolveOptions(this.context.settings.defaults, options);
-    return this.start(key, resolved, resolved.owner ?? contextOwner(), true);
+  /** A single attempt. */
+  tryAcquire(key: string, options: AcquireOptions | undefined, limit?: number): Promise<Lock | undefined> {
+    return asPromise(() => {
+      const resolved = this.resolve(key, options, limit);
+      return this.start(key, resolved, resolved.owner ?? contextOwner(), true);
+    });
   }
 
-  async using<T>(key: string, options: AcquireOptions | undefined, body: Body<T>): Promise<T> {
-    checkKey(key);
-    const resolved = resolveOptions(this.context.settings.defaults, options);
+  async using<T>(key: string, options: AcquireOptions | undefined, body: Body<T>, limit?: number): Promise<T> {
+    const resolved = this.resolve(key, options, limit);
     const owner = resolved.owner ?? bodyOwner();
     return runBody(owner, await this.acquireAs(key, resolved, owner), body);
+  }
+
+  private resolve(key: string, options: AcquireOptions | undefined, limit: number | undefined): ResolvedOptions {
+    checkKey(key);
+    const { settings, adapter } = this.context;
+    if (limit !== undefined) return resolveSemaphoreOptions(settings.defaults, options, limit);
+    const resolved = resolveOptions(settings.defaults, options);
+    if (resolved.claim.mode === 'shared' && !adapter.capabilities.shared) {
+      throw unsupported(adapter.name, 'shared locks', key);
+    }
+    return resolved;
   }
 
   private acquireAs(key: string, options: ResolvedOptions, owner: LockOwner): Promise<Lock> {
@@ -57,18 +79,18 @@ export class Acquirer {
 
   private start(key: string, options: ResolvedOptions, owner: LockOwner, once: boolean): Promise<Lock | undefined> {
     const context = this.context;
-    const known = context.keys.get(key);
     // Its listeners may close these locks, or abort.
-    if (known?.hold !== undefined) expireIfDue(context, known.hold);
+    const known = context.keys.get(key);
+    if (known?.firstLease !== undefined) for (const lease of known.leases()) expireIfDue(context, lease);
     if (context.closed) throw closed(key);
     options.signal?.throwIfAborted();
+    const limit = options.claim.mode === 'permits' ? options.claim.limit : undefined;
     const standing = context.keys.get(key);
-    const keyState = standing ?? new KeyState(key);
+    if (standing !== undefined && standing.limit !== limit) refuseOtherUse(key, standing.limit, limit);
+    const keyState = standing ?? new KeyState(key, limit);
     const now = context.settings.clock.now();
-    const acquisition =
-      once || context.adapter.enqueue === undefined
-        ? new PollingAcquisition(context, this.watchdog, keyState, owner, options, once, now)
-        : new QueuedAcquisition(context, this.watchdog, keyState, owner, options, now);
+    const Acquisition = once || context.adapter.enqueue === undefined ? PollingAcquisition : QueuedAcquisition;
+    const acquisition = new Acquisition(context, this.watchdog, keyState, owner, options, once, now);
     if (channels.acquire.hasSubscribers) {
       tellAcquire(context, acquisition);
       // A subscriber may have closed these locks, or aborted.
@@ -80,17 +102,17 @@ export class Acquirer {
     return tellingFailure(context, acquisition, () => this.proceed(acquisition, keyState, now));
   }
 
-  /** Re-enters the owner's own hold, or starts to ask the backend. */
+  /** Re-enters the owner's own hold, joins other readers, or starts to ask the backend. */
   private proceed(
     acquisition: PollingAcquisition | QueuedAcquisition,
     keyState: KeyState,
     now: number,
   ): Promise<Lock | undefined> {
-    const { hold } = keyState;
-    if (hold !== undefined) {
-      if (isWithin(acquisition.owner, hold.owner)) return this.reenter(acquisition, hold, now);
+    if (keyState.firstLease !== undefined) {
+      const served = this.serveHere(acquisition, keyState, now);
+      if (served !== undefined) return served;
       // What this process holds is busy without asking.
-      if (acquisition.once) return Promise.resolve(undefined);
+      if (acquisition.once && isBusyHere(keyState, acquisition)) return Promise.resolve(undefined);
     }
     const { signal } = acquisition.options;
     if (signal !== undefined) this.leaveOnAbort(signal, acquisition, keyState);
@@ -98,10 +120,24 @@ export class Acquirer {
     return acquisition.promise;
   }
 
-  private reenter(acquisition: Acquisition, hold: Hold, now: number): Promise<Lock> {
-    if (!acquisition.options.reentrant) throw selfDeadlock(hold.key);
-    reenter(this.context, acquisition, hold, now);
-    return Promise.resolve(acquisition.toLock(hold));
+  /** What the leases of this process allow at once; `undefined` if the backend has to be asked. */
+  private serveHere(acquisition: Acquisition, keyState: KeyState, now: number): Promise<Lock | undefined> | undefined {
+    for (const lease of keyState.leases()) {
+      const hold = lease.holdWithin(acquisition.owner);
+      if (hold !== undefined) return this.reenter(acquisition, lease, hold, now);
+    }
+    if (keyState.limit !== undefined) refuseSemaphoreDeadlock(acquisition, keyState, keyState.limit);
+    const lease = keyState.first === undefined ? joinableLease(this.context, keyState, acquisition, now) : undefined;
+    if (lease === undefined) return undefined;
+    joinReaders(this.context, keyState, acquisition, lease, now);
+    return acquisition.promise;
+  }
+
+  private reenter(acquisition: Acquisition, lease: Lease, hold: Hold, now: number): Promise<Lock> {
+    const refused = reentryRefusal(acquisition, hold);
+    if (refused !== undefined) throw refused;
+    reenter(this.context, acquisition, lease, hold, now);
+    return Promise.resolve(acquisition.toLock(lease, hold));
   }
 
   private leaveOnAbort(signal: AbortSignal, acquisition: Acquisition, keyState: KeyState): void {
@@ -112,10 +148,50 @@ export class Acquirer {
   }
 }
 
+/** Whether the backend would refuse a single attempt, as this process knows by what it holds and waits for. */
+function isBusyHere(keyState: KeyState, { options: { claim } }: Acquisition): boolean {
+  if (claim.mode === 'exclusive' || keyState.exclusive !== undefined) return true;
+  // Nobody passes those who wait.
+  if (keyState.first !== undefined) return true;
+  return claim.mode === 'permits' && heldPermits(keyState, () => true) + claim.permits > claim.limit;
+}
+
+function heldPermits(keyState: KeyState, isCounted: (lease: Lease) => boolean): number {
+  let held = 0;
+  for (const lease of keyState.leases()) if (isCounted(lease)) held += permitsOf(lease.claim);
+  return held;
+}
+
+/** A body that has permits and asks for more than there can ever be beside them would wait for itself. */
+function refuseSemaphoreDeadlock(
+  { key, owner, options: { claim } }: Acquisition,
+  keyState: KeyState,
+  limit: number,
+): void {
+  const isAround = ({ hold }: Lease): boolean => hold !== undefined && isWithin(owner, hold.owner);
+  const held = heldPermits(keyState, isAround);
+  if (held > 0 && held + permitsOf(claim) > limit) throw semaphoreDeadlock(key, held, permitsOf(claim), limit);
+}
+
+function refuseOtherUse(key: string, standing: number | undefined, asked: number | undefined): never {
+  const use = (limit: number | undefined): string =>
+    limit === undefined ? 'a lock' : `a semaphore of ${limit} permits`;
+  refuse(
+    `${JSON.stringify(key)} is in use as ${use(standing)}, and cannot be ${use(asked)} meanwhile: use one key for one thing`,
+    key,
+  );
+}
+
 function tellAcquire(context: Context, acquisition: Acquisition): void {
-  const { key, number, ownerId, once, options } = acquisition;
+  const { key, number, once, options } = acquisition;
   const waitMs = once ? 0 : options.waitMs;
-  channels.acquire.publish({ adapter: context.adapter.name, key, acquisition: number, owner: ownerId, waitMs });
+  channels.acquire.publish({
+    adapter: context.adapter.name,
+    key,
+    acquisition: number,
+    owner: acquisition.ownLease().owner,
+    waitMs,
+  });
 }
 
 /** Runs an acquisition that somebody observes: when it ends without the lock, the channel `fail` says so. */
@@ -125,7 +201,8 @@ function tellingFailure(
   proceed: () => Promise<Lock | undefined>,
 ): Promise<Lock | undefined> {
   const tell = (outcome: string, reason: unknown): void => {
-    const { key, number, ownerId, startedAt } = acquisition;
+    const { key, number, startedAt } = acquisition;
+    const ownerId = acquisition.ownLease().owner;
     const waitedMs = context.settings.clock.now() - startedAt;
     const { name } = context.adapter;
     channels.fail.publish({ adapter: name, key, acquisition: number, owner: ownerId, outcome, waitedMs, reason });

@@ -9,7 +9,7 @@ import type {
   LockInfo,
   RenewOutcome,
 } from './lock-adapter.ts';
-import { refuse } from './options.ts';
+import { refuse } from './option-names.ts';
 
 /**
  * The boundary to the adapters: what they answer is external data. Each function returns a reply of the declared shape, or
@@ -135,12 +135,12 @@ export function leaseDeadline(
 export const retryHintMs = (value: unknown): number | undefined =>
   isFiniteNumber(value) && value >= 0 ? value : undefined;
 
-export function checkRenewReply(adapter: LockAdapter, key: string, reply: RenewOutcome): RenewOutcome {
+export function checkRenewReply(adapter: LockAdapter, call: string, key: string, reply: RenewOutcome): RenewOutcome {
   if (isObject(reply)) {
     if (reply.status === 'lost') return reply;
     if (reply.status === 'renewed' && isFiniteNumber(reply.validForMs) && reply.validForMs > 0) return reply;
   }
-  throw nonsense(adapter.name, 'renew', key, shown(reply));
+  throw nonsense(adapter.name, call, key, shown(reply));
 }
 
 export function checkRenewReplies(adapter: LockAdapter, replies: readonly RenewOutcome[]): readonly RenewOutcome[] {

@@ -49,6 +49,11 @@ export interface Locks<Token extends bigint | undefined = bigint | undefined> ex
    * @throws LockError LOCK_UNSUPPORTED where the backend cannot tell; LOCK_BACKEND after `backendTimeoutMs` without an answer
    */
   watch(key: string, options?: WatchOptions): AsyncIterable<LockInfo | undefined>;
+  /**
+   * A semaphore: up to `limit` permits of the key are held at a time, over all processes. Asks nothing of the backend.
+   * @throws LockError LOCK_UNSUPPORTED where the backend has no permits; LOCK_INVALID_ARGUMENT for a limit that is none
+   */
+  semaphore(key: string, limit: number): Semaphore<Token>;
   /** A new identity for reentrancy, to be passed as `owner` or bound with `owner.run`. */
   createOwner(label?: string): LockOwner;
   /** Who holds the key in the backend; `undefined` when it is free. Throws LOCK_BACKEND rather than guess (H24). */
@@ -85,6 +90,30 @@ export interface AcquireOptions {
   owner?: LockOwner | undefined;
   /** Default true; false: re-acquiring one's own lock fails at once with LOCK_SELF_DEADLOCK. */
   reentrant?: boolean | undefined;
+  /** Default `exclusive`. Any number of owners hold a key `shared` at a time, and none beside an exclusive one. */
+  mode?: 'exclusive' | 'shared' | undefined;
+}
+
+/** How to acquire permits of a semaphore. They are not reentrant: each acquisition takes its own. */
+export interface SemaphoreOptions extends Omit<AcquireOptions, 'mode' | 'reentrant'> {
+  /** How many at once, default 1. A large request is served in its turn, and not passed by smaller ones. */
+  permits?: number | undefined;
+}
+
+/** Permits of one key. Each acquisition is a lock of its own, with a lease, a fencing token and a signal. */
+export interface Semaphore<Token extends bigint | undefined = bigint | undefined> {
+  readonly key: string;
+  /** Kept with the key while it is in use: whoever names another limit meanwhile is refused with LOCK_INVALID_ARGUMENT. */
+  readonly limit: number;
+  /** Waits for permits. Throws as `Locks.acquire`. */
+  acquire(options?: SemaphoreOptions): Promise<Lock<Token>>;
+  /** One attempt, no waiting: `undefined` when there are too few permits, or others wait. */
+  tryAcquire(options?: SemaphoreOptions): Promise<Lock<Token> | undefined>;
+  /** Runs `body` with permits and releases them; gives back the body's result or error, always. */
+  using<T>(body: (lock: Lock<Token>) => T | Promise<T>): Promise<T>;
+  using<T>(options: SemaphoreOptions, body: (lock: Lock<Token>) => T | Promise<T>): Promise<T>;
+  /** Who holds permits: the earliest of them, and how many there are. `undefined` when nobody does. */
+  inspect(): Promise<LockInfo | undefined>;
 }
 
 /** How to watch a key. */
@@ -97,7 +126,12 @@ export interface WatchOptions {
 export interface Lock<Token extends bigint | undefined = bigint | undefined> extends AsyncDisposable {
   readonly key: string;
   readonly owner: LockOwner;
-  /** Higher for every later hold of the key; `undefined` where the backend has none. Have the protected resource check it. */
+  /** How it is held; `permits` for a lock of a semaphore. */
+  readonly mode: 'exclusive' | 'shared' | 'permits';
+  /**
+   * Higher for every later hold of the key; `undefined` where the backend has none. Have the protected resource check it. A shared
+   * lock has the token of the last exclusive hold before it, 0n if there was none.
+   */
   readonly fencingToken: Token;
   /**
    * Aborts with LockError LOCK_LOST no later than the lease can pass to another. Keep it in a variable, and look at `aborted`
@@ -111,6 +145,12 @@ export interface Lock<Token extends bigint | undefined = bigint | undefined> ext
   assertHeld(): void;
   /** Prolongs the lease now. Throws LOCK_LOST when it is gone, LOCK_BACKEND when no answer came (the lease then stands as it was). */
   renew(ttlMs?: number): Promise<void>;
+  /**
+   * Turns an exclusive lock into a shared one, in one step: nobody else has it exclusively in between, and readers that wait are
+   * let in. Throws as `renew`, and LOCK_INVALID_ARGUMENT when a nested lock relies on the exclusive one; the lock counts as shared
+   * from the call on.
+   */
+  downgrade(): Promise<void>;
   /** Releases the lock. Never throws for a lost one; idempotent. */
   release(): Promise<'released' | 'lost'>;
   /** What `JSON.stringify` and `util.inspect` show. */

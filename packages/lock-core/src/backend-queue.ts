@@ -1,33 +1,31 @@
-import { Acquisition } from './acquisition.ts';
 import { checkAcquireReply, checkGrant, requestLock } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
-import { callAdapter, callWithTimeout, retryDelayMs } from './backend-call.ts';
+import { callAdapter, retryDelayMs } from './backend-call.ts';
 import { type Context, fail } from './context.ts';
-import { isRefusal, isWithoutEffect, noAnswer, timedOut, unreachable } from './errors.ts';
+import { isRefusal, isWithoutEffect, noAnswer, timedOut } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';
 import { HeldLock } from './held-lock.ts';
-import { AcquireRequest, type Hold } from './hold.ts';
-import type { KeyState } from './key-state.ts';
+import type { Hold } from './hold.ts';
+import { Acquisition, type KeyState } from './key-state.ts';
+import { isSameClaim, Lease } from './lease.ts';
 import type { AcquireOutcome, Granted, LockAdapter } from './lock-adapter.ts';
 import { attemptTimeout, type ResolvedOptions } from './options.ts';
+import { type Place as AnyPlace, withdrawn, withdrawPlace } from './place.ts';
+import { endParked, giveUp, park } from './waiter.ts';
 import type { Watchdog } from './watchdog.ts';
 
-/** The reason with which a place is withdrawn: an `enqueue` that rejects with it has given the place up. */
-const withdrawn = new Error('the caller no longer waits');
+type Place = AnyPlace<QueuedAcquisition>;
 
 /**
- * An acquire on a backend with a FIFO queue of its own. Each waiter takes a place there; core only handles time-outs, aborts and
- * failures. A place that is given up is withdrawn by the adapter, else by the clean-up (H42).
+ * An acquire on a backend with a queue of its own. The process has one place there, that of its first waiter; it serves the others
+ * by local hand-over, and then takes a new place at the end. Without hand-over each waiter has a place, for strict order. A place
+ * that is given up is withdrawn by the adapter, else by the clean-up (H42).
  */
 export class QueuedAcquisition extends Acquisition {
   private readonly context: Context;
   private readonly watchdog: Watchdog;
   private readonly keyState: KeyState;
-  private request: AcquireRequest;
-  /** Since when the backend has neither answered nor confirmed a place. */
-  private unansweredSince: number;
-  /** Gives up the place in the backend's queue; set while there may be one. */
-  private withdraw: (() => void) | undefined;
+  place: Place | undefined;
 
   constructor(
     context: Context,
@@ -35,111 +33,154 @@ export class QueuedAcquisition extends Acquisition {
     keyState: KeyState,
     owner: Acquisition['owner'],
     options: ResolvedOptions,
+    once: boolean,
     now: number,
   ) {
-    super(keyState.key, owner, options, false, now);
+    super(keyState.key, owner, options, once, now);
     this.context = context;
     this.watchdog = watchdog;
     this.keyState = keyState;
-    this.unansweredSince = now;
-    this.request = new AcquireRequest(keyState.key, options.ttlMs);
   }
 
-  get ownerId(): string {
-    return this.request.owner;
-  }
-
-  toLock(hold: Hold): Lock {
-    return new HeldLock(this.context, hold);
+  toLock(lease: Lease, hold: Hold): Lock {
+    return new HeldLock(this.context, lease, hold);
   }
 
   start(now: number): void {
     const { keyState } = this;
     keyState.append(this);
-    const contended = keyState.hold !== undefined || keyState.first !== this;
+    const isFirst = keyState.first === this && keyState.exclusive === undefined;
+    if (isFirst || this.context.settings.localRun.count === 0) this.takeTurn(now);
+    else park(this.context, keyState, this);
+  }
+
+  takeTurn(now: number): void {
+    const { keyState } = this;
+    const contended = keyState.firstLease !== undefined || keyState.first !== this;
     // In the same process asking costs nothing, and spares an uncontended caller a place in the queue.
     if (contended || this.context.adapter.capabilities.crossProcess) this.enqueue(now);
     else this.askFirst(now);
   }
 
-  takeTurn(): void {
+  hint(): void {
     // The backend says whose turn it is.
   }
 
+  override silence(now: number): unknown {
+    const withinMs = attemptTimeout(this.context.settings, this.options.ttlMs);
+    const isSilent =
+      this.phase === 'asking' &&
+      !this.place?.lease.queued &&
+      now >= (this.unansweredSince ?? this.startedAt) + withinMs;
+    return this.failure ?? (isSilent ? noAnswer(withinMs) : undefined);
+  }
+
   abandon(): void {
-    const request = this.request;
-    request.abandoned = true;
-    request.cancel();
-    if (this.withdraw !== undefined) this.withdraw();
-    else if (request.unanswered > 0) this.context.cleanup.add(request);
+    const { place } = this;
+    this.place = undefined;
+    if (place === undefined || this.passOn(place)) return;
+    const { lease } = place;
+    place.waiter = undefined;
+    lease.abandoned = true;
+    lease.cancel();
+    if (place.withdraw !== undefined) place.withdraw();
+    else if (lease.unanswered > 0) this.context.cleanup.add(lease);
+  }
+
+  /** A place that is confirmed keeps its position, when its waiter leaves, for the next one here, if that asks for the same. */
+  private passOn(place: Place): boolean {
+    const next = this.keyState.first;
+    const { closed, settings } = this.context;
+    if (closed || settings.localRun.count === 0 || place.withdraw === undefined || !place.lease.queued) return false;
+    if (!(next instanceof QueuedAcquisition) || next.phase !== 'queued') return false;
+    const { claim, ttlMs } = next.options;
+    if (ttlMs !== place.lease.ttlMs || !isSameClaim(claim, place.lease.claim)) return false;
+    place.waiter = next;
+    next.place = place;
+    next.lease = place.lease;
+    next.phase = 'asking';
+    next.unansweredSince = Math.max(next.startedAt, this.unansweredSince ?? this.startedAt);
+    next.setTimer();
+    return true;
+  }
+
+  private send(now: number): Place {
+    this.lease ??= new Lease(this.key, this.options.ttlMs, this.options.claim);
+    const { lease } = this;
+    this.phase = 'asking';
+    this.unansweredSince ??= Math.max(this.startedAt, this.keyState.unansweredSince ?? now);
+    lease.unanswered += 1;
+    lease.sentAt = now;
+    lease.wallAhead = this.context.wallAhead(now);
+    this.place = { lease, sentAt: now, waiter: this, withdraw: undefined };
+    return this.place;
   }
 
   private askFirst(now: number): void {
     const { adapter, cleanup } = this.context;
-    const request = this.request;
-    this.send(now);
+    const place = this.send(now);
+    const { lease } = place;
+    if (this.keyState.contended) lease.tokens = this.tokens();
     this.setTimer();
-    requestLock(adapter, request).then(
+    requestLock(adapter, lease).then(
       (reply: AcquireOutcome) => {
-        const pending = this.isPending(request);
-        if (!this.isValid(request, () => checkAcquireReply(adapter, this.key, reply))) return;
-        if (request.answered(reply)) cleanup.answeredLate(request, reply);
-        if (!pending) return;
-        if (reply.status === 'granted') return this.granted(request, reply, now);
-        this.request = new AcquireRequest(this.key, this.options.ttlMs);
-        this.unansweredSince = this.context.settings.clock.now();
-        this.enqueue(this.unansweredSince);
+        if (!this.isValid(place, () => checkAcquireReply(adapter, this.key, reply))) return;
+        if (lease.answered(reply)) cleanup.answeredLate(lease, reply);
+        const waiter = takeWaiter(place);
+        if (waiter === undefined) return;
+        if (reply.status === 'granted') return waiter.granted(place, reply);
+        waiter.lease = undefined;
+        const askedAt = this.context.settings.clock.now();
+        waiter.unansweredSince = askedAt;
+        waiter.enqueue(askedAt);
       },
-      (error: unknown) => this.rejected(request, error),
+      (error: unknown) => this.rejected(place, error),
     );
   }
 
   private enqueue(now: number): void {
     const { adapter } = this.context;
-    const request = this.request;
     const enqueue = adapter.enqueue as NonNullable<LockAdapter['enqueue']>;
-    this.tellWait(adapter.name);
-    // Whoever was told may have ended the wait.
-    if (this.phase === 'done') return;
-    this.send(now);
+    const place = this.send(now);
+    const { lease } = place;
+    lease.tokens = this.tokens();
     const withdrawal = new AbortController();
-    const grant = callAdapter(() => enqueue.call(adapter, request, withdrawal.signal));
-    this.withdraw = () => this.withdrawPlace(request, grant, withdrawal);
+    const grant = callAdapter(() => enqueue.call(adapter, lease, withdrawal.signal));
+    place.withdraw = () => withdrawPlace(this.context, lease, grant, withdrawal);
     grant.then(
       (reply) => {
-        const pending = this.isPending(request);
-        if (pending) this.withdraw = undefined;
-        if (!this.isValid(request, () => checkGrant(adapter, 'enqueue', this.key, reply))) return;
-        request.answered(reply);
-        if (pending) this.granted(request, reply, now);
+        if (!this.isValid(place, () => checkGrant(adapter, 'enqueue', this.key, reply))) return;
+        lease.answered(reply);
+        takeWaiter(place)?.granted(place, reply);
       },
-      (error: unknown) => {
-        if (this.isPending(request)) this.withdraw = undefined;
-        this.rejected(request, error);
-      },
+      (error: unknown) => this.rejected(place, error),
     );
-    if (!this.isPending(request)) return this.withdraw();
-    if (!request.queued) request.whenQueued = () => this.isPending(request) && this.setTimer();
+    // What the adapter called may have ended the wait.
+    if (place.waiter === undefined) return place.withdraw();
+    const confirmed = (): void => place.waiter?.confirmed();
+    if (lease.queued) confirmed();
+    else {
+      lease.whenQueued = confirmed;
+      this.setTimer();
+    }
+  }
+
+  /** The backend has the place. */
+  private confirmed(): void {
+    this.keyState.unansweredSince = undefined;
     this.setTimer();
+    this.tellWait(this.context.adapter.name);
   }
 
-  /** Whether the caller still waits for the answer to this request. */
-  private isPending(request: AcquireRequest): boolean {
-    return this.phase !== 'done' && this.request === request;
-  }
-
-  private send(now: number): void {
-    const request = this.request;
-    this.phase = 'asking';
-    request.unanswered += 1;
-    request.sentAt = now;
-    request.wallAhead = this.context.wallAhead(now);
+  /** A block of tokens where the lease may be handed over. Readers join each other, and need none for that. */
+  private tokens(): number {
+    return this.options.claim.mode === 'shared' ? 1 : 1 + this.context.settings.localRun.count;
   }
 
   /** Wakes when the caller's patience ends: for a place that is confirmed, that of the caller alone. */
   private setTimer(): void {
     const { timers } = this.context;
-    if (!this.request.queued) timers.set(this, this.endOfPatience());
+    if (!this.place?.lease.queued) timers.set(this, this.endOfPatience());
     else if (this.waitUntil !== Number.POSITIVE_INFINITY) timers.set(this, this.waitUntil);
     else timers.clear(this);
   }
@@ -148,81 +189,77 @@ export class QueuedAcquisition extends Acquisition {
   private endOfPatience(): number {
     const { settings } = this.context;
     // However short the wait, the backend gets the time of one attempt to answer.
-    const attemptUntil = this.startedAt + attemptTimeout(settings, this.options.ttlMs);
-    return Math.min(Math.max(this.waitUntil, attemptUntil), this.unansweredSince + settings.backendTimeoutMs);
+    const silentSince = this.unansweredSince ?? this.startedAt;
+    const attemptUntil = silentSince + attemptTimeout(settings, this.options.ttlMs);
+    return Math.min(Math.max(this.waitUntil, attemptUntil), silentSince + settings.backendTimeoutMs);
   }
 
-  private isValid(request: AcquireRequest, check: () => void): boolean {
+  private granted({ lease, sentAt }: Place, grant: Granted): void {
+    const { context, keyState } = this;
+    const now = context.settings.clock.now();
+    keyState.unansweredSince = undefined;
+    if (takePossession(context, this.watchdog, keyState, this, lease, grant, sentAt, now)) return;
+    context.cleanup.add(lease);
+    this.failed(lease, grantedTooLate(lease.ttlMs));
+  }
+
+  private rejected(place: Place, error: unknown): void {
+    const { cleanup } = this.context;
+    const { lease } = place;
+    const waiter = takeWaiter(place);
+    const refused = isRefusal(error);
+    if (isWithoutEffect(error) || error === withdrawn) cleanup.acquireRefused(lease);
+    if (waiter === undefined) return;
+    if (refused) return fail(this.context, this.keyState, waiter, error);
+    if (lease.unanswered > 0) cleanup.add(lease);
+    waiter.failed(lease, error);
+  }
+
+  /** The place is gone, or nobody knows: queue again under another owner ID. */
+  private failed(lease: Lease, error: unknown): void {
+    const { settings, timers } = this.context;
+    const now = settings.clock.now();
+    this.lease = undefined;
+    // A place that was confirmed was an answer; otherwise the silence goes on.
+    if (lease.queued) this.unansweredSince = now;
+    this.failure = error;
+    this.failures += 1;
+    if (now >= (this.unansweredSince ?? this.startedAt) + settings.backendTimeoutMs)
+      return giveUp(this.context, this.keyState, this, error, now);
+    this.phase = 'sleeping';
+    timers.set(this, Math.min(now + retryDelayMs(this.failures), this.endOfPatience()));
+  }
+
+  fire(now: number): void {
+    const { context, keyState, key } = this;
+    if (this.phase === 'queued') endParked(context, keyState, this, now);
+    else if (this.place?.lease.queued) {
+      if (now < this.waitUntil) this.setTimer();
+      else fail(context, keyState, this, timedOut(key, context.adapter.name, now - this.startedAt));
+    } else if (now >= this.endOfPatience()) {
+      giveUp(context, keyState, this, this.failure ?? noAnswer(now - (this.unansweredSince ?? this.startedAt)), now);
+    } else if (this.phase === 'sleeping') this.enqueue(now);
+    else this.setTimer();
+  }
+
+  private isValid(place: Place, check: () => void): boolean {
     try {
       check();
       return true;
     } catch (error) {
       // The reply says nothing about the lock: the request stays unanswered, and is cleaned up.
-      if (this.isPending(request)) fail(this.context, this.keyState, this, error);
+      place.withdraw = undefined;
+      if (place.waiter !== undefined) fail(this.context, this.keyState, place.waiter, error);
       return false;
     }
   }
+}
 
-  private granted(request: AcquireRequest, grant: Granted, sentAt: number): void {
-    const context = this.context;
-    const now = context.settings.clock.now();
-    request.whenQueued = undefined;
-    if (takePossession(context, this.watchdog, this.keyState, this, request, grant, sentAt, now)) return;
-    context.cleanup.add(request);
-    this.failed(request, grantedTooLate(request.ttlMs));
-  }
-
-  private rejected(request: AcquireRequest, error: unknown): void {
-    const refused = isRefusal(error);
-    if (isWithoutEffect(error) || error === withdrawn) this.context.cleanup.acquireRefused(request);
-    if (!this.isPending(request)) return;
-    if (refused) return fail(this.context, this.keyState, this, error);
-    if (request.unanswered > 0) this.context.cleanup.add(request);
-    this.failed(request, error);
-  }
-
-  /** The place is gone, or nobody knows: queue again under another owner ID. */
-  private failed(request: AcquireRequest, error: unknown): void {
-    const { settings, timers } = this.context;
-    const now = settings.clock.now();
-    this.request = new AcquireRequest(request.key, request.ttlMs);
-    // A place that was confirmed was an answer; otherwise the silence goes on.
-    if (request.queued) this.unansweredSince = now;
-    this.failure = error;
-    this.failures += 1;
-    if (now >= this.unansweredSince + settings.backendTimeoutMs) return this.giveUp(now);
-    this.phase = 'sleeping';
-    timers.set(this, Math.min(now + retryDelayMs(this.failures), this.endOfPatience()));
-  }
-
-  private giveUp(now: number): void {
-    const forMs = now - this.unansweredSince;
-    const cause = this.failure ?? noAnswer(forMs);
-    fail(this.context, this.keyState, this, unreachable(this.key, this.context.adapter.name, forMs, cause));
-  }
-
-  fire(now: number): void {
-    const { context, keyState, key } = this;
-    if (this.request.queued) {
-      if (now < this.waitUntil) this.setTimer();
-      else fail(context, keyState, this, timedOut(key, context.adapter.name, now - this.startedAt));
-    } else if (now >= this.endOfPatience()) this.giveUp(now);
-    else if (this.phase === 'sleeping') this.enqueue(now);
-    else this.setTimer();
-  }
-
-  /** Has the adapter give up the place; where that is not certain, the clean-up follows up. */
-  private withdrawPlace(request: AcquireRequest, grant: Promise<unknown>, withdrawal: AbortController): void {
-    const { cleanup, settings, timers } = this.context;
-    withdrawal.abort(withdrawn);
-    const cleanUp = (): void => cleanup.add(request);
-    const now = settings.clock.now();
-    const withinMs = attemptTimeout(settings, request.ttlMs);
-    const answered = callWithTimeout(timers, now, withinMs, () => grant, cleanUp);
-    cleanup.await(
-      answered.then(cleanUp, () => {
-        if (request.unanswered > 0) cleanUp();
-      }),
-    );
-  }
+/** The request was answered: it is no place any more. Gives who waited for the answer. */
+function takeWaiter(place: Place): QueuedAcquisition | undefined {
+  const { waiter } = place;
+  if (waiter !== undefined) waiter.place = undefined;
+  place.waiter = undefined;
+  place.withdraw = undefined;
+  return waiter;
 }

@@ -1,9 +1,9 @@
-import type { Acquisition } from './acquisition.ts';
 import type { Clock } from './api.ts';
 import { channels } from './diagnostics.ts';
-import { selfDeadlock } from './errors.ts';
+import { type LockError, noUpgrade, selfDeadlock } from './errors.ts';
 import type { Hold } from './hold.ts';
-import type { KeyState } from './key-state.ts';
+import type { Acquisition, KeyState } from './key-state.ts';
+import type { Lease } from './lease.ts';
 import type { LockAdapter } from './lock-adapter.ts';
 import type { Settings } from './options.ts';
 import { OrphanCleanup } from './orphan-cleanup.ts';
@@ -63,13 +63,58 @@ export function createContext(adapter: LockAdapter, settings: Settings): Context
   };
 }
 
-/** Lets the first waiter of a key ask, if the key is not held here, and forgets a key that nobody uses. */
+/** Serves the first waiters of a key, as far as that can be done now, and forgets a key that nobody uses. */
 export function advance(context: Context, keyState: KeyState, now: number): void {
-  const { first } = keyState;
-  if (first === undefined) {
-    if (keyState.hints !== undefined) stopHints(keyState);
-    if (keyState.idle && context.keys.get(keyState.key) === keyState) context.keys.delete(keyState.key);
-  } else if (keyState.hold === undefined && first.phase === 'queued' && !context.closed) first.takeTurn(now);
+  for (;;) {
+    const { first } = keyState;
+    if (first === undefined) {
+      if (keyState.hints !== undefined) stopHints(keyState);
+      const { firstLease, key } = keyState;
+      if (firstLease === undefined && keyState.idle && context.keys.get(key) === keyState) context.keys.delete(key);
+      return;
+    }
+    if (first.phase !== 'queued' || keyState.exclusive !== undefined || context.closed) return;
+    const lease = joinableLease(context, keyState, first, now);
+    if (lease === undefined) return first.takeTurn(now);
+    detach(context, keyState, first);
+    joinReaders(context, keyState, first, lease, now);
+  }
+}
+
+// A reader that is not renewed gets nearly the whole lease that it asked for, the others some time until the next renewal.
+const leastShare = { renewed: 0.5, notRenewed: 0.9 };
+
+/**
+ * The shared lease of this process that a reader may join. Only for `localRun.ms` after its grant: who comes later has to queue
+ * in the backend, behind the writers of other processes.
+ */
+export function joinableLease(
+  context: Context,
+  keyState: KeyState,
+  { options }: Acquisition,
+  now: number,
+): Lease | undefined {
+  const lease = keyState.lastLease;
+  if (lease?.readers === undefined || options.claim.mode !== 'shared') return undefined;
+  const { localRun, clock } = context.settings;
+  if (localRun.count === 0 || now - lease.grantedAt >= localRun.ms) return undefined;
+  lease.countSleep(clock.wallNow() - now);
+  const share = options.autoRenew ? leastShare.renewed : leastShare.notRenewed;
+  const neededMs = share * (options.autoRenew ? Math.min(options.ttlMs, lease.renewMs) : options.ttlMs);
+  return lease.deadline - now >= neededMs ? lease : undefined;
+}
+
+/** Lets a reader share the lease: no round trip, same token. */
+export function joinReaders(
+  context: Context,
+  keyState: KeyState,
+  acquisition: Acquisition,
+  lease: Lease,
+  now: number,
+): void {
+  const hold = lease.join(acquisition, now);
+  context.holdTimers.set(lease, lease.dueAt);
+  admit(context, keyState, acquisition, lease, hold, 'hand-over', now);
 }
 
 /** Takes an acquisition off the queue and the clock. */
@@ -102,41 +147,63 @@ export function admit(
   context: Context,
   keyState: KeyState,
   acquisition: Acquisition,
+  lease: Lease,
   hold: Hold,
   via: 'backend' | 'hand-over',
   now: number,
 ): void {
-  if (channels.grant.hasSubscribers) tellGrant(context, acquisition, hold, via, now);
-  acquisition.resolve(acquisition.toLock(hold));
-  for (let waiter = keyState.first; waiter !== undefined; ) {
-    const { after } = waiter;
-    if (isWithin(waiter.owner, hold.owner)) {
-      leave(context, keyState, waiter, now);
-      if (!waiter.options.reentrant) waiter.reject(selfDeadlock(hold.key));
-      else {
-        reenter(context, waiter, hold, now);
-        waiter.resolve(waiter.toLock(hold));
-      }
+  if (channels.grant.hasSubscribers) tellGrant(context, acquisition, lease, hold, via, now);
+  acquisition.resolve(acquisition.toLock(lease, hold));
+  if (hold.mode === 'permits' || keyState.first === undefined) return;
+  for (const waiter of nestedWaiters(keyState, hold)) {
+    // What happened to those before it may have ended it.
+    if (waiter.phase === 'done' || hold.state !== 'held') continue;
+    leave(context, keyState, waiter, now);
+    const refused = reentryRefusal(waiter, hold);
+    if (refused !== undefined) waiter.reject(refused);
+    else {
+      reenter(context, waiter, lease, hold, now);
+      waiter.resolve(waiter.toLock(lease, hold));
     }
-    waiter = after;
   }
 }
 
-/** Counts one more lock on the owner's own hold: no round trip, same token, same signal. */
-export function reenter(context: Context, acquisition: Acquisition, hold: Hold, now: number): void {
-  hold.count += 1;
-  if (channels.grant.hasSubscribers) tellGrant(context, acquisition, hold, 'reentry', now);
+function nestedWaiters(keyState: KeyState, hold: Hold): readonly Acquisition[] {
+  const nested: Acquisition[] = [];
+  for (let waiter = keyState.first; waiter !== undefined; waiter = waiter.after) {
+    if (isWithin(waiter.owner, hold.owner)) nested.push(waiter);
+  }
+  return nested;
 }
 
-function tellGrant(context: Context, acquisition: Acquisition, hold: Hold, via: string, now: number): void {
+/** Why an owner may not re-enter its own hold: it would wait for itself. */
+export function reentryRefusal({ key, options }: Acquisition, hold: Hold): LockError | undefined {
+  if (!options.reentrant) return selfDeadlock(key);
+  return hold.mode === 'shared' && options.claim.mode === 'exclusive' ? noUpgrade(key) : undefined;
+}
+
+/** Counts one more lock on the owner's own hold: no round trip, same token, same signal. */
+export function reenter(context: Context, acquisition: Acquisition, lease: Lease, hold: Hold, now: number): void {
+  hold.count += 1;
+  if (channels.grant.hasSubscribers) tellGrant(context, acquisition, lease, hold, 'reentry', now);
+}
+
+function tellGrant(
+  context: Context,
+  acquisition: Acquisition,
+  lease: Lease,
+  hold: Hold,
+  via: string,
+  now: number,
+): void {
   channels.grant.publish({
     adapter: context.adapter.name,
     key: hold.key,
     acquisition: acquisition.number,
-    owner: hold.request.owner,
+    owner: lease.owner,
     via,
     waitedMs: now - acquisition.startedAt,
-    ttlMs: hold.ttlMs,
+    ttlMs: lease.renewMs,
     fencingToken: hold.fencingToken,
   });
 }

@@ -136,8 +136,22 @@ export const selfDeadlock = (key: string): LockError =>
     { key },
   );
 
-export const unsupported = (backend: string, what: string): LockError =>
-  new LockError('LOCK_UNSUPPORTED', `${backend} has no ${what}`);
+export const noUpgrade = (key: string): LockError =>
+  new LockError(
+    'LOCK_SELF_DEADLOCK',
+    `this owner shares lock ${name(key)} and would wait for itself without end to have it exclusively: release it first, or ask for it exclusively from the start`,
+    { key },
+  );
+
+export const semaphoreDeadlock = (key: string, held: number, wanted: number, limit: number): LockError =>
+  new LockError(
+    'LOCK_SELF_DEADLOCK',
+    `the bodies around this call hold ${held} of the ${limit} permits of ${name(key)}, so it would wait for itself without end to have ${wanted} more: ask for all of them at once`,
+    { key },
+  );
+
+export const unsupported = (backend: string, what: string, key?: string): LockError =>
+  new LockError('LOCK_UNSUPPORTED', `${backend} has no ${what}`, { key });
 
 export const endless = (backend: string, cursor: string): LockError =>
   new LockError(

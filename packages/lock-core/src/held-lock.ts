@@ -1,21 +1,25 @@
 import { inspect } from 'node:util';
 import type { Lock, LockDescription, LockOwner } from './api.ts';
 import type { Context } from './context.ts';
-import { notHeld, released } from './errors.ts';
+import { notHeld, released, unsupported } from './errors.ts';
 import type { Hold } from './hold.ts';
+import type { Lease } from './lease.ts';
+import { refuse } from './option-names.ts';
 import { checkTtl } from './options.ts';
-import { expireIfDue, releaseHold } from './release.ts';
+import { downgraded, expireIfDue, releaseHold } from './release.ts';
 
 /** The object that the caller receives. Reentrant locks share the hold. */
 export class HeldLock implements Lock {
   readonly #context: Context;
+  readonly #lease: Lease;
   readonly #hold: Hold;
   #released: Promise<'released' | 'lost'> | undefined;
   /** Released while another lock on the hold stays. */
   #left = false;
 
-  constructor(context: Context, hold: Hold) {
+  constructor(context: Context, lease: Lease, hold: Hold) {
     this.#context = context;
+    this.#lease = lease;
     this.#hold = hold;
   }
 
@@ -31,19 +35,29 @@ export class HeldLock implements Lock {
     return this.#hold.fencingToken;
   }
 
+  get mode(): 'exclusive' | 'shared' | 'permits' {
+    return this.#hold.mode;
+  }
+
   get signal(): AbortSignal {
-    expireIfDue(this.#context, this.#hold);
+    this.#expireIfDue();
     return this.#hold.signal;
   }
 
   get state(): 'held' | 'released' | 'lost' {
     if (this.#left) return 'released';
-    expireIfDue(this.#context, this.#hold);
+    this.#expireIfDue();
     return this.#hold.state;
   }
 
+  #expireIfDue(): void {
+    // The lease of a hold that is over may be held by others.
+    if (this.#hold.state === 'held') expireIfDue(this.#context, this.#lease);
+  }
+
   get remainingMs(): number {
-    return this.state === 'held' ? this.#hold.deadline - this.#context.settings.clock.now() : 0;
+    if (this.state !== 'held') return 0;
+    return Math.min(this.#lease.deadline, this.#hold.leaseEndsAt) - this.#context.settings.clock.now();
   }
 
   assertHeld(): void {
@@ -52,16 +66,32 @@ export class HeldLock implements Lock {
     throw this.#left ? released(this.key, name) : notHeld(this.key, name, this.#hold.error);
   }
 
-  async renew(ttlMs: number = this.#hold.ttlMs): Promise<void> {
+  async renew(ttlMs: number = this.#lease.renewMs): Promise<void> {
     checkTtl(ttlMs);
     this.assertHeld();
-    await this.#hold.watchdog.renewNow(this.#hold, ttlMs);
+    await this.#lease.watchdog.renewNow(this.#lease, this.#hold, ttlMs);
+  }
+
+  async downgrade(): Promise<void> {
+    const { adapter } = this.#context;
+    this.assertHeld();
+    if (this.mode === 'permits')
+      refuse('a permit of a semaphore is not exclusive: there is nothing to downgrade', this.key);
+    if (!adapter.capabilities.shared) throw unsupported(adapter.name, 'shared locks');
+    if (this.#hold.count > 1) {
+      refuse(
+        `lock ${JSON.stringify(this.key)} is also held by a body around this one or in it, which relies on having it exclusively: release that first`,
+        this.key,
+      );
+    }
+    await this.#lease.watchdog.downgradeNow(this.#lease, this.#hold);
+    downgraded(this.#context, this.#lease);
   }
 
   release(): Promise<'released' | 'lost'> {
     if (this.#released === undefined) {
       this.#left = this.#hold.state === 'held' && this.#hold.count > 1;
-      this.#released = releaseHold(this.#context, this.#hold);
+      this.#released = releaseHold(this.#context, this.#lease, this.#hold);
     }
     return this.#released;
   }

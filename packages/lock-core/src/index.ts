@@ -7,6 +7,8 @@ export type {
   LockOwner,
   Locks,
   LocksOptions,
+  Semaphore,
+  SemaphoreOptions,
   WatchOptions,
 } from './api.ts';
 export { systemClock } from './clock.ts';
@@ -26,4 +28,4 @@ export type {
   RenewOutcome,
 } from './lock-adapter.ts';
 export { createLocks } from './locks.ts';
-export { checkOptionNames } from './options.ts';
+export { checkOptionNames } from './option-names.ts';

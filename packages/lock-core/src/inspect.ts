@@ -3,8 +3,9 @@ import { callWithTimeout, pause, retryDelayMs, retryUntilAnswered } from './back
 import type { Context } from './context.ts';
 import { closed, endless, forceUnknown, isLockError, isRefusal, lost, nameCaller, unsupported } from './errors.ts';
 import type { LockInfo } from './lock-adapter.ts';
-import { attemptTimeout, checkKey, checkPattern, refuse } from './options.ts';
-import { loseHold } from './release.ts';
+import { refuse } from './option-names.ts';
+import { attemptTimeout, checkKey, checkPattern } from './options.ts';
+import { loseLease } from './release.ts';
 
 // More would take the time of the backend from those who lock.
 const atOnce = 32;
@@ -26,9 +27,9 @@ async function lookUp(context: Context, key: string): Promise<LockInfo | undefin
 /** What the caller is told: with the token of the hold that stands, in a form that `JSON.stringify` accepts. */
 function describe(context: Context, info: LockInfo | undefined): LockInfo | undefined {
   if (info === undefined) return undefined;
-  const hold = context.keys.get(info.key)?.hold;
+  const own = context.keys.get(info.key)?.findLease(({ owner }) => owner === info.owner);
   // After a local hand-over the backend still shows the first token of the block.
-  const fencingToken = hold?.request.owner === info.owner ? hold.fencingToken : info.fencingToken;
+  const fencingToken = own === undefined ? info.fencingToken : own.token;
   const described = { ...info, fencingToken };
   const toJSON = (): object => ({ ...described, fencingToken: fencingToken?.toString() });
   return Object.defineProperty(described, 'toJSON', { value: toJSON });
@@ -90,7 +91,8 @@ function matches(pattern: string, key: string): boolean {
 
 /**
  * Frees the key of the owner that was observed to hold it. The call names that owner, and is repeated only if the adapter takes
- * the name and the owner still holds the key: a repeated call must not free the next holder (H112).
+ * the name and the owner still holds the key: a repeated call must not free the next holder (H112). Several holders are freed
+ * together, whoever they are, by one call that is never repeated.
  */
 export async function forceRelease(context: Context, key: string, owner?: string): Promise<boolean> {
   checkKey(key);
@@ -103,9 +105,15 @@ export async function forceRelease(context: Context, key: string, owner?: string
   const startedAt = context.settings.clock.now();
   const info = inspect === undefined ? undefined : await lookUp(context, key);
   if (inspect !== undefined && info === undefined) return false;
-  if (owner !== undefined && info?.owner !== owner) return false;
-  return context.keepalive.during(() => forceOwner(context, key, info?.owner, startedAt));
+  if (owner !== undefined && !mayHold(info, owner)) return false;
+  const isExclusive = (info?.mode ?? 'exclusive') === 'exclusive';
+  const target = owner ?? (isExclusive ? info?.owner : undefined);
+  return context.keepalive.during(() => forceOwner(context, key, target, startedAt));
 }
+
+/** Of several holders the backend shows the earliest alone. */
+const mayHold = (info: LockInfo | undefined, owner: string): boolean =>
+  info?.owner === owner || (info?.holders ?? 1) > 1;
 
 async function forceOwner(
   context: Context,
@@ -115,18 +123,17 @@ async function forceOwner(
 ): Promise<boolean> {
   const { adapter, settings } = context;
   const { clock, backendTimeoutMs } = settings;
-  const hold = context.keys.get(key)?.hold;
-  const own = hold !== undefined && (owner === undefined || hold.request.owner === owner) ? hold : undefined;
-  if (own !== undefined) {
-    // A holder of this process is told before anybody else can have the lock.
-    loseHold(context, own, lost(key, adapter.name, 'it was released by force'), 'is free of it');
-  }
+  const leases = context.keys.get(key)?.leases() ?? [];
+  const own = leases.filter((lease) => owner === undefined || lease.owner === owner);
+  // The holders of this process are told before anybody else can have the lock.
+  for (const lease of own)
+    loseLease(context, lease, lost(key, adapter.name, 'it was released by force'), 'is free of it');
   const repeatable = owner !== undefined && (adapter.forceRelease?.length ?? 0) >= 2;
   try {
     for (let failures = 0; ; ) {
       if (context.closed) throw closed(key);
       const answer = await forceOnce(context, key, owner);
-      if (!('cause' in answer)) return answer.freed || failures > 0 || own !== undefined;
+      if (!('cause' in answer)) return answer.freed || failures > 0 || own.length > 0;
       failures += 1;
       // Whoever else frees or takes the key meanwhile: the observed owner no longer holds it.
       for (;;) {
@@ -134,12 +141,12 @@ async function forceOwner(
         if (forMs >= backendTimeoutMs || owner === undefined)
           throw forceUnknown(key, adapter.name, forMs, answer.cause);
         await pause(context, Math.min(retryDelayMs(failures), backendTimeoutMs - forMs));
-        if ((await lookUp(context, key))?.owner !== owner) return true;
+        if (!mayHold(await lookUp(context, key), owner)) return true;
         if (repeatable) break;
       }
     }
   } catch (error) {
-    if (own !== undefined) context.cleanup.add(own.request);
+    for (const lease of own) context.cleanup.add(lease);
     throw error;
   }
 }

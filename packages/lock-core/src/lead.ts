@@ -5,6 +5,7 @@ import type { AcquireOptions, Lock, LockDescription, LockOwner } from './api.ts'
 import { pause, retryDelayMs } from './backend-call.ts';
 import type { Context } from './context.ts';
 import { isLockError } from './errors.ts';
+import { refuse } from './option-names.ts';
 import { checkKey, checkLeadBody, resolveOptions } from './options.ts';
 import { bodyOwner, runBody } from './owner.ts';
 
@@ -23,7 +24,8 @@ export async function lead(
 ): Promise<void> {
   checkKey(key);
   checkLeadBody(body, options);
-  resolveOptions(context.settings.defaults, options);
+  const { claim } = resolveOptions(context.settings.defaults, options);
+  if (claim.mode !== 'exclusive') refuse('a leader is the only one: lead has no mode', key);
   const { signal } = options;
   for (;;) {
     const owner = options.owner ?? bodyOwner();
@@ -102,6 +104,10 @@ class Term implements Lock {
     return this.#lock.owner;
   }
 
+  get mode(): 'exclusive' | 'shared' | 'permits' {
+    return this.#lock.mode;
+  }
+
   get fencingToken(): bigint | undefined {
     return this.#lock.fencingToken;
   }
@@ -126,6 +132,10 @@ class Term implements Lock {
 
   renew(ttlMs?: number): Promise<void> {
     return this.#lock.renew(ttlMs);
+  }
+
+  downgrade(): Promise<void> {
+    return this.#lock.downgrade();
   }
 
   release(): Promise<'released' | 'lost'> {

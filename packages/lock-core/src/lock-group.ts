@@ -19,13 +19,13 @@ export class Groups {
     this.acquirer = acquirer;
   }
 
-  /** Waits for all keys. Throws what can be said at once. */
+  /** Waits for all keys. */
   acquire(keys: readonly string[], options: AcquireOptions | undefined): Promise<LockGroup> {
     // Without `once` it never resolves without a group.
     return this.start(keys, options, contextOwner, false) as Promise<LockGroup>;
   }
 
-  /** A single attempt for each key. Throws what can be said at once. */
+  /** A single attempt for each key. */
   tryAcquire(keys: readonly string[], options: AcquireOptions | undefined): Promise<LockGroup | undefined> {
     return this.start(keys, options, contextOwner, true);
   }
@@ -36,7 +36,7 @@ export class Groups {
     return runBody(owner, group, body);
   }
 
-  private start(
+  private async start(
     keys: readonly string[],
     options: AcquireOptions | undefined,
     newOwner: () => LockOwner,

@@ -9,35 +9,13 @@ import { forceRelease, inspectLock, listLocks } from './inspect.ts';
 import { lead } from './lead.ts';
 import type { LockAdapter } from './lock-adapter.ts';
 import { type GroupBody, Groups } from './lock-group.ts';
-import { attemptTimeout, checkBody, resolveSettings } from './options.ts';
+import { attemptTimeout, optionsAndBody, resolveSettings } from './options.ts';
 import { Owner } from './owner.ts';
 import { keepProcessAlive, pendingAcquisitions } from './process-keepalive.ts';
-import { loseHold } from './release.ts';
+import { loseLease } from './release.ts';
+import { openSemaphore } from './semaphore.ts';
 import { watchLock } from './watch.ts';
 import { Watchdog } from './watchdog.ts';
-
-/** What an async function does with an error, without its extra promises. */
-function asPromise<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return call();
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
-/** Tells the options from the body, which comes last. */
-function withBody<K, B, T>(
-  call: 'using' | 'usingAll',
-  given: [K, AcquireOptions | B, B?],
-  run: (options: AcquireOptions | undefined, body: B) => Promise<T>,
-): Promise<T> {
-  const hasOptions = given.length > 2;
-  const body = hasOptions ? given[2] : given[1];
-  return asPromise(() => {
-    checkBody(call, body, given);
-    return run(hasOptions ? (given[1] as AcquireOptions) : undefined, body as B);
-  });
-}
 
 /**
  * The locks of one backend, through its adapter.
@@ -54,14 +32,19 @@ export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks
   let closing: Promise<void> | undefined;
   return {
     adapter: { name: adapter.name, capabilities: adapter.capabilities },
-    acquire: (key, options) => asPromise(() => acquirer.acquire(key, options)),
-    tryAcquire: (key, options) => asPromise(() => acquirer.tryAcquire(key, options)),
-    using: <T>(...given: [string, AcquireOptions | Body<T>, Body<T>?]): Promise<T> =>
-      withBody('using', given, (options, body) => acquirer.using(given[0], options, body)),
-    acquireAll: (keys, options) => asPromise(() => groups.acquire(keys, options)),
-    tryAcquireAll: (keys, options) => asPromise(() => groups.tryAcquire(keys, options)),
-    usingAll: <T>(...given: [readonly string[], AcquireOptions | GroupBody<T>, GroupBody<T>?]): Promise<T> =>
-      withBody('usingAll', given, (options, body) => groups.using(given[0], options, body)),
+    acquire: (key, options) => acquirer.acquire(key, options),
+    tryAcquire: (key, options) => acquirer.tryAcquire(key, options),
+    async using<T>(key: string, ...given: [AcquireOptions | Body<T>, Body<T>?]): Promise<T> {
+      const [options, body] = optionsAndBody<AcquireOptions, Body<T>>('using', given, 'key, ');
+      return acquirer.using(key, options, body);
+    },
+    semaphore: (key, limit) => openSemaphore(context, acquirer, key, limit),
+    acquireAll: (keys, options) => groups.acquire(keys, options),
+    tryAcquireAll: (keys, options) => groups.tryAcquire(keys, options),
+    async usingAll<T>(keys: readonly string[], ...given: [AcquireOptions | GroupBody<T>, GroupBody<T>?]): Promise<T> {
+      const [options, body] = optionsAndBody<AcquireOptions, GroupBody<T>>('usingAll', given, 'keys, ');
+      return groups.using(keys, options, body);
+    },
     lead: (key, body, options) => lead(context, acquirer, key, body, options),
     watch: (key, options) => watchLock(context, key, options, watching.signal),
     createOwner: (label) => new Owner(label, undefined),
@@ -93,9 +76,8 @@ async function closeLocks(context: Context): Promise<void> {
     if (keyState !== undefined) fail(context, keyState, acquisition, closed(acquisition.key));
   }
   context.keepalive.close();
-  for (const { hold, key } of [...keys.values()]) {
-    if (hold === undefined) continue;
-    loseHold(context, hold, lost(key, adapter.name, 'these locks were closed'), 'may still hold it');
+  for (const lease of [...keys.values()].flatMap((keyState) => keyState.leases())) {
+    loseLease(context, lease, lost(lease.key, adapter.name, 'these locks were closed'), 'may still hold it');
   }
   // Until the releases have been sent the process must not end, though nothing else keeps it alive.
   const stopKeeping = keepProcessAlive();

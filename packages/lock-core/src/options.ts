@@ -1,6 +1,7 @@
-import type { AcquireOptions, Clock, LockOwner, LocksOptions } from './api.ts';
+import type { AcquireOptions, Clock, LockOwner, LocksOptions, SemaphoreOptions } from './api.ts';
 import { systemClock } from './clock.ts';
-import { LockError } from './errors.ts';
+import type { Claim } from './lock-adapter.ts';
+import { checkOptionNames, refuse, shown } from './option-names.ts';
 
 /** The checked options of one `Locks`, with their defaults. */
 export interface Settings {
@@ -20,18 +21,10 @@ export interface ResolvedOptions {
   readonly signal: AbortSignal | undefined;
   readonly owner: LockOwner | undefined;
   readonly reentrant: boolean;
+  readonly claim: Claim;
 }
 
 const longestKeyBytes = 1_024;
-
-export function refuse(message: string, key?: string): never {
-  throw new LockError('LOCK_INVALID_ARGUMENT', message, { key });
-}
-
-function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
-}
 
 /** Refuses anything that is not a key: each backend would do something else with it (H86). */
 export function checkKey(key: unknown): asserts key is string {
@@ -81,33 +74,9 @@ function checkFlag(name: string, value: unknown): boolean {
   return value;
 }
 
-/** How many single edits lead from one word to the other; more than two are not counted. */
-function distance(from: string, to: string): number {
-  if (Math.abs(from.length - to.length) > 2) return 3;
-  let above = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= from.length; i += 1) {
-    const row = [i];
-    for (let j = 1; j <= to.length; j += 1) {
-      const change = (above[j - 1] as number) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      row.push(Math.min(change, (above[j] as number) + 1, (row[j - 1] as number) + 1));
-    }
-    above = row;
-  }
-  return above[to.length] as number;
-}
-
-/** The known name that was probably meant. */
-function closest(name: string, known: readonly string[]): string | undefined {
-  const lower = name.toLowerCase();
-  const prefixed = known.find((one) => lower.length > 2 && one.toLowerCase().startsWith(lower));
-  const near = [...known]
-    .map((one) => ({ one, edits: distance(lower, one.toLowerCase()) }))
-    .filter(({ edits }) => edits <= 2)
-    .sort((a, b) => a.edits - b.edits);
-  return near[0]?.one ?? prefixed;
-}
-
-const acquireNames = ['ttlMs', 'waitMs', 'autoRenew', 'maxHoldMs', 'signal', 'owner', 'reentrant'];
+const holdNames = ['ttlMs', 'waitMs', 'autoRenew', 'maxHoldMs', 'signal', 'owner'];
+const acquireNames = [...holdNames, 'reentrant', 'mode'];
+const semaphoreNames = [...holdNames, 'permits'];
 const locksNames = [
   'ttlMs',
   'waitMs',
@@ -119,29 +88,53 @@ const locksNames = [
   'clock',
 ];
 
-/**
- * Refuses options that do not exist: a misspelt one would silently mean its default. For `createLocks`, and for adapters.
- * @throws LockError LOCK_INVALID_ARGUMENT, with the name that was probably meant
- */
-export function checkOptionNames(options: unknown, known: readonly string[]): void {
-  if (typeof options === 'function')
-    refuse('options are an object, not a function: only `using` takes one, as its last argument');
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    refuse(`options are an object, not ${Array.isArray(options) ? 'an array' : shown(options)}`);
-  }
-  for (const name in options) {
-    if (known.includes(name)) continue;
-    const meant = closest(name, known);
-    const hint = meant === undefined ? `the options are ${known.join(', ')}` : `did you mean ${meant}?`;
-    refuse(`there is no option ${JSON.stringify(name)}: ${hint}`);
-  }
-}
+// A 32-bit integer: any more would be inexact somewhere.
+const mostPermits = 2 ** 31 - 1;
+
+/** One object each, since most acquisitions have the same. */
+const claims: Record<'exclusive' | 'shared', Claim> = {
+  exclusive: Object.freeze({ mode: 'exclusive' }),
+  shared: Object.freeze({ mode: 'shared' }),
+};
 
 /** The options of an acquisition over the defaults. */
 export function resolveOptions(defaults: ResolvedOptions, options: AcquireOptions | undefined): ResolvedOptions {
   if (options === undefined) return defaults;
   checkOptionNames(options, acquireNames);
-  const { ttlMs, waitMs, autoRenew, maxHoldMs, signal, owner, reentrant } = options;
+  const { reentrant, mode = 'exclusive' } = options;
+  if (mode !== 'exclusive' && mode !== 'shared') refuse(`mode is 'exclusive' or 'shared', not ${shown(mode)}`);
+  return resolveHold(defaults, options, reentrant, claims[mode]);
+}
+
+/** The options of an acquisition of permits; the limit is checked already. */
+export function resolveSemaphoreOptions(
+  defaults: ResolvedOptions,
+  options: SemaphoreOptions | undefined = {},
+  limit: number,
+): ResolvedOptions {
+  checkOptionNames(options, semaphoreNames);
+  const { permits = 1 } = options;
+  if (!Number.isSafeInteger(permits) || permits < 1 || permits > limit) {
+    refuse(`permits is a whole number from 1 to the limit of the semaphore, ${limit}, not ${shown(permits)}`);
+  }
+  return resolveHold(defaults, options, undefined, { mode: 'permits', permits, limit });
+}
+
+/** @throws LockError LOCK_INVALID_ARGUMENT */
+export function checkLimit(limit: unknown, key: string): asserts limit is number {
+  const fits = typeof limit === 'number' && Number.isSafeInteger(limit) && limit >= 1 && limit <= mostPermits;
+  if (!fits) {
+    refuse(`the limit of a semaphore is a whole number from 1 to ${mostPermits}, not ${shown(limit)}`, key);
+  }
+}
+
+function resolveHold(
+  defaults: ResolvedOptions,
+  options: AcquireOptions,
+  reentrant: boolean | undefined,
+  claim: Claim,
+): ResolvedOptions {
+  const { ttlMs, waitMs, autoRenew, maxHoldMs, signal, owner } = options;
   checkSignal(signal);
   if (owner !== undefined && typeof owner?.run !== 'function')
     refuse('owner comes from createOwner() or from another lock');
@@ -153,6 +146,7 @@ export function resolveOptions(defaults: ResolvedOptions, options: AcquireOption
     signal,
     owner,
     reentrant: reentrant === undefined ? defaults.reentrant : checkFlag('reentrant', reentrant),
+    claim,
   };
 }
 
@@ -171,6 +165,7 @@ const builtIn: ResolvedOptions = {
   signal: undefined,
   owner: undefined,
   reentrant: true,
+  claim: claims.exclusive,
 };
 
 /** The options of a `Locks` over the built-in defaults. */
@@ -217,14 +212,20 @@ export function longestArrivalMs(settings: Settings, ttlMs: number): number {
   return ttlMs + settings.backendTimeoutMs;
 }
 
-/** Refuses a body that cannot be called before the lock is asked for. */
-export function checkBody(call: 'using' | 'usingAll', body: unknown, given: readonly unknown[]): void {
-  if (typeof body === 'function' && given.length < 4) return;
-  const first = call === 'using' ? 'key' : 'keys';
-  const misplaced = given.slice(1, -1).some((argument) => typeof argument === 'function');
-  if (misplaced) refuse(`${call} takes the options before the function: ${call}(${first}, options, body)`);
+/** The arguments of `using`: refuses a body that cannot be called before the lock is asked for. `before` are the arguments before them. */
+export function optionsAndBody<Options, Body extends (...given: never[]) => unknown>(
+  call: 'using' | 'usingAll',
+  given: readonly (Options | Body | undefined)[],
+  before: string,
+): [Options | undefined, Body] {
+  const hasOptions = given.length > 1;
+  const body = hasOptions ? given[1] : given[0];
+  if (typeof body === 'function' && given.length < 3)
+    return [hasOptions ? (given[0] as Options) : undefined, body as Body];
+  const misplaced = given.slice(0, -1).some((argument) => typeof argument === 'function');
+  if (misplaced) refuse(`${call} takes the options before the function: ${call}(${before}options, body)`);
   refuse(
-    `${call} takes a function to run under the lock, not ${shown(body)}: ${call}(${first}, body) or ${call}(${first}, options, body)`,
+    `${call} takes a function to run under the lock, not ${shown(body)}: ${call}(${before}body) or ${call}(${before}options, body)`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { channels } from './diagnostics.ts';
-import type { AcquireRequest } from './hold.ts';
+import type { Lease } from './lease.ts';
 import type { AcquireOutcome, LockAdapter, ReleaseOutcome } from './lock-adapter.ts';
 import { attemptTimeout, longestArrivalMs, type Settings } from './options.ts';
 import type { TimedEntry, TimerHeap } from './timer-heap.ts';
@@ -13,7 +13,7 @@ const mostAtOnce = 64;
 
 /** A request that may have taken the lock, or may still take it, with nobody to hold it. */
 class Orphan implements TimedEntry {
-  readonly request: AcquireRequest;
+  readonly lease: Lease;
   /** Until when a command that was sent may still arrive, or may have left the lock behind. */
   giveUpAt = 0;
   backoffMs = firstBackoffMs;
@@ -27,14 +27,14 @@ class Orphan implements TimedEntry {
   heapIndex = -1;
   readonly #onTime: (orphan: Orphan) => void;
 
-  constructor(request: AcquireRequest, onTime: (orphan: Orphan) => void) {
-    this.request = request;
+  constructor(lease: Lease, onTime: (orphan: Orphan) => void) {
+    this.lease = lease;
     this.#onTime = onTime;
   }
 
   /** Each acquire turned out to have been refused, or never to have been sent: nothing can be held. */
   get isEmpty(): boolean {
-    return this.request.unanswered === 0 && !this.request.granted;
+    return this.lease.unanswered === 0 && !this.lease.granted;
   }
 
   fire(): void {
@@ -53,7 +53,7 @@ export class OrphanCleanup {
   readonly #timers: TimerHeap;
   readonly #now: () => number;
   readonly #open = new Set<Orphan | Promise<void>>();
-  readonly #orphans = new Map<AcquireRequest, Orphan>();
+  readonly #orphans = new Map<Lease, Orphan>();
   #onDrained: (() => void)[] = [];
   #inFlight = 0;
   #closed = false;
@@ -66,38 +66,37 @@ export class OrphanCleanup {
   }
 
   /** Frees what the requests under this owner ID may have taken, or may still take. */
-  add(request: AcquireRequest): void {
-    request.abandoned = true;
+  add(lease: Lease): void {
+    lease.abandoned = true;
     if (this.#closed) return;
-    let orphan = this.#orphans.get(request);
+    let orphan = this.#orphans.get(lease);
     if (orphan === undefined) {
-      orphan = new Orphan(request, this.#onTime);
+      orphan = new Orphan(lease, this.#onTime);
       this.#open.add(orphan);
-      this.#orphans.set(request, orphan);
-      this.#tell(request, 'begun');
+      this.#orphans.set(lease, orphan);
+      this.#tell(lease, 'begun');
     }
-    const { hold } = request;
-    const longestTtlMs = Math.max(request.ttlMs, hold?.ttlMs ?? 0, hold?.sentTtlMs ?? 0);
+    const longestTtlMs = Math.max(lease.ttlMs, lease.renewMs, lease.sentMs);
     orphan.giveUpAt = this.#now() + longestArrivalMs(this.#settings, longestTtlMs);
     orphan.longestBackoffMs = Math.max(longestBackoffMs, longestTtlMs / backoffsPerTtl);
     this.#ask(orphan);
   }
 
   /** An acquire that nobody wants any more was answered: a grant is released, a refusal may leave nothing to clean up. */
-  answeredLate(request: AcquireRequest, { status }: AcquireOutcome): void {
-    if (status === 'granted') this.add(request);
-    else this.#endIfEmpty(request);
+  answeredLate(lease: Lease, { status }: AcquireOutcome): void {
+    if (status === 'granted') this.add(lease);
+    else this.#endIfEmpty(lease);
   }
 
   /** Counts an acquire that was refused, or never sent. */
-  acquireRefused(request: AcquireRequest): void {
-    request.unanswered -= 1;
-    if (request.abandoned) this.#endIfEmpty(request);
+  acquireRefused(lease: Lease): void {
+    lease.unanswered -= 1;
+    if (lease.abandoned) this.#endIfEmpty(lease);
   }
 
   /** A release on its way is waited for. */
-  #endIfEmpty(request: AcquireRequest): void {
-    const orphan = this.#orphans.get(request);
+  #endIfEmpty(lease: Lease): void {
+    const orphan = this.#orphans.get(lease);
     if (orphan?.isEmpty && !orphan.asking) this.#end(orphan, 'not-held');
   }
 
@@ -125,15 +124,15 @@ export class OrphanCleanup {
   };
 
   #ask(orphan: Orphan): void {
-    const { request } = orphan;
+    const { lease } = orphan;
     if (!orphan.asking) this.#inFlight += 1;
     orphan.asking = true;
     orphan.sent += 1;
-    orphan.unansweredAtSend = request.unanswered;
+    orphan.unansweredAtSend = lease.unanswered;
     const { sent } = orphan;
-    this.#timers.set(orphan, this.#now() + attemptTimeout(this.#settings, request.ttlMs));
+    this.#timers.set(orphan, this.#now() + attemptTimeout(this.#settings, lease.ttlMs));
     const isCurrent = (): boolean => orphan.asking && sent === orphan.sent && this.#open.has(orphan);
-    this.#release(request).then(
+    this.#release(lease).then(
       (outcome) => {
         if (!isCurrent()) return;
         if (outcome === 'released' || outcome === 'not-held') this.#answered(orphan, outcome);
@@ -147,16 +146,16 @@ export class OrphanCleanup {
   }
 
   // An adapter that throws instead of rejecting must not break the timers.
-  async #release({ key, owner }: AcquireRequest): Promise<ReleaseOutcome> {
-    return this.#adapter.release({ key, owner });
+  async #release({ key, owner, claim }: Lease): Promise<ReleaseOutcome> {
+    return this.#adapter.release({ key, owner, claim });
   }
 
   #answered(orphan: Orphan, outcome: ReleaseOutcome): void {
     orphan.asking = false;
     this.#inFlight -= 1;
-    const { request, unansweredAtSend } = orphan;
+    const { lease, unansweredAtSend } = orphan;
     // `released` covers the one acquire without an answer, unless it freed what an answered one had been granted.
-    const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !request.granted);
+    const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !lease.granted);
     if (covered || orphan.isEmpty || this.#now() >= orphan.giveUpAt) return this.#end(orphan, outcome);
     this.#backOff(orphan);
   }
@@ -176,8 +175,8 @@ export class OrphanCleanup {
 
   #end(orphan: Orphan, outcome: string): void {
     this.#timers.clear(orphan);
-    this.#orphans.delete(orphan.request);
-    this.#tell(orphan.request, outcome);
+    this.#orphans.delete(orphan.lease);
+    this.#tell(orphan.lease, outcome);
     this.#done(orphan);
   }
 
@@ -188,7 +187,7 @@ export class OrphanCleanup {
     this.#onDrained = [];
   }
 
-  #tell({ key, owner }: AcquireRequest, outcome: string): void {
+  #tell({ key, owner }: Lease, outcome: string): void {
     if (channels.reap.hasSubscribers) channels.reap.publish({ adapter: this.#adapter.name, key, owner, outcome });
   }
 }

@@ -108,6 +108,15 @@ export async function runBody<H extends { release(): Promise<unknown> }, T>(
 /** Runs `fn` outside of every scope: the callbacks of one task must not act in the name of another. */
 export const withoutOwner = <T>(fn: () => T): T => context.exit(fn);
 
+/** Looks for something of `asking`, or of an owner around it whose body still runs. */
+export function findEnclosing<T>(asking: LockOwner, find: (owner: LockOwner) => T | undefined): T | undefined {
+  let found = find(asking);
+  for (let scope = (asking as Owner).scope; found === undefined && scope !== undefined; scope = scope.outer) {
+    if (!scope.ended) found = find(scope.owner);
+  }
+  return found;
+}
+
 /**
  * Whether `asking` may re-enter what `holding` holds: the same owner, or one that is nested in a body of it that still runs.
  * Two tasks side by side in one body are siblings and exclude each other (H59, H120).

@@ -1,16 +1,17 @@
-import { Acquisition } from './acquisition.ts';
 import { checkAcquireReply, requestLock, retryHintMs } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
 import { isTooSoon, pollDelayMs, retryDelayMs } from './backend-call.ts';
 import { type Context, fail, leave } from './context.ts';
-import { isRefusal, isWithoutEffect, noAnswer, timedOut, unreachable } from './errors.ts';
+import { isRefusal, isWithoutEffect, noAnswer, timedOut } from './errors.ts';
 import { grantedTooLate, takePossession } from './grant.ts';
 import { HeldLock } from './held-lock.ts';
-import { AcquireRequest, type Hold } from './hold.ts';
-import type { KeyState } from './key-state.ts';
+import type { Hold } from './hold.ts';
+import { Acquisition, type KeyState } from './key-state.ts';
+import type { Lease } from './lease.ts';
 import type { AcquireOutcome } from './lock-adapter.ts';
 import { attemptTimeout, type ResolvedOptions } from './options.ts';
 import { listenForHints } from './release-hints.ts';
+import { endParked, giveUp, park } from './waiter.ts';
 import type { Watchdog } from './watchdog.ts';
 
 /**
@@ -21,12 +22,8 @@ export class PollingAcquisition extends Acquisition {
   private readonly context: Context;
   private readonly watchdog: Watchdog;
   private readonly keyState: KeyState;
-  /** Made when it first asks, and anew after each `busy`: an owner ID that was refused never asks again. */
-  private request: AcquireRequest | undefined;
   /** Counts the attempts, to tell an old answer from a new one. */
   private round = 0;
-  /** Since when it has been asking without an answer. */
-  private unansweredSince: number | undefined;
   /** How often the backend said that it is worth asking at once, and was busy all the same. */
   private earlyAttempts = 0;
 
@@ -45,13 +42,8 @@ export class PollingAcquisition extends Acquisition {
     this.keyState = keyState;
   }
 
-  get ownerId(): string {
-    this.request ??= new AcquireRequest(this.key, this.options.ttlMs);
-    return this.request.owner;
-  }
-
-  toLock(hold: Hold): Lock {
-    return new HeldLock(this.context, hold);
+  toLock(lease: Lease, hold: Hold): Lock {
+    return new HeldLock(this.context, lease, hold);
   }
 
   start(now: number): void {
@@ -62,8 +54,8 @@ export class PollingAcquisition extends Acquisition {
       return this.ask(now);
     }
     keyState.append(this);
-    if (keyState.first === this && keyState.hold === undefined) this.takeTurn(now);
-    else this.park();
+    if (keyState.first === this && keyState.exclusive === undefined) this.takeTurn(now);
+    else park(this.context, keyState, this);
   }
 
   takeTurn(now: number): void {
@@ -72,51 +64,39 @@ export class PollingAcquisition extends Acquisition {
   }
 
   abandon(): void {
-    const request = this.request;
-    if (request === undefined) return;
-    request.abandoned = true;
-    request.cancel();
-    if (request.unanswered > 0) this.context.cleanup.add(request);
-  }
-
-  /** Waits in the queue; wakes only when the time is up. */
-  private park(): void {
-    this.keyState.contended = true;
-    this.phase = 'queued';
-    this.failure = undefined;
-    this.unansweredSince = undefined;
-    const { adapter, timers } = this.context;
-    if (this.waitUntil !== Number.POSITIVE_INFINITY) timers.set(this, this.waitUntil);
-    else timers.clear(this);
-    this.tellWait(adapter.name);
+    const lease = this.lease;
+    if (lease === undefined) return;
+    lease.abandoned = true;
+    lease.cancel();
+    if (lease.unanswered > 0) this.context.cleanup.add(lease);
   }
 
   private ask(sentAt: number): void {
     const { keyState } = this;
     const { adapter, settings, timers } = this.context;
-    if (this.request?.refused) this.discardRequest();
-    this.request ??= new AcquireRequest(this.key, this.options.ttlMs);
-    const request = this.request;
-    this.phase = 'asking';
+    if (this.lease?.refused) this.discardLease();
+    const lease = this.ownLease();
     this.round += 1;
     const round = this.round;
     if (!this.once) keyState.hinted = false;
-    this.unansweredSince ??= Math.max(this.startedAt, keyState.unansweredSince ?? sentAt);
-    if (keyState.contended) request.tokens = 1 + settings.localRun.count;
-    request.unanswered += 1;
-    request.sentAt = sentAt;
-    request.wallAhead = this.context.wallAhead(sentAt);
-    const attemptUntil = sentAt + attemptTimeout(settings, request.ttlMs);
-    timers.set(this, Math.min(attemptUntil, this.unansweredUntil(settings, this.unansweredSince)));
-    requestLock(adapter, request).then(
-      (outcome) => this.answered(request, outcome, round, sentAt),
-      (error: unknown) => this.rejected(request, error, round),
+    // Readers join each other, and need no tokens for that.
+    if (keyState.contended && lease.claim.mode !== 'shared') lease.tokens = 1 + settings.localRun.count;
+    this.phase = 'asking';
+    this.unansweredSince ??= Math.max(this.startedAt, this.keyState.unansweredSince ?? sentAt);
+    lease.unanswered += 1;
+    lease.sentAt = sentAt;
+    lease.wallAhead = this.context.wallAhead(sentAt);
+    const attemptUntil = sentAt + attemptTimeout(settings, lease.ttlMs);
+    timers.set(this, Math.min(attemptUntil, this.unansweredUntil(settings, this.unansweredSince ?? sentAt)));
+    requestLock(adapter, lease).then(
+      (outcome) => this.answered(lease, outcome, round, sentAt),
+      (error: unknown) => this.rejected(lease, error, round),
     );
   }
 
-  private answered(request: AcquireRequest, reply: AcquireOutcome, round: number, sentAt: number): void {
+  private answered(lease: Lease, reply: AcquireOutcome, round: number, sentAt: number): void {
     const { context, keyState } = this;
-    const pending = this.request === request && this.phase !== 'done';
+    const pending = this.lease === lease && this.phase !== 'done';
     try {
       checkAcquireReply(context.adapter, this.key, reply);
     } catch (error) {
@@ -124,16 +104,16 @@ export class PollingAcquisition extends Acquisition {
       if (pending) fail(context, keyState, this, error);
       return;
     }
-    if (request.answered(reply)) context.cleanup.answeredLate(request, reply);
+    if (lease.answered(reply)) context.cleanup.answeredLate(lease, reply);
     const now = context.settings.clock.now();
     keyState.unansweredSince = undefined;
     keyState.roundTripMs = now - sentAt;
     if (!pending) return;
     if (reply.status === 'granted') {
-      keyState.endDeferral();
-      if (takePossession(context, this.watchdog, keyState, this, request, reply, sentAt, now)) return;
-      this.discardRequest();
-      return this.failed(grantedTooLate(request.ttlMs));
+      keyState.deferredUntil = Number.NEGATIVE_INFINITY;
+      if (takePossession(context, this.watchdog, keyState, this, lease, reply, sentAt, now)) return;
+      this.discardLease();
+      return this.failed(grantedTooLate(lease.ttlMs));
     }
     // Busy, but a newer attempt is under way: its answer counts.
     if (round === this.round && this.phase === 'asking') this.busy(retryHintMs(reply.retryAfterMs), now);
@@ -141,7 +121,7 @@ export class PollingAcquisition extends Acquisition {
 
   private busy(retryAfterMs: number | undefined, now: number): void {
     const { context, keyState } = this;
-    this.discardRequest();
+    this.discardLease();
     this.failure = undefined;
     this.failures = 0;
     this.unansweredSince = undefined;
@@ -150,24 +130,24 @@ export class PollingAcquisition extends Acquisition {
       this.resolve(undefined);
     } else if (now >= this.waitUntil) {
       fail(context, keyState, this, timedOut(this.key, context.adapter.name, now - this.startedAt));
-    } else if (keyState.hold !== undefined) this.park();
+    } else if (keyState.exclusive !== undefined) park(context, keyState, this);
     else if (keyState.hinted && keyState.deferredUntil <= now) this.ask(now);
     else this.sleep(retryAfterMs, now);
   }
 
   /** The owner ID was refused or its grant came too late: it never asks again, and what is unanswered is cleaned up. */
-  private discardRequest(): void {
-    const request = this.request;
-    this.request = undefined;
-    if (request === undefined) return;
-    request.abandoned = true;
-    if (request.unanswered > 0 || request.granted) this.context.cleanup.add(request);
+  private discardLease(): void {
+    const lease = this.lease;
+    this.lease = undefined;
+    if (lease === undefined) return;
+    lease.abandoned = true;
+    if (lease.unanswered > 0 || lease.granted) this.context.cleanup.add(lease);
   }
 
-  private rejected(request: AcquireRequest, error: unknown, round: number): void {
+  private rejected(lease: Lease, error: unknown, round: number): void {
     const refused = isRefusal(error);
-    if (isWithoutEffect(error)) this.context.cleanup.acquireRefused(request);
-    if (this.request !== request || this.phase === 'done') return;
+    if (isWithoutEffect(error)) this.context.cleanup.acquireRefused(lease);
+    if (this.lease !== lease || this.phase === 'done') return;
     if (refused) fail(this.context, this.keyState, this, error);
     else if (this.round === round && this.phase === 'asking') this.failed(error);
   }
@@ -178,22 +158,9 @@ export class PollingAcquisition extends Acquisition {
     this.failure = error;
     this.failures += 1;
     const until = this.unansweredUntil(this.context.settings, this.unansweredSince ?? now);
-    if (now >= until) return this.giveUp(error, now);
+    if (now >= until) return giveUp(this.context, this.keyState, this, error, now);
     this.phase = 'sleeping';
     this.context.timers.set(this, Math.min(now + retryDelayMs(this.failures), until));
-  }
-
-  /** Fails this acquisition, and with it all in the queue that have been without an answer for too long as well. */
-  private giveUp(cause: unknown, now: number): void {
-    const { context, keyState } = this;
-    const since = this.unansweredSince ?? now;
-    // The silence counts for whoever is next from here on.
-    keyState.unansweredSince = since;
-    // From the last to the first, so that none of them begins to ask; and this one in any case.
-    for (const waiter of [...keyState.outOfPatience(context.settings, since, now), this]) {
-      const forMs = now - Math.max(waiter.startedAt, since);
-      fail(context, keyState, waiter, unreachable(this.key, context.adapter.name, forMs, cause));
-    }
   }
 
   private sleep(retryAfterMs: number | undefined, now: number): void {
@@ -222,20 +189,19 @@ export class PollingAcquisition extends Acquisition {
     if (this.phase === 'asking') return this.failed(noAnswer(attemptTimeout(context.settings, this.options.ttlMs)));
     if (this.phase === 'sleeping') {
       // Another task of this process may have it meanwhile: then it is busy without asking.
-      if (keyState.hold !== undefined) return this.once ? this.busy(undefined, now) : this.park();
+      if (keyState.exclusive !== undefined)
+        return this.once ? this.busy(undefined, now) : park(context, keyState, this);
       const until = this.unansweredUntil(context.settings, this.unansweredSince ?? now);
-      return this.failure !== undefined && now >= until ? this.giveUp(this.failure, now) : this.ask(now);
+      return this.failure !== undefined && now >= until
+        ? giveUp(context, keyState, this, this.failure, now)
+        : this.ask(now);
     }
-    // Queued behind others: those get no answer either, or the lock was busy all the time.
-    const cause = keyState.first?.failure;
-    const endedBy = cause === undefined ? timedOut : unreachable;
-    fail(context, keyState, this, endedBy(this.key, context.adapter.name, now - this.startedAt, cause));
+    endParked(context, keyState, this, now);
   }
 }
 
 function onHint(context: Context, keyState: KeyState): void {
   const now = context.settings.clock.now();
   keyState.hinted = true;
-  keyState.releaseHeard(now);
-  if (keyState.hold === undefined && keyState.first instanceof PollingAcquisition) keyState.first.hint(now);
+  if (keyState.exclusive === undefined) keyState.first?.hint(now);
 }

@@ -1,7 +1,6 @@
 // As in clock.ts: fake timers must not leave a process alive, or let it end.
 import { clearInterval, setInterval } from 'node:timers';
-import type { Acquisition } from './acquisition.ts';
-import type { KeyState } from './key-state.ts';
+import type { Acquisition, KeyState } from './key-state.ts';
 
 const longMs = 2 ** 30;
 

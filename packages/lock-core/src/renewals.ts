@@ -3,85 +3,87 @@ import { callWithTimeout } from './backend-call.ts';
 import type { Context } from './context.ts';
 import { channels } from './diagnostics.ts';
 import { isRefusal, lost, wasNotSent } from './errors.ts';
-import { type AcquireRequest, type Hold, sleptMs } from './hold.ts';
-import type { RenewOutcome } from './lock-adapter.ts';
+import { type Lease, sleptMs } from './lease.ts';
+import type { LockAdapter, RenewOutcome } from './lock-adapter.ts';
 import { attemptTimeout, longestArrivalMs } from './options.ts';
-import { expireIfDue, loseHold } from './release.ts';
+import { expireIfDue, loseLease } from './release.ts';
 
-/** One renewal on its way: of one request or, in a batch, of many. */
+/** One renewal on its way: of one lease or, in a batch, of many. */
 interface Sent {
-  readonly requests: readonly AcquireRequest[];
+  readonly leases: readonly Lease[];
   readonly ttlMs: number;
   readonly at: number;
   /** How far the wall clock was ahead at that moment. */
   readonly wallAhead: number;
+  readonly call: 'renew' | 'downgrade';
 }
 
 /** Sends renewals in batches and takes in what comes back: renewed, lost, nothing, or something too late. */
 export class Renewals {
   readonly #context: Context;
-  // By TTL, since a batch has one. Requests rather than holds: a hold may be handed over meanwhile.
-  #due = new Map<number, AcquireRequest[]>();
+  // By TTL, since a batch has one.
+  #due = new Map<number, Lease[]>();
 
   constructor(context: Context) {
     this.#context = context;
   }
 
-  /** Sends the renewal of the hold at the end of this turn, together with all that are due in it. */
-  queue(hold: Hold, ttlMs: number): void {
+  /** Sends the renewal of the lease at the end of this turn, together with all that are due in it. */
+  queue(lease: Lease, ttlMs: number): void {
     if (this.#due.size === 0) void Promise.resolve().then(() => this.#sendDue());
     const batch = this.#due.get(ttlMs);
-    if (batch === undefined) this.#due.set(ttlMs, [hold.request]);
-    else batch.push(hold.request);
-    hold.renewAt = Number.POSITIVE_INFINITY;
-    this.#schedule(hold);
+    if (batch === undefined) this.#due.set(ttlMs, [lease]);
+    else batch.push(lease);
+    lease.renewAt = Number.POSITIVE_INFINITY;
+    this.#schedule(lease);
   }
 
   #sendDue(): void {
     const batches = this.#due;
     this.#due = new Map();
     for (const [ttlMs, batch] of batches) {
-      const requests = batch.filter(({ hold }) => hold !== undefined && !hold.over && hold.renewing === undefined);
-      if (this.#context.adapter.renewMany !== undefined && requests.length > 1) void this.send(requests, ttlMs);
-      else for (const request of requests) void this.send([request], ttlMs);
+      const leases = batch.filter(({ over, renewal }) => !over && renewal === undefined);
+      if (this.#context.adapter.renewMany !== undefined && leases.length > 1) void this.send(leases, ttlMs);
+      else for (const lease of leases) void this.send([lease], ttlMs);
     }
   }
 
-  /** Renews holds for one TTL. Never rejects; gives the failure if there was no usable answer. */
-  send(requests: readonly AcquireRequest[], ttlMs: number): Promise<{ cause: unknown } | undefined> {
+  /** Renews leases for one TTL, or downgrades one. Never rejects; gives the failure if there was no usable answer. */
+  send(leases: readonly Lease[], ttlMs: number, call: Sent['call'] = 'renew'): Promise<{ cause: unknown } | undefined> {
     const { settings, timers } = this.#context;
     const at = settings.clock.now();
-    const sent: Sent = { requests, ttlMs, at, wallAhead: settings.clock.wallNow() - at };
+    const sent: Sent = { leases, ttlMs, at, wallAhead: settings.clock.wallNow() - at, call };
     // Of three renewals two may stay without an answer, and the third still comes in time (H51, H58).
     const withinMs = Math.min(attemptTimeout(settings, ttlMs), ttlMs / 6);
     const take = (outcomes: readonly RenewOutcome[]): { cause: unknown } | undefined => this.#answered(sent, outcomes);
-    const done = callWithTimeout(timers, at, withinMs, () => this.#call(requests, ttlMs), take).then(
+    const done = callWithTimeout(timers, at, withinMs, () => this.#call(sent), take).then(
       (outcomes) => {
-        settle(requests);
+        settle(leases);
         return take(outcomes);
       },
       (cause: unknown) => {
-        settle(requests);
-        for (const request of requests) this.#failed(sent, request, cause);
+        settle(leases);
+        for (const lease of leases) this.#failed(sent, lease, cause);
         return { cause };
       },
     );
     const settled = done.then(() => {});
-    for (const { hold } of requests) {
-      if (hold === undefined) continue;
-      hold.renewing = settled;
-      hold.sentTtlMs = ttlMs;
+    for (const lease of leases) {
+      lease.renewal = settled;
+      lease.sentMs = ttlMs;
     }
     return done;
   }
 
-  async #call(requests: readonly AcquireRequest[], ttlMs: number): Promise<readonly RenewOutcome[]> {
+  async #call({ leases, ttlMs, call }: Sent): Promise<readonly RenewOutcome[]> {
     const { adapter } = this.#context;
-    const [only] = requests;
-    if (requests.length > 1 && adapter.renewMany !== undefined) {
-      return checkRenewReplies(adapter, await adapter.renewMany(requests, ttlMs));
+    const [only] = leases;
+    if (leases.length > 1 && adapter.renewMany !== undefined) {
+      return checkRenewReplies(adapter, await adapter.renewMany(leases, ttlMs));
     }
-    return only === undefined ? [] : [await adapter.renew(only, ttlMs)];
+    if (only === undefined) return [];
+    if (call === 'renew') return [await adapter.renew(only, ttlMs)];
+    return [await (adapter.downgrade as NonNullable<LockAdapter['downgrade']>).call(adapter, only, ttlMs)];
   }
 
   #answered(sent: Sent, outcomes: readonly RenewOutcome[]): { cause: unknown } | undefined {
@@ -91,96 +93,94 @@ export class Renewals {
     const slept = sleptMs(settings.clock.wallNow() - now - sent.wallAhead) > 0;
     let failure: { cause: unknown } | undefined;
     let i = 0;
-    for (const request of sent.requests) {
+    for (const lease of sent.leases) {
       try {
-        this.#apply(sent, request, checkRenewReply(adapter, request.key, outcomes[i++] as RenewOutcome), now);
+        this.#apply(sent, lease, checkRenewReply(adapter, sent.call, lease.key, outcomes[i++] as RenewOutcome), now);
       } catch (cause) {
         // A reply of no shape is an unknown outcome, not a refusal: the lease may still be renewed in time.
         failure = { cause: new Error((cause as Error).message) };
-        this.#failed(sent, request, failure.cause);
+        this.#failed(sent, lease, failure.cause);
       }
     }
-    for (const { hold } of slept ? sent.requests : []) if (hold !== undefined) expireIfDue(this.#context, hold);
+    for (const lease of slept ? sent.leases : []) expireIfDue(this.#context, lease);
     return failure;
   }
 
-  #apply(sent: Sent, request: AcquireRequest, outcome: RenewOutcome, now: number): void {
-    const { hold } = request;
-    if (hold === undefined || hold.over) return;
+  #apply(sent: Sent, lease: Lease, outcome: RenewOutcome, now: number): void {
+    if (lease.over) return;
     const { adapter } = this.#context;
-    tell(adapter.name, request, outcome.status);
+    tell(adapter.name, lease, outcome.status);
     if (outcome.status === 'lost') {
       const why =
         'the backend says that this owner no longer holds it (it expired, was taken over or released by force)';
-      return loseHold(this.#context, hold, lost(hold.key, adapter.name, why), 'is free of it');
+      return loseLease(this.#context, lease, lost(lease.key, adapter.name, why), 'is free of it');
     }
-    // Whatever the answer, a lease whose time was over before it came stays lost: `loseHold` runs at its deadline.
-    if (now >= hold.deadline) return;
-    const validForMs = Math.min(outcome.validForMs, this.#certainMs(sent, request, hold, now));
+    // Whatever the answer, a lease whose time was over before it came stays lost: `loseLease` runs at its deadline.
+    if (now >= lease.deadline) return;
+    const validForMs = Math.min(outcome.validForMs, this.#certainMs(sent, lease, now));
     const deadline = leaseDeadline(sent.at, validForMs, sent.ttlMs, now, adapter.capabilities);
-    if (deadline > hold.deadline) {
-      hold.deadline = deadline;
-      hold.wallAhead = sent.wallAhead;
+    if (deadline > lease.deadline) {
+      lease.deadline = deadline;
+      lease.wallAhead = sent.wallAhead;
     }
-    if (hold.options.autoRenew) hold.planRenewal(sent.at, validForMs);
+    if (lease.renewing > 0) lease.planRenewal(sent.at, validForMs);
     else {
       // What an older request may still shorten is confirmed until it no longer can.
-      hold.confirmUntil = validForMs < outcome.validForMs ? sent.at + outcome.validForMs : 0;
-      hold.renewAt = hold.confirmUntil > 0 ? sent.at + validForMs / 3 : Number.POSITIVE_INFINITY;
+      lease.confirmUntil = validForMs < outcome.validForMs ? sent.at + outcome.validForMs : 0;
+      lease.renewAt = lease.confirmUntil > 0 ? sent.at + validForMs / 3 : Number.POSITIVE_INFINITY;
     }
-    hold.grouped = true;
-    this.#schedule(hold);
+    lease.grouped = true;
+    this.#schedule(lease);
   }
 
   /**
    * The longest time to count on, whatever else arrives: a request that had no answer may arrive behind this renewal and set
    * a shorter lease, from its arrival on. It limits the lease for as long as it may arrive, and no longer (H113).
    */
-  #certainMs({ ttlMs }: Sent, request: AcquireRequest, hold: Hold, now: number): number {
+  #certainMs({ ttlMs }: Sent, lease: Lease, now: number): number {
     const { settings } = this.#context;
-    const { unknown } = hold;
+    const { unknown } = lease;
     let certainMs = unknown !== undefined && now < unknown.until ? unknown.ttlMs : Number.POSITIVE_INFINITY;
-    if (request.unanswered > 0 && now < request.sentAt + longestArrivalMs(settings, request.ttlMs)) {
-      certainMs = Math.min(certainMs, request.ttlMs);
+    if (lease.unanswered > 0 && now < lease.sentAt + longestArrivalMs(settings, lease.ttlMs)) {
+      certainMs = Math.min(certainMs, lease.ttlMs);
     }
     // A late answer, when a renewal of another TTL was sent since: only what both allow.
-    return ttlMs === hold.sentTtlMs ? certainMs : Math.min(certainMs, hold.sentTtlMs);
+    return ttlMs === lease.sentMs ? certainMs : Math.min(certainMs, lease.sentMs);
   }
 
-  #failed(sent: Sent, request: AcquireRequest, cause: unknown): void {
-    const { hold } = request;
-    if (hold === undefined || hold.over) return;
+  #failed(sent: Sent, lease: Lease, cause: unknown): void {
+    if (lease.over) return;
     const { adapter, settings } = this.#context;
-    tell(adapter.name, request, 'unknown');
+    tell(adapter.name, lease, 'unknown');
     if (isRefusal(cause)) {
-      return loseHold(this.#context, hold, lost(hold.key, adapter.name, cause.message, cause), 'may still hold it');
+      return loseLease(this.#context, lease, lost(lease.key, adapter.name, cause.message, cause), 'may still hold it');
     }
     const now = settings.clock.now();
     if (!wasNotSent(cause)) {
-      const known = hold.unknown !== undefined && now < hold.unknown.until ? hold.unknown : undefined;
+      const known = lease.unknown !== undefined && now < lease.unknown.until ? lease.unknown : undefined;
       const until = sent.at + longestArrivalMs(settings, sent.ttlMs);
-      hold.unknown = {
+      lease.unknown = {
         ttlMs: Math.min(known?.ttlMs ?? sent.ttlMs, sent.ttlMs),
         until: Math.max(known?.until ?? until, until),
       };
     }
-    if (!hold.options.autoRenew && hold.confirmUntil <= now) return;
-    hold.renewAt = now + renewPauseMs(hold);
-    this.#schedule(hold);
+    if (lease.renewing === 0 && lease.confirmUntil <= now) return;
+    lease.renewAt = now + renewPauseMs(lease);
+    this.#schedule(lease);
   }
 
-  #schedule(hold: Hold): void {
-    this.#context.holdTimers.set(hold, hold.dueAt);
+  #schedule(lease: Lease): void {
+    this.#context.holdTimers.set(lease, lease.dueAt);
   }
 }
 
 /** How long to wait after a renewal that failed. */
-export const renewPauseMs = (hold: Hold): number => Math.min(hold.ttlMs / 20, 500);
+export const renewPauseMs = (lease: Lease): number => Math.min(lease.renewMs / 20, 500);
 
-function settle(requests: readonly AcquireRequest[]): void {
-  for (const { hold } of requests) if (hold !== undefined) hold.renewing = undefined;
+function settle(leases: readonly Lease[]): void {
+  for (const lease of leases) lease.renewal = undefined;
 }
 
-function tell(adapter: string, { key, owner }: AcquireRequest, outcome: string): void {
+function tell(adapter: string, { key, owner }: Lease, outcome: string): void {
   if (channels.renew.hasSubscribers) channels.renew.publish({ adapter, key, owner, outcome });
 }

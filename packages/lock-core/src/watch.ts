@@ -5,7 +5,8 @@ import { closed } from './errors.ts';
 import { inspectLock } from './inspect.ts';
 import { KeyState } from './key-state.ts';
 import type { LockInfo } from './lock-adapter.ts';
-import { checkKey, checkOptionNames, checkSignal } from './options.ts';
+import { checkOptionNames } from './option-names.ts';
+import { checkKey, checkSignal } from './options.ts';
 import { listenForHints, stopHints } from './release-hints.ts';
 import type { TimedEntry } from './timer-heap.ts';
 
@@ -91,7 +92,7 @@ class Watch {
     this.context = context;
     this.end = end;
     // Of its own: the subscription of a waiter ends with that waiter.
-    this.keyState = new KeyState(key);
+    this.keyState = new KeyState(key, undefined);
     this.timer = { at: 0, heapIndex: -1, fire: () => this.wake() };
     let tellEnd = (): void => {};
     this.ended = new Promise((resolve) => {

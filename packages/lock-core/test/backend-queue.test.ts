@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { createLocks, type LockError } from '../src/index.ts';
 import { follow } from './support/outcome.ts';
-import { twoClients } from './support/two-clients.ts';
+import { type TwoClients, twoClients } from './support/two-clients.ts';
 
 describe('the queue of the backend', () => {
   it('H80: an enqueue without an answer is cleaned up, and tried again under another owner', async () => {
@@ -85,7 +86,7 @@ describe('the queue of the backend', () => {
   }
 
   it('a grant that arrives while the loss of the former hold closes the locks is released', async () => {
-    const { clock, adapter, locks, other } = twoClients({ ttlMs: 3_000 }, 'fifo');
+    const { clock, adapter, locks, other } = twoClients({ ttlMs: 3_000, localRun: { count: 0 } }, 'fifo');
     const held = await locks.acquire('k', { autoRenew: false });
     let closing: Promise<void> | undefined;
     held.signal.addEventListener('abort', () => {
@@ -100,5 +101,134 @@ describe('the queue of the backend', () => {
     await closing;
     expect(clock.pending).toBe(0);
     expect(await other.inspect('k')).toBe(undefined);
+  });
+});
+
+describe('one place for the waiters of a process', () => {
+  const enqueued = (adapter: TwoClients['adapter']) => adapter.calls.filter(({ operation }) => operation === 'enqueue');
+
+  it('H39: however many wait, one of them is queued in the backend, and serves the others by hand-over', async () => {
+    const { clock, adapter, locks, other } = twoClients({}, 'fifo');
+    const held = await other.acquire('k');
+    const tokens: bigint[] = [];
+    const all = Array.from({ length: 50 }, () => locks.using('k', (lock) => void tokens.push(lock.fencingToken!)));
+    await clock.advance(1_000);
+    expect(enqueued(adapter).length).toBe(1);
+    expect((await other.inspect('k'))?.waiters).toBe(1);
+    await held.release();
+    await Promise.all(all);
+    expect(adapter.calls.map(({ operation }) => operation)).toEqual(['tryAcquire', 'enqueue', 'release']);
+    for (const [i, token] of tokens.slice(1).entries()) expect(token).toBe(tokens[i]! + 1n);
+  });
+
+  it('after localRun.count hand-overs it queues again, behind the other processes', async () => {
+    const { clock, locks, other } = twoClients({ localRun: { count: 2 } }, 'fifo');
+    const held = await other.acquire('k');
+    const order: string[] = [];
+    const mine = (name: string) => locks.using('k', () => void order.push(name));
+    const all = ['a', 'b', 'c', 'd', 'e'].map(mine);
+    await clock.advance(1);
+    all.push(other.using('k', () => void order.push('other')));
+    await clock.advance(1);
+    await held.release();
+    await clock.advance(5);
+    await Promise.all(all);
+    expect(order).toEqual(['a', 'b', 'c', 'other', 'd', 'e']);
+  });
+
+  it('the place of a waiter that leaves keeps its position for the next one', async () => {
+    const { clock, adapter, locks, other } = twoClients({}, 'fifo');
+    const third = createLocks(adapter.backend, { clock });
+    const held = await other.acquire('k');
+    const controller = new AbortController();
+    const leaving = follow(locks.acquire('k', { signal: controller.signal }));
+    const late = follow(locks.acquire('k', { waitMs: 50 }));
+    const next = follow(locks.acquire('k'));
+    await clock.advance(1);
+    const behind = follow(third.acquire('k'));
+    await clock.advance(1);
+    controller.abort('enough');
+    await clock.advance(60);
+    expect([leaving.error, (late.error as LockError).code]).toEqual(['enough', 'LOCK_TIMEOUT']);
+    expect(enqueued(adapter).length).toBe(1);
+    await held.release();
+    await clock.advance(1);
+    expect([next.state, behind.state]).toEqual(['resolved', 'pending']);
+    await next.value?.release();
+    await clock.advance(1);
+    expect(behind.state).toBe('resolved');
+  });
+
+  it('a place is not passed on to a waiter with another TTL, which asks anew', async () => {
+    const { clock, adapter, locks, other } = twoClients({}, 'fifo');
+    const held = await other.acquire('k');
+    const controller = new AbortController();
+    const leaving = follow(locks.acquire('k', { signal: controller.signal }));
+    const next = follow(locks.acquire('k', { ttlMs: 5_000 }));
+    await clock.advance(1);
+    controller.abort();
+    await clock.advance(1);
+    expect(leaving.state).toBe('rejected');
+    expect(enqueued(adapter).length).toBe(2);
+    expect((await other.inspect('k'))?.waiters).toBe(1);
+    await held.release();
+    await clock.advance(1);
+    expect(next.value?.remainingMs).toBeLessThanOrEqual(5_000);
+  });
+
+  it('when the last waiter leaves, the place is withdrawn', async () => {
+    const { clock, locks, other } = twoClients({}, 'fifo');
+    await other.acquire('k');
+    const controller = new AbortController();
+    const all = Array.from({ length: 100 }, () => follow(locks.acquire('k', { signal: controller.signal })));
+    await clock.advance(1);
+    controller.abort();
+    await clock.advance(1);
+    expect(all.every(({ state }) => state === 'rejected')).toBe(true);
+    expect((await other.inspect('k'))?.waiters).toBe(0);
+  });
+
+  it('localRun.count 0 gives each waiter a place of its own', async () => {
+    const { clock, adapter, locks, other } = twoClients({ localRun: { count: 0 } }, 'fifo');
+    const held = await createLocks(adapter.backend, { clock }).acquire('k');
+    const order: number[] = [];
+    const all: Promise<void>[] = [];
+    for (let i = 0; i < 6; i += 1) {
+      all.push((i % 2 ? other : locks).using('k', () => void order.push(i)));
+      await clock.advance(1);
+    }
+    expect((await other.inspect('k'))?.waiters).toBe(4);
+    await held.release();
+    await clock.advance(1);
+    await Promise.all(all);
+    // The other process has local hand-over.
+    expect(order).toEqual([0, 1, 3, 5, 2, 4]);
+  });
+
+  it('a waiter behind a place that is never confirmed is told so: LOCK_BACKEND, not LOCK_TIMEOUT', async () => {
+    const { clock, adapter, locks, other } = twoClients({ attemptTimeoutMs: 100 }, 'fifo');
+    await other.acquire('k');
+    adapter.otherwise('enqueue', 'request lost');
+    const first = follow(locks.acquire('k'));
+    const behind = follow(locks.acquire('k', { waitMs: 500 }));
+    await clock.advance(501);
+    expect(behind.error).toMatchObject({ code: 'LOCK_BACKEND' });
+    await clock.advance(10_000);
+    expect(first.error).toMatchObject({ code: 'LOCK_BACKEND' });
+  });
+
+  it('those who wait behind a silent place fail with it, and the rest goes on', async () => {
+    const { clock, adapter, locks, other } = twoClients({ backendTimeoutMs: 1_000 }, 'fifo');
+    const held = await other.acquire('k');
+    adapter.next('enqueue', 'request lost');
+    const first = follow(locks.acquire('k'));
+    await clock.advance(500);
+    const young = follow(locks.acquire('k'));
+    await clock.advance(501);
+    expect(first.error).toMatchObject({ code: 'LOCK_BACKEND' });
+    expect(young.state).toBe('pending');
+    await held.release();
+    await clock.advance(10);
+    expect(young.state).toBe('resolved');
   });
 });

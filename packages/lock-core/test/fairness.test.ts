@@ -1,34 +1,50 @@
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../adapter-memory/src/index.ts';
-import { Acquirer } from '../src/acquire.ts';
-import { createContext } from '../src/context.ts';
-import { createLocks } from '../src/index.ts';
-import { resolveSettings } from '../src/options.ts';
+import { createLocks, type LockAdapter, type LocksOptions } from '../src/index.ts';
 import { type ManualClock, manualClock } from '../src/testing.ts';
-import { Watchdog } from '../src/watchdog.ts';
 import { faultyAdapter } from './support/faulty-adapter.ts';
 
-const holdMs = 1;
-const forMs = 1_000;
+const holdMs = 10;
+const forMs = 20_000;
 
-/** Processes of one backend without a queue, each with waiters that take the key again and again for 1 ms; who held it, in order. */
-async function turnsOf(processes: number, waiters: number, slow = false): Promise<number[]> {
+/** Latencies that differ a little, as they do everywhere; the same ones in each run. */
+function latencies(): () => number {
+  let seed = 1;
+  return () => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return 1 + (7 * seed) / 2_147_483_647;
+  };
+}
+
+/** Processes of one backend, each with waiters that take the key again and again for 10 ms; who held it, in order. */
+async function turnsOf(
+  fairness: 'fifo' | 'none',
+  processes: number,
+  waiters: number,
+  options: LocksOptions = {},
+): Promise<number[]> {
   const clock = manualClock(0);
   const store = memoryStore();
   const turns: number[] = [];
+  const latency = latencies();
   const sleep = (ms: number): Promise<void> => new Promise((resolve) => void clock.setTimeout(resolve, ms));
   const all = Array.from({ length: processes }, (_, process) => {
-    const adapter = faultyAdapter(clock, { store });
-    const { whenFree } = adapter;
-    if (slow) {
-      adapter.otherwise('tryAcquire', { replyAfterMs: 1 });
-      adapter.otherwise('release', { replyAfterMs: 1 });
-      adapter.whenFree = async (key, signal) => {
-        await whenFree?.(key, signal);
-        await sleep(1);
-      };
-    }
-    const locks = createLocks(adapter, { clock });
+    const { backend } = faultyAdapter(clock, { store, fairness });
+    const later = async <T>(call: () => Promise<T>): Promise<T> => {
+      await sleep(latency());
+      const answer = await call();
+      await sleep(latency());
+      return answer;
+    };
+    const { enqueue, whenFree } = backend;
+    const adapter = {
+      ...backend,
+      tryAcquire: (attempt: never) => later(() => backend.tryAcquire(attempt)),
+      release: (hold: never) => later(() => backend.release(hold)),
+      ...(enqueue && { enqueue: (attempt: never, signal: never) => later(() => enqueue(attempt, signal)) }),
+      ...(whenFree && { whenFree: late(whenFree, () => sleep(latency())) }),
+    };
+    const locks = createLocks(adapter, { clock, ...options });
     const waiter = async (): Promise<void> => {
       while (clock.now() < forMs) {
         const lock = await locks.acquire('k');
@@ -43,6 +59,32 @@ async function turnsOf(processes: number, waiters: number, slow = false): Promis
   return turns;
 }
 
+/** Passes on each hint, a little later. */
+function late(
+  whenFree: NonNullable<LockAdapter['whenFree']>,
+  way: () => Promise<void>,
+): NonNullable<LockAdapter['whenFree']> {
+  const known = new Map<AbortSignal, (() => void)[]>();
+  return async (key, signal) => {
+    const calls = known.get(signal);
+    if (calls !== undefined) return new Promise<void>((resolve) => void calls.push(resolve));
+    const mine: (() => void)[] = [];
+    known.set(signal, mine);
+    await whenFree(key, signal);
+    const pass = async (): Promise<void> => {
+      await way();
+      for (const tell of mine.splice(0)) tell();
+    };
+    const listen = async (): Promise<void> => {
+      for (;;) {
+        await whenFree(key, signal);
+        void pass();
+      }
+    };
+    listen().catch(() => {});
+  };
+}
+
 async function until(clock: ManualClock, end: Promise<unknown>): Promise<void> {
   let over = false;
   void end.then(() => {
@@ -52,67 +94,46 @@ async function until(clock: ManualClock, end: Promise<unknown>): Promise<void> {
   expect(over).toBe(true);
 }
 
-describe('fairness between processes, where the backend keeps no order', () => {
-  for (const [processes, waiters] of [
-    [2, 4],
-    [4, 3],
-  ] as const) {
-    it(`${processes} with ${waiters} waiters each take turns`, async () => {
-      const turns = await turnsOf(processes, waiters);
-      const counts = Array.from({ length: processes }, (_, i) => turns.filter((process) => process === i).length);
-      expect(Math.min(...counts)).toBeGreaterThan((0.5 * turns.length) / processes);
-      // Handing over to one another takes no time on this clock.
-      expect(turns.length).toBeGreaterThan(0.9 * (forMs / holdMs));
+/** Each process gets at least half of its share. */
+function expectShares(turns: readonly number[], processes: number): void {
+  const counts = Array.from({ length: processes }, (_, i) => turns.filter((process) => process === i).length);
+  expect(Math.min(...counts)).toBeGreaterThan((0.5 * turns.length) / processes);
+}
+
+for (const fairness of ['fifo', 'none'] as const) {
+  describe(`fairness between processes, backend queue: ${fairness}`, () => {
+    for (const [processes, waiters] of [
+      [2, 4],
+      [4, 3],
+      [3, 1],
+    ] as const) {
+      it(`${processes} with ${waiters} waiters each get their share`, async () => {
+        const turns = await turnsOf(fairness, processes, waiters, { localRun: { count: 4 } });
+        expectShares(turns, processes);
+        expect(turns.length).toBeGreaterThan(0.2 * (forMs / holdMs));
+      });
+    }
+
+    it('without renewal, and so without hand-over, too', async () => {
+      expectShares(await turnsOf(fairness, 3, 3, { autoRenew: false }), 3);
     });
-  }
-
-  it('a process with one waiter that takes the lock again at once lets the others have it in between', async () => {
-    for (const processes of [2, 3]) {
-      const turns = await turnsOf(processes, 1, true);
-      const steady = turns.slice(5, -5);
-      expect(steady.length).toBeGreaterThan(100);
-      for (let i = processes; i <= steady.length; i += 1)
-        expect(new Set(steady.slice(i - processes, i)).size).toBe(processes);
-    }
   });
+}
 
-  it('a key that nobody takes again is soon forgotten', async () => {
-    const clock = manualClock();
-    const adapter = faultyAdapter(clock);
-    const { release } = adapter;
-    adapter.release = (hold) => {
-      hold.onWaiting?.(1);
-      return release.call(adapter, hold);
-    };
-    const context = createContext(adapter, resolveSettings({ clock }));
-    const lock = await new Acquirer(context, new Watchdog(context)).acquire('k', undefined);
-    await lock.release();
-    expect(context.keys.size).toBe(1);
-    await clock.advance(10);
-    expect(context.keys.size).toBe(0);
-    await clock.advance(1_000);
-    expect(clock.pending).toBe(0);
-  });
-
-  it('between two runs of a process each of the others has one', async () => {
-    const turns = await turnsOf(4, 3);
-    const runs = turns.filter((process, i) => process !== turns[i - 1]);
-    // At the beginning they get to know each other; at the end they leave.
-    const steady = runs.slice(8, -8);
+describe('a queue of processes', () => {
+  it('between two runs of a process each of the others has one, and none is longer than localRun', async () => {
+    const turns = await turnsOf('fifo', 4, 3, { localRun: { count: 4 } });
+    const starts = [...turns.keys()].filter((i) => turns[i] !== turns[i - 1]);
+    const steady = starts.slice(8, -8);
     expect(steady.length).toBeGreaterThan(40);
-    for (let i = 4; i < steady.length; i += 1) expect(new Set(steady.slice(i - 3, i + 1)).size).toBe(4);
-  });
-
-  it('a run ends when each waiter of the process had two turns, long before its time, while others wait', async () => {
-    const turns = await turnsOf(2, 2);
-    let [longest, run] = [0, 0];
-    for (const [i, process] of turns.entries()) {
-      run = process === turns[i - 1] ? run + 1 : 1;
-      if (i > 20) longest = Math.max(longest, run);
+    for (let i = 4; i < steady.length; i += 1) {
+      expect(new Set(steady.slice(i - 3, i + 1).map((at) => turns[at])).size).toBe(4);
+      expect(steady[i]! - steady[i - 1]!).toBe(5);
     }
-    expect(longest).toBeLessThanOrEqual(5);
   });
+});
 
+describe('where the backend keeps no order', () => {
   it('who stands back for others that are gone asks again soon', async () => {
     const clock = manualClock();
     const store = memoryStore();

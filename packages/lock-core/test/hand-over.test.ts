@@ -1,23 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import type { createLocks, Lock } from '../src/index.ts';
+import type { Lock } from '../src/index.ts';
 import { follow } from './support/outcome.ts';
-import { twoClients } from './support/two-clients.ts';
+import { type TwoClients, twoClients } from './support/two-clients.ts';
 
 describe('hand-over inside the process', () => {
-  async function line(locks: ReturnType<typeof createLocks>, count: number) {
+  async function line({ clock, locks }: Pick<TwoClients, 'clock' | 'locks'>, count: number) {
     // The first two only make it known that there is a crowd: the third has a block of tokens.
     const first = await locks.acquire('k');
     const second = locks.acquire('k');
     const third = locks.acquire('k');
     await first.release();
+    await clock.advance(1);
     await (await second).release();
     const held = await third;
     return { held, waiting: Array.from({ length: count }, () => locks.acquire('k')) };
   }
 
   it('passes the hold on without a round trip, with the next token', async () => {
-    const { adapter, locks } = twoClients();
-    const { held, waiting } = await line(locks, 10);
+    const { clock, adapter, locks } = twoClients();
+    const { held, waiting } = await line({ clock, locks }, 10);
     const before = adapter.calls.length;
     let last = held;
     for (const next of waiting) {
@@ -34,7 +35,7 @@ describe('hand-over inside the process', () => {
 
   it('the run ends after `count`, and the tokens of the next block are higher still', async () => {
     const { clock, adapter, locks } = twoClients({ localRun: { count: 3, ms: 1_000 } });
-    const { held, waiting } = await line(locks, 9);
+    const { held, waiting } = await line({ clock, locks }, 9);
     const before = adapter.count('tryAcquire');
     const tokens = [held.fencingToken!];
     let last: Lock = held;
@@ -51,7 +52,7 @@ describe('hand-over inside the process', () => {
 
   it('the run ends after `ms`', async () => {
     const { clock, adapter, locks } = twoClients({ localRun: { count: 64, ms: 10 } });
-    const { held, waiting } = await line(locks, 2);
+    const { held, waiting } = await line({ clock, locks }, 2);
     const before = adapter.count('tryAcquire');
     await clock.advance(11);
     await held.release();
@@ -62,7 +63,7 @@ describe('hand-over inside the process', () => {
 
   it('another process gets its turn after a run', async () => {
     const { clock, locks, other } = twoClients({ localRun: { count: 2, ms: 1_000 } });
-    const { held, waiting } = await line(locks, 20);
+    const { held, waiting } = await line({ clock, locks }, 20);
     const theirs = follow(other.acquire('k'));
     await clock.advance(0);
     let last: Lock = held;
@@ -106,7 +107,7 @@ describe('hand-over inside the process', () => {
 
   it('the signal of loss goes with the hold', async () => {
     const { clock, adapter, locks } = twoClients();
-    const { held, waiting } = await line(locks, 1);
+    const { held, waiting } = await line({ clock, locks }, 1);
     const first = held.signal;
     await held.release();
     const lock = await waiting[0]!;
@@ -118,7 +119,7 @@ describe('hand-over inside the process', () => {
 
   it('maxHoldMs counts for each holder', async () => {
     const { clock, locks } = twoClients({ maxHoldMs: 1_000 });
-    const { held, waiting } = await line(locks, 1);
+    const { held, waiting } = await line({ clock, locks }, 1);
     await clock.advance(5);
     await held.release();
     const lock = await waiting[0]!;
@@ -150,7 +151,7 @@ describe('hand-over inside the process', () => {
 
   it('a renew that waits for an older renewal ends when the lock is handed over', async () => {
     const { clock, adapter, locks } = twoClients();
-    const { held, waiting } = await line(locks, 1);
+    const { held, waiting } = await line({ clock, locks }, 1);
     adapter.next('renew', { replyAfterMs: 100 });
     const renewing = [follow(held.renew()), follow(held.renew())];
     await clock.advance(1);

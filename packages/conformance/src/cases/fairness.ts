@@ -13,7 +13,9 @@ export const fairnessCases: readonly Case[] = [
     hazards: [],
     requires: { fairness: 'fifo' },
     async run(context) {
-      const clients = [await context.locks(), await context.locks(), await context.locks()];
+      // Without local hand-over each waiter has a place of its own.
+      const strict = { localRun: { count: 0 } };
+      const clients = [await context.locks(strict), await context.locks(strict), await context.locks(strict)];
       const watcher = await context.client();
       const key = context.key();
       const lock = await clients[0]!.acquire(key);

@@ -3,7 +3,6 @@ import { isLockError, type Lock } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
 import { assertRelease } from './assert-release.ts';
-import { queued } from './join-queue.ts';
 
 /** Node's timers may fire this much early. */
 const EARLY_MS = 2;
@@ -131,12 +130,9 @@ export const waitingCases: readonly Case[] = [
       const key = context.key();
       const lock = await locks.acquire(key);
       const order: number[] = [];
-      const watcher = await context.client();
       const waits: Promise<void>[] = [];
       for (let i = 0; i < 8; i++) {
         waits.push(context.begin(locks.using(key, () => void order.push(i))));
-        // With a place for each of them, it counts when that is confirmed: requests may overtake each other.
-        if (context.harness.capabilities.fairness === 'fifo') await queued(context, watcher, key, i + 1);
       }
       await context.sleep(context.timing.pollMs);
       await lock.release();

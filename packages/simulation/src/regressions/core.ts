@@ -11,7 +11,11 @@ export const coreRegressions: readonly Regression[] = [
         'owner === undefined ? adapter.forceRelease?.(key) : adapter.forceRelease?.(key, owner);',
         'adapter.forceRelease?.(key);',
       ),
-      patch('lock-core/inspect.ts', '?.owner !== owner) return true;', '?.owner === undefined) return true;'),
+      patch(
+        'lock-core/inspect.ts',
+        'if (!mayHold(await lookUp(context, key), owner)) return true;',
+        'if ((await lookUp(context, key)) === undefined) return true;',
+      ),
     ],
   },
   {
@@ -20,7 +24,7 @@ export const coreRegressions: readonly Regression[] = [
     patches: [
       patch(
         'lock-core/orphan-cleanup.ts',
-        "const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !request.granted);",
+        "const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !lease.granted);",
         'const covered = unansweredAtSend >= 0 && outcome !== undefined;',
       ),
     ],
@@ -67,7 +71,7 @@ export const coreRegressions: readonly Regression[] = [
   {
     name: 'a shorter renewal counts only once it is answered',
     backends: ['memory'],
-    patches: [patch('lock-core/watchdog.ts', 'if (ttlMs < hold.ttlMs) this.#shorten(hold, ttlMs);', '')],
+    patches: [patch('lock-core/watchdog.ts', 'if (leaseMs < lease.renewMs) this.#shorten(lease, leaseMs);', '')],
   },
   {
     name: 'a shorter renewal without an answer is forgotten by the next longer one',
@@ -75,7 +79,7 @@ export const coreRegressions: readonly Regression[] = [
     patches: [
       patch(
         'lock-core/renewals.ts',
-        'Math.min(outcome.validForMs, this.#certainMs(sent, request, hold, now))',
+        'Math.min(outcome.validForMs, this.#certainMs(sent, lease, now))',
         'outcome.validForMs',
       ),
     ],
@@ -86,8 +90,8 @@ export const coreRegressions: readonly Regression[] = [
     patches: [
       patch(
         'lock-core/release.ts',
-        "cleanup.add(request);\n    tell(context, hold, 'unknown', now);",
-        "tell(context, hold, 'unknown', now);",
+        "cleanup.add(lease);\n    tell(context, lease, hold, 'unknown', now);",
+        "tell(context, lease, hold, 'unknown', now);",
       ),
     ],
   },
@@ -97,7 +101,7 @@ export const coreRegressions: readonly Regression[] = [
     patches: [
       patch(
         'lock-core/polling-queue.ts',
-        'if (request.unanswered > 0 || request.granted) this.context.cleanup.add(request);',
+        'if (lease.unanswered > 0 || lease.granted) this.context.cleanup.add(lease);',
         '',
       ),
     ],
@@ -105,21 +109,23 @@ export const coreRegressions: readonly Regression[] = [
   {
     name: 'a caller that gives up leaves its request unanswered',
     backends: ['memory'],
-    patches: [
-      patch('lock-core/polling-queue.ts', 'if (request.unanswered > 0) this.context.cleanup.add(request);', ''),
-    ],
+    patches: [patch('lock-core/polling-queue.ts', 'if (lease.unanswered > 0) this.context.cleanup.add(lease);', '')],
   },
   {
     name: 'a lost wake-up: after a release the next waiter of the process is not asked to go on',
     backends: ['memory'],
     patches: [
-      patch('lock-core/release.ts', 'advance(context, keyState, now);\n  }\n  return outcome;', '}\n  return outcome;'),
+      patch(
+        'lock-core/release.ts',
+        'if (keyState?.removeLease(lease)) letNextAsk(context, keyState, now);',
+        'keyState?.removeLease(lease);',
+      ),
     ],
   },
   {
     name: 'a hold that is passed on keeps its fencing token',
     backends: ['redis', 'memory'],
-    patches: [patch('lock-core/hold.ts', 'token === undefined ? token : token + 1n,', 'token,')],
+    patches: [patch('lock-core/lease.ts', 'this.token += 1n;', '')],
   },
   {
     name: 'a hold is passed on after its lease',
@@ -127,8 +133,8 @@ export const coreRegressions: readonly Regression[] = [
     patches: [
       patch(
         'lock-core/release.ts',
-        'if (!fits || hold.deadline - now <= hold.ttlMs / 2) return false;',
-        'if (!fits) return false;\n  hold.deadline = now + hold.ttlMs;',
+        'if (!fits || lease.deadline - now <= lease.renewMs / 2) return false;',
+        'if (!fits) return false;\n  lease.deadline = now + lease.renewMs;',
       ),
     ],
   },
@@ -136,19 +142,15 @@ export const coreRegressions: readonly Regression[] = [
     name: 'a sleep of the machine is not counted',
     backends: ['memory'],
     patches: [
-      patch('lock-core/release.ts', 'const sleptMs = hold.countSleep(clock.wallNow() - now);', 'const sleptMs = 0;'),
+      patch('lock-core/release.ts', 'const sleptMs = lease.countSleep(clock.wallNow() - now);', 'const sleptMs = 0;'),
     ],
   },
   {
     name: 'a place in the queue is not given up when its caller goes',
     backends: ['memory'],
     patches: [
-      patch('lock-core/backend-queue.ts', 'withdrawal.abort(withdrawn);', ''),
-      patch(
-        'lock-core/backend-queue.ts',
-        'const cleanUp = (): void => cleanup.add(request);',
-        'const cleanUp = (): void => {};',
-      ),
+      patch('lock-core/place.ts', 'withdrawal.abort(withdrawn);', ''),
+      patch('lock-core/place.ts', 'const cleanUp = (): void => cleanup.add(lease);', 'const cleanUp = (): void => {};'),
     ],
   },
   {
@@ -157,7 +159,7 @@ export const coreRegressions: readonly Regression[] = [
     patches: [
       patch(
         'lock-core/backend-queue.ts',
-        'return Math.min(Math.max(this.waitUntil, attemptUntil), this.unansweredSince + settings.backendTimeoutMs);',
+        'return Math.min(Math.max(this.waitUntil, attemptUntil), silentSince + settings.backendTimeoutMs);',
         'return attemptUntil + Number.POSITIVE_INFINITY;',
       ),
     ],
@@ -177,7 +179,7 @@ export const coreRegressions: readonly Regression[] = [
     name: 'an acquire that arrives behind the release of its owner stays',
     backends: ['memory'],
     patches: [
-      patch('lock-core/release.ts', 'if (request.unanswered > 0) cleanup.add(request);\n    if (reply', 'if (reply'),
+      patch('lock-core/release.ts', 'if (lease.unanswered > 0) cleanup.add(lease);\n    if (reply', 'if (reply'),
     ],
   },
   {

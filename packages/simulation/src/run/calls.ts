@@ -140,8 +140,10 @@ export function createCalls(
   };
 }
 
-function isInOrder({ backend, options, faults, network }: Schedule): boolean {
-  const promised = models[backend].isFifo?.(options) ?? false;
+/** With local hand-over, the waiters of one process pass those of others. */
+function isInOrder({ backend, options, faults, network, clients }: Schedule): boolean {
+  const isStrict = clients.every(({ locks }) => locks.every(({ localRun }) => localRun?.count === 0));
+  const promised = isStrict && (models[backend].isFifo?.(options) ?? false);
   return promised && faults.length === 0 && network.slowRate === 0;
 }
 
