@@ -2,6 +2,7 @@ import {
   type AcquireAttempt,
   type AcquireOutcome,
   type Capabilities,
+  type Claim,
   type Clock,
   checkOptionNames,
   type Granted,
@@ -14,15 +15,20 @@ import {
   systemClock,
 } from '@holdfast/lock-core';
 import {
-  endHold,
+  addHolder,
+  checkUse,
+  type Entry,
+  endHolds,
+  entryAt,
   grantOf,
-  type Hold,
-  holdAt,
+  type Holder,
+  holderOf,
+  isCompatible,
   type MemoryStore,
   memoryStore,
   type OpenStore,
-  startHold,
-  watchExpiry,
+  settle,
+  startEntry,
 } from './store.ts';
 import { type Pending, waitForHint, waitInQueue } from './waiters.ts';
 
@@ -35,8 +41,8 @@ export interface MemoryAdapterOptions {
   /** Default true; false gives no fencing tokens, as the simplest Redis locks do. */
   fencing?: boolean | undefined;
   /**
-   * Default `fifo`: grants follow the order of queueing over all adapters of the store. `none` leaves waiting to lock-core,
-   * which then passes a lock on inside one `Locks` without asking the store: faster under contention, unordered between `Locks`.
+   * Default `fifo`: grants follow the order of queueing over all adapters of the store. `none` has no queue, and leaves waiting to
+   * lock-core: no order between `Locks`, and exclusive locks alone.
    */
   fairness?: 'fifo' | 'none' | undefined;
 }
@@ -71,7 +77,7 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): LockAdapter {
       answer((now) => Promise.resolve(refs.map(({ key, owner }) => renewHold(store, key, owner, ttlMs, now)))),
     release: (ref) => answer((now) => release(client, ref, now)),
     inspect: (key) => answer((now) => Promise.resolve(inspect(client, key, now))),
-    keys: () => answer(() => Promise.resolve({ keys: [...store.holds.keys()], next: undefined })),
+    keys: () => answer(() => Promise.resolve({ keys: [...store.entries.keys()], next: undefined })),
     forceRelease: (key: string, owner?: string) => answer((now) => Promise.resolve(free(store, key, owner, now))),
     close() {
       client.closed ??= new LockError('LOCK_CLOSED', 'the memory adapter is closed: make a new one to go on');
@@ -80,6 +86,8 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): LockAdapter {
     },
   };
   if (client.fifo) {
+    adapter.downgrade = ({ key, owner }, ttlMs) =>
+      answer((now) => Promise.resolve(downgrade(store, key, owner, ttlMs, now)));
     adapter.enqueue = (attempt, signal) => {
       if (signal.aborted) return Promise.reject(signal.reason);
       return answer((now) => enqueue(client, attempt, signal, now));
@@ -111,91 +119,105 @@ function capabilitiesOf({ fencing, fifo }: MemoryClient): Capabilities {
     // The process is the backend: what ends the backend ends all of its holders too.
     survivesFailover: true,
     crossProcess: false,
+    // Without a queue readers could keep a writer out for as long as they like.
+    shared: fifo,
+    permits: fifo,
     ttl: TTL,
   };
 }
 
-/** Grants a free key, or once more what the owner holds already; else gives the hold that is in the way. */
-function tryGrant(client: MemoryClient, attempt: AcquireAttempt, now: number): Granted | Hold {
+const exclusive: Claim = { mode: 'exclusive' };
+
+/** Grants by the rule of the contract, or once more what the owner holds already; else gives what is in the way. */
+function tryGrant(client: MemoryClient, attempt: AcquireAttempt, now: number): Granted | Entry {
   const { store, fencing } = client;
-  const { key, owner } = attempt;
+  const { key, owner, claim = exclusive } = attempt;
   const ttlMs = Math.max(attempt.ttlMs, TTL.minMs);
-  const hold = holdAt(store, key, now);
-  if (hold === undefined) {
-    const started = startHold(store, key, owner, ttlMs, fencing ? attempt.tokens : 0, now);
-    return grantOf(started, now, othersWaiting(client, key));
+  const request = { owner, claim, ttlMs, tokens: fencing ? attempt.tokens : 0 };
+  const entry = entryAt(store, key, now);
+  if (entry === undefined) return grantOf(startEntry(store, key, request, now), now);
+  checkUse(key, entry, claim);
+  const holder = holderOf(entry, owner);
+  if (holder !== undefined) {
+    // An acquire that arrives late must not shorten what was renewed meanwhile (H113).
+    holder.expiresAt = Math.max(holder.expiresAt, now + ttlMs);
+    return grantOf(holder, now);
   }
-  if (hold.owner !== owner) return hold;
-  // An acquire that arrives late must not shorten what was renewed meanwhile (H113).
-  if (now + ttlMs > hold.expiresAt) extendExpiry(store, key, hold, ttlMs, now);
-  return grantOf(hold, now, othersWaiting(client, key));
+  // Nobody passes those who wait.
+  if (entry.queue?.size || !isCompatible(entry, claim)) return entry;
+  return grantOf(addHolder(store, entry, request, now), now);
 }
 
-function tryAcquire(client: MemoryClient, attempt: AcquireAttempt, now: number): Promise<AcquireOutcome> {
+async function tryAcquire(client: MemoryClient, attempt: AcquireAttempt, now: number): Promise<AcquireOutcome> {
   const granted = tryGrant(client, attempt, now);
-  if ('status' in granted) return Promise.resolve(granted);
-  return Promise.resolve({ status: 'busy', retryAfterMs: granted.expiresAt - now });
+  if ('status' in granted) return granted;
+  return { status: 'busy', retryAfterMs: Math.min(...granted.holders.map(({ expiresAt }) => expiresAt)) - now };
 }
 
-function enqueue(client: MemoryClient, attempt: AcquireAttempt, signal: AbortSignal, now: number): Promise<Granted> {
+async function enqueue(
+  client: MemoryClient,
+  attempt: AcquireAttempt,
+  signal: AbortSignal,
+  now: number,
+): Promise<Granted> {
   const granted = tryGrant(client, attempt, now);
-  if ('status' in granted) return Promise.resolve(granted);
+  if ('status' in granted) return granted;
   const tokens = client.fencing ? attempt.tokens : 0;
-  return waitInQueue(client.store, client.pending, granted, attempt, tokens, signal, now);
+  return waitInQueue(client.store, client.pending, granted, attempt, attempt.claim ?? exclusive, tokens, signal, now);
 }
 
 function renewHold(store: OpenStore, key: string, owner: string, ttlMs: number, now: number): RenewOutcome {
-  const hold = holdAt(store, key, now);
-  if (hold?.owner !== owner) return lostOutcome;
+  const entry = entryAt(store, key, now);
+  const holder = entry && holderOf(entry, owner);
+  return holder === undefined ? lostOutcome : prolong(entry as Entry, holder, ttlMs, now);
+}
+
+function prolong(entry: Entry, holder: Holder, ttlMs: number, now: number): RenewOutcome {
   const validForMs = Math.max(ttlMs, TTL.minMs);
-  extendExpiry(store, key, hold, validForMs, now);
+  holder.expiresAt = now + validForMs;
+  entry.expiresBy = Math.min(entry.expiresBy, holder.expiresAt);
   return { status: 'renewed', validForMs };
 }
 
-function extendExpiry(store: OpenStore, key: string, hold: Hold, ttlMs: number, now: number): void {
-  hold.expiresAt = now + ttlMs;
-  if (hold.queue) watchExpiry(store, key, hold, now);
+/** In one step: nobody else is exclusive in between, and the readers at the head of the queue come in. */
+function downgrade(store: OpenStore, key: string, owner: string, ttlMs: number, now: number): RenewOutcome {
+  const entry = entryAt(store, key, now);
+  const holder = entry && holderOf(entry, owner);
+  if (entry === undefined || holder === undefined) return lostOutcome;
+  if (entry.mode === 'permits') checkUse(key, entry, { mode: 'shared' });
+  entry.mode = 'shared';
+  const renewed = prolong(entry, holder, ttlMs, now);
+  settle(store, key, entry, now);
+  return renewed;
 }
 
-function release(client: MemoryClient, ref: HoldRef, now: number): Promise<ReleaseOutcome> {
+function release(client: MemoryClient, { key, owner }: HoldRef, now: number): Promise<ReleaseOutcome> {
   const { store } = client;
-  const { key, owner } = ref;
-  const hold = holdAt(store, key, now);
-  if (hold === undefined) return notHeld;
-  if (hold.owner === owner) {
-    if (!client.fifo) ref.onWaiting?.(othersWaiting(client, key));
-    endHold(store, key, hold, now);
-    return released;
-  }
+  const entry = entryAt(store, key, now);
+  if (entry === undefined) return notHeld;
+  if (endHolds(store, key, entry, owner, now)) return released;
   const withdrawn = new LockError('LOCK_LOST', `the place in the queue of ${JSON.stringify(key)} was withdrawn`, {
     key,
   });
-  hold.queue?.get(owner)?.cancel(withdrawn);
+  entry.queue?.get(owner)?.cancel(withdrawn);
   return notHeld;
 }
 
 function inspect({ store, fifo }: MemoryClient, key: string, now: number): LockInfo | undefined {
-  const hold = holdAt(store, key, now);
-  if (hold === undefined) return undefined;
-  const waiters = fifo ? (hold.queue?.size ?? 0) : undefined;
-  return { key, owner: hold.owner, remainingMs: hold.expiresAt - now, fencingToken: hold.token, waiters };
+  const entry = entryAt(store, key, now);
+  const earliest = entry?.holders[0];
+  if (entry === undefined || earliest === undefined) return undefined;
+  const { mode, limit, holders } = entry;
+  const { owner, expiresAt, token } = earliest;
+  const waiters = fifo ? (entry.queue?.size ?? 0) : undefined;
+  const info: LockInfo = { key, owner, remainingMs: expiresAt - now, fencingToken: token, waiters };
+  return fifo ? { ...info, mode, holders: holders.length, limit } : info;
 }
 
 /** Frees the key, of `owner` alone if one is named. */
 function free(store: OpenStore, key: string, owner: string | undefined, now: number): boolean {
-  const hold = holdAt(store, key, now);
-  if (hold === undefined || (owner !== undefined && hold.owner !== owner)) return false;
-  endHold(store, key, hold, now);
-  return true;
-}
-
-/** How many other adapters of the store wait for the key. */
-function othersWaiting(client: MemoryClient, key: string): number {
-  const watchers = client.store.watchers.get(key);
-  if (watchers === undefined) return 0;
-  const others = new Set([...watchers].map((watcher) => watcher.client));
-  others.delete(client);
-  return others.size;
+  const entry = entryAt(store, key, now);
+  return entry !== undefined && endHolds(store, key, entry, owner, now);
 }
 
 /** The store belongs to the clock of its first adapter: leases of two clocks cannot be compared. */

@@ -1,15 +1,16 @@
-import type { AcquireAttempt, Granted } from '@holdfast/lock-core';
-import { endHold, type Hold, type OpenStore, type Waiter, type Watcher, watchExpiry } from './store.ts';
+import type { AcquireAttempt, Claim, Granted } from '@holdfast/lock-core';
+import { type Entry, type OpenStore, settle, type Waiter, type Watcher, watchExpiry } from './store.ts';
 
 /** Everything that an adapter has pending, so that closing it can end it. */
 export type Pending = Set<{ cancel(reason: unknown): void }>;
 
-/** Takes a place behind `hold`; the place goes when `signal` aborts. */
+/** Takes a place in the queue of a key in use; the place goes when `signal` aborts. */
 export function waitInQueue(
   store: OpenStore,
   pending: Pending,
-  hold: Hold,
+  entry: Entry,
   attempt: AcquireAttempt,
+  claim: Claim,
   tokens: number,
   signal: AbortSignal,
   calledAt: number,
@@ -17,45 +18,44 @@ export function waitInQueue(
   const { key, owner } = attempt;
   return new Promise((resolve, reject) => {
     const onAbort = () => waiter.cancel(signal.reason);
-    const settle = () => {
+    const end = () => {
       signal.removeEventListener('abort', onAbort);
       pending.delete(waiter);
     };
     const waiter: Waiter = {
       owner,
+      claim,
       ttlMs: attempt.ttlMs,
       tokens,
       calledAt,
       grant(granted) {
-        settle();
+        end();
         resolve(granted);
       },
       cancel(reason) {
-        settle();
+        end();
         leaveQueue(store, key, waiter);
         reject(reason);
       },
     };
-    hold.queue ??= new Map();
-    const earlier = hold.queue.get(owner);
+    entry.queue ??= new Map();
+    const earlier = entry.queue.get(owner);
     // Asked again: the place stays the owner's, the newer call gets its answer.
-    hold.queue.set(owner, waiter);
+    entry.queue.set(owner, waiter);
     earlier?.cancel(new Error(`The owner asked again for "${key}"; the newer call has its place in the queue`));
     pending.add(waiter);
     signal.addEventListener('abort', onAbort, { once: true });
-    watchExpiry(store, key, hold, calledAt);
+    watchExpiry(store, key, entry, calledAt);
     attempt.onQueued?.();
   });
 }
 
 function leaveQueue(store: OpenStore, key: string, waiter: Waiter): void {
-  const hold = store.holds.get(key);
-  if (hold?.queue?.get(waiter.owner) !== waiter) return;
-  hold.queue.delete(waiter.owner);
-  const now = store.clock.now();
-  // The hold may have ended long ago, with its timer still to fire.
-  if (now < hold.expiresAt) watchExpiry(store, key, hold, now);
-  else endHold(store, key, hold, now);
+  const entry = store.entries.get(key);
+  if (entry?.queue?.get(waiter.owner) !== waiter) return;
+  entry.queue.delete(waiter.owner);
+  // The one behind it may be compatible, and a hold may have ended long ago, with its timer still to fire.
+  settle(store, key, entry, store.clock.now());
 }
 
 const subscribed = Promise.resolve();

@@ -32,6 +32,8 @@ const memory: Scheme = {
     wakeup: 'push',
     survivesFailover: true,
     crossProcess: false,
+    shared: true,
+    permits: true,
   },
   async open(url, options) {
     if (url.hosts.length > 0 || url.path !== '' || url.password !== undefined) {

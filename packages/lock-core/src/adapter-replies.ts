@@ -84,9 +84,6 @@ export function checkAdapter(adapter: unknown): asserts adapter is LockAdapter {
     if (value !== undefined && typeof value !== 'boolean')
       refuse(`capabilities.${flag} of the adapter ${fields.name} is true or false, not ${shown(value)}`);
   }
-  if (shared && fields.downgrade === undefined) {
-    refuse(`the adapter ${fields.name} declares capabilities.shared without a function downgrade`);
-  }
   if (ttl !== undefined && !(Number.isFinite(ttl?.minMs) && Number.isFinite(ttl?.granularityMs))) {
     refuse(`the adapter ${fields.name} declares capabilities.ttl without a number for minMs and for granularityMs`);
   }

@@ -77,7 +77,9 @@ export class HeldLock implements Lock {
     this.assertHeld();
     if (this.mode === 'permits')
       refuse('a permit of a semaphore is not exclusive: there is nothing to downgrade', this.key);
-    if (!adapter.capabilities.shared) throw unsupported(adapter.name, 'shared locks');
+    if (!adapter.capabilities.shared || adapter.downgrade === undefined) {
+      throw unsupported(adapter.name, 'way to downgrade a lock', this.key);
+    }
     if (this.#hold.count > 1) {
       refuse(
         `lock ${JSON.stringify(this.key)} is also held by a body around this one or in it, which relies on having it exclusively: release that first`,

@@ -32,11 +32,6 @@ describe('misuse is refused at once', () => {
     ['capabilities that are no object', { ...memory, capabilities: 'all' }, /capabilities/],
     ['a name that is none', { ...memory, name: '' }, /name/],
     ['a flag that is none', { ...memory, capabilities: { ...memory.capabilities, permits: 'yes' } }, /permits/],
-    [
-      'shared without downgrade',
-      { ...memory, capabilities: { ...memory.capabilities, shared: true }, downgrade: undefined },
-      /downgrade/,
-    ],
   ];
   for (const [what, adapter, message] of wrong) {
     it(`createLocks: ${what}`, () => {

@@ -12,7 +12,15 @@ export type Fate =
   | { replyAfterMs: number }
   | { arrivesAfterMs: number; reply?: 'lost' };
 
-type Operation = 'tryAcquire' | 'renew' | 'renewMany' | 'release' | 'inspect' | 'forceRelease' | 'enqueue';
+type Operation =
+  | 'tryAcquire'
+  | 'renew'
+  | 'renewMany'
+  | 'release'
+  | 'inspect'
+  | 'forceRelease'
+  | 'enqueue'
+  | 'downgrade';
 
 export interface FaultyAdapter extends LockAdapter {
   readonly calls: { operation: Operation; key: string; owner: string; at: number }[];
@@ -80,7 +88,10 @@ export function faultyAdapter(
       through('forceRelease', { key }, async () => (await inner.forceRelease?.(key, owner)) ?? false),
     close: async () => inner.close?.(),
   };
-  const { enqueue, whenFree } = inner;
+  const { enqueue, whenFree, downgrade } = inner;
+  if (downgrade !== undefined) {
+    adapter.downgrade = (hold, ttlMs) => through('downgrade', hold, () => downgrade.call(inner, hold, ttlMs));
+  }
   if (enqueue !== undefined) {
     adapter.enqueue = (attempt, signal) => through('enqueue', attempt, () => enqueue.call(inner, attempt, signal));
   }

@@ -5,7 +5,7 @@ import type { Backend, BackendModel, ClientProcess, Stage } from './backend.ts';
 import { createCaller, type Handler, listen } from './remote-calls.ts';
 
 interface Store {
-  readonly holds: Map<string, { owner: string; expiresAt: number; queue?: Map<string, unknown> }>;
+  readonly entries: Map<string, { holders: readonly { owner: string; expiresAt: number }[] }>;
   readonly watchers: Map<string, Set<unknown>>;
 }
 
@@ -60,10 +60,13 @@ function createMemoryBackend(stage: Stage): Backend {
     return answer;
   };
 
+  const holdersOf = (key: string) =>
+    store.entries.get(key)?.holders.filter(({ expiresAt }) => expiresAt > machine.now()) ?? [];
+
   function noteForced(client: number, key: string, named: string | undefined): void {
-    const hold = store.holds.get(key);
-    if (hold === undefined || hold.expiresAt <= machine.now()) return;
-    if (named === undefined || named === hold.owner) stage.freedByForce(client, key, hold.owner);
+    for (const { owner } of holdersOf(key)) {
+      if (named === undefined || named === owner) stage.freedByForce(client, key, owner);
+    }
   }
 
   function enqueue(
@@ -105,14 +108,13 @@ function createMemoryBackend(stage: Stage): Backend {
       return () => remoteAdapter(stage, client, own, caller, ++made);
     },
     holderOf(key) {
-      const hold = store.holds.get(key);
-      if (hold === undefined || hold.expiresAt <= machine.now()) return undefined;
-      return { owner: hold.owner, remainingMs: hold.expiresAt - machine.now() };
+      const [earliest] = holdersOf(key);
+      return earliest && { owner: earliest.owner, remainingMs: earliest.expiresAt - machine.now() };
     },
     fault() {},
     heal() {},
     leftovers: () => [
-      ...[...store.holds].flatMap(([key, { expiresAt }]) => (expiresAt > machine.now() ? [`the lock ${key}`] : [])),
+      ...[...store.entries.keys()].flatMap((key) => (holdersOf(key).length > 0 ? [`the lock ${key}`] : [])),
       ...[...store.watchers.keys()].map((key) => `a subscription to ${key}`),
     ],
   };

@@ -13,14 +13,18 @@ export const backendRegressions: readonly Regression[] = [
     name: 'memory: a refresh shortens the lease',
     backends: ['memory'],
     patches: [
-      patch('adapter-memory/adapter.ts', 'if (now + ttlMs > hold.expiresAt) extendExpiry', 'extendExpiry'),
+      patch(
+        'adapter-memory/adapter.ts',
+        'holder.expiresAt = Math.max(holder.expiresAt, now + ttlMs);',
+        'prolong(entry, holder, ttlMs, now);',
+      ),
       countOnRenewal,
     ],
   },
   {
     name: 'memory: an expired hold with waiters frees nobody',
     backends: ['memory'],
-    patches: [patch('adapter-memory/store.ts', 'else endHold(store, key, hold, firedAt);', '')],
+    patches: [patch('adapter-memory/store.ts', 'settle(store, key, entry, store.clock.now());', '')],
   },
   {
     name: 'memory: a token is given twice',
