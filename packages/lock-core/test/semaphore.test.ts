@@ -221,7 +221,7 @@ describe('bad input', () => {
       expect(await codeOf(pool.acquire(options as never))).toBe('LOCK_INVALID_ARGUMENT');
     }
     expect(await codeOf(pool.using(undefined as never))).toBe('LOCK_INVALID_ARGUMENT');
-    expect(await codeOf(pool.using(() => 1, {} as never))).toBe('LOCK_INVALID_ARGUMENT');
+    expect(await codeOf(pool.using((() => 1) as never, {} as never))).toBe('LOCK_INVALID_ARGUMENT');
   });
 
   it('H99: another limit while the key is in use is refused before anything is sent, and names both', async () => {
