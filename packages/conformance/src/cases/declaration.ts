@@ -13,6 +13,7 @@ export const declarationCases: readonly Case[] = [
       const adapter = await context.client();
       assert.ok(adapter.name.length > 0, 'The adapter needs a name');
       const { fencing, fairness, expiry, wakeup, survivesFailover, crossProcess, ttl } = adapter.capabilities;
+      const { shared = false, permits = false } = adapter.capabilities;
       const { minMs, granularityMs, maxOvershootMs } = ttl;
       assert.deepEqual(
         {
@@ -22,9 +23,11 @@ export const declarationCases: readonly Case[] = [
           wakeup,
           survivesFailover,
           crossProcess,
+          shared,
+          permits,
           ttl: { minMs, granularityMs, maxOvershootMs },
         },
-        context.harness.capabilities,
+        { shared: false, permits: false, ...context.harness.capabilities },
         'The adapter declares other capabilities than its harness',
       );
     },
