@@ -8,6 +8,7 @@ export function drawClaims(random: Random, mood: Mood): ClaimStep[] {
   const limit = random.pick([1, 2, 3, 3, 5]);
   const large = random.chance(0.4);
   const isLong = random.chance(0.5);
+  const forces = random.chance(0.3);
   const count = random.int(3, 14);
   const lengthMs = Math.min(mood.lengthMs, 6_000);
   const steps = Array.from({ length: count }, (_, id): ClaimStep => {
@@ -24,7 +25,7 @@ export function drawClaims(random: Random, mood: Mood): ClaimStep[] {
       // Long enough to see that somebody waits beside it who need not.
       workMs: isLong && random.chance(0.4) ? random.spread(15_000, 30_000) : random.spread(0.5, 800),
       downgradesAfter: random.chance(0.5) ? random.next() : undefined,
-      forcedAfterMs: random.chance(0.15) ? random.spread(1, 2_000) : undefined,
+      forcedAfterMs: random.chance(forces ? 0.6 : 0.05) ? random.spread(1, 2_000) : undefined,
       abortMs: random.chance(0.2) ? random.spread(1, 3_000) : undefined,
     };
   });
