@@ -34,11 +34,11 @@ export function holdersIn(keys: readonly IKeyValue[]): IKeyValue[] {
   const claim = claimOf(first);
   if (claim.mode === 'exclusive') return [first];
   let sum = 0;
-  const next = keys.findIndex((key) => {
+  const next = keys.findIndex((key, i) => {
     const other = claimOf(key);
-    if (claim.mode === 'shared') return other.mode !== 'shared';
     sum += other.mode === 'permits' ? other.permits : 0;
-    return limitOf(other) !== claim.limit || sum > claim.limit;
+    if (i === 0) return false;
+    return claim.mode === 'permits' ? limitOf(other) !== claim.limit || sum > claim.limit : other.mode !== 'shared';
   });
   return next < 0 ? [...keys] : keys.slice(0, next);
 }

@@ -219,7 +219,7 @@ export class LockNodes {
     const removed = await removing.catch(() => false);
     // Ahead of an exclusive holder there is nobody, and between the two nobody who counts. Whether `next` has gone meanwhile, its
     // own watch would have told.
-    const wasAlone = node.claim.mode === 'exclusive' && node.blockers.length === 0;
+    const wasAlone = node.claim.mode === 'exclusive' && node.blockers.length === 0 && next.claim.mode !== 'permits';
     if (removed && wasAlone && this.#watches.isSet(next.path)) next.blockers = [];
     else await listPosition(this.#nodes, next);
   }

@@ -54,9 +54,9 @@ export function countHolders(order: readonly string[], isFirstDowngraded: boolea
   let sum = 0;
   const next = order.findIndex((child, i) => {
     const other = claimOf(child);
-    if (claim.mode !== 'permits') return i > 0 && other.mode !== 'shared';
     sum += other.mode === 'permits' ? other.permits : 0;
-    return limitOf(other) !== claim.limit || sum > claim.limit;
+    if (i === 0) return false;
+    return claim.mode === 'permits' ? limitOf(other) !== claim.limit || sum > claim.limit : other.mode !== 'shared';
   });
   return next < 0 ? order.length : next;
 }
