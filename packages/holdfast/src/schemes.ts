@@ -113,6 +113,8 @@ const zookeeper: Scheme = {
     wakeup: 'push',
     survivesFailover: true,
     crossProcess: true,
+    shared: true,
+    permits: true,
   },
   async open(url, options, given) {
     needHosts(url, zookeeper.example);
@@ -134,6 +136,8 @@ const etcd: Scheme = {
     wakeup: 'push',
     survivesFailover: true,
     crossProcess: true,
+    shared: true,
+    permits: true,
   },
   async open(url, { tls, ...options }, given) {
     needHosts(url, etcd.example);
