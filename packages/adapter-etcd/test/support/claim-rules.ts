@@ -204,6 +204,22 @@ export function describeClaimRules(clients: () => readonly [LockAdapter, LockAda
     await one.release(all);
   });
 
+  it('C-196: the token of a reader is above that of every writer before it, and below that of every one after it', async () => {
+    const [one, two] = clients();
+    const key = newKey();
+    const first = await take(one, key);
+    await one.downgrade!(first, 30_000);
+    const readers = [await take(two, key, shared), await take(one, key, shared)];
+    for (const hold of [first, ...readers]) await one.release(hold);
+    const next = await take(two, key);
+    for (const reader of readers) {
+      // The holder may have handed the lock over inside its process for as long as its block of tokens lasted.
+      expect(reader.fencingToken).toBeGreaterThan(first.fencingToken! + 65_535n);
+      expect(reader.fencingToken).toBeLessThan(next.fencingToken!);
+    }
+    await two.release(next);
+  });
+
   it('H99: another limit, or another kind of use, is refused with both named, and leaves nothing in the queue', async () => {
     const [one, two] = clients();
     const uses: [first: Claim, others: [claim: Claim, words: RegExp][]][] = [
