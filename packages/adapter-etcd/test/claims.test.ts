@@ -40,6 +40,21 @@ describe('claims', () => {
     expect(await raw.get(`locks/${name}/data`).string()).toBe('1000 shared');
   });
 
+  it('H94: the permits and the read lock of a process that is gone come back with its lease', async () => {
+    const gone = etcdAdapter({ hosts: hostOf(server) });
+    const [name, other] = [newName(), newName()];
+    await gone.tryAcquire(claimed(name, permits(2, 3), { ttlMs: 1_000 }));
+    await gone.tryAcquire(claimed(other, shared, { ttlMs: 1_000 }));
+    const waiters = [await enqueue(adapters[0], name, permits(3, 3)), await enqueue(adapters[1], other)];
+    // What is held ends with its lease.
+    await gone.close!();
+    for (const waiter of waiters) {
+      expect(waiter.isGranted()).toBe(false);
+      void waiter.granted.then(() => adapters[0].release(waiter));
+    }
+    await Promise.all(waiters.map(({ granted }) => granted));
+  });
+
   it('H43: a waiter has one watch, however many readers and waiters there are, and leaves none', async () => {
     const name = newName();
     const watchers = () => metric(server, /^etcd_debugging_mvcc_watcher_total /);
