@@ -105,7 +105,12 @@ export interface Context extends Outside {
   ): Promise<Exclude<Awaited<T>, undefined | false>>;
   /** Awaits `promise`, within the bound or `withinMs`. */
   soon<T>(what: string, promise: Promise<T>, withinMs?: number): Promise<T>;
-  /** Ends the case without a verdict when its event loop has stalled for longer than this: a lease may then be lost by right. */
+  /**
+   * Has a client of its own ask for a free key again and again until the case is over, so that `assertMachineRan` knows how long the
+   * backend kept its callers waiting: one that is starved renews nothing in time either.
+   */
+  watchBackend(): Promise<void>;
+  /** Ends the case without a verdict when its event loop, or the backend that is watched, has stalled for longer than this: a lease may then be lost by right. */
   assertMachineRan(withinMs: number): Promise<void>;
 }
 

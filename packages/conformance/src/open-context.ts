@@ -9,6 +9,7 @@ import { type Harness, timingOf } from './harness.ts';
 import { openOutside } from './open-outside.ts';
 import { Inconclusive, retryingAdapter, TooLate, untilKnown } from './retrying-adapter.ts';
 import { randomFrom } from './stress/random.ts';
+import { type WatchedBackend, watchBackend } from './watched-backend.ts';
 
 /** Sums of floating-point times are off by less. */
 const ROUNDING_MS = 0.001;
@@ -63,6 +64,8 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
     lagMs += Math.max(0, at - lastTurn - timing.pollMs);
     lastTurn = at;
   }, timing.pollMs).unref();
+
+  let backend: WatchedBackend | undefined;
 
   /** Time that the machine spent elsewhere is not held against the backend: each look counts for two polls at most. */
   const patienceOf = (withinMs: number) => {
@@ -243,9 +246,16 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
       }
     },
 
+    async watchBackend() {
+      backend ??= watchBackend(context, await open());
+      leftHolds.push(async () => backend?.stop());
+    },
+
     async assertMachineRan(withinMs) {
       // A stall that is only just over is measured in the next turns.
       await context.sleep(timing.pollMs);
+      const callMs = backend?.worstMs() ?? 0;
+      if (callMs > withinMs) throw new Inconclusive(`the backend was starved: a call took ${Math.round(callMs)} ms`);
       if (worstStallMs > withinMs) throw new Inconclusive(`the machine stalled for ${Math.round(worstStallMs)} ms`);
     },
   };

@@ -45,3 +45,39 @@ it('a backend that answers at once, and lets a waiter in too late, fails', async
   expect(reason).toMatch(/Not within/);
   expect(outcome).toBe('fail');
 });
+
+/** Renews nothing while it is starved for longer than a lease, or, with a bug, renews nothing at all. */
+async function runWatchdogCase(slow: 'calls' | 'renewals') {
+  const table = newTable();
+  const right = tableAdapter(table);
+  let stalledUntil: number | undefined;
+  /** From the first renewal on, nothing is answered for longer than a lease. */
+  const stall = (): Promise<void> => sleep(Math.max(0, (stalledUntil ?? 0) - performance.now()));
+  const adapter = async (): Promise<LockAdapter> => ({
+    ...right,
+    async tryAcquire(attempt) {
+      await stall();
+      return right.tryAcquire(attempt);
+    },
+    async renew(hold, ttlMs) {
+      if (slow === 'renewals') return { status: 'renewed', validForMs: ttlMs };
+      stalledUntil ??= performance.now() + 1_600;
+      await stall();
+      return right.renew(hold, ttlMs);
+    },
+  });
+  const harness: Harness = { name: `starved of ${slow}`, capabilities: tableCapabilities, adapter };
+  const report = await runConformance(harness, { filter: ({ id }) => id === 'LK-0043' });
+  return report.results[0]!;
+}
+
+it('a hold that is lost while the backend is starved is no failure, and not called a pass', async () => {
+  const { outcome, reason } = await runWatchdogCase('calls');
+  expect(reason).toMatch(/the backend was starved: a call took \d{3,4} ms/);
+  expect(outcome).toBe('skip');
+});
+
+it('a hold that is lost because nothing is renewed is a failure', async () => {
+  const { outcome } = await runWatchdogCase('renewals');
+  expect(outcome).toBe('fail');
+});

@@ -159,6 +159,7 @@ export const expiryMomentCases: readonly Case[] = [
   {
     id: 'LK-0162',
     level: 'MUST',
+    long: true,
     heavy: true,
     rule: 'C-150',
     title: 'a renewal at the end of a lease either keeps the hold or is lost; never are there two holders',
@@ -172,6 +173,7 @@ export const expiryMomentCases: readonly Case[] = [
   {
     id: 'LK-0163',
     level: 'MUST',
+    long: true,
     heavy: true,
     rule: 'C-151',
     title: 'a release at the end of a lease frees that hold or nothing, also when it is repeated',
@@ -186,6 +188,7 @@ export const expiryMomentCases: readonly Case[] = [
   {
     id: 'LK-0164',
     level: 'MUST',
+    long: true,
     heavy: true,
     rule: 'C-150',
     title: 'a joint renewal at the end of a lease either keeps the hold or is lost; never are there two holders',
@@ -201,6 +204,7 @@ export const expiryMomentCases: readonly Case[] = [
   {
     id: 'LK-0165',
     level: 'MUST',
+    long: true,
     heavy: true,
     rule: 'C-150',
     title: 'the holder that asks again at the end of its lease has the key or is busy; never are there two holders',
@@ -214,6 +218,7 @@ export const expiryMomentCases: readonly Case[] = [
   {
     id: 'LK-0166',
     level: 'MUST',
+    long: true,
     heavy: true,
     rule: 'C-151',
     title: 'releases that are repeated while others ask free one hold: whoever is let in keeps the key',

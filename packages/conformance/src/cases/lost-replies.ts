@@ -113,6 +113,7 @@ export const lostReplyCases: readonly Case[] = [
     needs: ['servers'],
     async run(context) {
       const [{ locks, faults }, two] = [await context.proxiedLocks(), await context.client()];
+      await context.watchBackend();
       const key = context.key();
       const leaseMs = 4 * context.timing.leaseMs;
       const lock = await locks.acquire(key, { ttlMs: leaseMs });

@@ -47,6 +47,7 @@ export const queuePromiseCases: readonly Case[] = [
   {
     id: 'LK-0170',
     level: 'MUST',
+    long: true,
     rule: 'C-153',
     title: 'a hold that ends by itself passes to one waiter, the first, and to nobody who comes later',
     hazards: [38],

@@ -112,6 +112,7 @@ export const reentrancyCases: readonly Case[] = [
     hazards: [60],
     async run(context) {
       const locks = await context.locks();
+      await context.watchBackend();
       const { leaseMs } = context.timing;
       const owner = locks.createOwner('nested');
       const options = { owner, ttlMs: leaseMs, maxHoldMs: 2 * leaseMs };

@@ -42,6 +42,7 @@ export const waitingCases: readonly Case[] = [
   {
     id: 'LK-0061',
     level: 'MUST',
+    long: true,
     rule: 'C-64',
     title: 'a waiter gets the lock of a holder that vanished, at the end of its lease',
     hazards: [2, 38],

@@ -25,6 +25,7 @@ export const watchdogCases: readonly Case[] = [
     hazards: [58, 81],
     async run(context) {
       const [locks, two] = [await context.locks(), await context.client()];
+      await context.watchBackend();
       const key = context.key();
       const { leaseMs, pollMs } = context.timing;
       const lock = await locks.acquire(key, { ttlMs: leaseMs });
@@ -51,6 +52,7 @@ export const watchdogCases: readonly Case[] = [
     hazards: [17, 90],
     async run(context) {
       const locks = await context.locks();
+      await context.watchBackend();
       const { leaseMs } = context.timing;
       const held = await Promise.all(
         Array.from({ length: 30 }, () => locks.acquire(context.key(), { ttlMs: leaseMs })),
