@@ -50,6 +50,8 @@ export interface Backend {
   /** What a client process uses for all of its `Locks`; called once for each. */
   connect(client: ClientProcess): () => LockAdapter;
   holderOf(key: string): Holder | undefined;
+  /** What a single server of several keeps, though nobody holds it: votes that were not withdrawn. */
+  strays?(): readonly string[];
   /** The token of the last write through a guard. */
   guarded?(key: string): string | undefined;
   /** Something that only this backend can suffer. */
@@ -69,7 +71,8 @@ export interface BackendModel {
   readonly imports?: readonly string[];
   /** Modules that the libraries find in place of others. */
   replacements?(environment: Environment): Readonly<Record<string, unknown>>;
-  readonly serverFaults: readonly string[];
+  /** What can befall the servers and has an effect with these options; twice is twice as often. */
+  serverFaults(options: Schedule['options']): readonly string[];
   readonly hasGuard?: boolean;
   /** Whether its adapter takes all claims, and has a queue for them. */
   readonly hasClaims?: boolean;

@@ -20,14 +20,13 @@ export const etcdModel: BackendModel = {
     '@grpc/grpc-js': createGrpc(environment),
     '@grpc/proto-loader': protoLoader,
   }),
-  serverFaults: [
+  serverFaults: ({ authentication }) => [
     'leader change',
     'leader change',
     'cut off',
     'lag',
     'compaction',
-    'tokens expire',
-    'users change',
+    ...(authentication ? ['tokens expire', 'users change'] : []),
     'database full',
   ],
   slowestHintMs: 4_000,

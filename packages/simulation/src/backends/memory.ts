@@ -16,7 +16,7 @@ export const memoryModel: BackendModel = {
     export { memoryAdapter, memoryStore } from '@holdfast/adapter-memory';
   `,
   libraries: [],
-  serverFaults: [],
+  serverFaults: () => [],
   slowestHintMs: 1_500,
   drawOptions: (random) => ({
     fairness: random.pick(['fifo', 'none']),

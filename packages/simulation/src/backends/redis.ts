@@ -13,12 +13,12 @@ export const redisModel: BackendModel = {
     export { fencedRedisWrite } from '@holdfast/guards';
   `,
   libraries: ['ioredis', 'ioredis-5', 'redis', 'redis-5'],
-  serverFaults: [
+  serverFaults: ({ waitReplicas }) => [
+    ...(Number(waitReplicas) > 0 ? Array<string>(8).fill('replicas lag') : []),
     'flush scripts',
     'failover',
     'restart empty',
     'restart with an old snapshot',
-    'replicas lag',
     'read-only',
     'out of memory',
     'no permission',
@@ -31,7 +31,7 @@ export const redisModel: BackendModel = {
     client: random.pick(['ioredis', 'ioredis', 'redis', 'redis', 'ioredis-5', 'redis-5']),
     fencing: random.chance(0.8),
     waitReplicas: random.pick([0, 0, 1, 2]),
-    waitReplicasTimeoutMs: Math.round(random.spread(1, 300)),
+    waitReplicasTimeoutMs: Math.round(random.spread(1, 1_000)),
     replicas: random.pick([0, 1, 2]),
     lagMs: random.spread(0.1, 200),
     offlineQueue: random.chance(0.8),

@@ -13,13 +13,15 @@ export const redlockModel: BackendModel = {
     export { redlockAdapter } from '@holdfast/adapter-redlock';
   `,
   libraries: ['ioredis', 'redis'],
-  serverFaults: [
+  serverFaults: ({ nodes }) => [
+    'flush scripts',
     'flush scripts',
     'restart empty',
     'read-only',
     'out of memory',
     'wall clock far off',
-    'leads to another server',
+    'wall clock far off',
+    ...(nodes === 1 ? [] : ['leads to another server', 'leads to another server']),
   ],
   slowestHintMs: 4_000,
   drawOptions: (random) => ({
@@ -54,6 +56,11 @@ function createRedlockBackend(stage: Stage): Backend {
     });
   };
 
+  const strays = (): string[] =>
+    servers.flatMap(({ store, machine }) =>
+      store.keys().flatMap((key) => (key.startsWith('lock:') ? [`the key ${key} at ${machine.name}`] : [])),
+    );
+
   return {
     connect: (client) => connectAdapter(client, stage),
     /** Whoever has a vote of a majority; votes of an owner begin with it. */
@@ -85,7 +92,7 @@ function createRedlockBackend(stage: Stage): Backend {
           return refuse(index, "OOM command not allowed when used memory > 'maxmemory'.", ms);
         case 'wall clock far off':
           // Some days; who connects anew learns of it, the others do not.
-          server.machine.stepWall(ms * 100_000);
+          server.machine.stepWall(ms * 1_000_000);
           network.resetAll(({ client, server: to }) => to === index && client === 0);
           return excuseHolds('the clock of a server jumped');
         case 'leads to another server': {
@@ -102,16 +109,15 @@ function createRedlockBackend(stage: Stage): Backend {
     heal() {
       for (const server of servers) server.refusal = undefined;
     },
-    leftovers: () =>
-      servers.flatMap(({ store, sessions, machine }) => [
-        ...store
-          .keys()
-          .filter((key) => key.startsWith('lock:'))
-          .map((key) => `the key ${key} at ${machine.name}`),
-        ...[...sessions].flatMap(({ channels }) =>
+    strays,
+    leftovers: () => [
+      ...strays(),
+      ...servers.flatMap(({ sessions, machine }) =>
+        [...sessions].flatMap(({ channels }) =>
           [...channels].map((channel) => `a subscription to ${channel} at ${machine.name}`),
         ),
-      ]),
+      ),
+    ],
   };
 }
 

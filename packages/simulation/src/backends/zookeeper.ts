@@ -16,7 +16,7 @@ export const zookeeperModel: BackendModel = {
   `,
   libraries: [library],
   imports: [library],
-  serverFaults: [
+  serverFaults: () => [
     'leader change',
     'cut off from the others',
     cutOffForLong,

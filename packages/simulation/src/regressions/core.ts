@@ -129,7 +129,7 @@ export const coreRegressions: readonly Regression[] = [
   },
   {
     name: 'a hold is passed on after its lease',
-    backends: ['redis', 'memory'],
+    backends: ['memory'],
     patches: [
       patch(
         'lock-core/release.ts',

@@ -19,6 +19,8 @@ export interface Liveness {
   stop(): void;
   /** `isQuiet`: nothing was left to clean up when the closing began. */
   lookAfterClose(open: number, isQuiet: boolean): void;
+  /** Everything was cleaned up long before the closing, and what that sent has arrived. */
+  lookForStrays(): void;
   lookAtTheEnd(): void;
 }
 
@@ -38,6 +40,8 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
   // Where answers take longer than the time-out that was chosen, a clean-up succeeds but by chance.
   const { slowRate, slowMs } = schedule.network;
   const answersTooLate = slowRate > 0 && Number(schedule.options.callTimeoutMs) < slowMs;
+  // What a server refuses to give up, or what another one answers in its place, stays to the end of the lease.
+  const withdrawsAll = schedule.faults.every((fault) => fault.kind !== 'server' || fault.name === 'flush scripts');
   const keys = [...new Set(allSteps(schedule.steps).flatMap(keysOf))];
   let isStopped = false;
   const freeSince = new Map<string, number>();
@@ -51,6 +55,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
   // A process that is killed, or that keeps a lock on purpose, leaves its hold to the end of the lease.
   const mayLeave = (key: string): boolean =>
     answersTooLate ||
+    oracle.mayBeBack ||
     schedule.faults.some(({ kind }) => kind === 'crash') ||
     allSteps(schedule.steps).some(
       (step) => keysOf(step).includes(key) && (step.release === 'never' || step.options.maxHoldMs !== undefined),
@@ -140,7 +145,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
     },
     lookAfterClose(open, isQuiet) {
       const crashed = machines.some(({ state }) => state === 'crashed');
-      for (const key of isQuiet && !crashed && !answersTooLate ? keys : []) {
+      for (const key of isQuiet && !crashed && !answersTooLate && !oracle.mayBeBack ? keys : []) {
         const holder = backend.holderOf(key);
         if (holder !== undefined && oracle.hasHeld(key))
           oracle.fail(
@@ -158,6 +163,12 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
       }
       if (open > 0 && oracle.failures.length === 0)
         oracle.fail('never settles', `${open} processes are still closing their locks`);
+    },
+    lookForStrays() {
+      const crashed = machines.some(({ state }) => state === 'crashed');
+      if (crashed || oracle.mayBeBack || slowRate > 0 || !withdrawsAll) return;
+      for (const stray of backend.strays?.() ?? [])
+        oracle.fail('held by nobody', `${stray} is still there, though all locks are closed`);
     },
     lookAtTheEnd() {
       for (const left of backend.leftovers()) oracle.fail('left behind', left);

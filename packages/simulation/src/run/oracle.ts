@@ -14,6 +14,8 @@ export interface Oracle extends Omit<Writes, 'granted'> {
   readonly events: HistoryEvent[];
   readonly excuses: readonly string[];
   readonly hasForced: boolean;
+  /** Whether a server has lost writes, a release among them perhaps, whose leases are not over yet. */
+  readonly mayBeBack: boolean;
   fail(rule: Failure['rule'], message: string): void;
   granted(held: Held): void;
   released(held: Held): void;
@@ -182,6 +184,9 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     get hasForced() {
       return forcings.length > 0;
     },
+    get mayBeBack() {
+      return now() <= excusedAllAt + longestTtlMs * 1.02 + 100;
+    },
     fail,
     granted(held) {
       const ofKey = inHand.get(held.step.key) ?? new Set();
@@ -240,7 +245,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       for (const [key, ofKey] of inHand) {
         for (const held of ofKey) {
           const { machine } = held;
-          if (machine.state === 'paused') pausedNow.set(machine, pausedAt.get(machine) ?? now());
+          if (machine.state === 'paused') pausedNow.set(machine, stoppedSince(machine) ?? now());
           else if (machine.state === 'running') {
             noteResumed(machine);
             // What was lost while nothing of it ran was believed by nobody.

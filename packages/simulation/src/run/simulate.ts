@@ -20,7 +20,7 @@ import { fingerprint, type Note, type Outcome } from './outcome.ts';
 
 const closingMs = 60_000;
 // An outage of hours may take more than it is worth; it is then given up without a verdict.
-const mostSteps = 60_000;
+const mostSteps = 25_000;
 
 /** Runs one simulation from its beginning to its end, or to its first failure. */
 export async function simulate(schedule: Schedule, programs: Programs): Promise<Outcome> {
@@ -168,6 +168,12 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     liveness.lookAfterClose(open, lingers);
 
     const closedAt = world.now;
+    if (lingers) {
+      world.at(closedAt + 1_000, () => {});
+      await runUntil(() => world.now >= closedAt + 1_000);
+      if (hasFailed()) return;
+      liveness.lookForStrays();
+    }
     world.at(closedAt + 60_001, () => {});
     // Places that were asked for late hold the key one after the other.
     const places = schedule.options.fairness === 'fifo' ? 1 + allSteps(schedule.steps).length : 1;

@@ -1,4 +1,3 @@
-import type { BackendModel } from '../backends/backend.ts';
 import type { Random } from '../random.ts';
 import type { Mood } from './mood.ts';
 import type { Fault, Step } from './types.ts';
@@ -29,19 +28,18 @@ const kinds: readonly Kind[] = [
 export function drawFaults(
   random: Random,
   mood: Mood,
-  model: BackendModel,
+  serverFaults: readonly string[],
   servers: number,
   steps: readonly Step[],
 ): Fault[] {
-  const allowed = (mood.kinds ?? kinds).filter((kind) => kind !== 'server' || model.serverFaults.length > 0);
+  const allowed = (mood.kinds ?? kinds).filter((kind) => kind !== 'server' || serverFaults.length > 0);
   if (allowed.length === 0) return [];
   // One simulation has few kinds of faults, so that each kind is also met alone.
   const some = Array.from({ length: random.int(1, 4) }, () => random.pick(allowed));
   const known: readonly Kind[] =
-    mood.kinds === undefined && model.serverFaults.length > 0 && random.chance(0.4)
-      ? [...some, 'server', 'server']
-      : some;
-  const draft = { random, mood, model, servers, steps };
+    mood.kinds === undefined && serverFaults.length > 0 && random.chance(0.4) ? [...some, 'server', 'server'] : some;
+  const names = mood.oneServerFault ? [random.pick(serverFaults)] : serverFaults;
+  const draft = { random, mood, names, servers, steps };
   const faults = Array.from({ length: mood.faults }, () => drawFault(draft, random.pick(known)));
   return faults.sort((a, b) => a.at - b.at);
 }
@@ -49,7 +47,7 @@ export function drawFaults(
 interface Draft {
   readonly random: Random;
   readonly mood: Mood;
-  readonly model: BackendModel;
+  readonly names: readonly string[];
   readonly servers: number;
   readonly steps: readonly Step[];
 }
@@ -59,12 +57,14 @@ function drawPlace({ random, mood, steps }: Draft): { at: number; client: number
   const anywhere = { at: random.next() * mood.lengthMs, client: random.int(0, mood.clients - 1) };
   if (steps.length === 0 || random.chance(0.4)) return anywhere;
   const step = random.pick(steps);
+  if (mood.leadMs !== undefined)
+    return { at: Math.max(0, step.at - random.spread(...mood.leadMs)), client: step.client };
   const soonMs = random.spread(0.1, Math.max(20, Math.min(mood.ttlMs[1], mood.lengthMs)));
   return { at: Math.max(0, step.at + (random.chance(0.4) ? -soonMs : soonMs)), client: step.client };
 }
 
 function drawFault(draft: Draft, kind: Kind): Fault {
-  const { random, mood, model, servers } = draft;
+  const { random, mood, names, servers } = draft;
   const { at, client } = drawPlace(draft);
   const server = random.int(0, servers - 1);
   const ms = drawLength(random, mood);
@@ -82,13 +82,13 @@ function drawFault(draft: Draft, kind: Kind): Fault {
     case 'reset':
       return { kind, at, client, server };
     case 'half-open':
-      return { kind, at, client, server, ms, brokenAfterMs: ms * random.next() };
+      return { kind, at, client, server, ms, brokenAfterMs: ms * random.next() ** 2 };
     case 'freeze':
       return { kind, at, server, ms };
     case 'outage':
       return { kind, at, server, ms: random.chance(0.01) ? ms + 3_600_000 : ms };
     case 'server':
-      return { kind, at, server, name: random.pick(model.serverFaults), ms };
+      return { kind, at, server, name: random.pick(names), ms };
   }
 }
 

@@ -5,11 +5,12 @@ import { drawFaults } from './draw-faults.ts';
 import { drawMood, type Mood } from './mood.ts';
 import type { BackendName, ClientTerms, Deed, LocksTerms, Schedule, Step, StepOptions } from './types.ts';
 
-/** Draws a whole simulation from a seed. */
-export function drawSchedule(seed: string, backend: BackendName, model: BackendModel): Schedule {
+/** Draws a whole simulation from a seed; `about` keeps to one neighbourhood. */
+export function drawSchedule(seed: string, backend: BackendName, model: BackendModel, about?: string): Schedule {
   const random = createRandom(`${backend} ${seed}`);
-  const mood = drawMood(random.fork('mood'));
   const options = model.drawOptions(random.fork('options'));
+  const serverFaults = model.serverFaults(options);
+  const mood = drawMood(random.fork('mood'), serverFaults.length > 0, about);
   const clients = Array.from({ length: mood.clients }, (_, i) => drawClient(random.fork(`client ${i}`), mood));
   const draft = { random: random.fork('steps'), mood, clients, hasGuard: model.hasGuard ?? false, nextId: 1 };
   const playsClaims = model.hasClaims === true && random.fork('plays claims').chance(0.25);
@@ -19,13 +20,14 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
   return {
     seed,
     backend,
+    about: mood.about,
     options,
     clients,
     // Nothing repeats what is late here, as core would.
     network: playsClaims ? { ...mood.network, slowRate: 0 } : mood.network,
     steps,
     ...(claims && { claims }),
-    faults: drawFaults(random.fork('faults'), mood, model, model.servers(options), steps),
+    faults: drawFaults(random.fork('faults'), mood, serverFaults, model.servers(options), steps),
   };
 }
 
@@ -41,10 +43,12 @@ function drawClient(random: Random, mood: Mood): ClientTerms {
 const maybe = <T>(random: Random, probability: number, draw: () => T): T | undefined =>
   random.chance(probability) ? draw() : undefined;
 
-function drawTtl(random: Random, mood: Mood): number {
+function drawTtl(random: Random, mood: Mood, span = mood.ttlMs): number {
   if (random.chance(0.005)) return 2 ** 31 + random.int(0, 1_000_000);
-  return Math.round(random.spread(...mood.ttlMs));
+  return Math.round(random.spread(...span));
 }
+
+const localRunMs = [0.5, 5, 50, 500, Number.POSITIVE_INFINITY];
 
 function drawLocks(random: Random, mood: Mood): LocksTerms {
   return {
@@ -58,9 +62,9 @@ function drawLocks(random: Random, mood: Mood): LocksTerms {
     attemptTimeoutMs: maybe(random, mood.attemptTimeoutMs ? 0.7 : 0.3, () =>
       random.spread(...(mood.attemptTimeoutMs ?? [20, 5_000])),
     ),
-    localRun: maybe(random, 0.5, () => ({
+    localRun: maybe(random, mood.localRunMs === undefined ? 0.5 : 0.9, () => ({
       count: random.pick(mood.localRunCounts),
-      ms: maybe(random, 0.5, () => random.pick([0.5, 5, 50, 500, Number.POSITIVE_INFINITY])),
+      ms: maybe(random, mood.localRunMs === undefined ? 0.5 : 1, () => random.pick(mood.localRunMs ?? localRunMs)),
     })),
   };
 }
@@ -148,6 +152,7 @@ function drawCall({ random, mood: { emphasis } }: Draft): Step['call'] {
   if (emphasis === 'forced releases' && random.chance(0.3)) return 'forceRelease';
   if (emphasis === 'several keys' && random.chance(0.6)) return random.pick(severalKeys);
   if (emphasis === 'nesting' && random.chance(0.6)) return 'using';
+  if ((emphasis === 'renewed holds' || emphasis === 'work') && random.chance(0.85)) return 'acquire';
   if (emphasis === 'one attempt' && random.chance(0.6)) return 'tryAcquire';
   return random.pick(calls);
 }
@@ -163,7 +168,7 @@ function drawStepOptions({ random, mood }: Draft, around: Around | undefined): S
   // An owner that is passed on would re-enter; which one a body's own context has is then not ours to guess.
   const owner = around?.owner ?? maybe(random, around === undefined ? 0.15 : 0, () => random.int(1, 2));
   return {
-    ttlMs: maybe(random, 0.5, () => drawTtl(random, mood)),
+    ttlMs: maybe(random, mood.ownTtl, () => drawTtl(random, mood)),
     // A nested call may wait for its own surroundings: it must give up.
     waitMs: around !== undefined ? random.spread(1, 3_000) : maybe(random, 0.5, () => drawWait(random)),
     autoRenew: maybe(random, mood.autoRenew[0], () => random.chance(mood.autoRenew[1])),
@@ -174,8 +179,10 @@ function drawStepOptions({ random, mood }: Draft, around: Around | undefined): S
   };
 }
 
-/** Below 0.55 work, below 0.75 a renewal, below 0.8 an assertion, else something nested. */
-function drawKind({ random, mood: { emphasis } }: Draft): number {
+/** Below 0.55 work, below 0.75 a renewal, below 0.8 an assertion, else something nested; `nth` is 0 for the first thing that is done. */
+function drawKind({ random, mood: { emphasis } }: Draft, nth: number): number {
+  if (emphasis === 'work') return 0.3;
+  if (emphasis === 'renewed holds') return nth === 0 ? 0.6 : 0.3;
   if (emphasis === 'renewals' && random.chance(0.6)) return 0.6;
   return emphasis === 'nesting' && random.chance(0.6) ? 0.9 : random.next();
 }
@@ -185,12 +192,12 @@ function drawDeeds(draft: Draft, around: Around): Deed[] {
   const deeds: Deed[] = [];
   const count = random.pick(mood.emphasis === 'none' ? [0, 1, 1, 1, 2, 3] : [1, 2, 3, 4]);
   for (let i = 0; i < count; i++) {
-    const kind = drawKind(draft);
+    const kind = drawKind(draft, i);
     if (kind < 0.55) {
       deeds.push({ do: 'work', ms: random.chance(0.1) ? 0 : random.spread(...mood.workMs) });
       if (draft.hasGuard && random.chance(0.3)) deeds.push({ do: 'write' });
     } else if (kind < 0.75) {
-      const ttlMs = maybe(random, 0.7, () => drawTtl(random, mood));
+      const ttlMs = maybe(random, 0.7, () => drawTtl(random, mood, mood.renewTtlMs));
       deeds.push({ do: 'renew', ttlMs, awaited: random.chance(0.7) });
       if (draft.hasGuard && random.chance(0.3)) deeds.push({ do: 'write' });
     } else if (kind < 0.8) deeds.push({ do: 'assert' });

@@ -5,6 +5,8 @@ type Span = readonly [least: number, most: number];
 
 /** What one simulation is like as a whole: many are needed that differ, rather than all of an average kind. */
 export interface Mood {
+  /** The neighbourhood in which it looks for faults. */
+  readonly about: string;
   readonly clients: number;
   readonly keys: number;
   readonly steps: number;
@@ -13,8 +15,16 @@ export interface Mood {
   /** The kinds of faults to choose from; default: all. */
   readonly kinds: readonly Fault['kind'][] | undefined;
   readonly faultMs: Span | undefined;
+  /** Of what only the backend knows, one thing alone. */
+  readonly oneServerFault?: boolean;
   /** The shortest and the longest lease. */
   readonly ttlMs: Span;
+  /** How likely a call asks for another lease than its `Locks`. */
+  readonly ownTtl: number;
+  /** What renewals ask for; default as any lease. */
+  readonly renewTtlMs?: Span | undefined;
+  /** For how long before a call a fault begins; default: at any moment, half of them near a call. */
+  readonly leadMs?: Span | undefined;
   /** The time under a lock. */
   readonly workMs: Span;
   readonly network: Schedule['network'];
@@ -25,14 +35,34 @@ export interface Mood {
   readonly attemptTimeoutMs: Span | undefined;
   readonly backendTimeoutMs: Span | undefined;
   readonly localRunCounts: readonly number[];
+  /** For how long a process may pass a lock on within itself; default: any time, also the usual one. */
+  readonly localRunMs?: readonly number[];
   /** What there is more of than usual. */
-  readonly emphasis: 'none' | 'forced releases' | 'renewals' | 'nesting' | 'one attempt' | 'several keys';
+  readonly emphasis:
+    | 'none'
+    | 'forced releases'
+    | 'renewals'
+    | 'renewed holds'
+    | 'work'
+    | 'nesting'
+    | 'one attempt'
+    | 'several keys';
 }
 
-export function drawMood(random: Random): Mood {
+const ofServers = ['what only this backend can suffer', 'a server in trouble'];
+
+/** `about` chooses a neighbourhood; without it three of ten simulations are of a general kind. */
+export function drawMood(random: Random, hasServerFaults: boolean, about?: string): Mood {
   const general = drawGeneral(random);
-  if (random.chance(0.4)) return general;
-  return { ...general, ...random.pick(focuses)(random.fork('focus')) };
+  const chosen = random.next();
+  const names = Object.keys(focuses).filter((one) => hasServerFaults || !ofServers.includes(one));
+  const drawn = hasServerFaults && chosen < 0.25 ? 'a server in trouble' : random.pick(names);
+  const name = about ?? (chosen < 0.7 ? drawn : undefined);
+  if (name === undefined) return general;
+  const focus = focuses[name];
+  if (focus === undefined)
+    throw new Error(`There is no ${JSON.stringify(name)}; there are: ${Object.keys(focuses).join(', ')}.`);
+  return { ...general, about: name, ...focus(random.fork('focus')) };
 }
 
 function drawGeneral(random: Random): Mood {
@@ -40,6 +70,7 @@ function drawGeneral(random: Random): Mood {
   const long = random.chance(0.1);
   const lengthMs = long ? random.spread(20_000, 200_000) : random.spread(300, 12_000);
   return {
+    about: 'everything',
     clients: random.int(1, 4),
     keys: random.pick([1, 1, 1, 2, 3]),
     steps: Math.round(random.spread(2, long ? 60 : 25)),
@@ -48,6 +79,7 @@ function drawGeneral(random: Random): Mood {
     kinds: undefined,
     faultMs: undefined,
     ttlMs: random.chance(0.5) ? [60, 2_000] : [500, 30_000],
+    ownTtl: 0.5,
     workMs: [0.2, random.spread(1, Math.max(20, lengthMs / 3))],
     network: {
       leastMs: least,
@@ -82,9 +114,9 @@ const slow = (random: Random): Schedule['network'] => ({
 type Focus = (random: Random) => Partial<Mood>;
 
 /** Short simulations, each about one neighbourhood in which faults of one kind live. */
-const focuses: readonly Focus[] = [
+const focuses: Readonly<Record<string, Focus>> = {
   // Calls that nobody hears the end of, under leases that are long enough to see what is left of them.
-  (random) => ({
+  'calls without an answer': (random) => ({
     clients: random.pick([1, 2, 2, 3]),
     keys: 1,
     steps: random.int(1, 8),
@@ -102,7 +134,7 @@ const focuses: readonly Focus[] = [
     emphasis: random.pick(['none', 'none', 'renewals', 'one attempt'] as const),
   }),
   // Holders that stay to the end of a lease and beyond, while others wait, and answers that are late.
-  (random) => {
+  'the end of a lease': (random) => {
     const ttlMs = random.spread(80, 1_500);
     return {
       clients: random.int(2, 3),
@@ -120,26 +152,101 @@ const focuses: readonly Focus[] = [
       emphasis: random.pick(['none', 'renewals'] as const),
     };
   },
+  // Holders that stay beyond a lease that they have renewed by themselves, with answers that are late now and then.
+  'late answers': (random) => {
+    const ttlMs = random.spread(100, 1_500);
+    const leastMs = random.spread(0.02, 1);
+    return {
+      clients: 2,
+      keys: 1,
+      steps: random.int(2, 5),
+      lengthMs: ttlMs * random.spread(0.2, 1),
+      faults: random.pick([0, 0, 1]),
+      kinds: ['stall', 'pause'],
+      faultMs: [ttlMs / 20, ttlMs],
+      ttlMs: [ttlMs * 0.8, ttlMs * 1.3],
+      workMs: [ttlMs * 0.5, ttlMs * 3],
+      network: {
+        leastMs,
+        mostMs: 2 * leastMs,
+        slowRate: random.pick([0.2, 0.4]),
+        slowWay: 'back',
+        slowMs: ttlMs * random.spread(0.1, 0.6),
+      },
+      autoRenew: [1, 0.1],
+      aborts: 0.05,
+      attemptTimeoutMs: [ttlMs / 2, ttlMs * 2],
+      emphasis: 'renewals',
+    };
+  },
+  // Requests that arrive once more when they have long been answered, and their lease has been made longer.
+  'late repetitions': (random) => {
+    const ttlMs = random.spread(60, 400);
+    const reorders = random.chance(0.25);
+    return {
+      clients: 2,
+      keys: random.int(1, 3),
+      steps: random.int(4, 10),
+      lengthMs: ttlMs * random.spread(0.5, 4),
+      faults: reorders ? 0 : random.int(2, 4),
+      kinds: ['half-open'],
+      faultMs: [ttlMs, ttlMs * 8],
+      leadMs: [0.5, 20],
+      ttlMs: [ttlMs * 0.7, ttlMs * 1.5],
+      renewTtlMs: [ttlMs * 6, ttlMs * 30],
+      workMs: [ttlMs, ttlMs * 8],
+      network: reorders
+        ? { ...fast(random), slowRate: 0.4, slowWay: 'there', slowMs: ttlMs * random.spread(1, 5) }
+        : fast(random),
+      autoRenew: [0.8, 0.8],
+      aborts: 0.05,
+      attemptTimeoutMs: [ttlMs / 10, ttlMs / 2],
+      emphasis: 'renewed holds',
+    };
+  },
   // A process that is cut off, or that stands still, for about the length of its leases, with several callers in it.
-  (random) => {
+  'a process that is cut off': (random) => {
     const ttlMs = random.spread(100, 2_000);
     return {
       clients: random.int(2, 3),
       keys: 1,
-      steps: random.int(4, 14),
-      lengthMs: ttlMs * random.spread(2, 6),
+      steps: random.int(5, 16),
+      lengthMs: ttlMs * random.spread(0.5, 6),
       faults: random.int(1, 3),
       kinds: random.pick([['silence', 'stall'], ['pause', 'suspend'], ['suspend'], ['half-open', 'stall', 'pause']]),
       faultMs: [ttlMs * 0.4, ttlMs * 4],
       ttlMs: [ttlMs * 0.8, ttlMs * 1.3],
-      workMs: [ttlMs / 20, ttlMs * random.spread(0.3, 3)],
+      ownTtl: random.pick([0, 0.5]),
+      workMs: [ttlMs / 20, ttlMs * random.spread(0.2, 2)],
       network: fast(random),
       autoRenew: [0.8, 0.85],
       localRunCounts: [0, 5, 64, 1_000],
     };
   },
+  // Callers of one process that pass the lock on among themselves, while the process is cut off for about a lease.
+  'hand-overs without a server': (random) => {
+    const ttlMs = random.spread(100, 2_000);
+    return {
+      clients: 2,
+      keys: 1,
+      steps: random.int(8, 20),
+      lengthMs: ttlMs * random.spread(0.3, 2),
+      faults: random.int(1, 4),
+      kinds: random.pick([['silence', 'stall'], ['silence', 'stall'], ['half-open'], ['freeze', 'outage']]),
+      faultMs: [ttlMs, ttlMs * 4],
+      ttlMs: [ttlMs * 0.8, ttlMs * 1.3],
+      ownTtl: random.pick([0, 0, 0.1]),
+      workMs: [ttlMs / 20, ttlMs * random.spread(0.3, 1)],
+      network: fast(random),
+      autoRenew: [0.1, 0.5],
+      aborts: 0.05,
+      localRunCounts: [5, 64, 1_000],
+      localRunMs: [500, Number.POSITIVE_INFINITY],
+      emphasis: 'work',
+    };
+  },
   // Many callers at once and nothing that goes wrong: order, tokens, wake-ups.
-  (random) => ({
+  'a crowd': (random) => ({
     clients: random.int(1, 4),
     keys: 1,
     steps: random.int(8, 40),
@@ -154,7 +261,7 @@ const focuses: readonly Focus[] = [
     emphasis: random.pick(['none', 'none', 'nesting', 'one attempt'] as const),
   }),
   // Renewals to longer and shorter leases that overtake each other on the way.
-  (random) => {
+  'renewals that overtake each other': (random) => {
     const ttlMs = random.spread(100, 1_000);
     return {
       clients: random.int(1, 3),
@@ -172,7 +279,7 @@ const focuses: readonly Focus[] = [
     };
   },
   // Calls in the bodies of others, one after the other and side by side, on several keys.
-  (random) => ({
+  nesting: (random) => ({
     clients: random.int(1, 2),
     keys: random.int(2, 3),
     steps: random.int(1, 6),
@@ -184,7 +291,7 @@ const focuses: readonly Focus[] = [
     emphasis: 'nesting',
   }),
   // Several keys in one call, leaders and those who watch, on keys that others hold and that are taken away.
-  (random) => {
+  'several keys': (random) => {
     const ttlMs = random.spread(200, 5_000);
     return {
       clients: random.int(1, 3),
@@ -202,7 +309,7 @@ const focuses: readonly Focus[] = [
     };
   },
   // Forced releases, and what they do to those who hold and wait.
-  (random) => ({
+  'forced releases': (random) => ({
     clients: random.int(2, 3),
     keys: 1,
     steps: random.int(4, 14),
@@ -216,7 +323,7 @@ const focuses: readonly Focus[] = [
     emphasis: 'forced releases',
   }),
   // What only this backend can suffer.
-  (random) => ({
+  'what only this backend can suffer': (random) => ({
     clients: random.int(1, 3),
     keys: 1,
     steps: random.int(3, 12),
@@ -229,4 +336,21 @@ const focuses: readonly Focus[] = [
     network: fast(random),
     attemptTimeoutMs: random.chance(0.5) ? [20, 300] : undefined,
   }),
-];
+  // One thing that befalls a server, again and again, while some processes do not reach some servers.
+  'a server in trouble': (random) => ({
+    clients: random.int(2, 3),
+    keys: 1,
+    steps: random.int(3, 10),
+    lengthMs: random.spread(100, 2_000),
+    faults: random.int(3, 9),
+    kinds: ['server', 'server', random.pick(['silence', 'silence', 'stall', 'half-open'])],
+    oneServerFault: true,
+    faultMs: [20, 4_000],
+    leadMs: [0.2, 300],
+    ttlMs: random.chance(0.3) ? [300, 2_000] : [14_000, 60_000],
+    workMs: [5, random.spread(50, 3_000)],
+    network: fast(random),
+    aborts: 0.1,
+    attemptTimeoutMs: random.chance(0.6) ? [10, 200] : undefined,
+  }),
+};

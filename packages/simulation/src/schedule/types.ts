@@ -2,6 +2,8 @@
 export interface Schedule {
   readonly seed: string;
   readonly backend: BackendName;
+  /** The neighbourhood in which it looks for faults. */
+  readonly about: string;
   /** What this backend's model is to be like; drawn by the backend itself. */
   readonly options: Readonly<Record<string, number | string | boolean>>;
   readonly clients: readonly ClientTerms[];
