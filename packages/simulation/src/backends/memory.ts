@@ -129,8 +129,8 @@ function remoteAdapter(
   adapterId: number,
 ): LockAdapter {
   const { options } = schedule;
-  const plain = ({ key, owner, ttlMs, tokens }: AcquireAttempt) => ({ key, owner, ttlMs, tokens });
-  const name = ({ key, owner, fencingToken }: HoldRef) => ({ key, owner, fencingToken });
+  const plain = ({ key, owner, ttlMs, tokens, claim }: AcquireAttempt) => ({ key, owner, ttlMs, tokens, claim });
+  const name = ({ key, owner, fencingToken, claim }: HoldRef) => ({ key, owner, fencingToken, claim });
   let streams = 0;
   const adapter: LockAdapter = {
     name: 'memory',
@@ -141,6 +141,7 @@ function remoteAdapter(
     inspect: (key) => caller.call('inspect', [key]) as never,
     keys: () => caller.call('keys', []) as never,
     forceRelease: (key: string, owner?: string) => caller.call('forceRelease', [key, owner]) as never,
+    downgrade: (hold, ttlMs) => caller.call('downgrade', [name(hold), ttlMs]) as never,
     async close() {},
   };
   if (options.renewMany) {

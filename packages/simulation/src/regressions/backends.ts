@@ -3,8 +3,8 @@ import { patch, type Regression } from './regression.ts';
 // lock-core counts on no more than such a refresh would leave, so both layers of the fix have to go.
 const countOnRenewal = patch(
   'lock-core/renewals.ts',
-  'certainMs = Math.min(certainMs, request.ttlMs);',
-  'certainMs = Math.min(certainMs, hold.sentTtlMs);',
+  'certainMs = Math.min(certainMs, lease.ttlMs);',
+  'certainMs = Math.min(certainMs, lease.sentMs);',
 );
 
 /** Faults of the backends' packages. */
