@@ -11,6 +11,7 @@ export const locksOptionTable: OptionTable = {
   wait: 'duration',
   autoRenew: 'boolean',
   maxHold: 'duration',
+  grace: 'duration',
   backendTimeout: 'duration',
   attemptTimeout: 'duration',
   localRun: 'localRun',

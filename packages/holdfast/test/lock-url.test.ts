@@ -126,12 +126,13 @@ describe('what is written wrong is shown with what was meant', () => {
 
   it('all options of every lock have a name in a URL', () => {
     const url =
-      'memory:?ttl=1s&wait=2s&autoRenew=false&maxHold=3s&backendTimeout=4s&attemptTimeout=5s&localRun=6&fencing=false';
+      'memory:?ttl=1s&wait=2s&autoRenew=false&maxHold=3s&grace=7s&backendTimeout=4s&attemptTimeout=5s&localRun=6&fencing=false';
     expect(read(url).locksOptions).toEqual({
       ttlMs: 1_000,
       waitMs: 2_000,
       autoRenew: false,
       maxHoldMs: 3_000,
+      graceMs: 7_000,
       backendTimeoutMs: 4_000,
       attemptTimeoutMs: 5_000,
       localRun: { count: 6 },

@@ -7,6 +7,7 @@ import { closed, isLockError, semaphoreDeadlock, timedOut, unsupported } from '.
 import type { Hold } from './hold.ts';
 import { type Acquisition, KeyState } from './key-state.ts';
 import { type Lease, permitsOf } from './lease.ts';
+import type { LockAdapter } from './lock-adapter.ts';
 import { refuse } from './option-names.ts';
 import { checkKey, type ResolvedOptions, resolveOptions, resolveSemaphoreOptions } from './options.ts';
 import { bodyOwner, contextOwner, isWithin, runBody } from './owner.ts';
@@ -21,6 +22,12 @@ function asPromise<T>(call: () => Promise<T>): Promise<T> {
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** @throws LockError LOCK_UNSUPPORTED where the session of its holder frees a key, whatever was asked for */
+export function checkGraceSupport({ name, capabilities }: LockAdapter, graceMs: number, key?: string): void {
+  if (graceMs === 0 || capabilities.expiry !== 'session') return;
+  throw unsupported(name, 'way to keep a key after the session of its holder has ended (graceMs)', key);
 }
 
 export type Body<T> = (lock: Lock) => T | Promise<T>;
@@ -60,8 +67,11 @@ export class Acquirer {
   private resolve(key: string, options: AcquireOptions | undefined, limit: number | undefined): ResolvedOptions {
     checkKey(key);
     const { settings, adapter } = this.context;
-    if (limit !== undefined) return resolveSemaphoreOptions(settings.defaults, options, limit);
-    const resolved = resolveOptions(settings.defaults, options);
+    const resolved =
+      limit === undefined
+        ? resolveOptions(settings.defaults, options)
+        : resolveSemaphoreOptions(settings.defaults, options, limit);
+    checkGraceSupport(adapter, resolved.graceMs, key);
     if (resolved.claim.mode === 'shared' && !adapter.capabilities.shared) {
       throw unsupported(adapter.name, 'shared locks', key);
     }

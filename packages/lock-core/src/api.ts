@@ -84,6 +84,13 @@ export interface AcquireOptions {
   autoRenew?: boolean | undefined;
   /** The watchdog stops after this many ms and the hold is lost: a hung task cannot block for ever (H50). Default Infinity. */
   maxHoldMs?: number | undefined;
+  /**
+   * Lock-delay, as Chubby and Consul have it: after a crash, or a loss that its holder could not prevent, nobody gets the key for this
+   * many ms more, so that what the holder has sent by then arrives before anybody else works. Default 0. A release frees the key at
+   * once, also one after the loss, since it says that the work is over; so do `maxHoldMs`, `close` and a forced release. LOCK_UNSUPPORTED
+   * where holds end with a session.
+   */
+  graceMs?: number | undefined;
   /** Cancels the waiting, with the signal's own reason. */
   signal?: AbortSignal | undefined;
   /** Identity for reentrancy; default: the async context's owner, else a new one. */
@@ -199,6 +206,8 @@ export interface LocksOptions {
   autoRenew?: boolean | undefined;
   /** Default Infinity. */
   maxHoldMs?: number | undefined;
+  /** Default 0. */
+  graceMs?: number | undefined;
   /** How long a backend without an answer is tried before LOCK_BACKEND; default 10,000. */
   backendTimeoutMs?: number | undefined;
   /** One call without an answer counts as unknown after this; default min(ttl/3, 2,000). */

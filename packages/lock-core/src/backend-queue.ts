@@ -93,8 +93,9 @@ export class QueuedAcquisition extends Acquisition {
     const { closed, settings } = this.context;
     if (closed || settings.localRun.count === 0 || place.withdraw === undefined || !place.lease.queued) return false;
     if (!(next instanceof QueuedAcquisition) || next.phase !== 'queued') return false;
-    const { claim, ttlMs } = next.options;
-    if (ttlMs !== place.lease.ttlMs || !isSameClaim(claim, place.lease.claim)) return false;
+    const { claim, ttlMs, graceMs } = next.options;
+    if (ttlMs !== place.lease.ttlMs || graceMs !== place.lease.graceMs || !isSameClaim(claim, place.lease.claim))
+      return false;
     place.waiter = next;
     next.place = place;
     next.lease = place.lease;
@@ -105,7 +106,7 @@ export class QueuedAcquisition extends Acquisition {
   }
 
   private send(now: number): Place {
-    this.lease ??= new Lease(this.key, this.options.ttlMs, this.options.claim);
+    this.lease ??= new Lease(this.key, this.options.ttlMs, this.options.claim, this.options.graceMs);
     const { lease } = this;
     this.phase = 'asking';
     this.unansweredSince ??= Math.max(this.startedAt, this.keyState.unansweredSince ?? now);
@@ -122,7 +123,7 @@ export class QueuedAcquisition extends Acquisition {
     const { lease } = place;
     if (this.keyState.contended) lease.tokens = this.tokens();
     this.setTimer();
-    requestLock(adapter, lease).then(
+    requestLock(adapter, lease.asAttempt()).then(
       (reply: AcquireOutcome) => {
         if (!this.isValid(place, () => checkAcquireReply(adapter, this.key, reply))) return;
         if (lease.answered(reply)) cleanup.answeredLate(lease, reply);
@@ -145,7 +146,7 @@ export class QueuedAcquisition extends Acquisition {
     const { lease } = place;
     lease.tokens = this.tokens();
     const withdrawal = new AbortController();
-    const grant = callAdapter(() => enqueue.call(adapter, lease, withdrawal.signal));
+    const grant = callAdapter(() => enqueue.call(adapter, lease.asAttempt(), withdrawal.signal));
     place.withdraw = () => withdrawPlace(this.context, lease, grant, withdrawal);
     grant.then(
       (reply) => {

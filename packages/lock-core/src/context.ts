@@ -95,7 +95,8 @@ export function joinableLease(
   now: number,
 ): Lease | undefined {
   const lease = keyState.lastLease;
-  if (lease?.readers === undefined || options.claim.mode !== 'shared') return undefined;
+  if (lease?.readers === undefined || options.claim.mode !== 'shared' || options.graceMs !== lease.graceMs)
+    return undefined;
   const { localRun, clock } = context.settings;
   if (localRun.count === 0 || now - lease.grantedAt >= localRun.ms) return undefined;
   lease.countSleep(clock.wallNow() - now);

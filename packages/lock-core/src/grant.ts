@@ -29,7 +29,7 @@ export function takePossession(
   // The machine may have slept since it asked.
   const slept = sleptMs(context.settings.clock.wallNow() - now - lease.wallAhead);
   lease.wallAhead += slept;
-  const deadline = leaseDeadline(sentAt, grant.validForMs, lease.ttlMs, now, capabilities) - slept;
+  const deadline = leaseDeadline(sentAt, grant.validForMs - lease.graceMs, lease.ttlMs, now, capabilities) - slept;
   if (deadline <= now) return false;
   detach(context, keyState, acquisition);
   // The backend gave the lock to this owner, so whoever had it here no longer has it.

@@ -37,6 +37,8 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
   /** The TTL of the request. */
   readonly ttlMs: number;
   claim: Claim;
+  /** For how long the backend is to keep the key after the lease, unless that is released. */
+  readonly graceMs: number;
   /** A block of tokens is needed only where the lease may be handed over; decided at each send. */
   tokens = 1;
   /** The first token of the block that was granted. */
@@ -94,14 +96,17 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
   at = 0;
   heapIndex = -1;
   watchdog!: LeaseWatcher;
+  /** Who has not released since the lease was lost; set while the backend keeps the key for the grace. */
+  unreleased: Set<Hold> | undefined;
   /** The leases of the key in this process are a list. */
   before: Lease | undefined;
   after: Lease | undefined;
 
-  constructor(key: string, ttlMs: number, claim: Claim) {
+  constructor(key: string, ttlMs: number, claim: Claim, graceMs = 0) {
     this.key = key;
     this.ttlMs = ttlMs;
     this.claim = claim;
+    this.graceMs = graceMs;
     this.renewMs = ttlMs;
     this.sentMs = ttlMs;
   }
@@ -113,6 +118,24 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
       if (this.abandoned) this.#controller.abort();
     }
     return this.#controller.signal;
+  }
+
+  /** What the backend is asked for: the grace comes on top of the lease. */
+  asAttempt(): AcquireAttempt {
+    if (this.graceMs === 0) return this;
+    const lease = this;
+    const { key, owner, claim, tokens } = this;
+    return {
+      key,
+      owner,
+      claim,
+      tokens,
+      ttlMs: this.ttlMs + this.graceMs,
+      get signal() {
+        return lease.signal;
+      },
+      onQueued: () => lease.onQueued(),
+    };
   }
 
   /** Counts an answered acquire. True when the answer came too late: nobody wants it any more. */

@@ -175,7 +175,7 @@ export interface LockInfo {
   readonly key: string;
   /** The backend's owner value of the hold: unique per hold, not a secret. */
   readonly owner: string;
-  /** Time until the backend frees it by itself; `undefined` where that hangs on a session or there is no expiry. */
+  /** Time until the backend frees it by itself, a `graceMs` included; `undefined` where that hangs on a session or there is no expiry. */
   readonly remainingMs: number | undefined;
   readonly fencingToken: bigint | undefined;
   /** Queued waiters, where the backend knows them. */

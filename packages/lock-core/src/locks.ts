@@ -1,5 +1,5 @@
 import { sharedController } from './abort-signals.ts';
-import { Acquirer, type Body } from './acquire.ts';
+import { Acquirer, type Body, checkGraceSupport } from './acquire.ts';
 import { checkAdapter } from './adapter-replies.ts';
 import type { AcquireOptions, Locks, LocksOptions } from './api.ts';
 import { callWithTimeout } from './backend-call.ts';
@@ -26,6 +26,7 @@ import { Watchdog } from './watchdog.ts';
 export function createLocks(adapter: LockAdapter, options?: LocksOptions): Locks {
   checkAdapter(adapter);
   const context = createContext(adapter, resolveSettings(options));
+  checkGraceSupport(adapter, context.settings.defaults.graceMs);
   const acquirer = new Acquirer(context, new Watchdog(context));
   const groups = new Groups(context, acquirer);
   const watching = sharedController();
@@ -76,6 +77,7 @@ async function closeLocks(context: Context): Promise<void> {
     if (keyState !== undefined) fail(context, keyState, acquisition, closed(acquisition.key));
   }
   context.keepalive.close();
+  cleanup.hurry();
   for (const lease of [...keys.values()].flatMap((keyState) => keyState.leases())) {
     loseLease(context, lease, lost(lease.key, adapter.name, 'these locks were closed'), 'may still hold it');
   }

@@ -18,6 +18,7 @@ export interface ResolvedOptions {
   readonly waitMs: number;
   readonly autoRenew: boolean;
   readonly maxHoldMs: number;
+  readonly graceMs: number;
   readonly signal: AbortSignal | undefined;
   readonly owner: LockOwner | undefined;
   readonly reentrant: boolean;
@@ -69,12 +70,20 @@ function checkSpan(name: string, value: unknown, least: 'zero' | 'above zero', i
   return value;
 }
 
+function checkGrace(value: unknown, ttlMs: number): number {
+  // The backend is asked for both together.
+  if (typeof value !== 'number' || !Number.isSafeInteger(value + ttlMs) || value < 0) {
+    refuse(`graceMs is a whole number of milliseconds, 0 or more, not ${shown(value)}`);
+  }
+  return value;
+}
+
 function checkFlag(name: string, value: unknown): boolean {
   if (typeof value !== 'boolean') refuse(`${name} is true or false, not ${shown(value)}`);
   return value;
 }
 
-const holdNames = ['ttlMs', 'waitMs', 'autoRenew', 'maxHoldMs', 'signal', 'owner'];
+const holdNames = ['ttlMs', 'waitMs', 'autoRenew', 'maxHoldMs', 'graceMs', 'signal', 'owner'];
 const acquireNames = [...holdNames, 'reentrant', 'mode'];
 const semaphoreNames = [...holdNames, 'permits'];
 const locksNames = [
@@ -82,6 +91,7 @@ const locksNames = [
   'waitMs',
   'autoRenew',
   'maxHoldMs',
+  'graceMs',
   'backendTimeoutMs',
   'attemptTimeoutMs',
   'localRun',
@@ -134,15 +144,16 @@ function resolveHold(
   reentrant: boolean | undefined,
   claim: Claim,
 ): ResolvedOptions {
-  const { ttlMs, waitMs, autoRenew, maxHoldMs, signal, owner } = options;
+  const { ttlMs = defaults.ttlMs, waitMs, autoRenew, maxHoldMs, graceMs = defaults.graceMs, signal, owner } = options;
   checkSignal(signal);
   if (owner !== undefined && typeof owner?.run !== 'function')
     refuse('owner comes from createOwner() or from another lock');
   return {
-    ttlMs: ttlMs === undefined ? defaults.ttlMs : checkTtl(ttlMs),
+    ttlMs: checkTtl(ttlMs),
     waitMs: waitMs === undefined ? defaults.waitMs : checkSpan('waitMs', waitMs, 'zero', true),
     autoRenew: autoRenew === undefined ? defaults.autoRenew : checkFlag('autoRenew', autoRenew),
     maxHoldMs: maxHoldMs === undefined ? defaults.maxHoldMs : checkSpan('maxHoldMs', maxHoldMs, 'above zero', true),
+    graceMs: checkGrace(graceMs, ttlMs),
     signal,
     owner,
     reentrant: reentrant === undefined ? defaults.reentrant : checkFlag('reentrant', reentrant),
@@ -162,6 +173,7 @@ const builtIn: ResolvedOptions = {
   waitMs: Number.POSITIVE_INFINITY,
   autoRenew: true,
   maxHoldMs: Number.POSITIVE_INFINITY,
+  graceMs: 0,
   signal: undefined,
   owner: undefined,
   reentrant: true,

@@ -54,6 +54,7 @@ export class OrphanCleanup {
   readonly #now: () => number;
   readonly #open = new Set<Orphan | Promise<void>>();
   readonly #orphans = new Map<Lease, Orphan>();
+  readonly #later = new Map<Lease, TimedEntry>();
   #onDrained: (() => void)[] = [];
   #inFlight = 0;
   #closed = false;
@@ -65,10 +66,29 @@ export class OrphanCleanup {
     this.#now = settings.clock.now;
   }
 
+  /** Does the same at that time, or sooner with `add`: until then the backend is to keep what it has. */
+  addLater(lease: Lease, at: number): void {
+    lease.abandoned = true;
+    if (this.#closed) return;
+    const entry: TimedEntry = { at: 0, heapIndex: -1, fire: () => this.add(lease) };
+    this.#later.set(lease, entry);
+    this.#timers.set(entry, at);
+  }
+
+  /** Does at once what was to be done later. */
+  hurry(): void {
+    for (const lease of [...this.#later.keys()]) this.add(lease);
+  }
+
   /** Frees what the requests under this owner ID may have taken, or may still take. */
   add(lease: Lease): void {
     lease.abandoned = true;
     if (this.#closed) return;
+    const later = this.#later.get(lease);
+    if (later !== undefined) {
+      this.#later.delete(lease);
+      this.#timers.clear(later);
+    }
     let orphan = this.#orphans.get(lease);
     if (orphan === undefined) {
       orphan = new Orphan(lease, this.#onTime);
@@ -77,13 +97,14 @@ export class OrphanCleanup {
       this.#tell(lease, 'begun');
     }
     const longestTtlMs = Math.max(lease.ttlMs, lease.renewMs, lease.sentMs);
-    orphan.giveUpAt = this.#now() + longestArrivalMs(this.#settings, longestTtlMs);
+    orphan.giveUpAt = this.#now() + longestArrivalMs(this.#settings, longestTtlMs + lease.graceMs);
     orphan.longestBackoffMs = Math.max(longestBackoffMs, longestTtlMs / backoffsPerTtl);
     this.#ask(orphan);
   }
 
   /** An acquire that nobody wants any more was answered: a grant is released, a refusal may leave nothing to clean up. */
   answeredLate(lease: Lease, { status }: AcquireOutcome): void {
+    if (this.#later.has(lease)) return;
     if (status === 'granted') this.add(lease);
     else this.#endIfEmpty(lease);
   }

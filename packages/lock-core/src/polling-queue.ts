@@ -88,7 +88,7 @@ export class PollingAcquisition extends Acquisition {
     lease.wallAhead = this.context.wallAhead(sentAt);
     const attemptUntil = sentAt + attemptTimeout(settings, lease.ttlMs);
     timers.set(this, Math.min(attemptUntil, this.unansweredUntil(settings, this.unansweredSince ?? sentAt)));
-    requestLock(adapter, lease).then(
+    requestLock(adapter, lease.asAttempt()).then(
       (outcome) => this.answered(lease, outcome, round, sentAt),
       (error: unknown) => this.rejected(lease, error, round),
     );

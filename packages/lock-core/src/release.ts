@@ -13,7 +13,10 @@ import { attemptTimeout } from './options.ts';
  * the critical section is over all the same and the clean-up follows up, so that is `released` too (H14).
  */
 export function releaseHold(context: Context, lease: Lease, hold: Hold): Promise<'released' | 'lost'> {
-  if (hold.state !== 'held') return Promise.resolve('lost');
+  if (hold.state !== 'held') {
+    endGrace(context, lease, hold);
+    return Promise.resolve('lost');
+  }
   hold.count -= 1;
   if (hold.count > 0) return Promise.resolve('released');
   const now = context.settings.clock.now();
@@ -85,7 +88,11 @@ function handOver(context: Context, keyState: KeyState, lease: Lease, now: numbe
   if (!hasToken || lease.handOvers >= count || batchMs >= ms) return false;
   const { options } = next;
   const fits =
-    lease.renewing > 0 && options.autoRenew && options.ttlMs === lease.renewMs && batchMs < options.maxHoldMs;
+    lease.renewing > 0 &&
+    options.autoRenew &&
+    options.ttlMs === lease.renewMs &&
+    options.graceMs === lease.graceMs &&
+    batchMs < options.maxHoldMs;
   // Half of the time must be left, so that the new holder does not start with a lease that is about to end, or that ended while
   // the machine slept.
   lease.countSleep(context.settings.clock.wallNow() - now);
@@ -110,17 +117,38 @@ export function loseLease(
   context: Context,
   lease: Lease,
   error: LockError,
-  backend: 'may still hold it' | 'is free of it',
+  backend: 'may still hold it' | 'is to keep it for the grace' | 'is free of it',
 ): void {
   if (lease.over) return;
   end(context, lease);
   // A listener that acquires the key again must not re-enter what it is just told to have lost (H124).
   const keyState = context.keys.get(lease.key);
   const stood = keyState?.removeLease(lease);
-  // Before anything else the holders have to stop.
-  for (const hold of lease.holds()) if (hold.state === 'held') tellLoss(context, lease, hold, error);
-  if (backend === 'may still hold it' || lease.unanswered > 0) context.cleanup.add(lease);
+  const holders = [...lease.holds()].filter(({ state }) => state === 'held');
+  const isKept = backend === 'is to keep it for the grace' && lease.graceMs > 0;
+  if (isKept) beginGrace(context, lease, holders);
+  // Before anything is sent the holders have to stop.
+  for (const hold of holders) tellLoss(context, lease, hold, error);
+  if (!isKept && (backend !== 'is free of it' || lease.unanswered > 0)) context.cleanup.add(lease);
   if (stood) advance(context, keyState as KeyState, context.settings.clock.now());
+}
+
+/**
+ * The holders may be paused, or have sent what has not arrived yet: the backend keeps the key for the grace, as after a crash, or
+ * until all of them have released. It frees it by itself; the clean-up after that is for what arrives late.
+ */
+function beginGrace(context: Context, lease: Lease, holders: readonly Hold[]): void {
+  lease.unreleased = new Set(holders);
+  // Never before the end of the lease in the backend, which begins later and does not count the drift.
+  const endMs = lease.deadline + 1.02 * (lease.renewMs + lease.graceMs) + 1_000;
+  context.cleanup.addLater(lease, endMs);
+}
+
+function endGrace(context: Context, lease: Lease, hold: Hold): void {
+  hold.count -= 1;
+  if (hold.count > 0 || !lease.unreleased?.delete(hold) || lease.unreleased.size > 0) return;
+  lease.unreleased = undefined;
+  context.cleanup.add(lease);
 }
 
 function tellLoss(context: Context, lease: Lease, hold: Hold, error: LockError): void {
@@ -137,7 +165,7 @@ export function expireIfDue(context: Context, lease: Lease): void {
   const now = clock.now();
   const sleptMs = lease.countSleep(clock.wallNow() - now);
   if (now >= lease.deadline) {
-    return loseLease(context, lease, expired(lease.key, context.adapter.name), 'may still hold it');
+    return loseLease(context, lease, expired(lease.key, context.adapter.name), 'is to keep it for the grace');
   }
   if (now >= lease.endsAt) endHolds(context, lease, now);
   if (sleptMs === 0 || lease.over) return;
@@ -154,7 +182,7 @@ function endHolds(context: Context, lease: Lease, now: number): void {
     const isTooLong = now >= hold.since + hold.options.maxHoldMs;
     const error = isTooLong ? heldTooLong(hold.key, name, hold.options.maxHoldMs) : expired(hold.key, name);
     if (lease.readers === undefined || lease.readers.size === 1) {
-      return loseLease(context, lease, error, 'may still hold it');
+      return loseLease(context, lease, error, isTooLong ? 'may still hold it' : 'is to keep it for the grace');
     }
     lease.part(hold);
     tellLoss(context, lease, hold, error);

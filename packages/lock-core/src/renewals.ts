@@ -42,13 +42,14 @@ export class Renewals {
     const batches = this.#due;
     this.#due = new Map();
     for (const [ttlMs, batch] of batches) {
-      const leases = batch.filter(({ over, renewal }) => !over && renewal === undefined);
-      if (this.#context.adapter.renewMany !== undefined && leases.length > 1) void this.send(leases, ttlMs);
-      else for (const lease of leases) void this.send([lease], ttlMs);
+      for (const leases of byGrace(batch.filter(({ over, renewal }) => !over && renewal === undefined))) {
+        if (this.#context.adapter.renewMany !== undefined && leases.length > 1) void this.send(leases, ttlMs);
+        else for (const lease of leases) void this.send([lease], ttlMs);
+      }
     }
   }
 
-  /** Renews leases for one TTL, or downgrades one. Never rejects; gives the failure if there was no usable answer. */
+  /** Renews leases for one TTL and one grace, or downgrades one. Never rejects; gives the failure if there was no usable answer. */
   send(leases: readonly Lease[], ttlMs: number, call: Sent['call'] = 'renew'): Promise<{ cause: unknown } | undefined> {
     const { settings, timers } = this.#context;
     const at = settings.clock.now();
@@ -78,12 +79,13 @@ export class Renewals {
   async #call({ leases, ttlMs, call }: Sent): Promise<readonly RenewOutcome[]> {
     const { adapter } = this.#context;
     const [only] = leases;
-    if (leases.length > 1 && adapter.renewMany !== undefined) {
-      return checkRenewReplies(adapter, await adapter.renewMany(leases, ttlMs));
-    }
     if (only === undefined) return [];
-    if (call === 'renew') return [await adapter.renew(only, ttlMs)];
-    return [await (adapter.downgrade as NonNullable<LockAdapter['downgrade']>).call(adapter, only, ttlMs)];
+    const askedMs = ttlMs + only.graceMs;
+    if (leases.length > 1 && adapter.renewMany !== undefined) {
+      return checkRenewReplies(adapter, await adapter.renewMany(leases, askedMs));
+    }
+    if (call === 'renew') return [await adapter.renew(only, askedMs)];
+    return [await (adapter.downgrade as NonNullable<LockAdapter['downgrade']>).call(adapter, only, askedMs)];
   }
 
   #answered(sent: Sent, outcomes: readonly RenewOutcome[]): { cause: unknown } | undefined {
@@ -117,7 +119,8 @@ export class Renewals {
     }
     // Whatever the answer, a lease whose time was over before it came stays lost: `loseLease` runs at its deadline.
     if (now >= lease.deadline) return;
-    const validForMs = Math.min(outcome.validForMs, this.#certainMs(sent, lease, now));
+    const promisedMs = outcome.validForMs - lease.graceMs;
+    const validForMs = Math.min(promisedMs, this.#certainMs(sent, lease, now));
     const deadline = leaseDeadline(sent.at, validForMs, sent.ttlMs, now, adapter.capabilities);
     if (deadline > lease.deadline) {
       lease.deadline = deadline;
@@ -126,7 +129,7 @@ export class Renewals {
     if (lease.renewing > 0) lease.planRenewal(sent.at, validForMs);
     else {
       // What an older request may still shorten is confirmed until it no longer can.
-      lease.confirmUntil = validForMs < outcome.validForMs ? sent.at + outcome.validForMs : 0;
+      lease.confirmUntil = validForMs < promisedMs ? sent.at + promisedMs : 0;
       lease.renewAt = lease.confirmUntil > 0 ? sent.at + validForMs / 3 : Number.POSITIVE_INFINITY;
     }
     lease.grouped = true;
@@ -153,7 +156,12 @@ export class Renewals {
     const { adapter, settings } = this.#context;
     tell(adapter.name, lease, 'unknown');
     if (isRefusal(cause)) {
-      return loseLease(this.#context, lease, lost(lease.key, adapter.name, cause.message, cause), 'may still hold it');
+      return loseLease(
+        this.#context,
+        lease,
+        lost(lease.key, adapter.name, cause.message, cause),
+        'is to keep it for the grace',
+      );
     }
     const now = settings.clock.now();
     if (!wasNotSent(cause)) {
@@ -172,6 +180,19 @@ export class Renewals {
   #schedule(lease: Lease): void {
     this.#context.holdTimers.set(lease, lease.dueAt);
   }
+}
+
+/** A batch asks for one TTL, which includes the grace. */
+function byGrace(leases: readonly Lease[]): Iterable<Lease[] | readonly Lease[]> {
+  const graceMs = leases[0]?.graceMs;
+  if (leases.every((lease) => lease.graceMs === graceMs)) return [leases];
+  const groups = new Map<number, Lease[]>();
+  for (const lease of leases) {
+    const group = groups.get(lease.graceMs);
+    if (group === undefined) groups.set(lease.graceMs, [lease]);
+    else group.push(lease);
+  }
+  return groups.values();
 }
 
 /** How long to wait after a renewal that failed. */
