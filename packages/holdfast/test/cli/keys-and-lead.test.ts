@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type RedisServer, startRedis } from '@holdfast/testbed';
+import { type RedisServer, startEtcd, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocks } from '../../src/index.ts';
 import { holdfast, runs, start, temporaryFolder, until } from './support.ts';
@@ -59,9 +59,49 @@ describe('several keys before the dashes', { timeout: 90_000 }, () => {
     [['run', 'a', 'b', '--'], "missing required argument 'command'"],
     [['run', '--lead', 'a', 'b', '--', 'true'], '--lead takes one key'],
     [['run', '--lead', '--try', 'a', '--', 'true'], 'cannot be used with'],
+    [['run', '--limit', '3', 'a', 'b', '--', 'true'], '--limit takes one key'],
+    [['run', '--limit', '0', 'a', '--', 'true'], 'whole number above 0'],
+    [['run', '--limit', '2', '--permits', '3', 'a', '--', 'true'], 'at least as many'],
+    [['run', '--permits', '1', 'a', '--', 'true'], '--permits needs a --limit'],
+    [['run', '--shared', '--lead', 'a', '--', 'true'], 'cannot be used with'],
   ])('%j is 64 and says why', async (args, why) => {
     const { code, stderr } = await holdfast(args, env);
     expect({ code, stderr }).toEqual({ code: 64, stderr: expect.stringContaining(why) });
+  });
+});
+
+describe('how the key is held', { timeout: 90_000 }, () => {
+  it('with --grace the backend keeps it after the lease, until the command has been killed in any case', async () => {
+    await using locks = await openLocks(server.url);
+    const remaining = async (key: string, ...options: string[]) => {
+      const running = start(['run', key, '--ttl', '20s', ...options, '--', 'sh', '-c', 'echo ready; sleep 600'], env);
+      await running.printed('ready');
+      const info = await locks.inspect(key);
+      running.child.kill('SIGTERM');
+      await running.ended;
+      expect(await locks.inspect(key)).toBeUndefined();
+      return info?.remainingMs;
+    };
+    expect(await remaining('plain')).toBeLessThanOrEqual(20_000);
+    expect(await remaining('graced', '--grace', '9s')).toBeGreaterThan(22_000);
+  });
+
+  it('--shared beside others, --limit beside as many as it says', async () => {
+    await using etcd = await startEtcd();
+    const on = (...words: string[]) => start(['run', '--json', ...words], { LOCK_URL: etcd.url });
+    const stay = ['--', 'sh', '-c', 'echo ready; sleep 600'];
+    const all = [
+      ...[1, 2].map(() => on('--shared', 'list', ...stay)),
+      ...[1, 2].map((permits) => on('--limit', '4', '--permits', String(permits), 'pool', ...stay)),
+    ];
+    await Promise.all(all.map((running) => running.printed('ready')));
+    expect((await on('--try', 'list', '--', 'true').ended).code).toBe(75);
+    expect((await on('--try', '--limit', '4', '--permits', '2', 'pool', '--', 'true').ended).code).toBe(75);
+    // Another limit, while the first one is in use.
+    const other = await on('--limit', '5', 'pool', '--', 'true').ended;
+    expect(other.code).toBe(64);
+    for (const running of all) running.child.kill('SIGTERM');
+    await Promise.all(all.map((running) => running.ended));
   });
 });
 

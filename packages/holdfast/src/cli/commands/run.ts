@@ -1,4 +1,4 @@
-import { type AcquireOptions, isLockError, type LockGroup, type Locks } from '@holdfast/lock-core';
+import { type AcquireOptions, isLockError, type Locks } from '@holdfast/lock-core';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
 import { durationOption } from '../durations.ts';
@@ -15,6 +15,9 @@ interface Options extends BackendOptions {
   readonly wait?: number;
   readonly try?: true;
   readonly lead?: true;
+  readonly shared?: true;
+  readonly permits?: number;
+  readonly limit?: number;
   readonly minHold: number;
   readonly maxHold?: number;
   readonly onLost: 'kill' | 'warn';
@@ -40,6 +43,9 @@ Examples:
 
   Two keys, both or none:
     holdfast run account:1 account:2 -- ./transfer.sh
+
+  At most 3 backups at a time, on all machines together:
+    holdfast run backup --limit 3 -- ./backup.sh
 
   Let the database refuse a writer that resumed too late:
     holdfast run import -- sh -c 'psql -v fence="$HOLDFAST_FENCING_TOKEN" -f import.sql'
@@ -70,6 +76,19 @@ export function runCommand(): Command {
       ).conflicts('try'),
     )
     .addOption(
+      new Option('-s, --shared', 'beside others who hold it shared, and none who holds it alone').conflicts([
+        'lead',
+        'limit',
+        'permits',
+      ]),
+    )
+    .addOption(
+      new Option('--limit <n>', 'a semaphore: at most so many permits at a time, the same number in all calls')
+        .argParser(readCount)
+        .conflicts('lead'),
+    )
+    .addOption(new Option('--permits <n>', 'how many of them (default: 1)').argParser(readCount))
+    .addOption(
       new Option('-E, --conflict-exit-code <n>', 'the exit code when it is busy')
         .argParser(readExitCode)
         .default(exitCodes.busy),
@@ -91,7 +110,12 @@ export function runCommand(): Command {
         .choices(['kill', 'warn'])
         .default('kill'),
     )
-    .addOption(durationOption('grace', 'from SIGTERM to SIGKILL when the lock is lost').default(5_000, '5s'))
+    .addOption(
+      durationOption(
+        'grace',
+        'from SIGTERM to SIGKILL when the lock is lost; if given, the backend keeps the lock for that time after a loss or a crash, but for ZooKeeper',
+      ).default(5_000, '5s'),
+    )
     .addOption(new Option('--pass-url', 'let the command see LOCK_URL even if it has a password'))
     .addHelpText('after', examples);
   return withBackend(command).action((key: string, file: string, args: string[], options: Options) => {
@@ -101,9 +125,20 @@ export function runCommand(): Command {
     // Commander drops the dashes, so `run -- sudo reboot` would take sudo for the key.
     if (keys.length === 0) usageError(command, "missing required argument 'key'");
     if (first === undefined) usageError(command, "missing required argument 'command'");
-    if (options.lead && keys.length > 1) command.error('error: --lead takes one key', { exitCode: 64 });
-    return run(keys, [first, ...rest], options);
+    for (const name of ['lead', 'limit'] as const) {
+      if (options[name] && keys.length > 1) command.error(`error: --${name} takes one key`, { exitCode: 64 });
+    }
+    const { permits = 1, limit = options.permits === undefined ? permits : 0 } = options;
+    if (permits > limit) command.error('error: --permits needs a --limit <n> of at least as many', { exitCode: 64 });
+    const keepsGrace = command.getOptionValueSource('grace') !== 'default';
+    return run(keys, [first, ...rest], options, keepsGrace);
   });
+}
+
+function readCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1) throw new InvalidArgumentError('It must be a whole number above 0.');
+  return count;
 }
 
 function usageError(command: Command, problem: string): never {
@@ -131,7 +166,12 @@ function keysBeforeDashes(command: Command): string[] | undefined {
   return command.args.slice(0, Math.max(0, command.args.length - (words.length - dashes - 1)));
 }
 
-async function run(keys: string[], command: readonly [string, ...string[]], options: Options): Promise<void> {
+async function run(
+  keys: readonly string[],
+  command: readonly [string, ...string[]],
+  options: Options,
+  keepsGrace: boolean,
+): Promise<void> {
   const key = keys.join(' ');
   const events = createEvents(key, options.json === true);
   const { onLost, grace: graceMs, minHold: minHoldMs, passUrl = false } = options;
@@ -142,18 +182,23 @@ async function run(keys: string[], command: readonly [string, ...string[]], opti
     return runUnderLock(held, command, { onLost, graceMs, minHoldMs, passUrl }, events);
   };
   // Options that are undefined are taken from the lock URL.
-  const terms: AcquireOptions = { ttlMs: options.ttl, maxHoldMs: options.maxHold, waitMs: options.wait };
-  await using locks = await openBackend(options);
+  const { ttl: ttlMs, maxHold: maxHoldMs, wait: waitMs, shared = false, limit } = options;
+  const require = { crossProcess: true, shared, permits: limit !== undefined };
+  await using locks = await openBackend(options, { require });
+  // The guards count whole seconds, and stop the command up to two seconds late.
+  const lockDelayMs = Math.ceil(graceMs / 1_000) * 1_000 + 2_000;
+  const hasLockDelay = keepsGrace && locks.adapter.capabilities.expiry === 'ttl';
+  const terms: AcquireOptions = { ttlMs, maxHoldMs, waitMs, graceMs: hasLockDelay ? lockDelayMs : undefined };
   try {
     if (options.lead) {
       process.exitCode = await leadWithCommand(locks, key, terms, events, (term) => runHeld(heldOne(term)));
       return;
     }
-    const group = await interruptible((signal) => acquire(locks, keys, { ...terms, signal }, options, events));
-    if (group === undefined) {
+    const acquired = await interruptible((signal) => acquire(locks, keys, { ...terms, signal }, options, events));
+    if (acquired === undefined) {
       events.progress('busy', `${key} is busy`);
       process.exitCode = options.conflictExitCode;
-    } else process.exitCode = await runHeld(group);
+    } else process.exitCode = await runHeld(acquired);
   } catch (error) {
     if (error instanceof Interrupted) process.exitCode = error.exitCode;
     else if (isLockError(error, 'LOCK_TIMEOUT')) {
@@ -163,15 +208,32 @@ async function run(keys: string[], command: readonly [string, ...string[]], opti
   }
 }
 
+/** What acquires the keys: once, or with waiting. */
+type Acquire = (wait: boolean) => Promise<Held | undefined>;
+
 async function acquire(
   locks: Locks,
   keys: readonly string[],
   terms: AcquireOptions,
   options: Options,
   events: Events,
-): Promise<LockGroup | undefined> {
-  const first = await locks.tryAcquireAll(keys, terms);
+): Promise<Held | undefined> {
+  const { limit, permits, shared } = options;
+  const ofSemaphore = (key: string, most: number): Acquire => {
+    const semaphore = locks.semaphore(key, most);
+    const request = { ...terms, permits };
+    return async (wait) => {
+      const lock = await (wait ? semaphore.acquire(request) : semaphore.tryAcquire(request));
+      return lock && heldOne(lock);
+    };
+  };
+  const ofGroup: Acquire = (wait) => {
+    const request: AcquireOptions = { ...terms, mode: shared ? 'shared' : 'exclusive' };
+    return wait ? locks.acquireAll(keys, request) : locks.tryAcquireAll(keys, request);
+  };
+  const ask = limit === undefined ? ofGroup : ofSemaphore(keys.join(''), limit);
+  const first = await ask(false);
   if (first !== undefined || options.try) return first;
   events.progress('waiting', `${keys.join(' ')} is busy, waiting`);
-  return locks.acquireAll(keys, terms);
+  return ask(true);
 }
