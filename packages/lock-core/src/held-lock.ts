@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { onceAborted, sharedController } from './abort-signals.ts';
 import type { Lock, LockDescription, LockOwner } from './api.ts';
 import type { Context } from './context.ts';
 import { notHeld, released, unsupported } from './errors.ts';
@@ -13,6 +14,8 @@ export class HeldLock implements Lock {
   readonly #context: Context;
   readonly #lease: Lease;
   readonly #hold: Hold;
+  /** Aborts with the hold and with the signal of a leader. */
+  #ending: AbortController | undefined;
   #released: Promise<'released' | 'lost'> | undefined;
   /** Released while another lock on the hold stays. */
   #left = false;
@@ -41,7 +44,20 @@ export class HeldLock implements Lock {
 
   get signal(): AbortSignal {
     this.#expireIfDue();
-    return this.#hold.signal;
+    return this.#ending?.signal ?? this.#hold.signal;
+  }
+
+  /** Has the signal of this lock abort with `stop` too, until the returned function is called. */
+  endWith(stop: AbortSignal): () => void {
+    const ending = sharedController();
+    this.#ending = ending;
+    const signals = [this.#hold.signal, stop];
+    const stopListening = signals.map((signal) => onceAborted(signal, () => ending.abort(signal.reason)));
+    const first = signals.find(({ aborted }) => aborted);
+    if (first !== undefined) ending.abort(first.reason);
+    return () => {
+      for (const stopOne of stopListening) stopOne();
+    };
   }
 
   get state(): 'held' | 'released' | 'lost' {

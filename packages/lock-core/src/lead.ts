@@ -1,10 +1,10 @@
-import { inspect } from 'node:util';
-import { onceAborted, sharedController } from './abort-signals.ts';
+import { onceAborted } from './abort-signals.ts';
 import type { Acquirer } from './acquire.ts';
-import type { AcquireOptions, Lock, LockDescription, LockOwner } from './api.ts';
+import type { AcquireOptions, Lock, LockOwner } from './api.ts';
 import { pause, retryDelayMs } from './backend-call.ts';
 import type { Context } from './context.ts';
 import { isLockError } from './errors.ts';
+import type { HeldLock } from './held-lock.ts';
 import { refuse } from './option-names.ts';
 import { checkKey, checkLeadBody, resolveOptions } from './options.ts';
 import { bodyOwner, runBody } from './owner.ts';
@@ -29,19 +29,25 @@ export async function lead(
   const { signal } = options;
   for (;;) {
     const owner = options.owner ?? bodyOwner();
-    const term = new Term(await campaign(context, acquirer, key, { ...options, owner }), signal);
-    let failure: { readonly error: unknown } | undefined;
+    const term = await campaign(context, acquirer, key, { ...options, owner });
+    const stopListening = signal && term.endWith(signal);
+    let wasLost = false;
     try {
-      await runBody(owner, term, body);
+      await runBody(owner, term, async () => {
+        try {
+          await body(term);
+        } finally {
+          wasLost = term.state === 'lost';
+        }
+      });
     } catch (error) {
-      failure = { error };
+      // What a body does after the loss of its term, the loss made it do: it has not done its work.
+      if (!wasLost) throw error;
     } finally {
-      term.close();
+      stopListening?.();
     }
-    // What a body does after the loss of its term, the loss made it do: it has not done its work.
-    if (!term.wasLost && failure !== undefined) throw failure.error;
     signal?.throwIfAborted();
-    if (!term.wasLost) return;
+    if (!wasLost) return;
   }
 }
 
@@ -51,14 +57,15 @@ async function campaign(
   acquirer: Acquirer,
   key: string,
   options: AcquireOptions & { readonly owner: LockOwner },
-): Promise<Lock> {
+): Promise<HeldLock> {
   const { now } = context.settings.clock;
   // A standby waits for as long as there is a leader, so the default of these `Locks` does not count.
   const { waitMs = Number.POSITIVE_INFINITY } = options;
   const until = now() + waitMs;
   for (let failures = 1; ; failures += 1) {
     try {
-      return await acquirer.acquire(key, { ...options, waitMs: Math.max(0, until - now()) });
+      const lock = await acquirer.acquire(key, { ...options, waitMs: Math.max(0, until - now()) });
+      return lock as HeldLock;
     } catch (error) {
       if (!isLockError(error, 'LOCK_BACKEND') || !error.retryable || now() >= until) throw error;
     }
@@ -78,88 +85,3 @@ async function pauseUnless(signal: AbortSignal | undefined, context: Context, fo
   await Promise.race([aborted, pause(context, forMs)]);
   stopListening();
 }
-
-/** The lock of a leader. Its signal aborts with the loss of the lock, and with the caller's own signal. */
-class Term implements Lock {
-  /** Whether the lock was lost when it was released: by the body, or once that had settled. */
-  wasLost: boolean | undefined;
-  readonly #lock: Lock;
-  readonly #controller = sharedController();
-  readonly #stopListening: (() => void)[] = [];
-
-  constructor(lock: Lock, stop: AbortSignal | undefined) {
-    this.#lock = lock;
-    for (const signal of [lock.signal, stop]) {
-      if (signal === undefined) continue;
-      if (signal.aborted) this.#controller.abort(signal.reason);
-      else this.#stopListening.push(onceAborted(signal, () => this.#controller.abort(signal.reason)));
-    }
-  }
-
-  get key(): string {
-    return this.#lock.key;
-  }
-
-  get owner(): LockOwner {
-    return this.#lock.owner;
-  }
-
-  get mode(): 'exclusive' | 'shared' | 'permits' {
-    return this.#lock.mode;
-  }
-
-  get fencingToken(): bigint | undefined {
-    return this.#lock.fencingToken;
-  }
-
-  get signal(): AbortSignal {
-    // After a stall the look at the lock notices the end of its lease.
-    void this.#lock.state;
-    return this.#controller.signal;
-  }
-
-  get state(): 'held' | 'released' | 'lost' {
-    return this.#lock.state;
-  }
-
-  get remainingMs(): number {
-    return this.#lock.remainingMs;
-  }
-
-  assertHeld(): void {
-    this.#lock.assertHeld();
-  }
-
-  renew(ttlMs?: number): Promise<void> {
-    return this.#lock.renew(ttlMs);
-  }
-
-  downgrade(): Promise<void> {
-    return this.#lock.downgrade();
-  }
-
-  release(): Promise<'released' | 'lost'> {
-    this.wasLost ??= this.#lock.state === 'lost';
-    return this.#lock.release();
-  }
-
-  /** The body has settled: nobody listens any more. */
-  close(): void {
-    for (const stop of this.#stopListening) stop();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.release();
-  }
-
-  toJSON(): LockDescription {
-    return this.#lock.toJSON();
-  }
-}
-
-// Not a member: the declaration of the class need not name Node's symbol.
-Object.defineProperty(Term.prototype, inspect.custom, {
-  value(this: Term): string {
-    return `Lock ${inspect(this.toJSON())}`;
-  },
-});

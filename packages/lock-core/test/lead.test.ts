@@ -139,6 +139,32 @@ describe('lead', () => {
     expect(adapter.calls).toEqual([]);
   });
 
+  it('with a signal of its own too, the term is told of its loss, and sees it first after a stall', async () => {
+    const { locks, other, clock } = twoClients({ ttlMs: 3_000 });
+    const { signal } = new AbortController();
+    const reasons: unknown[] = [];
+    const stalls: boolean[] = [];
+    const led = locks.lead(
+      'k',
+      async (term) => {
+        if (reasons.length === 1) {
+          clock.stall(10_000);
+          stalls.push(term.signal.aborted);
+        }
+        await untilAborted(term.signal);
+        reasons.push(term.signal.reason);
+      },
+      { signal },
+    );
+    led.catch(() => {});
+    await clock.advance(10);
+    await other.forceRelease('k');
+    await clock.advance(5_000);
+    expect(reasons[0]).toMatchObject({ code: 'LOCK_LOST' });
+    expect(stalls).toEqual([true]);
+    void locks.close();
+  });
+
   it('a body that fails of itself after an abort is not hidden by the reason', async () => {
     const { locks, clock } = twoClients();
     const controller = new AbortController();

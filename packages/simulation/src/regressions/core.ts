@@ -55,7 +55,7 @@ export const coreRegressions: readonly Regression[] = [
     name: 'a lease counts from the answer',
     backends: ['memory'],
     patches: [
-      patch('lock-core/grant.ts', 'leaseDeadline(sentAt, grant.validForMs,', 'leaseDeadline(now, grant.validForMs,'),
+      patch('lock-core/grant.ts', 'leaseDeadline(sentAt, grant.validForMs -', 'leaseDeadline(now, grant.validForMs -'),
     ],
   },
   {
@@ -76,13 +76,7 @@ export const coreRegressions: readonly Regression[] = [
   {
     name: 'a shorter renewal without an answer is forgotten by the next longer one',
     backends: ['memory'],
-    patches: [
-      patch(
-        'lock-core/renewals.ts',
-        'Math.min(outcome.validForMs, this.#certainMs(sent, lease, now))',
-        'outcome.validForMs',
-      ),
-    ],
+    patches: [patch('lock-core/renewals.ts', 'Math.min(promisedMs, this.#certainMs(sent, lease, now))', 'promisedMs')],
   },
   {
     name: 'an unanswered release is not followed up',
@@ -217,8 +211,8 @@ export const coreRegressions: readonly Regression[] = [
     patches: [
       patch(
         'lock-core/lead.ts',
-        'await runBody(owner, term, body);',
-        "await Promise.race([runBody(owner, term, body), new Promise((resolve) => term.signal.addEventListener('abort', resolve))]);",
+        'await body(term);',
+        "await Promise.race([body(term), new Promise((resolve) => term.signal.addEventListener('abort', resolve))]);",
       ),
     ],
   },
