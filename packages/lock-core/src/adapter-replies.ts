@@ -70,7 +70,17 @@ export function checkAdapter(adapter: unknown): asserts adapter is LockAdapter {
         : `no adapter: it has no ${lacking.join(', no ')}`;
     refuse(`${given}: ${remedy}`);
   }
-  for (const method of ['enqueue', 'whenFree', 'downgrade', 'renewMany', 'inspect', 'keys', 'forceRelease', 'close']) {
+  for (const method of [
+    'enqueue',
+    'whenFree',
+    'downgrade',
+    'renewMany',
+    'inspect',
+    'keys',
+    'forceRelease',
+    'assertIn',
+    'close',
+  ]) {
     const member = fields[method];
     if (member !== undefined && typeof member !== 'function')
       refuse(`${method} of an adapter is a function, not ${shown(member)}`);

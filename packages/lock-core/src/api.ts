@@ -150,6 +150,13 @@ export interface Lock<Token extends bigint | undefined = bigint | undefined> ext
   readonly remainingMs: number;
   /** Throws LOCK_LOST unless the lease is good at this very moment. */
   assertHeld(): void;
+  /**
+   * Puts the lock inside a transaction of yours: verifies the hold there, on the client on which the transaction was begun, and pins it. Nobody
+   * else is granted the key until that transaction ends, even if the lease ends meanwhile, so what it writes cannot be stale. Commit before
+   * the lock is released.
+   * @throws LockError LOCK_LOST: roll back; LOCK_INVALID_ARGUMENT without a transaction; LOCK_UNSUPPORTED where the backend is no database
+   */
+  assertIn(client: unknown): Promise<void>;
   /** Prolongs the lease now. Throws LOCK_LOST when it is gone, LOCK_BACKEND when no answer came (the lease then stands as it was). */
   renew(ttlMs?: number): Promise<void>;
   /**

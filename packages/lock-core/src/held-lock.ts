@@ -82,6 +82,17 @@ export class HeldLock implements Lock {
     throw this.#left ? released(this.key, name) : notHeld(this.key, name, this.#hold.error);
   }
 
+  async assertIn(client: unknown): Promise<void> {
+    this.assertHeld();
+    const { adapter } = this.#context;
+    if (adapter.assertIn === undefined) {
+      throw unsupported(adapter.name, 'transactions that a lock could be put in', this.key);
+    }
+    await adapter.assertIn(this.#lease, client);
+    // Released or lost meanwhile: the pin stands, but in the name of a hold that has ended.
+    this.assertHeld();
+  }
+
   async renew(ttlMs: number = this.#lease.renewMs): Promise<void> {
     checkTtl(ttlMs);
     this.assertHeld();

@@ -52,6 +52,12 @@ export interface LockAdapter {
    * may repeat it. Without `owner` it frees the key from all of its holders, and is never repeated; `false` when the key was free.
    */
   forceRelease?(key: string, owner?: string): Promise<boolean>;
+  /**
+   * For a backend that is a database with transactions: verifies the hold inside the open transaction of `client`, and pins it. Until that
+   * transaction ends, nobody else is granted the key, even if the lease ends meanwhile. Rejects with LOCK_LOST when the hold is gone, and with
+   * LOCK_INVALID_ARGUMENT when `client` is in no transaction.
+   */
+  assertIn?(hold: HoldRef, client: unknown): Promise<void>;
   /** Closes what the adapter opened itself, never the caller's client. Idempotent. */
   close?(): Promise<void>;
 }

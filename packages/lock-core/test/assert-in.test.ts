@@ -1,0 +1,48 @@
+import { expect, it, vi } from 'vitest';
+import { memoryAdapter } from '../../adapter-memory/src/index.ts';
+import { createLocks, type LockAdapter, LockError } from '../src/index.ts';
+
+function setUp(assertIn?: LockAdapter['assertIn']) {
+  const adapter: LockAdapter = { ...memoryAdapter(), assertIn };
+  return createLocks(adapter);
+}
+
+it('assertIn passes the hold and the client to the adapter', async () => {
+  const assertIn = vi.fn(async () => {});
+  const locks = setUp(assertIn);
+  const client = {};
+  const lock = await locks.acquire('k');
+  await lock.assertIn(client);
+  const info = await locks.inspect('k');
+  expect(assertIn).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ key: 'k', owner: info?.owner }), client);
+  await locks.lead('leader', (term) => term.assertIn(client));
+  expect(assertIn).toHaveBeenCalledTimes(2);
+});
+
+it('assertIn rejects with what the adapter says, and without an answer of it for a lock that is held no more', async () => {
+  const assertIn = vi.fn(async () => {
+    throw new LockError('LOCK_LOST', 'gone', { key: 'k' });
+  });
+  const lock = await setUp(assertIn).acquire('k');
+  await expect(lock.assertIn({})).rejects.toMatchObject({ code: 'LOCK_LOST' });
+  await lock.release();
+  await expect(lock.assertIn({})).rejects.toMatchObject({ code: 'LOCK_RELEASED' });
+  expect(assertIn).toHaveBeenCalledTimes(1);
+});
+
+it('assertIn of a lock that is released meanwhile rejects', async () => {
+  let pinned = (): void => {};
+  const lock = await setUp(() => new Promise<void>((resolve) => (pinned = resolve))).acquire('k');
+  const asserted = lock.assertIn({});
+  await lock.release();
+  pinned();
+  await expect(asserted).rejects.toMatchObject({ code: 'LOCK_RELEASED' });
+});
+
+it('a backend without transactions says so', async () => {
+  const lock = await setUp().acquire('k');
+  await expect(lock.assertIn({})).rejects.toMatchObject({
+    code: 'LOCK_UNSUPPORTED',
+    message: expect.stringContaining('memory'),
+  });
+});
