@@ -1,139 +1,169 @@
-import { createHash } from 'node:crypto';
-import type { AcquireAttempt, AcquireOutcome, HoldRef, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
-import { createConnections } from './connections.ts';
-import { readable } from './errors.ts';
-import type { PostgresLockOptions } from './options.ts';
-import { createWakeUps } from './wake-ups.ts';
+import { randomBytes } from 'node:crypto';
+import type {
+  AcquireAttempt,
+  AcquireOutcome,
+  Capabilities,
+  HoldRef,
+  KeysPage,
+  LockAdapter,
+  LockInfo,
+  RenewOutcome,
+} from '@holdfast/lock-core';
+import { type Asked, readAsked, readInspected, readRenewed, readWord, wordsOf } from './answers.ts';
+import { assertIn } from './assert-in.ts';
+import { type Backend, createBackend } from './backend.ts';
+import { mismatch, modeOf, unitsOf } from './claims.ts';
+import { type PostgresLockOptions, settingsOf } from './options.ts';
+import { type Ask, grantOf, Queue } from './queue.ts';
+import { fromHex, hex, hexArray } from './statements.ts';
 
 /**
- * Locks as rows of a PostgreSQL table, one statement for each request, leases by the server's clock. It opens its own
- * connections, when they are needed, and ends them in `close`. The tables are made by `createLockTables`.
+ * Locks on PostgreSQL 13 or newer: rows that are leases on the clock of the server, one statement for each request. It opens its own
+ * connections, when they are needed, and ends them in `close`. The tables are made by `holdfast setup` or `createLockSchema`.
  *
  * @throws LockError LOCK_INVALID_ARGUMENT for an option that makes no sense; later, from its calls, LOCK_BACKEND with
  * `retryable` false when the database refuses: no tables, no rights, wrong password.
  */
-export function postgresAdapter(options: PostgresLockOptions = {}): LockAdapter {
-  const connections = createConnections(options);
-  const wakeUps = createWakeUps(connections.open);
+export function postgresAdapter(options: PostgresLockOptions = {}): PostgresLockAdapter {
+  const settings = settingsOf(options);
+  const { driver } = settings;
+  const backend = createBackend(settings);
+  const { statements, step } = backend;
+  const release = (key: string, owner: string): Promise<unknown> =>
+    step(statements.release, [hex(key), hex(owner)], { key });
+  const ask = askOf(backend);
+  const queue = new Queue(
+    backend,
+    driver,
+    randomBytes(16).toString('hex'),
+    (attempt, terms) => ask(attempt, terms),
+    release,
+  );
   let closing: Promise<void> | undefined;
-  /**
-   * Requests that wait for a connection. Who asks again meanwhile waits for the same one: else each time-out would put one
-   * more into the queue that was too long already. Its lease will begin after both were asked.
-   */
-  const unsent = new Map<string, { signal: AbortSignal; outcome: Promise<AcquireOutcome> }>();
-
-  const ask: typeof connections.ask = (text, values, signal, onTurn) =>
-    connections.ask<never>(text, values, signal, onTurn).catch((error: unknown) => {
-      throw readable(error);
-    });
-
-  /** Deletes the row of a key, `owner`'s if given, and wakes the waiters. Whether that ended a hold. */
-  async function free(key: string, owner?: string): Promise<boolean> {
-    const [row] = await ask<{ held: boolean }>(
-      `WITH freed AS (
-         DELETE FROM holdfast.lock WHERE key = $1 AND owner = coalesce($2, owner) RETURNING expires_at
-       )
-       SELECT expires_at > clock_timestamp() AS held, pg_notify($3, '') FROM freed`,
-      [bytes(key), owner === undefined ? null : bytes(owner), channelOf(key)],
-    );
-    return row?.held === true;
-  }
-
-  async function acquire(attempt: AcquireAttempt, onTurn: () => void): Promise<AcquireOutcome> {
-    const { key, owner, ttlMs, tokens, signal } = attempt;
-    const [row] = await ask<{ token: string | null; tokens: number; busy_ms: number }>(
-      'SELECT token, tokens, busy_ms FROM holdfast.acquire($1, $2, $3, $4)',
-      [bytes(key), bytes(owner), ttlMs, tokens],
-      signal,
-      onTurn,
-    );
-    if (row!.token === null) return { status: 'busy', retryAfterMs: Math.max(0, row!.busy_ms) };
-    // The lease of the row began after this was called (H47).
-    return { status: 'granted', fencingToken: BigInt(row!.token), tokens: row!.tokens, validForMs: ttlMs };
-  }
-
-  async function renewMany(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
-    if (holds.length === 0) return [];
-    const rows = await ask<{ key: Buffer; owner: Buffer }>('SELECT key, owner FROM holdfast.renew($1, $2, $3)', [
-      holds.map(({ key }) => bytes(key)),
-      holds.map(({ owner }) => bytes(owner)),
-      ttlMs,
-    ]);
-    const renewed = new Set(rows.map(({ key, owner }) => `${owner} ${key}`));
-    return holds.map(({ key, owner }) =>
-      renewed.has(`${owner} ${key}`) ? { status: 'renewed', validForMs: ttlMs } : { status: 'lost' },
-    );
-  }
 
   return {
     name: 'postgres',
-    capabilities: {
-      fencing: true,
-      fairness: 'none',
-      expiry: 'ttl',
-      wakeup: 'push',
-      // Replication is asynchronous unless the server is told otherwise: a promoted standby may not know the last grant.
-      survivesFailover: false,
-      crossProcess: true,
-      ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 50 },
-    },
-
-    tryAcquire(attempt) {
-      const { key, owner, ttlMs, signal } = attempt;
-      const id = JSON.stringify([key, owner, ttlMs]);
-      const waiting = unsent.get(id);
-      if (waiting?.signal === signal) return waiting.outcome;
-      const outcome = acquire(attempt, () => unsent.delete(id));
-      unsent.set(id, { signal, outcome });
-      const forget = (): void => {
-        if (unsent.get(id)?.outcome === outcome) unsent.delete(id);
-      };
-      outcome.then(forget, forget);
-      return outcome;
-    },
-
+    capabilities: capabilitiesOf(driver.listen !== undefined, driver.crossProcess, settings.survivesFailover),
+    tryAcquire: sharingUnsent((attempt, onSend) => tryAcquire(ask, attempt, onSend)),
+    enqueue: (attempt, signal) => queue.enqueue(attempt, signal),
     async renew(hold, ttlMs) {
-      const [outcome] = await renewMany([hold], ttlMs);
+      const [outcome] = await renewMany(backend, [hold], ttlMs);
       return outcome!;
     },
-
-    renewMany,
-
-    release: async ({ key, owner }) => ((await free(key, owner)) ? 'released' : 'not-held'),
-
-    forceRelease: (key) => free(key),
-
-    async inspect(key) {
-      const [row] = await ask<{ owner: Buffer; token: string; remaining_ms: number }>(
-        `SELECT owner, token, extract(epoch FROM expires_at - clock_timestamp())::float8 * 1000 AS remaining_ms
-         FROM holdfast.lock WHERE key = $1 AND expires_at > clock_timestamp()`,
-        [bytes(key)],
-      );
-      if (row === undefined) return undefined;
-      return {
-        key,
-        owner: row.owner.toString(),
-        remainingMs: Math.max(0, row.remaining_ms),
-        fencingToken: BigInt(row.token),
-        waiters: undefined,
-      };
+    renewMany: (holds, ttlMs) => renewMany(backend, holds, ttlMs),
+    async release({ key, owner }) {
+      await queue.end(owner);
+      return readWord(await release(key, owner), ['released', 'not-held']);
     },
-
-    whenFree: (key, signal) => wakeUps.whenFree(channelOf(key), signal),
-
+    async downgrade({ key, owner }, ttlMs) {
+      const answer = await step(statements.downgrade, [hex(key), hex(owner), String(ttlMs)], { key });
+      return renewed(readWord(answer, ['renewed', 'lost']) === 'renewed', ttlMs);
+    },
+    async forceRelease(key: string, owner?: string) {
+      const answer = await step(statements.force, [hex(key), owner === undefined ? null : hex(owner)], { key });
+      return readWord(answer, ['released', 'not-held']) === 'released';
+    },
+    inspect: (key) => inspect(backend, key),
+    keys: (cursor) => keysPage(backend, cursor),
+    assertIn: (hold, client) => assertIn(statements, hold, client),
     close() {
       closing ??= (async () => {
-        wakeUps.close();
-        await connections.close();
+        queue.close();
+        await driver.close();
       })();
       return closing;
     },
   };
 }
 
-const bytes = (text: string): Buffer => Buffer.from(text, 'utf8');
+/** The adapter, with the lock inside the caller's transaction. */
+export interface PostgresLockAdapter extends LockAdapter {
+  assertIn(hold: HoldRef, client: unknown): Promise<void>;
+}
 
-/** The channel of a key: names of channels have at most 63 bytes. Two keys with one channel would only be woken too early. */
-function channelOf(key: string): string {
-  return `holdfast_${createHash('sha256').update(key).digest('hex').slice(0, 40)}`;
+function capabilitiesOf(listens: boolean, crossProcess: boolean, survivesFailover: boolean): Capabilities {
+  return {
+    fencing: true,
+    fairness: 'fifo',
+    expiry: 'ttl',
+    wakeup: listens ? 'push' : 'poll',
+    // Replication is asynchronous unless the server is told otherwise: a promoted standby may not know the last grant.
+    survivesFailover,
+    crossProcess,
+    shared: true,
+    permits: true,
+    ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: listens ? 50 : 150 },
+  };
+}
+
+type AskOnce = (attempt: AcquireAttempt, terms: Parameters<Ask>[1], onSend?: () => void) => Promise<Asked>;
+
+/** Asks for a lock. @throws LockError LOCK_INVALID_ARGUMENT where the key is in use with another limit */
+function askOf({ statements, step }: Backend): AskOnce {
+  return async ({ key, owner, ttlMs, tokens, claim, signal }, { leaseMs, channel }, onSend) => {
+    const units = unitsOf(claim);
+    const values = [hex(key), hex(owner), units.wanted, units.all, ttlMs, tokens, leaseMs, channel].map(String);
+    const asked = readAsked(await step(statements.ask, values, { key, signal, onSend }));
+    if (asked.status === 'refused') throw mismatch(key, units, asked.units);
+    return asked;
+  };
+}
+
+async function tryAcquire(ask: AskOnce, attempt: AcquireAttempt, onSend: () => void): Promise<AcquireOutcome> {
+  const asked = await ask(attempt, { leaseMs: 0, channel: '' }, onSend);
+  // The lease of the row began after this was called (H47).
+  if (asked.status === 'granted') return grantOf(asked, attempt.ttlMs);
+  return { status: 'busy', retryAfterMs: asked.status === 'busy' ? asked.waitMs : undefined };
+}
+
+/**
+ * Requests that wait for a connection are asked once: otherwise each time-out would put one more into a queue that is too long already. The
+ * lease will begin after both were asked.
+ */
+function sharingUnsent(
+  send: (attempt: AcquireAttempt, onSend: () => void) => Promise<AcquireOutcome>,
+): LockAdapter['tryAcquire'] {
+  const unsent = new Map<string, { signal: AbortSignal; outcome: Promise<AcquireOutcome> }>();
+  return (attempt) => {
+    const { key, owner, ttlMs, signal } = attempt;
+    const id = JSON.stringify([key, owner, ttlMs]);
+    const waiting = unsent.get(id);
+    if (waiting?.signal === signal) return waiting.outcome;
+    const outcome = send(attempt, () => unsent.delete(id));
+    unsent.set(id, { signal, outcome });
+    const forget = (): void => {
+      if (unsent.get(id)?.outcome === outcome) unsent.delete(id);
+    };
+    outcome.then(forget, forget);
+    return outcome;
+  };
+}
+
+const renewed = (isRenewed: boolean, ttlMs: number): RenewOutcome =>
+  isRenewed ? { status: 'renewed', validForMs: ttlMs } : { status: 'lost' };
+
+async function renewMany(
+  { statements, step }: Backend,
+  holds: readonly HoldRef[],
+  ttlMs: number,
+): Promise<RenewOutcome[]> {
+  if (holds.length === 0) return [];
+  const keys = hexArray(holds.map(({ key }) => key));
+  const owners = hexArray(holds.map(({ owner }) => owner));
+  const answer = await step(statements.renew, [keys, owners, String(ttlMs)], { key: holds[0]?.key });
+  return readRenewed(answer, holds.length).map((each) => renewed(each, ttlMs));
+}
+
+async function inspect({ statements, step }: Backend, key: string): Promise<LockInfo | undefined> {
+  const found = readInspected(await step(statements.inspect, [hex(key)], { key }));
+  if (found === undefined) return undefined;
+  const { remainingMs, token, units, all, holders, waiters } = found;
+  const mode = modeOf(units, all);
+  const limit = mode === 'permits' ? Number(all) : undefined;
+  return { key, owner: fromHex(found.owner), remainingMs, fencingToken: token, waiters, mode, holders, limit };
+}
+
+async function keysPage({ statements, step }: Backend, cursor = ''): Promise<KeysPage> {
+  const keys = wordsOf(await step(statements.keys, [cursor])).filter((word) => word !== '');
+  return { keys: keys.map(fromHex), next: keys.length < 1_000 ? undefined : keys.at(-1) };
 }

@@ -1,3 +1,13 @@
-export { postgresAdapter, postgresAdapter as createAdapter } from './adapter.ts';
+export { type PostgresLockAdapter, postgresAdapter, postgresAdapter as createAdapter } from './adapter.ts';
+export type {
+  PgClientLike,
+  PgliteLike,
+  PgPoolLike,
+  PostgresClientLike,
+  PostgresJsLike,
+  QueryFunction,
+} from './drivers/clients.ts';
+export { openPostgres, type PostgresTarget, postgresAdapterFactory, setUpPostgres } from './open.ts';
 export type { PostgresLockOptions } from './options.ts';
-export { createLockTables } from './tables.ts';
+export { lockSchemaSql } from './schema.ts';
+export { createLockSchema } from './setup.ts';

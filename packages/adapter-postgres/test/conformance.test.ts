@@ -1,13 +1,13 @@
 import { registerConformance } from '@holdfast/conformance/vitest';
 import { type PostgresServer, startPostgres } from '@holdfast/testbed';
 import { afterAll, beforeAll } from 'vitest';
-import { createLockTables } from '../src/index.ts';
+import { createLockSchema } from '../src/index.ts';
 import { postgresHarness } from './harness.ts';
 
 let server: PostgresServer;
 beforeAll(async () => {
   server = await startPostgres();
-  await createLockTables({ url: server.url });
+  await createLockSchema({ url: server.url });
 });
 afterAll(() => server?.stop());
 

@@ -1,7 +1,7 @@
 import type { Harness } from '@holdfast/conformance';
 import { type PostgresServer, startPostgres } from '@holdfast/testbed';
 import pgManifest from 'pg/package.json' with { type: 'json' };
-import { createLockTables } from '../src/index.ts';
+import { createLockSchema } from '../src/index.ts';
 import { openAdapter } from './open-adapter.ts';
 
 /** How the suite reaches the adapter, and what it may do to its server; `server` is asked for when it runs. */
@@ -17,7 +17,7 @@ export function postgresHarness(server: () => PostgresServer): Harness {
     }),
     capabilities: {
       fencing: true,
-      fairness: 'none',
+      fairness: 'fifo',
       expiry: 'ttl',
       wakeup: 'push',
       survivesFailover: false,
@@ -29,7 +29,7 @@ export function postgresHarness(server: () => PostgresServer): Harness {
     locksOptions: { backendTimeoutMs: 30_000 },
     hooks: {
       async revoke(key) {
-        await server().query('DELETE FROM holdfast.lock WHERE key = $1', [Buffer.from(key)]);
+        await server().query('SELECT holdfast.force($1, NULL)', [Buffer.from(key).toString('hex')]);
       },
       async freeze() {
         server().freeze();
@@ -47,6 +47,6 @@ export function postgresHarness(server: () => PostgresServer): Harness {
 /** For `holdfast conformance ./test/harness.ts`: with a server of its own, which ends with the run. */
 export default async function harness(): Promise<Harness & AsyncDisposable> {
   const server = await startPostgres();
-  await createLockTables({ url: server.url });
+  await createLockSchema({ url: server.url });
   return { ...postgresHarness(() => server), [Symbol.asyncDispose]: () => server.stop() };
 }

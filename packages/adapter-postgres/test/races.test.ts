@@ -2,16 +2,18 @@ import { checkHistory, createRecorder } from '@holdfast/conformance/history';
 import { createLocks, type LockAdapter } from '@holdfast/lock-core';
 import { type PostgresServer, startPostgres } from '@holdfast/testbed';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { createLockTables, postgresAdapter } from '../src/index.ts';
+import { createLockSchema, postgresAdapter } from '../src/index.ts';
 import { attempt, eventually, grant, newName, session, waiting } from './support.ts';
 
 // What happens between two statements, made to happen there: another session holds the row back.
+
+const rivalRow = `INSERT INTO holdfast.lock VALUES ($1, 'rival', 'epoch', 0, 0, ${2n ** 62n}, false)`;
 
 let server: PostgresServer;
 const adapters: LockAdapter[] = [];
 beforeAll(async () => {
   server = await startPostgres();
-  await createLockTables({ url: server.url });
+  await createLockSchema({ url: server.url });
 });
 afterAll(() => server?.stop());
 afterEach(async () => {
@@ -29,7 +31,7 @@ it('H62: a request that waits behind a rival, who gets his token and goes, gets 
   const key = newName();
   await using rival = await session(server);
   await rival.query('BEGIN');
-  await rival.query(`INSERT INTO holdfast.lock VALUES ($1, 'rival', 0, 0, '-infinity')`, [key]);
+  await rival.query(rivalRow, [key]);
   const asked = grant(client(), attempt(key));
   await eventually('the request waits', () => waiting(server));
   const { rows } = await rival.query(`SELECT nextval('holdfast.token') AS token`);
@@ -58,7 +60,7 @@ it('H28: a grant that is held up begins its lease when it is made, not when it w
   const asked = attempt(newName(), { ttlMs: 400 });
   await using rival = await session(server);
   await rival.query('BEGIN');
-  await rival.query(`INSERT INTO holdfast.lock VALUES ($1, 'rival', 0, 0, '-infinity')`, [asked.key]);
+  await rival.query(rivalRow, [asked.key]);
   const granting = grant(one, asked);
   await eventually('the request waits', () => waiting(server));
   await new Promise((resolve) => setTimeout(resolve, 600));
@@ -75,7 +77,7 @@ it('H27: a request that is aborted while it waits for a connection is never sent
   const first = attempt(newName());
   await using rival = await session(server);
   await rival.query('BEGIN');
-  await rival.query(`INSERT INTO holdfast.lock VALUES ($1, 'rival', 0, 0, '-infinity')`, [first.key]);
+  await rival.query(rivalRow, [first.key]);
   const blocked = grant(adapter, first);
   await eventually('the first waits', () => waiting(server));
   const abort = new AbortController();
@@ -93,7 +95,7 @@ it('a request that is repeated while it waits for a connection is sent once', as
   const first = attempt(newName());
   await using rival = await session(server);
   await rival.query('BEGIN');
-  await rival.query(`INSERT INTO holdfast.lock VALUES ($1, 'rival', 0, 0, '-infinity')`, [first.key]);
+  await rival.query(rivalRow, [first.key]);
   const blocked = grant(adapter, first);
   await eventually('the first waits', () => waiting(server));
   const second = attempt(newName());

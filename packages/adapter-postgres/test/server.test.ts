@@ -4,14 +4,14 @@ import { createLocks } from '@holdfast/lock-core';
 import { startPostgres } from '@holdfast/testbed';
 import { openLocks } from 'holdfast';
 import { describe, expect, it } from 'vitest';
-import { createLockTables, type PostgresLockOptions, postgresAdapter } from '../src/index.ts';
+import { createLockSchema, type PostgresLockOptions, postgresAdapter } from '../src/index.ts';
 import { attempt, grant, newName } from './support.ts';
 
 const run = promisify(execFile);
 
 it('H20, H62: a grant outlives a crash of a server that commits without waiting for the disk, and tokens rise over it', async () => {
   await using server = await startPostgres({ settings: { synchronous_commit: 'off', wal_writer_delay: '10s' } });
-  await createLockTables({ url: server.url });
+  await createLockSchema({ url: server.url });
   const adapter = postgresAdapter({ url: server.url, callTimeoutMs: 20_000 });
   const [held, gone] = [attempt(newName()), attempt(newName())];
   await grant(adapter, gone);
@@ -29,20 +29,19 @@ it('H20, H62: a grant outlives a crash of a server that commits without waiting 
 
 it('H62: tokens rise although the rows of crashed holders are swept away', async () => {
   await using server = await startPostgres();
-  await createLockTables({ url: server.url });
+  await createLockSchema({ url: server.url });
   const adapter = postgresAdapter({ url: server.url, callTimeoutMs: 20_000 });
   const first = attempt(newName(), { ttlMs: 1 });
   const { fencingToken } = await grant(adapter, first);
   await expect.poll(() => adapter.inspect?.(first.key), { timeout: 20_000 }).toBeUndefined();
-  const swept = await server.query('DELETE FROM holdfast.lock WHERE expires_at < clock_timestamp() RETURNING 1');
-  expect(swept.length).toBe(1);
+  expect(await server.query('SELECT holdfast.sweep()::int AS freed')).toEqual([{ freed: 1 }]);
   expect((await grant(adapter, attempt(first.key))).fencingToken).toBeGreaterThan(fencingToken!);
   await adapter.close?.();
 });
 
 it('a server whose default is to serialize transactions: rivals are busy, not errors', async () => {
   await using server = await startPostgres({ settings: { default_transaction_isolation: 'serializable' } });
-  await createLockTables({ url: server.url });
+  await createLockSchema({ url: server.url });
   const adapters = [1, 2, 3].map(() => postgresAdapter({ url: server.url, callTimeoutMs: 20_000 }));
   for (let round = 0; round < 20; round++) {
     const asked = adapters.map((adapter) => ({ adapter, attempt: attempt('contended') }));
@@ -57,7 +56,7 @@ describe('set-up', () => {
   it('H85: without the tables every call is LOCK_BACKEND for good, and says what to do', async () => {
     await using server = await startPostgres();
     const adapter = postgresAdapter({ url: server.url, callTimeoutMs: 20_000 });
-    const missing = { code: 'LOCK_BACKEND', retryable: false, message: expect.stringContaining('createLockTables()') };
+    const missing = { code: 'LOCK_BACKEND', retryable: false, message: expect.stringContaining('holdfast setup') };
     await expect(adapter.tryAcquire(attempt('a'))).rejects.toMatchObject(missing);
     await expect(adapter.renew(attempt('a'), 1_000)).rejects.toMatchObject(missing);
     await expect(adapter.release(attempt('a'))).rejects.toMatchObject(missing);
@@ -69,21 +68,21 @@ describe('set-up', () => {
 
   it('processes that make the tables at the same time do not disturb one another', async () => {
     await using server = await startPostgres();
-    await Promise.all(Array.from({ length: 8 }, () => createLockTables({ url: server.url, callTimeoutMs: 20_000 })));
+    await Promise.all(Array.from({ length: 8 }, () => createLockSchema({ url: server.url, callTimeoutMs: 20_000 })));
     const adapter = postgresAdapter({ url: server.url });
     await grant(adapter, attempt('a'));
-    await createLockTables({ url: server.url });
+    await createLockSchema({ url: server.url });
     expect(await adapter.inspect?.('a')).toBeDefined();
     await adapter.close?.();
   });
 
   it('a user with the rights of the README can lock, one without cannot, and no error shows a password', async () => {
     await using server = await startPostgres();
-    await createLockTables({ url: server.url });
+    await createLockSchema({ url: server.url });
     await server.query('CREATE ROLE app LOGIN');
     await server.query('GRANT USAGE ON SCHEMA holdfast TO app');
-    await server.query('GRANT SELECT, INSERT, UPDATE, DELETE ON holdfast.lock TO app');
-    await server.query('GRANT USAGE ON SEQUENCE holdfast.token TO app');
+    await server.query('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA holdfast TO app');
+    await server.query('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA holdfast TO app');
     await server.query('CREATE ROLE stranger LOGIN');
     const as = (user: string): string => server.url.replace('//postgres@', `//${user}:secret-word@`);
     const locks = createLocks(postgresAdapter({ url: as('app') }));
@@ -100,9 +99,34 @@ describe('set-up', () => {
     }
   });
 
+  it('the adapter creates the schema at its first use, where it is allowed to, under the name that it is given', async () => {
+    await using server = await startPostgres();
+    const options = { url: server.url, schema: "Our 'locks'", createSchema: true, callTimeoutMs: 20_000 };
+    const adapters = [1, 2, 3].map(() => postgresAdapter(options));
+    const outcomes = await Promise.all(adapters.map((adapter) => adapter.tryAcquire(attempt('a'))));
+    expect(outcomes.filter(({ status }) => status === 'granted')).toHaveLength(1);
+    for (const adapter of adapters) await adapter.close?.();
+    // A newer one is left alone.
+    await server.query(
+      `CREATE OR REPLACE FUNCTION "Our 'locks'".version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 99'`,
+    );
+    const { createSchema, ...alike } = options;
+    await expect(createLockSchema(alike)).rejects.toThrow(/version 99/);
+    const adapter = postgresAdapter(options);
+    await expect(adapter.tryAcquire(attempt('a'))).rejects.toMatchObject({
+      code: 'LOCK_UNSUPPORTED',
+      retryable: false,
+    });
+    await adapter.close?.();
+  });
+
   it.each<[PostgresLockOptions, string]>([
     [{ maxConnections: 0 }, 'maxConnections'],
     [{ callTimeoutMs: 1.5 }, 'callTimeoutMs'],
+    [{ pooler: 'yes' as unknown as boolean }, 'pooler'],
+    [{ schema: '' }, 'schema'],
+    [{ client: {} as never }, 'client'],
+    [{ client: async () => [], url: 'postgres://' }, 'either'],
     [{ ulr: 'postgres://' } as PostgresLockOptions, 'no option "ulr"'],
   ])('an option that makes no sense is refused at once: %o', (options, message) => {
     expect(() => postgresAdapter(options)).toThrow(
@@ -113,7 +137,7 @@ describe('set-up', () => {
 
 it('an application names it in its configuration', async () => {
   await using server = await startPostgres();
-  await createLockTables({ url: server.url });
+  await createLockSchema({ url: server.url });
   const adapter = new URL('../dist/index.js', import.meta.url).href;
   const require = { fencing: true, wakeup: 'push' } as const;
   await using locks = await openLocks({ adapter, url: server.url, ttlMs: 5_000 }, { require });
@@ -125,7 +149,7 @@ it('an application names it in its configuration', async () => {
 
 it('H55: a process that holds a lock, and has nothing else to do, ends', async () => {
   await using server = await startPostgres();
-  await createLockTables({ url: server.url });
+  await createLockSchema({ url: server.url });
   const script = `
     import { createLocks } from '@holdfast/lock-core';
     import { postgresAdapter } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)};

@@ -1,145 +1,194 @@
 import { getEventListeners } from 'node:events';
-import { createLocks, type LockAdapter } from '@holdfast/lock-core';
+import type { AcquireAttempt, Granted, LockAdapter } from '@holdfast/lock-core';
 import { type PostgresServer, startPostgres } from '@holdfast/testbed';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { createLockTables, postgresAdapter } from '../src/index.ts';
+import { createLockSchema, postgresAdapter } from '../src/index.ts';
 import { attempt, eventually, grant, newName } from './support.ts';
 
 let server: PostgresServer;
 const adapters: LockAdapter[] = [];
 beforeAll(async () => {
   server = await startPostgres();
-  await createLockTables({ url: server.url });
+  await createLockSchema({ url: server.url });
 });
 afterAll(() => server?.stop());
 afterEach(async () => {
   for (const adapter of adapters.splice(0)) await adapter.close?.();
 });
 
-function client(): LockAdapter {
-  const adapter = postgresAdapter({ url: server.url, callTimeoutMs: 20_000 });
+function client(options: { pooler?: boolean } = {}): LockAdapter {
+  const adapter = postgresAdapter({ url: server.url, callTimeoutMs: 20_000, ...options });
   adapters.push(adapter);
   return adapter;
+}
+
+interface Waiter {
+  readonly attempt: AcquireAttempt;
+  readonly granted: Promise<Granted>;
+  readonly abort: AbortController;
+}
+
+/** Takes a place in the queue, and resolves when it is confirmed. */
+async function join(adapter: LockAdapter, key: string, more: Partial<AcquireAttempt> = {}): Promise<Waiter> {
+  const abort = new AbortController();
+  let queued = false;
+  const asked = attempt(key, {
+    ...more,
+    onQueued: () => {
+      queued = true;
+    },
+  });
+  const granted = adapter.enqueue!(asked, abort.signal);
+  granted.catch(() => {});
+  await eventually('it is queued', () => queued);
+  return { attempt: asked, granted, abort };
 }
 
 /** Ends the connections that listen, from the server's side; answers how many there were. */
 async function cutListeners(): Promise<number> {
   const rows = await server.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE application_name = 'holdfast' AND query ~ '^(UN)?LISTEN' AND pid <> pg_backend_pid()`,
+     WHERE application_name = 'holdfast' AND query LIKE 'LISTEN%' AND pid <> pg_backend_pid()`,
   );
   return rows.length;
 }
 
-it('H37: a release exactly between the look and the subscription is not missed', async () => {
+const listening = `SELECT FROM pg_stat_activity WHERE application_name = 'holdfast' AND query LIKE 'LISTEN %' AND state = 'idle'`;
+
+it('the queue is first in, first out over all processes, and a newcomer does not overtake', async () => {
   const holder = client();
   const held = attempt(newName());
   await grant(holder, held);
-  const real = client();
-  let first = true;
-  const adapter: LockAdapter = {
-    ...real,
-    async whenFree(key, signal) {
-      if (first) await holder.release(held);
-      first = false;
-      return real.whenFree?.(key, signal);
-    },
-  };
-  const locks = createLocks(adapter);
-  expect((await locks.acquire(held.key, { waitMs: 20_000 })).state).toBe('held');
-  await locks.close();
-});
-
-it('H38: a release without a word is found by the fall-back poll, long before the lease is over', async () => {
-  const held = attempt(newName(), { ttlMs: 600_000 });
-  await grant(client(), held);
-  const locks = createLocks(client());
-  const waiting = locks.acquire(held.key, { waitMs: 20_000 });
-  await eventually('it listens', async () => (await server.query(listening)).length > 0);
-  await server.query('DELETE FROM holdfast.lock WHERE key = $1', [Buffer.from(held.key)]);
-  expect((await waiting).state).toBe('held');
-  await locks.close();
-});
-
-const listening = `SELECT FROM pg_stat_activity WHERE application_name = 'holdfast' AND query LIKE 'LISTEN %' AND state = 'idle'`;
-
-it('H38: when the connection that listens is cut, who waits is told, and listens again when he asks again', async () => {
-  const [adapter, holder] = [client(), client()];
-  const abort = new AbortController();
-  const held = attempt(newName());
-  await grant(holder, held);
-  await adapter.whenFree?.(held.key, abort.signal);
-  const hint = adapter.whenFree?.(held.key, abort.signal);
-  const told = expect(hint).rejects.toThrow();
-  expect(await cutListeners()).toBe(1);
-  await told;
-  await adapter.whenFree?.(held.key, abort.signal);
-  const next = adapter.whenFree?.(held.key, abort.signal);
+  const waiters: Waiter[] = [];
+  for (let i = 0; i < 3; i++) waiters.push(await join(client(), held.key));
   await holder.release(held);
-  await next;
-  abort.abort();
-});
-
-it('H40: the first of two waiters gives up, the second is still woken', async () => {
-  const [adapter, holder] = [client(), client()];
-  const held = attempt(newName());
-  await grant(holder, held);
-  const [one, two] = [new AbortController(), new AbortController()];
-  await Promise.all([adapter.whenFree?.(held.key, one.signal), adapter.whenFree?.(held.key, two.signal)]);
-  const hints = [adapter.whenFree?.(held.key, one.signal), adapter.whenFree?.(held.key, two.signal)];
-  one.abort(new Error('gives up'));
-  await expect(hints[0]).rejects.toThrow('gives up');
-  await holder.release(held);
-  await hints[1];
-  two.abort();
-});
-
-it('H40: one leaves and another comes at the same moment: the newcomer is woken', async () => {
-  const [adapter, holder] = [client(), client()];
-  const key = newName();
-  let before = new AbortController();
-  await adapter.whenFree?.(key, before.signal);
-  for (let round = 0; round < 20; round++) {
-    const next = new AbortController();
-    before.abort();
-    await adapter.whenFree?.(key, next.signal);
-    before = next;
+  for (const { granted, attempt: asked } of waiters) {
+    await granted;
+    expect(await holder.tryAcquire(attempt(held.key))).toMatchObject({ status: 'busy' });
+    expect((await holder.inspect?.(held.key))?.owner).toBe(asked.owner);
+    await holder.release(asked);
   }
-  const hint = adapter.whenFree?.(key, before.signal);
-  const held = attempt(key);
-  await grant(holder, held);
-  await holder.release(held);
-  await hint;
-  before.abort();
+  expect(await holder.inspect?.(held.key)).toBeUndefined();
 });
 
-it('H43: 1,000 waits for 20 keys leave one connection, and no listener on a signal', async () => {
+it('H38: when the connection that listens is cut, the waiters find the grant, and listen again', async () => {
+  const [holder, adapter] = [client(), client()];
+  const [first, second] = [attempt(newName()), attempt(newName())];
+  await grant(holder, first);
+  await grant(holder, second);
+  const one = await join(adapter, first.key);
+  await eventually('it listens', async () => (await server.query(listening)).length === 1);
+  expect(await cutListeners()).toBe(1);
+  await holder.release(first);
+  await one.granted;
+  const two = await join(adapter, second.key);
+  await eventually('it listens again', async () => (await server.query(listening)).length === 1);
+  await holder.release(second);
+  await two.granted;
+});
+
+it('H37: a grant before the subscription stands is not missed', async () => {
+  const [holder, adapter] = [client(), client()];
+  const held = attempt(newName());
+  await grant(holder, held);
+  const asked = attempt(held.key, { onQueued: () => void holder.release(held) });
+  await adapter.enqueue!(asked, new AbortController().signal);
+});
+
+it('H42: a waiter that gives up leaves no place, and the next one is served at once', async () => {
+  const [holder, adapter] = [client(), client()];
+  const held = attempt(newName());
+  await grant(holder, held);
+  const [one, two] = [await join(adapter, held.key), await join(adapter, held.key)];
+  one.abort.abort(new Error('gives up'));
+  await expect(one.granted).rejects.toThrow('gives up');
+  expect((await holder.inspect?.(held.key))?.waiters).toBe(1);
+  await holder.release(held);
+  await two.granted;
+  expect(getEventListeners(one.abort.signal, 'abort')).toEqual([]);
+  expect(getEventListeners(two.abort.signal, 'abort')).toEqual([]);
+});
+
+it('H106: the place of an owner that is released meanwhile ends, and is never granted', async () => {
+  const [holder, adapter] = [client(), client()];
+  const held = attempt(newName());
+  await grant(holder, held);
+  const waiter = await join(adapter, held.key);
+  expect(await adapter.release(waiter.attempt)).toBe('not-held');
+  await expect(waiter.granted).rejects.toMatchObject({ code: 'LOCK_LOST' });
+  await holder.release(held);
+  expect(await holder.inspect?.(held.key)).toBeUndefined();
+});
+
+it('H103, H104: five waiters of a dead process cost one waiter lease and one reservation, all together', async () => {
+  const [holder, living] = [client(), client()];
+  const held = attempt(newName());
+  await grant(holder, held);
+  const hex = Buffer.from(held.key).toString('hex');
+  for (let i = 0; i < 5; i++) {
+    await server.query(`SELECT holdfast.ask($1, $2, $3, $3, 60000, 1, 5000, '')`, [hex, `0${i}`, String(2n ** 62n)]);
+  }
+  const waiter = await join(living, held.key);
+  const releasedAt = performance.now();
+  await holder.release(held);
+  await waiter.granted;
+  expect(performance.now() - releasedAt).toBeLessThan(5_000 + 3_000 + 4_000);
+});
+
+it('H105: a place that was pruned while its process slept is taken again', async () => {
+  const [holder, adapter] = [client(), client()];
+  const held = attempt(newName());
+  await grant(holder, held);
+  const waiter = await join(adapter, held.key);
+  await server.query('DELETE FROM holdfast.place');
+  await eventually('it queues again', async () => (await holder.inspect?.(held.key))?.waiters === 1);
+  await holder.release(held);
+  await waiter.granted;
+});
+
+it('a hold that nobody renews passes to the head of the queue when its lease is over', async () => {
+  const [holder, adapter] = [client(), client()];
+  const held = attempt(newName(), { ttlMs: 700 });
+  await grant(holder, held);
+  const waiter = await join(adapter, held.key);
+  await waiter.granted;
+  expect(await holder.renew(held, 700)).toEqual({ status: 'lost' });
+});
+
+it('through a pooler nobody can listen: it says so, and waiters ask', async () => {
+  const [holder, adapter] = [client({ pooler: true }), client({ pooler: true })];
+  expect(adapter.capabilities.wakeup).toBe('poll');
+  const held = attempt(newName());
+  await grant(holder, held);
+  const waiter = await join(adapter, held.key);
+  await holder.release(held);
+  await waiter.granted;
+  expect(await server.query(listening)).toEqual([]);
+});
+
+it('H43: 300 waits for 20 keys leave one connection that listens, and no place', async () => {
   const adapter = client();
   const keys = Array.from({ length: 20 }, () => newName());
-  const signals: AbortSignal[] = [];
   const wait = async (key: string): Promise<void> => {
-    const abort = new AbortController();
-    signals.push(abort.signal);
-    await adapter.whenFree?.(key, abort.signal);
-    abort.abort();
+    const asked = attempt(key);
+    await adapter.enqueue!(asked, new AbortController().signal);
+    await adapter.release(asked);
   };
-  for (let round = 0; round < 10; round++) {
-    await Promise.all(Array.from({ length: 100 }, (_, i) => wait(keys[i % keys.length]!)));
-  }
-  expect(signals.flatMap((signal) => getEventListeners(signal, 'abort'))).toEqual([]);
-  const mine = await server.query(`SELECT FROM pg_stat_activity WHERE application_name = 'holdfast'`);
-  expect(mine.length).toBe(1);
+  await Promise.all(Array.from({ length: 300 }, (_, i) => wait(keys[i % keys.length]!)));
+  expect(await server.query(`SELECT FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`)).toHaveLength(1);
+  const left = await server.query(
+    `SELECT FROM (SELECT key FROM holdfast.lock UNION ALL SELECT key FROM holdfast.place UNION ALL SELECT key FROM holdfast.holder) AS rows
+     WHERE key = ANY ($1)`,
+    [keys.map((key) => Buffer.from(key))],
+  );
+  expect(left).toEqual([]);
 });
 
-it('closing the adapter rejects who waits, and who comes later', async () => {
-  const adapter = client();
-  const abort = new AbortController();
-  const key = newName();
-  await adapter.whenFree?.(key, abort.signal);
-  const hint = adapter.whenFree?.(key, abort.signal);
-  const told = expect(hint).rejects.toMatchObject({ code: 'LOCK_CLOSED' });
+it('closing the adapter rejects those who wait', async () => {
+  const [holder, adapter] = [client(), client()];
+  const held = attempt(newName());
+  await grant(holder, held);
+  const waiter = await join(adapter, held.key);
   await adapter.close?.();
-  await told;
-  expect(getEventListeners(abort.signal, 'abort')).toEqual([]);
-  await expect(adapter.whenFree?.(key, abort.signal)).rejects.toMatchObject({ code: 'LOCK_CLOSED' });
+  await expect(waiter.granted).rejects.toMatchObject({ code: 'LOCK_CLOSED' });
 });

@@ -1,0 +1,55 @@
+import { type HoldRef, LockError } from '@holdfast/lock-core';
+import { readPinned } from './answers.ts';
+import { answerIn } from './drivers/driver.ts';
+import { readable } from './errors.ts';
+import { hex, type Statement, type Statements } from './statements.ts';
+
+type Query = (statement: Statement, values: string[]) => PromiseLike<unknown>;
+
+/** How to send a statement inside the transaction of a client. @throws LockError LOCK_INVALID_ARGUMENT for anything else */
+function queryOf(client: unknown): Query {
+  const parts = (client ?? {}) as {
+    unsafe?: (text: string, values: string[]) => PromiseLike<unknown>;
+    $queryRawUnsafe?: (text: string, ...values: string[]) => PromiseLike<unknown>;
+    query?: (text: string, values: string[]) => PromiseLike<unknown>;
+  };
+  if (typeof parts.unsafe === 'function') return ({ text }, values) => parts.unsafe!(text, values);
+  if (typeof parts.$queryRawUnsafe === 'function') return ({ text }, values) => parts.$queryRawUnsafe!(text, ...values);
+  if (typeof parts.query === 'function') return ({ text }, values) => parts.query!(text, values);
+  if (typeof client === 'function') return ({ text }, values) => client(text, values);
+  throw new LockError(
+    'LOCK_INVALID_ARGUMENT',
+    'assertIn takes the client of an open transaction: one of pg, postgres, PGlite or Prisma, or a function (text, values) => rows',
+  );
+}
+
+/**
+ * Pins a hold inside the transaction of the caller: until that ends, nobody else is granted the key.
+ * @throws LockError LOCK_LOST when it is held no more; LOCK_INVALID_ARGUMENT without a transaction
+ */
+export async function assertIn(
+  { pin, transaction }: Statements,
+  { key, owner }: HoldRef,
+  client: unknown,
+): Promise<void> {
+  const query = queryOf(client);
+  const ask = async (statement: Statement, values: string[]): Promise<unknown> => {
+    try {
+      return answerIn(await query(statement, values));
+    } catch (error) {
+      throw readable(error, key);
+    }
+  };
+  const pinned = readPinned(await ask(pin, [hex(key), hex(owner)]));
+  const name = JSON.stringify(key);
+  if (pinned === undefined) {
+    throw new LockError('LOCK_LOST', `lock ${name} is no longer held (postgres): roll the transaction back`, { key });
+  }
+  // Without a transaction the pin has ended with its statement.
+  if ((await ask(transaction, [])) === pinned) return;
+  throw new LockError(
+    'LOCK_INVALID_ARGUMENT',
+    `assertIn of lock ${name} was not called inside a transaction: pass the client on which BEGIN was sent, not a pool`,
+    { key },
+  );
+}

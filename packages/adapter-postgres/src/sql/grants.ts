@@ -1,0 +1,107 @@
+/** What the steps have in common. Each is called by one that holds the lock of the key's row. */
+export const grantsSql = `
+-- A transaction that sees the tables as they were when it began would grant what is held.
+CREATE OR REPLACE FUNCTION holdfast.begin_step() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF current_setting('transaction_isolation') NOT LIKE 'read%' THEN
+    RAISE EXCEPTION 'the locks need the isolation level read committed, this session has %',
+      current_setting('transaction_isolation') USING ERRCODE = 'HF001';
+  END IF;
+  -- A commit that a crash of the server forgets would be a lock granted twice.
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+END $$;
+
+-- Whether nobody's transaction has pinned the exclusive hold of the key. The caller has the row for itself then.
+CREATE OR REPLACE FUNCTION holdfast.is_unpinned(k bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM holdfast.lock l WHERE l.key = k FOR UPDATE SKIP LOCKED;
+  RETURN FOUND;
+END $$;
+
+-- Writes a hold, and answers the first of its tokens. A shared one carries the last token that was given before it.
+CREATE OR REPLACE FUNCTION holdfast.give(
+  k bytea, o bytea, wanted_units bigint, all_units bigint, lease_ms double precision, wanted_tokens integer,
+  OUT first_token bigint, OUT got_tokens integer
+) LANGUAGE plpgsql AS $$
+DECLARE
+  until timestamptz := clock_timestamp() + lease_ms * interval '1 millisecond';
+  is_shared boolean := all_units = 4611686018427387904 AND wanted_units < all_units;
+BEGIN
+  IF is_shared THEN
+    SELECT l.token + greatest(l.tokens - 1, 0) INTO first_token FROM holdfast.lock l WHERE l.key = k;
+    IF first_token = 0 THEN
+      -- The row of an earlier hold is gone. No token that was given for the key is higher than the last one of all.
+      SELECT CASE WHEN s.is_called THEN s.last_value + 65535 ELSE 0 END INTO first_token FROM holdfast.token s;
+    END IF;
+    got_tokens := 1;
+  ELSE
+    first_token := nextval('holdfast.token');
+    got_tokens := least(wanted_tokens, 65535);
+  END IF;
+  IF wanted_units = 4611686018427387904 THEN
+    UPDATE holdfast.lock l SET owner = o, expires_at = until, token = first_token, tokens = got_tokens, units = all_units
+      WHERE l.key = k;
+  ELSE
+    UPDATE holdfast.lock l
+      SET crowded = true, units = all_units,
+        token = CASE WHEN is_shared THEN l.token ELSE first_token END,
+        tokens = CASE WHEN is_shared THEN l.tokens ELSE got_tokens END
+      WHERE l.key = k;
+    INSERT INTO holdfast.holder
+      SELECT k, o, until, first_token, got_tokens, wanted_units, coalesce(max(h.since), 0) + 1
+      FROM holdfast.holder h WHERE h.key = k;
+  END IF;
+END $$;
+
+-- Drops what has expired, and grants from the head of the queue for as long as the head is compatible with the holders. Whoever is
+-- granted gets a short reservation, within which it has to claim the rest of its lease, and a message. Answers how many units are
+-- taken then: with none, nobody waits either.
+CREATE OR REPLACE FUNCTION holdfast.settle(k bytea, asker bytea) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  l holdfast.lock;
+  p holdfast.place;
+  taken bigint := 0;
+BEGIN
+  SELECT * INTO l FROM holdfast.lock t WHERE t.key = k;
+  IF NOT FOUND THEN RETURN 0; END IF;
+  IF l.owner IS NOT NULL THEN
+    IF l.expires_at > clock_timestamp() OR NOT holdfast.is_unpinned(k) THEN
+      taken := l.units;
+    ELSE
+      UPDATE holdfast.lock t SET owner = NULL WHERE t.key = k;
+    END IF;
+  END IF;
+  IF l.crowded THEN
+    DELETE FROM holdfast.holder h USING (
+      SELECT x.owner FROM holdfast.holder x WHERE x.key = k AND x.expires_at <= clock_timestamp() FOR UPDATE SKIP LOCKED
+    ) AS over WHERE h.key = k AND h.owner = over.owner AND h.expires_at <= clock_timestamp();
+    SELECT taken + coalesce(sum(h.units), 0) INTO taken FROM holdfast.holder h WHERE h.key = k;
+    LOOP
+      SELECT * INTO p FROM holdfast.place t WHERE t.key = k ORDER BY t.ticket LIMIT 1 FOR UPDATE;
+      EXIT WHEN NOT FOUND;
+      IF p.alive_until > clock_timestamp() THEN
+        EXIT WHEN p.units > l.units - taken;
+        PERFORM holdfast.give(k, p.owner, p.units, l.units, least(p.ttl_ms, 3000), p.tokens);
+        taken := taken + p.units;
+        IF p.channel <> '' AND p.owner IS DISTINCT FROM asker THEN PERFORM pg_notify(p.channel, encode(p.owner, 'hex')); END IF;
+      END IF;
+      DELETE FROM holdfast.place t WHERE t.key = k AND t.owner = p.owner;
+    END LOOP;
+    IF NOT EXISTS (SELECT FROM holdfast.place t WHERE t.key = k)
+      AND NOT EXISTS (SELECT FROM holdfast.holder h WHERE h.key = k) THEN
+      UPDATE holdfast.lock t SET crowded = false WHERE t.key = k;
+    END IF;
+  END IF;
+  RETURN taken;
+END $$;
+
+-- How long until the key may come free by itself, in ms.
+CREATE OR REPLACE FUNCTION holdfast.free_in(k bytea) RETURNS double precision LANGUAGE sql AS $$
+  SELECT greatest(0, extract(epoch FROM least(
+    (SELECT l.expires_at FROM holdfast.lock l WHERE l.key = k AND l.owner IS NOT NULL),
+    (SELECT min(h.expires_at) FROM holdfast.holder h WHERE h.key = k)
+  ) - clock_timestamp())) * 1000;
+$$;
+`;

@@ -1,0 +1,164 @@
+/** The steps: each is one statement, and one transaction. Keys and owners are in hexadecimal, so that every driver passes them alike. */
+export const stepsSql = `
+-- Asks for the key; with a waiter lease above 0, takes a place in the queue where it is not to be had. Asked again by its holder, it is
+-- granted with the same tokens and the longer lease (H113); by a waiter, it keeps its place.
+CREATE OR REPLACE FUNCTION holdfast.ask(
+  asked_key text, asker text, wanted_units bigint, all_units bigint, lease_ms double precision, wanted_tokens integer,
+  waiter_ms double precision, waiter_channel text
+) RETURNS text LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
+DECLARE
+  k bytea := decode(asked_key, 'hex');
+  o bytea := decode(asker, 'hex');
+  l holdfast.lock;
+  latest bigint;
+  taken bigint;
+  answer text;
+BEGIN
+  PERFORM holdfast.begin_step();
+  IF waiter_ms = 0 THEN
+    -- A look without a lock: whoever only finds the key held writes nothing, and stands in nobody's way.
+    SELECT * INTO l FROM holdfast.lock t WHERE t.key = k;
+    IF l.owner <> o AND l.expires_at > clock_timestamp() AND l.units = all_units THEN
+      RETURN 'busy ' || holdfast.free_in(k);
+    END IF;
+  END IF;
+  LOOP
+    IF wanted_units = 4611686018427387904 THEN
+      INSERT INTO holdfast.lock AS t VALUES (
+        k, o, clock_timestamp() + lease_ms * interval '1 millisecond', nextval('holdfast.token'), least(wanted_tokens, 65535),
+        all_units, false
+      ) ON CONFLICT (key) DO NOTHING RETURNING * INTO l;
+      IF FOUND THEN
+        -- It may have waited for another's transaction, with its token drawn and the clock read before: a token that was drawn since may
+        -- be higher (H62), and the lease begins now (H28).
+        SELECT s.last_value INTO latest FROM holdfast.token s;
+        IF latest <> l.token OR l.expires_at < clock_timestamp() + (lease_ms - 20) * interval '1 millisecond' THEN
+          l.token := nextval('holdfast.token');
+          UPDATE holdfast.lock t SET token = l.token, expires_at = clock_timestamp() + lease_ms * interval '1 millisecond'
+            WHERE t.key = k;
+        END IF;
+        RETURN 'granted ' || l.token || ' ' || l.tokens;
+      END IF;
+    ELSE
+      INSERT INTO holdfast.lock VALUES (k, NULL, NULL, 0, 0, all_units, true) ON CONFLICT (key) DO NOTHING;
+    END IF;
+    -- From here on nobody else decides about this key. Only now may the clock be read.
+    SELECT * INTO l FROM holdfast.lock t WHERE t.key = k FOR NO KEY UPDATE;
+    EXIT WHEN FOUND; -- else it was released just now
+  END LOOP;
+
+  answer := holdfast.claim(k, o, lease_ms);
+  IF answer IS NOT NULL THEN RETURN answer; END IF;
+  IF l.crowded THEN
+    UPDATE holdfast.place p SET alive_until = clock_timestamp() + waiter_ms * interval '1 millisecond'
+      WHERE p.key = k AND p.owner = o;
+  END IF;
+  taken := holdfast.settle(k, o);
+  answer := holdfast.claim(k, o, lease_ms);
+  IF answer IS NOT NULL THEN RETURN answer; END IF;
+  IF taken > 0 AND l.units <> all_units THEN RETURN 'refused ' || l.units; END IF;
+  IF taken = 0
+    OR wanted_units <= all_units - taken AND NOT EXISTS (SELECT FROM holdfast.place p WHERE p.key = k) THEN
+    SELECT 'granted ' || g.first_token || ' ' || g.got_tokens INTO answer
+      FROM holdfast.give(k, o, wanted_units, all_units, lease_ms, wanted_tokens) g;
+    RETURN answer;
+  END IF;
+  IF waiter_ms = 0 THEN RETURN 'busy ' || coalesce(holdfast.free_in(k), 0); END IF;
+  INSERT INTO holdfast.place
+    SELECT k, o, coalesce(max(p.ticket), 0) + 1, clock_timestamp() + waiter_ms * interval '1 millisecond', lease_ms,
+      wanted_tokens, wanted_units, waiter_channel
+    FROM holdfast.place p WHERE p.key = k
+    ON CONFLICT (key, owner) DO NOTHING;
+  UPDATE holdfast.lock t SET crowded = true WHERE t.key = k AND NOT t.crowded;
+  RETURN 'queued ' || holdfast.wait_of(k, o);
+END $$;
+
+-- Gives the hold of this owner, if it has one, the longer of its lease and a new one.
+CREATE OR REPLACE FUNCTION holdfast.claim(k bytea, o bytea, lease_ms double precision) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  answer text;
+BEGIN
+  UPDATE holdfast.lock l
+    SET expires_at = greatest(l.expires_at, clock_timestamp() + lease_ms * interval '1 millisecond')
+    WHERE l.key = k AND l.owner = o AND l.expires_at > clock_timestamp()
+    RETURNING 'granted ' || l.token || ' ' || l.tokens INTO answer;
+  IF answer IS NULL THEN
+    UPDATE holdfast.holder h
+      SET expires_at = greatest(h.expires_at, clock_timestamp() + lease_ms * interval '1 millisecond')
+      WHERE h.key = k AND h.owner = o AND h.expires_at > clock_timestamp()
+      RETURNING 'granted ' || h.token || ' ' || h.tokens INTO answer;
+  END IF;
+  RETURN answer;
+END $$;
+
+-- How long a waiter may sleep, in ms, before it looks for itself: the head of the queue until the key may come free, others '-'.
+CREATE OR REPLACE FUNCTION holdfast.wait_of(k bytea, o bytea) RETURNS text LANGUAGE sql AS $$
+  SELECT CASE WHEN EXISTS (
+      SELECT FROM holdfast.place q WHERE q.key = p.key AND q.ticket < p.ticket AND q.alive_until > clock_timestamp()
+    ) THEN '-' ELSE coalesce(holdfast.free_in(k), 0)::text END
+  FROM holdfast.place p WHERE p.key = k AND p.owner = o;
+$$;
+
+-- Ends the hold of this owner, or its place in the queue. A hold that a transaction has pinned ends when that does.
+CREATE OR REPLACE FUNCTION holdfast.release(asked_key text, asker text)
+RETURNS text LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
+DECLARE
+  k bytea := decode(asked_key, 'hex');
+  o bytea := decode(asker, 'hex');
+  l holdfast.lock;
+  h holdfast.holder;
+  is_alone boolean;
+  was_held boolean := false;
+BEGIN
+  PERFORM holdfast.begin_step();
+  SELECT * INTO l FROM holdfast.lock t WHERE t.key = k FOR UPDATE SKIP LOCKED;
+  is_alone := FOUND;
+  IF NOT is_alone THEN
+    SELECT * INTO l FROM holdfast.lock t WHERE t.key = k FOR NO KEY UPDATE;
+    IF NOT FOUND THEN RETURN 'not-held'; END IF;
+  END IF;
+  IF l.owner = o THEN
+    was_held := l.expires_at > clock_timestamp();
+    IF is_alone OR holdfast.is_unpinned(k) THEN
+      UPDATE holdfast.lock t SET owner = NULL WHERE t.key = k AND l.crowded;
+    ELSE
+      UPDATE holdfast.lock t SET expires_at = 'epoch' WHERE t.key = k;
+      RETURN CASE WHEN was_held THEN 'released' ELSE 'not-held' END;
+    END IF;
+  ELSIF l.crowded THEN
+    SELECT * INTO h FROM holdfast.holder t WHERE t.key = k AND t.owner = o;
+    IF FOUND THEN
+      was_held := h.expires_at > clock_timestamp();
+      UPDATE holdfast.holder t SET expires_at = 'epoch' WHERE t.key = k AND t.owner = o; -- settle() drops it
+    END IF;
+    DELETE FROM holdfast.place p WHERE p.key = k AND p.owner = o;
+  ELSE
+    RETURN 'not-held';
+  END IF;
+  IF NOT l.crowded OR holdfast.settle(k, NULL) = 0 THEN
+    DELETE FROM holdfast.lock t WHERE t.key = k;
+  END IF;
+  RETURN CASE WHEN was_held THEN 'released' ELSE 'not-held' END;
+END $$;
+
+-- Frees the key of its holder with this ID, or without one of all holders.
+CREATE OR REPLACE FUNCTION holdfast.force(asked_key text, asker text)
+RETURNS text LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
+DECLARE
+  k bytea := decode(asked_key, 'hex');
+  held bytea;
+  answer text := 'not-held';
+BEGIN
+  PERFORM holdfast.begin_step();
+  PERFORM FROM holdfast.lock l WHERE l.key = k FOR NO KEY UPDATE;
+  FOR held IN
+    SELECT l.owner FROM holdfast.lock l WHERE l.key = k AND l.owner IS NOT NULL
+    UNION ALL SELECT h.owner FROM holdfast.holder h WHERE h.key = k
+  LOOP
+    IF (asker IS NULL OR held = decode(asker, 'hex')) AND holdfast.release(asked_key, encode(held, 'hex')) = 'released' THEN
+      answer := 'released';
+    END IF;
+  END LOOP;
+  RETURN answer;
+END $$;
+`;
