@@ -1,4 +1,4 @@
-import { startEtcd, startRedis, startRedisNodes, startZookeeper } from '@holdfast/testbed';
+import { startEtcd, startPostgres, startRedis, startRedisNodes, startZookeeper } from '@holdfast/testbed';
 
 interface Started {
   readonly url: string;
@@ -20,11 +20,17 @@ export const backends: readonly Backend[] = [
   { name: 'Redlock, 5 nodes', processes: 4, start: () => redlock(5) },
   { name: 'ZooKeeper', processes: 4, start: () => startZookeeper() },
   { name: 'etcd', processes: 4, start: startEtcd },
+  { name: 'PostgreSQL', processes: 4, start: postgres },
 ];
 
 async function redis(scheme: string): Promise<Started> {
   const server = await startRedis();
   return { url: `${scheme}://${server.host}:${server.port}`, stop: () => server.stop() };
+}
+
+async function postgres(): Promise<Started> {
+  const server = await startPostgres();
+  return { url: `${server.url}?createSchema=true`, stop: () => server.stop() };
 }
 
 async function redlock(count: number): Promise<Started> {

@@ -12,10 +12,19 @@ const definite: Readonly<Record<string, string>> = {
   '42883': setUp,
   '42P01': setUp,
   '08P01': 'if a pooler such as PgBouncer stands before the server, set the option `pooler`',
+  TLS: 'turn `ssl` on in the server, or leave TLS out (sslmode=disable)',
+  certificate: "check the host name, and the authority's certificate (sslrootcert)",
   HF001:
     "set default_transaction_isolation of the role to 'read committed', or give the locks connections of their own",
   HF002: 'end the transaction that called assertIn() first',
 };
+
+/** Why TLS cannot be had, which is no matter of time either. */
+function tlsCodeOf(error: unknown, message: string): 'TLS' | 'certificate' | undefined {
+  if (/does not support SSL/i.test(message)) return 'TLS';
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === 'string' && /CERT|ALTNAME|UNABLE_TO_(GET|VERIFY)/.test(code) ? 'certificate' : undefined;
+}
 
 /** SQLSTATEs that say that the schema is not there. */
 const missing: ReadonlySet<string> = new Set(['3F000', '42883', '42P01']);
@@ -42,10 +51,10 @@ export function isUndone(error: unknown): boolean {
  * statement may have taken effect.
  */
 export function readable(error: unknown, key?: string): unknown {
-  const code = codeOf(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const code = codeOf(error) ?? tlsCodeOf(error, message);
   const remedy = code !== undefined && Object.hasOwn(definite, code) ? definite[code] : undefined;
   if (remedy === undefined || isLockError(error)) return error;
-  const message = error instanceof Error ? error.message : String(error);
   return new LockError('LOCK_BACKEND', `PostgreSQL refuses: ${message} (${code}): ${remedy}.`, {
     key,
     cause: error,

@@ -7,6 +7,7 @@ export type {
   PostgresJsLike,
   QueryFunction,
 } from './drivers/clients.ts';
+export { type FactSource, openFacts, type PostgresFacts } from './facts.ts';
 export { openPostgres, type PostgresTarget, postgresAdapterFactory, setUpPostgres } from './open.ts';
 export type { PostgresLockOptions } from './options.ts';
 export { lockSchemaSql } from './schema.ts';

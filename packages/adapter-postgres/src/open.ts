@@ -44,7 +44,8 @@ export const postgresAdapterFactory: { readonly name: 'postgres'; readonly open:
   open: openPostgres,
 };
 
-function connectionOf({ host, port, username, password, database, ...tls }: PostgresTarget): ClientConfig {
+/** The settings of `pg` for a target. @throws LockError LOCK_INVALID_ARGUMENT */
+export function connectionOf({ host, port, username, password, database, ...tls }: PostgresTarget): ClientConfig {
   const given = { host, port, user: username, password, database, ssl: sslOf(tls) };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }

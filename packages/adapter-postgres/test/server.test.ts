@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { createLocks } from '@holdfast/lock-core';
 import { startPostgres } from '@holdfast/testbed';
-import { openLocks } from 'holdfast';
 import { describe, expect, it } from 'vitest';
 import { createLockSchema, type PostgresLockOptions, postgresAdapter } from '../src/index.ts';
 import { attempt, grant, newName } from './support.ts';
@@ -132,18 +131,6 @@ describe('set-up', () => {
     expect(() => postgresAdapter(options)).toThrow(
       expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT', message: expect.stringContaining(message) }),
     );
-  });
-});
-
-it('an application names it in its configuration', async () => {
-  await using server = await startPostgres();
-  await createLockSchema({ url: server.url });
-  const adapter = new URL('../dist/index.js', import.meta.url).href;
-  const require = { fencing: true, wakeup: 'push' } as const;
-  await using locks = await openLocks({ adapter, url: server.url, ttlMs: 5_000 }, { require });
-  await locks.using('invoice:42', async (lock) => {
-    expect(lock.remainingMs).toBeLessThanOrEqual(5_000);
-    expect(await locks.inspect('invoice:42')).toMatchObject({ fencingToken: lock.fencingToken });
   });
 });
 

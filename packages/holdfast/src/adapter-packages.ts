@@ -69,9 +69,25 @@ const etcd: AdapterPackage = {
   },
 };
 
+const postgres: AdapterPackage = {
+  adapter: 'postgres',
+  name: '@holdfast/adapter-postgres',
+  needs: ['pg'],
+  async load() {
+    try {
+      return (await import('@holdfast/adapter-postgres')).postgresAdapterFactory;
+    } catch (error) {
+      return loadFailure(error);
+    }
+  },
+};
+
 /** Our adapter packages that bind a client library, by adapter; Redlock by the client below it. */
 export const adapterPackages: Readonly<
-  Record<'ioredis' | 'nodeRedis' | 'redlockIoredis' | 'redlockNodeRedis' | 'zookeeper' | 'etcd', AdapterPackage>
+  Record<
+    'ioredis' | 'nodeRedis' | 'redlockIoredis' | 'redlockNodeRedis' | 'zookeeper' | 'etcd' | 'postgres',
+    AdapterPackage
+  >
 > = {
   ioredis,
   nodeRedis,
@@ -79,4 +95,5 @@ export const adapterPackages: Readonly<
   redlockNodeRedis: redlockOver('node-redis', nodeRedis),
   zookeeper,
   etcd,
+  postgres,
 };

@@ -123,9 +123,9 @@ function readUrl(
   };
 }
 
-/** ZooKeeper has no TLS here. */
+/** ZooKeeper has no TLS here, and PostgreSQL agrees on it in its own way. */
 function tlsOf(url: LockUrl, option: boolean): Plan['tls'] {
-  if (url.scheme === 'zookeeper') return noTls;
+  if (/^(zookeeper|postgres)/.test(url.scheme)) return noTls;
   const servers = withPorts(url, url.scheme === 'etcd' ? 2_379 : url.scheme.includes('+sentinel') ? 26_379 : 6_379);
   return { servers, wanted: option || url.scheme.startsWith('rediss') };
 }

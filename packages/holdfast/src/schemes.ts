@@ -5,6 +5,7 @@ import { invalid } from './invalid.ts';
 import { hostAndPort, type LockUrl, withPorts } from './lock-url.ts';
 import { type OptionTable, objectNames } from './options.ts';
 import { type AdapterFactory, type AdapterPackage, openInstalled } from './packages.ts';
+import { postgresTarget } from './postgres-target.ts';
 import { redisTarget } from './redis-target.ts';
 
 /** One kind of backend that a URL can name. */
@@ -149,6 +150,36 @@ const etcd: Scheme = {
   },
 };
 
+const postgres: Scheme = {
+  example: 'postgres://user:password@host:5432/database',
+  options: {
+    schema: 'text',
+    createSchema: 'boolean',
+    maxConnections: 'count',
+    callTimeout: 'duration',
+    pooler: 'boolean',
+    survivesFailover: 'boolean',
+    sslmode: 'text',
+    sslrootcert: 'text',
+    sslcert: 'text',
+    sslkey: 'text',
+  },
+  gives: {
+    fencing: true,
+    fairness: 'fifo',
+    expiry: 'ttl',
+    wakeup: 'push',
+    survivesFailover: false,
+    crossProcess: true,
+    shared: true,
+    permits: true,
+  },
+  async open(url, all, given) {
+    const { target, options } = postgresTarget(url, all);
+    return openInstalled([adapterPackages.postgres], target, options, given);
+  },
+};
+
 function needHosts(url: LockUrl, example: string): void {
   if (url.hosts.length === 0)
     throw invalid(`The lock URL ${url.scheme}:… is not valid: it needs hosts, such as ${example}.`);
@@ -163,6 +194,8 @@ export const schemes: Readonly<Record<string, Scheme>> = {
   'redlock+node-redis': redlock('redlock+node-redis', [adapterPackages.redlockNodeRedis]),
   zookeeper,
   etcd,
+  postgres,
+  postgresql: postgres,
 };
 
 /** The schemes that messages list: without the combinations of TLS, topology and client. */
@@ -177,6 +210,7 @@ export const shownSchemes: readonly string[] = [
   'redlock://',
   'zookeeper://',
   'etcd://',
+  'postgres://',
 ];
 
 /** Whether a name is an option of one of the built-in adapters, as it is written in an object or in a URL. */

@@ -31,16 +31,24 @@ export async function reasonFromServers(
 }
 
 async function refusalOf(url: LockUrl, tls: boolean): Promise<Refusal | undefined> {
-  const ask = url.scheme === 'zookeeper' ? askZookeeper : url.scheme === 'etcd' ? askEtcd : askRedis;
-  const defaultPort = { zookeeper: 2_181, etcd: 2_379 }[url.scheme] ?? (isSentinel(url) ? 26_379 : 6_379);
+  const { ask, port } = questions[url.scheme] ?? { ask: askRedis, port: isSentinel(url) ? 26_379 : 6_379 };
   const found = await Promise.all(
-    withPorts(url, defaultPort).map(async (server) => {
+    withPorts(url, port).map(async (server) => {
       const refusal = await ask(server, url, tls);
       return refusal && { ...refusal, what: `answers at ${hostAndPort(server)}, but ${refusal.what}` };
     }),
   );
   return found.find((refusal) => refusal !== undefined);
 }
+
+type Ask = (server: Address, url: LockUrl, tls: boolean) => Promise<Refusal | undefined>;
+
+const questions: Readonly<Record<string, { readonly ask: Ask; readonly port: number }>> = {
+  zookeeper: { ask: (server) => askZookeeper(server), port: 2_181 },
+  etcd: { ask: (server, url, tls) => askEtcd(server, url, tls), port: 2_379 },
+  postgres: { ask: (server) => askPostgres(server), port: 5_432 },
+  postgresql: { ask: (server) => askPostgres(server), port: 5_432 },
+};
 
 const isSentinel = ({ scheme }: LockUrl): boolean => scheme.includes('+sentinel');
 
@@ -100,6 +108,14 @@ async function askEtcd(server: Address, _: LockUrl, tls: boolean): Promise<Refus
   const answer = await exchange(server, tls, 'GET /version HTTP/1.0\r\n\r\n', (text) => text.includes('etcdserver'));
   if (answer === '' || answer.includes('etcdserver')) return undefined;
   return wrongKind('etcd', answer);
+}
+
+/** PostgreSQL answers the first message of a session, of a user named x, by asking for a password or with an error. */
+async function askPostgres(server: Address): Promise<Refusal | undefined> {
+  const hello = '\0\0\0\x10\0\x03\0\0user\0x\0\0';
+  const answer = (await exchange(server, false, hello, (text) => text !== '')) || (await askHttp(server, false));
+  if (answer === '' || /^[RE]\0/.test(answer)) return undefined;
+  return wrongKind('PostgreSQL', answer);
 }
 
 /** The command `srvr` may be forbidden, which is an answer of ZooKeeper as well. */

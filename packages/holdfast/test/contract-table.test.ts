@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ServerProcess } from '@holdfast/testbed';
-import { startEtcd, startRedis, startRedisNodes, startZookeeper } from '@holdfast/testbed';
+import { startEtcd, startPostgres, startRedis, startRedisNodes, startZookeeper } from '@holdfast/testbed';
 import { describe, expect, it, vi } from 'vitest';
 import { isLockError, type Locks, openLocks } from '../src/index.ts';
 import { type Scenario, scenarios } from './contract-scenarios.ts';
@@ -34,6 +34,7 @@ const backends: readonly Backend[] = [
   // A session of 10 s, so that its end is seen in time.
   { name: 'ZooKeeper', start: single(startZookeeper, '?sessionTimeout=10s') },
   { name: 'etcd', start: single(startEtcd, '') },
+  { name: 'PostgreSQL', start: single(startPostgres, '?createSchema=true') },
 ];
 
 // Patience for a busy machine.

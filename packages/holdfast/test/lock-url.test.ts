@@ -88,7 +88,7 @@ describe('what is written wrong is shown with what was meant', () => {
     ['redi://127.0.0.1', /unknown scheme "redi:".*Did you mean redis:\/\/\?.*Known: memory:, redis:\/\//],
     ['zookeper://127.0.0.1', /Did you mean zookeeper:\/\/\?/],
     ['memroy:', /Did you mean memory:\?/],
-    ['postgres://127.0.0.1', /unknown scheme "postgres:". Known:/],
+    ['mysql://127.0.0.1', /unknown scheme "mysql:". Known:/],
     ['', /begins with a scheme/],
     ['redis://host:99999', /port from 1 to 65535/],
     ['redis://host:0', /port from 1 to 65535/],

@@ -16,6 +16,8 @@ export interface Driver {
   run(sql: string): Promise<void>;
   /** Listens to a channel, and resolves when that stands; absent where it cannot. `onLost` is called at most once. */
   readonly listen?: ((channel: string, listener: Listener) => Promise<void>) | undefined;
+  /** Whether the session is that of the server, and not one that a pooler lends. */
+  isDirect?(): Promise<boolean>;
   /** Whether other processes can use the same database. */
   readonly crossProcess: boolean;
   /** Ends what it opened itself. */

@@ -95,6 +95,12 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
         await client.query(sql);
       }),
 
+    isDirect: () =>
+      onConnection(async (client) => {
+        const { processID } = client as PoolClient & { processID?: unknown };
+        return answerIn(await client.query('SELECT pg_backend_pid() AS answer')) === processID;
+      }),
+
     listen: pooler
       ? undefined
       : async (channel, listener) => {

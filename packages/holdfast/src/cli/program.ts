@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   list: async () => (await import('./commands/list.ts')).listCommand(),
   watch: async () => (await import('./commands/watch.ts')).watchCommand(),
   release: async () => (await import('./commands/release.ts')).releaseCommand(),
+  setup: async () => (await import('./commands/setup.ts')).setupCommand(),
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand(),
   completion: async () => (await import('./commands/completion.ts')).completionCommand(),
   conformance: async () => (await import('./commands/conformance.ts')).conformanceCommand(),
@@ -40,7 +41,7 @@ export function wantsJson(args: readonly string[]): boolean {
 
 function emptyProgram(json: boolean): Command {
   return new Command('holdfast')
-    .description('Distributed locks over Redis, Redlock, ZooKeeper and etcd, from the command line.')
+    .description('Distributed locks over Redis, Redlock, ZooKeeper, etcd and PostgreSQL, from the command line.')
     .version(manifest.version, '-v, --version')
     .exitOverride()
     .showHelpAfterError('(holdfast --help shows what there is)')

@@ -228,6 +228,7 @@ describe.concurrent('doctor where nothing is', { timeout: 90_000 }, () => {
         ['redis', 'Redis'],
         ['zookeeper', 'ZooKeeper'],
         ['etcd', 'etcd'],
+        ['postgres', 'PostgreSQL'],
       ]) {
         const { code, findings } = await runChecks(`${scheme}://127.0.0.1:${port}`);
         expect(code).toBe(69);

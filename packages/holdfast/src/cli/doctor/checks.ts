@@ -43,6 +43,7 @@ export async function diagnose(target: Target): Promise<Diagnosis> {
   if (scheme === 'memory') return { servers: [], findings: [inMemory] };
   if (scheme === 'zookeeper') return (await import('./zookeeper.ts')).diagnoseZookeeper(target);
   if (scheme === 'etcd') return (await import('./etcd.ts')).diagnoseEtcd(target);
+  if (scheme.startsWith('postgres')) return (await import('./postgres.ts')).diagnosePostgres(target);
   if (scheme.startsWith('redlock')) return (await import('./redlock.ts')).diagnoseRedlock(target);
   return (await import('./redis.ts')).diagnoseRedis(target);
 }
