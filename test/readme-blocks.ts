@@ -59,7 +59,16 @@ export function writeBlocks(folder: string, blocks: readonly Block[], servers: (
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
-  const options = { isolatedDeclarations: false, declaration: false, noUnusedLocals: false, noUnusedParameters: false };
+  // NestJS is written with decorators of parameters.
+  const decorators = { experimentalDecorators: true, emitDecoratorMetadata: false };
+  const options = {
+    ...decorators,
+    isolatedDeclarations: false,
+    declaration: false,
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+    erasableSyntaxOnly: false,
+  };
   writeFileSync(
     join(folder, 'tsconfig.json'),
     JSON.stringify({ extends: '../../tsconfig.base.json', compilerOptions: options, include: ['*.ts'] }),
@@ -74,10 +83,17 @@ export function writeBlocks(folder: string, blocks: readonly Block[], servers: (
   for (const block of blocks) writeBlock(block, servers);
 }
 
+// A route handler is sent a request.
+const routeCall = `
+const response = await POST(new Request('http://127.0.0.1/42', { method: 'POST' }));
+process.exit(response.ok ? 0 : 1);
+`;
+
 /** Writes one block with the addresses of real servers. */
 export function writeBlock({ file, code }: Block, servers: (code: string) => string): void {
   // A block without an import or export is a script to TypeScript, and would share its names with the others.
-  writeFileSync(file, `${servers(code)}\nexport {};\n`);
+  const call = code.includes('export async function POST(') ? routeCall : '';
+  writeFileSync(file, `${servers(code)}\nexport {};\n${call}`);
 }
 
 function link(folder: string, target: string, name: string): void {
