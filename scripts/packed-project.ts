@@ -35,8 +35,11 @@ function clients(): Record<string, string> {
   return versions;
 }
 
-/** Packs every published package and installs all of them by npm into an empty project, with their peers from the registry. */
-export async function packedProject(): Promise<PackedProject> {
+/**
+ * Packs every published package into `tarballs` of an empty project, and installs all of them by npm, with their peers from the
+ * registry, unless it is told not to.
+ */
+export async function packedProject({ install = true } = {}): Promise<PackedProject> {
   // Far from our own node_modules, where Node would look for what is missing.
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-packed-'));
   const tarballs = join(folder, 'tarballs');
@@ -67,7 +70,7 @@ export async function packedProject(): Promise<PackedProject> {
   });
   const dependencies = { ...Object.fromEntries(ours), ...clients() };
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module', dependencies }, null, 2));
-  await run('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error');
+  if (install) await run('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error');
   return {
     folder,
     packages: published,

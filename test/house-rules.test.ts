@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { slowFiles } from './slow-first.ts';
@@ -99,6 +99,17 @@ describe('manifests', () => {
   it('the pinned pnpm is the installed one', () => {
     const manifest: Manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     expect(manifest.packageManager).toBe(`pnpm@${manifest.devDependencies?.pnpm}`);
+  });
+});
+
+describe('workflows', () => {
+  it('name each action by its commit: a tag can be moved to other code', () => {
+    const folder = join(root, '.github', 'workflows');
+    const uses = readdirSync(folder).flatMap(
+      (file) => readFileSync(join(folder, file), 'utf8').match(/uses: .*/g) ?? [],
+    );
+    expect(uses.length).toBeGreaterThan(0);
+    expect(uses.filter((line) => !/@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(line))).toEqual([]);
   });
 });
 

@@ -7,7 +7,7 @@ import { rollup } from 'rollup';
 import webpack from 'webpack';
 
 /** Makes `bundle.mjs` in the folder `output`, and gives the warnings that name our packages. */
-export type Bundle = (entry: string, output: string) => Promise<string[]>;
+type Bundle = (entry: string, output: string) => Promise<string[]>;
 
 // Their types are those of the CommonJS build.
 const commonjs = commonjsPlugin as unknown as typeof commonjsPlugin.default;
