@@ -9,6 +9,7 @@ export const slowFiles: readonly string[] = [
   'packages/adapter-node-redis/test/conformance-cluster.test.ts',
   'packages/adapter-ioredis/test/conformance-cluster.test.ts',
   'test/guide.test.ts',
+  'test/site.test.ts',
   'packages/adapter-node-redis/test/conformance-single.test.ts',
   'packages/adapter-ioredis/test/conformance-single.test.ts',
   'packages/compare/test/competitors-conformance.test.ts',

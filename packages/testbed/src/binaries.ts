@@ -22,7 +22,7 @@ interface Recipe {
   readonly advice: string;
 }
 
-export type BinaryName = 'redis' | 'etcd' | 'zookeeper' | 'java' | 'postgres';
+export type BinaryName = 'redis' | 'etcd' | 'zookeeper' | 'java' | 'postgres' | 'chromium';
 
 const zookeeperJars = ['zookeeper', 'zookeeper-jute', 'slf4j-api', 'slf4j-simple', 'metrics-core', 'snappy-java'];
 
@@ -30,6 +30,33 @@ const zookeeperJars = ['zookeeper', 'zookeeper-jute', 'slf4j-api', 'slf4j-simple
 const postgresLibraries = [
   ...['libpq5', 'libxml2', 'libsasl2-2', 'libgssapi-krb5-2', 'libkrb5-3', 'libk5crypto3', 'libkrb5support0'],
   ...['libcom-err2', 'libkeyutils1'],
+];
+
+// What headless Chromium links that a minimal system may lack.
+const chromiumLibraries = [
+  ...['libdav1d6', 'libdbus-1-3', 'libdouble-conversion3', 'libfontconfig1', 'libfreetype6', 'libgbm1', 'libdrm2'],
+  ...[
+    'libharfbuzz-subset0',
+    'libharfbuzz0b',
+    'libgraphite2-3',
+    'libjpeg62-turbo',
+    'libminizip1',
+    'libnspr4',
+    'libnss3',
+  ],
+  ...['libopus0', 'libpulse0', 'libsndfile1', 'libasyncns0', 'libogg0', 'libvorbis0a', 'libvorbisenc2', 'libmp3lame0'],
+  ...[
+    'libx11-6',
+    'libxau6',
+    'libxcb1',
+    'libxcomposite1',
+    'libxdamage1',
+    'libxdmcp6',
+    'libxext6',
+    'libxfixes3',
+    'libxi6',
+  ],
+  ...['libxkbcommon0', 'libxnvctrl0', 'libxrandr2', 'libxrender1', 'libwayland-server0', 'libbsd0', 'libmd0'],
 ];
 
 const recipes: Record<BinaryName, Recipe> = {
@@ -99,9 +126,33 @@ const recipes: Record<BinaryName, Recipe> = {
     },
     advice: 'apt install postgresql | brew install postgresql',
   },
+  chromium: {
+    title: 'Chromium',
+    variable: 'HOLDFAST_CHROMIUM',
+    onSystem: () =>
+      ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome']
+        .map(onPath)
+        .find((path) => path !== undefined),
+    // Debian 12 and 13.
+    packages: [
+      ['libflac12', 'libopenh264-7', 'libmpg123-0', 'libglib2.0-0', 'libasound2', 'libatk1.0-0', 'libatspi2.0-0'],
+      [
+        'libflac14',
+        'libopenh264-8',
+        'libmpg123-0t64',
+        'libglib2.0-0t64',
+        'libasound2t64',
+        'libatk1.0-0t64',
+        'libatspi2.0-0t64',
+      ],
+    ].map((libraries) => ['chromium-headless-shell', 'chromium-common', ...libraries, ...chromiumLibraries]),
+    inBundle: (root) =>
+      program(join(root, 'usr/lib/chromium/chromium-headless-shell'), { LD_LIBRARY_PATH: libraryFolder(root) }),
+    advice: 'apt install chromium | brew install --cask chromium',
+  },
 };
 
-/** All programs that the testbed can start, in the order in which they are fetched. */
+/** All servers that the testbed can start, in the order in which they are fetched. */
 export const binaryNames: readonly BinaryName[] = ['redis', 'etcd', 'zookeeper', 'java', 'postgres'];
 
 /** A program that is there already: by its environment variable, on the system, or downloaded before. */

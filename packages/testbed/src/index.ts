@@ -1,4 +1,5 @@
 export { type FaultProxy, faultProxy } from '@holdfast/conformance/faults';
+export { type Binary, binary } from './binaries.ts';
 export { type EtcdCluster, type EtcdOptions, type EtcdServer, startEtcd, startEtcdCluster } from './etcd.ts';
 export { startEtcdGrpcProxy } from './etcd-grpc-proxy.ts';
 export { type EtcdUsers, enableEtcdUsers } from './etcd-users.ts';
