@@ -25,6 +25,12 @@ if (
   const binaries = ['--filter', '@holdfast/testbed', 'binaries'];
   const passed = await Promise.all([
     step('lint and format', 'biome', ['check', '.'], 'pnpm format mends most of it.'),
+    step(
+      'spelling and terms',
+      'pnpm',
+      ['prose'],
+      'Mend the texts; a new word goes into cspell.json, a term into prose.yml.',
+    ),
     step('types', 'pnpm', ['typecheck'], 'Mend the types named above.'),
     turbo('packaging (publint, attw)', ['lint:package'], packaging),
     step('servers at hand', 'pnpm', binaries, 'Without the servers the tests cannot run.'),
