@@ -34,7 +34,7 @@ const reference = {
         ['ZooKeeper', '/reference/packages/adapter-zookeeper'],
         ['etcd', '/reference/packages/adapter-etcd'],
         ['Memory', '/reference/packages/adapter-memory'],
-        ['PostgreSQL (example)', '/examples/adapter-postgres'],
+        ['PostgreSQL', '/reference/packages/adapter-postgres'],
       ),
     },
     {
