@@ -18,6 +18,7 @@ const step = (id: number, at: number, ms: number): Step => ({
 
 const schedule = (askedAt: number): Schedule => ({
   seed: `waits ${askedAt}`,
+  about: 'a lock that is asked for while it is released',
   backend: 'etcd',
   options: {
     members: 1,
