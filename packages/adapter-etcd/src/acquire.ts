@@ -29,16 +29,18 @@ function ask(backend: Backend, attempt: AcquireAttempt, acquisition: Acquisition
   const { ttlMs, claim, lockKey, send, granted } = acquisition;
   return leases.under(ttlMs, async (lease): Promise<AcquireOutcome> => {
     const request = { ...queueKey(backend, attempt.key, lockKey), leaseId: lease.id, ttlMs, claim };
+    let first: IKeyValue | undefined;
     for (let seen: string | undefined; ; ) {
       attempt.signal.throwIfAborted();
       const taken = await limit(() =>
         send(lease, () => endpoints.call((client, options) => takeIfFree(client, options, request, seen))),
       );
-      if (taken.token !== undefined) return granted(lease, taken.token, taken.token);
+      if (taken.token !== undefined) return granted(lease, taken.token, taken.token, first);
       const { keys } = taken;
       const isOwn = keys.some(({ key }) => key.equals(request.key));
+      first = keys[0]?.key.equals(request.key) ? undefined : keys[0];
       if (!fits(attempt.key, request, keys)) return { status: 'busy' };
-      if (isOwn) return askAgain(backend, attempt, acquisition);
+      if (isOwn) return askAgain(backend, attempt, acquisition, first);
       // Compatible with all that there was. If somebody has come meanwhile, that one has made progress.
       seen = taken.revision;
     }
@@ -63,6 +65,7 @@ async function askAgain(
   backend: Backend,
   attempt: AcquireAttempt,
   { calledAt, ttlMs, lockKey, granted }: Acquisition,
+  first: IKeyValue | undefined,
 ): Promise<AcquireOutcome> {
   const { endpoints, leases } = backend;
   // Its key is there, whatever becomes of the next calls.
@@ -72,8 +75,8 @@ async function askAgain(
   if (own === undefined) return { status: 'busy' };
   const longest = Math.max(ttlMs, wholeTtl(decodeValue(own.value).ttlMs));
   return leases.under(longest, async (lease): Promise<AcquireOutcome> => {
-    if (own.lease === lease.id) return granted(lease, own.create_revision, own.mod_revision);
+    if (own.lease === lease.id) return granted(lease, own.create_revision, own.mod_revision, first);
     const moved = await move(backend, attempt.key, lockKey, lease, own);
-    return moved === undefined ? { status: 'busy' } : granted(lease, moved.token, moved.revision);
+    return moved === undefined ? { status: 'busy' } : granted(lease, moved.token, moved.revision, first);
   });
 }

@@ -1,10 +1,11 @@
 import { type AcquireAttempt, type Claim, type Granted, LockError } from '@holdfast/lock-core';
+import type { IKeyValue } from 'etcd3';
 import type { Batch } from './batch.ts';
-import { exclusive } from './claims.ts';
+import { claimOf, downgraded, exclusive } from './claims.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Endpoints } from './endpoints.ts';
 import { foreignKey, isRefusal, notSent, wasNeverSent } from './errors.ts';
-import { fencingToken, mostTokens } from './fencing.ts';
+import { fencingToken, lastToken, mostTokens } from './fencing.ts';
 import type { KeyLayout } from './key-layout.ts';
 import { deleteSeen } from './key-versions.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
@@ -49,9 +50,15 @@ export interface Acquisition {
   send<R>(lease: SharedLease, request: () => Promise<R>): Promise<R>;
   /**
    * Records the grant. The lease of the hold counts from `since`, monotonic ms: from the call by default (H47), later for a waiter.
-   * `revision` is that of the last write of the key.
+   * `revision` is that of the last write of the key, `first` the oldest key ahead of it, if there is any.
    */
-  granted(lease: SharedLease, token: string, revision: string | undefined, since?: number): Promise<Granted>;
+  granted(
+    lease: SharedLease,
+    token: string,
+    revision: string | undefined,
+    first: IKeyValue | undefined,
+    since?: number,
+  ): Promise<Granted>;
 }
 
 /** The owner was released or given up, so it gets nothing any more. Nothing is held for it. */
@@ -97,7 +104,7 @@ export async function acquiring<T>(
       throw error;
     }
   };
-  const granted: Acquisition['granted'] = async (lease, token, revision, since = calledAt) => {
+  const granted: Acquisition['granted'] = async (lease, token, revision, first, since = calledAt) => {
     // The release that was sent meanwhile may have found nothing yet.
     if (lockKey.over) await withdraw(backend, queueKey(backend, attempt.key, lockKey), token);
     // An acquire that is repeated never shortens what a renewal has promised (H113).
@@ -106,7 +113,8 @@ export async function acquiring<T>(
     lockKeys.hold(lockKey, lease, token, revision, until);
     // A later call of this owner may have been answered first: what it was promised is longer than a TTL from this call.
     const validForMs = Math.min(until, since + Math.max(ttlMs, lease.ttlMs)) - calledAt;
-    return { status: 'granted', fencingToken: fencingToken(token), tokens: lockKey.tokens, validForMs };
+    if (lockKey.granted?.token !== token) lockKey.granted = { token, fencingToken: tokenFor(claim, token, first) };
+    return { status: 'granted', fencingToken: lockKey.granted.fencingToken, tokens: lockKey.tokens, validForMs };
   };
   try {
     return await run({ calledAt, ttlMs, claim, lockKey, send, granted });
@@ -120,6 +128,15 @@ export async function acquiring<T>(
     if (lockKey.calls === 1) lockKey.acquiring = undefined;
     lockKeys.end(lockKey);
   }
+}
+
+/**
+ * The last exclusive grant before a shared one is written down nowhere. So the readers that hold together have a token between those of
+ * the exclusive grants around them: that of the first of them, or if that was a writer, the last that it can have got to.
+ */
+function tokenFor(claim: Claim, token: string, first: IKeyValue | undefined): bigint {
+  if (claim.mode !== 'shared' || first === undefined) return fencingToken(token);
+  return claimOf(first) === downgraded ? lastToken(first.create_revision) : fencingToken(first.create_revision);
 }
 
 async function withdraw({ endpoints }: Backend, { key }: QueueKey, token: string): Promise<never> {

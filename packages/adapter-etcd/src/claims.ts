@@ -8,18 +8,23 @@ export interface KeyValue {
 }
 
 export const exclusive: Claim = { mode: 'exclusive' };
-export const shared: Claim = { mode: 'shared' };
+const shared: Claim = { mode: 'shared' };
+/** Of a hold that was exclusive before. */
+export const downgraded: Claim = { mode: 'shared' };
 
 /** The TTL alone for an exclusive claim, as in version 0.1.0. */
 export function encodeValue({ ttlMs, claim }: KeyValue): Buffer {
   if (claim.mode === 'permits') return Buffer.from(`${ttlMs} ${claim.permits} of ${claim.limit}`);
+  if (claim === downgraded) return Buffer.from(`${ttlMs} downgraded`);
   return Buffer.from(claim.mode === 'shared' ? `${ttlMs} shared` : String(ttlMs));
 }
 
 /** A key of another program, such as etcd's own mutex, counts as exclusive. */
 export function decodeValue(value: Buffer): KeyValue {
-  const [match, ttlMs, kind, permits, limit] = /^(\d+)(?: (shared|(\d+) of (\d+)))?$/.exec(value.toString()) ?? [];
+  const form = /^(\d+)(?: (shared|downgraded|(\d+) of (\d+)))?$/;
+  const [match, ttlMs, kind, permits, limit] = form.exec(value.toString()) ?? [];
   if (match === undefined) return { ttlMs: 0, claim: exclusive };
+  if (kind === 'downgraded') return { ttlMs: Number(ttlMs), claim: downgraded };
   if (limit === undefined) return { ttlMs: Number(ttlMs), claim: kind === undefined ? exclusive : shared };
   return { ttlMs: Number(ttlMs), claim: { mode: 'permits', permits: Number(permits), limit: Number(limit) } };
 }

@@ -7,3 +7,6 @@ export const mostTokens: number = 2 ** Number(bits);
 
 /** The first fencing token of the hold whose key was created in this revision. */
 export const fencingToken = (createRevision: string): bigint => BigInt(createRevision) << bits;
+
+/** The last one, which its holder may have got to by handing the hold over. */
+export const lastToken = (createRevision: string): bigint => fencingToken(createRevision) + BigInt(mostTokens) - 1n;

@@ -18,6 +18,8 @@ export interface LockKey {
   claim: Claim | undefined;
   /** How many fencing tokens its first request asked for: every answer to this owner reserves as many. */
   tokens: number | undefined;
+  /** The fencing token that it was granted with, and for which create revision. */
+  granted: { readonly token: string; readonly fencingToken: bigint } | undefined;
   /** The create revision of a key that holds the lock, which the fencing token is made of. */
   token: string | undefined;
   /** The revision of the last write of the key, if no other write can have followed. */
@@ -149,6 +151,7 @@ class KeyRegistry implements LockKeys {
       sentLease: undefined,
       claim: undefined,
       tokens: undefined,
+      granted: undefined,
       token: undefined,
       revision: undefined,
       moves: 0,

@@ -20,7 +20,7 @@ export function enqueue(backend: Backend, attempt: AcquireAttempt, signal: Abort
   return acquiring(backend, attempt, false, async (acquisition) => {
     const { lease, standing } = await backend.entering(attempt.key, () => enter(backend, attempt, signal, acquisition));
     if (blockersIn(standing.ahead, acquisition.claim).length === 0)
-      return acquisition.granted(lease, standing.token, standing.token);
+      return acquisition.granted(lease, standing.token, standing.token, standing.ahead.at(-1));
     attempt.onQueued?.();
     const wait = new QueueWait(backend, attempt, signal, acquisition, lease, standing);
     return wait.untilGranted();
@@ -108,7 +108,8 @@ class QueueWait {
     const since = performance.now();
     if (lease.goodUntil < since + this.#acquisition.ttlMs) await this.#retryUntilAnswered(() => lease.keepAlive());
     await this.#check();
-    return this.#acquisition.granted(lease, this.#token, this.#token, since);
+    const first = this.#atHead ? undefined : this.#standing.ahead.at(-1);
+    return this.#acquisition.granted(lease, this.#token, this.#token, first, since);
   }
 
   /** Sleeps until something happens, unless it has happened already. */

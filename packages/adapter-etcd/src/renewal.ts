@@ -1,7 +1,7 @@
 import type { Claim, HoldRef, RenewOutcome } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
 import { type Backend, queueKey } from './backend.ts';
-import { claimOf, exclusive, shared } from './claims.ts';
+import { claimOf, downgraded, exclusive } from './claims.ts';
 import { checkPresence, type KeyVersion, mostChecked } from './key-versions.ts';
 import { wholeTtl } from './leases.ts';
 import type { LockKey } from './lock-keys.ts';
@@ -100,7 +100,7 @@ async function keepGood(lease: SharedLease, calledAt: number, ttlMs: number): Pr
  */
 export async function downgrade(backend: Backend, hold: HoldRef, askedTtlMs: number): Promise<RenewOutcome> {
   const key = backend.layout.key(hold.key, hold.owner);
-  const outcome = await moveUnderLease(backend, hold, wholeTtl(askedTtlMs), shared);
+  const outcome = await moveUnderLease(backend, hold, wholeTtl(askedTtlMs), downgraded);
   for (const wake of backend.blocked.get(key) ?? []) wake();
   return outcome;
 }

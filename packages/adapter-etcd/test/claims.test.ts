@@ -1,7 +1,7 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 import { type EtcdServer, startEtcd } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeValue, encodeValue } from '../src/claims.ts';
+import { decodeValue, downgraded, encodeValue } from '../src/claims.ts';
 import { etcdAdapter } from '../src/index.ts';
 import { claimed, describeClaimRules, enqueue, exclusive, permits, shared } from './support/claim-rules.ts';
 import { clientOf, eventually, hostOf, metric, newName } from './support/etcd.ts';
@@ -25,6 +25,7 @@ describe('claims', () => {
       expect(decodeValue(encodeValue({ ttlMs: 5_000, claim }))).toEqual({ ttlMs: 5_000, claim });
     }
     expect(encodeValue({ ttlMs: 5_000, claim: exclusive }).toString()).toBe('5000');
+    expect(decodeValue(encodeValue({ ttlMs: 1, claim: downgraded })).claim).toBe(downgraded);
     for (const value of ['', 'shared', '5 of 6', '1000 shared ', '1000 2 of']) {
       expect(decodeValue(Buffer.from(value))).toEqual({ ttlMs: 0, claim: exclusive });
     }

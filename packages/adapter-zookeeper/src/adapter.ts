@@ -9,10 +9,10 @@ import type {
   LockInfo,
   RenewOutcome,
 } from '@holdfast/lock-core';
-import { downgraded, limitOf } from './claims.ts';
+import { claimOf, downgraded, limitOf } from './claims.ts';
 import type { NodeStat } from './client.ts';
 import { isFinal, NotSent, SessionOver, toLockError, Unanswered } from './failures.ts';
-import { fencingToken } from './fencing.ts';
+import { fencingToken, lastToken } from './fencing.ts';
 import { asked, type LockNode } from './lock-node.ts';
 import { LockNodes } from './lock-nodes.ts';
 import { keysPage, ownerOf } from './names.ts';
@@ -134,9 +134,22 @@ async function enqueue(parts: Parts, attempt: AcquireAttempt, signal: AbortSigna
 
 /** Grants the lock to a node with nothing in its way. */
 async function grant(requests: Requests, node: LockNode, calledAt: number, leaseEnd: number): Promise<Granted> {
+  const token = await tokenFor(requests, node);
   await requests.confirmed();
   const validForMs = validFor(node, calledAt, leaseEnd);
-  return { status: 'granted', fencingToken: fencingToken(node.czxid), tokens: node.tokens, validForMs };
+  node.fencingToken ??= token;
+  return { status: 'granted', fencingToken: node.fencingToken, tokens: node.tokens, validForMs };
+}
+
+/**
+ * The last exclusive grant before a shared one is written down nowhere. So the readers that hold together have a token between those of
+ * the exclusive grants around them: that of the first of them, or if that was a writer, the last that it can have got to.
+ */
+async function tokenFor(requests: Requests, { claim, first, czxid }: LockNode): Promise<bigint> {
+  const stat = claim.mode === 'shared' && first !== undefined ? await requests.stat(first) : undefined;
+  if (stat === undefined) return fencingToken(czxid);
+  const wasExclusive = claimOf(nameIn(first as string)).mode === 'exclusive';
+  return (wasExclusive ? lastToken : fencingToken)(stat.czxid.readBigInt64BE());
 }
 
 /** No longer than the session is sure to last: another owner gets the lock as soon as the server ends it. */
@@ -213,4 +226,5 @@ async function forceRelease({ requests, nodes }: Parts, key: string, owner: stri
   }
 }
 
-const ownerOfPath = (path: string): string => ownerOf(path.slice(path.lastIndexOf('/') + 1));
+const nameIn = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+const ownerOfPath = (path: string): string => ownerOf(nameIn(path));

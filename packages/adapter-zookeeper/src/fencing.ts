@@ -7,3 +7,6 @@ export const mostTokens: number = 2 ** Number(bits);
 
 /** The first fencing token of the hold whose node was created by this transaction. */
 export const fencingToken = (czxid: bigint): bigint => czxid << bits;
+
+/** The last one, which its holder may have got to by handing the hold over. */
+export const lastToken = (czxid: bigint): bigint => fencingToken(czxid) + BigInt(mostTokens) - 1n;

@@ -19,6 +19,10 @@ export interface LockNode {
   readonly claim: Claim;
   /** The nodes of which one has to go first, by the newest list; none when ours holds the lock, which it then does until it goes. */
   blockers: readonly string[];
+  /** The first in the queue, by the list that showed the blockers; `undefined` when that is ours. */
+  first: string | undefined;
+  /** What it was granted with. */
+  fencingToken: bigint | undefined;
   /** A blocker that turned out to have been downgraded. */
   passed: string | undefined;
   /** An `enqueue` waits with it. */
@@ -64,11 +68,11 @@ export interface Entry extends Creation {
  * transactions take effect in one order everywhere: so it may show contenders that are gone, and never misses one (H74).
  * @param isNew The first look: it refuses a claim that does not fit the first in the queue.
  */
-export function blockersOf(
+export function positionOf(
   { key, path, passed }: Pick<LockNode, 'key' | 'path' | 'passed'>,
   children: readonly string[],
   isNew?: 'is new',
-): string[] {
+): Pick<LockNode, 'blockers' | 'first'> {
   const contenders = numbered(children);
   if (contenders === undefined) throw foreignKey(key);
   const parent = path.slice(0, path.lastIndexOf('/') + 1);
@@ -76,18 +80,19 @@ export function blockersOf(
   if (own === undefined) throw new NodeRemoved();
   const claim = claimOf(own.child);
   const ahead = contenders.filter((each) => compareContenders(each, own) < 0);
-  const first = isNew && firstIn(ahead);
-  if (first !== undefined) assertSameUse(key, claim, claimOf(first));
-  return blockersIn(ahead, claim, passed?.slice(parent.length)).map((child) => parent + child);
+  const first = firstIn(ahead);
+  if (isNew && first !== undefined) assertSameUse(key, claim, claimOf(first));
+  const blockers = blockersIn(ahead, claim, passed?.slice(parent.length)).map((child) => parent + child);
+  return { blockers, first: first && parent + first };
 }
 
 /** Finds out what is in the way of a node: as one server sees it, or `fresh`, as the leader does now. */
 export async function listPosition(nodes: Nodes, node: LockNode, fresh?: 'fresh'): Promise<void> {
   assertAlive(node.session);
-  const blockers = blockersOf(node, await (fresh ? nodes.freshChildren(node.key) : nodes.children(node.key)));
+  const position = positionOf(node, await (fresh ? nodes.freshChildren(node.key) : nodes.children(node.key)));
   assertAlive(node.session);
   // A holder stays one: the name of a node ahead does not tell that it was downgraded.
-  if (node.blockers.length > 0) node.blockers = blockers;
+  if (node.blockers.length > 0) Object.assign(node, position);
 }
 
 /** A name for what an owner has under a key. */

@@ -2,13 +2,13 @@ import { claimOf } from './claims.ts';
 import { isFinal } from './failures.ts';
 import {
   type Asked,
-  blockersOf,
   type Entry,
   type LockNode,
   listPosition,
   NodeRemoved,
   nameOf,
   newEntry,
+  positionOf,
 } from './lock-node.ts';
 import { type Contender, isIn, type Nodes } from './nodes.ts';
 import type { Requests } from './requests.ts';
@@ -166,8 +166,8 @@ export class LockNodes {
     const { key, tokens } = entry;
     const czxid = stat.czxid.readBigInt64BE();
     const claim = claimOf(path.slice(path.lastIndexOf('/') + 1));
-    const blockers = blockersOf({ key, path, passed: undefined }, children, 'is new');
-    const node = { key, path, session, czxid, tokens, claim, blockers, passed: undefined };
+    const position = positionOf({ key, path, passed: undefined }, children, 'is new');
+    const node = { key, path, session, czxid, tokens, claim, ...position, passed: undefined, fencingToken: undefined };
     entry.resolved = { ...node, isWaiting: false, isLeaving: false, wake: undefined, refreshing: undefined };
     return entry.resolved;
   }
@@ -217,9 +217,10 @@ export class LockNodes {
   /** What `next`, for which `node` was in the way, finds in its way once `node` is removed. */
   async #refreshAfterRemoval(next: LockNode, node: LockNode, removing: Promise<boolean>): Promise<void> {
     const removed = await removing.catch(() => false);
-    // Ahead of an exclusive holder there is nobody, and between the two nobody who counts. Whether `next` has gone meanwhile, its
-    // own watch would have told.
-    const wasAlone = node.claim.mode === 'exclusive' && node.blockers.length === 0 && next.claim.mode !== 'permits';
+    // Ahead of an exclusive holder there is nobody, and between the two either. Whether `next` has gone meanwhile, its own watch
+    // would have told.
+    const isExclusive = node.claim.mode === 'exclusive' && next.claim.mode === 'exclusive';
+    const wasAlone = isExclusive && node.blockers.length === 0;
     if (removed && wasAlone && this.#watches.isSet(next.path)) next.blockers = [];
     else await listPosition(this.#nodes, next);
   }

@@ -14,6 +14,9 @@ import { useServer } from './support/server.ts';
 
 const zookeeper = useServer();
 
+/** Every waiter has a place of its own, and nothing is handed over inside a process. */
+const everyOneQueues = { localRun: { count: 0 } };
+
 /** The number of the newest transaction of the server. */
 const newestTransaction = async (): Promise<bigint> =>
   BigInt(/Zxid: (0x[0-9a-f]+)/i.exec(await zookeeper.server.fourLetter('srvr'))?.[1] ?? 'unknown');
@@ -40,7 +43,7 @@ it('H39, H71: with 50 waiters of a process a hand-over is one watch event, and n
     };
     return client;
   };
-  await using locks = createLocks(zookeeperAdapter({ servers: zookeeper.at, clientFactory }));
+  await using locks = createLocks(zookeeperAdapter({ servers: zookeeper.at, clientFactory }), everyOneQueues);
   const lock = await locks.acquire('herd');
   const waits = Array.from({ length: 50 }, () => locks.using('herd', () => {}));
   await until('all are queued', async () => (await zookeeper.raw.children('/locks/herd')).length === 51);
@@ -55,7 +58,7 @@ it('H39, H71: with 50 waiters of a process a hand-over is one watch event, and n
 
 it('H42, H43: 200 waiters that gave up leave no node, and not more than one watch per node', async () => {
   const [one, two] = [zookeeperAdapter({ servers: zookeeper.at }), zookeeperAdapter({ servers: zookeeper.at })].map(
-    (adapter) => createLocks(adapter),
+    (adapter) => createLocks(adapter, everyOneQueues),
   );
   const lock = await one!.acquire('given-up');
   for (let round = 0; round < 2; round++) {
@@ -92,8 +95,8 @@ it('H73: a predecessor that goes between the look and the watch: the waiter is s
     return client;
   };
   const [holder, waiter] = [
-    createLocks(zookeeperAdapter({ servers: zookeeper.at })),
-    createLocks(zookeeperAdapter({ servers: zookeeper.at, clientFactory })),
+    createLocks(zookeeperAdapter({ servers: zookeeper.at }), everyOneQueues),
+    createLocks(zookeeperAdapter({ servers: zookeeper.at, clientFactory }), everyOneQueues),
   ];
   const lock = await holder.acquire('vanished');
   beforeWatch = async () => {
@@ -121,8 +124,8 @@ it('H71, H73: the connection ends right behind the answer to a watch: the waiter
       });
     return client;
   };
-  await using holder = createLocks(zookeeperAdapter({ servers: zookeeper.at }));
-  await using waiter = createLocks(zookeeperAdapter({ servers: zookeeper.at, clientFactory }));
+  await using holder = createLocks(zookeeperAdapter({ servers: zookeeper.at }), everyOneQueues);
+  await using waiter = createLocks(zookeeperAdapter({ servers: zookeeper.at, clientFactory }), everyOneQueues);
   for (const key of ['cut-before', 'cut-behind']) await holder.acquire(key);
   const before = waiter.acquire('cut-before');
   await until('one watches', () => watched === 1);
@@ -137,7 +140,7 @@ for (const followed of [true, false]) {
   const how = followed ? 'with another one behind it' : 'as the last in the queue';
   it(`H43: a waiter whose node was removed by hand, ${how}: it is not handed the lock, and queues anew`, async () => {
     const key = `removed-${followed}`;
-    await using locks = createLocks(zookeeperAdapter({ servers: zookeeper.at }));
+    await using locks = createLocks(zookeeperAdapter({ servers: zookeeper.at }), everyOneQueues);
     const lock = await locks.acquire(key);
     const removed = locks.acquire(key);
     await until('it is queued', async () => (await locks.inspect(key))?.waiters === 1);
@@ -209,7 +212,7 @@ it('H72: sequence numbers that have wrapped around keep their order', async () =
   // Ours gets a number above 0: those below 0 were there first.
   await zookeeper.raw.create('/locks/wrap/_c_d-lock--000000002');
   await zookeeper.raw.create('/locks/wrap/_c_e-lock--000000001');
-  await using locks = createLocks(adapter);
+  await using locks = createLocks(adapter, everyOneQueues);
   const waiting = locks.acquire('wrap');
   await until('it is queued', async () => (await locks.inspect('wrap'))?.waiters === 2);
   expect(await locks.inspect('wrap')).toMatchObject({ owner: 'd' });
@@ -222,7 +225,7 @@ it('H72: sequence numbers that have wrapped around keep their order', async () =
 it('4 processes with 8 waiters each: the order of the grants is the order of the queue', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-queue-'));
   const log = join(folder, 'grants');
-  await using locks = createLocks(zookeeperAdapter({ servers: zookeeper.at }));
+  await using locks = createLocks(zookeeperAdapter({ servers: zookeeper.at }), everyOneQueues);
   const lock = await locks.acquire('fifo');
   const waiters = new URL('./support/waiters.ts', import.meta.url);
   const children = [0, 1, 2, 3].map((id) =>

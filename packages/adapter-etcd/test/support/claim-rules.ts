@@ -204,7 +204,7 @@ export function describeClaimRules(clients: () => readonly [LockAdapter, LockAda
     await one.release(all);
   });
 
-  it('C-196: the token of a reader is above that of every writer before it, and below that of every one after it', async () => {
+  it('C-196: readers that hold together have one token, above those of the writers before them, below those after', async () => {
     const [one, two] = clients();
     const key = newKey();
     const first = await take(one, key);
@@ -212,12 +212,25 @@ export function describeClaimRules(clients: () => readonly [LockAdapter, LockAda
     const readers = [await take(two, key, shared), await take(one, key, shared)];
     for (const hold of [first, ...readers]) await one.release(hold);
     const next = await take(two, key);
-    for (const reader of readers) {
-      // The holder may have handed the lock over inside its process for as long as its block of tokens lasted.
-      expect(reader.fencingToken).toBeGreaterThan(first.fencingToken! + 65_535n);
-      expect(reader.fencingToken).toBeLessThan(next.fencingToken!);
-    }
+    // The holder may have handed the lock over inside its process for as long as its block of tokens lasted.
+    for (const reader of readers) expect(reader.fencingToken).toBe(first.fencingToken! + 65_535n);
     await two.release(next);
+    const together = [await take(one, key, shared), await take(two, key, shared), await enqueue(two, key, shared)];
+    const tokens = [
+      together[0]!.fencingToken,
+      together[1]!.fencingToken,
+      (await (together[2] as Waiter).granted).fencingToken,
+    ];
+    expect(tokens[0]).toBeGreaterThan(next.fencingToken!);
+    expect(tokens).toEqual([tokens[0], tokens[0], tokens[0]]);
+    await one.release(together[0]!);
+    // Whoever asks again has the token that it had, though the first of them is gone.
+    const again = await two.tryAcquire(claimed(key, shared, { owner: together[1]!.owner }));
+    expect(again).toMatchObject({ status: 'granted', fencingToken: tokens[0] });
+    for (const hold of together.slice(1)) await two.release(hold);
+    const last = await take(one, key);
+    expect(last.fencingToken).toBeGreaterThan(tokens[0]!);
+    await one.release(last);
   });
 
   it('H99: another limit, or another kind of use, is refused with both named, and leaves nothing in the queue', async () => {

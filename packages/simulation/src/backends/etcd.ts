@@ -111,7 +111,8 @@ function createForceObserver({ freedByForce }: Stage, cluster: () => Cluster): C
 function holdersIn(store: Store, lock: string): Stored[] {
   const keys = store.within(Buffer.from(`locks/${lock}/`), Buffer.from(`locks/${lock}0`));
   keys.sort((a, b) => a.created - b.created);
-  const claimOf = ({ value }: Stored): string => value.toString().split(' ').slice(1).join(' ');
+  const claimOf = ({ value }: Stored): string =>
+    value.toString().replace('downgraded', 'shared').split(' ').slice(1).join(' ');
   const first = keys[0] && claimOf(keys[0]);
   if (!first) return keys.slice(0, 1);
   let left = Number(first.split(' of ')[1] ?? 0);
