@@ -22,7 +22,8 @@ it('close ends the session at once, with what it held', async () => {
 for (const fault of ['mute', 'refusing'] as const) {
   it(`close ends soon when the server is ${fault}, with a lock held, one waited for and calls open`, async () => {
     await using proxy = await faultProxy(zookeeper.server);
-    const locks = createLocks(zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}` }));
+    // The one that waits has a place of its own.
+    const locks = createLocks(zookeeperAdapter({ servers: `${proxy.host}:${proxy.port}` }), { localRun: { count: 0 } });
     await locks.acquire(`held-${fault}`);
     const waiting = locks.acquire(`held-${fault}`);
     const refused = expect(waiting).rejects.toMatchObject({ code: 'LOCK_CLOSED' });

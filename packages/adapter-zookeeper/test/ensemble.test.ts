@@ -17,7 +17,9 @@ afterAll(async () => {
 
 it('the leader is killed while locks are held and waited for: none is lost, and the waiters are served', async () => {
   const sessionTimeoutMs = 20_000;
-  const open = () => createLocks(zookeeperAdapter({ servers: ensemble.connectionString, sessionTimeoutMs }));
+  // Every waiter has a place of its own.
+  const open = () =>
+    createLocks(zookeeperAdapter({ servers: ensemble.connectionString, sessionTimeoutMs }), { localRun: { count: 0 } });
   // Each picks a server by chance.
   const clients = Array.from({ length: 4 }, open);
   const held = await Promise.all(Array.from({ length: 20 }, (_, i) => clients[i % 4]!.acquire(`held-${i}`)));
