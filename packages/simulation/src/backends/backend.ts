@@ -76,6 +76,8 @@ export interface BackendModel {
   readonly hasGuard?: boolean;
   /** Whether its adapter takes all claims, and has a queue for them. */
   readonly hasClaims?: boolean;
+  /** Whether `Locks` on it are asked for shared locks, and for semaphores. */
+  takesModes?(options: Schedule['options']): boolean;
   drawOptions(random: Random): Record<string, number | string | boolean>;
   servers(options: Schedule['options']): number;
   create(stage: Stage): Backend;

@@ -28,6 +28,7 @@ export const memoryModel: BackendModel = {
   }),
   servers: () => 1,
   isFifo: ({ fairness }) => fairness === 'fifo',
+  takesModes: ({ fairness }) => fairness === 'fifo',
   create(stage) {
     return createMemoryBackend(stage);
   },
@@ -64,8 +65,10 @@ function createMemoryBackend(stage: Stage): Backend {
     store.entries.get(key)?.holders.filter(({ expiresAt }) => expiresAt > machine.now()) ?? [];
 
   function noteForced(client: number, key: string, named: string | undefined): void {
-    for (const { owner } of holdersOf(key)) {
-      if (named === undefined || named === owner) stage.freedByForce(client, key, owner);
+    const holders = holdersOf(key);
+    for (const { owner } of holders) {
+      // Without a name it frees all of several holders together.
+      if (named === owner || (named === undefined && holders.length === 1)) stage.freedByForce(client, key, owner);
     }
   }
 
@@ -148,6 +151,7 @@ function remoteAdapter(
     adapter.renewMany = (holds, ttlMs) => caller.call('renewMany', [holds.map(name), ttlMs]) as never;
   }
   if (own.enqueue) {
+    adapter.downgrade = (hold, ttlMs) => caller.call('downgrade', [name(hold), ttlMs]) as never;
     adapter.enqueue = (attempt, signal) => {
       const told = (word: string): void => void (word === 'queued' && attempt.onQueued?.());
       const id = `place ${client.index} ${adapterId} ${++streams}`;

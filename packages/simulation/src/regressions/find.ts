@@ -8,12 +8,14 @@ import { backendRegressions } from './backends.ts';
 import { claimRegressions } from './claims.ts';
 import { coreRegressions } from './core.ts';
 import { etcdRegressions } from './etcd.ts';
+import { modeRegressions } from './modes.ts';
 import type { Regression } from './regression.ts';
 import { zookeeperRegressions } from './zookeeper.ts';
 
 /** Every regression that the simulator has to find. */
 export const regressions: readonly Regression[] = [
   ...coreRegressions,
+  ...modeRegressions,
   ...backendRegressions,
   ...etcdRegressions,
   ...zookeeperRegressions,

@@ -1,5 +1,6 @@
-import type { AcquireOptions, Lock, LockOwner, Locks } from '@holdfast/lock-core';
+import type { AcquireOptions, Lock, LockOwner, Locks, Semaphore } from '@holdfast/lock-core';
 import type { ClientProcess } from '../backends/backend.ts';
+import { semaphore } from '../schedule/draw-modes.ts';
 import type { Deed, Schedule, Step } from '../schedule/types.ts';
 import { acquireCodes, type Calls } from './calls.ts';
 import { termsOf } from './deadlines.ts';
@@ -64,6 +65,8 @@ export function createActor(terms: ActorTerms): Actor {
 
   /** Re-entry is into a hold of the same explicit owner, or of an enclosing body, and into no other. */
   function identityOf(step: Step, around: Enclosing | undefined): string {
+    // Permits are not reentrant.
+    if (step.options.permits !== undefined) return `${machine.name} step ${step.id}`;
     if (step.options.owner !== undefined) return `${machine.name} owner ${step.options.owner}`;
     for (let outer = around; outer !== undefined; outer = outer.around) {
       if (outer.step.call === 'using' && outer.step.key === step.key && outer.step.locks === step.locks)
@@ -136,6 +139,13 @@ export function createActor(terms: ActorTerms): Actor {
       if (deed.awaited) await renewal;
       return;
     }
+    if (deed.do === 'downgrade') {
+      note(machine.name, `${held.name} downgrades`);
+      const codes = ['LOCK_LOST', 'LOCK_RELEASED', 'LOCK_BACKEND', 'LOCK_INVALID_ARGUMENT'];
+      const downgrade = calls.track(held.step, 'downgrade', lock.downgrade(), codes);
+      if (deed.awaited) await downgrade;
+      return;
+    }
     if (deed.do === 'write') return write(held);
     const nested = run({ ...deed.step, at: now() }, inside);
     if (!deed.beside) await nested;
@@ -175,11 +185,26 @@ export function createActor(terms: ActorTerms): Actor {
 
   const played: Played = { ...terms, optionsOf, take, work, end: (held) => oracle.released(held), sleep };
 
+  /** The lock or the semaphore that a step is about. */
+  function lockOf({
+    key,
+    locks: index,
+    options: { permits },
+  }: Step): Pick<Semaphore, 'acquire' | 'tryAcquire' | 'using'> {
+    const at = locks[index]!;
+    if (permits !== undefined) return at.semaphore(key, semaphore.limit);
+    return {
+      acquire: (options) => at.acquire(key, options),
+      tryAcquire: (options) => at.tryAcquire(key, options),
+      using: (options: object, body?: (lock: Lock) => Promise<never>) => at.using(key, options, body!),
+    };
+  }
+
   async function acquire(step: Step, around: Enclosing | undefined): Promise<void> {
     const invokedAt = now();
-    const at = locks[step.locks]!;
+    const at = lockOf(step);
     const options = optionsOf(step);
-    const call = step.call === 'tryAcquire' ? at.tryAcquire(step.key, options) : at.acquire(step.key, options);
+    const call = step.call === 'tryAcquire' ? at.tryAcquire(options) : at.acquire(options);
     const lock = await calls.track<Lock | undefined>(step, step.call, call, acquireCodes);
     if (lock === undefined) return;
     const held = take(step, lock, invokedAt, around);
@@ -205,7 +230,7 @@ export function createActor(terms: ActorTerms): Actor {
       }
       return `result ${step.id}`;
     };
-    const result = locks[step.locks]!.using(step.key, optionsOf(step), body);
+    const result = lockOf(step).using(optionsOf(step), body);
     // The wait for the lock is bounded; the body is ours.
     const call = result.then(() => undefined);
     call.catch(() => {});

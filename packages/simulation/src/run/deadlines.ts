@@ -45,6 +45,7 @@ export function longestCallMs(schedule: Schedule, step: Step, what: string): num
     release: longestAttemptMs,
     'second release': longestAttemptMs,
     renew: backendTimeoutMs + 4 * longestAttemptMs + 600,
+    downgrade: backendTimeoutMs + 4 * longestAttemptMs + 600,
     inspect: backendTimeoutMs + atLocks,
     forceRelease: 2 * (backendTimeoutMs + atLocks),
   };

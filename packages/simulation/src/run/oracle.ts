@@ -1,5 +1,6 @@
 import type { HistoryEvent } from '@holdfast/conformance/history';
 import type { Machine } from '../engine/machine.ts';
+import { semaphore } from '../schedule/draw-modes.ts';
 import { type Failure, type Held, isOwn } from './held.ts';
 import { createWrites, type Writes } from './writes.ts';
 
@@ -44,6 +45,13 @@ function byAge(a: Held, b: Held): number {
   const [ofA, ofB] = [a.lock.fencingToken, b.lock.fencingToken];
   if (ofA !== undefined && ofB !== undefined && ofA !== ofB) return ofA < ofB ? -1 : 1;
   return a.grantedAt - b.grantedAt;
+}
+
+/** Whether these may be held at one time. */
+function goTogether(held: readonly Held[]): boolean {
+  const permits = held.reduce((sum, { step }) => sum + (step.options.permits ?? 0), 0);
+  if (permits > 0) return permits <= semaphore.limit;
+  return held.every(({ lock }) => lock.mode === 'shared');
 }
 
 interface OracleTerms {
@@ -159,7 +167,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       return one.excused === undefined || now() > one.excusedUntil;
     });
     const identities = new Set(active.map(({ identity }) => identity));
-    if (identities.size < 2) return;
+    if (identities.size < 2 || goTogether(active)) return;
     const inOrder = active.toSorted(byAge);
     for (const older of inOrder.slice(0, -1)) {
       if (older.identity !== inOrder.at(-1)!.identity && isForcedOut(older)) return judge(key, held);
@@ -168,6 +176,15 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       ({ name, machine, lock }) => `${name} in ${machine.name} (${lock.remainingMs.toFixed(1)} ms left)`,
     );
     fail('two holders', `${key} is held by ${names.join(' and by ')}`);
+  }
+
+  function checkMode({ name, lock, step: { options } }: Held): void {
+    // A reader inside an exclusive body has the exclusive lock.
+    const right =
+      options.permits !== undefined
+        ? lock.mode === 'permits'
+        : lock.mode === 'exclusive' || (options.mode === 'shared' && lock.mode === 'shared');
+    if (!right) fail('wrong answer', `${name} asked for ${options.mode ?? 'an exclusive lock'} and has ${lock.mode}`);
   }
 
   /** What ended while its process stood still is not released by it, whatever its application does when it goes on. */
@@ -201,6 +218,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       // It was granted before, and its answer was on its way.
       if (held.askedAt <= excusedAllAt) excuse(held, excuses.at(-1)!, excusedAllAt);
       inHand.set(held.step.key, ofKey.add(held));
+      checkMode(held);
       writes.granted(held.step.key, held.lock.fencingToken);
       record(held, 'acquire', 'invoke', held.invokedAt);
       record(held, 'acquire', 'ok');

@@ -2,6 +2,7 @@ import type { BackendModel } from '../backends/backend.ts';
 import { drawClaims } from '../claims/draw-claims.ts';
 import { createRandom, type Random } from '../random.ts';
 import { drawFaults } from './draw-faults.ts';
+import { withModes } from './draw-modes.ts';
 import { drawMood, type Mood } from './mood.ts';
 import type { BackendName, ClientTerms, Deed, LocksTerms, Schedule, Step, StepOptions } from './types.ts';
 
@@ -16,7 +17,11 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
   const playsClaims = model.hasClaims === true && random.fork('plays claims').chance(0.25);
   const claims = playsClaims ? drawClaims(random.fork('claims'), mood) : undefined;
   const count = playsClaims ? 0 : mood.steps;
-  const steps = Array.from({ length: count }, () => drawStep(draft)).sort((a, b) => a.at - b.at);
+  const modes = random.fork('modes');
+  const playsModes = model.takesModes?.(options) === true && modes.chance(0.4);
+  const steps = Array.from({ length: count }, () => drawStep(draft))
+    .map((step) => (playsModes ? withModes(modes, step) : step))
+    .sort((a, b) => a.at - b.at);
   return {
     seed,
     backend,

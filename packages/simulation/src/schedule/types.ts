@@ -108,6 +108,9 @@ export interface StepOptions {
   readonly autoRenew?: boolean | undefined;
   readonly maxHoldMs?: number | undefined;
   readonly reentrant?: boolean | undefined;
+  readonly mode?: 'shared' | undefined;
+  /** Of the semaphore that there is. */
+  readonly permits?: number | undefined;
   /** The number of an explicit owner of this client. */
   readonly owner?: number | undefined;
   /** After how many ms its signal aborts. */
@@ -119,6 +122,7 @@ export type Deed =
   | { readonly do: 'work'; readonly ms: number }
   | { readonly do: 'renew'; readonly ttlMs: number | undefined; readonly awaited: boolean }
   | { readonly do: 'assert' }
+  | { readonly do: 'downgrade'; readonly awaited: boolean }
   /** A write beside the lock, through a guard with the token of the lock. */
   | { readonly do: 'write' }
   /** Another acquisition, in the same body; `beside` does not wait for its end. */

@@ -1,0 +1,93 @@
+import { patch, type Regression } from './regression.ts';
+
+/** Faults of shared locks and semaphores, in core and in the reference implementation of the grant rule. */
+export const modeRegressions: readonly Regression[] = [
+  {
+    name: 'memory: a reader is let in beside a writer',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'adapter-memory/store.ts',
+        "return claim.mode === 'shared' && entry.mode === 'shared';",
+        "return claim.mode === 'shared';",
+      ),
+    ],
+  },
+  {
+    name: 'memory: a large request gets more permits than there are',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'adapter-memory/store.ts',
+        'return entry.used + claim.permits <= claim.limit;',
+        'return entry.used < claim.limit;',
+      ),
+    ],
+  },
+  {
+    name: 'a reader joins an exclusive lease',
+    backends: ['memory'],
+    patches: [
+      patch('lock-core/context.ts', 'if (lease?.readers === undefined ||', 'if (lease === undefined ||'),
+      patch(
+        'lock-core/context.ts',
+        '|| keyState.exclusive !== undefined || context.closed) return;',
+        '|| context.closed) return;',
+      ),
+    ],
+  },
+  {
+    name: 'the first reader that leaves releases the lease of all',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'lock-core/release.ts',
+        'if (lease.readers !== undefined && !lease.part(hold)) {',
+        'if (lease.readers !== undefined && lease.part(hold) && lease.over) {',
+      ),
+    ],
+  },
+  {
+    name: 'a downgraded lock is still believed to be exclusive',
+    backends: ['memory'],
+    patches: [patch('lock-core/watchdog.ts', 'lease.share();', '')],
+  },
+  {
+    name: 'permits pass on to a larger request',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'lock-core/lease.ts',
+        'one.mode === other.mode && permitsOf(one) === permitsOf(other);',
+        'one.mode === other.mode;',
+      ),
+    ],
+  },
+  {
+    name: 'the place of a reader passes on to a writer',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'lock-core/backend-queue.ts',
+        'if (ttlMs !== place.lease.ttlMs || !isSameClaim(claim, place.lease.claim)) return false;',
+        'if (ttlMs !== place.lease.ttlMs || claim === undefined) return false;',
+      ),
+    ],
+  },
+  {
+    name: 'a place is not passed on, and nobody withdraws it',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'lock-core/backend-queue.ts',
+        'if (place === undefined || this.passOn(place)) return;',
+        'if (place === undefined || place.lease.queued) return;',
+      ),
+    ],
+  },
+  {
+    name: 'the next waiter of a process does not queue again after a real release',
+    backends: ['memory'],
+    patches: [patch('lock-core/release.ts', 'else advance(context, keyState, now);', '')],
+  },
+];

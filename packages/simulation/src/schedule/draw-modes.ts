@@ -1,0 +1,35 @@
+import type { Random } from '../random.ts';
+import type { Deed, Step, StepOptions } from './types.ts';
+
+/** The key of the semaphore, and how many permits it has. */
+export const semaphore = { key: 'p1', limit: 3 };
+
+const takesMode: readonly Step['call'][] = ['acquire', 'tryAcquire', 'using', 'acquireAll', 'tryAcquireAll'];
+const takesPermits: readonly Step['call'][] = ['acquire', 'tryAcquire', 'using'];
+
+/** Makes some of the calls ask for shared locks, or for permits, and some of the exclusive ones downgrade. */
+export function withModes(random: Random, step: Step): Step {
+  const inside = step.inside.map((deed) =>
+    deed.do === 'nested' ? { ...deed, step: withModes(random, deed.step) } : deed,
+  );
+  const drawn = random.next();
+  if (drawn < 0.2 && takesPermits.includes(step.call)) {
+    const { reentrant: _, ...options } = step.options;
+    const permits = random.pick([1, 1, 1, 2, 3]);
+    return { ...step, key: semaphore.key, options: { ...options, permits }, inside };
+  }
+  if (drawn < 0.6 && takesMode.includes(step.call)) {
+    return { ...step, options: { ...step.options, mode: 'shared' }, inside };
+  }
+  if (step.call === 'forceRelease' || step.call === 'inspect')
+    return random.chance(0.2) ? { ...step, key: semaphore.key } : step;
+  return { ...step, inside: random.chance(0.25) ? withDowngrade(random, inside) : inside };
+}
+
+function withDowngrade(random: Random, inside: readonly Deed[]): Deed[] {
+  const at = random.int(0, inside.length);
+  return [...inside.slice(0, at), { do: 'downgrade', awaited: random.chance(0.8) }, ...inside.slice(at)];
+}
+
+/** Whether these options ask for anything but an exclusive lock. */
+export const isOtherMode = ({ mode, permits }: StepOptions): boolean => mode !== undefined || permits !== undefined;
