@@ -71,7 +71,7 @@ export class Acquirer {
       limit === undefined
         ? resolveOptions(settings.defaults, options)
         : resolveSemaphoreOptions(settings.defaults, options, limit);
-    checkGraceSupport(adapter, resolved.graceMs, key);
+    if (resolved.graceMs > 0) checkGraceSupport(adapter, resolved.graceMs, key);
     if (resolved.claim.mode === 'shared' && !adapter.capabilities.shared) {
       throw unsupported(adapter.name, 'shared locks', key);
     }

@@ -123,7 +123,7 @@ export class QueuedAcquisition extends Acquisition {
     const { lease } = place;
     if (this.keyState.contended) lease.tokens = this.tokens();
     this.setTimer();
-    requestLock(adapter, lease.asAttempt()).then(
+    requestLock(adapter, lease.graceMs > 0 ? lease.asAttempt() : lease).then(
       (reply: AcquireOutcome) => {
         if (!this.isValid(place, () => checkAcquireReply(adapter, this.key, reply))) return;
         if (lease.answered(reply)) cleanup.answeredLate(lease, reply);

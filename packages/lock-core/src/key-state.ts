@@ -6,11 +6,6 @@ import { Lease } from './lease.ts';
 import { attemptTimeout, type ResolvedOptions, type Settings } from './options.ts';
 import type { TimedEntry } from './timer-heap.ts';
 
-// Time for another process to hear of a release and to ask; timers are no finer.
-const shortestTurnMs = 1;
-// A slow reply says little about how long the others need.
-const longestTurnMs = 50;
-
 /** One key in this process: its leases, and the waiters in order of arrival. */
 export class KeyState {
   readonly key: string;
@@ -27,8 +22,6 @@ export class KeyState {
   unansweredSince: number | undefined;
   /** Tasks of this process have waited for each other: the lease will be handed over and needs tokens for that. */
   contended = false;
-  /** How long the backend last took to answer. */
-  roundTripMs = 0;
   /** Until then this process does not ask, so that others get their turn. */
   deferredUntil: number = Number.NEGATIVE_INFINITY;
   /** Ends the subscription to release hints; set while it stands or is being made. */
@@ -107,14 +100,6 @@ export class KeyState {
       if (waiter.phase === 'queued' && now >= waiter.unansweredUntil(settings, sinceThen)) found.push(waiter);
     }
     return found;
-  }
-
-  /**
-   * After a release others get their turn before this process asks again: the time of one round trip, in which they hear of it
-   * and ask. A backend without a queue keeps no order, and the next waiter here would ask first each time.
-   */
-  deferToOthers(now: number): void {
-    this.deferredUntil = now + Math.min(Math.max(shortestTurnMs, this.roundTripMs), longestTurnMs);
   }
 }
 

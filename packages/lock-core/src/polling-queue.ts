@@ -88,7 +88,7 @@ export class PollingAcquisition extends Acquisition {
     lease.wallAhead = this.context.wallAhead(sentAt);
     const attemptUntil = sentAt + attemptTimeout(settings, lease.ttlMs);
     timers.set(this, Math.min(attemptUntil, this.unansweredUntil(settings, this.unansweredSince ?? sentAt)));
-    requestLock(adapter, lease.asAttempt()).then(
+    requestLock(adapter, lease.graceMs > 0 ? lease.asAttempt() : lease).then(
       (outcome) => this.answered(lease, outcome, round, sentAt),
       (error: unknown) => this.rejected(lease, error, round),
     );
@@ -107,7 +107,6 @@ export class PollingAcquisition extends Acquisition {
     if (lease.answered(reply)) context.cleanup.answeredLate(lease, reply);
     const now = context.settings.clock.now();
     keyState.unansweredSince = undefined;
-    keyState.roundTripMs = now - sentAt;
     if (!pending) return;
     if (reply.status === 'granted') {
       keyState.deferredUntil = Number.NEGATIVE_INFINITY;

@@ -8,6 +8,9 @@ import { isSameClaim, type Lease } from './lease.ts';
 import type { ReleaseOutcome } from './lock-adapter.ts';
 import { attemptTimeout } from './options.ts';
 
+// A slow answer says little about how long the others need.
+const longestDeferralMs = 50;
+
 /**
  * Releases one lock of a hold; the last one frees it, the last reader the lease. Never rejects: when the backend does not answer,
  * the critical section is over all the same and the clean-up follows up, so that is `released` too (H14).
@@ -32,17 +35,31 @@ export function releaseHold(context: Context, lease: Lease, hold: Hold): Promise
   }
   end(context, lease);
   const outcome = free(context, lease, hold, now);
-  if (keyState?.removeLease(lease)) letNextAsk(context, keyState, now);
+  if (keyState?.removeLease(lease)) letNextAsk(context, keyState, outcome, now);
   return outcome;
 }
 
-function letNextAsk(context: Context, keyState: KeyState, now: number): void {
+function letNextAsk(context: Context, keyState: KeyState, outcome: Promise<unknown>, now: number): void {
   const { first } = keyState;
-  if (first !== undefined && context.adapter.enqueue === undefined) keyState.deferToOthers(now);
+  if (first !== undefined && context.adapter.enqueue === undefined) deferToOthers(context, keyState, outcome, now);
   // Behind holders of its own process it may already have asked, and been refused.
   if (first?.phase === 'sleeping') first.hint(now);
   // Sent right behind the release, the request of the next waiter costs no round trip of its own.
   else advance(context, keyState, now);
+}
+
+/**
+ * A backend without a queue keeps no order, and a request right behind the release would win each time. So this process asks again
+ * once the release is answered, when the others have heard of it as well.
+ */
+function deferToOthers(context: Context, keyState: KeyState, outcome: Promise<unknown>, now: number): void {
+  const until = now + longestDeferralMs;
+  keyState.deferredUntil = until;
+  void outcome.then(() => {
+    if (keyState.deferredUntil !== until) return;
+    keyState.deferredUntil = Number.NEGATIVE_INFINITY;
+    keyState.first?.hint(context.settings.clock.now());
+  });
 }
 
 /** No command is sent for the lease after this (H54). */

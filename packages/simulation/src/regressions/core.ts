@@ -111,7 +111,7 @@ export const coreRegressions: readonly Regression[] = [
     patches: [
       patch(
         'lock-core/release.ts',
-        'if (keyState?.removeLease(lease)) letNextAsk(context, keyState, now);',
+        'if (keyState?.removeLease(lease)) letNextAsk(context, keyState, outcome, now);',
         'keyState?.removeLease(lease);',
       ),
     ],
