@@ -18,6 +18,8 @@ export interface Failure {
     | 'timers left'
     | 'too many timers'
     | 'asks without a pause'
+    | 'asks again'
+    | 'too many requests'
     | 'unknown error'
     | 'unhandled rejection'
     | 'wrong answer';

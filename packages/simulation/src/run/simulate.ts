@@ -18,6 +18,7 @@ import { judgeHistory } from './history.ts';
 import { createLiveness, longestTtl } from './liveness.ts';
 import { createOracle } from './oracle.ts';
 import { fingerprint, type Note, type Outcome } from './outcome.ts';
+import { createAdapterWatch } from './watched-adapter.ts';
 
 const closingMs = 60_000;
 // An outage of hours may take more than it is worth; it is then given up without a verdict.
@@ -54,6 +55,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   };
   process.on('unhandledRejection', onUnhandled);
 
+  const adapters = createAdapterWatch(oracle.fail, 100 + 20 * allSteps(schedule.steps).length);
   const actors = schedule.clients.map((terms, index): Actor => {
     const environment = createEnvironment(machines[index]!, {});
     environment.net = createNet(network, index, environment);
@@ -63,7 +65,10 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     const open = backend.connect(client);
     const createLocks = shipped.createLocks as (adapter: object, options: object) => Locks;
     const locks = terms.locks.map((options) =>
-      createLocks(open(), Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))),
+      createLocks(
+        adapters.watch(open(), machines[index]!.name),
+        Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
+      ),
     );
     return createActor({ process: client, schedule, locks, oracle, calls, now: () => world.now, note });
   });
@@ -187,7 +192,9 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     });
     // Leases of weeks are waited for only where one is left.
     await runUntil(() => isOver || (world.now > closedAt + 60_000 && backend.leftovers().length === 0));
-    if (!hasFailed()) liveness.lookAtTheEnd();
+    if (hasFailed()) return;
+    liveness.lookAtTheEnd();
+    if (machines.every(({ state }) => state === 'running')) adapters.lookAtTheEnd();
   }
 }
 

@@ -275,6 +275,9 @@ const focuses: Readonly<Record<string, Focus>> = {
       workMs: [ttlMs / 6, ttlMs * 4],
       network: random.chance(0.3) ? fast(random) : { ...slow(random), slowMs: ttlMs * random.spread(0.3, 4) },
       autoRenew: [0.8, 0.4],
+      // A renewal that is given up is followed by one that asks for another lease.
+      backendTimeoutMs: random.chance(0.6) ? [10, ttlMs] : undefined,
+      attemptTimeoutMs: random.chance(0.6) ? [10, ttlMs / 2] : undefined,
       emphasis: 'renewals',
     };
   },
