@@ -216,4 +216,20 @@ export const coreRegressions: readonly Regression[] = [
       ),
     ],
   },
+  {
+    name: 'a hold that is lost is freed in the backend while its grace lasts',
+    backends: ['memory'],
+    patches: [
+      patch(
+        'lock-core/release.ts',
+        "const isKept = backend === 'is to keep it for the grace' && lease.graceMs > 0;",
+        'const isKept = false;',
+      ),
+    ],
+  },
+  {
+    name: 'a renewal does not ask for the grace',
+    backends: ['memory'],
+    patches: [patch('lock-core/renewals.ts', 'const askedMs = ttlMs + only.graceMs;', 'const askedMs = ttlMs;')],
+  },
 ];

@@ -7,6 +7,7 @@ export interface Terms {
   readonly waitMs: number;
   readonly autoRenew: boolean;
   readonly maxHoldMs: number;
+  readonly graceMs: number;
   readonly attemptTimeoutMs: number;
   readonly backendTimeoutMs: number;
 }
@@ -19,6 +20,7 @@ export function termsOf({ clients }: Schedule, { client, locks, options }: Step)
     waitMs: options.waitMs ?? of.waitMs ?? Number.POSITIVE_INFINITY,
     autoRenew: options.autoRenew ?? of.autoRenew ?? true,
     maxHoldMs: options.maxHoldMs ?? of.maxHoldMs ?? Number.POSITIVE_INFINITY,
+    graceMs: options.graceMs ?? 0,
     attemptTimeoutMs: of.attemptTimeoutMs ?? attemptMs(ttlMs),
     backendTimeoutMs: of.backendTimeoutMs ?? 10_000,
   };

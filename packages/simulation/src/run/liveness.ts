@@ -58,7 +58,9 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
     oracle.mayBeBack ||
     schedule.faults.some(({ kind }) => kind === 'crash') ||
     allSteps(schedule.steps).some(
-      (step) => keysOf(step).includes(key) && (step.release === 'never' || step.options.maxHoldMs !== undefined),
+      (step) =>
+        keysOf(step).includes(key) &&
+        (step.release === 'never' || step.options.maxHoldMs !== undefined || step.options.graceMs !== undefined),
     );
 
   const waits = ({ what, machine }: OpenCall): boolean =>
@@ -191,13 +193,14 @@ function shortestTtl({ clients, steps }: Schedule): number {
   return Math.min(...asked);
 }
 
-/** The longest lease that anybody asks for; those of weeks do not count beyond `mostMs`. */
+/** The longest lease that anybody asks for, with its grace; those of weeks do not count beyond `mostMs`. */
 export function longestTtl({ clients, steps }: Schedule, mostMs: number = Number.POSITIVE_INFINITY): number {
   const asked = [
     ...clients.flatMap(({ locks }) => locks.map(({ ttlMs }) => ttlMs ?? 30_000)),
     ...allSteps(steps).flatMap(({ options, inside }) => [options.ttlMs ?? 0, ...inside.map(renewal)]),
   ];
-  return Math.min(mostMs, Math.max(...asked));
+  const graces = allSteps(steps).map(({ options }) => options.graceMs ?? 0);
+  return Math.min(mostMs, Math.max(...asked) + Math.max(0, ...graces));
 }
 
 const renewal = (deed: Deed): number => (deed.do === 'renew' ? (deed.ttlMs ?? 0) : 0);

@@ -1,6 +1,7 @@
 import type { HistoryEvent } from '@holdfast/conformance/history';
 import type { Machine } from '../engine/machine.ts';
 import { semaphore } from '../schedule/draw-modes.ts';
+import { createGraces } from './graces.ts';
 import { type Failure, type Held, isOwn } from './held.ts';
 import { createWrites, type Writes } from './writes.ts';
 
@@ -83,6 +84,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     note('oracle', `${rule}: ${message}`);
   };
 
+  const graces = createGraces((message) => fail('wrong answer', message), now);
   const writes = createWrites(fail, () => excuses.length > 0);
 
   const record = (held: Held, f: HistoryEvent['f'], kind: HistoryEvent['kind'], t = now()): void => {
@@ -106,6 +108,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     inHand.get(held.step.key)?.delete(held);
     record(held, by === 'release' ? 'release' : 'hold', by === 'release' ? 'invoke' : 'lost', at);
     if (by === 'release') return;
+    if (excuses.length === 0) graces.lost(held, at);
     note(held.machine.name, `knows that ${held.name} is lost`);
     const { autoRenew, maxHoldMs } = held.terms;
     const mayEnd = !autoRenew || maxHoldMs !== Number.POSITIVE_INFINITY || !isOwn(held);
@@ -189,6 +192,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
 
   /** What ended while its process stood still is not released by it, whatever its application does when it goes on. */
   function release(held: Held): void {
+    graces.over(held.step.key);
     const since = stoppedSince(held.machine);
     if (since !== undefined && held.lock.state !== 'held') end(held, 'lost', since);
     else end(held, 'release');
@@ -219,12 +223,14 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       if (held.askedAt <= excusedAllAt) excuse(held, excuses.at(-1)!, excusedAllAt);
       inHand.set(held.step.key, ofKey.add(held));
       checkMode(held);
+      graces.granted(held);
       writes.granted(held.step.key, held.lock.fencingToken);
       record(held, 'acquire', 'invoke', held.invokedAt);
       record(held, 'acquire', 'ok');
     },
     released: release,
     closing(machine, locks) {
+      graces.over();
       for (const ofKey of inHand.values()) {
         for (const held of [...ofKey]) {
           if (held.machine !== machine || held.step.locks !== locks) continue;
@@ -235,6 +241,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     },
     forced(key, client) {
       forcedBy.push(`${client} ${key}`);
+      graces.forced(key);
       const forced: Forced = { key, invokedAt: now(), returnedAt: undefined };
       forcings.push(forced);
       return {
@@ -255,6 +262,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     sawWrite: writes.sawWrite,
     excuseAll(why) {
       excuses.push(why);
+      graces.over();
       excusedAllAt = now();
       for (const ofKey of inHand.values()) for (const held of ofKey) excuse(held, why);
     },

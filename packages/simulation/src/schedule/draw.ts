@@ -13,7 +13,14 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
   const serverFaults = model.serverFaults(options);
   const mood = drawMood(random.fork('mood'), serverFaults.length > 0, about);
   const clients = Array.from({ length: mood.clients }, (_, i) => drawClient(random.fork(`client ${i}`), mood));
-  const draft = { random: random.fork('steps'), mood, clients, hasGuard: model.hasGuard ?? false, nextId: 1 };
+  const draft = {
+    random: random.fork('steps'),
+    mood,
+    clients,
+    hasGuard: model.hasGuard ?? false,
+    hasLeases: backend !== 'zookeeper',
+    nextId: 1,
+  };
   const playsClaims = model.hasClaims === true && random.fork('plays claims').chance(0.25);
   const claims = playsClaims ? drawClaims(random.fork('claims'), mood) : undefined;
   const count = playsClaims ? 0 : mood.steps;
@@ -83,6 +90,7 @@ interface Draft {
   readonly mood: Mood;
   readonly clients: readonly ClientTerms[];
   readonly hasGuard: boolean;
+  readonly hasLeases: boolean;
   nextId: number;
 }
 
@@ -169,7 +177,7 @@ function drawMoment(random: Random, mood: Mood): number {
   return crowd * mood.lengthMs + random.next() * 5;
 }
 
-function drawStepOptions({ random, mood }: Draft, around: Around | undefined): StepOptions {
+function drawStepOptions({ random, mood, hasLeases }: Draft, around: Around | undefined): StepOptions {
   // An owner that is passed on would re-enter; which one a body's own context has is then not ours to guess.
   const owner = around?.owner ?? maybe(random, around === undefined ? 0.15 : 0, () => random.int(1, 2));
   return {
@@ -178,6 +186,8 @@ function drawStepOptions({ random, mood }: Draft, around: Around | undefined): S
     waitMs: around !== undefined ? random.spread(1, 3_000) : maybe(random, 0.5, () => drawWait(random)),
     autoRenew: maybe(random, mood.autoRenew[0], () => random.chance(mood.autoRenew[1])),
     maxHoldMs: maybe(random, 0.08, () => random.spread(20, 20_000)),
+    graceMs:
+      mood.graceMs && hasLeases ? maybe(random, 0.6, () => Math.round(random.spread(...mood.graceMs!))) : undefined,
     reentrant: maybe(random, 0.1, () => random.chance(0.3)),
     owner,
     abortMs: maybe(random, mood.aborts, () => (random.chance(0.1) ? 0 : random.spread(0.5, 5_000))),

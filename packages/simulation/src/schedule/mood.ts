@@ -32,6 +32,8 @@ export interface Mood {
   /** How likely a call says something about renewals, and then that there are to be some. */
   readonly autoRenew: readonly [says: number, some: number];
   readonly aborts: number;
+  /** Where it is drawn at all. */
+  readonly graceMs?: Span | undefined;
   readonly attemptTimeoutMs: Span | undefined;
   readonly backendTimeoutMs: Span | undefined;
   readonly localRunCounts: readonly number[];
@@ -148,6 +150,7 @@ const focuses: Readonly<Record<string, Focus>> = {
       workMs: [ttlMs / 6, ttlMs * 2.5],
       network: random.chance(0.2) ? fast(random) : { ...slow(random), slowMs: ttlMs * random.spread(0.1, 1.5) },
       autoRenew: [0.9, 0.25],
+      graceMs: random.chance(0.3) ? [ttlMs / 4, ttlMs * 3] : undefined,
       attemptTimeoutMs: [ttlMs / 3, ttlMs * 2],
       emphasis: random.pick(['none', 'renewals'] as const),
     };
@@ -298,7 +301,7 @@ const focuses: Readonly<Record<string, Focus>> = {
     const ttlMs = random.spread(200, 5_000);
     return {
       clients: random.int(1, 3),
-      keys: random.int(2, 4),
+      keys: random.int(1, 3),
       steps: random.int(3, 14),
       lengthMs: ttlMs * random.spread(0.5, 4),
       faults: random.pick([0, 0, 1, 3]),
@@ -308,6 +311,8 @@ const focuses: Readonly<Record<string, Focus>> = {
       workMs: [0.5, ttlMs * random.spread(0.1, 1.5)],
       network: random.chance(0.6) ? fast(random) : slow(random),
       aborts: random.pick([0.1, 0.4]),
+      autoRenew: [0.7, 0.4],
+      graceMs: random.chance(0.7) ? [ttlMs / 4, ttlMs * 3] : undefined,
       emphasis: 'several keys',
     };
   },

@@ -107,6 +107,8 @@ export interface StepOptions {
   readonly waitMs?: number | undefined;
   readonly autoRenew?: boolean | undefined;
   readonly maxHoldMs?: number | undefined;
+  /** Only where holds have leases. */
+  readonly graceMs?: number | undefined;
   readonly reentrant?: boolean | undefined;
   readonly mode?: 'shared' | undefined;
   /** Of the semaphore that there is. */
