@@ -18,6 +18,8 @@ export function createGraces(fail: (message: string) => void, now: () => number)
     lost(held, at) {
       const { key } = held.step;
       const { graceMs, maxHoldMs } = held.terms;
+      // Beside a shared lock or a permit others may hold the key all the while.
+      if (held.lock.mode !== 'exclusive') return;
       // Past the end of the lease in the backend there may have been others meanwhile.
       const isLast = grantedAt.get(key) === held.grantedAt;
       if (graceMs === 0 || maxHoldMs !== Number.POSITIVE_INFINITY || forced.has(key) || !isOwn(held) || !isLast) return;
