@@ -4,7 +4,7 @@ import type { Lease } from './lease.ts';
 import { attemptTimeout } from './options.ts';
 
 /** The reason with which a place is withdrawn: an `enqueue` that rejects with it has given the place up. */
-export const withdrawn = new Error('the caller no longer waits');
+export const withdrawn: Error = new Error('the caller no longer waits');
 
 /** A request on its way: a single one, or a place in the backend's queue. Its waiter may leave, and another one take it over. */
 export interface Place<Waiter> {
