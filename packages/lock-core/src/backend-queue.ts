@@ -132,6 +132,7 @@ export class QueuedAcquisition extends Acquisition {
         if (reply.status === 'granted') return waiter.granted(place, reply);
         waiter.lease = undefined;
         const askedAt = this.context.settings.clock.now();
+        if (askedAt >= waiter.waitUntil) return waiter.wasBusy(askedAt);
         waiter.unansweredSince = askedAt;
         waiter.enqueue(askedAt);
       },
@@ -225,18 +226,25 @@ export class QueuedAcquisition extends Acquisition {
     if (lease.queued) this.unansweredSince = now;
     this.failure = error;
     this.failures += 1;
+    if (lease.queued && now >= this.waitUntil) return this.wasBusy(now);
     if (now >= (this.unansweredSince ?? this.startedAt) + settings.backendTimeoutMs)
       return giveUp(this.context, this.keyState, this, error, now);
     this.phase = 'sleeping';
     timers.set(this, Math.min(now + retryDelayMs(this.failures), this.endOfPatience()));
   }
 
-  fire(now: number): void {
+  /** The backend has answered, and the lock was busy for as long as the caller waits. */
+  private wasBusy(now: number): void {
     const { context, keyState, key } = this;
+    fail(context, keyState, this, timedOut(key, context.adapter.name, now - this.startedAt));
+  }
+
+  fire(now: number): void {
+    const { context, keyState } = this;
     if (this.phase === 'queued') endParked(context, keyState, this, now);
     else if (this.place?.lease.queued) {
       if (now < this.waitUntil) this.setTimer();
-      else fail(context, keyState, this, timedOut(key, context.adapter.name, now - this.startedAt));
+      else this.wasBusy(now);
     } else if (now >= this.endOfPatience()) {
       giveUp(context, keyState, this, this.failure ?? noAnswer(now - (this.unansweredSince ?? this.startedAt)), now);
     } else if (this.phase === 'sleeping') this.enqueue(now);

@@ -64,6 +64,17 @@ describe('the queue of the backend', () => {
     expect([withdrawn, closing.state]).toEqual([true, 'resolved']);
   });
 
+  it('a caller whose time is over when the answer comes is told that the lock was busy, and no place is asked for', async () => {
+    const { clock, adapter, locks, other } = twoClients({}, 'fifo');
+    await other.acquire('k');
+    adapter.next('tryAcquire', { replyAfterMs: 500 });
+    adapter.otherwise('enqueue', 'rejected before');
+    const waiting = follow(locks.acquire('k', { waitMs: 100 }));
+    await clock.advance(510);
+    expect(waiting.error).toMatchObject({ code: 'LOCK_TIMEOUT' });
+    expect(adapter.calls.filter(({ operation }) => operation === 'enqueue')).toEqual([]);
+  });
+
   for (const confirmedAfterMs of [0, 60, 150]) {
     it(`a place that is confirmed after ${confirmedAfterMs} ms waits for waitMs and not for a whole attempt`, async () => {
       const { clock, adapter, locks, other } = twoClients({}, 'fifo');
