@@ -250,7 +250,7 @@ export function createActor(terms: ActorTerms): Actor {
     else if (step.call === 'lead') await lead(played, step, around);
     else if (step.call === 'watch') await watch(played, step);
     else if (step.call === 'close') {
-      oracle.closing(machine, step.locks);
+      oracle.closing(machine, step.locks, false);
       await calls.track(step, 'close', locks[step.locks]!.close(), []);
     } else await look(terms, step);
   }
@@ -269,7 +269,7 @@ export function createActor(terms: ActorTerms): Actor {
       });
     },
     async closeAll() {
-      for (const index of locks.keys()) oracle.closing(machine, index);
+      for (const index of locks.keys()) oracle.closing(machine, index, true);
       await Promise.all(locks.map((one) => one.close()));
     },
   };

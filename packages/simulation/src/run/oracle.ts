@@ -22,7 +22,7 @@ export interface Oracle extends Omit<Writes, 'granted'> {
   granted(held: Held): void;
   released(held: Held): void;
   /** These locks close: what they hold is given back. */
-  closing(machine: Machine, locks: number): void;
+  closing(machine: Machine, locks: number, isTheEnd: boolean): void;
   forced(key: string, client: number): { returned(): void };
   /** A forced release has freed the hold of an owner ID: each call may free one. */
   freed(client: number, key: string, owner: string): void;
@@ -140,9 +140,10 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
    */
   function isForcedOut(held: Held): boolean {
     if (held.excused !== undefined && now() <= held.excusedUntil) return true;
-    const forced = forcings.findLast(({ key }) => key === held.step.key);
-    if (forced === undefined) return false;
-    excuse(held, 'forced release', forced.returnedAt);
+    // Several may be on their way, and the first of them may be the last to arrive.
+    const ends = forcings.flatMap(({ key, returnedAt }) => (key === held.step.key ? [returnedAt ?? now()] : []));
+    if (ends.length === 0) return false;
+    excuse(held, 'forced release', Math.max(...ends));
     return now() <= held.excusedUntil;
   }
 
@@ -229,12 +230,13 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       record(held, 'acquire', 'ok');
     },
     released: release,
-    closing(machine, locks) {
+    closing(machine, locks, isTheEnd) {
       graces.over();
       for (const ofKey of inHand.values()) {
         for (const held of [...ofKey]) {
           if (held.machine !== machine || held.step.locks !== locks) continue;
-          closedWith.add(held.step.key);
+          // Amid faults a release may not get through, and closing waits for no longer than an attempt.
+          if (isTheEnd) closedWith.add(held.step.key);
           release(held);
         }
       }
