@@ -9,7 +9,8 @@ import {
   shared,
 } from '../../adapter-etcd/test/support/claim-rules.ts';
 import { claimOf } from '../src/claims.ts';
-import { zookeeperAdapter } from '../src/index.ts';
+import { createClient } from '../src/client.ts';
+import { type ClientFactory, zookeeperAdapter } from '../src/index.ts';
 import { childName, childPrefix, inOrder, isChildOf, ownerOf } from '../src/names.ts';
 import { until } from './support/clients.ts';
 import { useServer } from './support/server.ts';
@@ -66,6 +67,29 @@ describe('claims', () => {
       await expect(enqueue(adapters[1], 'data', claim)).rejects.toMatchObject({ code: 'LOCK_FOREIGN_KEY' });
     }
     expect(await zookeeper.raw.children('/locks/data')).toEqual(['config']);
+  });
+
+  it('a shared waiter that may not read the writer in its way waits until it goes, and does not ask in a loop', async () => {
+    let reads = 0;
+    const clientFactory: ClientFactory = (address, options) => {
+      const client = createClient(address, options);
+      client.getData = (_path, _watcher, done) => {
+        reads += 1;
+        done(Object.assign(new Error('NO_AUTH (-102)'), { code: -102 }), undefined);
+      };
+      return client;
+    };
+    const reader = zookeeperAdapter({ servers: zookeeper.at, clientFactory });
+    const writer = claimed('unreadable', exclusive);
+    await adapters[0].tryAcquire(writer);
+    expect(await reader.tryAcquire(claimed('unreadable', shared))).toMatchObject({ status: 'busy' });
+    const waiter = await enqueue(reader, 'unreadable', shared);
+    await until('it has asked', () => reads === 3);
+    expect(await adapters[0].downgrade!(writer, 10_000)).toMatchObject({ status: 'renewed' });
+    expect(await adapters[0].release(writer)).toBe('released');
+    await waiter.granted;
+    expect(reads).toBeLessThan(8);
+    await reader.close!();
   });
 
   it('H43: a waiter watches what is in its way and never the whole queue, and leaves no watch', async () => {
