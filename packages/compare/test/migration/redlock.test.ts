@@ -135,8 +135,14 @@ describe('from redlock', () => {
     await both.release();
 
     const locks = bench.locks();
-    await locks.using('ann', () =>
-      locks.using('ben', async () => expect(await bench.redis.exists('lock:ann', 'lock:ben')).toBe(2)),
-    );
+    await locks.usingAll(['ben', 'ann'], async ({ locks: [ann, ben] }) => {
+      expect(await bench.redis.exists('lock:ann', 'lock:ben')).toBe(2);
+      expect([ann?.key, ben?.key]).toEqual(['ann', 'ben']);
+      await expect(redlock.acquire(['lock:ben', 'other'], 1_000)).rejects.toThrow();
+      const other = { owner: locks.createOwner() };
+      expect(await locks.tryAcquireAll(['cat', 'ben'], other)).toBeUndefined();
+      expect(await bench.redis.exists('lock:cat')).toBe(0);
+    });
+    expect(await bench.redis.exists('lock:ann', 'lock:ben')).toBe(0);
   });
 });
