@@ -102,6 +102,7 @@ export class HeldLock implements Lock {
   async downgrade(): Promise<void> {
     const { adapter } = this.#context;
     this.assertHeld();
+    if (this.#lease.isShared) return;
     if (this.mode === 'permits')
       refuse('a permit of a semaphore is not exclusive: there is nothing to downgrade', this.key);
     if (!adapter.capabilities.shared || adapter.downgrade === undefined) {

@@ -223,6 +223,11 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
     this.grantedAt = Number.NEGATIVE_INFINITY;
   }
 
+  /** The backend has granted or confirmed that it is shared. */
+  get isShared(): boolean {
+    return this.readers !== undefined && this.grantedAt > Number.NEGATIVE_INFINITY;
+  }
+
   *holds(): Generator<Hold> {
     if (this.readers !== undefined) yield* this.readers.values();
     else if (this.hold !== undefined) yield this.hold;

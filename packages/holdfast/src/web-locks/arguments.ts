@@ -4,6 +4,7 @@ import type { WebLockCallback, WebLockOptions } from './types.ts';
 export interface Request<T> {
   readonly name: string;
   readonly callback: WebLockCallback<T>;
+  readonly mode: 'exclusive' | 'shared';
   readonly ifAvailable: boolean;
   readonly steal: boolean;
   readonly signal: AbortSignal | undefined;
@@ -33,11 +34,11 @@ export function checkArguments<T>(given: readonly unknown[]): Request<T> {
   if (signal !== undefined && (steal || ifAvailable)) {
     throw unsupported('A lock request that does not wait (steal, ifAvailable) has no signal.');
   }
-  if (mode === 'shared') throw unsupported('Locks of a backend are exclusive: there is no mode "shared".');
   signal?.throwIfAborted();
   return {
     name,
     callback: callback as WebLockCallback<T>,
+    mode,
     ifAvailable: Boolean(ifAvailable),
     steal: Boolean(steal),
     signal,

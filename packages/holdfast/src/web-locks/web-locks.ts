@@ -19,13 +19,13 @@ export function webLocks(locks: Locks): WebLocks {
     ...given: [string, WebLockCallback<T>] | [string, WebLockOptions, WebLockCallback<T>]
   ): Promise<T> {
     const { callback, ...asked } = checkArguments<T>(given);
-    const entry: WebLockInfo = { name: asked.name, mode: 'exclusive', clientId };
+    const entry: WebLockInfo = { name: asked.name, mode: asked.mode, clientId };
     pending.add(entry);
     const lock = await obtain(locks, asked).finally(() => pending.delete(entry));
     if (lock === undefined) return callback(null);
     held.add(entry);
     try {
-      return await runUnder(lock, callback);
+      return await runUnder(lock, asked.mode, callback);
     } finally {
       await lock.release();
       held.delete(entry);
@@ -36,7 +36,9 @@ export function webLocks(locks: Locks): WebLocks {
     const own = new Set([...held].map(({ name }) => name));
     const others: WebLockInfo[] = [];
     try {
-      for await (const { key, owner } of locks.list()) others.push({ name: key, mode: 'exclusive', clientId: owner });
+      for await (const { key, owner, mode } of locks.list()) {
+        others.push({ name: key, mode: mode === 'shared' ? mode : 'exclusive', clientId: owner });
+      }
     } catch (error) {
       throw platformError(error);
     }
@@ -53,21 +55,21 @@ export function webLocks(locks: Locks): WebLocks {
 /** The lock, or undefined when it is busy and was asked for `ifAvailable`. */
 async function obtain(
   locks: Locks,
-  { name, ifAvailable, steal, signal }: Omit<Request<unknown>, 'callback'>,
+  { name, mode, ifAvailable, steal, signal }: Omit<Request<unknown>, 'callback'>,
 ): Promise<Lock | undefined> {
   // An identity of its own: nothing re-enters, whatever the async context holds.
   const owner = locks.createOwner();
   try {
-    if (ifAvailable) return await locks.tryAcquire(name, { owner });
+    if (ifAvailable) return await locks.tryAcquire(name, { owner, mode });
     if (steal) await locks.forceRelease(name);
-    return await locks.acquire(name, { owner, signal });
+    return await locks.acquire(name, { owner, mode, signal });
   } catch (error) {
     throw platformError(error);
   }
 }
 
 /** The callback's outcome; an AbortError as soon as the lock is stolen or lost, although the callback still runs. */
-async function runUnder<T>(lock: Lock, callback: WebLockCallback<T>): Promise<T> {
+async function runUnder<T>(lock: Lock, mode: Request<T>['mode'], callback: WebLockCallback<T>): Promise<T> {
   const { key: name, signal, fencingToken } = lock;
   let onLost = (): void => {};
   const lost = new Promise<never>((_, reject) => {
@@ -76,7 +78,7 @@ async function runUnder<T>(lock: Lock, callback: WebLockCallback<T>): Promise<T>
     else signal.addEventListener('abort', onLost, { once: true });
   });
   try {
-    const result = (async () => callback({ name, mode: 'exclusive', signal, fencingToken }))();
+    const result = (async () => callback({ name, mode, signal, fencingToken }))();
     return await Promise.race([result, lost]);
   } finally {
     signal.removeEventListener('abort', onLost);
