@@ -57,7 +57,7 @@ const schemaSql = `SELECT json_build_object(
         WHERE n.nspname = $1::text AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, p.name)
       UNION ALL
       SELECT p.name || ' on ' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
-        (VALUES ('USAGE'), ('SELECT')) AS p (name)
+        (VALUES ('USAGE'), ('SELECT'), ('UPDATE')) AS p (name)
         WHERE n.nspname = $1::text AND c.relkind = 'S' AND NOT has_sequence_privilege(c.oid, p.name)
     ) AS r
   ),

@@ -1,4 +1,4 @@
-import { createLocks, type LockAdapter } from '@holdfast/lock-core';
+import { createLocks, type LockAdapter, type Locks } from '@holdfast/lock-core';
 import { type PostgresServer, startPostgres } from '@holdfast/testbed';
 import { sql as drizzleSql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -114,15 +114,19 @@ describe.each(Object.keys(clients))('%s', (name) => {
 
 it('an application that holds all connections of its pool while it waits for a lock does not block the holder', async () => {
   const pool = new pg.Pool({ connectionString: server.url, max: 1 });
-  const locks = createLocks(postgresAdapter({ client: pool, ...timeouts }));
+  const [locks, others] = [1, 2].map(() => createLocks(postgresAdapter({ client: pool, ...timeouts }))) as [
+    Locks,
+    Locks,
+  ];
   const key = newName();
   await locks.using(key, async () => {
     const taken = await pool.connect();
-    const next = locks.acquire(key, { waitMs: 20_000, owner: locks.createOwner() });
+    const next = others.acquire(key, { waitMs: 20_000 });
     await eventually('it waits', async () => (await locks.inspect(key))?.waiters === 1);
     taken.release();
     next.then((lock) => lock.release()).catch(() => {});
   });
+  await others.close();
   await locks.close();
   await pool.end();
 });

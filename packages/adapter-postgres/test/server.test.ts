@@ -81,7 +81,7 @@ describe('set-up', () => {
     await server.query('CREATE ROLE app LOGIN');
     await server.query('GRANT USAGE ON SCHEMA holdfast TO app');
     await server.query('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA holdfast TO app');
-    await server.query('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA holdfast TO app');
+    await server.query('GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA holdfast TO app');
     await server.query('CREATE ROLE stranger LOGIN');
     const as = (user: string): string => server.url.replace('//postgres@', `//${user}:secret-word@`);
     const locks = createLocks(postgresAdapter({ url: as('app') }));

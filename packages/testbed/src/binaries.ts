@@ -22,7 +22,7 @@ interface Recipe {
   readonly advice: string;
 }
 
-export type BinaryName = 'redis' | 'etcd' | 'zookeeper' | 'java' | 'postgres' | 'chromium';
+export type BinaryName = 'redis' | 'etcd' | 'zookeeper' | 'java' | 'postgres' | 'pgbouncer' | 'chromium';
 
 const zookeeperJars = ['zookeeper', 'zookeeper-jute', 'slf4j-api', 'slf4j-simple', 'metrics-core', 'snappy-java'];
 
@@ -126,6 +126,17 @@ const recipes: Record<BinaryName, Recipe> = {
     },
     advice: 'apt install postgresql | brew install postgresql',
   },
+  pgbouncer: {
+    title: 'pgbouncer',
+    variable: 'HOLDFAST_PGBOUNCER',
+    onSystem: () => onPath('pgbouncer') ?? ['/usr/sbin/pgbouncer'].find(isProgram),
+    packages: [
+      ['libc-ares2', 'libevent-2.1-7', 'libssl3'],
+      ['libcares2', 'libevent-2.1-7t64', 'libssl3t64'],
+    ].map((libraries) => ['pgbouncer', ...libraries]),
+    inBundle: (root) => program(join(root, 'usr/sbin/pgbouncer'), { LD_LIBRARY_PATH: libraryFolder(root) }),
+    advice: 'apt install pgbouncer | brew install pgbouncer',
+  },
   chromium: {
     title: 'Chromium',
     variable: 'HOLDFAST_CHROMIUM',
@@ -153,7 +164,7 @@ const recipes: Record<BinaryName, Recipe> = {
 };
 
 /** All servers that the testbed can start, in the order in which they are fetched. */
-export const binaryNames: readonly BinaryName[] = ['redis', 'etcd', 'zookeeper', 'java', 'postgres'];
+export const binaryNames: readonly BinaryName[] = ['redis', 'etcd', 'zookeeper', 'java', 'postgres', 'pgbouncer'];
 
 /** A program that is there already: by its environment variable, on the system, or downloaded before. */
 export function presentBinary(name: BinaryName, cache?: string): Binary | undefined {

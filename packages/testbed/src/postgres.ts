@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { chmod, chown, cp, realpath, stat } from 'node:fs/promises';
+import { appendFile, chmod, chown, cp, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client, type QueryResultRow } from 'pg';
-import { type Binary, binary } from './binaries.ts';
+import { type Binary, type BinaryName, binary } from './binaries.ts';
 import { unpackedBundle } from './debian.ts';
 import { serverFolder } from './folders.ts';
 import { localhost, withFreePorts } from './ports.ts';
@@ -23,7 +23,8 @@ export interface PostgresOptions {
 const run = promisify(execFile);
 
 /** `nobody`: PostgreSQL refuses to run as root. Without root there is no choice, and no need of one. */
-const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
+export const nobody: { uid: number; gid: number } | undefined =
+  process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
 
 /**
  * Starts one PostgreSQL server (1 to 3 s, most of it to make an empty database). Its data outlives `kill` and `restart`,
@@ -33,7 +34,37 @@ export function startPostgres(options: PostgresOptions = {}): Promise<PostgresSe
   return withFreePorts(1, ([port]) => startPostgresOn(port!, options));
 }
 
-async function startPostgresOn(port: number, { settings = {} }: PostgresOptions): Promise<PostgresServer> {
+const dataOf = new WeakMap<PostgresServer, string>();
+
+/**
+ * Starts a standby that streams from `primary`, asynchronously until the primary names it in `synchronous_standby_names`; `SELECT
+ * pg_promote()` makes a primary of it. The primary is stopped for a moment.
+ */
+export async function startPostgresStandby(primary: PostgresServer): Promise<PostgresServer> {
+  const from = dataOf.get(primary);
+  if (from === undefined) throw new Error('only a server of startPostgres can have a standby');
+  await primary.kill();
+  const conninfo = `host=${primary.host} port=${primary.port} user=postgres application_name=standby`;
+  const standby = await withFreePorts(1, ([port]) =>
+    startPostgresOn(port!, {}, async (data) => {
+      await rm(data, { recursive: true });
+      await cp(from, data, { recursive: true, verbatimSymlinks: true });
+      await rm(join(data, 'postmaster.pid'), { force: true });
+      await writeFile(join(data, 'standby.signal'), '');
+      // Not on the command line, so that a test can change it.
+      await appendFile(join(data, 'postgresql.auto.conf'), `primary_conninfo = '${conninfo}'\n`);
+      if (nobody) await run('chown', ['-R', `${nobody.uid}:${nobody.gid}`, data]);
+    }),
+  );
+  await primary.restart();
+  return standby;
+}
+
+async function startPostgresOn(
+  port: number,
+  { settings = {} }: PostgresOptions,
+  fill?: (data: string) => Promise<void>,
+): Promise<PostgresServer> {
   const folder = serverFolder('postgres');
   if (nobody) await giveAway(folder, nobody);
   const { path: program, env } = await withinReach(await binary('postgres'), folder);
@@ -49,6 +80,7 @@ async function startPostgresOn(port: number, { settings = {} }: PostgresOptions)
     ...{ name: 'PostgreSQL', url, port, folder, user: nobody, forks: true, env },
     command: [program, '-D', data, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
     prepare: async () => {
+      if (fill !== undefined) return fill(data);
       if (nobody) await chown(data, nobody.uid, nobody.gid);
       const how = ['--username=postgres', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync'];
       await run(join(dirname(program), 'initdb'), ['-D', data, ...how], {
@@ -61,7 +93,9 @@ async function startPostgresOn(port: number, { settings = {} }: PostgresOptions)
       return row?.data === data;
     },
   });
-  return Object.assign(server, { query: ask });
+  const postgres = Object.assign(server, { query: ask });
+  dataOf.set(postgres, data);
+  return postgres;
 }
 
 async function query<Row extends QueryResultRow>(
@@ -81,15 +115,15 @@ async function query<Row extends QueryResultRow>(
 }
 
 /** Lets another user work in the folder; the one above it must let that user through. */
-async function giveAway(folder: string, { uid, gid }: { uid: number; gid: number }): Promise<void> {
+export async function giveAway(folder: string, { uid, gid }: { uid: number; gid: number }): Promise<void> {
   await chmod(dirname(folder), 0o711);
   await chown(folder, uid, gid);
 }
 
 /** The program where the server's user can reach it: a download may lie in a home folder that is closed to that user. */
-async function withinReach(found: Binary, folder: string): Promise<Binary> {
+export async function withinReach(found: Binary, folder: string, name: BinaryName = 'postgres'): Promise<Binary> {
   const path = await realpath(found.path);
-  const bundle = unpackedBundle('postgres');
+  const bundle = unpackedBundle(name);
   if (!nobody || !bundle || !path.startsWith(bundle) || (await isOpen(path))) return { ...found, path };
   const copy = join(folder, 'program');
   await cp(bundle, copy, { recursive: true, verbatimSymlinks: true });

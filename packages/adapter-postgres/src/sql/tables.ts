@@ -44,4 +44,11 @@ CREATE INDEX IF NOT EXISTS place_order ON holdfast.place (key, ticket);
 -- Fencing tokens, a block of 2^16 for each grant. A sequence outlives rows, rollbacks and crashes, and never goes back (H62).
 -- Keep CACHE at 1: a session that has values in stock would hand out an old one after another session's newer one.
 CREATE SEQUENCE IF NOT EXISTS holdfast.token AS bigint INCREMENT BY 65536 MINVALUE 65536 CACHE 1 NO CYCLE;
+
+-- The timeline of the server that gave the last tokens. A promoted standby, or a restored backup, has another one, and may have forgotten
+-- some of them.
+CREATE TABLE IF NOT EXISTS holdfast.origin (timeline text NOT NULL);
+IF NOT EXISTS (SELECT FROM holdfast.origin) THEN
+  INSERT INTO holdfast.origin VALUES (left(pg_walfile_name(pg_current_wal_lsn()), 8));
+END IF;
 `;
