@@ -22,6 +22,8 @@ export function postgresHarness(server: () => PostgresServer): Harness {
       wakeup: 'push',
       survivesFailover: false,
       crossProcess: true,
+      shared: true,
+      permits: true,
       ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 50 },
     },
     // Patience for a busy machine: hundreds of connections are opened at once, and each carries one request at a time.
