@@ -15,6 +15,7 @@ export const locksOptionTable: OptionTable = {
   backendTimeout: 'duration',
   attemptTimeout: 'duration',
   localRun: 'localRun',
+  name: 'text',
 };
 
 /** The name that an option has in an object: durations end in `Ms`. */

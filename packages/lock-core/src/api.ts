@@ -225,6 +225,11 @@ export interface LocksOptions {
    * `{ count: 0 }` turns it off.
    */
   localRun?: { count: number; ms?: number | undefined } | undefined;
+  /**
+   * Who we are, for people: `inspect`, `list` and `watch` show it as `holder`, and every owner ID in the backend begins with it. At
+   * most 64 characters; default `<host>:<pid>`. It is no identity: two processes may have the same name.
+   */
+  name?: string | undefined;
   /** For tests; default the system's clock. */
   clock?: Clock | undefined;
 }

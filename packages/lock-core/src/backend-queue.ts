@@ -106,7 +106,7 @@ export class QueuedAcquisition extends Acquisition {
   }
 
   private send(now: number): Place {
-    this.lease ??= new Lease(this.key, this.options.ttlMs, this.options.claim, this.options.graceMs);
+    this.lease ??= new Lease(this.key, this.options);
     const { lease } = this;
     this.phase = 'asking';
     this.unansweredSince ??= Math.max(this.startedAt, this.keyState.unansweredSince ?? now);

@@ -23,6 +23,7 @@ export type {
   HoldRef,
   KeysPage,
   LockAdapter,
+  LockHolder,
   LockInfo,
   ReleaseOutcome,
   RenewOutcome,

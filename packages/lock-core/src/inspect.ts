@@ -5,6 +5,7 @@ import { closed, endless, forceUnknown, isLockError, isRefusal, lost, nameCaller
 import type { LockInfo } from './lock-adapter.ts';
 import { refuse } from './option-names.ts';
 import { attemptTimeout, checkKey, checkPattern } from './options.ts';
+import { holderOf } from './owner.ts';
 import { loseLease } from './release.ts';
 
 // More would take the time of the backend from those who lock.
@@ -30,7 +31,7 @@ function describe(context: Context, info: LockInfo | undefined): LockInfo | unde
   const own = context.keys.get(info.key)?.findLease(({ owner }) => owner === info.owner);
   // After a local hand-over the backend still shows the first token of the block.
   const fencingToken = own === undefined ? info.fencingToken : own.token;
-  const described = { ...info, fencingToken };
+  const described = { ...info, fencingToken, holder: holderOf(info.owner) };
   const toJSON = (): object => ({ ...described, fencingToken: fencingToken?.toString() });
   return Object.defineProperty(described, 'toJSON', { value: toJSON });
 }

@@ -161,7 +161,7 @@ export abstract class Acquisition implements TimedEntry, HoldStart {
   abstract toLock(lease: Lease, hold: Hold): Lock;
 
   ownLease(): Lease {
-    this.lease ??= new Lease(this.key, this.options.ttlMs, this.options.claim, this.options.graceMs);
+    this.lease ??= new Lease(this.key, this.options);
     return this.lease;
   }
 

@@ -2,6 +2,7 @@ import { sharedController } from './abort-signals.ts';
 import type { LockOwner } from './api.ts';
 import { Hold, type HoldStart } from './hold.ts';
 import type { AcquireAttempt, AcquireOutcome, Claim, Granted, HoldRef } from './lock-adapter.ts';
+import type { ResolvedOptions } from './options.ts';
 import { findEnclosing, isWithin, newId } from './owner.ts';
 import type { GroupedEntry, TimerGroup } from './timer-heap.ts';
 
@@ -33,7 +34,7 @@ export interface LeaseWatcher {
  */
 export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
   readonly key: string;
-  readonly owner: string = newId();
+  readonly owner: string;
   /** The TTL of the request. */
   readonly ttlMs: number;
   claim: Claim;
@@ -102,8 +103,9 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
   before: Lease | undefined;
   after: Lease | undefined;
 
-  constructor(key: string, ttlMs: number, claim: Claim, graceMs = 0) {
+  constructor(key: string, { ttlMs, claim, graceMs, ownerPrefix }: ResolvedOptions) {
     this.key = key;
+    this.owner = ownerPrefix + newId();
     this.ttlMs = ttlMs;
     this.claim = claim;
     this.graceMs = graceMs;

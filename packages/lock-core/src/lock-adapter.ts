@@ -179,7 +179,7 @@ export interface KeysPage {
 /** The state of a held key, as `inspect` reports it: of several holders `owner`, `remainingMs` and token are those of the earliest. */
 export interface LockInfo {
   readonly key: string;
-  /** The backend's owner value of the hold: unique per hold, not a secret. */
+  /** The owner ID of the hold: unique per hold, not a secret. */
   readonly owner: string;
   /** Time until the backend frees it by itself, a `graceMs` included; `undefined` where that hangs on a session or there is no expiry. */
   readonly remainingMs: number | undefined;
@@ -192,4 +192,15 @@ export interface LockInfo {
   readonly holders?: number | undefined;
   /** Of a key that is held by permits: how many there are in all. */
   readonly limit?: number | undefined;
+  /** Who the owner is, by the name in its owner ID. Core fills it in; absent for an owner ID that another library made. */
+  readonly holder?: LockHolder | undefined;
+}
+
+/** The process that holds a lock, as it named itself. */
+export interface LockHolder {
+  /** `LocksOptions.name`. */
+  readonly name: string;
+  /** From a name of the form `<host>:<pid>`, which is the default. */
+  readonly host?: string | undefined;
+  readonly pid?: number | undefined;
 }

@@ -2,6 +2,7 @@ import type { AcquireOptions, Clock, LockOwner, LocksOptions, SemaphoreOptions }
 import { systemClock } from './clock.ts';
 import type { Claim } from './lock-adapter.ts';
 import { checkOptionNames, refuse, shown } from './option-names.ts';
+import { ownerPrefix } from './owner.ts';
 
 /** The checked options of one `Locks`, with their defaults. */
 export interface Settings {
@@ -23,6 +24,8 @@ export interface ResolvedOptions {
   readonly owner: LockOwner | undefined;
   readonly reentrant: boolean;
   readonly claim: Claim;
+  /** How owner IDs begin: see `ownerPrefix`. */
+  readonly ownerPrefix: string;
 }
 
 const longestKeyBytes = 1_024;
@@ -95,6 +98,7 @@ const locksNames = [
   'backendTimeoutMs',
   'attemptTimeoutMs',
   'localRun',
+  'name',
   'clock',
 ];
 
@@ -157,6 +161,7 @@ function resolveHold(
     signal,
     owner,
     reentrant: reentrant === undefined ? defaults.reentrant : checkFlag('reentrant', reentrant),
+    ownerPrefix: defaults.ownerPrefix,
     claim,
   };
 }
@@ -178,6 +183,7 @@ const builtIn: ResolvedOptions = {
   owner: undefined,
   reentrant: true,
   claim: claims.exclusive,
+  ownerPrefix: '',
 };
 
 /** The options of a `Locks` over the built-in defaults. */
@@ -188,6 +194,7 @@ export function resolveSettings(options: LocksOptions = {}): Settings {
     attemptTimeoutMs,
     localRun = { count: 64 },
     clock = systemClock,
+    name,
     ...acquisition
   } = options;
   if (typeof localRun !== 'object' || localRun === null) refuse(`localRun is { count, ms }, not ${shown(localRun)}`);
@@ -197,7 +204,7 @@ export function resolveSettings(options: LocksOptions = {}): Settings {
     refuse(`localRun.count is a whole number from 0 to 10,000, not ${shown(count)}`);
   }
   return {
-    defaults: resolveOptions(builtIn, acquisition),
+    defaults: { ...resolveOptions(builtIn, acquisition), ownerPrefix: ownerPrefix(name) },
     backendTimeoutMs: checkSpan('backendTimeoutMs', backendTimeoutMs, 'above zero', false),
     attemptTimeoutMs:
       attemptTimeoutMs === undefined ? undefined : checkSpan('attemptTimeoutMs', attemptTimeoutMs, 'above zero', false),

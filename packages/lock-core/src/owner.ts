@@ -1,6 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { LockOwner } from './api.ts';
+import type { LockHolder } from './lock-adapter.ts';
+import { refuse, shown } from './option-names.ts';
 
 const idDigits = 32;
 const idsInPool = 64;
@@ -15,6 +18,40 @@ export function newId(): string {
   }
   drawn += idDigits;
   return pool.slice(drawn - idDigits, drawn);
+}
+
+const longestName = 64;
+
+// Encoded, so that no backend and no shell reads a sign of it; `:` and `~` mean nothing to any of them.
+const encoded = (name: string): string => encodeURIComponent(name).replaceAll('%3A', ':');
+
+/**
+ * How the owner IDs of a `Locks` begin: with its name, for people who look into the backend (`redis-cli GET`, `etcdctl get`).
+ * `web-1:4711~` and 32 random digits.
+ */
+export function ownerPrefix(name: string | undefined): string {
+  if (name === undefined) return `${encoded(`${hostname()}:${process.pid}`.slice(-longestName))}~`;
+  if (typeof name !== 'string' || name === '' || name.length > longestName)
+    refuse(`name is a string of 1 to ${longestName} characters, not ${shown(name)}`);
+  if (!(name as string & { isWellFormed(): boolean }).isWellFormed()) refuse('name is well-formed Unicode');
+  return `${encoded(name)}~`;
+}
+
+/** Who an owner ID of ours belongs to; `undefined` for one that another library made. */
+export function holderOf(owner: string): LockHolder | undefined {
+  const text = /^(.+)~[0-9a-f]{32}$/.exec(owner)?.[1];
+  if (text === undefined) return undefined;
+  const name = decoded(text);
+  const [, host, pid] = /^(.+):(\d+)$/.exec(name) ?? [];
+  return host === undefined ? { name } : { name, host, pid: Number(pid) };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** The async context in which an owner acts: a `using` body, or a call of `owner.run`. */

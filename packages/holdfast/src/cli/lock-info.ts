@@ -7,6 +7,8 @@ export interface LockJson {
   readonly key: string;
   readonly held: boolean;
   readonly owner?: string;
+  /** The name of the process that holds it, where the owner ID has one. */
+  readonly holder?: string | undefined;
   readonly fencingToken?: string | undefined;
   readonly remainingMs?: number | undefined;
   readonly waiters?: number | undefined;
@@ -15,11 +17,12 @@ export interface LockJson {
 /** The state of a key as JSON has it. */
 export function lockJson(key: string, info: LockInfo | undefined): LockJson {
   if (info === undefined) return { key, held: false };
-  const { owner, fencingToken, remainingMs, waiters } = info;
+  const { owner, holder, fencingToken, remainingMs, waiters } = info;
   return {
     key,
     held: true,
     owner,
+    holder: holder?.name,
     fencingToken: fencingToken?.toString(),
     remainingMs: remainingMs === undefined ? undefined : Math.round(remainingMs),
     waiters,
@@ -30,8 +33,10 @@ export function lockJson(key: string, info: LockInfo | undefined): LockJson {
 export function lockLines(key: string, info: LockInfo | undefined): string[] {
   const name = styled('bold', shown(key));
   if (info === undefined) return [`${name} is ${styled('green', 'free')}`];
-  const { owner, fencingToken, remainingMs, waiters } = info;
-  const lines = [`${name} is ${styled('yellow', 'held')}`, row('owner', shown(owner))];
+  const { owner, holder, fencingToken, remainingMs, waiters } = info;
+  const lines = [`${name} is ${styled('yellow', 'held')}`];
+  if (holder !== undefined) lines.push(row('holder', shown(holder.name)));
+  lines.push(row('owner', shown(owner)));
   if (fencingToken !== undefined) lines.push(row('fencing token', String(fencingToken)));
   if (remainingMs !== undefined) lines.push(row('lease', `${shownDuration(remainingMs)} left, unless it is renewed`));
   else lines.push(row('lease', 'as long as the session of its holder'));

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { hostname } from 'node:os';
 import { type RedisServer, startEtcd, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocks } from '../../src/index.ts';
@@ -21,6 +22,7 @@ describe('inspect', { timeout: 90_000 }, () => {
     const { code, stdout } = await holdfast(['inspect', 'held'], env);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^held is held\n/);
+    expect(stdout).toContain(`  holder         ${hostname()}:${process.pid}\n`);
     expect(stdout).toContain(
       `  owner          ${info.owner}\n  fencing token  ${lock.fencingToken}\n  lease          `,
     );
@@ -28,6 +30,7 @@ describe('inspect', { timeout: 90_000 }, () => {
     expect(JSON.parse(json.stdout)).toEqual({
       key: 'held',
       held: true,
+      holder: info.holder?.name,
       owner: info.owner,
       fencingToken: String(lock.fencingToken),
       remainingMs: expect.any(Number),
@@ -94,7 +97,7 @@ describe('watch', { timeout: 90_000 }, () => {
     await watching.printed('seen is free\n');
     await using locks = await openLocks(server.url);
     const lock = await locks.acquire('seen', { ttlMs: 60_000 });
-    await watching.printed('seen is held, owner ');
+    await watching.printed('seen is held, holder ');
     let told = '';
     watching.child.stderr!.on('data', (text) => {
       told += text;

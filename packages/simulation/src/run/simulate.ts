@@ -64,11 +64,9 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     const client: ClientProcess = { index, machine: machines[index]!, environment, shipped };
     const open = backend.connect(client);
     const createLocks = shipped.createLocks as (adapter: object, options: object) => Locks;
+    // A name that is the same on every machine, or a seed would not replay.
     const locks = terms.locks.map((options) =>
-      createLocks(
-        adapters.watch(open(), machines[index]!.name),
-        Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
-      ),
+      createLocks(adapters.watch(open(), machines[index]!.name), { name: 'simulated', ...onlySet(options) }),
     );
     return createActor({ process: client, schedule, locks, oracle, calls, now: () => world.now, note });
   });
@@ -203,3 +201,6 @@ function calmTime({ steps, faults }: Schedule): number {
   const ends = faults.map((fault) => fault.at + ('ms' in fault && fault.kind !== 'step-wall' ? fault.ms : 0));
   return Math.max(0, ...steps.map(({ at }) => at), ...ends) + 50;
 }
+
+const onlySet = (options: object): object =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

@@ -37,14 +37,14 @@ async function list(pattern: string, options: BackendOptions): Promise<void> {
 
 /** The key comes first, as it is what one looks for; the width of its characters counts. */
 function table(infos: readonly LockInfo[]): string[] {
-  const rows = infos.map(({ key, remainingMs, fencingToken, waiters, owner }) => [
+  const rows = infos.map(({ key, remainingMs, fencingToken, waiters, owner, holder }) => [
     shown(key),
     remainingMs === undefined ? 'session' : shownDuration(remainingMs),
     waiters === undefined ? '?' : String(waiters),
     String(fencingToken ?? '-'),
-    shown(owner),
+    shown(holder?.name ?? owner),
   ]);
-  const head = ['key', 'lease left', 'waiting', 'fencing token', 'owner'];
+  const head = ['key', 'lease left', 'waiting', 'fencing token', 'holder'];
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => stringWidth(row[i]!))));
   const line = (row: readonly string[]): string =>
     row
