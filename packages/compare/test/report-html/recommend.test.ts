@@ -40,6 +40,17 @@ describe('a recommendation', () => {
     expect(of({ faults: [], features: promised }, /Many short locks/).because.join(' ')).not.toMatch(/Mind|Two held/);
   });
 
+  it('ranks all that were measured, and warns of each of the best once', () => {
+    const { places, warnings } = of({}, /Many short locks/);
+    expect(places.map(({ name }) => name)).toEqual([
+      ...['Redis (ioredis)', 'Redis (node-redis)', 'Redlock', 'ZooKeeper', 'etcd'],
+    ]);
+    expect(places.map(({ best }) => best)).toEqual([true, false, false, false, false]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^Redis \(ioredis\) may let two in when a server that leads dies\./),
+    ]);
+  });
+
   it('leaves out, for the loss of a server, who does not promise to hold, and who did not', () => {
     const plain = of({}, /must hold/);
     expect(plain.answer).toBe('ZooKeeper, 3 servers');

@@ -14,20 +14,39 @@ export interface Recommendation {
   readonly because: readonly string[];
   /** By which figure the choice is made. */
   readonly rule: string;
+  /** Everybody who was measured, the best first. */
+  readonly places: readonly Place[];
+  /** Who is no choice, with the reason. */
+  readonly ruledOut: readonly string[];
+  /** How the best may lose a lock: one sentence for each backend, the same in every use. */
+  readonly warnings: readonly string[];
+}
+
+/** A backend's place in the ranking of one use. */
+export interface Place {
+  readonly name: string;
+  readonly figure: string;
+  /** The best, or not to be told from it. */
+  readonly best: boolean;
 }
 
 /** For each use what follows from the figures of this run, and from nothing else. */
 export function recommendations(report: Report): Recommendation[] {
   return uses.map(({ use, rule, better, unit, candidates }) => {
     const ranking = ranked(candidates(report), better);
-    const { winners } = ranking;
-    if (winners.length === 0) return { use, backends: [], answer: 'No answer', because: nothing(ranking), rule };
+    const { winners, others, excluded } = ranking;
+    const place = ({ name, value }: Candidate) => ({ name, figure: unit(value, report) });
+    const places = [
+      ...winners.map((each) => ({ ...place(each), best: true })),
+      ...others.map((each) => ({ ...place(each), best: false })),
+    ];
+    const shown = { use, rule, places, ruledOut: out(excluded), warnings: warningsOf(report, winners) };
+    if (winners.length === 0) return { ...shown, backends: [], answer: 'No answer', because: nothing(ranking) };
     return {
-      use,
+      ...shown,
       backends: [...new Set(winners.map(({ backend }) => backend))],
       answer: listed(winners.map(({ name }) => name)),
       because: [...figures(ranking, (value) => unit(value, report)), ...cautions(report, winners)],
-      rule,
     };
   });
 }
@@ -71,6 +90,18 @@ function cautions(report: Report, winners: readonly Candidate[]): string[] {
       (fault) => `Two held it at once in this run, ${titleOf(report, fault.backend)}: ${titleAndSetup(fault)}.`,
     ),
   ];
+}
+
+/** The same, a sentence for each backend. */
+function warningsOf(report: Report, winners: readonly Candidate[]): string[] {
+  return [...new Set(winners.map(({ backend }) => backend))].flatMap((id) => {
+    const seen = report.faults
+      .filter((fault) => fault.backend === id && breaksHere(fault) && fault.overlapMs > 0)
+      .map((fault) => ` In this run two held it at once: ${titleAndSetup(fault)}.`);
+    const weak = needsServer(report, id) && !promisesFailover(report, id);
+    const may = weak ? ' may let two in when a server that leads dies.' : ':';
+    return weak || seen.length > 0 ? [`${titleOf(report, id)}${may}${seen.join('')}`] : [];
+  });
 }
 
 function listed(names: readonly string[]): string {

@@ -1,8 +1,8 @@
 import { figure } from '../../../format.ts';
 import { dateOf } from '../../date.ts';
 import type { Report } from '../../schema.ts';
-import { html, type Markup } from '../markup.ts';
-import { recommendations } from '../recommend.ts';
+import { type Column, details, html, type Markup, table } from '../markup.ts';
+import { type Place, type Recommendation, recommendations } from '../recommend.ts';
 import { section } from './gaps.ts';
 
 /** When, where, how long; and what must not be overlooked. */
@@ -23,14 +23,32 @@ ${failures.length > 0 && html`<div class="alarm"><strong class="bad">This run fa
 `;
 }
 
+/** The ranking of each use as one row, and below the table each warning once. */
 export function choices(report: Report): Markup {
-  const cards = recommendations(report).map(
-    ({ use, answer, backends, because, rule }) => html`<div class="card"><h3>${use}</h3>
-<p class="answer${backends.length === 0 ? ' warn' : ''}">${answer}</p>
-${because.map((sentence) => html`<p>${sentence}</p>`)}
-<p class="note">Decided by: ${rule}</p></div>`,
+  const rows = recommendations(report);
+  const most = Math.max(1, ...rows.map(({ places }) => places.length));
+  const columns = Array.from(
+    { length: most },
+    (_, i): Column<Recommendation> => ({
+      head: i === 0 ? 'Best' : `${i + 1}`,
+      words: true,
+      cell: ({ places, answer }) => (i === 0 && places.length === 0 ? answer : placed(places[i])),
+    }),
   );
   const intro =
-    'For each use the backend that did best in this run. The sentences are computed from the figures further down: on another machine, or another network, they may name another one.';
-  return section('choose', 'What to take for what', intro, html`<div class="cards">${cards}</div>`);
+    'Computed from the figures further down: on another machine, or another network, the order may be another. Those in bold are the best, or too close to it in this run to tell them apart.';
+  const ruledOut = rows.flatMap(({ use, ruledOut }) => ruledOut.map((reason) => html`<li>${use}. ${reason}</li>`));
+  const warnings = [...new Set(rows.flatMap(({ warnings }) => warnings))];
+  const notes = [...ruledOut, ...warnings.map((warning) => html`<li class="warn">${warning}</li>`)];
+  const content = html`${table(rows, [{ head: 'Use', cell: ({ use }) => use }, ...columns])}
+${notes.length > 0 && html`<ul class="wide">${notes}</ul>`}
+${details('By which figure', html`<ul class="wide">${rows.map(({ use, rule }) => html`<li>${use}: ${rule}</li>`)}</ul>`)}`;
+  return section('choose', 'Recommendations', intro, content);
 }
+
+const placed = (place: Place | undefined): Markup | string =>
+  place === undefined
+    ? ''
+    : place.best
+      ? html`<strong>${place.name}</strong><br>${place.figure}`
+      : html`${place.name}<br>${place.figure}`;
