@@ -59,6 +59,7 @@ describe('a bundle', () => {
 
   it.each(Object.entries(bundlers))(
     'of %s holds the adapter that was installed, and warns of no other thing',
+    { timeout: 120_000 },
     async (name, bundle) => {
       const output = join(folder, name);
       mkdirSync(output);
@@ -73,7 +74,7 @@ describe('a bundle', () => {
     },
   );
 
-  it('holds an adapter that the application imports itself', async () => {
+  it('holds an adapter that the application imports itself', { timeout: 120_000 }, async () => {
     const output = join(folder, 'with-factory');
     expect(await bundlers.esbuild(join(folder, 'app/with-factory.mjs'), output)).toEqual([]);
     expect(await run(join(output, 'bundle.mjs'), redis.url)).toContain('locked with ioredis');
