@@ -22,7 +22,8 @@ const search = {
 
 export default defineConfig({
   title: 'Holdfast',
-  description: 'One distributed-lock contract for TypeScript over Redis, Redlock, ZooKeeper, etcd and memory',
+  description:
+    'One distributed-lock contract for TypeScript over Redis, Redlock, ZooKeeper, etcd, PostgreSQL and memory',
   base: process.env.SITE_BASE ?? '/',
   srcDir: '../.cache/site',
   outDir: '../.cache/site-dist',

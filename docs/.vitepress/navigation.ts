@@ -8,6 +8,7 @@ const howTo = {
   text: 'How-to guides',
   items: items(
     ['Recipes', '/how-to/recipes'],
+    ['Locks on PostgreSQL', '/how-to/postgres'],
     ['Refuse stale writers', '/reference/packages/guards'],
     ['Traces and metrics', '/reference/packages/opentelemetry'],
     ['Come from another library', '/how-to/migration'],

@@ -28,6 +28,8 @@ const single: Readonly<Record<string, string>> = {
 
 const folders: readonly (readonly [RegExp, string])[] = [
   [/^docs\/site\/(.+)$/, '$1'],
+  // A document that is new is a guide until it is given a place of its own above.
+  [/^docs\/([^/]+)$/, 'how-to/$1'],
   [/^docs\/zh-CN\/(.+)$/, 'zh/$1'],
   [/^docs\/api\/@holdfast\/(.+)$/, 'reference/api/$1'],
   [/^docs\/api\/(.+)$/, 'reference/api/$1'],
