@@ -33,31 +33,15 @@ const postgresLibraries = [
 ];
 
 // What headless Chromium links that a minimal system may lack.
-const chromiumLibraries = [
-  ...['libdav1d6', 'libdbus-1-3', 'libdouble-conversion3', 'libfontconfig1', 'libfreetype6', 'libgbm1', 'libdrm2'],
-  ...[
-    'libharfbuzz-subset0',
-    'libharfbuzz0b',
-    'libgraphite2-3',
-    'libjpeg62-turbo',
-    'libminizip1',
-    'libnspr4',
-    'libnss3',
-  ],
-  ...['libopus0', 'libpulse0', 'libsndfile1', 'libasyncns0', 'libogg0', 'libvorbis0a', 'libvorbisenc2', 'libmp3lame0'],
-  ...[
-    'libx11-6',
-    'libxau6',
-    'libxcb1',
-    'libxcomposite1',
-    'libxdamage1',
-    'libxdmcp6',
-    'libxext6',
-    'libxfixes3',
-    'libxi6',
-  ],
-  ...['libxkbcommon0', 'libxnvctrl0', 'libxrandr2', 'libxrender1', 'libwayland-server0', 'libbsd0', 'libmd0'],
-];
+const chromiumLibraries = `
+  libexpat1 libbrotli1 libffi8 libpcre2-8-0 libx11-xcb1 libdbus-1-3 libdouble-conversion3 libfontconfig1 libfreetype6
+  libgbm1 libdrm2 libharfbuzz-subset0 libharfbuzz0b libgraphite2-3 libjpeg62-turbo libnspr4 libnss3
+  libopus0 libpulse0 libsndfile1 libasyncns0 libogg0 libvorbis0a libvorbisenc2 libmp3lame0 libx11-6 libxau6 libxcb1
+  libxcomposite1 libxdamage1 libxdmcp6 libxext6 libxfixes3 libxi6 libxkbcommon0 libxnvctrl0 libxrandr2 libxrender1
+  libwayland-server0 libbsd0 libmd0
+`
+  .trim()
+  .split(/\s+/);
 
 const recipes: Record<BinaryName, Recipe> = {
   redis: {
@@ -146,17 +130,9 @@ const recipes: Record<BinaryName, Recipe> = {
         .find((path) => path !== undefined),
     // Debian 12 and 13.
     packages: [
-      ['libflac12', 'libopenh264-7', 'libmpg123-0', 'libglib2.0-0', 'libasound2', 'libatk1.0-0', 'libatspi2.0-0'],
-      [
-        'libflac14',
-        'libopenh264-8',
-        'libmpg123-0t64',
-        'libglib2.0-0t64',
-        'libasound2t64',
-        'libatk1.0-0t64',
-        'libatspi2.0-0t64',
-      ],
-    ].map((libraries) => ['chromium-headless-shell', 'chromium-common', ...libraries, ...chromiumLibraries]),
+      'libdav1d6 libminizip1 libpng16-16 libflac12 libopenh264-7 libmpg123-0 libglib2.0-0 libasound2 libatk1.0-0 libatspi2.0-0',
+      'libdav1d7 libminizip1t64 libpng16-16t64 libflac14 libopenh264-8 libmpg123-0t64 libglib2.0-0t64 libasound2t64 libatk1.0-0t64 libatspi2.0-0t64',
+    ].map((own) => ['chromium-headless-shell', 'chromium-common', ...own.split(' '), ...chromiumLibraries]),
     inBundle: (root) =>
       program(join(root, 'usr/lib/chromium/chromium-headless-shell'), { LD_LIBRARY_PATH: libraryFolder(root) }),
     advice: 'apt install chromium | brew install --cask chromium',
