@@ -29,6 +29,7 @@ import {
   type OpenStore,
   settle,
   startEntry,
+  watchExpiry,
 } from './store.ts';
 import { type Pending, waitForHint, waitInQueue } from './waiters.ts';
 
@@ -169,13 +170,22 @@ async function enqueue(
 function renewHold(store: OpenStore, key: string, owner: string, ttlMs: number, now: number): RenewOutcome {
   const entry = entryAt(store, key, now);
   const holder = entry && holderOf(entry, owner);
-  return holder === undefined ? lostOutcome : prolong(entry as Entry, holder, ttlMs, now);
+  return holder === undefined ? lostOutcome : prolong(store, key, entry as Entry, holder, ttlMs, now);
 }
 
-function prolong(entry: Entry, holder: Holder, ttlMs: number, now: number): RenewOutcome {
+function prolong(
+  store: OpenStore,
+  key: string,
+  entry: Entry,
+  holder: Holder,
+  ttlMs: number,
+  now: number,
+): RenewOutcome {
   const validForMs = Math.max(ttlMs, TTL.minMs);
   holder.expiresAt = now + validForMs;
   entry.expiresBy = Math.min(entry.expiresBy, holder.expiresAt);
+  // A shorter lease ends before the timer.
+  if (entry.queue) watchExpiry(store, key, entry, now);
   return { status: 'renewed', validForMs };
 }
 
@@ -186,7 +196,7 @@ function downgrade(store: OpenStore, key: string, owner: string, ttlMs: number, 
   if (entry === undefined || holder === undefined) return lostOutcome;
   if (entry.mode === 'permits') checkUse(key, entry, { mode: 'shared' });
   entry.mode = 'shared';
-  const renewed = prolong(entry, holder, ttlMs, now);
+  const renewed = prolong(store, key, entry, holder, ttlMs, now);
   settle(store, key, entry, now);
   return renewed;
 }

@@ -21,6 +21,8 @@ for (const fairness of ['fifo', 'none'] as const) {
       wakeup: 'push',
       survivesFailover: true,
       crossProcess: false,
+      shared: fairness === 'fifo',
+      permits: fairness === 'fifo',
       ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 10 },
     },
     hooks: {

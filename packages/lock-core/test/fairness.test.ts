@@ -22,11 +22,11 @@ async function turnsOf(
   processes: number,
   waiters: number,
   options: LocksOptions = {},
+  latency: () => number = latencies(),
 ): Promise<number[]> {
   const clock = manualClock(0);
   const store = memoryStore();
   const turns: number[] = [];
-  const latency = latencies();
   const sleep = (ms: number): Promise<void> => new Promise((resolve) => void clock.setTimeout(resolve, ms));
   const all = Array.from({ length: processes }, (_, process) => {
     const { backend } = faultyAdapter(clock, { store, fairness });
@@ -134,6 +134,11 @@ describe('a queue of processes', () => {
 });
 
 describe('where the backend keeps no order', () => {
+  it('a process whose requests arrive right behind its releases lets the others come first', async () => {
+    const turns = await turnsOf('none', 2, 4, { localRun: { count: 4 } }, () => 5);
+    expectShares(turns, 2);
+  });
+
   it('who stands back for others that are gone asks again soon', async () => {
     const clock = manualClock();
     const store = memoryStore();

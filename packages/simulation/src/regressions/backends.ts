@@ -16,7 +16,7 @@ export const backendRegressions: readonly Regression[] = [
       patch(
         'adapter-memory/adapter.ts',
         'holder.expiresAt = Math.max(holder.expiresAt, now + ttlMs);',
-        'prolong(entry, holder, ttlMs, now);',
+        'prolong(store, key, entry, holder, ttlMs, now);',
       ),
       countOnRenewal,
     ],
