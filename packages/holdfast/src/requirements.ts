@@ -66,9 +66,12 @@ export function assertRequirements(name: string, given: Capabilities, required: 
   );
 }
 
+/** Other names of a backend that is listed already. */
+const isOtherName = (name: string): boolean => name.includes('+') || ['rediss', 'postgresql'].includes(name);
+
 function backendsWith(flag: (typeof flags)[number], needed: string | true): string {
   const giving = Object.entries(schemes)
-    .filter(([name, scheme]) => !name.includes('+') && name !== 'rediss' && scheme.gives[flag] === needed)
+    .filter(([name, scheme]) => !isOtherName(name) && scheme.gives[flag] === needed)
     .map(([name]) => name);
   return giving.length === 0 ? 'no backend gives it' : `given by ${giving.join(', ')}`;
 }
