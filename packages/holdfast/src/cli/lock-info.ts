@@ -12,12 +12,15 @@ export interface LockJson {
   readonly fencingToken?: string | undefined;
   readonly remainingMs?: number | undefined;
   readonly waiters?: number | undefined;
+  readonly mode?: LockInfo['mode'];
+  readonly holders?: number | undefined;
+  readonly limit?: number | undefined;
 }
 
 /** The state of a key as JSON has it. */
 export function lockJson(key: string, info: LockInfo | undefined): LockJson {
   if (info === undefined) return { key, held: false };
-  const { owner, holder, fencingToken, remainingMs, waiters } = info;
+  const { owner, holder, fencingToken, remainingMs, waiters, mode, holders, limit } = info;
   return {
     key,
     held: true,
@@ -26,6 +29,9 @@ export function lockJson(key: string, info: LockInfo | undefined): LockJson {
     fencingToken: fencingToken?.toString(),
     remainingMs: remainingMs === undefined ? undefined : Math.round(remainingMs),
     waiters,
+    mode,
+    holders,
+    limit,
   };
 }
 
@@ -33,8 +39,11 @@ export function lockJson(key: string, info: LockInfo | undefined): LockJson {
 export function lockLines(key: string, info: LockInfo | undefined): string[] {
   const name = styled('bold', shown(key));
   if (info === undefined) return [`${name} is ${styled('green', 'free')}`];
-  const { owner, holder, fencingToken, remainingMs, waiters } = info;
+  const { owner, holder, fencingToken, remainingMs, waiters, mode = 'exclusive', holders = 1, limit } = info;
   const lines = [`${name} is ${styled('yellow', 'held')}`];
+  if (mode === 'shared') lines.push(row('shared by', String(holders)));
+  if (mode === 'permits') lines.push(row('permits', `held by ${holders}, ${limit ?? 'unknown'} in all`));
+  // What follows is that of the first of them.
   if (holder !== undefined) lines.push(row('holder', shown(holder.name)));
   lines.push(row('owner', shown(owner)));
   if (fencingToken !== undefined) lines.push(row('fencing token', String(fencingToken)));

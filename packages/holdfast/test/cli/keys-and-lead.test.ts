@@ -96,6 +96,9 @@ describe('how the key is held', { timeout: 90_000 }, () => {
     ];
     await Promise.all(all.map((running) => running.printed('ready')));
     expect((await on('--try', 'list', '--', 'true').ended).code).toBe(75);
+    const shown = await holdfast(['inspect', 'list', '--json'], { LOCK_URL: etcd.url });
+    expect(JSON.parse(shown.stdout)).toMatchObject({ held: true, mode: 'shared', holders: 2 });
+    expect((await holdfast(['inspect', 'pool'], { LOCK_URL: etcd.url })).stdout).toContain('held by 2, 4 in all');
     expect((await on('--try', '--limit', '4', '--permits', '2', 'pool', '--', 'true').ended).code).toBe(75);
     // Another limit, while the first one is in use.
     const other = await on('--limit', '5', 'pool', '--', 'true').ended;

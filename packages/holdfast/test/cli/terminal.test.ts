@@ -60,6 +60,16 @@ describe(haveScript ? 'at a terminal' : 'at a terminal: there is no util-linux s
     yes.type('y\r');
     expect(await yes.code).toBe(0);
     expect(await locks.inspect('asked')).toBeUndefined();
+
+    // Another holder, between the question and the answer.
+    const shown = await locks.acquire('asked');
+    const late = atTerminal(['release', '--force', 'asked']);
+    await late.shows('Free it? [y/N]');
+    await shown.release();
+    await using next = await locks.acquire('asked');
+    late.type('y\r');
+    expect(await late.code).toBe(1);
+    expect((await locks.inspect('asked'))?.fencingToken).toBe(next.fencingToken);
   });
 
   it('Ctrl-C reaches the command once, and its exit code counts', async () => {

@@ -61,10 +61,15 @@ async function releaseToken(key: string, token: bigint, options: Options): Promi
 async function release(key: string, options: Options): Promise<void> {
   await using locks = await openBackend(options);
   const info = await locks.inspect(key);
-  const wanted = info === undefined || options.yes === true || (await confirmed(lockLines(key, info)));
-  const freed = info !== undefined && wanted && (await locks.forceRelease(key));
+  const asks = info !== undefined && options.yes !== true;
+  const wanted = !asks || (await confirmed(lockLines(key, info)));
+  // The yes was for the holder that was shown: whoever has acquired the lock since then keeps it.
+  const owner = asks && (info.holders ?? 1) === 1 ? info.owner : undefined;
+  const freed = info !== undefined && wanted && (await locks.forceRelease(key, owner));
   if (options.json) printJson({ key, released: freed });
-  else print(freed ? `${shown(key)} is free now` : `${shown(key)} ${wanted ? 'was free' : 'was left as it is'}`);
+  else if (freed) print(`${shown(key)} is free now`);
+  else if (wanted && owner !== undefined) print(`${shown(key)} is no longer held by the holder that was shown`);
+  else print(`${shown(key)} ${wanted ? 'was free' : 'was left as it is'}`);
   process.exitCode = freed ? exitCodes.ok : exitCodes.no;
 }
 

@@ -82,7 +82,10 @@ function jsonChanges(key: string): (seen: Check) => void {
 function changes(show: (seen: Check) => void): (seen: Check) => void {
   let last: string | undefined;
   return (seen) => {
-    const now = 'problem' in seen ? 'problem' : `${seen.info?.owner} ${seen.info?.fencingToken} ${seen.info?.waiters}`;
+    const now =
+      'problem' in seen
+        ? 'problem'
+        : `${seen.info?.owner} ${seen.info?.fencingToken} ${seen.info?.waiters} ${seen.info?.holders}`;
     if (now !== last) show(seen);
     last = now;
   };
