@@ -4,7 +4,6 @@ import { createConnection } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { call } from '@holdfast/example-kit';
 import { openLocks } from 'holdfast';
-import { withSlot } from './slots.ts';
 
 const [url, pool, slots, port, limited] = process.argv.slice(2) as [string, string, string, string, string];
 
@@ -24,9 +23,10 @@ async function query(signal?: AbortSignal): Promise<void> {
   await closed;
 }
 
-await using locks = await openLocks(url, { ttlMs: 5_000, require: { crossProcess: true } });
+await using locks = await openLocks(url, { ttlMs: 5_000, require: { crossProcess: true, permits: true } });
+const connections = locks.semaphore(`connections:${pool}`, Number(slots));
 while (await call<boolean>('go on')) {
-  if (limited === 'true') await withSlot(locks, pool, Number(slots), (slot) => query(slot.signal));
+  if (limited === 'true') await connections.using((slot) => query(slot.signal));
   else await query();
 }
 process.disconnect();

@@ -1,8 +1,7 @@
 import { memoryAdapter } from '@holdfast/adapter-memory';
 import { startRedis, startZookeeper } from '@holdfast/testbed';
-import { createLocks, isLockError } from 'holdfast';
+import { createLocks } from 'holdfast';
 import { afterEach, describe, expect, it } from 'vitest';
-import { withSlot } from '../src/slots.ts';
 import { isRight, play } from '../src/story.ts';
 
 const stops: (() => unknown)[] = [];
@@ -29,31 +28,19 @@ describe('connection slots', { timeout: 120_000 }, () => {
     expect(isRight(outcome)).toBe(true);
   });
 
-  it('never more than the slots at once, all of them used, and none left behind', async () => {
+  it('never more than the permits at once, all of them used, and none left behind', async () => {
     await using locks = createLocks(memoryAdapter());
+    const pool = locks.semaphore('pool', 3);
     let inside = 0;
     let most = 0;
-    await Promise.all(
-      Array.from({ length: 30 }, () =>
-        withSlot(locks, 'pool', 3, async () => {
-          most = Math.max(most, ++inside);
-          await new Promise((resolve) => setTimeout(resolve, 5));
-          inside--;
-        }),
-      ),
-    );
+    const query = () =>
+      pool.using(async () => {
+        most = Math.max(most, ++inside);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        inside--;
+      });
+    await Promise.all(Array.from({ length: 30 }, query));
     expect(most).toBe(3);
-    for (const slot of [0, 1, 2]) expect(await locks.inspect(`slot:pool:${slot}`)).toBeUndefined();
-  });
-
-  it('a body that fails gives its slot back; a failure of the locks comes out', async () => {
-    const locks = createLocks(memoryAdapter());
-    const failing = withSlot(locks, 'pool', 1, () => Promise.reject(new Error('query failed')));
-    await expect(failing).rejects.toThrow('query failed');
-    expect(await withSlot(locks, 'pool', 1, async () => 'next')).toBe('next');
-    await locks.close();
-    await expect(withSlot(locks, 'pool', 3, async () => 'closed')).rejects.toSatisfy((error) =>
-      isLockError(error, 'LOCK_CLOSED'),
-    );
+    expect(await pool.inspect()).toBeUndefined();
   });
 });
