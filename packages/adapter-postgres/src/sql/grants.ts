@@ -2,8 +2,6 @@
 export const grantsSql = `
 -- A transaction that sees the tables as they were when it began would grant what is held.
 CREATE OR REPLACE FUNCTION holdfast.begin_step() RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  here text := left(pg_walfile_name(pg_current_wal_lsn()), 8);
 BEGIN
   IF current_setting('transaction_isolation') NOT LIKE 'read%' THEN
     RAISE EXCEPTION 'the locks need the isolation level read committed, this session has %',
@@ -13,18 +11,20 @@ BEGIN
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
-  IF NOT EXISTS (SELECT FROM holdfast.origin o WHERE o.timeline = here) THEN
-    PERFORM holdfast.skip_tokens(here);
-  END IF;
 END $$;
 
--- After a failover, skips more tokens than it can have forgotten: 2^24 grants.
-CREATE OR REPLACE FUNCTION holdfast.skip_tokens(here text) RETURNS void LANGUAGE plpgsql AS $$
+-- The next tokens. After a failover, skips more than the server can have forgotten: 2^24 grants.
+CREATE OR REPLACE FUNCTION holdfast.next_token() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  here text := left(pg_walfile_name(pg_current_wal_lsn()), 8);
 BEGIN
-  UPDATE holdfast.origin o SET timeline = here WHERE o.timeline <> here;
-  IF FOUND THEN
-    PERFORM setval('holdfast.token', s.last_value + 65536::bigint * 16777216) FROM holdfast.token s;
+  IF NOT EXISTS (SELECT FROM holdfast.origin o WHERE o.timeline = here) THEN
+    UPDATE holdfast.origin o SET timeline = here WHERE o.timeline <> here;
+    IF FOUND THEN
+      PERFORM setval('holdfast.token', s.last_value + 65536::bigint * 16777216) FROM holdfast.token s;
+    END IF;
   END IF;
+  RETURN nextval('holdfast.token');
 END $$;
 
 -- Whether nobody's transaction has pinned the exclusive hold of the key. The caller has the row for itself then.
@@ -51,7 +51,7 @@ BEGIN
     END IF;
     got_tokens := 1;
   ELSE
-    first_token := nextval('holdfast.token');
+    first_token := holdfast.next_token();
     got_tokens := least(wanted_tokens, 65535);
   END IF;
   IF wanted_units = 4611686018427387904 THEN

@@ -11,6 +11,7 @@ DECLARE
   o bytea := decode(asker, 'hex');
   l holdfast.lock;
   latest bigint;
+  origin text;
   taken bigint;
   answer text;
 BEGIN
@@ -30,10 +31,11 @@ BEGIN
       ) ON CONFLICT (key) DO NOTHING RETURNING * INTO l;
       IF FOUND THEN
         -- It may have waited for another's transaction, with its token drawn and the clock read before: a token that was drawn since may
-        -- be higher (H62), and the lease begins now (H28).
-        SELECT s.last_value INTO latest FROM holdfast.token s;
-        IF latest <> l.token OR l.expires_at < clock_timestamp() + (lease_ms - 20) * interval '1 millisecond' THEN
-          l.token := nextval('holdfast.token');
+        -- be higher (H62), and the lease begins now (H28). After a failover, the token may have been given before.
+        SELECT s.last_value, g.timeline INTO latest, origin FROM holdfast.token s, holdfast.origin g;
+        IF latest <> l.token OR origin <> left(pg_walfile_name(pg_current_wal_lsn()), 8)
+          OR l.expires_at < clock_timestamp() + (lease_ms - 20) * interval '1 millisecond' THEN
+          l.token := holdfast.next_token();
           UPDATE holdfast.lock t SET token = l.token, expires_at = clock_timestamp() + lease_ms * interval '1 millisecond'
             WHERE t.key = k;
         END IF;
@@ -111,6 +113,12 @@ DECLARE
   was_held boolean := false;
 BEGIN
   PERFORM holdfast.begin_step();
+  -- The usual case: nobody else waits, and no transaction has pinned it.
+  DELETE FROM holdfast.lock t WHERE t.ctid = ANY (ARRAY (
+    SELECT x.ctid FROM holdfast.lock x WHERE x.key = k AND x.owner = o AND NOT x.crowded FOR UPDATE SKIP LOCKED
+  )) RETURNING t.expires_at > clock_timestamp() INTO was_held;
+  IF FOUND THEN RETURN CASE WHEN was_held THEN 'released' ELSE 'not-held' END; END IF;
+  was_held := false;
   SELECT * INTO l FROM holdfast.lock t WHERE t.key = k FOR UPDATE SKIP LOCKED;
   is_alone := FOUND;
   IF NOT is_alone THEN
