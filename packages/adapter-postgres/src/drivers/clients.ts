@@ -138,13 +138,9 @@ function postgresJs(sql: PostgresJsLike, callTimeoutMs: number, pooler: boolean)
   };
 }
 
-/** Cancels a query of postgres.js whatever became of it. */
-function cancel(query: { cancel(): unknown }): void {
-  try {
-    void Promise.resolve(query.cancel()).catch(() => {});
-  } catch {
-    // It was over.
-  }
+/** Takes back a query that waits for a connection. One that is sent is left alone: its cancellation may reject where nobody listens. */
+function cancel(query: { cancel(): unknown; active?: unknown }): void {
+  if (query.active === false) query.cancel();
 }
 
 function pglite(db: PgliteLike, callTimeoutMs: number): Driver {
