@@ -5,7 +5,7 @@ import type { Programs } from '../src/backends/backend.ts';
 import { models } from '../src/backends/models.ts';
 import { loadPrograms } from '../src/backends/programs.ts';
 import { checkPatch, compileShipped } from '../src/engine/bundle.ts';
-import { regressions } from '../src/regressions/find.ts';
+import { findRegression, regressions } from '../src/regressions/find.ts';
 import { simulate } from '../src/run/simulate.ts';
 import { drawSchedule } from '../src/schedule/draw.ts';
 import type { BackendName } from '../src/schedule/types.ts';
@@ -86,4 +86,18 @@ it('a fault that was fixed is found when the fix is taken out, and shown as a sh
   expect(finding?.outcome.failures[0]?.rule).toMatch(/^(two holders|history|wrong answer)$/);
   const timeline = renderTimeline(finding!.schedule, finding!.outcome, 'pnpm simulate');
   expect(timeline.split('\n').length).toBeLessThan(40);
+});
+
+// Those that show within some dozens of simulations; `pnpm simulate --regressions` looks for all of them.
+const samples = [
+  'memory: a token is given twice',
+  'a grant that comes after its own lease is taken',
+  'Redis: a release does not look whose lock it is',
+  'Redlock: one vote is enough',
+  'guards: the holder of the newest token is refused its second write',
+];
+
+it.each(samples)('with this fault it fails: %s', { timeout: 240_000 }, async (name) => {
+  const regression = regressions.find((one) => one.name === name)!;
+  expect(await findRegression(regression, 'regression', 60)).toBeDefined();
 });
