@@ -31,6 +31,7 @@ export const etcdModel: BackendModel = {
   ],
   slowestHintMs: 4_000,
   hasClaims: true,
+  takesModes: () => true,
   drawOptions: (random) => ({
     members: random.pick([1, 1, 3]),
     leastTtlSeconds: random.pick([1, 2]),

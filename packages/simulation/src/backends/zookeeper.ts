@@ -28,6 +28,7 @@ export const zookeeperModel: BackendModel = {
   // A process may lose its session and live on; its node goes with the session.
   slowestHintMs: 5_500,
   hasClaims: true,
+  takesModes: () => true,
   drawOptions: (random) => ({
     servers: random.pick([1, 3, 3, 3, 5]),
     tickMs: random.pick([100, 100, 100, 300, 1_000]),
