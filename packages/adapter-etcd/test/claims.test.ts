@@ -3,7 +3,8 @@ import { type EtcdServer, startEtcd } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeValue, downgraded, encodeValue } from '../src/claims.ts';
 import { etcdAdapter } from '../src/index.ts';
-import { claimed, describeClaimRules, enqueue, exclusive, permits, shared } from './support/claim-rules.ts';
+import { claimed, enqueue, exclusive, permits, shared } from './support/claim-requests.ts';
+import { describeClaimRules } from './support/claim-rules.ts';
 import { clientOf, eventually, hostOf, metric, newName } from './support/etcd.ts';
 
 let server: EtcdServer;

@@ -3,7 +3,7 @@ import type { IKeyValue } from 'etcd3';
 import { expect, it } from 'vitest';
 import { encodeValue } from '../src/claims.ts';
 import { blockersIn, holdersIn } from '../src/position.ts';
-import { exclusive, permits, shared } from './support/claim-rules.ts';
+import { exclusive, permits, shared } from './support/claim-requests.ts';
 
 const keyOf = (claim: Claim, name: string): IKeyValue =>
   ({ key: Buffer.from(name), value: encodeValue({ ttlMs: 1_000, claim }) }) as IKeyValue;

@@ -1,13 +1,7 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  claimed,
-  describeClaimRules,
-  enqueue,
-  exclusive,
-  permits,
-  shared,
-} from '../../adapter-etcd/test/support/claim-rules.ts';
+import { claimed, enqueue, exclusive, permits, shared } from '../../adapter-etcd/test/support/claim-requests.ts';
+import { describeClaimRules } from '../../adapter-etcd/test/support/claim-rules.ts';
 import { claimOf } from '../src/claims.ts';
 import { createClient } from '../src/client.ts';
 import { type ClientFactory, zookeeperAdapter } from '../src/index.ts';

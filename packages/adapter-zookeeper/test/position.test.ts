@@ -1,6 +1,6 @@
 import type { Claim } from '@holdfast/lock-core';
 import { expect, it } from 'vitest';
-import { exclusive, permits, shared } from '../../adapter-etcd/test/support/claim-rules.ts';
+import { exclusive, permits, shared } from '../../adapter-etcd/test/support/claim-requests.ts';
 import { childName, numbered } from '../src/names.ts';
 import { blockersIn, countHolders, firstIn } from '../src/position.ts';
 
