@@ -34,6 +34,7 @@ export const zookeeperRegressions: readonly Regression[] = [
   {
     name: 'ZooKeeper: a lease outlasts its session',
     backends: ['zookeeper'],
+    inClaims: true,
     patches: [inAdapter('adapter.ts', 'Math.min(validUntil(session), leaseEnd)', 'leaseEnd')],
   },
   {
