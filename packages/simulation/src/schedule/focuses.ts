@@ -1,0 +1,265 @@
+import type { Random } from '../random.ts';
+import type { Mood } from './mood.ts';
+import type { Schedule } from './types.ts';
+
+const fast = (random: Random): Schedule['network'] => {
+  const leastMs = random.spread(0.02, 1);
+  return { leastMs, mostMs: leastMs * random.spread(1.1, 4), slowRate: 0, slowMs: 1 };
+};
+
+const slow = (random: Random): Schedule['network'] => ({
+  ...fast(random),
+  slowRate: random.pick([0.1, 0.3, 0.5]),
+  slowWay: random.pick([undefined, 'there', 'back', 'back']),
+  slowMs: random.spread(50, 2_000),
+});
+
+type Focus = (random: Random) => Partial<Mood>;
+
+/** Short simulations, each about one neighbourhood in which faults of one kind live. */
+export const focuses: Readonly<Record<string, Focus>> = {
+  // Calls that nobody hears the end of, under leases that are long enough to see what is left of them.
+  'calls without an answer': (random) => ({
+    clients: random.pick([1, 2, 2, 3]),
+    keys: 1,
+    steps: random.int(1, 8),
+    lengthMs: random.spread(300, 4_000),
+    faults: random.int(1, 5),
+    kinds: ['silence', 'silence', 'stall', 'stall', 'reset', 'half-open', 'half-open', 'freeze', 'outage'],
+    faultMs: [20, 3_000],
+    ttlMs: [14_000, 60_000],
+    workMs: [0.2, random.spread(1, 400)],
+    network: random.chance(0.6) ? fast(random) : slow(random),
+    autoRenew: [0.6, 0.4],
+    aborts: 0.4,
+    attemptTimeoutMs: [20, 600],
+    backendTimeoutMs: [100, 3_000],
+    emphasis: random.pick(['none', 'none', 'renewals', 'one attempt'] as const),
+  }),
+  // Holders that stay to the end of a lease and beyond, while others wait, and answers that are late.
+  'the end of a lease': (random) => {
+    const ttlMs = random.spread(80, 1_500);
+    return {
+      clients: random.int(2, 3),
+      keys: 1,
+      steps: random.int(3, 8),
+      lengthMs: ttlMs * random.spread(0.3, 3),
+      faults: random.pick([0, 0, 1, 3]),
+      kinds: ['stall', 'stall', 'half-open', 'pause', 'suspend'],
+      faultMs: [ttlMs / 20, ttlMs * 2],
+      ttlMs: [ttlMs / 3, ttlMs * 2],
+      workMs: [ttlMs / 6, ttlMs * 2.5],
+      network: random.chance(0.2) ? fast(random) : { ...slow(random), slowMs: ttlMs * random.spread(0.1, 1.5) },
+      autoRenew: [0.9, 0.25],
+      graceMs: random.chance(0.3) ? [ttlMs / 4, ttlMs * 3] : undefined,
+      attemptTimeoutMs: [ttlMs / 3, ttlMs * 2],
+      emphasis: random.pick(['none', 'renewals'] as const),
+    };
+  },
+  // Holders that stay beyond a lease that they have renewed by themselves, with answers that are late now and then.
+  'late answers': (random) => {
+    const ttlMs = random.spread(100, 1_500);
+    const leastMs = random.spread(0.02, 1);
+    return {
+      clients: 2,
+      keys: 1,
+      steps: random.int(2, 5),
+      lengthMs: ttlMs * random.spread(0.2, 1),
+      faults: random.pick([0, 0, 1]),
+      kinds: ['stall', 'pause'],
+      faultMs: [ttlMs / 20, ttlMs],
+      ttlMs: [ttlMs * 0.8, ttlMs * 1.3],
+      workMs: [ttlMs * 0.5, ttlMs * 3],
+      network: {
+        leastMs,
+        mostMs: 2 * leastMs,
+        slowRate: random.pick([0.2, 0.4]),
+        slowWay: 'back',
+        slowMs: ttlMs * random.spread(0.1, 0.6),
+      },
+      autoRenew: [1, 0.1],
+      aborts: 0.05,
+      attemptTimeoutMs: [ttlMs / 2, ttlMs * 2],
+      emphasis: 'renewals',
+    };
+  },
+  // Requests that arrive once more when they have long been answered, and their lease has been made longer.
+  'late repetitions': (random) => {
+    const ttlMs = random.spread(60, 400);
+    const reorders = random.chance(0.25);
+    return {
+      clients: 2,
+      keys: random.int(1, 3),
+      steps: random.int(4, 10),
+      lengthMs: ttlMs * random.spread(0.5, 4),
+      faults: reorders ? 0 : random.int(2, 4),
+      kinds: ['half-open'],
+      faultMs: [ttlMs, ttlMs * 8],
+      leadMs: [0.5, 20],
+      ttlMs: [ttlMs * 0.7, ttlMs * 1.5],
+      renewTtlMs: [ttlMs * 6, ttlMs * 30],
+      workMs: [ttlMs, ttlMs * 8],
+      network: reorders
+        ? { ...fast(random), slowRate: 0.4, slowWay: 'there', slowMs: ttlMs * random.spread(1, 5) }
+        : fast(random),
+      autoRenew: [0.8, 0.8],
+      aborts: 0.05,
+      attemptTimeoutMs: [ttlMs / 10, ttlMs / 2],
+      emphasis: 'renewed holds',
+    };
+  },
+  // A process that is cut off, or that stands still, for about the length of its leases, with several callers in it.
+  'a process that is cut off': (random) => {
+    const ttlMs = random.spread(100, 2_000);
+    return {
+      clients: random.int(2, 3),
+      keys: 1,
+      steps: random.int(5, 16),
+      lengthMs: ttlMs * random.spread(0.5, 6),
+      faults: random.int(1, 3),
+      kinds: random.pick([['silence', 'stall'], ['pause', 'suspend'], ['suspend'], ['half-open', 'stall', 'pause']]),
+      faultMs: [ttlMs * 0.4, ttlMs * 4],
+      ttlMs: [ttlMs * 0.8, ttlMs * 1.3],
+      ownTtl: random.pick([0, 0.5]),
+      workMs: [ttlMs / 20, ttlMs * random.spread(0.2, 2)],
+      network: fast(random),
+      autoRenew: [0.8, 0.85],
+      localRunCounts: [0, 5, 64, 1_000],
+    };
+  },
+  // Callers of one process that pass the lock on among themselves, while the process is cut off for about a lease.
+  'hand-overs without a server': (random) => {
+    const ttlMs = random.spread(100, 2_000);
+    return {
+      clients: 2,
+      keys: 1,
+      steps: random.int(8, 20),
+      lengthMs: ttlMs * random.spread(0.3, 2),
+      faults: random.int(1, 4),
+      kinds: random.pick([['silence', 'stall'], ['silence', 'stall'], ['half-open'], ['freeze', 'outage']]),
+      faultMs: [ttlMs, ttlMs * 4],
+      ttlMs: [ttlMs * 0.8, ttlMs * 1.3],
+      ownTtl: random.pick([0, 0, 0.1]),
+      workMs: [ttlMs / 20, ttlMs * random.spread(0.3, 1)],
+      network: fast(random),
+      autoRenew: [0.1, 0.5],
+      aborts: 0.05,
+      localRunCounts: [5, 64, 1_000],
+      localRunMs: [500, Number.POSITIVE_INFINITY],
+      emphasis: 'work',
+    };
+  },
+  // Many callers at once and nothing that goes wrong: order, tokens, wake-ups.
+  'a crowd': (random) => ({
+    clients: random.int(1, 4),
+    keys: 1,
+    steps: random.int(8, 40),
+    lengthMs: random.spread(5, 2_000),
+    faults: random.chance(0.7) ? 0 : 1,
+    kinds: ['server', 'pause', 'reset'],
+    ttlMs: [5_000, 30_000],
+    workMs: [0.1, random.spread(0.2, 30)],
+    network: fast(random),
+    aborts: 0.1,
+    localRunCounts: [0, 1, 5, 64, 1_000, 10_000],
+    emphasis: random.pick(['none', 'none', 'nesting', 'one attempt'] as const),
+  }),
+  // Renewals to longer and shorter leases that overtake each other on the way.
+  'renewals that overtake each other': (random) => {
+    const ttlMs = random.spread(100, 1_000);
+    return {
+      clients: random.int(1, 3),
+      keys: 1,
+      steps: random.int(2, 8),
+      lengthMs: ttlMs * random.spread(1, 5),
+      faults: random.int(0, 4),
+      kinds: ['half-open', 'half-open', 'stall'],
+      faultMs: [ttlMs / 10, ttlMs * 3],
+      ttlMs: [ttlMs / 2, ttlMs * 6],
+      workMs: [ttlMs / 6, ttlMs * 4],
+      network: random.chance(0.3) ? fast(random) : { ...slow(random), slowMs: ttlMs * random.spread(0.3, 4) },
+      autoRenew: [0.8, 0.4],
+      // A renewal that is given up is followed by one that asks for another lease.
+      backendTimeoutMs: random.chance(0.6) ? [10, ttlMs] : undefined,
+      attemptTimeoutMs: random.chance(0.6) ? [10, ttlMs / 2] : undefined,
+      emphasis: 'renewals',
+    };
+  },
+  // Calls in the bodies of others, one after the other and side by side, on several keys.
+  nesting: (random) => ({
+    clients: random.int(1, 2),
+    keys: random.int(2, 3),
+    steps: random.int(1, 6),
+    lengthMs: random.spread(5, 1_000),
+    faults: random.chance(0.7) ? 0 : 1,
+    ttlMs: [1_000, 30_000],
+    workMs: [0.2, random.spread(1, 200)],
+    network: fast(random),
+    emphasis: 'nesting',
+  }),
+  // Several keys in one call, leaders and those who watch, on keys that others hold and that are taken away.
+  'several keys': (random) => {
+    const ttlMs = random.spread(200, 5_000);
+    return {
+      clients: random.int(1, 3),
+      keys: random.int(1, 3),
+      steps: random.int(3, 14),
+      lengthMs: ttlMs * random.spread(0.5, 4),
+      faults: random.pick([0, 0, 1, 3]),
+      kinds: ['silence', 'stall', 'half-open', 'reset', 'pause', 'suspend', 'crash'],
+      faultMs: [20, ttlMs * 2],
+      ttlMs: [ttlMs / 2, ttlMs],
+      workMs: [0.5, ttlMs * random.spread(0.1, 1.5)],
+      network: random.chance(0.6) ? fast(random) : slow(random),
+      aborts: random.pick([0.1, 0.4]),
+      autoRenew: [0.7, 0.4],
+      graceMs: random.chance(0.7) ? [ttlMs / 4, ttlMs * 3] : undefined,
+      emphasis: 'several keys',
+    };
+  },
+  // Forced releases, and what they do to those who hold and wait.
+  'forced releases': (random) => ({
+    clients: random.int(2, 3),
+    keys: 1,
+    steps: random.int(4, 14),
+    lengthMs: random.spread(200, 4_000),
+    faults: random.int(0, 4),
+    kinds: ['silence', 'stall', 'half-open', 'reset'],
+    faultMs: [20, 1_500],
+    ttlMs: [500, 10_000],
+    workMs: [2, random.spread(20, 2_000)],
+    network: random.chance(0.5) ? fast(random) : slow(random),
+    emphasis: 'forced releases',
+  }),
+  // What only this backend can suffer.
+  'what only this backend can suffer': (random) => ({
+    clients: random.int(1, 3),
+    keys: 1,
+    steps: random.int(3, 12),
+    lengthMs: random.spread(200, 4_000),
+    faults: random.int(1, 5),
+    kinds: ['server'],
+    faultMs: [20, 2_000],
+    ttlMs: random.chance(0.5) ? [200, 2_000] : [14_000, 60_000],
+    workMs: [0.5, random.spread(5, 1_500)],
+    network: fast(random),
+    attemptTimeoutMs: random.chance(0.5) ? [20, 300] : undefined,
+  }),
+  // One thing that befalls a server, again and again, while some processes do not reach some servers.
+  'a server in trouble': (random) => ({
+    clients: random.int(2, 3),
+    keys: 1,
+    steps: random.int(3, 10),
+    lengthMs: random.spread(100, 2_000),
+    faults: random.int(3, 9),
+    kinds: ['server', 'server', random.pick(['silence', 'silence', 'stall', 'half-open'])],
+    oneServerFault: true,
+    faultMs: [20, 4_000],
+    leadMs: [0.2, 300],
+    ttlMs: random.chance(0.3) ? [300, 2_000] : [14_000, 60_000],
+    workMs: [5, random.spread(50, 3_000)],
+    network: fast(random),
+    aborts: 0.1,
+    attemptTimeoutMs: random.chance(0.6) ? [10, 200] : undefined,
+  }),
+};
