@@ -3,6 +3,7 @@ import type { Capabilities } from '@holdfast/lock-core';
 import { schemeOf } from '../../lock-url.ts';
 import { openLocks } from '../../open-locks.ts';
 import { addressesOf, whyNoProxy } from './addresses.ts';
+import { deleteTokens, noteKeys } from './delete-tokens.ts';
 import { openUrl } from './open-adapter.ts';
 import { packageVersions } from './package-versions.ts';
 import { serverVersion } from './server-version.ts';
@@ -22,15 +23,17 @@ const backendTimeoutMs = 5_000;
  * A harness for the backend that a lock URL names; it is what it declares that is checked.
  * @throws what `openLocks` throws: a wrong URL, a package that is not installed, a backend that does not answer
  */
-export async function urlHarness(url: string): Promise<Harness> {
+export async function urlHarness(url: string): Promise<Harness & AsyncDisposable> {
   const { name, capabilities, canForce } = await look(url);
   const scheme = schemeOf(url)!;
   const servers = scheme === 'memory' ? [] : addressesOf(url);
   const variable = `HOLDFAST_CONFORMANCE_URL_${++urls}`;
   process.env[variable] = url;
+  const noted = new Set<string>();
   return {
     name: scheme === name ? name : `${name}, ${scheme}`,
-    adapter: (at) => openUrl(url, at),
+    adapter: async (at) => noteKeys(await openUrl(url, at), noted),
+    [Symbol.asyncDispose]: () => deleteTokens(url, noted),
     capabilities,
     timing: timingFor(scheme, capabilities),
     process: () => ({ module: moduleForProcesses, options: { variable } }),
