@@ -212,8 +212,9 @@ export class QueuedAcquisition extends Acquisition {
     const refused = isRefusal(error);
     if (isWithoutEffect(error) || error === withdrawn) cleanup.acquireRefused(lease);
     if (waiter === undefined) return;
-    if (refused) return fail(this.context, this.keyState, waiter, error);
+    // A refusal may be of what was sent again, after the first had taken effect (H115).
     if (lease.unanswered > 0) cleanup.add(lease);
+    if (refused) return fail(this.context, this.keyState, waiter, error);
     waiter.failed(lease, error);
   }
 
