@@ -15,7 +15,5 @@ export const notCovered: Readonly<Record<number, string>> = {
   18: 'not by a test of its own: the scripts run on clusters of three masters, with names of all kinds (H16, H17), which refuse a key of another slot; an undeclared key of the same slot would pass',
   21: 'not tested yet, and not prevented: a server that evicts drops locks, so the README of redis-protocol asks for `noeviction`; a lost key is noticed by the next renewal (H20)',
   29: 'not by a test of its own: the simulated network of adapter-redlock (H28) also delays renewals, and finds two holders if their time is not counted',
-  32: 'cannot be: there are no semaphores',
-  44: 'cannot be: there are no reader-writer locks',
   ...plannedHazards,
 };

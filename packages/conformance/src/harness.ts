@@ -112,6 +112,7 @@ export function timingOf(harness: Harness, latencyMs = 0): Timing {
 }
 
 const isFlag = (value: unknown) => typeof value === 'boolean';
+const isFlagOrAbsent = (value: unknown) => value === undefined || isFlag(value);
 const oneOf =
   (...values: string[]) =>
   (value: unknown) =>
@@ -125,6 +126,8 @@ const capabilityRules: Record<string, (value: unknown) => boolean> = {
   wakeup: oneOf('push', 'poll'),
   survivesFailover: isFlag,
   crossProcess: isFlag,
+  shared: isFlagOrAbsent,
+  permits: isFlagOrAbsent,
   'ttl.minMs': (value) => isMs(value) && value !== 0,
   'ttl.granularityMs': (value) => isMs(value) && value !== 0,
   'ttl.maxOvershootMs': isMs,

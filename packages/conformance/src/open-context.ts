@@ -133,7 +133,8 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
         const sentAt = now();
         const granted = await adapter.tryAcquire(attempt);
         if (granted.status === 'busy') return undefined;
-        return { key, owner: attempt.owner, fencingToken: granted.fencingToken, granted, sentAt };
+        const { owner, claim } = attempt;
+        return { key, owner, claim, fencingToken: granted.fencingToken, granted, sentAt };
       });
     },
 

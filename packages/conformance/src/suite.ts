@@ -196,7 +196,8 @@ function offers(harness: Harness, adapter: Partial<LockAdapter>): (need: Need) =
 
 function skipReason(testCase: Case, harness: Harness, has: (need: Need) => boolean): string | undefined {
   for (const [name, value] of Object.entries(testCase.requires ?? {})) {
-    const declared = harness.capabilities[name as keyof Gate];
+    // What an adapter does not name, it does not have.
+    const declared = harness.capabilities[name as keyof Gate] ?? false;
     if (declared !== value) return `the backend declares ${name}: ${declared}, the case is for ${value}`;
   }
   const missing = testCase.needs?.find((need) => !has(need));

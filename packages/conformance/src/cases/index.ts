@@ -22,10 +22,15 @@ import { loadCases } from './load.ts';
 import { longQueueCases } from './long-queues.ts';
 import { lossCases } from './loss.ts';
 import { lostReplyCases } from './lost-replies.ts';
+import { modeLookCases } from './mode-looks.ts';
+import { modeRaceCases } from './mode-races.ts';
+import { modeRuleCases } from './mode-rules.ts';
 import { namedForceReleaseCases } from './named-force-release.ts';
 import { nameCases } from './names-apart.ts';
 import { ownershipCases } from './ownership.ts';
 import { partitionCases } from './partitions.ts';
+import { permitQueueCases } from './permit-queue.ts';
+import { permitCases } from './permits.ts';
 import { processCases } from './processes.ts';
 import { queuePromiseCases } from './queue-promises.ts';
 import { quietCases } from './quiet.ts';
@@ -35,6 +40,8 @@ import { releaseCases } from './release.ts';
 import { renewManyCases } from './renew-many.ts';
 import { renewalCases } from './renewal.ts';
 import { serverCases } from './servers.ts';
+import { sharedCases } from './shared.ts';
+import { sharedQueueCases } from './shared-queue.ts';
 import { silenceCases } from './silence.ts';
 import { tokenBlockCases } from './token-blocks.ts';
 import { usingCases } from './using.ts';
@@ -84,4 +91,11 @@ export const cases: readonly Case[] = [
   ...leaseWalkCases,
   ...formerOwnerCases,
   ...longQueueCases,
+  ...sharedCases,
+  ...sharedQueueCases,
+  ...permitCases,
+  ...permitQueueCases,
+  ...modeLookCases,
+  ...modeRaceCases,
+  ...modeRuleCases,
 ].sort((a, b) => a.id.localeCompare(b.id));

@@ -4,14 +4,17 @@ import { handleMutants } from './handles.ts';
 import { listingMutants } from './listing.ts';
 import { lookalikeMutants } from './lookalikes.ts';
 import { lookingMutants } from './looking.ts';
+import { modeLocksMutants } from './mode-locks.ts';
 import { momentMutants } from './moments.ts';
 import type { Mutant } from './mutant.ts';
 import { nameMutants } from './names.ts';
 import { ownerMutants } from './owners.ts';
 import { patienceMutants } from './patience.ts';
+import { permitMutants } from './permits.ts';
 import { promiseMutants } from './promises.ts';
 import { queuePromiseMutants } from './queue-promises.ts';
 import { quorumMutants } from './quorum.ts';
+import { readerMutants } from './readers.ts';
 import { sequenceMutants } from './sequences.ts';
 import { takingMutants } from './taking.ts';
 import { valueMutants } from './values.ts';
@@ -28,6 +31,9 @@ export const groups: Readonly<Record<string, readonly Mutant[]>> = {
   'Promises that are not kept, and what shows now and then': [...promiseMutants, ...momentMutants],
   'What shows only in a sequence, or in great numbers': sequenceMutants,
   'Promises of a queue': queuePromiseMutants,
+  'Readers and writers': readerMutants,
+  Permits: permitMutants,
+  'Modes, in lock-core': modeLocksMutants,
   'Names that are taken for one another': lookalikeMutants,
   'Looking, freeing by hand, closing, declaring': lookingMutants,
   'Listing all locks': listingMutants,

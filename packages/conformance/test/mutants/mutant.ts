@@ -1,4 +1,5 @@
 import type { Capabilities, LockAdapter, Locks, LocksOptions } from '@holdfast/lock-core';
+import type { ClaimStore } from '../support/claims-adapter.ts';
 import type { Table } from '../support/table-adapter.ts';
 import type { BaseName } from './bases.ts';
 
@@ -6,6 +7,8 @@ import type { BaseName } from './bases.ts';
 export interface Inside extends Table {
   /** The nodes of the base `quorum`. */
   readonly nodes: readonly Table[];
+  /** The keys of the base `claims`. */
+  readonly claims: ClaimStore;
   /** Refused attempts of all clients, for the mutant that keeps them in line. */
   readonly refused: { key: string; owner: string }[];
 }

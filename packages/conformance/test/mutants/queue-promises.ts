@@ -4,8 +4,8 @@ import type { Mutant } from './mutant.ts';
 
 /** An attempt as another one would make it. */
 const as = (attempt: AcquireAttempt, more: Partial<AcquireAttempt>): AcquireAttempt => {
-  const { key, owner, ttlMs, tokens, signal } = attempt;
-  return { key, owner, ttlMs, tokens, signal, onQueued: () => attempt.onQueued?.(), ...more };
+  const { key, owner, ttlMs, tokens, claim, signal } = attempt;
+  return { key, owner, ttlMs, tokens, claim, signal, onQueued: () => attempt.onQueued?.(), ...more };
 };
 
 /** How many wait for a key, as its waiters were counted here. */
