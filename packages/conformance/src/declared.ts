@@ -4,7 +4,7 @@ import type { CaseResult } from './report.ts';
 
 /** A capability that is declared. What no case could check is declared, not verified. */
 export interface Claim {
-  readonly name: 'fencing' | 'fifo' | 'session' | 'push' | 'failover' | 'crossProcess';
+  readonly name: 'fencing' | 'fifo' | 'session' | 'push' | 'failover' | 'crossProcess' | 'shared' | 'permits';
   readonly verified: boolean;
   /** What the harness would need for it to be verified. */
   readonly reason?: string | undefined;
@@ -54,6 +54,18 @@ const evidence: readonly Evidence[] = [
     made: ({ capabilities }) => capabilities.crossProcess,
     cases: ['LK-0145'],
     wanting: '"process" in the harness',
+  },
+  {
+    name: 'shared',
+    made: ({ capabilities }) => capabilities.shared === true,
+    cases: ['LK-0200', 'LK-0207', 'LK-0211'],
+    wanting: 'the cases for shared locks',
+  },
+  {
+    name: 'permits',
+    made: ({ capabilities }) => capabilities.permits === true,
+    cases: ['LK-0212', 'LK-0213', 'LK-0217'],
+    wanting: 'the cases for permits',
   },
 ];
 

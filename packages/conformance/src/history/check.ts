@@ -5,12 +5,12 @@ import { type History, type Hold, interpret } from './holds.ts';
 import { fifo, reentrant, reentrantFenced } from './models.ts';
 import { operationsOf, placesOf, refusalsOf } from './operations.ts';
 import { split } from './split.ts';
-import { checkExclusion, type ExclusionOptions, type Violation } from './sweep.ts';
+import { checkExclusion, type ExclusionOptions, isExclusive, type Violation } from './sweep.ts';
 import { checkLinearizable, type Linearization } from './wgl.ts';
 
 /** What `checkHistory` checks beside exclusion, fencing and stale writes, and at what cost. */
 export interface CheckOptions extends ExclusionOptions {
-  /** Also: a request is refused only while somebody may hold the key. Default false. A search, so for small histories of each key. */
+  /** Also: a request is refused only while somebody may hold the key. Default false. Of keys with exclusive holds alone. A search, so for small histories of each key. */
   readonly strict?: boolean | undefined;
   /** Also: grants follow the order of confirmed places in the queue. Default false. For histories of adapters, and small ones. */
   readonly fifo?: boolean | undefined;
@@ -40,7 +40,9 @@ export function checkHistory(events: readonly HistoryEvent[], options: CheckOpti
   };
 
   const unfair = new Set(violations.map(({ key }) => key));
-  for (const [key, holds] of groupBy(history.holds, ({ key }) => key)) {
+  // Readers share a token, and permits have theirs side by side: only exclusive holds have an order.
+  const shared = new Set(history.holds.filter((hold) => !isExclusive(hold)).map(({ key }) => key));
+  for (const [key, holds] of groupBy(history.holds.filter(isExclusive), ({ key }) => key)) {
     // Where two hold at once, the order of tokens means nothing.
     if (unfair.has(key)) continue;
     if (isAmbiguous(holds))
@@ -49,7 +51,7 @@ export function checkHistory(events: readonly HistoryEvent[], options: CheckOpti
   }
 
   for (const key of options.strict || options.fifo ? new Set(events.map((event) => event.key)) : []) {
-    if (unfair.has(key)) continue;
+    if (unfair.has(key) || shared.has(key)) continue;
     const of = <T extends { readonly key: string }>(items: readonly T[]) => items.filter((item) => item.key === key);
     const holds = of(history.holds);
     const refusals = options.strict ? of(history.refusals) : [];

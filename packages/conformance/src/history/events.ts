@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Claim } from '@holdfast/lock-core';
 
 /** One thing that happened to a lock, as it was seen from outside. A history is a list of them, of any number of processes. */
 export interface HistoryEvent {
@@ -9,7 +10,7 @@ export interface HistoryEvent {
   /** The call: its invoke and its return share it. */
   readonly op: string;
   /** What was called; `hold` for what comes by itself. */
-  readonly f: 'acquire' | 'renew' | 'release' | 'write' | 'hold';
+  readonly f: 'acquire' | 'renew' | 'downgrade' | 'release' | 'write' | 'hold';
   /**
    * `ok`: granted, renewed, released, accepted. `fail`: certainly not (busy, lost, refused). `info`: nobody knows. `queued`: the place
    * in the queue is confirmed. `lost`: the holder was told that its hold is gone.
@@ -20,6 +21,8 @@ export interface HistoryEvent {
   readonly hold: string;
   /** Who holds: holds of one owner may overlap. Not known yet at some invokes. */
   readonly owner?: string | undefined;
+  /** Of an acquire: what was asked for; absent: exclusive. */
+  readonly claim?: Claim | undefined;
   readonly fence?: bigint | undefined;
   /** How many tokens from `fence` upwards belong to the hold; default 1. */
   readonly tokens?: number | undefined;

@@ -1,3 +1,4 @@
+import type { Claim } from '@holdfast/lock-core';
 import type { HistoryEvent } from './events.ts';
 import { groupBy } from './group-by.ts';
 
@@ -7,6 +8,10 @@ export interface Hold {
   readonly process: string;
   readonly key: string;
   readonly owner: string;
+  /** What it was granted for; absent: exclusive. */
+  readonly claim?: Claim | undefined;
+  /** When its downgrade was called: from then on its holder counts on no more than a shared one. */
+  readonly sharedFrom?: number | undefined;
   /** Its first and its last fencing token; `undefined` where there was none. */
   readonly fence: bigint | undefined;
   readonly lastFence: bigint | undefined;
@@ -113,7 +118,9 @@ function holdOf(story: readonly HistoryEvent[]): Hold | undefined {
   if (!granted || !asked) return undefined;
   const release = story.find(({ f, kind }) => f === 'release' && kind === 'invoke');
   const released = story.find(({ op, kind }) => op === release?.op && kind === 'ok');
-  const lost = story.find(({ f, kind }) => kind === 'lost' || (f === 'renew' && kind === 'fail'));
+  const lost = story.find(
+    ({ f, kind }) => kind === 'lost' || ((f === 'renew' || f === 'downgrade') && kind === 'fail'),
+  );
 
   const ends = [
     { at: release?.t, by: 'release' as const },
@@ -127,12 +134,15 @@ function holdOf(story: readonly HistoryEvent[]): Hold | undefined {
     end = at;
     endedBy = by;
   }
+  const downgrade = story.find(({ f, kind }) => f === 'downgrade' && kind === 'invoke');
   const { process, key, hold: id, fence, tokens = 1 } = granted;
   return {
     id,
     process,
     key,
     owner: granted.owner ?? id,
+    claim: granted.claim,
+    sharedFrom: downgrade?.t,
     fence,
     lastFence: fence === undefined ? undefined : fence + BigInt(tokens - 1),
     invokedAt: asked.t,

@@ -11,8 +11,9 @@ import { overlay } from './overlay.ts';
 
 /** The adapter with every request and answer noted. A hold is an owner value, as the contract makes it unique. */
 export function recordAdapter(notes: Notes, adapter: LockAdapter): LockAdapter {
-  const begin = (f: 'acquire' | 'renew' | 'release', { key, owner }: HoldRef, ttlMs?: number) => {
-    const call = { op: notes.nextId(), f, key, hold: owner, owner } as const;
+  const begin = (f: 'acquire' | 'renew' | 'downgrade' | 'release', { key, owner, claim }: HoldRef, ttlMs?: number) => {
+    const asked = f === 'acquire' ? claim : undefined;
+    const call = { op: notes.nextId(), f, key, hold: owner, owner, claim: asked } as const;
     const sentAt = notes.now();
     notes.note({ ...call, t: sentAt, kind: 'invoke', deadline: ttlMs === undefined ? undefined : sentAt + ttlMs });
     return { call, sentAt };
@@ -37,9 +38,9 @@ export function recordAdapter(notes: Notes, adapter: LockAdapter): LockAdapter {
     ask: (noted: AcquireAttempt) => Promise<T>,
   ): Promise<T> => {
     const begun = begin('acquire', attempt, atOnce ? attempt.ttlMs : undefined);
-    const { key, owner, ttlMs, tokens } = attempt;
+    const { key, owner, ttlMs, tokens, claim } = attempt;
     const noted: AcquireAttempt = {
-      ...{ key, owner, ttlMs, tokens },
+      ...{ key, owner, ttlMs, tokens, claim },
       // A signal is made on demand where it is dear.
       get signal() {
         return attempt.signal;
@@ -58,7 +59,7 @@ export function recordAdapter(notes: Notes, adapter: LockAdapter): LockAdapter {
     return outcome;
   };
 
-  const { enqueue, renewMany } = adapter;
+  const { enqueue, renewMany, downgrade } = adapter;
   const noted: Partial<LockAdapter> = {
     tryAcquire: (attempt) => acquire(attempt, true, (inner) => adapter.tryAcquire(inner)),
     async renew(hold, ttlMs) {
@@ -79,6 +80,15 @@ export function recordAdapter(notes: Notes, adapter: LockAdapter): LockAdapter {
   if (enqueue) {
     noted.enqueue = (attempt, signal) =>
       acquire(attempt, false, (inner) => Reflect.apply(enqueue, adapter, [inner, signal]));
+  }
+  if (downgrade) {
+    noted.downgrade = async (hold, ttlMs) => {
+      const begun = begin('downgrade', hold, ttlMs);
+      const downgrading: Promise<RenewOutcome> = Reflect.apply(downgrade, adapter, [hold, ttlMs]);
+      const outcome = await downgrading.catch((error: unknown) => failed(begun, error));
+      renewed(begun, outcome);
+      return outcome;
+    };
   }
   if (renewMany) {
     noted.renewMany = async (holds, ttlMs) => {

@@ -1,11 +1,11 @@
-import { type AcquireOptions, isLockError, type Lock, type Locks } from '@holdfast/lock-core';
+import { type AcquireOptions, type Claim, isLockError, type Lock, type Locks } from '@holdfast/lock-core';
 import { type Notes, reasonOf } from './notes.ts';
 import { overlay } from './overlay.ts';
 
 /** How often the deadlines of the holds are looked at: the watchdog moves them unseen. */
 const LOOK_EVERY_MS = 50;
 
-/** The locks with every acquire, renewal, release and loss noted. A hold is one `Lock`; reentrant ones share the owner. */
+/** The locks with every acquire, downgrade, renewal, release and loss noted. A hold is one `Lock`; reentrant ones share the owner. Semaphores are not noted. */
 export function recordLocks(notes: Notes, locks: Locks): Locks {
   const open = new Set<{ look(): void }>();
   let looking: NodeJS.Timeout | undefined;
@@ -44,9 +44,10 @@ export function recordLocks(notes: Notes, locks: Locks): Locks {
   /** Notes the grant and all that becomes of it. */
   const granted = (call: Begun, lock: Lock): Lock => {
     const hold = { key: call.key, hold: call.hold, owner: lock.owner.id };
+    const claim: Claim | undefined = lock.mode === 'shared' ? { mode: 'shared' } : undefined;
     let deadline = deadlineOf(lock);
     // A lock that has no time left when it is given is not held for a moment.
-    notes.note({ ...call, ...hold, kind: 'ok', fence: lock.fencingToken, deadline: deadline ?? notes.now() });
+    notes.note({ ...call, ...hold, kind: 'ok', claim, fence: lock.fencingToken, deadline: deadline ?? notes.now() });
     const entry = {
       look() {
         deadline = deadlineOf(lock) ?? deadline;
@@ -84,12 +85,25 @@ export function recordLocks(notes: Notes, locks: Locks): Locks {
       entry.look();
       notes.note({ ...op, kind: 'ok', deadline });
     };
+    const downgrade = async (): Promise<void> => {
+      const op = { ...hold, op: notes.nextId(), f: 'downgrade' } as const;
+      notes.note({ ...op, kind: 'invoke' });
+      try {
+        await lock.downgrade();
+      } catch (error) {
+        notes.note({ ...op, kind: isLockError(error, 'LOCK_LOST') ? 'fail' : 'info', why: reasonOf(error) });
+        throw error;
+      }
+      entry.look();
+      notes.note({ ...op, kind: 'ok', deadline });
+    };
     const releaseOnce = () => {
       releasing ??= release();
       return releasing;
     };
     const noted: Partial<Lock> = {
       renew,
+      downgrade,
       release: releaseOnce,
       [Symbol.asyncDispose]: async () => void (await releaseOnce()),
     };

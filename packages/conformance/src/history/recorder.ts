@@ -22,7 +22,7 @@ export interface Recorder {
   readonly events: readonly HistoryEvent[];
   /** The adapter as it is, each of its calls noted before the send and after the answer. */
   adapter(adapter: LockAdapter): LockAdapter;
-  /** The locks as they are, each acquire, renewal, release and loss noted. */
+  /** The locks as they are, each acquire, renewal, downgrade, release and loss noted; semaphores are not. */
   locks(locks: Locks): Locks;
   /**
    * Notes one write to a resource that looks at fencing tokens: `send` resolves to whether it was accepted; its rejection is "unknown", and passed on.

@@ -23,12 +23,16 @@ export interface ExclusionOptions {
 /**
  * Exclusion, exactly, in O(n log n): a history of a lock with leases is linearizable if and only if the cores of different owners
  * are disjoint. Any linearization contains the cores, and to acquire at the return and to release at the call makes just them. Cores
- * are closed intervals that may touch. Gives the first violation of each key and most of the later ones; [] when there is none.
+ * are closed intervals that may touch. Where claims are shared or permits, those that go together may overlap. Gives the first violation of each key and most of the later ones; [] when there is none.
  */
 export function checkExclusion(holds: readonly Hold[], options: ExclusionOptions = {}): Violation[] {
   const toleratedMs = 2 * (options.skewMs ?? 0);
   const violations: Violation[] = [];
   for (const ofKey of groupBy(holds, ({ key }) => key).values()) {
+    if (!ofKey.every(isExclusive)) {
+      violations.push(...checkClaims(ofKey, toleratedMs));
+      continue;
+    }
     // By their ends, so that a hold of no length stands before one that begins with it.
     const inOrder = ofKey.toSorted((a, b) => a.start - b.start || a.end - b.end);
     // As long as cores are disjoint, whoever ends last is the only one that the next can meet.
@@ -42,6 +46,54 @@ export function checkExclusion(holds: readonly Hold[], options: ExclusionOptions
     }
   }
   return violations;
+}
+
+/** Whether it was granted for its owner alone, and stayed so. */
+export const isExclusive = ({ claim, sharedFrom }: Hold): boolean =>
+  sharedFrom === undefined && (claim === undefined || claim.mode === 'exclusive');
+
+/** Exclusion by claim: each new hold against all that last beyond its start. */
+function checkClaims(holds: readonly Hold[], toleratedMs: number): Violation[] {
+  const violations: Violation[] = [];
+  let standing: Hold[] = [];
+  for (const hold of holds.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
+    standing = standing.filter(({ end }) => end > hold.start);
+    const others = standing.filter(
+      ({ owner, end }) =>
+        owner !== hold.owner && (toleratedMs === 0 || Math.min(end, hold.end) - hold.start > toleratedMs),
+    );
+    const foe = others.find((other) => !goTogether(other, hold));
+    if (foe) violations.push(twoHolders(foe, hold, Math.min(foe.end, hold.end) - hold.start));
+    else if (sumOf([...others, hold]) > limitOf(hold)) violations.push(tooMany([...others, hold]));
+    standing.push(hold);
+  }
+  return violations;
+}
+
+const sumOf = (holds: readonly Hold[]): number =>
+  holds.reduce((sum, { claim }) => sum + (claim?.mode === 'permits' ? claim.permits : 0), 0);
+const limitOf = ({ claim }: Hold): number => (claim?.mode === 'permits' ? claim.limit : Number.POSITIVE_INFINITY);
+
+/** Whether two owners may have these at once, when the later one begins. */
+function goTogether(a: Hold, b: Hold): boolean {
+  if (a.claim?.mode === 'permits' || b.claim?.mode === 'permits') return limitOf(a) === limitOf(b);
+  const isShared = ({ claim, sharedFrom = Number.POSITIVE_INFINITY }: Hold) =>
+    claim?.mode === 'shared' || sharedFrom <= b.start;
+  return isShared(a) && isShared(b);
+}
+
+function tooMany(holds: readonly Hold[]): Violation {
+  const last = holds.at(-1)!;
+  const until = Math.min(...holds.map(({ end }) => end));
+  return {
+    rule: 'exclusion',
+    key: last.key,
+    message: `"${last.key}": ${sumOf(holds)} permits of ${limitOf(last)} were held at once, by ${holds.map(nameOf).join(', ')}`,
+    from: last.start,
+    to: until,
+    holds,
+    overlapMs: until - last.start,
+  };
 }
 
 /** A hold in words. */

@@ -2,7 +2,7 @@ import type { HistoryEvent } from '../history/events.ts';
 import { checkFences, checkWrites } from '../history/fences.ts';
 import { groupBy } from '../history/group-by.ts';
 import { type History, type Hold, interpret } from '../history/holds.ts';
-import { checkExclusion, nameOf, type Violation } from '../history/sweep.ts';
+import { checkExclusion, isExclusive, nameOf, type Violation } from '../history/sweep.ts';
 
 /** What the history of a stress run says. */
 export interface Judgement {
@@ -19,7 +19,7 @@ export function judge(events: readonly HistoryEvent[]): Judgement {
   const unfair = checkExclusion(history.holds);
   const keys = new Set(unfair.map(({ key }) => key));
   // Where two hold at once, the order of tokens means nothing.
-  const orderly = history.holds.filter(({ key }) => !keys.has(key));
+  const orderly = history.holds.filter((hold) => isExclusive(hold) && !keys.has(hold.key));
   const violations = [
     ...unfair,
     ...checkFences(orderly).filter((violation) => !isReentry(violation)),

@@ -11,6 +11,7 @@ import { nameMutants } from './names.ts';
 import { ownerMutants } from './owners.ts';
 import { patienceMutants } from './patience.ts';
 import { permitMutants } from './permits.ts';
+import { placeMutants } from './places.ts';
 import { promiseMutants } from './promises.ts';
 import { queuePromiseMutants } from './queue-promises.ts';
 import { quorumMutants } from './quorum.ts';
@@ -33,6 +34,7 @@ export const groups: Readonly<Record<string, readonly Mutant[]>> = {
   'Promises of a queue': queuePromiseMutants,
   'Readers and writers': readerMutants,
   Permits: permitMutants,
+  'Places of waiters with claims': placeMutants,
   'Modes, in lock-core': modeLocksMutants,
   'Names that are taken for one another': lookalikeMutants,
   'Looking, freeing by hand, closing, declaring': lookingMutants,

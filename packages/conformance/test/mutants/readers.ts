@@ -11,18 +11,6 @@ export const withRules =
 const isReader = ({ mode }: Claim): boolean => mode === 'shared';
 const everyReader = (holders: readonly ClaimHolder[]): boolean => holders.every(({ claim }) => isReader(claim));
 
-/** Nobody is granted while the head is gone. */
-const stopAtGone: ClaimRules['next'] = (entry, fits) =>
-  entry.queue[0]?.gone ? undefined : rightRules.next(entry, fits);
-
-/** The place goes some time after its waiter; the more have left, the later. */
-function later(ms: number): ClaimRules['leave'] {
-  return (entry, waiter) => {
-    const left = entry.queue.filter(({ gone }) => gone).length;
-    setTimeout(() => rightRules.leave(entry, waiter), ms * left).unref();
-  };
-}
-
 /** Readers and writers, as other libraries got them wrong. */
 export const readerMutants: readonly Mutant[] = [
   {
@@ -275,50 +263,5 @@ export const readerMutants: readonly Mutant[] = [
         return info && { ...info, mode: undefined, holders: undefined, limit: undefined };
       },
     }),
-  },
-  {
-    bug: 'a waiter that leaves takes those behind it along',
-    seenIn: 'H105, Redisson #3004',
-    base: 'claims',
-    caughtBy: ['LK-0202', 'LK-0223'],
-    message: /those at the head of the queue are granted|was granted before its turn/,
-    adapter: withRules({
-      leave(entry, waiter) {
-        const at = entry.queue.indexOf(waiter);
-        if (at >= 0) entry.queue.splice(at, 2);
-      },
-    }),
-  },
-  {
-    bug: 'a waiter that has left is granted the key, and nobody gives it back',
-    seenIn: 'H106, H42',
-    base: 'claims',
-    caughtBy: ['LK-0202', 'LK-0223'],
-    message: /those at the head of the queue are granted|The last one of|The answer to the last one/,
-    adapter: withRules({ leave: () => {} }),
-  },
-  {
-    bug: 'the place of a waiter that has left stays for a minute: it is taken for alive',
-    seenIn: 'H103, Redisson #4595',
-    base: 'claims',
-    caughtBy: ['LK-0202', 'LK-0223'],
-    message: /those at the head of the queue are granted|The answer to the last one/,
-    adapter: withRules({ next: stopAtGone, leave: later(60_000) }),
-  },
-  {
-    bug: 'each waiter that has left holds the queue up for five seconds, one after the other',
-    seenIn: 'H104, Redisson #2278',
-    base: 'claims',
-    caughtBy: ['LK-0202', 'LK-0223'],
-    message: /those at the head of the queue are granted|The answer to the last one/,
-    adapter: withRules({ next: stopAtGone, leave: later(5_000) }),
-  },
-  {
-    bug: 'who is granted by the queue has a short reservation, which it takes for its lease',
-    seenIn: 'H107',
-    base: 'claims',
-    caughtBy: ['LK-0201', 'LK-0214'],
-    message: /must wait: a writer holds the key/,
-    adapter: withRules({ leaseOfWaiter: () => 90 }),
   },
 ];
