@@ -27,7 +27,8 @@ export const loadCases: readonly Case[] = [
     title: 'of 200 waiters for one key half are aborted, and each of the others is served once',
     hazards: [42, 43],
     async run(context) {
-      const clients = [await context.locks(), await context.locks()];
+      const places = { localRun: { count: 0 } };
+      const clients = [await context.locks(places), await context.locks(places)];
       const holder = await context.client();
       const key = context.key();
       const hold = await context.take(holder, key);

@@ -148,7 +148,9 @@ export const waitingCases: readonly Case[] = [
     title: 'of 30 waiters on three clients every one is served',
     hazards: [37],
     async run(context) {
-      const clients = [await context.locks(), await context.locks(), await context.locks()];
+      // A place in the queue of the backend for each of them.
+      const places = { localRun: { count: 0 } };
+      const clients = [await context.locks(places), await context.locks(places), await context.locks(places)];
       const key = context.key();
       let served = 0;
       const waits = Array.from({ length: 30 }, (_, i) => clients[i % 3]!.using(key, () => void served++));
@@ -163,8 +165,9 @@ export const waitingCases: readonly Case[] = [
     title: 'a waiter that times out does not end the waiting of the next, on the same client and on another',
     hazards: [40],
     async run(context) {
-      const [one, two] = [await context.client(), await context.locks()];
-      const three = await context.locks();
+      const places = { localRun: { count: 0 } };
+      const [one, two] = [await context.client(), await context.locks(places)];
+      const three = await context.locks(places);
       const key = context.key();
       const hold = await context.take(one, key);
       const hasty = two.acquire(key, { waitMs: context.timing.pollMs });

@@ -129,7 +129,7 @@ export const waitingMutants: readonly Mutant[] = [
     bug: 'one waiter that leaves takes the whole queue with it',
     seenIn: 'H40',
     base: 'queue',
-    caughtBy: ['LK-0067', 'LK-0077', 'LK-0111'],
+    caughtBy: ['LK-0067', 'LK-0111'],
     message: /Not within .* patient waiters are served/,
     adapter(right) {
       const gone = new Set<string>();
@@ -148,7 +148,7 @@ export const waitingMutants: readonly Mutant[] = [
     bug: 'every fifth waiter is forgotten',
     seenIn: 'H37',
     base: 'queue',
-    caughtBy: ['LK-0066', 'LK-0065'],
+    caughtBy: ['LK-0066'],
     message: /Not within .* all 30 waiters are served/,
     adapter(right) {
       let count = 0;
