@@ -51,7 +51,7 @@ const redisOptions: OptionTable = {
   waitReplicas: 'count',
   waitReplicasTimeout: 'duration',
 };
-const redisGives: Scheme['gives'] = {
+const redlockGives: Scheme['gives'] = {
   fencing: true,
   fairness: 'none',
   expiry: 'ttl',
@@ -59,6 +59,7 @@ const redisGives: Scheme['gives'] = {
   survivesFailover: false,
   crossProcess: true,
 };
+const redisGives: Scheme['gives'] = { ...redlockGives, fairness: 'fifo', shared: true, permits: true };
 
 function redis(example: string, clients: readonly AdapterPackage[]): Scheme {
   return {
@@ -95,7 +96,7 @@ function redlock(name: string, clients: readonly AdapterPackage[]): Scheme {
   return {
     example,
     options: { prefix: 'text', fencing: 'boolean', nodeTimeout: 'duration', tls: 'boolean' },
-    gives: redisGives,
+    gives: redlockGives,
     async open(url, { tls, ...options }, given) {
       needHosts(url, example);
       const { username, password } = url;

@@ -1,91 +1,109 @@
-import type { AcquireAttempt, AcquireOutcome } from '@holdfast/lock-core';
-import {
-  afterSending,
-  corruptFence,
-  foreignKey,
-  isTryAgain,
-  readable,
-  refusedAgain,
-  unknownOutcome,
-} from './errors.ts';
+import type { AcquireAttempt, AcquireOutcome, Granted } from '@holdfast/lock-core';
+import { claimWords, isAmongOthers, otherUse } from './claims.ts';
+import { corruptFence, foreignKey, unknownOutcome } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import { release } from './release.ts';
-import { readAcquireReply, textOf, unexpectedReply } from './replies.ts';
-import { channelOf, type RedisLockState, refusedNow, runLockScript } from './requests.ts';
-import { leaveReplica, scripts } from './scripts.ts';
+import { type AcquireReply, readAcquireReply } from './replies.ts';
+import { channelOf, keysOfScript, type RedisLockState, runLockScript } from './requests.ts';
+import { scripts } from './scripts.ts';
+
+/** A place in the queue: kept by its ticket, and worth asking for again when the lease of the holder is over. */
+export interface Queued {
+  readonly status: 'queued';
+  readonly ticket: string;
+  readonly remainingMs: number;
+}
 
 /** While a slot is being moved Redis answers and does nothing: the lock is busy, and worth another request soon. */
 const slotMoves: AcquireOutcome = { status: 'busy', retryAfterMs: 100 };
 
-/** Asks once for the lock: by the bare SET where it does, else by the acquire script. */
+/** Asks once for the lock. */
 export function acquireOnce(state: RedisLockState, attempt: AcquireAttempt, keys: LockKeys): Promise<AcquireOutcome> {
-  const { client, settings, unanswered } = state;
-  const { key, owner, ttlMs } = attempt;
-  if (settings.fencing || attempt.tokens > 1) return acquireByScript(state, attempt, keys);
-  const refused = refusedNow(state, keys.lock, key);
-  if (refused !== undefined) return Promise.reject(refused);
-  const { resends } = client;
-  unanswered.sent();
-  return client.call('set', [keys.lock, owner, 'NX', 'PX', String(ttlMs)], keys.lock).then(
-    (reply) => {
-      unanswered.answered();
-      if (client.resends !== resends) throw sentAgain(state, attempt);
-      // Not set may still mean that this owner has it already (H12).
-      if (reply === null || reply === undefined) {
-        return acquireByScript(state, attempt, keys).catch((error: unknown) => {
-          throw afterSending(error, 'the lock was acquired', client.name, key);
-        });
-      }
-      if (textOf(reply) !== 'OK') throw unexpectedReply(reply, 'SET', client.name, key);
-      return { status: 'granted', validForMs: ttlMs };
-    },
-    (error) => {
-      unanswered.answered();
-      leaveReplica(client, error);
-      state.sentTwice.note(owner, error, client.resends !== resends);
-      if (isTryAgain(error) && client.resends === resends) return slotMoves;
-      const reason = readable(error, client.name, key);
-      throw client.resends === resends ? reason : refusedAgain(reason);
-    },
-  );
+  return ask(state, attempt, keys, '') as Promise<AcquireOutcome>;
 }
 
-function acquireByScript(state: RedisLockState, attempt: AcquireAttempt, keys: LockKeys): Promise<AcquireOutcome> {
-  const { client, settings, hints } = state;
-  const { key, owner, ttlMs, tokens } = attempt;
+/** Asks for the lock, or for a place in its queue: `place` is empty for no place, `0` for a new one, else its ticket. */
+export function ask(
+  state: RedisLockState,
+  attempt: AcquireAttempt,
+  keys: LockKeys,
+  place: string,
+): Promise<AcquireOutcome | Queued> {
+  const { client, publish } = state;
+  const { key, owner, ttlMs, tokens, claim } = attempt;
   const { resends } = client;
-  const command = settings.fencing
-    ? [scripts.acquire.sha, '2', keys.lock, keys.fence, owner, String(ttlMs), String(tokens)]
-    : [scripts.acquire.sha, '1', keys.lock, owner, String(ttlMs), String(tokens)];
-  // Only a hold with several tokens is handed over inside the process, and asks whether other processes wait.
-  if (tokens > 1) command.push(state.countWaiters, hints.own(channelOf(state, keys)) ? '1' : '0');
+  const command = keysOfScript(state, scripts.acquire, keys);
+  command.push(owner, String(ttlMs), String(tokens), publish, place);
+  if (isAmongOthers(claim)) command.push(...claimWords(claim));
   const target = { key: keys.lock, name: key, acquires: owner };
-  return runLockScript(
+  return runLockScript<AcquireOutcome | Queued>(
     state,
     scripts.acquire,
     command,
     target,
-    (raw): AcquireOutcome => {
+    (raw) => {
       if (client.resends !== resends) throw sentAgain(state, attempt);
-      const reply = readAcquireReply(raw, client.name, key);
-      if (reply.kind === 'busy') {
-        return { status: 'busy', retryAfterMs: reply.remainingMs >= 0 ? reply.remainingMs : undefined };
-      }
-      if (reply.kind === 'foreign') throw foreignKey(key, channelOf(state, keys), client.name);
-      if (reply.kind === 'fence') throw corruptFence(key, client.keyPrefix + keys.fence, client.name);
-      const { last, count, others } = reply;
-      if (!settings.fencing) return { status: 'granted', validForMs: ttlMs, waiting: others };
-      return {
-        status: 'granted',
-        fencingToken: firstToken(last, count),
-        tokens: count,
-        validForMs: ttlMs,
-        waiting: others,
-      };
+      return outcomeOf(state, attempt, keys, readAcquireReply(raw, client.name, key));
     },
-    slotMoves,
+    // Two nodes have the keys, or none has all: an exclusive lock can be had without the queue.
+    () => (isAmongOthers(claim) ? slotMoves : askPastQueue(state, attempt, keys)),
   );
 }
+
+function askPastQueue(
+  state: RedisLockState,
+  attempt: AcquireAttempt,
+  keys: LockKeys,
+): Promise<AcquireOutcome | Queued> {
+  const { client, publish, settings } = state;
+  const { key, owner, ttlMs, tokens } = attempt;
+  const { resends } = client;
+  const part = settings.fencing ? ['2', keys.lock, keys.fence] : ['1', keys.lock];
+  const command = [scripts.acquire.sha, ...part, owner, String(ttlMs), String(tokens), publish, ''];
+  return runLockScript<AcquireOutcome | Queued>(
+    state,
+    scripts.acquire,
+    command,
+    { key: keys.lock, name: key, acquires: owner },
+    (raw) => {
+      if (client.resends !== resends) throw sentAgain(state, attempt);
+      return outcomeOf(state, attempt, keys, readAcquireReply(raw, client.name, key));
+    },
+    () => slotMoves,
+  );
+}
+
+/** What a reply to a request means for it. Throws for a definite refusal. */
+export function outcomeOf(
+  state: RedisLockState,
+  { key, claim, ttlMs }: AcquireAttempt,
+  keys: LockKeys,
+  reply: AcquireReply,
+): AcquireOutcome | Queued {
+  const { client, settings } = state;
+  switch (reply.kind) {
+    case 'granted':
+      if (!settings.fencing) return { status: 'granted', validForMs: ttlMs };
+      return grantedWith(reply.last, reply.count, ttlMs);
+    case 'busy':
+      return { status: 'busy', retryAfterMs: reply.remainingMs >= 0 ? reply.remainingMs : undefined };
+    case 'queued':
+      return { status: 'queued', ticket: reply.ticket, remainingMs: reply.remainingMs };
+    case 'foreign':
+      throw foreignKey(key, channelOf(state, keys), client.name);
+    case 'fence':
+      throw corruptFence(key, client.keyPrefix + keys.fence, client.name);
+    case 'other use':
+      throw otherUse(claim, reply.limit, key, client.name);
+  }
+}
+
+const grantedWith = (last: string, count: number, validForMs: number): Granted => ({
+  status: 'granted',
+  fencingToken: firstToken(last, count),
+  tokens: count,
+  validForMs,
+});
 
 /**
  * The answer is one to the client's repetition: what it sent first may still arrive, so neither busy nor granted is the end (H14).

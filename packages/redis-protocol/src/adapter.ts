@@ -4,10 +4,11 @@ import { readable } from './errors.ts';
 import { inspect, keysPage } from './inspect.ts';
 import { type LockKeys, lockKeys } from './keys.ts';
 import { type RedisLockOptions, redisLockSettings } from './options.ts';
+import { createPlaces } from './places.ts';
 import type { RedisClientBinding } from './redis-client.ts';
 import { forceRelease, release } from './release.ts';
 import { createReleaseHints } from './release-hints.ts';
-import { renew, renewMany } from './renew.ts';
+import { downgrade, renew, renewMany } from './renew.ts';
 import { replicatedAcquire } from './replica-acknowledgement.ts';
 import { channelOf, countUnanswered, ownersInDoubt, type RedisLockState, whenConnected } from './requests.ts';
 
@@ -15,26 +16,19 @@ import { channelOf, countUnanswered, ownersInDoubt, type RedisLockState, whenCon
  * The lock protocol of a Redis server, Cluster or Sentinel group over a client's binding. Needs Redis 6.2, a Cluster 7.0.
  *
  * A lock is one string key, `prefix + name`, whose value is the owner, set as `SET key owner NX PX ttl`: it excludes, and
- * is excluded by, any program that follows that convention.
+ * is excluded by, any program that follows that convention. Those who wait have places in a queue of the server.
  * @throws LockError LOCK_INVALID_ARGUMENT for a bad option.
  */
 export function redisLockAdapter(client: RedisClientBinding, options: RedisLockOptions = {}): LockAdapter {
-  const settings = redisLockSettings(options, client.commandTimeoutMs);
-  const state: RedisLockState = {
-    client,
-    settings,
-    keysOf: lockKeys(settings.prefix, client.keyPrefix),
-    hints: createReleaseHints(client),
-    unanswered: countUnanswered(),
-    sentTwice: ownersInDoubt(),
-    publish: client.cluster ? 'SPUBLISH' : 'PUBLISH',
-    countWaiters: client.cluster ? 'SHARDNUMSUB' : 'NUMSUB',
-  };
+  const state = openState(client, options);
+  const { settings, hints, places } = state;
   return {
     name: client.name,
     capabilities: {
       fencing: settings.fencing,
-      fairness: 'none',
+      fairness: 'fifo',
+      shared: true,
+      permits: true,
       expiry: 'ttl',
       wakeup: 'push',
       survivesFailover: false,
@@ -42,10 +36,16 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
       ttl: { minMs: 1, granularityMs: 1, maxOvershootMs: 50 },
     },
     tryAcquire: acquireWhenConnected(state),
+    enqueue: (attempt, signal) =>
+      places.enqueue(attempt, signal, (begin) => {
+        const keys = state.keysOf(attempt.key);
+        return isReady(client, keys) ? undefined : connectThen(state, keys, attempt.key, begin, signal);
+      }),
     renew: (hold, ttlMs) => onceConnected(state, hold.key, () => renew(state, hold, ttlMs)),
+    downgrade: (hold, ttlMs) => onceConnected(state, hold.key, () => downgrade(state, hold, ttlMs)),
     release: (hold) => onceConnected(state, hold.key, () => release(state, hold)),
     whenFree: (name, signal) =>
-      state.hints.whenFree(channelOf(state, state.keysOf(name)), signal).catch((error) => {
+      hints.whenFree(channelOf(state, state.keysOf(name)), signal).catch((error) => {
         throw readable(error, client.name, name);
       }),
     // On a cluster locks hardly share a slot, and one call must not wait for the slowest node: each is renewed by itself.
@@ -54,10 +54,29 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
     keys: (cursor) => keysPage(state, cursor),
     forceRelease: (name, owner?: string) => onceConnected(state, name, () => forceRelease(state, name, owner)),
     async close() {
-      state.hints.close();
+      places.close();
+      hints.close();
       await client.close();
     },
   };
+}
+
+function openState(client: RedisClientBinding, options: RedisLockOptions): RedisLockState {
+  const settings = redisLockSettings(options, client.commandTimeoutMs);
+  const state: Omit<RedisLockState, 'places'> & { places?: RedisLockState['places'] } = {
+    client,
+    settings,
+    keysOf: lockKeys(settings.prefix, client.keyPrefix),
+    hints: createReleaseHints(client, {
+      message: (channel, text) => state.places?.message(channel, text),
+      standing: (channel) => state.places?.standing(channel),
+    }),
+    unanswered: countUnanswered(),
+    sentTwice: ownersInDoubt(),
+    publish: client.cluster ? 'SPUBLISH' : 'PUBLISH',
+  };
+  state.places = createPlaces(state as RedisLockState);
+  return state as RedisLockState;
 }
 
 /** An acquisition waits a moment for the connection, since the first lock of a program may be wanted before it is up. */
@@ -87,11 +106,12 @@ function onceConnected<T>(
   return isReady(state.client, keys) ? operation() : connectThen(state, keys, name, operation, signal);
 }
 
+/** Calls the operation as soon as there is a connection for it: in that turn, since the next caller may occupy it. */
 async function connectThen<T>(
   state: RedisLockState,
   keys: LockKeys,
   name: string,
-  operation: () => Promise<T>,
+  operation: () => Promise<T> | T,
   signal?: AbortSignal,
 ): Promise<T> {
   for (let i = 0; i < mostConnections && !isReady(state.client, keys); i += 1) {

@@ -2,41 +2,62 @@ import type { KeysPage, LockInfo } from '@holdfast/lock-core';
 import { firstToken } from './acquire.ts';
 import { foreignKey, isTryAgain, readable } from './errors.ts';
 import { type LockKeys, nameOf } from './keys.ts';
-import { readInspectReply, readScanReply } from './replies.ts';
-import { channelOf, type RedisLockState, refusedNow, runLockScript } from './requests.ts';
+import { type InspectReply, readInspectReply, readScanReply } from './replies.ts';
+import { channelOf, keysOfScript, type RedisLockState, refusedNow, runLockScript } from './requests.ts';
 import { scripts } from './scripts.ts';
 
-/** Who holds the lock now, `undefined` when it is free. */
+/** Who holds the lock now, the earliest of several; `undefined` when it is free. */
 export async function inspect(state: RedisLockState, name: string): Promise<LockInfo | undefined> {
-  const keys = state.keysOf(name);
-  const both = state.settings.fencing ? [keys.lock, keys.fence] : [keys.lock];
-  return readLock(state, name, keys, both).catch((error: unknown) => {
-    // While a slot is being moved its two keys may be on two nodes; the lock itself can still be read.
-    if (!isTryAgain(error)) throw error;
-    return readLock(state, name, keys, [keys.lock]);
-  });
+  const held = await readLock(state, name);
+  if (held === undefined) return undefined;
+  const [last, count] = held.block.split(' ');
+  const mode = held.claim === 'x' ? 'exclusive' : held.claim === 's' ? 'shared' : 'permits';
+  return {
+    key: name,
+    owner: held.owner,
+    remainingMs: held.remainingMs >= 0 ? held.remainingMs : undefined,
+    fencingToken: last && count ? firstToken(last, Number(count)) : undefined,
+    waiters: held.waiters,
+    mode,
+    holders: held.owners.length,
+    ...(mode === 'permits' && { limit: held.limit }),
+  };
 }
 
-function readLock(
+/** The owner IDs of all who hold the lock now. */
+export async function holdersOf(state: RedisLockState, name: string): Promise<readonly string[]> {
+  return (await readLock(state, name))?.owners ?? [];
+}
+
+type Held = Extract<InspectReply, { kind: 'held' }>;
+
+async function readLock(state: RedisLockState, name: string): Promise<Held | undefined> {
+  const keys = state.keysOf(name);
+  const { sha } = scripts.inspect;
+  // While a slot is being moved its keys may be on two nodes; the lock itself can still be read.
+  const ways = [keysOfScript(state, scripts.inspect, keys), [sha, '2', keys.lock, keys.fence], [sha, '1', keys.lock]];
+  if (!state.settings.fencing) ways.splice(1, 1);
+  for (const command of ways.slice(0, -1)) {
+    try {
+      return await readOnce(state, name, keys, command);
+    } catch (error) {
+      if (!isTryAgain(error)) throw error;
+    }
+  }
+  return readOnce(state, name, keys, ways.at(-1)!);
+}
+
+function readOnce(
   state: RedisLockState,
   name: string,
   keys: LockKeys,
-  read: readonly string[],
-): Promise<LockInfo | undefined> {
+  command: readonly string[],
+): Promise<Held | undefined> {
   const { client } = state;
-  const command = [scripts.inspect.sha, String(read.length), ...read];
   return runLockScript(state, scripts.inspect, command, { key: keys.lock, name }, (raw) => {
     const reply = readInspectReply(raw, client.name, name);
-    if (reply.kind === 'free') return undefined;
     if (reply.kind === 'foreign') throw foreignKey(name, channelOf(state, keys), client.name);
-    const [last, count] = reply.block.split(' ');
-    return {
-      key: name,
-      owner: reply.owner,
-      remainingMs: reply.remainingMs >= 0 ? reply.remainingMs : undefined,
-      fencingToken: last && count ? firstToken(last, Number(count)) : undefined,
-      waiters: undefined,
-    };
+    return reply.kind === 'free' ? undefined : reply;
   });
 }
 

@@ -1,12 +1,16 @@
 import { LockError } from '@holdfast/lock-core';
 import { hashTag } from './cluster-slot.ts';
 
-/** Where the two Redis keys of a lock are; they share one cluster slot for every name. */
+/** Where the Redis keys of a lock are; they share one cluster slot for every name. */
 export interface LockKeys {
   /** Key of the lock; its value is the owner. Also the channel of its releases. */
   readonly lock: string;
   /** Key of the fencing tokens. */
   readonly fence: string;
+  /** Key of the queue, and of the holders of shared and permit claims. */
+  readonly queue: string;
+  /** Key of what they ask for. */
+  readonly places: string;
 }
 
 /** What begins every fence key. No lock key may begin so. */
@@ -15,7 +19,8 @@ const fenceMark = 'fence:';
 /**
  * Maps lock names to keys; two names never share a key.
  *
- * - The lock key is `prefix + name`, and its fence key `fence:{prefix + name}`.
+ * - The lock key is `prefix + name`, and its fence key `fence:{prefix + name}`. The others are `fence:queue:{…}` and
+ *   `fence:places:{…}`, which no fence key can be.
  * - A name with a hash tag, `a{t}b`, keeps it: the fence key is then `fence:{t}:prefix + name`.
  * - A name with a `}` but no hash tag cannot be a tag itself. Its key is `prefix + '{' + encoded + '}'` with `%`, `{` and
  *   `}` percent-encoded. So is a name that looks like the outcome, `{…%7D…}`; that keeps the mapping one to one.
@@ -25,7 +30,6 @@ const fenceMark = 'fence:';
  */
 export function lockKeys(prefix: string, clientPrefix = ''): (name: string) => LockKeys {
   checkPrefix(prefix, clientPrefix);
-  const fenceTo = `${fenceMark}{`;
   // An operation needs the keys of its lock more than once.
   let lastName: string | undefined;
   let lastKeys: LockKeys | undefined;
@@ -40,17 +44,24 @@ export function lockKeys(prefix: string, clientPrefix = ''): (name: string) => L
     // Names without a closing brace are the usual case.
     if (name.indexOf('}') < 0) {
       const lock = prefix + name;
-      return { lock, fence: `${fenceTo}${clientPrefix}${lock}}` };
+      return keysAt(lock, `{${clientPrefix}${lock}}`);
     }
     const tag = looksEncoded.test(name) ? undefined : hashTag(name);
     if (tag !== undefined) {
       const lock = prefix + name;
-      return { lock, fence: `${fenceTo}${tag}}:${lock}` };
+      return keysAt(lock, `{${tag}}:${lock}`);
     }
     const encoded = name.replace(/[%{}]/g, percentEncode);
-    return { lock: `${prefix}{${encoded}}`, fence: `${fenceTo}${encoded}}:${prefix}{${encoded}}` };
+    return keysAt(`${prefix}{${encoded}}`, `{${encoded}}:${prefix}{${encoded}}`);
   }
 }
+
+const keysAt = (lock: string, rest: string): LockKeys => ({
+  lock,
+  fence: fenceMark + rest,
+  queue: `${fenceMark}queue:${rest}`,
+  places: `${fenceMark}places:${rest}`,
+});
 
 // Every encoded name has at least one %7D, since only names with a } are encoded.
 const looksEncoded = /^\{[^{}]*%7D[^{}]*\}$/;

@@ -8,8 +8,7 @@ export interface RedisLockOptions {
    */
   readonly prefix?: string | undefined;
   /**
-   * Fencing tokens, default true. False acquires with the bare `SET key owner NX PX ttl` and leaves no second key; then
-   * nothing stops a writer whose lease has run out.
+   * Fencing tokens, default true. False leaves no key of tokens; then nothing stops a writer whose lease has run out.
    */
   readonly fencing?: boolean | undefined;
   /**

@@ -42,7 +42,7 @@ export interface RedisClientBinding {
 /** What a subscription connection reports. */
 export interface SubscriberEvents {
   /** A message on the channel. */
-  message(channel: string): void;
+  message(channel: string, text: string): void;
   /** The connection is up, for the first time or again: messages may have been missed, and subscriptions may be gone, or too many. */
   connected(): void;
 }

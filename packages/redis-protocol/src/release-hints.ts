@@ -5,8 +5,6 @@ import type { RedisClientBinding, RedisSubscriber } from './redis-client.ts';
 export interface ReleaseHints {
   /** As `LockAdapter.whenFree`, by channel. */
   whenFree(channel: string, signal: AbortSignal): Promise<void>;
-  /** Whether one of the server's subscribers of the channel is ours. */
-  own(channel: string): boolean;
   close(): void;
 }
 
@@ -30,8 +28,16 @@ interface Channel {
   leaving: boolean;
 }
 
+/** What those who wait in the queue hear of. */
+export interface HintEvents {
+  message(channel: string, text: string): void;
+  /** The subscription stands: messages before it were missed. */
+  standing(channel: string): void;
+}
+
 interface State {
   readonly client: RedisClientBinding;
+  readonly events: HintEvents;
   readonly channels: Map<string, Channel>;
   connection: RedisSubscriber | undefined;
   closed: boolean;
@@ -51,11 +57,10 @@ const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
  * that nobody waits for: some clients renew all subscriptions that they know of, also one whose UNSUBSCRIBE was lost (H123).
  * While there is no connection nothing is sent, so nothing queues up (H116).
  */
-export function createReleaseHints(client: RedisClientBinding): ReleaseHints {
-  const state: State = { client, channels: new Map(), connection: undefined, closed: false, retry: undefined };
+export function createReleaseHints(client: RedisClientBinding, events: HintEvents): ReleaseHints {
+  const state: State = { client, events, channels: new Map(), connection: undefined, closed: false, retry: undefined };
   return {
     whenFree: (name, signal) => whenFree(state, name, signal),
-    own: (name) => (state.channels.get(name)?.waiters.size ?? 0) > 0,
     close: () => close(state),
   };
 }
@@ -73,9 +78,12 @@ function whenFree(state: State, name: string, signal: AbortSignal): Promise<void
 
 function connect(state: State): RedisSubscriber {
   return state.client.openSubscriber({
-    message(name) {
+    message(name, text) {
       const channel = state.channels.get(name);
-      if (channel !== undefined && channel.waiters.size > 0) return wake(channel);
+      if (channel !== undefined && channel.waiters.size > 0) {
+        state.events.message(name, text);
+        return wake(channel);
+      }
       // Left over: no waiter, or not even known any more.
       if (channel?.leaving !== true) unsubscribe(state, channel ?? remember(state, name));
     },
@@ -113,6 +121,7 @@ function subscribe(state: State, channel: Channel): void {
     () => {
       if (channel.commands !== command) return;
       channel.standing = true;
+      state.events.standing(channel.name);
       // A message may have been lost meanwhile, so everybody looks again (H37, H38).
       wake(channel);
     },

@@ -110,3 +110,39 @@ function remember(finished: Map<string, Promise<unknown> | undefined>, owner: st
   if (finished.size <= mostFinished) return;
   for (const oldest of finished.keys()) return void finished.delete(oldest);
 }
+
+/**
+ * Waits until enough replicas have what was granted over this connection; gives why it does not count, and takes it back where that
+ * is certain.
+ */
+export async function waitForReplicas(
+  state: RedisLockState,
+  hold: HoldRef,
+  keys: LockKeys,
+  connection: string | undefined,
+): Promise<unknown> {
+  const { client, settings } = state;
+  const { key } = hold;
+  const what = 'the replicas confirmed the lock';
+  const { resends } = client;
+  const takenBack = (): Promise<unknown> =>
+    takeBack(state, hold).then(
+      () => undefined,
+      (error: unknown) => refusedAgain(afterSending(error, 'the lock was given up', client.name, key)),
+    );
+  try {
+    const reply = await client.waitReplicas(keys.lock, settings.waitReplicas, settings.waitReplicasTimeoutMs);
+    const replicas = expectInteger(reply, 'WAIT', client.name, key);
+    // WAIT counts for the writes of its own connection; over a new one it says nothing about the grant.
+    if (client.connectionOf?.(keys.lock) !== connection || client.resends !== resends)
+      return unknownOutcome(what, client.name, key);
+    if (replicas >= settings.waitReplicas) return undefined;
+    const message = `Only ${replicas} of ${settings.waitReplicas} replicas of Redis (${client.name}) have the lock; it was given back.`;
+    // Nothing is left of it, as if nothing had been sent.
+    return (await takenBack()) ?? new LockError('LOCK_BACKEND', message, { key, notSent: true });
+  } catch (error) {
+    const reason = readable(error, client.name, key);
+    if (!(reason instanceof LockError) || reason.retryable) return afterSending(reason, what, client.name, key);
+    return (await takenBack()) ?? reason;
+  }
+}

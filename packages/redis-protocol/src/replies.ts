@@ -60,32 +60,73 @@ function describe(reply: unknown): string {
 
 /** What the acquire script answers. */
 export type AcquireReply =
-  | { readonly kind: 'granted'; readonly last: string; readonly count: number; readonly others: number | undefined }
+  | { readonly kind: 'granted'; readonly last: string; readonly count: number }
   | { readonly kind: 'busy'; readonly remainingMs: number }
+  | { readonly kind: 'queued'; readonly ticket: string; readonly remainingMs: number }
   | { readonly kind: 'foreign' }
-  | { readonly kind: 'fence' };
+  | { readonly kind: 'fence' }
+  /** The key is in use as the other kind, or with this limit. */
+  | { readonly kind: 'other use'; readonly limit: string | undefined };
 
-const grant = /^(\d{1,16}) (\d{1,16})(?: (\d{1,16}))?$/;
+const grant = /^(\d{1,16}) (\d{1,16})$/;
+const queued = /^q (\d{1,16}) (-?\d{1,16})$/;
+const otherUse = /^(?:kind|limit (\d{1,16}))$/;
 
 /** Reads the reply of the acquire script. A grant always has two numbers, so that a number as text is never taken for one. */
 export function readAcquireReply(reply: unknown, client: string, key: string): AcquireReply {
   const text = textOf(reply);
   const parts = text === undefined ? null : grant.exec(text);
-  if (parts !== null) {
-    const [, last = '', count, others] = parts;
-    return { kind: 'granted', last, count: Number(count), others: others === undefined ? undefined : Number(others) };
-  }
+  if (parts !== null) return { kind: 'granted', last: parts[1]!, count: Number(parts[2]) };
   const remainingMs = integerOf(reply);
   if (remainingMs !== undefined) return { kind: 'busy', remainingMs };
   if (text === 'foreign' || text === 'fence') return { kind: text };
+  const place = queued.exec(text ?? '');
+  if (place !== null) return { kind: 'queued', ticket: place[1]!, remainingMs: Number(place[2]) };
+  const other = otherUse.exec(text ?? '');
+  if (other !== null) return { kind: 'other use', limit: other[1] };
   throw unexpectedReply(reply, 'the acquire script', client, key);
+}
+
+/** Reads the reply of the beat script, one for each of `count` places. */
+export function readBeatReply(reply: unknown, count: number, client: string): readonly unknown[] {
+  if (!Array.isArray(reply) || reply.length !== count) throw unexpectedReply(reply, 'the beat script', client);
+  return reply;
+}
+
+/** The error in a reply of the beat script to one place. */
+export function errorIn(reply: unknown): Error | undefined {
+  const text = textOf(reply);
+  return text?.startsWith('!') ? new Error(text.slice(1)) : undefined;
+}
+
+/** The owner IDs of a message, or of a reply, that names who was granted the lock: a line for each, behind its tokens. */
+export function grantedOwners(text: string): string[] {
+  return text.split('\n').flatMap((line) => /^\d+ \d+ (.+)$/.exec(line)?.[1] ?? []);
+}
+
+/** What the release script answers. */
+export interface ReleaseReply {
+  readonly outcome: 'released' | 'not-held' | 'foreign';
+  /** To whom it gave the lock. */
+  readonly granted: readonly string[];
+}
+
+const released = /^(-1|0|1)(?:\n([\s\S]+))?$/;
+const outcomes = { '1': 'released', '0': 'not-held', '-1': 'foreign' } as const;
+
+/** Reads the reply of the release script. */
+export function readReleaseReply(reply: unknown, client: string, key: string): ReleaseReply {
+  const parts = released.exec(textOf(reply) ?? String(integerOf(reply)));
+  if (parts === null) throw unexpectedReply(reply, 'the release script', client, key);
+  const outcome = outcomes[parts[1] as keyof typeof outcomes];
+  return { outcome, granted: parts[2] === undefined ? [] : grantedOwners(parts[2]) };
 }
 
 /** Reads the reply of the renew script, one character for each of `count` holds. */
 export function readRenewReply(reply: unknown, count: number, client: string, key: string): string {
   // A client that makes numbers of what looks like one would lose leading zeros, and digits of long ones.
   const text = textOf(reply);
-  if (text === undefined || text.length !== count || !/^[01f]*$/.test(text)) {
+  if (text === undefined || text.length !== count || !/^[01fs]*$/.test(text)) {
     throw unexpectedReply(reply, 'the renew script', client, key);
   }
   return text;
@@ -95,20 +136,38 @@ export function readRenewReply(reply: unknown, count: number, client: string, ke
 export type InspectReply =
   | { readonly kind: 'free' }
   | { readonly kind: 'foreign' }
-  | { readonly kind: 'held'; readonly owner: string; readonly remainingMs: number; readonly block: string };
+  | {
+      readonly kind: 'held';
+      readonly owner: string;
+      readonly remainingMs: number;
+      readonly block: string;
+      readonly claim: string;
+      readonly limit: number;
+      readonly waiters: number;
+      /** All who hold it. */
+      readonly owners: readonly string[];
+    };
 
 /** Reads the reply of the inspect script. */
 export function readInspectReply(reply: unknown, client: string, key: string): InspectReply {
   if (textOf(reply) === 'foreign') return { kind: 'foreign' };
   if (!Array.isArray(reply)) throw unexpectedReply(reply, 'the inspect script', client, key);
   if (reply.length === 0) return { kind: 'free' };
-  const owner = textOf(reply[0]);
-  const remainingMs = integerOf(reply[1]);
-  const block = textOf(reply[2]);
-  if (owner === undefined || remainingMs === undefined || block === undefined) {
+  const [owner, block, claim] = [reply[0], reply[2], reply[3]].map(textOf);
+  const [remainingMs, limit, waiters] = [reply[1], reply[4], reply[5]].map(integerOf);
+  const owners = reply.slice(6).map(textOf);
+  if (
+    owner === undefined ||
+    remainingMs === undefined ||
+    block === undefined ||
+    claim === undefined ||
+    limit === undefined ||
+    waiters === undefined ||
+    owners.includes(undefined)
+  ) {
     throw unexpectedReply(reply, 'the inspect script', client, key);
   }
-  return { kind: 'held', owner, remainingMs, block };
+  return { kind: 'held', owner, remainingMs, block, claim, limit, waiters, owners: owners as string[] };
 }
 
 /** Reads a page of SCAN: the next cursor, an unsigned 64-bit number, and the keys. */

@@ -2,6 +2,7 @@ import { LockError } from '@holdfast/lock-core';
 import { isTooOld, isTryAgain, notAnswering, notConnected, readable, refusedAgain, tooOld } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import type { RedisLockSettings } from './options.ts';
+import type { Places } from './queue-places.ts';
 import type { RedisClientBinding } from './redis-client.ts';
 import type { ReleaseHints } from './release-hints.ts';
 import { evalScript, type LuaScript, readVersion } from './scripts.ts';
@@ -14,9 +15,15 @@ export interface RedisLockState {
   readonly hints: ReleaseHints;
   readonly unanswered: Unanswered;
   readonly sentTwice: SentTwice;
-  /** The command that wakes waiters, and the subcommand of PUBSUB that counts them. */
+  readonly places: Places;
+  /** The command that tells waiters. */
   readonly publish: 'PUBLISH' | 'SPUBLISH';
-  readonly countWaiters: 'NUMSUB' | 'SHARDNUMSUB';
+}
+
+/** The beginning of a command: a script, and the keys of a lock as most scripts want them. */
+export function keysOfScript({ settings }: RedisLockState, script: LuaScript, keys: LockKeys): string[] {
+  const { lock, queue, places, fence } = keys;
+  return settings.fencing ? [script.sha, '4', lock, queue, places, fence] : [script.sha, '3', lock, queue, places];
 }
 
 /** The channel on which releases of a lock are published: its key, as the server sees it. */
@@ -32,7 +39,7 @@ export function runLockScript<T>(
   command: readonly string[],
   target: { readonly key: string | undefined; readonly name: string; readonly acquires?: string },
   read: (reply: unknown) => T,
-  whenSlotMoves?: T,
+  whenSlotMoves?: () => T | Promise<T>,
 ): Promise<T> {
   const { client, unanswered } = state;
   const { key, name, acquires } = target;
@@ -53,7 +60,7 @@ export function runLockScript<T>(
       unanswered.answered();
       const again = client.resends !== resends;
       if (acquires !== undefined) state.sentTwice.note(acquires, error, again);
-      if (whenSlotMoves !== undefined && !again && isTryAgain(error)) return whenSlotMoves;
+      if (whenSlotMoves !== undefined && !again && isTryAgain(error)) return whenSlotMoves() as T;
       return explain<T>(client, again ? refusedAgain(readable(error, client.name, name)) : error, name);
     },
   );

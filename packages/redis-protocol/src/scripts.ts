@@ -1,9 +1,16 @@
 import { createHash } from 'node:crypto';
 import { afterSending } from './errors.ts';
 import acquireSource from './lua/acquire.lua';
+import askSource from './lua/ask.lua';
+import beatSource from './lua/beat.lua';
+import downgradeSource from './lua/downgrade.lua';
+import handOnSource from './lua/hand-on.lua';
 import inspectSource from './lua/inspect.lua';
+import queueSource from './lua/queue.lua';
 import releaseSource from './lua/release.lua';
 import renewSource from './lua/renew.lua';
+import renewSharedSource from './lua/renew-shared.lua';
+import tokensSource from './lua/tokens.lua';
 import type { RedisClientBinding } from './redis-client.ts';
 import { expectText, textOf } from './replies.ts';
 
@@ -84,10 +91,18 @@ export async function readVersion(client: RedisClientBinding): Promise<string | 
   return /^redis_version:(\S+)/m.exec(info ?? '')?.[1];
 }
 
+/** What the scripts of the queue begin with: the tokens, and the grant rule. What is usual comes before the rule. */
+const withQueue = (usual: string, rest: string): LuaScript => luaScript(tokensSource + usual + queueSource + rest);
+
+type ScriptName = 'acquire' | 'renew' | 'renewShared' | 'release' | 'beat' | 'downgrade' | 'inspect';
+
 /** The scripts of the lock protocol; each file says what its keys, arguments and replies are. */
-export const scripts: Record<'acquire' | 'renew' | 'release' | 'inspect', LuaScript> = {
-  acquire: /* @__PURE__ */ luaScript(acquireSource),
+export const scripts: Record<ScriptName, LuaScript> = {
+  acquire: /* @__PURE__ */ withQueue(acquireSource, askSource),
   renew: /* @__PURE__ */ luaScript(renewSource),
-  release: /* @__PURE__ */ luaScript(releaseSource),
-  inspect: /* @__PURE__ */ luaScript(inspectSource),
+  renewShared: /* @__PURE__ */ withQueue('', renewSharedSource),
+  release: /* @__PURE__ */ withQueue(releaseSource, handOnSource),
+  beat: /* @__PURE__ */ withQueue('', beatSource),
+  downgrade: /* @__PURE__ */ withQueue('', downgradeSource),
+  inspect: /* @__PURE__ */ withQueue('', inspectSource),
 };

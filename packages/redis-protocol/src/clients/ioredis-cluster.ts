@@ -26,9 +26,16 @@ export function ioredisClusterBinding(client: IoredisCluster, close: () => Promi
   // Only the cluster itself knows its prefix, and the addresses behind a map of addresses.
   const direct = keyPrefix === '' && !natMap;
 
+  /** Over the cluster, which follows redirections; when it gives up on one to a node that says TRYAGAIN, nothing was done. */
+  const follow = (command: string, args: readonly string[]): Promise<unknown> =>
+    client.call(command, args as string[]).catch((error: unknown) => {
+      const isGivenUp = error instanceof Error && /^Too many Cluster redirections/.test(error.message);
+      throw isGivenUp ? new Error(`TRYAGAIN ${error.message}`) : error;
+    });
+
   function call(command: string, args: readonly string[], key?: string): Promise<unknown> {
     const node = direct && key !== undefined && client.status === 'ready' ? masterOf(key) : undefined;
-    if (node?.status !== 'ready') return client.call(command, args as string[]);
+    if (node?.status !== 'ready') return follow(command, args);
     // Sent to the node itself, since the cluster would repeat a command for seconds that is answered TRYAGAIN or CLUSTERDOWN.
     return node.call(command, args as string[]).then(undefined, (error: unknown) => redirect(error, command, args));
   }
@@ -38,7 +45,7 @@ export function ioredisClusterBinding(client: IoredisCluster, close: () => Promi
     const [kind, , address] = error.message.split(' ');
     const target = kind === 'ASK' ? nodes.at(address) : undefined;
     // The cluster follows, and learns where the slot is now.
-    if (target?.status !== 'ready') return client.call(command, args as string[]);
+    if (target?.status !== 'ready') return follow(command, args);
     target.call('asking', []).catch(() => {});
     return target.call(command, args as string[]).catch((reason: unknown) => {
       throw stillMoving(reason);
@@ -138,7 +145,7 @@ function openSubscriber(client: IoredisCluster, events: SubscriberEvents): Redis
   });
   let subscribersReady = false;
   connection.on('error', () => {});
-  connection.on('smessage', (channel) => events.message(String(channel)));
+  connection.on('smessage', (channel, text) => events.message(String(channel), String(text)));
   // The two come in either order.
   const onReady = (): void => {
     if (subscribersReady && connection.status === 'ready') events.connected();

@@ -168,7 +168,7 @@ function connectionStateOf(client: IoredisClient): ConnectionState {
 function openSubscriber(client: IoredisClient, events: SubscriberEvents): RedisSubscriber {
   const connection = client.duplicate(subscriberOptions);
   connection.on('error', () => {});
-  connection.on('message', (channel) => events.message(String(channel)));
+  connection.on('message', (channel, text) => events.message(String(channel), String(text)));
   connection.on('ready', () => events.connected());
   return {
     get ready() {

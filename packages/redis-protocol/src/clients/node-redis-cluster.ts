@@ -63,7 +63,7 @@ export function nodeRedisClusterBinding(
       return whereServed(serves, master.sendCommand(['wait', String(replicas), String(timeoutMs)], mapped));
     },
     openSubscriber(events) {
-      const onMessage = (_message: unknown, channel: unknown) => events.message(String(channel));
+      const onMessage = (message: unknown, channel: unknown) => events.message(String(channel), String(message));
       // A cluster keeps connections for subscriptions by itself, and says when one of them is back.
       const onBack = () => events.connected();
       // A node is ready before the cluster is.

@@ -62,7 +62,7 @@ export function nodeRedisSentinelBinding(
     connectionOf: () => String(master.changes),
     waitReplicas: (_key, replicas, timeoutMs) => call('wait', [String(replicas), String(timeoutMs)]),
     openSubscriber(events) {
-      const onMessage = (_message: unknown, channel: unknown) => events.message(String(channel));
+      const onMessage = (message: unknown, channel: unknown) => events.message(String(channel), String(message));
       let closed = false;
       // The client tells that it has found another master, but not when it is connected to it.
       const onChange = (): void => {

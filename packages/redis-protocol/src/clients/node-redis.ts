@@ -90,7 +90,7 @@ function openSubscriber(client: NodeRedisClient, events: SubscriberEvents): Redi
       reconnectStrategy: (retries: number) => Math.min(50 + retries * 50, 1_000),
     },
   });
-  const onMessage = (_message: unknown, channel: unknown) => events.message(String(channel));
+  const onMessage = (message: unknown, channel: unknown) => events.message(String(channel), String(message));
   connection.on('error', () => {});
   connection.on('ready', () => events.connected());
   // It goes on trying by itself, until it is closed.

@@ -1,7 +1,7 @@
 -- Sets the lease of holds that still belong to their owners, also to a shorter one; an expired or taken-over lock is left
 -- alone (H5, H6).
 -- KEYS[i] lock key    ARGV[1] TTL in ms    ARGV[2] the owner of each key, a JSON array: a client takes longer for many arguments
--- Replies one character per key: 1 renewed, 0 lost, f a key of another kind; or the server's error.
+-- Replies one character per key: 1 renewed, 0 lost, s held by several, f a key of another kind; or the server's error.
 local ttl, owners, outcomes = ARGV[1], cjson.decode(ARGV[2]), {}
 for i = 1, #KEYS do
   local holder = redis.pcall('GET', KEYS[i])
@@ -12,7 +12,7 @@ for i = 1, #KEYS do
     if not string.find(holder.err, 'WRONGTYPE', 1, true) then return holder end
     outcomes[i] = 'f'
   else
-    outcomes[i] = '0'
+    outcomes[i] = holder and string.find(holder, '^%([sp]') and 's' or '0'
   end
 end
 return table.concat(outcomes)

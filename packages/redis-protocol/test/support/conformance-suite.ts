@@ -51,7 +51,9 @@ export function conformanceOn(
       }),
       capabilities: {
         fencing: true,
-        fairness: 'none',
+        fairness: 'fifo',
+        shared: true,
+        permits: true,
         expiry: 'ttl',
         wakeup: 'push',
         survivesFailover: false,

@@ -90,17 +90,6 @@ export function openSuite(kits: readonly ClientKit[]): void {
       await client.close();
     });
 
-    it('a user without the right to count waiters is told nothing of them, and stands back for them', async () => {
-      await guarded.command('ACL', 'SETUSER', 'default', '-pubsub');
-      try {
-        const client = kit.connect({ ...single(guarded), password: secret });
-        expect((await grant(client.adapter(), attempt(newName(), { tokens: 65 }))).waiting).toBeUndefined();
-        await client.close();
-      } finally {
-        await guarded.command('ACL', 'SETUSER', 'default', '+pubsub');
-      }
-    });
-
     it('H11: a user without the right to the channel releases all the same', async () => {
       await guarded.command('ACL', 'SETUSER', 'default', 'resetchannels');
       try {

@@ -232,27 +232,6 @@ export function protocolSuite(kits: readonly ClientKit[]): void {
       expect(await server.command('EXISTS', `fence:{lock:${request.key}}`)).toBe(0);
     });
 
-    it('a grant says how many other clients wait', async () => {
-      const [adapter, other] = [client.adapter(), client.adapter()];
-      const key = newName();
-      const [own, foreign] = [new AbortController(), new AbortController()];
-      const waiting = async () => {
-        const request = attempt(key, { tokens: 65 });
-        const { waiting } = await grant(adapter, request);
-        await adapter.release(request);
-        return waiting;
-      };
-      expect(await waiting()).toBe(0);
-      await adapter.whenFree?.(key, own.signal);
-      expect(await waiting()).toBe(0);
-      await other.whenFree?.(key, foreign.signal);
-      expect(await waiting()).toBe(1);
-      foreign.abort();
-      await until('the other stopped waiting', async () => (await waiting()) === 0);
-      own.abort();
-      await Promise.all([adapter.close?.(), other.close?.()]);
-    });
-
     it('H19: waitReplicas without replicas: busy, and nothing is left', async () => {
       const adapter = client.adapter({ waitReplicas: 1, waitReplicasTimeoutMs: 20 });
       const request = attempt(newName());

@@ -21,7 +21,8 @@ const freePort = (): Promise<number> =>
 // Every command that the protocol sends, in scripts or by itself.
 const commands = [
   ...['set', 'get', 'del', 'pttl', 'pexpire', 'time', 'publish', 'pubsub', 'subscribe', 'unsubscribe'],
-  ...['evalsha', 'eval', 'scan', 'info', 'wait', 'incr', 'script|load'],
+  ...['evalsha', 'eval', 'scan', 'info', 'wait', 'incr', 'script|load', 'exists', 'zadd', 'zrem', 'zscore', 'zcount'],
+  ...['zrangebyscore', 'zrevrangebyscore', 'hset', 'hget', 'hdel'],
 ];
 
 /** Definite refusals: told at once, with the server's words, and nothing is left locked. */

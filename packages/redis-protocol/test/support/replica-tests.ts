@@ -73,7 +73,7 @@ export function replicaTests(
     const refusing: RedisClientBinding = Object.create(binding, {
       call: {
         value: async (...[command, args, at]: Parameters<RedisClientBinding['call']>) => {
-          const isRelease = args.at(-2) === '';
+          const isRelease = args.at(-1) === '';
           if (isRelease && --refusals >= 0)
             throw new Error('NOPERM User default has no permissions to run the command');
           return binding.call(command, args, at);

@@ -26,6 +26,7 @@ export const redisModel: BackendModel = {
     'clock steps back',
   ],
   slowestHintMs: 2_500,
+  isFifo: ({ waitReplicas }) => Number(waitReplicas) === 0,
   mayRefuseFreeKey: ({ waitReplicas }) => Number(waitReplicas) > 0,
   drawOptions: (random) => ({
     client: random.pick(['ioredis', 'ioredis', 'redis', 'redis', 'ioredis-5', 'redis-5']),
@@ -39,6 +40,8 @@ export const redisModel: BackendModel = {
     buffers: random.chance(0.2),
   }),
   hasGuard: true,
+  hasClaims: true,
+  takesModes: () => true,
   servers: () => 1,
   create: createRedisBackend,
 };
@@ -72,7 +75,7 @@ function createRedisBackend(stage: Stage): Backend {
     leftovers: () => [
       ...server.store
         .keys()
-        .filter((key) => key.startsWith('lock:'))
+        .filter((key) => /^(lock|fence:queue|fence:places):/.test(key))
         .map((key) => `the key ${key}`),
       ...[...server.sessions].flatMap(({ channels }) => [...channels].map((channel) => `a subscription to ${channel}`)),
     ],
@@ -95,6 +98,8 @@ function connectAdapter(process: ClientProcess, { schedule, programs }: Stage): 
   };
   process.guard = (key, token) =>
     fencedRedisWrite(client, `fence:{${key}}`, token, [['SET', dataOf(key), String(token)]]);
+  // Who plays claims looks at tokens, and at every grant.
+  if (schedule.claims !== undefined) return () => make(binding(), {});
   return () => make(binding(), { fencing, waitReplicas, waitReplicasTimeoutMs });
 }
 

@@ -12,6 +12,8 @@ export interface ClaimTask {
   readonly askedAt: number;
   claim: SimulatedClaim;
   phase: 'asking' | 'queued' | 'held' | 'leaving' | 'over';
+  /** When its place was confirmed, in virtual time. */
+  queuedAt?: number;
   /** When it was granted, in virtual time. */
   grantedAt: number | undefined;
   token: bigint | undefined;
@@ -61,7 +63,20 @@ function goTogether(claims: readonly SimulatedClaim[]): boolean {
 const differ = (a: SimulatedClaim, b: SimulatedClaim): boolean =>
   (a.mode === 'permits' ? a.limit : 0) !== (b.mode === 'permits' ? b.limit : 0);
 
-export function createClaimOracle(now: () => number, note: (who: string, what: string) => void): ClaimOracle {
+/** Whether the tokens say that `later` was granted first. A shared grant carries the last token that was given before it. */
+function overtook(later: ClaimTask, first: ClaimTask): boolean {
+  if (later.token === undefined || first.token === undefined) return false;
+  const [isShared, wasShared] = [later, first].map(({ step }) => step.claim.mode === 'shared');
+  if (isShared && wasShared) return false;
+  return wasShared ? later.token <= first.token : later.token < first.token;
+}
+
+/** `isCalm`: nothing goes wrong for which a live waiter could lose its place. */
+export function createClaimOracle(
+  now: () => number,
+  note: (who: string, what: string) => void,
+  isCalm = false,
+): ClaimOracle {
   const failures: Failure[] = [];
   const tasks: ClaimTask[] = [];
   const blocks: { readonly task: ClaimTask; readonly first: bigint; readonly last: bigint }[] = [];
@@ -102,6 +117,21 @@ export function createClaimOracle(now: () => number, note: (who: string, what: s
     }
   }
 
+  /** Who has a place is granted before all who ask after that. */
+  function checkTurns(task: ClaimTask): void {
+    if (!isCalm) return;
+    for (const other of beside(task)) {
+      if (other.grantedAt === undefined) continue;
+      for (const [first, later] of [
+        [task, other],
+        [other, task],
+      ] as const) {
+        if (first.queuedAt !== undefined && first.queuedAt < later.askedAt && overtook(later, first))
+          fail('out of turn', `${nameOf(later)} was granted before ${nameOf(first)}, which waited for it already`);
+      }
+    }
+  }
+
   return {
     failures,
     tasks,
@@ -114,6 +144,7 @@ export function createClaimOracle(now: () => number, note: (who: string, what: s
       task.phase = 'held';
       if (task.claim.mode !== 'shared') checkTokens(task, token, token + BigInt(tokens) - 1n);
       checkOrder(task);
+      checkTurns(task);
     },
     busy(task) {
       const other = inOtherUse(task);

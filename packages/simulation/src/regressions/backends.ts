@@ -40,12 +40,15 @@ export const backendRegressions: readonly Regression[] = [
   {
     name: 'Redis: a refresh shortens the lease',
     backends: ['redis'],
-    patches: [patch('redis-protocol/lua/acquire.lua', 'left > ttl + 0 and left or ttl', 'ttl'), countOnRenewal],
+    patches: [
+      patch('redis-protocol/lua/queue.lua', "'PX', left > ttl + 0 and left or ttl)", "'PX', ttl)"),
+      countOnRenewal,
+    ],
   },
   {
     name: 'Redis: a release does not look whose lock it is',
     backends: ['redis'],
-    patches: [patch('redis-protocol/lua/release.lua', 'if holder == ARGV[1] then', "if type(holder) == 'string' then")],
+    patches: [patch('redis-protocol/lua/release.lua', 'if alone == owner then', "if type(alone) == 'string' then")],
   },
   {
     name: "Redis: a renewal takes somebody else's lock",
@@ -66,7 +69,7 @@ export const backendRegressions: readonly Regression[] = [
   {
     name: 'Redis: a block of tokens is given again',
     backends: ['redis'],
-    patches: [patch('redis-protocol/lua/acquire.lua', 'if previous > last - tokens then', 'if previous < 0 then')],
+    patches: [patch('redis-protocol/lua/tokens.lua', 'if previous > last - tokens then', 'if previous < 0 then')],
   },
   {
     name: 'Redis: a lock that is taken has no end',
@@ -74,8 +77,8 @@ export const backendRegressions: readonly Regression[] = [
     patches: [
       patch(
         'redis-protocol/lua/acquire.lua',
-        "call('SET', lock, owner, 'NX', 'PX', ttl)",
-        "call('SET', lock, owner, 'NX')",
+        "call('SET', lock, ARGV[1], 'NX', 'PX', ARGV[2])",
+        "call('SET', lock, ARGV[1], 'NX')",
       ),
     ],
   },
@@ -88,13 +91,7 @@ export const backendRegressions: readonly Regression[] = [
         'const sending = finished.get(hold.owner) ?? takeBack(state, hold);',
         'const sending = Promise.resolve();',
       ),
-    ],
-  },
-  {
-    name: 'Redis: what is taken back for lack of replicas wakes whoever took it back',
-    backends: ['redis'],
-    patches: [
-      patch('redis-protocol/release.ts', "send(state, hold, '', true)", 'send(state, hold, state.publish, true)'),
+      patch('redis-protocol/replica-acknowledgement.ts', 'takeBack(state, hold).then(', 'Promise.resolve().then('),
     ],
   },
   {

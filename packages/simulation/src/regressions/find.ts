@@ -9,6 +9,7 @@ import { claimRegressions } from './claims.ts';
 import { coreRegressions } from './core.ts';
 import { etcdRegressions } from './etcd.ts';
 import { modeRegressions } from './modes.ts';
+import { redisQueueRegressions } from './redis-queue.ts';
 import type { Regression } from './regression.ts';
 import { zookeeperRegressions } from './zookeeper.ts';
 
@@ -17,6 +18,7 @@ export const regressions: readonly Regression[] = [
   ...coreRegressions,
   ...modeRegressions,
   ...backendRegressions,
+  ...redisQueueRegressions,
   ...etcdRegressions,
   ...zookeeperRegressions,
   ...claimRegressions,

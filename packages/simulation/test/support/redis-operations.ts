@@ -8,12 +8,25 @@ const script = (path: string): string => readFileSync(packages + path, 'latin1')
 const protocol = 'redis-protocol/src/lua';
 const redlock = 'adapter-redlock/src/lua';
 
+const queueScript = script(`${protocol}/queue.lua`).replace(
+  'waiterLease, reservation = 4000, 3000',
+  // Like all leases here, too long to end during the test, for it would not end on both servers at the same moment.
+  'waiterLease, reservation = 4000000, 3000000',
+);
+const withQueue = (usual: string, rest: string): string =>
+  ['tokens', usual, 'queue', rest]
+    .map((name) => (name === '' ? '' : name === 'queue' ? queueScript : script(`${protocol}/${name}.lua`)))
+    .join('');
+
 /** The shipped scripts. */
 export const shipped: Readonly<Record<string, string>> = {
-  acquire: script(`${protocol}/acquire.lua`),
-  inspect: script(`${protocol}/inspect.lua`),
-  release: script(`${protocol}/release.lua`),
+  acquire: withQueue('acquire', 'ask'),
+  beat: withQueue('', 'beat'),
+  downgrade: withQueue('', 'downgrade'),
+  inspect: withQueue('', 'inspect'),
+  release: withQueue('release', 'hand-on'),
   renew: script(`${protocol}/renew.lua`),
+  renewShared: withQueue('', 'renew-shared'),
   votes: script(`${redlock}/votes.lua`),
   rollback: script(`${redlock}/rollback-vote.lua`),
 };
@@ -21,7 +34,7 @@ export const shipped: Readonly<Record<string, string>> = {
 /** One thing to do, on the model and on the real server; `sleep` lets what is due expire. */
 export type Operation = readonly string[] | { readonly sleepMs: number };
 
-const owners = ['ann', 'ann:7', 'bob', 'bob:1700000000000000', ''];
+const owners = ['ann', 'ann:7', 'bob', 'bob:1700000000000000', '', 'cyd', 'dan'];
 const commands = [
   'SET',
   'SET',
@@ -36,6 +49,15 @@ const commands = [
   'SCAN',
   'PUBLISH',
   'SCRIPT',
+  'ZADD',
+  'ZREM',
+  'ZSCORE',
+  'ZRANGEBYSCORE',
+  'ZREVRANGEBYSCORE',
+  'ZCOUNT',
+  'HSET',
+  'HGET',
+  'HDEL',
   'NOPE',
 ];
 
@@ -45,7 +67,10 @@ export function drawOperations(random: Random): Operation[] {
   const fence = `fence:${key}`;
   const owner = random.pick(owners);
   if (random.chance(0.55)) return withSleep(random, drawScript(random, key, fence, owner));
-  return withSleep(random, drawCommand(random, random.pick([key, key, fence]), owner));
+  return withSleep(
+    random,
+    drawCommand(random, random.pick([key, key, fence, `fence:queue:${key}`, `fence:places:${key}`]), owner),
+  );
 }
 
 function withSleep(random: Random, operation: readonly string[]): Operation[] {
@@ -66,37 +91,46 @@ function drawScript(random: Random, key: string, fence: string, owner: string): 
     ...args,
   ];
   const own = String(random.int(0, 1));
+  const all = [key, `fence:queue:${key}`, `fence:places:${key}`, ...(random.chance(0.8) ? [fence] : [])];
   switch (
     random.pick([
-      'acquire',
-      'acquire',
-      'acquire',
-      'inspect',
-      'release',
-      'release',
-      'renew',
-      'votes',
-      'votes',
-      'rollback',
+      ...['acquire', 'acquire', 'acquire', 'acquire', 'inspect', 'release', 'release', 'release', 'beat', 'beat'],
+      ...['downgrade', 'renew', 'renewShared', 'votes', 'votes', 'rollback'],
     ])
   ) {
-    case 'acquire': {
-      const keys = random.chance(0.8) ? [key, fence] : [key];
-      return evaluate('acquire', keys, [
-        owner,
-        ttl,
-        random.pick(['1', '1', '65', '1001']),
-        ...(random.chance(0.4) ? ['NUMSUB', own] : []),
+    case 'acquire':
+      return evaluate('acquire', all, [
+        ...[owner, ttl, random.pick(['1', '1', '65', '1001']), 'PUBLISH'],
+        ...[random.pick(['', '0', '0', '0', '1700000000000000']), ...random.pick([[], drawClaim(random)])],
       ]);
+    case 'beat': {
+      const places = Array.from({ length: random.int(1, 3) }, () => [
+        ...[
+          '1',
+          random.pick(owners),
+          ttl,
+          random.pick(['1', '65']),
+          random.pick(['1700000000000000', '1600000000000000']),
+        ],
+        ...drawClaim(random),
+      ]);
+      return evaluate('beat', all, ['PUBLISH', String(all.length), ...places.flat()]);
     }
+    case 'downgrade':
+      return evaluate('downgrade', all, [owner, ttl, 'PUBLISH']);
     case 'inspect':
-      return evaluate('inspect', random.chance(0.8) ? [key, fence] : [key], []);
+      return evaluate('inspect', random.pick([all, all, all, [key], [key, fence]]), []);
     case 'release':
-      return evaluate('release', [key], [owner, random.pick(['PUBLISH', 'PUBLISH', 'NOSUCH', '']), 'NUMSUB']);
+      return evaluate('release', random.chance(0.9) ? all : [key], [
+        owner,
+        random.pick(['PUBLISH', 'PUBLISH', 'NOSUCH', '']),
+      ]);
     case 'renew': {
       const keys = Array.from({ length: random.int(1, 4) }, () => `{k${random.int(1, 3)}}`);
       return evaluate('renew', keys, [ttl, JSON.stringify(keys.map(() => random.pick(owners)))]);
     }
+    case 'renewShared':
+      return evaluate('renewShared', all.slice(0, 3), [ttl, JSON.stringify([random.pick(owners)])]);
     case 'votes': {
       const requests = Array.from({ length: random.pick([1, 1, 2, 3]) }, () => drawVote(random, owner, ttl));
       return evaluate(
@@ -109,6 +143,17 @@ function drawScript(random: Random, key: string, fence: string, owner: string): 
       return evaluate('rollback', [key], [random.pick(owners), own]);
   }
 }
+
+const drawClaim = (random: Random): string[] =>
+  random.pick([
+    ['x', '1', '0'],
+    ['x', '1', '0'],
+    ['s', '1', '0'],
+    ['s', '1', '0'],
+    ['p', '1', '2'],
+    ['p', '2', '3'],
+    ['p', '1', '3'],
+  ]);
 
 function drawVote(random: Random, owner: string, ttl: string): string[] {
   const first = random.pick(['7', '1700000000000000', '1900000000000000', '9007199254740990']);
@@ -155,10 +200,35 @@ function drawCommand(random: Random, key: string, owner: string): string[] {
         ['EVAL', 'return 1', '2', 'a'],
         ['DEL'],
       ]);
+    case 'ZADD':
+      return ['ZADD', key, random.pick(['1', '1.5', '1700000000000000', 'high']), owner];
+    case 'ZREM':
+    case 'ZSCORE':
+    case 'HGET':
+    case 'HDEL':
+      return [name, key, owner];
+    case 'HSET':
+      return ['HSET', key, owner, random.pick(['1', 'x', '9000000000000 900000 1 s 1 0'])];
+    case 'ZCOUNT':
+      return ['ZCOUNT', key, ...drawRange(random)];
+    case 'ZRANGEBYSCORE':
+    case 'ZREVRANGEBYSCORE':
+      return [
+        name,
+        key,
+        ...(name === 'ZRANGEBYSCORE' ? drawRange(random) : drawRange(random).reverse()),
+        ...(random.chance(0.5) ? ['WITHSCORES'] : []),
+        ...(random.chance(0.5) ? ['LIMIT', '0', random.pick(['900', '-1'])] : []),
+      ];
     default:
       return [name, key];
   }
 }
+
+const drawRange = (random: Random): string[] => [
+  random.pick(['-inf', '(1', '100000000000000', 'low']),
+  random.pick(['+inf', '(100000000000000', '1700000000000000', '2']),
+];
 
 function drawSetOptions(random: Random): string[] {
   return [

@@ -9,6 +9,7 @@ export interface LockNames {
 
 /** Every command that locks need, in a form that changes nothing: on keys that do not exist, with XX where it would create one. */
 function probes({ lock, fence }: LockNames): readonly (readonly [command: string, ...args: string[]])[] {
+  const queue = fence.replace(':', ':queue:');
   return [
     ['TIME'],
     ['INFO', 'server'],
@@ -23,7 +24,15 @@ function probes({ lock, fence }: LockNames): readonly (readonly [command: string
     ['GET', fence],
     ['SET', fence, '', 'XX'],
     ['PUBLISH', lock, ''],
-    ['PUBSUB', 'NUMSUB', lock],
+    ['EXISTS', queue],
+    ['ZADD', queue, 'XX', '1', 'nobody'],
+    ['ZREM', queue, 'nobody'],
+    ['ZSCORE', queue, 'nobody'],
+    ['ZCOUNT', queue, '-inf', '+inf'],
+    ['ZRANGEBYSCORE', queue, '-inf', '+inf'],
+    ['ZREVRANGEBYSCORE', queue, '+inf', '-inf'],
+    ['HGET', queue, 'nobody'],
+    ['HDEL', queue, 'nobody'],
   ];
 }
 

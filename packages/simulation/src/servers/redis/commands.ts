@@ -1,3 +1,4 @@
+import { collectionCommands } from './collections.ts';
 import { ok, Refusal, type Reply, Status } from './replies.ts';
 import type { Store } from './store.ts';
 
@@ -9,7 +10,8 @@ export interface DataTerms {
   subscribers(channel: string): number;
 }
 
-type Command = (args: readonly string[], terms: DataTerms) => Reply;
+/** Runs on data. */
+export type Command = (args: readonly string[], terms: DataTerms) => Reply;
 
 const wrongType = new Refusal('WRONGTYPE Operation against a key holding the wrong kind of value');
 const notInteger = new Refusal('ERR value is not an integer or out of range');
@@ -94,7 +96,7 @@ function time(_args: readonly string[], { store }: DataTerms): Reply {
 
 function push([key, ...values]: readonly string[], { store }: DataTerms): Reply {
   const entry = store.get(key!);
-  if (entry?.type === 'string') return wrongType;
+  if (entry !== undefined && entry.type !== 'list') return wrongType;
   const list = [...(entry === undefined ? [] : entry.value.split('\n')), ...values];
   store.set(key!, { type: 'list', value: list.join('\n'), expiresAt: entry?.expiresAt });
   return list.length;
@@ -131,10 +133,16 @@ function pubsub(args: readonly string[], terms: DataTerms): Reply {
   return new Refusal(`ERR unknown subcommand '${args[0]}'. Try PUBSUB HELP.`);
 }
 
+/** A command, with the least number of its arguments, and the most. */
+export interface DataCommand {
+  readonly run: Command;
+  readonly writes?: true;
+  readonly arity: readonly [number, number];
+}
+
 /** The commands that scripts may use too, with the least number of their arguments, and the most. */
-export const dataCommands: Readonly<
-  Record<string, { readonly run: Command; readonly writes?: true; readonly arity: readonly [number, number] }>
-> = {
+export const dataCommands: Readonly<Record<string, DataCommand>> = {
+  ...collectionCommands,
   GET: { run: get, arity: [1, 1] },
   SET: { run: set, writes: true, arity: [2, 99] },
   DEL: { run: (keys, { store }) => keys.filter((key) => store.delete(key)).length, writes: true, arity: [1, 999] },

@@ -1,7 +1,9 @@
 /** One key: a string, or something that is none. */
 export interface Entry {
-  readonly type: 'string' | 'list';
+  readonly type: 'string' | 'list' | 'hash' | 'zset';
   readonly value: string;
+  /** Of a hash its fields, of a sorted set the scores of its members. */
+  readonly members?: ReadonlyMap<string, string>;
   /** By the server's clock; none: it does not expire. */
   readonly expiresAt: number | undefined;
 }

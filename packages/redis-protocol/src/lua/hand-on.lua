@@ -1,0 +1,45 @@
+
+-- Grants the lock to who is next; where nobody is, those who only listen are told that it is free.
+local function handOn()
+  if publish == '' then return end
+  serve()
+  if not held and not message then message = '' end
+end
+
+local function leave()
+  local refused = open()
+  if refused then return refused end
+  if alone == owner then
+    handOn()
+    return '1'
+  end
+  local score = tonumber(call('ZSCORE', queue, owner) or nil)
+  if not score then return '0' end
+  if score >= tickets + 0 then
+    forget(owner)
+    handOn()
+    return '0'
+  end
+  drop(owner)
+  local last = call('ZREVRANGEBYSCORE', queue, '(' .. tickets, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  if last then
+    call('PEXPIRE', lock, string.format('%.0f', math.max(1, last - now)))
+  else
+    unlock()
+    call('HDEL', places, '#')
+    held, limitHeld, used = false, nil, nil
+  end
+  handOn()
+  return '1'
+end
+
+-- The usual repetition: nothing of it is there.
+if type(alone) ~= 'table' and alone ~= owner and pcall('ZSCORE', queue, owner) == false then return '0' end
+local done, answer = protected(leave)
+if answer == 'foreign' then return '-1' end
+-- The lock is free, whatever keeps its user from granting it to the next: beats do that.
+if alone == owner and (not done or type(answer) == 'table') then return '1' end
+if not done then return type(answer) == 'table' and answer or redis.error_reply(tostring(answer)) end
+if type(answer) == 'table' then return answer end
+tell(publish)
+return message and message ~= '' and answer .. '\n' .. message or answer

@@ -1,0 +1,246 @@
+-- The holders and the waiters of one key, for all scripts of the queue.
+--
+-- lock     the owner that holds it alone; '(shared)' or '(permits limit)' while others do, and then it ends with the last of them
+-- queue    a ZSET of owners. Waiters: the ticket, in us. Holders of shared and permit claims: the end of the lease, in ms, which is
+--          below any ticket. Holders count only while the lock says '(shared)' or '(permits limit)'.
+-- places   a HASH of owners. Waiters: 'until ttl tokens claim permits limit'; without it, or after `until`, a waiter is dead.
+--          Holders: 'permits last count since'. '#' is the sum of the permits that are held.
+local tickets = '100000000000000'
+-- A waiter that is not heard of for so long is dead; a waiter that is granted the lock has so long to claim it.
+local waiterLease, reservation = 4000, 3000
+local held, limitHeld, used, message
+local entered = 0
+
+local function forget(owner)
+  local info = call('HGET', places, owner)
+  call('ZREM', queue, owner)
+  call('HDEL', places, owner)
+  return info
+end
+
+-- Lets the keys of the queue live for so long, at least.
+local function keep(ms)
+  local ofQueue, ofPlaces = call('PTTL', queue), call('PTTL', places)
+  if ofQueue < ms + 0 or ofPlaces < ms + 0 then
+    local longest = string.format('%.0f', math.max(ofQueue, ofPlaces, ms + 0))
+    call('PEXPIRE', queue, longest)
+    call('PEXPIRE', places, longest)
+  end
+end
+
+-- Takes a holder out of the account.
+local function drop(owner)
+  local info = forget(owner)
+  if limitHeld then
+    used = used - (info and tonumber(string.match(info, '^%d+')) or 0)
+    call('HSET', places, '#', used)
+  end
+end
+
+-- Reads who holds the lock, and drops what is over; gives the refusal, if there is one.
+local function open()
+  held, limitHeld, used, message = pcall('GET', lock), nil, nil, nil
+  if type(held) == 'table' then return string.find(held.err, 'WRONGTYPE', 1, true) and 'foreign' or held end
+  local refused = clock()
+  if refused then return refused end
+  limitHeld = held and string.match(held, '^%(permits (%d+)%)$')
+  local counts = limitHeld or held == '(shared)'
+  local over = pcall('ZRANGEBYSCORE', queue, '-inf', counts and string.format('(%.0f', now) or '(' .. tickets)
+  if over.err then return over end
+  -- What is held is not known without the sum: nothing more is given then.
+  if limitHeld then used = tonumber(call('HGET', places, '#') or limitHeld) end
+  for _, owner in ipairs(over) do drop(owner) end
+end
+
+-- The first waiter that is alive.
+local function first()
+  while true do
+    local head = call('ZRANGEBYSCORE', queue, tickets, '+inf', 'LIMIT', 0, 1)[1]
+    if not head then return end
+    local info = call('HGET', places, head)
+    local alive = info and tonumber(string.match(info, '^(%d+) %d+ %d+ %a '))
+    if alive and alive >= now then return head, info end
+    forget(head)
+  end
+end
+
+local function fits(claim, permits, limit)
+  if not held then return true end
+  if claim == 's' then return held == '(shared)' end
+  return claim == 'p' and limitHeld == limit and used + permits <= limit + 0
+end
+
+-- The tokens of a holder that has none of its own: the last that was given.
+local function lastToken()
+  local block = fence and pcall('GET', fence)
+  if not block then return '0 1' end
+  if type(block) == 'table' then return nil, string.find(block.err, 'WRONGTYPE', 1, true) and 'fence' or block end
+  local last = string.match(block, '^(%d+) %d+$')
+  if not last then return nil, 'fence' end
+  return last .. ' 1'
+end
+
+-- Counts a holder beside others, who are of the same kind or none.
+local function enter(owner, lease, claim, permits, limit, block)
+  local mark = claim == 's' and '(shared)' or '(permits ' .. limit .. ')'
+  local left = held == mark and call('PTTL', lock) or -2
+  call('SET', lock, mark, 'PX', left > lease + 0 and left or lease)
+  if claim == 'p' then
+    used = (limitHeld and used or 0) + permits
+    limitHeld = limit
+    call('HSET', places, '#', used)
+  end
+  held = mark
+  call('ZADD', queue, string.format('%.0f', now + lease), owner)
+  -- Those who enter together have an order too.
+  entered = entered + 1
+  call('HSET', places, owner, permits .. ' ' .. block .. ' ' .. string.format('%.0f', micros + entered))
+  keep(lease)
+end
+
+-- Gives the lock, which fits, for a lease; gives the tokens, or nil and the refusal.
+local function give(owner, lease, ttl, tokens, claim, permits, limit)
+  local block, refused = '0 0', nil
+  if claim == 's' then
+    block, refused = lastToken()
+  elseif fence then
+    block, refused = mint(ttl, tokens)
+  end
+  if not block then return nil, refused end
+  if claim ~= 'x' then
+    enter(owner, lease, claim, permits, limit, block)
+    return block
+  end
+  call('SET', lock, owner, 'PX', lease)
+  held = owner
+  forget(owner)
+  return block
+end
+
+-- Grants from the head of the queue while it fits, for a reservation; `asker`, which is here to hear of it, for its lease.
+-- Gives the tokens of `asker`, or nil and a refusal.
+local function serve(asker, askersLease)
+  local mine
+  while true do
+    local head, info = first()
+    if not head then return mine end
+    local ttl, tokens, claim, permits, limit = string.match(info, '^%d+ (%d+) (%d+) (%a) (%d+) (%d+)$')
+    if not fits(claim, permits, limit) then return mine end
+    local lease = head == asker and askersLease or string.format('%.0f', math.min(ttl + 0, reservation))
+    local block, refused = give(head, lease, ttl, tokens, claim, permits, limit)
+    if not block then return mine, refused end
+    if head == asker then
+      mine = block
+    else
+      message = (message and message .. '\n' or '') .. block .. ' ' .. head
+    end
+  end
+end
+
+-- Tells those who were granted the lock. A user without permission for the channel is heard of by the next beats.
+local function tell(publish)
+  if message then pcall(publish, lock, message) end
+end
+
+-- A holder asks again: the answer is its own tokens (H12, H13), and the lease becomes the longer of the two (H113).
+local function refreshAlone(owner, ttl)
+  local left = pcall('PTTL', lock)
+  if type(left) == 'table' then return left end
+  local block = '0 0'
+  if fence then
+    block = pcall('GET', fence)
+    if type(block) == 'table' then return string.find(block.err, 'WRONGTYPE', 1, true) and 'fence' or block end
+    if block and not string.match(block, '^%d+ %d+$') then return 'fence' end
+    if not block then
+      local refused
+      block, refused = mint(ttl, '1')
+      if not block then return refused end
+    end
+  end
+  -- Written in any case: WAIT counts only what its own connection wrote. A key without expiry keeps it that way.
+  if left < 0 then call('SET', lock, owner) else call('SET', lock, owner, 'PX', left > ttl + 0 and left or ttl) end
+  return block
+end
+
+-- The same beside others; `exact` also to a shorter lease, as a renewal does.
+local function refreshShared(owner, ttl, exact)
+  local ending = now + ttl
+  local before = tonumber(call('ZSCORE', queue, owner))
+  if not exact and before > ending then ending = before end
+  call('ZADD', queue, string.format('%.0f', ending), owner)
+  local last = call('ZREVRANGEBYSCORE', queue, '(' .. tickets, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+  call('SET', lock, held, 'PX', string.format('%.0f', math.max(1, last - now)))
+  keep(string.format('%.0f', ending - now))
+  local info = call('HGET', places, owner) or ''
+  return string.match(info, '^%d+ (%d+ %d+) ') or '0 1'
+end
+
+-- Who holds the key, or is first to wait for it, uses it in another way.
+local function otherUse(claim, limit)
+  local kind, other = claim == 'p', limitHeld
+  local usesPermits = limitHeld ~= nil
+  if not held then
+    local head, info = first()
+    if not head then return end
+    local ofHead
+    ofHead, other = string.match(info, ' (%a) %d+ (%d+)$')
+    usesPermits = ofHead == 'p'
+  end
+  if kind ~= usesPermits then return 'kind' end
+  if kind and other ~= limit then return 'limit ' .. other end
+end
+
+-- Takes a place, or keeps the one with this ticket. Gives the ticket, or nil and the refusal; then nothing was written.
+local function queueUp(owner, ttl, tokens, ticket, claim, permits, limit)
+  local known = call('ZSCORE', queue, owner)
+  if not known and ticket == '0' then
+    local last = call('ZREVRANGEBYSCORE', queue, '+inf', tickets, 'WITHSCORES', 'LIMIT', 0, 1)[2] or 0
+    ticket = string.format('%.0f', math.max(last + 1, micros + 0))
+    -- What else is needed for a place has to be allowed too.
+    for _, command in ipairs({ 'ZREM', 'HDEL' }) do
+      local allowed = pcall(command, command == 'ZREM' and queue or places, owner)
+      if type(allowed) == 'table' then return nil, allowed end
+    end
+  end
+  if known then ticket = string.format('%.0f', known) end
+  local info = string.format('%.0f', now + waiterLease) .. ' ' .. ttl .. ' ' .. tokens
+  info = info .. ' ' .. claim .. ' ' .. permits .. ' ' .. limit
+  local made, refused = protected(function()
+    call('ZADD', queue, ticket, owner)
+    call('HSET', places, owner, info)
+    keep(waiterLease)
+  end)
+  if made then return ticket end
+  pcall('ZREM', queue, owner)
+  pcall('HDEL', places, owner)
+  return nil, type(refused) == 'table' and refused or redis.error_reply(tostring(refused))
+end
+
+-- `lease` is for how long it is granted now.
+local function ask(owner, lease, ttl, tokens, place, claim, permits, limit)
+  local refused = open()
+  if refused then return refused end
+  if held == owner then return refreshAlone(owner, lease) end
+  local score = tonumber(call('ZSCORE', queue, owner) or nil)
+  if score and score < tickets + 0 then return refreshShared(owner, lease) end
+  local other = not score and (place == '' or place == '0') and otherUse(claim, limit)
+  if other then return other end
+  local head = first()
+  local block
+  if (not head or head == owner) and fits(claim, permits, limit) then
+    block, refused = give(owner, lease, ttl, tokens, claim, permits, limit)
+    if not block then return refused end
+    -- Others of its kind may be behind it.
+    if head then serve() end
+    return block
+  end
+  if place == '' then
+    if head then serve() end
+    return held and pcall('PTTL', lock) or 0
+  end
+  local ticket
+  ticket, refused = queueUp(owner, ttl, tokens, place, claim, permits, limit)
+  if not ticket then return refused end
+  block, refused = serve(owner, lease)
+  return block or refused or 'q ' .. ticket .. ' ' .. call('PTTL', lock)
+end

@@ -1,0 +1,46 @@
+local call, pcall, protected = redis.call, redis.pcall, pcall
+local lock, queue, places, fence = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+-- While the slot of the keys is being moved, only some of them can be had, and the queue is left out.
+if #KEYS < 3 then queue, places, fence = nil, nil, KEYS[2] end
+local now, micros
+
+-- Reads the server's clock, once: ms as a number, and us as text of 16 digits. Gives the refusal, if it is refused.
+local function clock()
+  if now then return end
+  local time = pcall('TIME')
+  if time.err then return time end
+  micros = time[1] .. string.sub('00000' .. time[2], -6)
+  now = math.floor(micros / 1000)
+end
+
+-- Makes a block of tokens, 'last count'; or gives nil and 'fence' (a key of another kind) or the server's error, and then
+-- everything is as it was. A fence key outlives its lock by far, so that tokens rise even if the server's clock steps back:
+-- 30 days, or ten TTLs.
+local function mint(ttl, tokens)
+  local refused = clock()
+  if refused then return nil, refused end
+  local fenceTtl = ttl + 0 > 259200000 and string.format('%.0f', ttl * 10) or '2592000000'
+  -- Joining strings costs a fifth of formatting a number, and this is nearly all of what fencing costs.
+  local last = micros
+  if tokens ~= '1' then last = string.format('%.0f', last + tokens - 1) end
+  local block = last .. ' ' .. tokens
+  -- The clock is nearly always ahead of the last token, so write first and read what was there.
+  local before = pcall('SET', fence, block, 'KEEPTTL', 'GET')
+  if before then
+    if type(before) == 'table' and not string.find(before.err, 'WRONGTYPE', 1, true) then return nil, before end
+    local previous = type(before) == 'string' and tonumber(string.sub(before, 1, 16))
+    if not (previous and previous + tokens < 9007199254740992) then
+      -- A token that cannot be trusted to rise is refused, and everything is left as it was (H62).
+      if type(before) == 'string' then call('SET', fence, before, 'KEEPTTL') end
+      return nil, 'fence'
+    end
+    if previous > last - tokens then
+      block = string.format('%.0f %d', previous + tokens, tokens)
+      call('SET', fence, block, 'PX', fenceTtl)
+    end
+  end
+  -- Tokens come from the clock that also ends the fence key, so none is above the time at which the key ends: it need
+  -- not be prolonged by each grant, only by those that ran ahead of the clock (above) and by leases of many days.
+  if not before or fenceTtl ~= '2592000000' then call('SET', fence, block, 'PX', fenceTtl) end
+  return block
+end

@@ -1,0 +1,102 @@
+import type { Granted } from '@holdfast/lock-core';
+import { ask, type Queued } from './acquire.ts';
+import { afterSending, refusedAgain, unknownOutcome } from './errors.ts';
+import { beatMs, end, isDefinite, listen, now, type Place, soonestBeatMs, type Waiting, wait } from './place.ts';
+import { release } from './release.ts';
+import { waitForReplicas } from './replica-acknowledgement.ts';
+
+const { setTimeout: startTimer } = globalThis;
+
+/** Sends a request for the whole lease: the first one, or the claim of what was granted. */
+export function askFor(waiting: Waiting, place: Place): void {
+  const { state } = waiting;
+  const sentAt = now();
+  const isFirst = place.ticket === '0';
+  const connection = state.client.connectionOf?.(place.keys.lock);
+  place.asking += 1;
+  ask(state, place.attempt, place.keys, place.ticket).then(
+    async (outcome) => {
+      if (outcome.status === 'granted' && !place.done) await confirm(waiting, place, outcome, sentAt, connection);
+      place.asking -= 1;
+      if (place.done || outcome.status === 'granted') return;
+      if (outcome.status === 'queued') isQueued(waiting, place, outcome, sentAt);
+      // Nothing was done: the slot of the key is being moved.
+      else wait(waiting, place, outcome.retryAfterMs ?? beatMs);
+      if (place.claimAgain) claim(waiting, place);
+    },
+    (error: unknown) => {
+      place.asking -= 1;
+      if (place.done) return;
+      if (isFirst) return place.settle(undefined, error);
+      // The place, and the grant, are still there.
+      const again = refusedAgain(afterSending(error, 'the lock was claimed', state.client.name, place.attempt.key));
+      const mayArrive = (error as { notSent?: boolean }).notSent !== true && state.client.resends > 0;
+      if (isDefinite(again) || mayArrive) return place.settle(undefined, again);
+      wait(waiting, place, 4 * soonestBeatMs);
+    },
+  );
+}
+
+/** With `waitReplicas`, a grant counts when enough replicas have it. One that too few have is taken back, as a busy lock. */
+async function confirm(
+  waiting: Waiting,
+  place: Place,
+  granted: Granted,
+  sentAt: number,
+  connection: string | undefined,
+): Promise<void> {
+  const { attempt, calledAt } = place;
+  const outcome = { ...granted, validForMs: sentAt - calledAt + attempt.ttlMs };
+  if (waiting.state.settings.waitReplicas === 0) return place.settle(outcome);
+  const failure = await waitForReplicas(waiting.state, attempt, place.keys, connection);
+  if (place.done) return;
+  if (failure === undefined) place.settle(outcome);
+  else if (wasTakenBack(failure)) rest(waiting, place, failure);
+  else place.settle(undefined, failure);
+}
+
+const wasTakenBack = (failure: unknown): boolean => (failure as { notSent?: unknown }).notSent === true;
+
+/** Waits like one that finds the lock busy. Then core asks again, under another owner ID, for as long as its caller waits. */
+function rest(waiting: Waiting, place: Place, failure: unknown): void {
+  place.isGone = true;
+  end(waiting, place);
+  place.attempt.onQueued?.();
+  startTimer(() => place.settle(undefined, failure), beatMs).unref();
+}
+
+/** The server has the place. */
+export function isQueued(waiting: Waiting, place: Place, { ticket, remainingMs }: Queued, sentAt: number): void {
+  const isNew = place.ticket === '0';
+  place.ticket = ticket;
+  place.answeredAt = sentAt;
+  if (isNew) {
+    listen(waiting, place);
+    place.attempt.onQueued?.();
+    for (const tell of place.whenQueued) tell();
+  }
+  if (!place.done) wait(waiting, place, remainingMs > 0 ? remainingMs + 2 : beatMs);
+}
+
+/** Claims what the server has granted. */
+export function claim(waiting: Waiting, place: Place): void {
+  if (place.done) return;
+  place.claimAgain = place.asking > 0;
+  if (!place.claimAgain) askFor(waiting, place);
+}
+
+/** Withdraws a place; where a request may still arrive behind that, what comes of it is unknown. */
+export async function leave(waiting: Waiting, place: Place, reason: unknown): Promise<void> {
+  const { state } = waiting;
+  const { key, owner } = place.attempt;
+  const isCertain = place.asking === 0;
+  place.done = true;
+  end(waiting, place);
+  const unknown = unknownOutcome('the place in the queue was withdrawn', state.client.name, key);
+  try {
+    await release(state, { key, owner });
+    place.settle(undefined, isCertain ? reason : unknown);
+  } catch (error) {
+    place.settle(undefined, refusedAgain(afterSending(error, 'the place was withdrawn', state.client.name, key)));
+  }
+}
