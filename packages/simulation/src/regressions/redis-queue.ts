@@ -56,18 +56,6 @@ export const redisQueueRegressions: readonly Regression[] = [
     ],
   },
   {
-    name: 'Redis queue: a permit that expires is not given back',
-    backends: ['redis'],
-    inClaims: true,
-    patches: [
-      patch(
-        queue,
-        'for _, owner in ipairs(over) do drop(owner) end',
-        'for _, owner in ipairs(over) do forget(owner) end',
-      ),
-    ],
-  },
-  {
     name: 'Redis queue: a reader is let in past a writer that waits',
     backends: ['redis'],
     inClaims: true,
@@ -78,36 +66,5 @@ export const redisQueueRegressions: readonly Regression[] = [
     backends: ['redis'],
     inClaims: true,
     patches: [patch(queue, fits, `(not head or head == owner or claim == 'p') and ${anyFits}`)],
-  },
-  {
-    name: 'Redis queue: a downgrade lets a writer in',
-    backends: ['redis'],
-    inClaims: true,
-    patches: [
-      patch('redis-protocol/lua/downgrade.lua', "return '0'\nend\nserve()", "return '0'\nend\nheld = false\nserve()"),
-    ],
-  },
-  {
-    name: 'Redis queue: a reader lives as long as the others are renewed',
-    backends: ['redis'],
-    inClaims: true,
-    patches: [patch(queue, "counts and string.format('(%.0f', now)", "counts and '-inf'")],
-  },
-  {
-    name: 'Redis queue: the key ends with the holder that was renewed last',
-    backends: ['redis'],
-    inClaims: true,
-    patches: [patch(queue, 'math.max(1, last - now)))\n  keep', 'math.max(1, ending - now)))\n  keep')],
-  },
-  {
-    name: 'Redis queue: a message that is lost is not looked for',
-    backends: ['redis'],
-    patches: [
-      patch(
-        'redis-protocol/place-beats.ts',
-        "if (outcome.status === 'granted') claim(waiting, place);\n    else if",
-        'if',
-      ),
-    ],
   },
 ];
