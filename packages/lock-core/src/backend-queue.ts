@@ -55,11 +55,20 @@ export class QueuedAcquisition extends Acquisition {
   }
 
   takeTurn(now: number): void {
+    if (this.mayBeFree()) this.askFirst(now);
+    else this.enqueue(now);
+  }
+
+  /**
+   * Whether to ask without a place first: where that leaves nothing to undo when the lock is busy, and nobody is known to wait. It
+   * costs less than a place. Not in strict order, where the time of the request decides.
+   */
+  private mayBeFree(): boolean {
     const { keyState } = this;
-    const contended = keyState.firstLease !== undefined || keyState.first !== this;
-    // In the same process asking costs nothing, and spares an uncontended caller a place in the queue.
-    if (contended || this.context.adapter.capabilities.crossProcess) this.enqueue(now);
-    else this.askFirst(now);
+    const { adapter, settings } = this.context;
+    if (keyState.firstLease !== undefined || keyState.first !== this) return false;
+    if (!adapter.capabilities.crossProcess) return true;
+    return adapter.whenFree !== undefined && settings.localRun.count > 0 && !keyState.contended;
   }
 
   hint(): void {
