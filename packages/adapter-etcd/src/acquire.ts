@@ -1,4 +1,4 @@
-import type { AcquireAttempt, AcquireOutcome } from '@holdfast/lock-core';
+import { type AcquireAttempt, type AcquireOutcome, LockError } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
 import { type Acquisition, acquiring, assertLeased, type Backend, OwnerReleased, queueKey } from './backend.ts';
 import { claimOf, conflict, decodeValue } from './claims.ts';
@@ -9,7 +9,7 @@ import { find, type PutRequest, takeIfFree } from './requests.ts';
 
 /** Asks once for the lock. */
 export async function tryAcquire(backend: Backend, attempt: AcquireAttempt): Promise<AcquireOutcome> {
-  attempt.signal.throwIfAborted();
+  assertWanted(attempt);
   try {
     return await acquiring(backend, attempt, true, (acquisition) => {
       const asking = ask(backend, attempt, acquisition);
@@ -31,7 +31,7 @@ function ask(backend: Backend, attempt: AcquireAttempt, acquisition: Acquisition
     const request = { ...queueKey(backend, attempt.key, lockKey), leaseId: lease.id, ttlMs, claim };
     let first: IKeyValue | undefined;
     for (let seen: string | undefined; ; ) {
-      attempt.signal.throwIfAborted();
+      assertWanted(attempt);
       const taken = await limit(() =>
         send(lease, () => endpoints.call((client, options) => takeIfFree(client, options, request, seen))),
       );
@@ -78,5 +78,15 @@ async function askAgain(
     if (own.lease === lease.id) return granted(lease, own.create_revision, own.mod_revision, first);
     const moved = await move(backend, attempt.key, lockKey, lease, own);
     return moved === undefined ? { status: 'busy' } : granted(lease, moved.token, moved.revision, first);
+  });
+}
+
+/** Nobody wants the answer any more, and nothing of this attempt stands in etcd: then core has nothing to clean up. */
+function assertWanted({ key, signal }: AcquireAttempt): void {
+  if (!signal.aborted) return;
+  throw new LockError('LOCK_BACKEND', 'the request was given up before it was sent to etcd', {
+    key,
+    cause: signal.reason,
+    notSent: true,
   });
 }
