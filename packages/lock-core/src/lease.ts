@@ -59,6 +59,8 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
   queued = false;
   /** Called when that happens. */
   whenQueued: (() => void) | undefined;
+  /** How many other clients were seen waiting at the release, where the adapter can tell. */
+  othersWaiting = 0;
   #controller: AbortController | undefined;
 
   // What follows counts from the grant on.
@@ -152,6 +154,11 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
     if (this.queued) return;
     this.queued = true;
     this.whenQueued?.();
+  }
+
+  onWaiting(others: number): void {
+    // Of several servers each may have seen some.
+    if (Number.isFinite(others)) this.othersWaiting = Math.max(this.othersWaiting, others);
   }
 
   /** Tells the adapter that nobody wants the answer any more. */

@@ -3,7 +3,7 @@ import { admit, advance, type Context, detach } from './context.ts';
 import { channels } from './diagnostics.ts';
 import { expired, heldTooLong, type LockError, lost } from './errors.ts';
 import type { Hold } from './hold.ts';
-import type { KeyState } from './key-state.ts';
+import { KeyState } from './key-state.ts';
 import { isSameClaim, type Lease } from './lease.ts';
 import type { ReleaseOutcome } from './lock-adapter.ts';
 import { attemptTimeout } from './options.ts';
@@ -62,6 +62,21 @@ function deferToOthers(context: Context, keyState: KeyState, outcome: Promise<un
   });
 }
 
+/**
+ * The same where nobody here waits yet and the backend has seen others wait: a task that takes the key again at once would win each
+ * time, since the others hear of the release no sooner. Each of them gets the time to hear of it and to ask.
+ */
+function deferAfterRelease(context: Context, { key, othersWaiting }: Lease, sentAt: number): void {
+  if (context.closed || context.keys.has(key)) return;
+  const now = context.settings.clock.now();
+  const turnMs = Math.max(1, 2 * (now - sentAt));
+  const keyState = new KeyState(key, undefined);
+  keyState.deferredUntil = now + Math.min(othersWaiting * turnMs, longestDeferralMs);
+  context.keys.set(key, keyState);
+  const forget = (at: number): void => advance(context, keyState, at);
+  context.timers.set({ at: 0, heapIndex: -1, fire: forget }, keyState.deferredUntil);
+}
+
 /** No command is sent for the lease after this (H54). */
 function end(context: Context, lease: Lease): void {
   lease.over = true;
@@ -81,7 +96,7 @@ function free(context: Context, lease: Lease, hold: Hold, now: number): Promise<
     if (lease.unanswered > 0) cleanup.add(lease);
     if (reply === 'not-held') {
       hold.markLost(lost(hold.key, adapter.name, 'it was gone before it was released (expired, or released by force)'));
-    }
+    } else if (lease.othersWaiting > 0 && adapter.enqueue === undefined) deferAfterRelease(context, lease, now);
     const outcome = reply === 'released' ? 'released' : 'lost';
     tell(context, lease, hold, outcome, now);
     return outcome;
