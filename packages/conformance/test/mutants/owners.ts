@@ -24,7 +24,7 @@ export const ownerMutants: readonly Mutant[] = [
     message: /cannot carry 128 random bits/,
     locks: (adapter, options) =>
       createLocks(
-        withOwners(adapter, (owner) => owner.slice(0, DIGITS)),
+        withOwners(adapter, (owner) => owner.slice(-DIGITS)),
         options,
       ),
   },

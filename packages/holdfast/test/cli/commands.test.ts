@@ -34,6 +34,9 @@ describe('inspect', { timeout: 90_000 }, () => {
       owner: info.owner,
       fencingToken: String(lock.fencingToken),
       remainingMs: expect.any(Number),
+      mode: 'exclusive',
+      holders: 1,
+      waiters: 0,
     });
   });
 
