@@ -113,7 +113,10 @@ export function joinReaders(
   lease: Lease,
   now: number,
 ): void {
-  const hold = lease.join(acquisition, now);
+  // An owner that asked twice at the same time has one hold, which it releases twice.
+  const own = lease.readers?.get(acquisition.owner);
+  if (own !== undefined) own.count += 1;
+  const hold = own ?? lease.join(acquisition, now);
   context.holdTimers.set(lease, lease.dueAt);
   admit(context, keyState, acquisition, lease, hold, 'hand-over', now);
 }
