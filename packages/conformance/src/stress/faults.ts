@@ -33,10 +33,16 @@ export async function injectFaults(nemesis: readonly Nemesis[], scene: Scene, st
     [...alone, together].map(async (names) => {
       const random = randomFrom(`${scene.seed}/${names.join()}`);
       const rest = async (ms: number) => sleep(ms, undefined, { signal: stop }).catch(() => {});
+      let left: readonly Nemesis[] = names;
       while (names.length > 0 && !stop.aborted) {
         // Between the faults there has to be time in which locks are had and lost by the faults that come.
         await rest(random.between(0.5, 2.5) * scene.leaseMs);
-        if (!stop.aborted) await injectors[random.pick(names)](scene, random, rest);
+        if (stop.aborted) continue;
+        // Each of them once before any comes again, so that a short run has all.
+        if (left.length === 0) left = names;
+        const name = random.pick(left);
+        left = left.filter((other) => other !== name);
+        await injectors[name](scene, random, rest);
       }
     }),
   );
