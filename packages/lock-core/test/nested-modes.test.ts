@@ -191,3 +191,15 @@ it('the adapter is told the claim of each attempt and of each hold', async () =>
     'release exclusive',
   ]);
 });
+
+it('an owner that asks twice at the same time has the key until it has released both', async () => {
+  const { clock, adapter, locks, other } = twoClients({}, 'fifo');
+  const owner = locks.createOwner();
+  const [one, two] = await Promise.all([1, 2].map(() => locks.acquire('k', { mode: 'shared', owner })));
+  expect(await one!.release()).toBe('released');
+  expect([two!.state, adapter.calls.filter(({ operation }) => operation === 'release').length]).toEqual(['held', 0]);
+  two!.assertHeld();
+  expect(await two!.release()).toBe('released');
+  await clock.advance(1);
+  expect(await other.inspect('k')).toBe(undefined);
+});

@@ -38,18 +38,6 @@ describe('readers and writers', () => {
     expect(await other.inspect('k')).toBe(undefined);
   });
 
-  it('an owner that asks twice at the same time has the key until it has released both', async () => {
-    const { clock, adapter, locks, other } = setUp();
-    const owner = locks.createOwner();
-    const [one, two] = await Promise.all([1, 2].map(() => locks.acquire('k', { ...shared, owner })));
-    expect(await one!.release()).toBe('released');
-    expect([two!.state, count(adapter, 'release')]).toEqual(['held', 0]);
-    two!.assertHeld();
-    expect(await two!.release()).toBe('released');
-    await clock.advance(1);
-    expect(await other.inspect('k')).toBe(undefined);
-  });
-
   it('1,000 readers of one process behind a writer are admitted together, with at most 20 commands', async () => {
     const { clock, adapter, locks, other } = setUp();
     const writer = await other.acquire('k');
