@@ -1,7 +1,7 @@
 import { type AcquireAttempt, type AcquireOutcome, LockError } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
 import { type Acquisition, acquiring, assertLeased, type Backend, OwnerReleased, queueKey } from './backend.ts';
-import { claimOf, conflict, decodeValue } from './claims.ts';
+import { claimOf, conflict, decodeValue } from './claim.ts';
 import { wholeTtl } from './leases.ts';
 import { blockersIn } from './position.ts';
 import { move } from './renewal.ts';

@@ -4,7 +4,7 @@ import { tryAcquire } from './acquire.ts';
 import { secondsIn } from './answers.ts';
 import { assertLeased, type Backend } from './backend.ts';
 import { createBatch } from './batch.ts';
-import { claimOf, decodeValue, limitOf } from './claims.ts';
+import { claimOf, decodeValue, limitOf } from './claim.ts';
 import { createConcurrencyLimit } from './concurrency-limit.ts';
 import { createEndpoints, type Endpoints } from './endpoints.ts';
 import { NoAnswer } from './errors.ts';

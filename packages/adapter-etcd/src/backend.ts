@@ -1,7 +1,7 @@
 import { type AcquireAttempt, type Claim, type Granted, LockError } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
 import type { Batch } from './batch.ts';
-import { claimOf, downgraded, exclusive } from './claims.ts';
+import { claimOf, downgraded, exclusive } from './claim.ts';
 import type { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Endpoints } from './endpoints.ts';
 import { foreignKey, isRefusal, notSent, wasNeverSent } from './errors.ts';

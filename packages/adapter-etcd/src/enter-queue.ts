@@ -1,6 +1,6 @@
 import type { AcquireAttempt, Claim } from '@holdfast/lock-core';
 import { type Acquisition, type Backend, queueKey } from './backend.ts';
-import { claimOf, conflict, decodeValue } from './claims.ts';
+import { claimOf, conflict, decodeValue } from './claim.ts';
 import { placeLost } from './errors.ts';
 import { deleteSeen } from './key-versions.ts';
 import { wholeTtl } from './leases.ts';

@@ -1,6 +1,6 @@
 import type { Claim } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
-import { claimOf, limitOf } from './claims.ts';
+import { claimOf, limitOf } from './claim.ts';
 
 /**
  * The keys of which one at least has to go before a claim behind all of them can be granted; none when it is granted. Each is as near

@@ -1,6 +1,6 @@
 import type { HoldRef, ReleaseOutcome } from '@holdfast/lock-core';
 import { type Backend, queueKey } from './backend.ts';
-import { claimOf } from './claims.ts';
+import { claimOf } from './claim.ts';
 import { blockersIn } from './position.ts';
 import { find, freeHeld, giveUp, type QueueKey } from './requests.ts';
 

@@ -1,7 +1,7 @@
 import type { Claim, HoldRef, RenewOutcome } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
 import { type Backend, queueKey } from './backend.ts';
-import { claimOf, downgraded, exclusive } from './claims.ts';
+import { claimOf, downgraded, exclusive } from './claim.ts';
 import { checkPresence, type KeyVersion, mostChecked } from './key-versions.ts';
 import { wholeTtl } from './leases.ts';
 import type { LockKey } from './lock-keys.ts';

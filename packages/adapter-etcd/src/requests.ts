@@ -3,7 +3,7 @@ import type { Etcd3, ICompare, IKeyValue, IRangeRequest, IRequestOp } from 'etcd
 import { deletedBy, keysFound, revisionIn, revisionOf, secondsIn, succeeded } from './answers.ts';
 import type { CallOptions } from './authentication.ts';
 import type { Part } from './batch.ts';
-import { encodeValue, type KeyValue } from './claims.ts';
+import { encodeValue, type KeyValue } from './claim.ts';
 import type { KeyRange } from './key-layout.ts';
 import { createdIn } from './key-versions.ts';
 

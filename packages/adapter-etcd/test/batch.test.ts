@@ -4,7 +4,7 @@ import { type EtcdServer, startEtcd } from '@holdfast/testbed';
 import { type Etcd3, EtcdLeaseInvalidError } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Batch, createBatch } from '../src/batch.ts';
-import { exclusive } from '../src/claims.ts';
+import { exclusive } from '../src/claim.ts';
 import { createEndpoints } from '../src/endpoints.ts';
 import { keyLayout } from '../src/key-layout.ts';
 import { freeHeld, type Standing, takePlace } from '../src/requests.ts';

@@ -1,7 +1,7 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 import { type EtcdServer, startEtcd } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeValue, downgraded, encodeValue } from '../src/claims.ts';
+import { decodeValue, downgraded, encodeValue } from '../src/claim.ts';
 import { etcdAdapter } from '../src/index.ts';
 import { claimed, enqueue, exclusive, permits, shared } from './support/claim-requests.ts';
 import { describeClaimRules } from './support/claim-rules.ts';

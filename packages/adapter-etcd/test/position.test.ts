@@ -1,7 +1,7 @@
 import type { Claim } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
 import { expect, it } from 'vitest';
-import { encodeValue } from '../src/claims.ts';
+import { encodeValue } from '../src/claim.ts';
 import { blockersIn, holdersIn } from '../src/position.ts';
 import { exclusive, permits, shared } from './support/claim-requests.ts';
 

@@ -170,10 +170,10 @@ async function enqueue(
 function renewHold(store: OpenStore, key: string, owner: string, ttlMs: number, now: number): RenewOutcome {
   const entry = entryAt(store, key, now);
   const holder = entry && holderOf(entry, owner);
-  return holder === undefined ? lostOutcome : prolong(store, key, entry as Entry, holder, ttlMs, now);
+  return holder === undefined ? lostOutcome : extendExpiry(store, key, entry as Entry, holder, ttlMs, now);
 }
 
-function prolong(
+function extendExpiry(
   store: OpenStore,
   key: string,
   entry: Entry,
@@ -196,7 +196,7 @@ function downgrade(store: OpenStore, key: string, owner: string, ttlMs: number, 
   if (entry === undefined || holder === undefined) return lostOutcome;
   if (entry.mode === 'permits') checkUse(key, entry, { mode: 'shared' });
   entry.mode = 'shared';
-  const renewed = prolong(store, key, entry, holder, ttlMs, now);
+  const renewed = extendExpiry(store, key, entry, holder, ttlMs, now);
   settle(store, key, entry, now);
   return renewed;
 }

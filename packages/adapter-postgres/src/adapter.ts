@@ -12,7 +12,7 @@ import type {
 import { type Asked, readAsked, readInspected, readRenewed, readWord, wordsOf } from './answers.ts';
 import { assertIn } from './assert-in.ts';
 import { type Backend, createBackend } from './backend.ts';
-import { mismatch, modeOf, unitsOf } from './claims.ts';
+import { mismatch, modeOf, unitsOf } from './claim.ts';
 import { type PostgresLockOptions, settingsOf } from './options.ts';
 import { type Ask, grantOf, Queue } from './queue.ts';
 import { fromHex, hex, hexArray } from './statements.ts';

@@ -9,7 +9,7 @@ import type {
   LockInfo,
   RenewOutcome,
 } from '@holdfast/lock-core';
-import { claimOf, downgraded, limitOf } from './claims.ts';
+import { claimOf, downgraded, limitOf } from './claim.ts';
 import type { NodeStat } from './client.ts';
 import { isFinal, NotSent, SessionOver, toLockError, Unanswered } from './failures.ts';
 import { fencingToken, lastToken } from './fencing.ts';
@@ -165,13 +165,13 @@ function validFor({ session }: LockNode, calledAt: number, leaseEnd: number): nu
  * which the next owner was granted the lock.
  */
 const renew = (parts: Parts, hold: HoldRef, ttlMs: number): Promise<RenewOutcome> =>
-  prolong(parts, hold, ttlMs, (path) => parts.requests.freshStat(path));
+  extendLease(parts, hold, ttlMs, (path) => parts.requests.freshStat(path));
 
 /** The node keeps its place and its name, so only its data can say that it is shared now. */
 const downgrade = (parts: Parts, hold: HoldRef, ttlMs: number): Promise<RenewOutcome> =>
-  prolong(parts, hold, ttlMs, (path) => parts.requests.setData(path, downgraded));
+  extendLease(parts, hold, ttlMs, (path) => parts.requests.setData(path, downgraded));
 
-async function prolong(
+async function extendLease(
   { lockNodes }: Parts,
   { key, owner }: HoldRef,
   ttlMs: number,

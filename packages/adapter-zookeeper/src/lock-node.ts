@@ -1,5 +1,5 @@
 import type { AcquireAttempt, Claim } from '@holdfast/lock-core';
-import { assertSameUse, claimOf } from './claims.ts';
+import { assertSameUse, claimOf } from './claim.ts';
 import { foreignKey } from './failures.ts';
 import { mostTokens } from './fencing.ts';
 import { compareContenders, numbered } from './names.ts';

@@ -1,4 +1,4 @@
-import { claimOf } from './claims.ts';
+import { claimOf } from './claim.ts';
 import { isFinal } from './failures.ts';
 import {
   type Asked,

@@ -1,11 +1,11 @@
 import type { Claim, KeysPage } from '@holdfast/lock-core';
-import { kindOf } from './claims.ts';
+import { kindOf } from './claim.ts';
 import type { Requests } from './requests.ts';
 
 /**
  * How keys and owners become node names. A key is one node, its contenders are the node's children:
  * `/locks/invoice:42/_c_<owner>-lock-0000000007`. The owner in the name finds the node again after a lost reply (H64), and what
- * it asks for, here `lock`, is there too: see `claims.ts`.
+ * it asks for, here `lock`, is there too: see `claim.ts`.
  */
 
 /** Any string as one path element, another one for every other string: `/`, control characters and the like are %-encoded. */

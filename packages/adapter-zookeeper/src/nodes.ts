@@ -1,5 +1,5 @@
 import type { Claim } from '@holdfast/lock-core';
-import { claimOf, downgraded } from './claims.ts';
+import { claimOf, downgraded } from './claim.ts';
 import type { NodeStat } from './client.ts';
 import { codeOf, foreignKey, isAnswer, wasNotSent } from './failures.ts';
 import { childName, childPrefix, inOrder, isChildOf, nodeName } from './names.ts';

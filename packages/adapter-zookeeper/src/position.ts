@@ -1,5 +1,5 @@
 import type { Claim } from '@holdfast/lock-core';
-import { claimOf, limitOf } from './claims.ts';
+import { claimOf, limitOf } from './claim.ts';
 import { compareContenders, type Numbered } from './names.ts';
 
 /** The one that is nearest to the end of the queue. */

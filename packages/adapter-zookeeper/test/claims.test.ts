@@ -2,7 +2,7 @@ import type { LockAdapter } from '@holdfast/lock-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { claimed, enqueue, exclusive, permits, shared } from '../../adapter-etcd/test/support/claim-requests.ts';
 import { describeClaimRules } from '../../adapter-etcd/test/support/claim-rules.ts';
-import { claimOf } from '../src/claims.ts';
+import { claimOf } from '../src/claim.ts';
 import { createClient } from '../src/client.ts';
 import { type ClientFactory, zookeeperAdapter } from '../src/index.ts';
 import { childName, childPrefix, inOrder, isChildOf, ownerOf } from '../src/names.ts';

@@ -200,9 +200,9 @@ export class QueuedAcquisition extends Acquisition {
   private endOfPatience(): number {
     const { settings } = this.context;
     // However short the wait, the backend gets the time of one attempt to answer.
-    const silentSince = this.unansweredSince ?? this.startedAt;
-    const attemptUntil = silentSince + attemptTimeout(settings, this.options.ttlMs);
-    return Math.min(Math.max(this.waitUntil, attemptUntil), silentSince + settings.backendTimeoutMs);
+    const unansweredFrom = this.unansweredSince ?? this.startedAt;
+    const attemptUntil = unansweredFrom + attemptTimeout(settings, this.options.ttlMs);
+    return Math.min(Math.max(this.waitUntil, attemptUntil), unansweredFrom + settings.backendTimeoutMs);
   }
 
   private granted({ lease, sentAt }: Place, grant: Granted): void {

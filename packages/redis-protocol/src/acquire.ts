@@ -1,5 +1,5 @@
 import type { AcquireAttempt, AcquireOutcome, Granted } from '@holdfast/lock-core';
-import { claimWords, isAmongOthers, otherUse } from './claims.ts';
+import { claimWords, isAmongOthers, otherUse } from './claim.ts';
 import { corruptFence, foreignKey, unknownOutcome } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import { release } from './release.ts';

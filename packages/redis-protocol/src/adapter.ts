@@ -4,13 +4,13 @@ import { readable } from './errors.ts';
 import { inspect, keysPage } from './inspect.ts';
 import { type LockKeys, lockKeys } from './keys.ts';
 import { type RedisLockOptions, redisLockSettings } from './options.ts';
-import { createPlaces } from './places.ts';
 import type { RedisClientBinding } from './redis-client.ts';
 import { forceRelease, release } from './release.ts';
 import { createReleaseHints } from './release-hints.ts';
 import { downgrade, renew, renewMany } from './renew.ts';
 import { replicatedAcquire } from './replica-acknowledgement.ts';
 import { channelOf, countUnanswered, ownersInDoubt, type RedisLockState, whenConnected } from './requests.ts';
+import { openPlaces } from './waiting-places.ts';
 
 /**
  * The lock protocol of a Redis server, Cluster or Sentinel group over a client's binding. Needs Redis 6.2, a Cluster 7.0.
@@ -75,7 +75,7 @@ function openState(client: RedisClientBinding, options: RedisLockOptions): Redis
     sentTwice: ownersInDoubt(),
     publish: client.cluster ? 'SPUBLISH' : 'PUBLISH',
   };
-  state.places = createPlaces(state as RedisLockState);
+  state.places = openPlaces(state as RedisLockState);
   return state as RedisLockState;
 }
 

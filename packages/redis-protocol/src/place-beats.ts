@@ -1,5 +1,5 @@
 import { outcomeOf } from './acquire.ts';
-import { claimWords } from './claims.ts';
+import { claimWords } from './claim.ts';
 import { isTryAgain, readable, refusedAgain, unknownOutcome } from './errors.ts';
 import { beatMs, isDefinite, longestSilenceMs, now, type Place, plan, type Waiting } from './place.ts';
 import { askFor, claim, isQueued } from './place-claims.ts';

@@ -19,7 +19,7 @@ export function release(state: RedisLockState, hold: HoldRef, byCore = true): Pr
  * Frees the lock without a word: it was granted and is taken back because too few replicas have it. Whoever heard of that would
  * ask at once and get no further, first of all the one who takes it back; polling finds out when the replicas answer again.
  */
-export function takeBack(state: RedisLockState, hold: HoldRef): Promise<ReleaseOutcome> {
+export function rollBack(state: RedisLockState, hold: HoldRef): Promise<ReleaseOutcome> {
   return send(state, hold, '', true);
 }
 

@@ -1,5 +1,5 @@
 import type { HoldRef, RenewOutcome } from '@holdfast/lock-core';
-import { isAmongOthers } from './claims.ts';
+import { isAmongOthers } from './claim.ts';
 import { afterSending, foreignKey } from './errors.ts';
 import { readRenewReply } from './replies.ts';
 import { channelOf, keysOfScript, type RedisLockState, runLockScript } from './requests.ts';

@@ -2,7 +2,7 @@ import { type AcquireAttempt, type AcquireOutcome, type HoldRef, LockError } fro
 import { acquireOnce } from './acquire.ts';
 import { afterSending, readable, refusedAgain, unknownOutcome } from './errors.ts';
 import type { LockKeys } from './keys.ts';
-import { takeBack } from './release.ts';
+import { rollBack } from './release.ts';
 import { expectInteger } from './replies.ts';
 import type { RedisLockState } from './requests.ts';
 
@@ -74,7 +74,7 @@ export function replicatedAcquire(state: RedisLockState): ReplicatedAcquire {
 
   /** Releases, and answers busy once that is confirmed; repeated, it releases again until it is. */
   async function giveUp(hold: HoldRef): Promise<AcquireOutcome> {
-    const sending = finished.get(hold.owner) ?? takeBack(state, hold);
+    const sending = finished.get(hold.owner) ?? rollBack(state, hold);
     remember(finished, hold.owner, sending);
     try {
       await sending;
@@ -126,7 +126,7 @@ export async function waitForReplicas(
   const what = 'the replicas confirmed the lock';
   const { resends } = client;
   const takenBack = (): Promise<unknown> =>
-    takeBack(state, hold).then(
+    rollBack(state, hold).then(
       () => undefined,
       (error: unknown) => refusedAgain(afterSending(error, 'the lock was given up', client.name, key)),
     );

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Claim, HoldRef, LockAdapter } from '@holdfast/lock-core';
 import type { Context } from '../context.ts';
-import { exclusive, nameOf, shared } from './claims.ts';
+import { exclusive, nameOf, shared } from './claim-holds.ts';
 import { join, type Waiter } from './join-queue.ts';
 
 /** An owner, as the rule sees it. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import { assertRelease } from './assert-release.ts';
-import { exclusive, type Held, permits, shared, takeClaim } from './claims.ts';
+import { exclusive, type Held, permits, shared, takeClaim } from './claim-holds.ts';
 
 /** What `inspect` tells of a key with several holders. */
 export const modeLookCases: readonly Case[] = [

@@ -3,7 +3,7 @@ import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
 import { type AdapterFault, adapterFaults } from '../faults/adapter-faults.ts';
 import { assertRelease } from './assert-release.ts';
-import { assertClaimBusy, assertClaimFree, exclusive, permits, shared } from './claims.ts';
+import { assertClaimBusy, assertClaimFree, exclusive, permits, shared } from './claim-holds.ts';
 
 /** Whoever holds now, by what it holds. */
 interface Inside {

@@ -3,7 +3,7 @@ import { isLockError, type LockAdapter, type Locks } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
 import { TooLate } from '../retrying-adapter.ts';
-import { assertClaimFree, exclusive } from './claims.ts';
+import { assertClaimFree, exclusive } from './claim-holds.ts';
 import { queued } from './join-queue.ts';
 
 /** An adapter that tells what it was asked for, by method and claim; and one that declares less than it has. */

@@ -12,12 +12,12 @@ import {
   assertStands,
   assertWaiting,
   exclusive,
-  giveBack,
   nameOf,
   permits,
+  releaseWaiter,
   shared,
   takeClaim,
-} from './claims.ts';
+} from './claim-holds.ts';
 import { followRule } from './follow-rule.ts';
 import { join } from './join-queue.ts';
 
@@ -50,11 +50,11 @@ export const permitQueueCases: readonly Case[] = [
       await assertRelease(two.release(b));
       await allGranted(context, 'the large request is granted, and a small one beside it', [large, small[0]]);
       await assertWaiting(context, [small[1]], 'all of 7 permits are held');
-      await giveBack(small[0]);
+      await releaseWaiter(small[0]);
       await assertWaiting(context, [small[1]], '1 of 7 permits is free');
-      await giveBack(large);
+      await releaseWaiter(large);
       await allGranted(context, 'the last request is granted', [small[1]]);
-      await giveBack(small[1]);
+      await releaseWaiter(small[1]);
       await assertClaimFree(context, two, key, permits(7, 7), 'all permits were given back');
     },
   },
@@ -83,8 +83,8 @@ export const permitQueueCases: readonly Case[] = [
         await assertStands(context, standing, 'others crashed');
         await assertRelease(one.release(standing));
         await allGranted(context, 'the next waiter is granted', [second]);
-        await giveBack(first);
-        await giveBack(second);
+        await releaseWaiter(first);
+        await releaseWaiter(second);
         await assertClaimFree(context, two, key, permits(5, 5), 'all permits were given back, or their lease is over');
       };
       await Promise.all([trial(2, 1), trial(3, 3), trial(4, 2)]);

@@ -9,10 +9,10 @@ import {
   assertStands,
   assertWaiting,
   exclusive,
-  giveBack,
+  releaseWaiter,
   shared,
   takeClaim,
-} from './claims.ts';
+} from './claim-holds.ts';
 import { followRule } from './follow-rule.ts';
 import { join } from './join-queue.ts';
 
@@ -47,14 +47,14 @@ export const sharedQueueCases: readonly Case[] = [
       await allGranted(context, 'the writer is granted after the last reader before it', [writer]);
       await assertClaimBusy(context, one, key, shared, 'a writer holds the key, and others wait');
       await assertWaiting(context, later, 'a writer holds the key');
-      await giveBack(writer);
+      await releaseWaiter(writer);
       await allGranted(context, 'the readers behind the writer are granted together', behind);
       await assertWaiting(context, [lastWriter, lastReader], 'three readers hold the key, and a writer is next');
-      for (const reader of behind) await giveBack(reader);
+      for (const reader of behind) await releaseWaiter(reader);
       await allGranted(context, 'the second writer is granted after the readers before it', [lastWriter]);
-      await giveBack(lastWriter);
+      await releaseWaiter(lastWriter);
       await allGranted(context, 'the last reader is granted', [lastReader]);
-      await giveBack(lastReader);
+      await releaseWaiter(lastReader);
       await assertClaimFree(context, one, key, exclusive, 'all have left');
     },
   },
@@ -143,7 +143,7 @@ export const sharedQueueCases: readonly Case[] = [
         await assertRelease(one.release(asReader));
         for (const waiter of [...before, ...readers, writer, after]) {
           await allGranted(context, 'those who waited are granted in turn', [waiter]);
-          await giveBack(waiter);
+          await releaseWaiter(waiter);
         }
       };
       await Promise.all([trial(false), trial(true)]);

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
 import { longestLease } from '../checked-adapter.ts';
 import { assertRelease } from './assert-release.ts';
-import { assertClaimBusy, assertClaimFree, assertGone, assertStands, exclusive, shared, takeClaim } from './claims.ts';
+import {
+  assertClaimBusy,
+  assertClaimFree,
+  assertGone,
+  assertStands,
+  exclusive,
+  shared,
+  takeClaim,
+} from './claim-holds.ts';
 
 /** Readers and writers of one key. */
 export const sharedCases: readonly Case[] = [

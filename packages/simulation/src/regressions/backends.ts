@@ -16,7 +16,7 @@ export const backendRegressions: readonly Regression[] = [
       patch(
         'adapter-memory/adapter.ts',
         'holder.expiresAt = Math.max(holder.expiresAt, now + ttlMs);',
-        'prolong(store, key, entry, holder, ttlMs, now);',
+        'extendExpiry(store, key, entry, holder, ttlMs, now);',
       ),
       countOnRenewal,
     ],
@@ -88,10 +88,10 @@ export const backendRegressions: readonly Regression[] = [
     patches: [
       patch(
         'redis-protocol/replica-acknowledgement.ts',
-        'const sending = finished.get(hold.owner) ?? takeBack(state, hold);',
+        'const sending = finished.get(hold.owner) ?? rollBack(state, hold);',
         'const sending = Promise.resolve();',
       ),
-      patch('redis-protocol/replica-acknowledgement.ts', 'takeBack(state, hold).then(', 'Promise.resolve().then('),
+      patch('redis-protocol/replica-acknowledgement.ts', 'rollBack(state, hold).then(', 'Promise.resolve().then('),
     ],
   },
   {

@@ -153,7 +153,7 @@ export const coreRegressions: readonly Regression[] = [
     patches: [
       patch(
         'lock-core/backend-queue.ts',
-        'return Math.min(Math.max(this.waitUntil, attemptUntil), silentSince + settings.backendTimeoutMs);',
+        'return Math.min(Math.max(this.waitUntil, attemptUntil), unansweredFrom + settings.backendTimeoutMs);',
         'return attemptUntil + Number.POSITIVE_INFINITY;',
       ),
     ],

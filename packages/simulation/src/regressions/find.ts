@@ -5,12 +5,12 @@ import { drawSchedule } from '../schedule/draw.ts';
 import type { BackendName } from '../schedule/types.ts';
 import { runCampaign } from '../search.ts';
 import { backendRegressions } from './backends.ts';
-import { claimRegressions } from './claims.ts';
 import { coreRegressions } from './core.ts';
 import { etcdRegressions } from './etcd.ts';
 import { modeRegressions } from './modes.ts';
 import { redisQueueRegressions } from './redis-queue.ts';
 import type { Regression } from './regression.ts';
+import { claimRegressions } from './shared-and-permits.ts';
 import { zookeeperRegressions } from './zookeeper.ts';
 
 /** Every regression that the simulator has to find. */

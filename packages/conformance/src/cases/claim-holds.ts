@@ -75,7 +75,7 @@ export async function assertGone(context: Context, hold: Held, why: string): Pro
 }
 
 /** Gives back what a waiter was granted. */
-export const giveBack = ({ adapter, attempt }: Waiter): Promise<void> => assertRelease(adapter.release(attempt));
+export const releaseWaiter = ({ adapter, attempt }: Waiter): Promise<void> => assertRelease(adapter.release(attempt));
 
 /** Fails when one of these waiters was granted, after a time in which that would have shown. */
 export async function assertWaiting(context: Context, waiters: readonly Waiter[], why: string): Promise<void> {

@@ -15,7 +15,7 @@ const { clearTimeout: stopTimer } = globalThis;
  * granted, for a reservation, and a claim makes the lease of it. About once a second one call keeps all places of the process,
  * restores those that the server has lost, and finds out what a lost message would have said.
  */
-export function createPlaces(state: RedisLockState): Places {
+export function openPlaces(state: RedisLockState): Places {
   const waiting: Waiting = {
     state,
     byOwner: new Map(),

@@ -67,8 +67,8 @@ export const claimRegressions: readonly Regression[] = [
   ]),
   claims('zookeeper', 'a downgrade removes the node and makes it anew', [
     'adapter.ts',
-    'prolong(parts, hold, ttlMs, (path) => parts.requests.setData(path, downgraded));',
-    `prolong(parts, hold, ttlMs, async (path) => {
+    'extendLease(parts, hold, ttlMs, (path) => parts.requests.setData(path, downgraded));',
+    `extendLease(parts, hold, ttlMs, async (path) => {
        const stat = await parts.requests.setData(path, downgraded);
        await parts.requests.remove(path);
        await parts.requests.create(path.slice(0, -10), 3);
@@ -88,7 +88,7 @@ export const claimRegressions: readonly Regression[] = [
   claims('zookeeper', 'a token is given in two blocks', ['fencing.ts', 'czxid << bits', 'czxid + 0n * bits']),
   claims('zookeeper', 'a renewal believes a follower that lags behind', [
     'adapter.ts',
-    'prolong(parts, hold, ttlMs, (path) => parts.requests.freshStat(path));',
-    'prolong(parts, hold, ttlMs, (path) => parts.requests.stat(path));',
+    'extendLease(parts, hold, ttlMs, (path) => parts.requests.freshStat(path));',
+    'extendLease(parts, hold, ttlMs, (path) => parts.requests.stat(path));',
   ]),
 ];
