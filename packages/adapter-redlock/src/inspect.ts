@@ -60,9 +60,13 @@ function gather<T, R>(
 
 const countOf = ({ nodes, majority }: NodeGroup): NodeCount => ({ count: nodes.length, majority });
 
+// The same renewal reaches the nodes in so many ms. Where it is more, one of them has not had it yet.
+const sameLeaseMs = 20;
+
 /** Who has the votes of a majority; `undefined` when nobody has. */
 export async function inspectAll(group: NodeGroup, key: string): Promise<LockInfo | undefined> {
   const { majority } = group;
+  let known: LockInfo | undefined;
   const { outcome, errors } = await gather(
     group,
     group.nodes,
@@ -72,11 +76,16 @@ export async function inspectAll(group: NodeGroup, key: string): Promise<LockInf
       for (const info of values) {
         const same = values.filter((other) => info !== undefined && other?.owner === info.owner);
         most = Math.max(most, same.length);
-        if (same.length >= majority) return { info: majorityInfo(key, same as LockInfo[], majority) };
+        if (same.length < majority) continue;
+        known = majorityInfo(key, same as LockInfo[], majority);
+        // The votes that are still to come may be those that were renewed.
+        if (pending === 0 || spreadMs(same as LockInfo[]) <= sameLeaseMs) return { info: known };
+        return undefined;
       }
       return most + failed.length + pending < majority ? { info: undefined } : undefined;
     },
   );
+  if (outcome === undefined && known !== undefined) return known;
   if (outcome === undefined) throw noMajority('tell who holds the lock', key, countOf(group), errors);
   return outcome.info;
 }
@@ -93,6 +102,13 @@ function majorityInfo(key: string, votes: readonly LockInfo[], majority: number)
     fencingToken: vote?.[2] === undefined ? undefined : BigInt(vote[2]),
     waiters: undefined,
   };
+}
+
+/** How far the ends of the votes are apart. */
+function spreadMs(votes: readonly LockInfo[]): number {
+  const times = votes.map(({ remainingMs }) => remainingMs ?? Number.POSITIVE_INFINITY);
+  const [least, most] = [Math.min(...times), Math.max(...times)];
+  return least === most ? 0 : most - least;
 }
 
 /** Frees every node of the vote that stands there now; whether a majority had one. */
