@@ -95,8 +95,11 @@ export class Acquirer {
     if (context.closed) throw closed(key);
     options.signal?.throwIfAborted();
     const limit = options.claim.mode === 'permits' ? options.claim.limit : undefined;
-    const standing = context.keys.get(key);
-    if (standing !== undefined && standing.limit !== limit) refuseOtherUse(key, standing.limit, limit);
+    let standing = context.keys.get(key);
+    if (standing !== undefined && standing.limit !== limit) {
+      if (!standing.idle) refuseOtherUse(key, standing.limit, limit);
+      standing = undefined;
+    }
     const keyState = standing ?? new KeyState(key, limit);
     const now = context.settings.clock.now();
     const Acquisition = once || context.adapter.enqueue === undefined ? PollingAcquisition : QueuedAcquisition;
