@@ -24,7 +24,7 @@ export interface Oracle extends Omit<Writes, 'granted'> {
   /** These locks close: what they hold is given back. */
   closing(machine: Machine, locks: number, isTheEnd: boolean): void;
   forced(key: string, client: number): { returned(): void };
-  /** A forced release has freed the hold of an owner ID: each call may free one. */
+  /** A forced release has freed the hold of an owner ID: each call may free one, or all who hold the key beside each other. */
   freed(client: number, key: string, owner: string): void;
   excuseAll(why: string): void;
   /** Looks at every lock that is in somebody's hands, at this moment. */
@@ -75,6 +75,8 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
   const sleptMs = new Map<Machine, number>();
   const forcedBy: string[] = [];
   const freedOwners = new Map<string, Set<string>>();
+  /** Keys that were held beside others: a forced release that names nobody frees all of their holders. */
+  const besideOthers = new Set<string>();
   const closedWith = new Set<string>();
   /** When a process went on, since when it had stood still, and for how long it may not know. */
   const resumed = new Map<Machine, { readonly at: number; readonly since: number; readonly wakingMs: number }>();
@@ -223,6 +225,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       // It was granted before, and its answer was on its way.
       if (held.askedAt <= excusedAllAt) excuse(held, excuses.at(-1)!, excusedAllAt);
       inHand.set(held.step.key, ofKey.add(held));
+      if (held.lock.mode !== 'exclusive') besideOthers.add(held.step.key);
       checkMode(held);
       graces.granted(held);
       writes.granted(held.step.key, held.lock.fencingToken);
@@ -253,6 +256,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       };
     },
     freed(client, key, owner) {
+      if (besideOthers.has(key)) return;
       const by = `${client} ${key}`;
       const owners = freedOwners.get(by) ?? new Set();
       freedOwners.set(by, owners.add(owner));

@@ -70,8 +70,10 @@ function drawFault(draft: Draft, kind: Kind): Fault {
   const ms = drawLength(random, mood);
   switch (kind) {
     case 'pause':
-    case 'suspend':
       return { kind, at, client, ms };
+    case 'suspend':
+      // Less than 50 ms is a clock that is set, as far as anybody can tell.
+      return { kind, at, client, ms: Math.max(ms, 60) };
     case 'crash':
       return { kind, at, client };
     case 'step-wall':

@@ -16,6 +16,7 @@ export function createReplica(world: World, lagMs: () => number): Replica {
   let applied = 0;
   let data = new Map<string, Entry>();
   let last = 0;
+  let writtenAt = Number.NEGATIVE_INFINITY;
   let pausedUntil = 0;
   let generation = 0;
   return {
@@ -29,7 +30,9 @@ export function createReplica(world: World, lagMs: () => number): Replica {
       pausedUntil = Math.max(pausedUntil, world.now + ms);
     },
     apply(key, entry, offset) {
-      last = Math.max(last, pausedUntil, world.now + lagMs());
+      // What one script writes arrives as a whole.
+      if (world.now > writtenAt) last = Math.max(last, pausedUntil, world.now + lagMs());
+      writtenAt = world.now;
       const mine = generation;
       world.at(last, () => {
         if (mine !== generation) return;
