@@ -7,9 +7,9 @@ import {
   checkOptionNames,
   type Granted,
   type HoldRef,
+  type InspectedLock,
   type LockAdapter,
   LockError,
-  type LockInfo,
   type ReleaseOutcome,
   type RenewOutcome,
   systemClock,
@@ -213,14 +213,15 @@ function release(client: MemoryClient, { key, owner }: HoldRef, now: number): Pr
   return notHeld;
 }
 
-function inspect({ store, fifo }: MemoryClient, key: string, now: number): LockInfo | undefined {
+function inspect({ store, fifo }: MemoryClient, key: string, now: number): InspectedLock | undefined {
   const entry = entryAt(store, key, now);
   const earliest = entry?.holders[0];
   if (entry === undefined || earliest === undefined) return undefined;
   const { mode, limit, holders } = entry;
-  const { owner, expiresAt, token } = earliest;
+  const { owner, expiresAt, grantedAt, token } = earliest;
   const waiters = fifo ? (entry.queue?.size ?? 0) : undefined;
-  const info: LockInfo = { key, owner, remainingMs: expiresAt - now, fencingToken: token, waiters };
+  const since = new Date(grantedAt);
+  const info: InspectedLock = { key, owner, remainingMs: expiresAt - now, fencingToken: token, waiters, since };
   return fifo ? { ...info, mode, holders: holders.length, limit } : info;
 }
 

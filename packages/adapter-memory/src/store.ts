@@ -31,6 +31,8 @@ export interface Holder {
   /** `undefined` for a hold without fencing. */
   readonly token: bigint | undefined;
   readonly tokens: number;
+  /** When it was granted, on the wall clock. */
+  readonly grantedAt: number;
   expiresAt: number;
 }
 
@@ -122,9 +124,11 @@ export function addHolder(store: OpenStore, entry: Entry, request: Request, now:
 function newHolder(store: OpenStore, { owner, claim, ttlMs, tokens }: Request, now: number): Holder {
   const permits = claim.mode === 'permits' ? claim.permits : 0;
   const expiresAt = now + ttlMs;
+  const grantedAt = store.clock.wallNow();
   // A shared grant has the token of the last exclusive one. Of its block the highest, since all of it may have been used.
-  if (claim.mode === 'shared' && tokens > 0) return { owner, permits, token: store.lastToken, tokens: 1, expiresAt };
-  return { owner, permits, token: nextToken(store, tokens), tokens, expiresAt };
+  if (claim.mode === 'shared' && tokens > 0)
+    return { owner, permits, token: store.lastToken, tokens: 1, grantedAt, expiresAt };
+  return { owner, permits, token: nextToken(store, tokens), tokens, grantedAt, expiresAt };
 }
 
 /** The grant rule: whether a claim can be granted beside the holders. */

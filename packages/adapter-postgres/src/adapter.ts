@@ -4,9 +4,9 @@ import type {
   AcquireOutcome,
   Capabilities,
   HoldRef,
+  InspectedLock,
   KeysPage,
   LockAdapter,
-  LockInfo,
   RenewOutcome,
 } from '@holdfast/lock-core';
 import { type Asked, readAsked, readInspected, readRenewed, readWord, wordsOf } from './answers.ts';
@@ -154,13 +154,14 @@ async function renewMany(
   return readRenewed(answer, holds.length).map((each) => renewed(each, ttlMs));
 }
 
-async function inspect({ statements, step }: Backend, key: string): Promise<LockInfo | undefined> {
+async function inspect({ statements, step }: Backend, key: string): Promise<InspectedLock | undefined> {
   const found = readInspected(await step(statements.inspect, [hex(key)], { key }));
   if (found === undefined) return undefined;
-  const { remainingMs, token, units, all, holders, waiters } = found;
+  const { remainingMs, token, units, all, holders, waiters, grantedAt } = found;
   const mode = modeOf(units, all);
   const limit = mode === 'permits' ? Number(all) : undefined;
-  return { key, owner: fromHex(found.owner), remainingMs, fencingToken: token, waiters, mode, holders, limit };
+  const since = new Date(Math.floor(grantedAt));
+  return { key, owner: fromHex(found.owner), remainingMs, fencingToken: token, waiters, mode, holders, limit, since };
 }
 
 async function keysPage({ statements, step }: Backend, cursor = ''): Promise<KeysPage> {

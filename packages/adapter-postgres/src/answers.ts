@@ -72,12 +72,13 @@ export interface Inspected {
   readonly all: string;
   readonly holders: number;
   readonly waiters: number;
+  readonly grantedAt: number;
 }
 
 /** Reads the answer of `inspect`. */
 export function readInspected(answer: unknown): Inspected | undefined {
   if (answer === 'free') return undefined;
-  const [status, owner, remaining, token, units, all, holders, waiters] = wordsOf(answer);
+  const [status, owner, remaining, token, units, all, holders, waiters, grantedAt] = wordsOf(answer);
   if (status !== 'held' || owner === undefined) throw unexpected(answer);
   return {
     owner,
@@ -87,6 +88,7 @@ export function readInspected(answer: unknown): Inspected | undefined {
     all: String(integerIn(all, answer)),
     holders: numberIn(holders, answer),
     waiters: numberIn(waiters, answer),
+    grantedAt: numberIn(grantedAt, answer),
   };
 }
 

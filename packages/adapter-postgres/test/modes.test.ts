@@ -42,6 +42,25 @@ async function queued(
   return { isGranted: () => isGranted, granted };
 }
 
+it('the view tells people who holds what, since when and how', async () => {
+  const [key, pool] = [newName(), newName()];
+  const owner = `web-1:4711~2026-11-30T04:13:26Z~${'0'.repeat(32)}`;
+  await grant(one, { ...asking(key, exclusive), owner });
+  await grant(one, { ...asking(pool, permits(2, 5)), owner });
+  await grant(two, asking(`${pool}ü\0`, shared));
+  const seen = async (wanted: string) =>
+    server.query(
+      `SELECT key, holder, mode, permits::int, since <= clock_timestamp() AS began, waiting::int FROM holdfast.held WHERE key LIKE '${wanted}%'`,
+    );
+  expect(await seen(key)).toEqual([
+    { key, holder: 'web-1:4711', mode: 'exclusive', permits: null, began: true, waiting: 0 },
+  ]);
+  expect(await seen(pool)).toMatchObject([
+    { key: pool, mode: 'permits of 5', permits: 2 },
+    { key: `${pool}\\303\\274\\000`, mode: 'shared', permits: null },
+  ]);
+});
+
 it('readers share a key, and a writer waits for all of them', async () => {
   const key = newName();
   const [a, b, writer] = [asking(key, shared), asking(key, shared), asking(key, exclusive)];

@@ -11,7 +11,7 @@ import type { Requests } from './requests.ts';
 /** Any string as one path element, another one for every other string: `/`, control characters and the like are %-encoded. */
 export function nodeName(text: string): string {
   // Nothing to encode, as in every owner ID of lock-core.
-  if (/^[\w:-]+$/.test(text)) return text;
+  if (/^[\w:~-]+$/.test(text)) return text;
   const name = encodeURIComponent(text).replaceAll('%3A', ':');
   // As elements of a path these two would mean other nodes.
   return name === '.' || name === '..' ? name.replaceAll('.', '%2E') : name;

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import type { ServerProcess } from '@holdfast/testbed';
 import { startEtcd, startPostgres, startRedis, startRedisNodes, startZookeeper } from '@holdfast/testbed';
 import { describe, expect, it, vi } from 'vitest';
@@ -62,6 +64,27 @@ async function play(chosen: readonly Scenario[], stage: { locks: Locks; other: L
   return Promise.all(chosen.map((scenario, i) => scenario.run(stages[i]!, held[i])));
 }
 
+/** What the servers record of a holder that waited: where they keep only the time of its request, nothing is said of the grant. */
+async function checkHolder(name: string, locks: Locks, other: Locks): Promise<void> {
+  const key = 'who holds it';
+  const first = await locks.acquire(key);
+  const calledAt = Date.now();
+  const waiting = other.acquire(key);
+  await setTimeout(1_500);
+  const releasedAt = Date.now();
+  await first.release();
+  await waiting;
+  const holder = (await locks.inspect(key))?.holder;
+  expect(holder, name).toMatchObject({ host: hostname(), pid: process.pid });
+  // To the second.
+  expect(holder?.askedAt?.getTime(), name).toBeGreaterThan(calledAt - 1_000);
+  const since = holder?.since?.getTime();
+  if (['ZooKeeper', 'etcd'].includes(name)) expect(since, name).toBeUndefined();
+  else expect(since, name).toBeGreaterThan(releasedAt - (name === 'Redlock' ? 1_000 : 10));
+  expect((await other.inspect(key))?.holder?.since?.getTime(), name).toBeGreaterThan(releasedAt - 10);
+  for await (const info of locks.list(key)) expect(info.holder, name).toEqual(holder);
+}
+
 // Most of the time is waiting for leases.
 vi.setConfig({ maxConcurrency: 3 });
 
@@ -77,6 +100,7 @@ describe('H88: the same scenarios have the same outcomes on every backend', () =
         for (const [i, outcome] of (await play(up, { locks, other }, () => {})).entries()) {
           rows.get(up[i]!.title)?.set(name, outcome);
         }
+        await checkHolder(name, locks, other);
         if (servers.length === 0) return;
         const freeze = () => {
           for (const server of servers) server.freeze();

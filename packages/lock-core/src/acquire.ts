@@ -203,6 +203,7 @@ function tellAcquire(context: Context, acquisition: Acquisition): void {
     key,
     acquisition: number,
     owner: acquisition.ownLease().owner,
+    mode: options.claim.mode,
     waitMs,
   });
 }

@@ -4,9 +4,9 @@ import type {
   AcquireOutcome,
   Capabilities,
   Granted,
+  InspectedLock,
   KeysPage,
   LockAdapter,
-  LockInfo,
   RenewOutcome,
 } from './lock-adapter.ts';
 import { refuse } from './option-names.ts';
@@ -161,10 +161,14 @@ export function checkForceReply(adapter: LockAdapter, key: string, reply: boolea
   throw nonsense(adapter.name, 'forceRelease', key, shown(reply));
 }
 
-export function checkInfo(adapter: LockAdapter, key: string, reply: LockInfo | undefined): LockInfo | undefined {
+export function checkInfo(
+  adapter: LockAdapter,
+  key: string,
+  reply: InspectedLock | undefined,
+): InspectedLock | undefined {
   if (reply === undefined) return undefined;
-  const info = isObject(reply) ? (reply as LockInfo) : ({} as LockInfo);
-  const { owner, remainingMs, fencingToken, waiters, mode, holders, limit } = info;
+  const info = isObject(reply) ? (reply as InspectedLock) : ({} as InspectedLock);
+  const { owner, remainingMs, fencingToken, waiters, mode, holders, limit, since } = info;
   const modes: unknown[] = [undefined, 'exclusive', 'shared', 'permits'];
   const fits =
     typeof owner === 'string' &&
@@ -173,7 +177,8 @@ export function checkInfo(adapter: LockAdapter, key: string, reply: LockInfo | u
     (waiters === undefined || isFiniteNumber(waiters)) &&
     modes.includes(mode) &&
     (holders === undefined || (isFiniteNumber(holders) && holders >= 1)) &&
-    (limit === undefined || (isFiniteNumber(limit) && limit >= 1));
+    (limit === undefined || (isFiniteNumber(limit) && limit >= 1)) &&
+    (since === undefined || (since instanceof Date && isFiniteNumber(since.getTime())));
   if (!fits) throw nonsense(adapter.name, 'inspect', key, shown(reply));
   return reply;
 }

@@ -7,7 +7,7 @@ import type { Lease } from './lease.ts';
 import type { LockAdapter } from './lock-adapter.ts';
 import type { Settings } from './options.ts';
 import { OrphanCleanup } from './orphan-cleanup.ts';
-import { isWithin } from './owner.ts';
+import { holderOf, isWithin } from './owner.ts';
 import { ProcessKeepalive } from './process-keepalive.ts';
 import { stopHints } from './release-hints.ts';
 import { createGroupedTimers, type GroupedTimers, TimerHeap } from './timer-heap.ts';
@@ -207,6 +207,8 @@ function tellGrant(
     owner: lease.owner,
     via,
     waitedMs: now - acquisition.startedAt,
+    mode: hold.mode,
+    holder: holderOf(lease.owner)?.name,
     ttlMs: lease.renewMs,
     fencingToken: hold.fencingToken,
   });

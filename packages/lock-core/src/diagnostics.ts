@@ -15,9 +15,10 @@ type Name = 'acquire' | 'wait' | 'grant' | 'fail' | 'renew' | 'release' | 'lost'
 
 /**
  * The channels of `node:diagnostics_channel`, to be subscribed to by their names:
- * - `holdfast:acquire` an acquisition begins, in the caller's async context: with `waitMs`;
+ * - `holdfast:acquire` an acquisition begins, in the caller's async context: with `mode` and `waitMs`;
  * - `holdfast:wait` the lock is busy, the caller waits;
- * - `holdfast:grant` with `via` (`backend`, `hand-over` or `reentry`), `waitedMs`, `ttlMs`, `fencingToken`;
+ * - `holdfast:grant` with `via` (`backend`, `hand-over` or `reentry`), `mode`, `holder` (the name of these locks), `waitedMs`,
+ *   `ttlMs`, `fencingToken`;
  * - `holdfast:fail` an acquisition ends without the lock: with `outcome` (`busy` for one attempt, `timeout`, `aborted` or
  *   `error`), `waitedMs` and, but for `busy`, `reason`;
  * - `holdfast:renew` with `outcome` (`renewed`, `lost` or `unknown`);

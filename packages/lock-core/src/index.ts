@@ -21,6 +21,7 @@ export type {
   Claim,
   Granted,
   HoldRef,
+  InspectedLock,
   KeysPage,
   LockAdapter,
   LockHolder,

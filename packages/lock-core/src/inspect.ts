@@ -2,7 +2,8 @@ import { checkForceReply, checkInfo, checkPage } from './adapter-replies.ts';
 import { callWithTimeout, pause, retryDelayMs, retryUntilAnswered } from './backend-call.ts';
 import type { Context } from './context.ts';
 import { closed, endless, forceUnknown, isLockError, isRefusal, lost, nameCaller, unsupported } from './errors.ts';
-import type { LockInfo } from './lock-adapter.ts';
+import type { Lease } from './lease.ts';
+import type { InspectedLock, LockHolder, LockInfo } from './lock-adapter.ts';
 import { refuse } from './option-names.ts';
 import { attemptTimeout, checkKey, checkPattern } from './options.ts';
 import { holderOf } from './owner.ts';
@@ -17,23 +18,39 @@ export async function inspectLock(context: Context, key: string): Promise<LockIn
   return describe(context, await lookUp(context, key));
 }
 
-async function lookUp(context: Context, key: string): Promise<LockInfo | undefined> {
+async function lookUp(context: Context, key: string): Promise<InspectedLock | undefined> {
   const { adapter } = context;
   const { inspect } = adapter;
   if (inspect === undefined) throw unsupported(adapter.name, 'way to inspect a lock');
-  const call = async (): Promise<LockInfo | undefined> => checkInfo(adapter, key, await inspect.call(adapter, key));
+  const call = async (): Promise<InspectedLock | undefined> =>
+    checkInfo(adapter, key, await inspect.call(adapter, key));
   return retryUntilAnswered(context, key, call);
 }
 
-/** What the caller is told: with the token of the hold that stands, in a form that `JSON.stringify` accepts. */
-function describe(context: Context, info: LockInfo | undefined): LockInfo | undefined {
-  if (info === undefined) return undefined;
+/** What the caller is told: with the token and the time of the hold that stands, in a form that `JSON.stringify` accepts. */
+function describe(context: Context, inspected: InspectedLock | undefined): LockInfo | undefined {
+  if (inspected === undefined) return undefined;
+  const { since, ...info } = inspected;
   const own = context.keys.get(info.key)?.findLease(({ owner }) => owner === info.owner);
   // After a local hand-over the backend still shows the first token of the block.
   const fencingToken = own === undefined ? info.fencingToken : own.token;
-  const described = { ...info, fencingToken, holder: holderOf(info.owner) };
+  const described: LockInfo = { ...info, fencingToken, holder: describeHolder(context, info.owner, own, since) };
   const toJSON = (): object => ({ ...described, fencingToken: fencingToken?.toString() });
   return Object.defineProperty(described, 'toJSON', { value: toJSON });
+}
+
+function describeHolder(
+  { adapter }: Context,
+  owner: string,
+  own: Lease | undefined,
+  recorded: Date | undefined,
+): LockHolder | undefined {
+  const holder = holderOf(owner);
+  if (holder === undefined) return undefined;
+  // Without a queue in the backend a refused owner ID never asks again, so the request that was granted did not wait.
+  const unqueued = adapter.enqueue === undefined ? holder.askedAt : undefined;
+  const since = own?.heldSince ?? recorded ?? unqueued;
+  return since === undefined ? holder : { ...holder, since };
 }
 
 /** Looks up the keys that match the pattern, a page at a time. */

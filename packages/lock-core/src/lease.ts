@@ -3,7 +3,7 @@ import type { LockOwner } from './api.ts';
 import { Hold, type HoldStart } from './hold.ts';
 import type { AcquireAttempt, AcquireOutcome, Claim, Granted, HoldRef } from './lock-adapter.ts';
 import type { ResolvedOptions } from './options.ts';
-import { findEnclosing, isWithin, newId } from './owner.ts';
+import { findEnclosing, isWithin } from './owner.ts';
 import type { GroupedEntry, TimerGroup } from './timer-heap.ts';
 
 // The wall clock is corrected in small steps.
@@ -74,6 +74,8 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
   token: bigint | undefined;
   tokensLeft = 0;
   handOvers = 0;
+  /** The wall clock when the hold that stands began; of several, the first. */
+  private begunAt = 0;
   /** When the backend granted it: the start of the local hand-over batch, and of the time in which readers join. */
   grantedAt = 0;
   /** The TTL of the next renewal. */
@@ -105,9 +107,9 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
   before: Lease | undefined;
   after: Lease | undefined;
 
-  constructor(key: string, { ttlMs, claim, graceMs, ownerPrefix }: ResolvedOptions) {
+  constructor(key: string, { ttlMs, claim, graceMs, newOwnerId }: ResolvedOptions) {
     this.key = key;
-    this.owner = ownerPrefix + newId();
+    this.owner = newOwnerId();
     this.ttlMs = ttlMs;
     this.claim = claim;
     this.graceMs = graceMs;
@@ -175,6 +177,7 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
     this.grantedAt = now;
     this.deadline = deadline;
     this.watchdog = watchdog;
+    this.begunAt = now + this.wallAhead;
     if (this.claim.mode !== 'shared') return this.#holdBy(start, now);
     this.readers = new Map();
     return this.join(start, now);
@@ -191,6 +194,7 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
   /** The next holder in this process takes the lease over, with the next token. */
   handOver(next: HoldStart, now: number): Hold {
     this.handOvers += 1;
+    this.begunAt = now + this.wallAhead;
     if (this.token !== undefined) {
       this.token += 1n;
       this.tokensLeft -= 1;
@@ -230,6 +234,11 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
     this.hold = undefined;
     // Nobody joins before the backend has confirmed it.
     this.grantedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Since when it is held here; `undefined` for one that is not held. */
+  get heldSince(): Date | undefined {
+    return this.over ? undefined : new Date(this.begunAt);
   }
 
   /** The backend has granted or confirmed that it is shared. */

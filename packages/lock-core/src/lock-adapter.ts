@@ -41,7 +41,7 @@ export interface LockAdapter {
   /** Renews many holds of one TTL together; outcome `i` belongs to hold `i`. */
   renewMany?(holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]>;
   /** Who holds the key now, `undefined` when it is free. */
-  inspect?(key: string): Promise<LockInfo | undefined>;
+  inspect?(key: string): Promise<InspectedLock | undefined>;
   /**
    * One page of the keys that are held, in no order; the first without a cursor. A key may come twice, and may be free by now;
    * none is left out that is held all the while from the first page to the last.
@@ -196,10 +196,26 @@ export interface LockInfo {
   readonly holder?: LockHolder | undefined;
 }
 
+/** What an adapter answers to `inspect`. */
+export interface InspectedLock extends Omit<LockInfo, 'holder'> {
+  /**
+   * Since when the owner has held the key, by the clock of the server, and not since when it has asked for it; absent where the backend
+   * keeps no such time, as writing it would be a request more. Renewals do not change it.
+   */
+  readonly since?: Date | undefined;
+}
+
 /** The process that holds a lock, as it named itself. */
 export interface LockHolder {
   /** `LocksOptions.name`. */
   readonly name: string;
+  /** When it asked for the lock, to the second, by the clock of its machine. If it waited, it has held the lock for less long. */
+  readonly askedAt?: Date | undefined;
+  /**
+   * Since when it has held the lock: by the clock of the server, on Redlock by that of its machine. Absent on ZooKeeper and etcd, whose
+   * records tell only when it asked, unless this `Locks` is the holder; and on Redis without fencing tokens.
+   */
+  readonly since?: Date | undefined;
   /** From a name of the form `<host>:<pid>`, which is the default. */
   readonly host?: string | undefined;
   readonly pid?: number | undefined;

@@ -2,7 +2,7 @@ import type { AcquireOptions, Clock, LockOwner, LocksOptions, SemaphoreOptions }
 import { systemClock } from './clock.ts';
 import type { Claim } from './lock-adapter.ts';
 import { checkOptionNames, refuse, shown } from './option-names.ts';
-import { ownerPrefix } from './owner.ts';
+import { newId, ownerIds } from './owner.ts';
 
 /** The checked options of one `Locks`, with their defaults. */
 export interface Settings {
@@ -24,8 +24,8 @@ export interface ResolvedOptions {
   readonly owner: LockOwner | undefined;
   readonly reentrant: boolean;
   readonly claim: Claim;
-  /** How owner IDs begin: see `ownerPrefix`. */
-  readonly ownerPrefix: string;
+  /** Makes an owner ID: see `ownerIds`. */
+  readonly newOwnerId: () => string;
 }
 
 const longestKeyBytes = 1_024;
@@ -161,7 +161,7 @@ function resolveHold(
     signal,
     owner,
     reentrant: reentrant === undefined ? defaults.reentrant : checkFlag('reentrant', reentrant),
-    ownerPrefix: defaults.ownerPrefix,
+    newOwnerId: defaults.newOwnerId,
     claim,
   };
 }
@@ -183,7 +183,7 @@ const builtIn: ResolvedOptions = {
   owner: undefined,
   reentrant: true,
   claim: claims.exclusive,
-  ownerPrefix: '',
+  newOwnerId: newId,
 };
 
 /** The options of a `Locks` over the built-in defaults. */
@@ -204,12 +204,12 @@ export function resolveSettings(options: LocksOptions = {}): Settings {
     refuse(`localRun.count is a whole number from 0 to 10,000, not ${shown(count)}`);
   }
   return {
-    defaults: { ...resolveOptions(builtIn, acquisition), ownerPrefix: ownerPrefix(name) },
+    defaults: { ...resolveOptions(builtIn, acquisition), newOwnerId: ownerIds(name, checkClock(clock)) },
     backendTimeoutMs: checkSpan('backendTimeoutMs', backendTimeoutMs, 'above zero', false),
     attemptTimeoutMs:
       attemptTimeoutMs === undefined ? undefined : checkSpan('attemptTimeoutMs', attemptTimeoutMs, 'above zero', false),
     localRun: { count, ms: checkSpan('localRun.ms', ms, 'above zero', true) },
-    clock: checkClock(clock),
+    clock,
   };
 }
 

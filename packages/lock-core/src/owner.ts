@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { LockOwner } from './api.ts';
+import type { Clock, LockOwner } from './api.ts';
 import type { LockHolder } from './lock-adapter.ts';
 import { refuse, shown } from './option-names.ts';
 
@@ -26,24 +26,50 @@ const longestName = 64;
 const encoded = (name: string): string => encodeURIComponent(name).replaceAll('%3A', ':');
 
 /**
- * How the owner IDs of a `Locks` begin: with its name, for people who look into the backend (`redis-cli GET`, `etcdctl get`).
- * `web-1:4711~` and 32 random digits.
+ * Makes the owner IDs of a `Locks`, which people who look into the backend can read (`redis-cli GET`, `etcdctl get`): its name, the
+ * time of the request, and 32 random digits, as in `web-1:4711~2026-11-30T04:13:26Z~…`.
  */
-export function ownerPrefix(name: string | undefined): string {
-  if (name === undefined) return `${encoded(`${hostname()}:${process.pid}`.slice(-longestName))}~`;
+export function ownerIds(name: string | undefined, clock: Clock): () => string {
+  const prefix = `${encodedName(name)}~`;
+  let second = Number.NaN;
+  let stamped = '';
+  return () => {
+    // Written once a second: a date takes longer than all the rest.
+    const now = Math.floor(clock.wallNow() / 1_000);
+    if (now !== second) {
+      second = now;
+      stamped = prefix + stamp(now);
+    }
+    return stamped + newId();
+  };
+}
+
+/** A time in whole seconds as text; nothing for one that is no date, as a clock of a test may have it. */
+function stamp(second: number): string {
+  const text = Math.abs(second) < 1e11 ? new Date(second * 1_000).toISOString() : '';
+  return /^\d{4}-/.test(text) ? `${text.slice(0, 19)}Z~` : '';
+}
+
+function encodedName(name: string | undefined): string {
+  if (name === undefined) return encoded(`${hostname()}:${process.pid}`.slice(-longestName));
   if (typeof name !== 'string' || name === '' || name.length > longestName)
     refuse(`name is a string of 1 to ${longestName} characters, not ${shown(name)}`);
   if (!(name as string & { isWellFormed(): boolean }).isWellFormed()) refuse('name is well-formed Unicode');
-  return `${encoded(name)}~`;
+  return encoded(name);
 }
 
 /** Who an owner ID of ours belongs to; `undefined` for one that another library made. */
 export function holderOf(owner: string): LockHolder | undefined {
-  const text = /^(.+)~[0-9a-f]{32}$/.exec(owner)?.[1];
+  const [, text, time] = /^(.+?)(?:~(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ))?~[0-9a-f]{32}$/.exec(owner) ?? [];
   if (text === undefined) return undefined;
   const name = decoded(text);
   const [, host, pid] = /^(.+):(\d+)$/.exec(name) ?? [];
-  return host === undefined ? { name } : { name, host, pid: Number(pid) };
+  const askedAt = new Date(time ?? Number.NaN);
+  return {
+    name,
+    ...(host !== undefined && { host, pid: Number(pid) }),
+    ...(!Number.isNaN(askedAt.getTime()) && { askedAt }),
+  };
 }
 
 function decoded(text: string): string {

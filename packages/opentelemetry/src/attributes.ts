@@ -7,6 +7,11 @@ export const attributes = {
   /** How the lock was granted: `backend`, `hand-over` or `reentry`. */
   via: 'holdfast.via',
   key: 'holdfast.key',
+  /** `exclusive`, `shared` or `permits`. */
+  mode: 'holdfast.mode',
+  /** The name of the process, and the owner ID, as `holdfast inspect` shows them. */
+  holder: 'holdfast.holder',
+  owner: 'holdfast.owner',
   fencingToken: 'holdfast.fencing_token',
   ttl: 'holdfast.ttl',
   waited: 'holdfast.waited',

@@ -7,9 +7,11 @@ interface Numbered extends LockEvent {
 
 /** What lock-core publishes, by channel. */
 export interface Events {
-  acquire: Numbered;
+  acquire: Numbered & { readonly mode: 'exclusive' | 'shared' | 'permits' };
   grant: Numbered & {
     readonly via: 'backend' | 'hand-over' | 'reentry';
+    readonly mode: 'exclusive' | 'shared' | 'permits';
+    readonly holder: string | undefined;
     readonly waitedMs: number;
     readonly ttlMs: number;
     readonly fencingToken: bigint | undefined;

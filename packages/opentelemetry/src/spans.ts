@@ -40,14 +40,18 @@ export function recordSpans(tracer: Tracer): () => void {
   const stop = listen({
     acquire: (event) => {
       const parent = context.active();
-      const span = tracer.startSpan('holdfast acquire', { attributes: about(event) }, parent);
+      const of = { ...about(event), [attributes.mode]: event.mode };
+      const span = tracer.startSpan('holdfast acquire', { attributes: of }, parent);
       acquisitions.set(event.acquisition, { span, parent });
     },
     grant: (event) => {
-      const { acquisition, fencingToken, ttlMs, via, waitedMs } = event;
+      const { acquisition, fencingToken, holder, mode, owner, ttlMs, via, waitedMs } = event;
       const of: Attributes = {
         [attributes.via]: via,
         [attributes.ttl]: ttlMs / 1_000,
+        [attributes.mode]: mode,
+        [attributes.owner]: owner,
+        ...(holder === undefined ? {} : { [attributes.holder]: holder }),
         // Above 2^53, a number would not be the token.
         ...(fencingToken === undefined ? {} : { [attributes.fencingToken]: String(fencingToken) }),
       };

@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
+import { hostname } from 'node:os';
 import { memoryAdapter } from '@holdfast/adapter-memory';
 import { createLocks } from '@holdfast/lock-core';
 import { SpanStatusCode } from '@opentelemetry/api';
@@ -13,9 +14,9 @@ const seconds = ([whole, nanos]: [number, number]): number => whole + nanos / 1e
 it('an acquire and its hold are spans under the caller’s own, with what they waited for', async () => {
   using observed = observe();
   await using locks = createLocks(memoryAdapter());
-  const token = await under(observed, async () => {
+  const { token, owner } = await under(observed, async () => {
     await using lock = await locks.acquire('invoice:42', { ttlMs: 5_000 });
-    return String(lock.fencingToken);
+    return { token: String(lock.fencingToken), owner: (await locks.inspect('invoice:42'))?.owner };
   });
   const [request] = observed.spans('request');
   const [acquire] = observed.spans('holdfast acquire');
@@ -28,6 +29,9 @@ it('an acquire and its hold are spans under the caller’s own, with what they w
       'holdfast.via': 'backend',
       'holdfast.ttl': 5,
       'holdfast.fencing_token': token,
+      'holdfast.mode': 'exclusive',
+      'holdfast.holder': `${hostname()}:${process.pid}`,
+      'holdfast.owner': owner,
     });
     expect(span?.status.code).toBe(SpanStatusCode.UNSET);
   }

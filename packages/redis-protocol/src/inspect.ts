@@ -1,4 +1,4 @@
-import type { KeysPage, LockInfo } from '@holdfast/lock-core';
+import type { InspectedLock, KeysPage } from '@holdfast/lock-core';
 import { firstToken } from './acquire.ts';
 import { foreignKey, isTryAgain, readable } from './errors.ts';
 import { type LockKeys, nameOf } from './keys.ts';
@@ -7,7 +7,7 @@ import { channelOf, keysOfScript, type RedisLockState, refusedNow, runLockScript
 import { scripts } from './scripts.ts';
 
 /** Who holds the lock now, the earliest of several; `undefined` when it is free. */
-export async function inspect(state: RedisLockState, name: string): Promise<LockInfo | undefined> {
+export async function inspect(state: RedisLockState, name: string): Promise<InspectedLock | undefined> {
   const held = await readLock(state, name);
   if (held === undefined) return undefined;
   const [last, count] = held.block.split(' ');
@@ -20,6 +20,7 @@ export async function inspect(state: RedisLockState, name: string): Promise<Lock
     waiters: held.waiters,
     mode,
     holders: held.owners.length,
+    ...(held.sinceUs !== undefined && { since: new Date(Math.floor(held.sinceUs / 1_000)) }),
     ...(mode === 'permits' && { limit: held.limit }),
   };
 }

@@ -144,6 +144,8 @@ export type InspectReply =
       readonly claim: string;
       readonly limit: number;
       readonly waiters: number;
+      /** When it was granted, in us by the server's clock. */
+      readonly sinceUs: number | undefined;
       /** All who hold it. */
       readonly owners: readonly string[];
     };
@@ -153,9 +155,9 @@ export function readInspectReply(reply: unknown, client: string, key: string): I
   if (textOf(reply) === 'foreign') return { kind: 'foreign' };
   if (!Array.isArray(reply)) throw unexpectedReply(reply, 'the inspect script', client, key);
   if (reply.length === 0) return { kind: 'free' };
-  const [owner, block, claim] = [reply[0], reply[2], reply[3]].map(textOf);
+  const [owner, block, claim, since] = [reply[0], reply[2], reply[3], reply[6]].map(textOf);
   const [remainingMs, limit, waiters] = [reply[1], reply[4], reply[5]].map(integerOf);
-  const owners = reply.slice(6).map(textOf);
+  const owners = reply.slice(7).map(textOf);
   if (
     owner === undefined ||
     remainingMs === undefined ||
@@ -163,11 +165,13 @@ export function readInspectReply(reply: unknown, client: string, key: string): I
     claim === undefined ||
     limit === undefined ||
     waiters === undefined ||
+    since === undefined ||
     owners.includes(undefined)
   ) {
     throw unexpectedReply(reply, 'the inspect script', client, key);
   }
-  return { kind: 'held', owner, remainingMs, block, claim, limit, waiters, owners: owners as string[] };
+  const sinceUs = /^\d+$/.test(since) ? Number(since) : undefined;
+  return { kind: 'held', owner, remainingMs, block, claim, limit, waiters, sinceUs, owners: owners as string[] };
 }
 
 /** Reads a page of SCAN: the next cursor, an unsigned 64-bit number, and the keys. */

@@ -55,7 +55,8 @@ BEGIN
     got_tokens := least(wanted_tokens, 65535);
   END IF;
   IF wanted_units = 4611686018427387904 THEN
-    UPDATE holdfast.lock l SET owner = o, expires_at = until, token = first_token, tokens = got_tokens, units = all_units
+    UPDATE holdfast.lock l SET owner = o, expires_at = until, token = first_token, tokens = got_tokens, units = all_units,
+      granted_at = clock_timestamp()
       WHERE l.key = k;
   ELSE
     UPDATE holdfast.lock l

@@ -36,8 +36,8 @@ BEGIN
         IF latest <> l.token OR origin <> left(pg_walfile_name(pg_current_wal_lsn()), 8)
           OR l.expires_at < clock_timestamp() + (lease_ms - 20) * interval '1 millisecond' THEN
           l.token := holdfast.next_token();
-          UPDATE holdfast.lock t SET token = l.token, expires_at = clock_timestamp() + lease_ms * interval '1 millisecond'
-            WHERE t.key = k;
+          UPDATE holdfast.lock t SET token = l.token, granted_at = clock_timestamp(),
+            expires_at = clock_timestamp() + lease_ms * interval '1 millisecond' WHERE t.key = k;
         END IF;
         RETURN 'granted ' || l.token || ' ' || l.tokens;
       END IF;

@@ -12,7 +12,8 @@ CREATE TABLE IF NOT EXISTS holdfast.lock (
   token bigint NOT NULL, -- the first of the tokens reserved by the last grant that had some, 0 for none
   tokens integer NOT NULL,
   units bigint NOT NULL, -- how many units the key has: the limit of a semaphore, else 2^62
-  crowded boolean NOT NULL -- whether the key may have rows in the two tables below
+  crowded boolean NOT NULL, -- whether the key may have rows in the two tables below
+  granted_at timestamptz NOT NULL DEFAULT clock_timestamp() -- when the exclusive hold began, for people
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
 -- Holds beside which there may be others: a shared one takes 1 of 2^62 units, a permit 1 of the limit.
@@ -24,6 +25,7 @@ CREATE TABLE IF NOT EXISTS holdfast.holder (
   tokens integer NOT NULL,
   units bigint NOT NULL,
   since bigint NOT NULL, -- the order of the grants
+  granted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (key, owner)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 

@@ -46,7 +46,7 @@ BEGIN
       RAISE EXCEPTION 'an open transaction has pinned the hold' USING ERRCODE = 'HF002';
     END IF;
     UPDATE holdfast.lock t SET owner = NULL, crowded = true WHERE t.key = k;
-    INSERT INTO holdfast.holder VALUES (k, o, until, l.token, l.tokens, 1, 1);
+    INSERT INTO holdfast.holder VALUES (k, o, until, l.token, l.tokens, 1, 1, l.granted_at);
     PERFORM holdfast.settle(k, NULL);
     RETURN 'renewed';
   END IF;
@@ -92,16 +92,17 @@ END $$;
 
 CREATE OR REPLACE FUNCTION holdfast.inspect(asked_key text) RETURNS text LANGUAGE sql AS $$
   WITH holds AS (
-    SELECT l.owner, l.expires_at, l.token, l.units, 0 AS since FROM holdfast.lock l
+    SELECT l.owner, l.expires_at, l.token, l.units, 0 AS since, l.granted_at FROM holdfast.lock l
       WHERE l.key = decode(asked_key, 'hex') AND l.owner IS NOT NULL AND l.expires_at > clock_timestamp()
     UNION ALL
-    SELECT h.owner, h.expires_at, h.token, h.units, h.since FROM holdfast.holder h
+    SELECT h.owner, h.expires_at, h.token, h.units, h.since, h.granted_at FROM holdfast.holder h
       WHERE h.key = decode(asked_key, 'hex') AND h.expires_at > clock_timestamp()
   )
   SELECT coalesce((
     SELECT concat_ws(' ', 'held', encode(h.owner, 'hex'), extract(epoch FROM h.expires_at - clock_timestamp()) * 1000, h.token,
       h.units, (SELECT l.units FROM holdfast.lock l WHERE l.key = decode(asked_key, 'hex')), (SELECT count(*) FROM holds),
-      (SELECT count(*) FROM holdfast.place p WHERE p.key = decode(asked_key, 'hex') AND p.alive_until > clock_timestamp()))
+      (SELECT count(*) FROM holdfast.place p WHERE p.key = decode(asked_key, 'hex') AND p.alive_until > clock_timestamp()),
+      extract(epoch FROM h.granted_at) * 1000)
     FROM holds h ORDER BY h.since LIMIT 1
   ), 'free');
 $$;
@@ -132,4 +133,20 @@ BEGIN
   END LOOP;
   RETURN freed;
 END $$;
+
+-- For people: who holds what, since when and how.
+CREATE OR REPLACE VIEW holdfast.held AS
+  WITH holds AS (
+    SELECT l.key, l.owner, 'exclusive' AS mode, NULL::bigint AS permits, l.granted_at, l.expires_at, l.token FROM holdfast.lock l
+      WHERE l.owner IS NOT NULL AND l.expires_at > clock_timestamp()
+    UNION ALL
+    SELECT h.key, h.owner, CASE l.units WHEN 4611686018427387904 THEN 'shared' ELSE 'permits of ' || l.units END,
+      CASE l.units WHEN 4611686018427387904 THEN NULL ELSE h.units END, h.granted_at, h.expires_at, h.token
+      FROM holdfast.holder h JOIN holdfast.lock l USING (key) WHERE h.expires_at > clock_timestamp()
+  )
+  SELECT CASE position('\\x00'::bytea IN s.key) WHEN 0 THEN convert_from(s.key, 'UTF8') ELSE encode(s.key, 'escape') END AS key,
+    regexp_replace(encode(s.owner, 'escape'), '(~[0-9-]+T[0-9:]+Z)?~[0-9a-f]{32}$', '') AS holder,
+    s.mode, s.permits, s.granted_at AS since, s.expires_at, s.token,
+    (SELECT count(*) FROM holdfast.place p WHERE p.key = s.key AND p.alive_until > clock_timestamp()) AS waiting
+  FROM holds s;
 `;

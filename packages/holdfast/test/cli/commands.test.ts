@@ -22,7 +22,9 @@ describe('inspect', { timeout: 90_000 }, () => {
     const { code, stdout } = await holdfast(['inspect', 'held'], env);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^held is held\n/);
-    expect(stdout).toContain(`  holder         ${hostname()}:${process.pid}\n`);
+    expect(stdout).toContain(
+      `  mode           exclusive\n  holder         ${hostname()}:${process.pid}\n  since          20`,
+    );
     expect(stdout).toContain(
       `  owner          ${info.owner}\n  fencing token  ${lock.fencingToken}\n  lease          `,
     );
@@ -31,6 +33,8 @@ describe('inspect', { timeout: 90_000 }, () => {
       key: 'held',
       held: true,
       holder: info.holder?.name,
+      askedAt: info.holder?.askedAt?.toISOString(),
+      since: expect.stringMatching(/^\d{4}-.*Z$/),
       owner: info.owner,
       fencingToken: String(lock.fencingToken),
       remainingMs: expect.any(Number),
@@ -87,6 +91,7 @@ describe('list', { timeout: 90_000 }, () => {
     expect(code).toBe(0);
     expect(stdout.split('\n').map((line) => line.split(/ {2,}/)[0])).toEqual(['key', 'a:1', 'b:1', 'b:2 *', '']);
     expect(stdout).toContain(String(a.fencingToken));
+    expect(stdout).toMatch(/\na:1 +\S+:\d+ +[\d.]+ m?s +exclusive +/);
     const some = JSON.parse((await holdfast(['list', 'b:? *', '--json', '--url', url])).stdout);
     expect(some).toMatchObject([{ key: 'b:2 *', held: true, fencingToken: String(b.fencingToken) }]);
     const none = await holdfast(['list', 'c*', '--url', url]);

@@ -11,6 +11,7 @@ import {
   startZookeeperEnsemble,
 } from '@holdfast/testbed';
 import { describe, expect, it, vi } from 'vitest';
+import { openLocks } from '../../src/index.ts';
 import { holdfast } from './support.ts';
 
 // Each test has servers of its own; more of them at once would starve each other.
@@ -59,6 +60,18 @@ describe.concurrent('doctor on Redis', { timeout: 120_000 }, () => {
     expect(Math.abs(servers[0]!.clockOffsetMs!)).toBeLessThan(1_000);
     expect(lockMs).toBeGreaterThan(0);
     expect(await server.command('DBSIZE')).toBe(0);
+  });
+
+  it('shows which locks have been held for the longest, and by whom', async () => {
+    await using server = await startRedis({ args: ['--appendfsync', 'always'] });
+    await using locks = await openLocks(server.url, { name: 'web-1' });
+    for (const n of [5, 2, 6, 1, 4, 3]) await locks.acquire(`job:${n}`);
+    const { stdout } = await holdfast(['doctor', server.url]);
+    expect(stdout).toContain('Held now: 6; the oldest:\n  key ');
+    const keys = [...stdout.matchAll(/^ {2}(job:\d) +web-1 +[\d.]+ m?s +exclusive /gm)].map(([, key]) => key);
+    expect(keys).toEqual(['job:5', 'job:2', 'job:6', 'job:1', 'job:4']);
+    const { held } = JSON.parse((await holdfast(['doctor', server.url, '--json'])).stdout);
+    expect(held[5]).toMatchObject({ key: 'job:3', holder: 'web-1', mode: 'exclusive', since: expect.any(String) });
   });
 
   it('each command that the user may not use, with the words of the server, and nothing is left behind', async () => {

@@ -4,11 +4,12 @@ import { isAway, runChecks } from '../doctor/checks.ts';
 import { resultLines } from '../doctor/render.ts';
 import { readTarget } from '../doctor/target.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { lockJson } from '../lock-info.ts';
 import { print, printJson } from '../output.ts';
 
 const help = `
 It asks every server of the URL what it is, how far away it is and what its clock says, looks for what puts locks at risk there,
-and acquires and releases a lock of its own. Nothing is left behind.
+and acquires and releases a lock of its own. Nothing is left behind. It shows the locks that have been held for the longest.
 
 Examples:
   holdfast doctor redis://db:6379
@@ -30,7 +31,9 @@ export function doctorCommand(): Command {
 async function doctor(url: string | undefined, options: BackendOptions): Promise<void> {
   const target = readTarget(requireUrl(url ?? options.url));
   const result = await runChecks(target);
-  if (options.json) printJson({ address: target.address, ...result });
+  const { holds, ...rest } = result;
+  const held = holds?.infos.map((info) => lockJson(info.key, info));
+  if (options.json) printJson({ address: target.address, ...rest, held });
   else for (const line of resultLines(target.address, result)) print(line);
   const inDanger = result.findings.some(({ severity }) => severity === 'danger');
   process.exitCode = isAway(result) ? exitCodes.unavailable : inDanger ? exitCodes.no : exitCodes.ok;

@@ -1,10 +1,8 @@
 import type { LockInfo } from '@holdfast/lock-core';
 import { Command } from 'commander';
-import stringWidth from 'string-width';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
-import { shownDuration } from '../durations.ts';
-import { lockJson } from '../lock-info.ts';
-import { note, print, printJson, shown, styled } from '../output.ts';
+import { lockJson, lockTable } from '../lock-info.ts';
+import { note, print, printJson } from '../output.ts';
 
 const help = `
 In a pattern * stands for any characters and ? for one; quote it, or the shell takes it. Redis is searched as a whole, in small
@@ -32,24 +30,5 @@ async function list(pattern: string, options: BackendOptions): Promise<void> {
   infos.sort((a, b) => (a.key < b.key ? -1 : 1));
   if (options.json) printJson(infos.map((info) => lockJson(info.key, info)));
   else if (infos.length === 0) note('No such lock is held.');
-  else for (const line of table(infos)) print(line);
-}
-
-/** The key comes first, as it is what one looks for; the width of its characters counts. */
-function table(infos: readonly LockInfo[]): string[] {
-  const rows = infos.map(({ key, remainingMs, fencingToken, waiters, owner, holder }) => [
-    shown(key),
-    remainingMs === undefined ? 'session' : shownDuration(remainingMs),
-    waiters === undefined ? '?' : String(waiters),
-    String(fencingToken ?? '-'),
-    shown(holder?.name ?? owner),
-  ]);
-  const head = ['key', 'lease left', 'waiting', 'fencing token', 'holder'];
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => stringWidth(row[i]!))));
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, i) => cell + ' '.repeat(widths[i]! - stringWidth(cell)))
-      .join('  ')
-      .trimEnd();
-  return [styled('dim', line(head)), ...rows.map(line)];
+  else for (const line of lockTable(infos)) print(line);
 }

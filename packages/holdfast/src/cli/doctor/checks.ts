@@ -1,6 +1,7 @@
 import { isLockError } from '@holdfast/lock-core';
 import { reasonFromServers } from '../../server-answer.ts';
 import { clockFindings } from './clock.ts';
+import { type CurrentHolds, listHolds } from './current-holds.ts';
 import { type Diagnosis, danger, type Finding, merged } from './diagnosis.ts';
 import type { Target } from './target.ts';
 import { tryLock } from './trial.ts';
@@ -9,6 +10,8 @@ import { tryLock } from './trial.ts';
 export interface CheckResult extends Diagnosis {
   /** How long acquiring and releasing a lock takes; `undefined` when that failed. */
   readonly lockMs: number | undefined;
+  /** Who holds what now; `undefined` when that could not be seen. */
+  readonly holds?: CurrentHolds | undefined;
 }
 
 /** Checks the servers of a lock URL, then acquires a lock there. @throws LockError LOCK_UNSUPPORTED without its package */
@@ -21,8 +24,9 @@ export async function runChecks(target: Target): Promise<CheckResult> {
     if (!isLockError(error) || error.code === 'LOCK_UNSUPPORTED') throw error;
     return { lockMs: undefined, findings: [failedTrial(error.message)] };
   });
+  const holds = trial.lockMs === undefined ? undefined : await listHolds(target);
   const findings = merged([...diagnosis.findings, ...clockFindings(diagnosis.servers), ...trial.findings]);
-  return { servers: diagnosis.servers, findings, lockMs: trial.lockMs };
+  return { servers: diagnosis.servers, findings, lockMs: trial.lockMs, holds };
 }
 
 async function refusalFindings({ tls, url }: Target): Promise<Finding[]> {

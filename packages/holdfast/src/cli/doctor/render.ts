@@ -1,6 +1,8 @@
 import { shownDuration } from '../durations.ts';
+import { lockTable } from '../lock-info.ts';
 import { shown, styled, terminalWidth } from '../output.ts';
 import type { CheckResult } from './checks.ts';
+import type { CurrentHolds } from './current-holds.ts';
 import type { Finding, ServerReport, Severity } from './diagnosis.ts';
 
 const colours: Readonly<Record<Severity, 'red' | 'yellow' | 'cyan'>> = {
@@ -10,10 +12,11 @@ const colours: Readonly<Record<Severity, 'red' | 'yellow' | 'cyan'>> = {
 };
 
 /** The result as lines for a person. */
-export function resultLines(address: string, { servers, findings, lockMs }: CheckResult): string[] {
+export function resultLines(address: string, { servers, findings, lockMs, holds }: CheckResult): string[] {
   const lines = [styled('bold', address), ''];
   if (servers.length > 0) lines.push(...serverLines(servers), '');
   if (lockMs !== undefined) lines.push(`A lock is acquired and released in ${shownDuration(lockMs)}.`, '');
+  if (holds !== undefined && holds.infos.length > 0) lines.push(...holdLines(holds), '');
   for (const finding of findings) lines.push(...findingLines(finding), '');
   lines.push(summary(findings, servers));
   return lines;
@@ -45,6 +48,16 @@ function serverLines(servers: readonly ServerReport[]): string[] {
     styled('dim', line(head)),
     ...rows.map((row) => (row.length > 2 ? line(row) : `${row[0]!.padEnd(widths[0]!)}  ${styled('red', row[1]!)}`)),
   ];
+}
+
+const mostShown = 5;
+
+/** The oldest holds: a lock that is forgotten is among them. */
+function holdLines({ infos, isCut }: CurrentHolds): string[] {
+  const count = `${isCut ? 'More than ' : ''}${infos.length}`;
+  const shownInfos = infos.slice(0, mostShown);
+  const which = infos.length > mostShown ? '; the oldest' : '';
+  return [`Held now: ${count}${which}:`, ...lockTable(shownInfos).map((line) => `  ${line}`)];
 }
 
 function clock(offsetMs: number | undefined, errorMs: number = 0): string {
