@@ -3,32 +3,30 @@
 -- KEYS    as the acquire script has them
 -- Replies {} when free, 'foreign', the server's error, else {owner, ms, 'last count' of its tokens or '', claim, limit, waiters,
 -- the time of the grant in us or ''} of the earliest holder, and then the owners of all.
-if not queue then
-  local owner = pcall('GET', lock)
-  if type(owner) == 'table' then return string.find(owner.err, 'WRONGTYPE', 1, true) and 'foreign' or owner end
-  if not owner then return {} end
+local owner = pcall('GET', lock)
+if type(owner) == 'table' then return string.find(owner.err, 'WRONGTYPE', 1, true) and 'foreign' or owner end
+if not owner then return {} end
+
+-- One that has the lock alone. The server's clock, which not every user may ask for, can be done without.
+local function inspectAlone()
   local block = fence and pcall('GET', fence)
-  if type(block) ~= 'string' or not string.match(block, '^%d+ %d+$') then block = '' end
-  return { owner, call('PTTL', lock), block, 'x', '0', 0, '', owner }
-end
-local refused = open()
-if refused then return refused end
-if not held then return {} end
-local waiters = call('ZCOUNT', queue, tickets, '+inf')
-local owners = {}
-if limitHeld or held == '(shared)' then
-  owners = call('ZRANGEBYSCORE', queue, '-inf', '(' .. tickets, 'WITHSCORES')
-end
-if #owners == 0 then
-  local block = fence and pcall('GET', fence)
-  if type(block) ~= 'string' or not string.match(block, '^%d+ %d+$') then block = '' end
+  local last, count
+  if type(block) == 'string' then last, count = string.match(block, '^(%d+) (%d+)$') end
   local left = pcall('PTTL', lock)
   if type(left) == 'table' then return left end
+  local waiters = queue and call('ZCOUNT', queue, tickets, '+inf') or 0
   -- Its first token is the time of the grant, unless the server's clock was set back before.
-  local last, count = string.match(block, '^(%d+) (%d+)$')
-  local first = last and last - count + 1
-  return { held, left, block, 'x', '0', waiters, first and first <= micros + 0 and string.format('%.0f', first) or '', held }
+  local since = last and not clock() and last - count + 1
+  local told = since and since <= micros + 0 and string.format('%.0f', since) or ''
+  return { owner, left, last and block or '', 'x', '0', waiters, told, owner }
 end
+
+if not queue or not (owner == '(shared)' or string.find(owner, '^%(permits %d+%)$')) then return inspectAlone() end
+local refused = open()
+if refused then return refused end
+local waiters = call('ZCOUNT', queue, tickets, '+inf')
+local owners = call('ZRANGEBYSCORE', queue, '-inf', '(' .. tickets, 'WITHSCORES')
+if #owners == 0 then return inspectAlone() end
 local all, earliest, since = {}, 1, nil
 for i = 1, #owners, 2 do
   local info = call('HGET', places, owners[i]) or ''
