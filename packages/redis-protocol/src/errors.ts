@@ -159,6 +159,12 @@ export function isTryAgain(error: unknown): boolean {
   return error instanceof Error && /\bTRYAGAIN\b/.test(error.message);
 }
 
+/** Redis answered, and did nothing: the slot of the key is being moved to another node. */
+export function slotMoving(client: string, name: string): LockError {
+  const what = `lock ${JSON.stringify(name)} cannot be had from ${client} while Redis Cluster moves its slot to another node`;
+  return new LockError('LOCK_BACKEND', `${what}: try again when it has been moved`, { key: name, notSent: true });
+}
+
 /** Whether the server does not know a command or an option that the scripts use. */
 export function isTooOld(error: unknown): boolean {
   return error instanceof LockError && error.message.includes('too old or lacks');

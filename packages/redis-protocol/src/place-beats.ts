@@ -73,6 +73,7 @@ function keep(waiting: Waiting, places: readonly Place[]): void {
       for (const [i, place] of places.entries()) kept(waiting, place, replies[i], sentAt);
     },
     (error: unknown) => {
+      if (isTryAgain(error)) for (const place of places) place.answeredAt = sentAt;
       if (!isDefinite(error)) return;
       for (const place of places) if (!place.done) place.settle(undefined, refusedAgain(error));
     },
@@ -91,6 +92,7 @@ function kept(waiting: Waiting, place: Place, reply: unknown, sentAt: number): v
     if (outcome.status === 'granted') claim(waiting, place);
     else if (outcome.status === 'queued') isQueued(waiting, place, outcome, sentAt);
   } catch (error) {
-    if (isDefinite(error) && !isTryAgain(error)) place.settle(undefined, refusedAgain(error));
+    if (isTryAgain(error)) place.answeredAt = sentAt;
+    else if (isDefinite(error)) place.settle(undefined, refusedAgain(error));
   }
 }

@@ -1,6 +1,6 @@
 import type { Granted } from '@holdfast/lock-core';
 import { ask, type Queued } from './acquire.ts';
-import { afterSending, refusedAgain, unknownOutcome } from './errors.ts';
+import { afterSending, refusedAgain, slotMoving, unknownOutcome } from './errors.ts';
 import { beatMs, end, isDefinite, listen, now, type Place, soonestBeatMs, type Waiting, wait } from './place.ts';
 import { release } from './release.ts';
 import { waitForReplicas } from './replica-acknowledgement.ts';
@@ -20,8 +20,7 @@ export function askFor(waiting: Waiting, place: Place): void {
       place.asking -= 1;
       if (place.done || outcome.status === 'granted') return;
       if (outcome.status === 'queued') isQueued(waiting, place, outcome, sentAt);
-      // Nothing was done: the slot of the key is being moved.
-      else wait(waiting, place, outcome.retryAfterMs ?? beatMs);
+      else slotMoves(waiting, place, outcome.retryAfterMs ?? beatMs, sentAt);
       if (place.claimAgain) claim(waiting, place);
     },
     (error: unknown) => {
@@ -51,18 +50,26 @@ async function confirm(
   const failure = await waitForReplicas(waiting.state, attempt, place.keys, connection);
   if (place.done) return;
   if (failure === undefined) place.settle(outcome);
-  else if (wasTakenBack(failure)) rest(waiting, place, failure);
+  else if (wasTakenBack(failure)) rest(waiting, place, failure, beatMs);
   else place.settle(undefined, failure);
 }
 
 const wasTakenBack = (failure: unknown): boolean => (failure as { notSent?: unknown }).notSent === true;
 
 /** Waits like one that finds the lock busy. Then core asks again, under another owner ID, for as long as its caller waits. */
-function rest(waiting: Waiting, place: Place, failure: unknown): void {
+function rest(waiting: Waiting, place: Place, failure: unknown, forMs: number): void {
   place.isGone = true;
   end(waiting, place);
   place.attempt.onQueued?.();
-  startTimer(() => place.settle(undefined, failure), beatMs).unref();
+  for (const tell of place.whenQueued) tell();
+  startTimer(() => place.settle(undefined, failure), forMs).unref();
+}
+
+/** Redis answers and does nothing while it moves the slot of the key: that is no silence, however long it takes. */
+function slotMoves(waiting: Waiting, place: Place, retryAfterMs: number, sentAt: number): void {
+  place.answeredAt = sentAt;
+  if (place.ticket !== '0') return wait(waiting, place, retryAfterMs);
+  rest(waiting, place, slotMoving(waiting.state.client.name, place.attempt.key), retryAfterMs);
 }
 
 /** The server has the place. */

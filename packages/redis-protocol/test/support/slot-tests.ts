@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLocks } from '@holdfast/lock-core';
 import { type RedisGroup, type RedisServer, startRedis } from '@holdfast/testbed';
 import { expect, it } from 'vitest';
 import { attempt, grant, newName, until } from './helpers.ts';
@@ -64,6 +66,26 @@ export function slotTests(kit: ClientKit, cluster: () => RedisGroup): void {
     // MOVED.
     const after = await grant(adapter, attempt(used.key));
     expect(after.fencingToken).toBeGreaterThan(before.fencingToken!);
+    await client.close();
+  });
+
+  it('a slot that is longer on the move than a backend may be silent: a waiter gets the lock afterwards (H130)', async () => {
+    const client = connect();
+    const backendTimeoutMs = 800;
+    const locks = createLocks(client.adapter(), { backendTimeoutMs });
+    const tag = newName();
+    const key = `{${tag}}used`;
+    // Its tokens are still there, and the lock is not: Redis says TRYAGAIN.
+    await (await locks.acquire(key)).release();
+    const slot = await moveOf(cluster(), `{${tag}}`);
+    await slot.begin();
+    const waiter = locks.acquire(key, { waitMs: 60_000 });
+    waiter.catch(() => {});
+    await sleep(2 * backendTimeoutMs);
+    await slot.move(`fence:{${tag}}:lock:${key}`);
+    await slot.finish();
+    expect((await waiter).state).toBe('held');
+    await locks.close();
     await client.close();
   });
 
