@@ -88,6 +88,7 @@ export class HeldLock implements Lock {
     if (adapter.assertIn === undefined) {
       throw unsupported(adapter.name, 'transactions that a lock could be put in', this.key);
     }
+    this.#lease.pinned = true;
     await adapter.assertIn(this.#lease, client);
     // Released or lost meanwhile: the pin stands, but in the name of a hold that has ended.
     this.assertHeld();

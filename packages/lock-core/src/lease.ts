@@ -76,6 +76,8 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
   handOvers = 0;
   /** The wall clock when the hold that stands began; of several, the first. */
   private begunAt = 0;
+  /** A transaction of its holder may have pinned it, which only the backend can tell from its end: nobody here takes it over. */
+  pinned = false;
   /** When the backend granted it: the start of the local hand-over batch, and of the time in which readers join. */
   grantedAt = 0;
   /** The TTL of the next renewal. */

@@ -112,8 +112,8 @@ function free(context: Context, lease: Lease, hold: Hold, now: number): Promise<
  */
 function handOver(context: Context, keyState: KeyState, lease: Lease, now: number): boolean {
   const next = keyState.first;
-  if (next === undefined || lease.claim.mode === 'shared' || !isSameClaim(next.options.claim, lease.claim))
-    return false;
+  if (next === undefined || lease.pinned || lease.claim.mode === 'shared') return false;
+  if (!isSameClaim(next.options.claim, lease.claim)) return false;
   const { count, ms } = context.settings.localRun;
   const hasToken = lease.token === undefined || lease.tokensLeft > 0;
   const batchMs = now - lease.grantedAt;

@@ -39,6 +39,19 @@ it('assertIn of a lock that is released meanwhile rejects', async () => {
   await expect(asserted).rejects.toMatchObject({ code: 'LOCK_RELEASED' });
 });
 
+it('a lock that was pinned is not handed over inside the process: its transaction may still be open', async () => {
+  const pins: string[] = [];
+  const locks = setUp(async ({ owner }) => void pins.push(owner));
+  const first = await locks.acquire('k');
+  const [second, third] = [locks.acquire('k'), locks.acquire('k')];
+  await first.release();
+  await (await second).assertIn({});
+  await (await second).release();
+  await (await third).assertIn({});
+  expect(pins[0]).not.toBe(pins[1]);
+  await (await third).release();
+});
+
 it('a backend without transactions says so', async () => {
   const lock = await setUp().acquire('k');
   await expect(lock.assertIn({})).rejects.toMatchObject({
