@@ -17,6 +17,12 @@ export interface LockProcess {
   warmUp(key: string, ttlMs: number): Promise<void>;
   /** Has it take a lock, which it then holds, renewing it. */
   acquire(key: string, ttlMs: number): Promise<RemoteGrant>;
+  /** Has it wait for a lock; does not wait for that itself. */
+  wait(key: string, ttlMs: number): Promise<void>;
+  /** Resolves when it holds the lock that it waits for. */
+  granted(key: string): Promise<RemoteGrant>;
+  /** Resolves when it answers. */
+  ping(): Promise<void>;
   /** What it believes of that lock. */
   look(): Promise<Look>;
   /** Has it write to the suite's register under its fencing token, without a look at the lock; whether the register accepted that. */
@@ -70,6 +76,9 @@ export function startProcess(
       open: ({ module, options }, locksOptions) => told('open', String(module), options, locksOptions),
       warmUp: (key, ttlMs) => told('warmUp', key, ttlMs),
       acquire: (key, ttlMs) => told('acquire', key, ttlMs),
+      wait: (key, ttlMs) => told('wait', key, ttlMs),
+      granted: (key) => told('granted', key),
+      ping: () => told('ping'),
       look: () => told('look'),
       write: (value) => told('write', value),
       release: () => told('release'),

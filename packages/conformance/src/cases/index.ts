@@ -3,6 +3,7 @@ import { abortCases } from './abort.ts';
 import { adminCases } from './admin.ts';
 import { argumentCases } from './arguments.ts';
 import { closingCases } from './closing.ts';
+import { deadWaiterCases } from './dead-waiters.ts';
 import { declarationCases } from './declaration.ts';
 import { embeddedFaultCases } from './embedded-faults.ts';
 import { exclusionCases } from './exclusion.ts';
@@ -76,6 +77,7 @@ export const cases: readonly Case[] = [
   ...silenceCases,
   ...serverCases,
   ...processCases,
+  ...deadWaiterCases,
   ...expiryMomentCases,
   ...hintCases,
   ...leaseCases,

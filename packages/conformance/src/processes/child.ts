@@ -9,6 +9,7 @@ import type { Contest, ContestResult, Look, RemoteGrant } from './messages.ts';
 const recorder = createRecorder();
 let opened: { adapter: LockAdapter; locks: Locks } | undefined;
 let held: Lock | undefined;
+const waiting = new Map<string, Promise<Lock>>();
 
 function need<T>(thing: T | undefined, what: string): T {
   if (thing === undefined) throw new Error(`this process has no ${what} yet`);
@@ -33,6 +34,16 @@ const { call } = openChannel(process, {
     held = await need(opened, 'adapter').locks.acquire(key, { ttlMs });
     return { fencingToken: held.fencingToken };
   },
+  wait(key: string, ttlMs: number): void {
+    const acquiring = need(opened, 'adapter').locks.acquire(key, { ttlMs });
+    acquiring.catch(() => {}); // whoever asks for the grant is told
+    waiting.set(key, acquiring);
+  },
+  async granted(key: string): Promise<RemoteGrant> {
+    held = await need(waiting.get(key), 'request for this lock');
+    return { fencingToken: held.fencingToken };
+  },
+  ping(): void {},
   look(): Look {
     const lock = need(held, 'lock');
     let asserted: string | undefined;

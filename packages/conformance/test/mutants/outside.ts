@@ -35,6 +35,24 @@ function withTokens(right: LockAdapter, tokenOf: () => bigint): LockAdapter {
 const holderOf = async (right: LockAdapter, { key }: AcquireAttempt): Promise<string | undefined> =>
   (await right.inspect?.(key))?.owner;
 
+/** The processes that were refused are served in their order, by the names in their owner IDs, whatever has become of them. */
+function keepsTurns(right: LockAdapter): LockAdapter {
+  const lines = new Map<string, Set<string>>();
+  return {
+    ...right,
+    async tryAcquire(attempt) {
+      const line = lines.get(attempt.key) ?? new Set();
+      lines.set(attempt.key, line);
+      const [name] = attempt.owner.split('~') as [string];
+      const isNext = line.size === 0 || line.values().next().value === name;
+      const outcome = isNext ? await right.tryAcquire(attempt) : ({ status: 'busy' } as const);
+      if (outcome.status === 'busy') line.add(name);
+      else line.delete(name);
+      return outcome;
+    },
+  };
+}
+
 /** Bugs of the server, which a lost answer or a restart brings to light. */
 const serverMutants: readonly OutsideMutant[] = [
   {
@@ -109,6 +127,13 @@ const serverMutants: readonly OutsideMutant[] = [
         return { status: 'renewed', validForMs: ttlMs };
       },
     }),
+  },
+  {
+    bug: 'the turn of a process that is dead is kept for it',
+    seenIn: 'H103, Redisson #6150',
+    caughtBy: ['LK-0260'],
+    message: /Not within .* passes the waiters that are dead/,
+    engine: keepsTurns,
   },
   {
     bug: 'a lease is no longer than a timer can be',
@@ -191,6 +216,13 @@ const clientMutants: readonly OutsideMutant[] = [
     message: /does not know it/,
     around: believesTooLong,
     module: './mutants/open-believing.ts',
+  },
+  {
+    bug: 'a process that has waited takes the key without asking whether it is its turn',
+    seenIn: 'H48, H107',
+    caughtBy: ['LK-0261'],
+    message: /holds the key beside the one that passed it/,
+    module: './mutants/open-impatient.ts',
   },
   {
     bug: 'a connection that was lost is never made again',
