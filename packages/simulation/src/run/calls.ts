@@ -1,6 +1,7 @@
 import { models } from '../backends/models.ts';
 import type { Machine } from '../engine/machine.ts';
 import { allSteps } from '../schedule/all-steps.ts';
+import { semaphore } from '../schedule/draw-modes.ts';
 import type { Schedule, Step } from '../schedule/types.ts';
 import { longestCallMs, silences, termsOf } from './deadlines.ts';
 import { longestTtl } from './liveness.ts';
@@ -48,6 +49,8 @@ export function createCalls(
   const neverSilent = isNeverSilent(schedule);
   const mayBeRefused = schedule.faults.some(({ kind }) => kind === 'server');
   const inOrder = isInOrder(schedule);
+  /** Who has seen a later one granted the key, and by when it must have it too. */
+  let overtaken: { readonly call: OpenCall; readonly until: number; readonly message: string }[] = [];
   const { servesWithinMs = 0 } = models[schedule.backend];
 
   function checkError(what: string, error: unknown, codes: readonly string[]): void {
@@ -97,11 +100,20 @@ export function createCalls(
     }
   }
 
+  /** Whether somebody still waits who should have been granted the key by now. */
+  function checkTurns(): void {
+    for (const { call, until, message } of overtaken) {
+      if (open.has(call) && now() > until) oracle.fail('out of turn', message);
+    }
+    overtaken = overtaken.filter(({ call, until }) => open.has(call) && now() <= until);
+  }
+
   return {
     open,
     checkError,
     checkTime() {
       const hasOneServer = schedule.backend === 'memory' || schedule.backend === 'redis';
+      checkTurns();
       for (const call of open) {
         checkDuration(call);
         if (hasOneServer) checkSilence(call);
@@ -111,14 +123,16 @@ export function createCalls(
       // Callers of one owner come in together.
       if (!inOrder || step.call === 'tryAcquire' || step.options.owner !== undefined || oracle.hasForced) return;
       const longBefore = invokedAt - 2 - 6 * (schedule.network.mostMs + servesWithinMs);
-      for (const { step: other, what, startedAt } of open) {
+      for (const call of open) {
+        const { step: other, what, startedAt } = call;
         const isEarlier = other.key === step.key && (what === 'acquire' || what === 'using') && startedAt < longBefore;
-        if (isEarlier && other.id !== step.id)
-          oracle.fail(
-            'out of turn',
-            `#${step.id} is granted before #${other.id}, which asked ${Math.round(invokedAt - startedAt)} ms before it`,
-          );
+        if (!isEarlier || other.id === step.id) continue;
+        // Those who hold it together are granted it at one moment, and the answers come over several connections.
+        const until = mayHoldTogether(step, other) ? now() + 2 * schedule.network.mostMs : Number.NEGATIVE_INFINITY;
+        const message = `#${step.id} is granted before #${other.id}, which asked ${Math.round(invokedAt - startedAt)} ms before it`;
+        overtaken.push({ call, until, message });
       }
+      checkTurns();
     },
     async track(step, what, call, codes) {
       const machine = machines[step.client]!;
@@ -133,11 +147,18 @@ export function createCalls(
         checkError(`#${step.id} ${what}`, error, codes);
         return undefined;
       } finally {
+        checkTurns();
         open.delete(entry);
         checkDuration(entry);
       }
     },
   };
+}
+
+/** Whether the rules allow both to hold the key. */
+function mayHoldTogether({ options: one }: Step, { options: other }: Step): boolean {
+  const permits = (one.permits ?? 0) + (other.permits ?? 0);
+  return permits > 0 ? permits <= semaphore.limit : one.mode === 'shared' && other.mode === 'shared';
 }
 
 /** With local hand-over, the waiters of one process pass those of others. */

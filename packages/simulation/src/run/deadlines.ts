@@ -1,5 +1,5 @@
 import { keysOf } from '../schedule/all-steps.ts';
-import type { LocksTerms, Schedule, Step } from '../schedule/types.ts';
+import type { Fault, LocksTerms, Schedule, Step } from '../schedule/types.ts';
 
 /** What a call may count on: the options that it has itself, else those of its `Locks`, else the defaults of the library. */
 export interface Terms {
@@ -64,3 +64,14 @@ export function silences({ faults }: Schedule, client: number): readonly { from:
     return isSilence ? [{ from: fault.at, until: fault.at + fault.ms }] : [];
   });
 }
+
+/** How long a message may be on its way, or its clean-up may stand still. One fault of each kind may hold it up. */
+export function longestWayMs({ faults, network }: Schedule): number {
+  const wayMs = network.mostMs + (network.slowRate > 0 ? network.slowMs : 0);
+  return delaying.reduce((sum, kind) => {
+    const delays = faults.map((fault) => (fault.kind === kind && 'ms' in fault ? fault.ms : 0));
+    return sum + Math.max(0, ...delays);
+  }, wayMs);
+}
+
+const delaying: readonly Fault['kind'][] = ['stall', 'half-open', 'freeze', 'pause', 'suspend'];

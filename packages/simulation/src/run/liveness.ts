@@ -5,6 +5,7 @@ import type { Network } from '../engine/network.ts';
 import { allSteps, keysOf } from '../schedule/all-steps.ts';
 import type { Deed, Schedule } from '../schedule/types.ts';
 import type { Calls, OpenCall } from './calls.ts';
+import { longestWayMs, termsOf } from './deadlines.ts';
 import type { Oracle } from './oracle.ts';
 
 /** Whether everything goes on, and ends. Asked only when nothing goes wrong any more. */
@@ -63,6 +64,18 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
         (step.release === 'never' || step.options.maxHoldMs !== undefined || step.options.graceMs !== undefined),
     );
 
+  /**
+   * For how long a key may be held by nobody: lock-core cleans up for as long as a request may arrive, which is its lease and
+   * `backendTimeoutMs`. What arrives even later stays for one lease.
+   */
+  const orphanLimitMs = (key: string): number => {
+    const isLate = allSteps(schedule.steps).some((step) => {
+      const { ttlMs, backendTimeoutMs } = termsOf(schedule, step);
+      return keysOf(step).includes(key) && longestWayMs(schedule) > ttlMs + backendTimeoutMs;
+    });
+    return limitMs + (isLate ? longestTtl(schedule) * 1.01 : 0);
+  };
+
   const waits = ({ what, machine }: OpenCall): boolean =>
     (what === 'acquire' || what === 'using') && machine.state === 'running';
 
@@ -85,7 +98,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
     if (holder !== undefined && !oracle.isHeld(key) && !touched && !mayLeave(key)) {
       const since = orphanSince.get(key) ?? now();
       orphanSince.set(key, since);
-      if (now() - since > limitMs) {
+      if (now() - since > orphanLimitMs(key)) {
         oracle.fail(
           'held by nobody',
           `${key} is held in the backend by ${holder.owner}, and for ${Math.round(now() - since)} ms no lock and no call has been there for it`,
@@ -149,7 +162,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
       const crashed = machines.some(({ state }) => state === 'crashed');
       for (const key of isQuiet && !crashed && !answersTooLate && !oracle.mayBeBack ? keys : []) {
         const holder = backend.holderOf(key);
-        if (holder !== undefined && oracle.hasHeld(key))
+        if (holder !== undefined && oracle.hasHeld(key) && orphanLimitMs(key) === limitMs)
           oracle.fail(
             'held by nobody',
             `${key} is held in the backend by ${holder.owner}, though all locks are closed`,
