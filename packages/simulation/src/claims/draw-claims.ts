@@ -9,6 +9,8 @@ export function drawClaims(random: Random, mood: Mood): ClaimStep[] {
   const large = random.chance(0.4);
   const isLong = random.chance(0.5);
   const forces = random.chance(0.3);
+  // Leases that end under their holders, while others go on.
+  const overstay = random.chance(0.3);
   const count = random.int(3, 14);
   const lengthMs = Math.min(mood.lengthMs, 6_000);
   const steps = Array.from({ length: count }, (_, id): ClaimStep => {
@@ -20,11 +22,12 @@ export function drawClaims(random: Random, mood: Mood): ClaimStep[] {
       key,
       claim: key === 'lock' ? drawMode(random) : drawPermits(random, limit, large),
       waits: random.chance(0.8),
-      ttlMs: Math.round(random.spread(2_000, 20_000)),
+      ttlMs: Math.round(overstay ? random.spread(300, 3_000) : random.spread(2_000, 20_000)),
       tokens: random.chance(0.5) ? 1 : Math.round(random.spread(2, 3_000)),
       // Long enough to see that somebody waits beside it who need not.
       workMs: isLong && random.chance(0.4) ? random.spread(15_000, 30_000) : random.spread(0.5, 800),
       downgradesAfter: random.chance(0.5) ? random.next() : undefined,
+      overstaysMs: random.chance(overstay ? 0.5 : 0.05) ? random.spread(1, 3_000) : undefined,
       forcedAfterMs: random.chance(forces ? 0.6 : 0.05) ? random.spread(1, 2_000) : undefined,
       abortMs: random.chance(0.2) ? random.spread(1, 3_000) : undefined,
     };

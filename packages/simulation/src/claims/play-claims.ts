@@ -189,8 +189,12 @@ const sleep = (machine: Machine, ms: number): Promise<void> => new Promise((reso
 /** Holds on for as long as there is work, with renewals; ends early when the hold is lost. */
 async function work({ adapter, machine, oracle, note }: Player, task: ClaimTask): Promise<void> {
   const { step, owner } = task;
-  const { key, ttlMs, workMs, downgradesAfter } = step;
+  const { key, ttlMs, workMs, downgradesAfter, overstaysMs } = step;
   const startedAt = machine.now();
+  if (overstaysMs !== undefined) {
+    const leftMs = task.deadline - startedAt;
+    return sleep(machine, workMs < leftMs ? workMs : leftMs + overstaysMs);
+  }
   const downgradeAt =
     step.claim.mode === 'exclusive' && downgradesAfter !== undefined ? downgradesAfter * workMs : undefined;
   for (;;) {

@@ -49,32 +49,36 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
   const traffic = new Map<number, { sent: number; grants: number; busyFor: number }>();
   let groupsSince = Number.POSITIVE_INFINITY;
   const orphanSince = new Map<string, number>();
+  const holders = new Map<string, { readonly owner: string; readonly since: number }>();
   // Where some messages take longer than a lease, many grants come too late.
   const limitMs = 6_000 + models[schedule.backend].slowestHintMs + (schedule.network.slowRate > 0 ? 20_000 : 0);
   const renewalsInASecond = (3_000 / shortestTtl(schedule)) * models[schedule.backend].servers(schedule.options);
   const mostTimers = 40 + 8 * allSteps(schedule.steps).length;
-  // A process that is killed, or that keeps a lock on purpose, leaves its hold to the end of the lease.
-  const mayLeave = (key: string): boolean =>
-    answersTooLate ||
-    oracle.mayBeBack ||
-    schedule.faults.some(({ kind }) => kind === 'crash') ||
-    allSteps(schedule.steps).some(
-      (step) =>
-        keysOf(step).includes(key) &&
-        (step.release === 'never' || step.options.maxHoldMs !== undefined || step.options.graceMs !== undefined),
-    );
+  const mayLeave = (): boolean => answersTooLate || oracle.mayBeBack;
 
   /**
-   * For how long a key may be held by nobody: lock-core cleans up for as long as a request may arrive, which is its lease and
-   * `backendTimeoutMs`. What arrives even later stays for one lease.
+   * For how long a key may be held by nobody. A process that is killed leaves its hold for one lease, as do locks that are closed amid
+   * faults; one with a grace is kept for that. lock-core cleans up for as long as a request may arrive, which is its lease and `backendTimeoutMs`: what arrives even later
+   * stays for one lease as well.
    */
   const orphanLimitMs = (key: string): number => {
-    const isLate = allSteps(schedule.steps).some((step) => {
-      const { ttlMs, backendTimeoutMs } = termsOf(schedule, step);
-      return keysOf(step).includes(key) && longestWayMs(schedule) > ttlMs + backendTimeoutMs;
-    });
-    return limitMs + (isLate ? longestTtl(schedule) * 1.01 : 0);
+    const mayLast =
+      schedule.faults.some(({ kind }) => kind === 'crash') ||
+      schedule.steps.some(({ call }) => call === 'close') ||
+      allSteps(schedule.steps).some((step) => {
+        const { ttlMs, graceMs, backendTimeoutMs } = termsOf(schedule, step);
+        return keysOf(step).includes(key) && (graceMs > 0 || longestWayMs(schedule) > ttlMs + backendTimeoutMs);
+      });
+    return limitMs + (mayLast ? longestTtl(schedule) * 1.01 : 0);
   };
+
+  /** Since when the backend has been seen to have the same holder. */
+  function heldSince(key: string, owner: string | undefined): number {
+    const known = holders.get(key);
+    if (owner === undefined) holders.delete(key);
+    else if (known?.owner !== owner) holders.set(key, { owner, since: now() });
+    return holders.get(key)?.since ?? now();
+  }
 
   const waits = ({ what, machine }: OpenCall): boolean =>
     (what === 'acquire' || what === 'using') && machine.state === 'running';
@@ -94,8 +98,12 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
       }
     } else freeSince.delete(key);
 
-    const touched = [...calls.open].some(({ step, what }) => what !== 'watch' && keysOf(step).includes(key));
-    if (holder !== undefined && !oracle.isHeld(key) && !touched && !mayLeave(key)) {
+    const held = heldSince(key, holder?.owner);
+    // Whoever has asked since then asks for an owner ID of its own.
+    const touched = [...calls.open].some(
+      ({ step, what, startedAt }) => what !== 'watch' && startedAt <= held && keysOf(step).includes(key),
+    );
+    if (holder !== undefined && !oracle.isHeld(key) && !touched && !mayLeave()) {
       const since = orphanSince.get(key) ?? now();
       orphanSince.set(key, since);
       if (now() - since > orphanLimitMs(key)) {
@@ -110,14 +118,14 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
   /** Those who wait for several keys while nobody has any key wait for each other. */
   function lookAtGroups(): void {
     const waiting = [...calls.open].filter(({ what, machine }) => what === 'acquireAll' && machine.state === 'running');
-    const isAnyHeld = keys.some((key) => oracle.isHeld(key) || mayLeave(key));
-    if (waiting.length === 0 || isAnyHeld || mayRefuse) {
+    const isAnyHeld = keys.some((key) => oracle.isHeld(key));
+    if (waiting.length === 0 || isAnyHeld || mayRefuse || mayLeave()) {
       groupsSince = Number.POSITIVE_INFINITY;
       return;
     }
     groupsSince = Math.min(groupsSince, now());
     const first = waiting.find(({ startedAt }) => startedAt <= groupsSince);
-    if (first === undefined || now() - groupsSince <= limitMs) return;
+    if (first === undefined || now() - groupsSince <= Math.max(...keys.map(orphanLimitMs))) return;
     const forMs = Math.round(now() - groupsSince);
     oracle.fail(
       'waits while the key is free',

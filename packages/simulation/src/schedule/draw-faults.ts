@@ -59,6 +59,7 @@ function drawPlace({ random, mood, steps }: Draft): { at: number; client: number
   const step = random.pick(steps);
   if (mood.leadMs !== undefined)
     return { at: Math.max(0, step.at - random.spread(...mood.leadMs)), client: step.client };
+  if (mood.lagMs !== undefined) return { at: step.at + random.spread(...mood.lagMs), client: step.client };
   const soonMs = random.spread(0.1, Math.max(20, Math.min(mood.ttlMs[1], mood.lengthMs)));
   return { at: Math.max(0, step.at + (random.chance(0.4) ? -soonMs : soonMs)), client: step.client };
 }

@@ -7,18 +7,33 @@ export const semaphore = { key: 'p1', limit: 3 };
 const takesMode: readonly Step['call'][] = ['acquire', 'tryAcquire', 'using', 'acquireAll', 'tryAcquireAll'];
 const takesPermits: readonly Step['call'][] = ['acquire', 'tryAcquire', 'using'];
 
+/** How many of the calls ask for permits, and how many for shared locks. */
+export interface ModeMix {
+  readonly permits: number;
+  readonly shared: number;
+}
+
+/** A simulation is often about one of the modes. */
+export function drawModeMix(random: Random): ModeMix {
+  return random.pick([
+    { permits: 0.2, shared: 0.4 },
+    { permits: 0.8, shared: 0.1 },
+    { permits: 0, shared: 0.5 },
+  ]);
+}
+
 /** Makes some of the calls ask for shared locks, or for permits, and some of the exclusive ones downgrade. */
-export function withModes(random: Random, step: Step): Step {
+export function withModes(random: Random, step: Step, mix: ModeMix): Step {
   const inside = step.inside.map((deed) =>
-    deed.do === 'nested' ? { ...deed, step: withModes(random, deed.step) } : deed,
+    deed.do === 'nested' ? { ...deed, step: withModes(random, deed.step, mix) } : deed,
   );
   const drawn = random.next();
-  if (drawn < 0.2 && takesPermits.includes(step.call)) {
+  if (drawn < mix.permits && takesPermits.includes(step.call)) {
     const { reentrant: _, ...options } = step.options;
     const permits = random.pick([1, 1, 1, 2, 3]);
     return { ...step, key: semaphore.key, options: { ...options, permits }, inside };
   }
-  if (drawn < 0.6 && takesMode.includes(step.call)) {
+  if (drawn < mix.permits + mix.shared && takesMode.includes(step.call)) {
     return { ...step, options: { ...step.options, mode: 'shared' }, inside };
   }
   if (step.call === 'forceRelease' || step.call === 'inspect')

@@ -2,7 +2,7 @@ import type { BackendModel } from '../backends/backend.ts';
 import { drawClaims } from '../claims/draw-claims.ts';
 import { createRandom, type Random } from '../random.ts';
 import { drawFaults } from './draw-faults.ts';
-import { withModes } from './draw-modes.ts';
+import { drawModeMix, withModes } from './draw-modes.ts';
 import { drawMood, type Mood } from './mood.ts';
 import type { BackendName, ClientTerms, Deed, LocksTerms, Schedule, Step, StepOptions } from './types.ts';
 
@@ -25,9 +25,10 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
   const claims = playsClaims ? drawClaims(random.fork('claims'), mood) : undefined;
   const count = playsClaims ? 0 : mood.steps;
   const modes = random.fork('modes');
-  const playsModes = model.takesModes?.(options) === true && modes.chance(0.4);
+  const playsModes = model.takesModes?.(options) === true && modes.chance(mood.modes ?? 0.5);
+  const mix = playsModes ? drawModeMix(modes) : undefined;
   const steps = Array.from({ length: count }, () => drawStep(draft))
-    .map((step) => (playsModes ? withModes(modes, step) : step))
+    .map((step) => (mix ? withModes(modes, step, mix) : step))
     .sort((a, b) => a.at - b.at);
   return {
     seed,
@@ -118,6 +119,7 @@ const severalKeys: readonly Step['call'][] = [
   'acquireAll',
   'acquireAll',
   'tryAcquireAll',
+  'tryAcquireAll',
   'lead',
   'watch',
 ];
@@ -195,9 +197,10 @@ function drawStepOptions({ random, mood, hasLeases }: Draft, around: Around | un
 }
 
 /** Below 0.55 work, below 0.75 a renewal, below 0.8 an assertion, else something nested; `nth` is 0 for the first thing that is done. */
-function drawKind({ random, mood: { emphasis } }: Draft, nth: number): number {
+function drawKind({ random, mood }: Draft, nth: number): number {
+  const { emphasis } = mood;
   if (emphasis === 'work') return 0.3;
-  if (emphasis === 'renewed holds') return nth === 0 ? 0.6 : 0.3;
+  if (emphasis === 'renewed holds') return nth < (mood.renewTtlsMs?.length ?? 1) ? 0.6 : 0.3;
   if (emphasis === 'renewals' && random.chance(0.6)) return 0.6;
   return emphasis === 'nesting' && random.chance(0.6) ? 0.9 : random.next();
 }
@@ -205,14 +208,16 @@ function drawKind({ random, mood: { emphasis } }: Draft, nth: number): number {
 function drawDeeds(draft: Draft, around: Around): Deed[] {
   const { random, mood } = draft;
   const deeds: Deed[] = [];
-  const count = random.pick(mood.emphasis === 'none' ? [0, 1, 1, 1, 2, 3] : [1, 2, 3, 4]);
+  const renewals = mood.renewTtlsMs?.length ?? 0;
+  const count = renewals + random.pick(mood.emphasis === 'none' ? [0, 1, 1, 1, 2, 3] : [1, 2, 3, 4]);
   for (let i = 0; i < count; i++) {
     const kind = drawKind(draft, i);
     if (kind < 0.55) {
       deeds.push({ do: 'work', ms: random.chance(0.1) ? 0 : random.spread(...mood.workMs) });
       if (draft.hasGuard && random.chance(0.3)) deeds.push({ do: 'write' });
     } else if (kind < 0.75) {
-      const ttlMs = maybe(random, 0.7, () => drawTtl(random, mood, mood.renewTtlMs));
+      const span = mood.renewTtlsMs?.[i % mood.renewTtlsMs.length];
+      const ttlMs = maybe(random, span ? 0.9 : 0.7, () => drawTtl(random, mood, span));
       deeds.push({ do: 'renew', ttlMs, awaited: random.chance(0.7) });
       if (draft.hasGuard && random.chance(0.3)) deeds.push({ do: 'write' });
     } else if (kind < 0.8) deeds.push({ do: 'assert' });

@@ -14,6 +14,30 @@ const slow = (random: Random): Schedule['network'] => ({
   slowMs: random.spread(50, 2_000),
 });
 
+/** The lease is made shorter, which is held up on its way, and then much longer, which overtakes it. */
+const shorterThenLonger = (random: Random, ttlMs: number): Partial<Mood> => ({
+  clients: random.int(2, 3),
+  keys: 1,
+  steps: random.int(2, 6),
+  lengthMs: ttlMs * random.spread(0.5, 3),
+  faults: random.int(2, 4),
+  kinds: ['half-open'],
+  faultMs: [ttlMs * 0.5, ttlMs * 3],
+  lagMs: [0.1, 6],
+  ttlMs: [ttlMs, ttlMs * 2],
+  renewTtlsMs: [
+    [ttlMs * 0.3, ttlMs * 0.8],
+    [ttlMs * 10, ttlMs * 40],
+  ],
+  workMs: [ttlMs, ttlMs * 8],
+  network: fast(random),
+  autoRenew: [0.8, 0.5],
+  aborts: 0.05,
+  backendTimeoutMs: [ttlMs, ttlMs * 10],
+  attemptTimeoutMs: [ttlMs / 30, ttlMs / 8],
+  emphasis: 'renewed holds',
+});
+
 type Focus = (random: Random) => Partial<Mood>;
 
 /** Short simulations, each about one neighbourhood in which faults of one kind live. */
@@ -45,7 +69,7 @@ export const focuses: Readonly<Record<string, Focus>> = {
       steps: random.int(3, 8),
       lengthMs: ttlMs * random.spread(0.3, 3),
       faults: random.pick([0, 0, 1, 3]),
-      kinds: ['stall', 'stall', 'half-open', 'pause', 'suspend'],
+      kinds: ['stall', 'stall', 'half-open', 'pause', 'suspend', 'crash'],
       faultMs: [ttlMs / 20, ttlMs * 2],
       ttlMs: [ttlMs / 3, ttlMs * 2],
       workMs: [ttlMs / 6, ttlMs * 2.5],
@@ -97,7 +121,7 @@ export const focuses: Readonly<Record<string, Focus>> = {
       faultMs: [ttlMs, ttlMs * 8],
       leadMs: [0.5, 20],
       ttlMs: [ttlMs * 0.7, ttlMs * 1.5],
-      renewTtlMs: [ttlMs * 6, ttlMs * 30],
+      renewTtlsMs: [[ttlMs * 6, ttlMs * 30]],
       workMs: [ttlMs, ttlMs * 8],
       network: reorders
         ? { ...fast(random), slowRate: 0.4, slowWay: 'there', slowMs: ttlMs * random.spread(1, 5) }
@@ -125,6 +149,26 @@ export const focuses: Readonly<Record<string, Focus>> = {
       network: fast(random),
       autoRenew: [0.8, 0.85],
       localRunCounts: [0, 5, 64, 1_000],
+    };
+  },
+  // A process that is killed while it holds or waits, and others that have to come in by the end of its lease alone.
+  'a process that is killed': (random) => {
+    const ttlMs = random.spread(100, 5_000);
+    return {
+      clients: random.int(2, 3),
+      keys: 1,
+      steps: random.int(3, 8),
+      lengthMs: ttlMs * random.spread(0.05, 1.5),
+      faults: random.int(1, 2),
+      kinds: random.pick([['crash'], ['crash'], ['crash', 'stall', 'pause']]),
+      faultMs: [ttlMs / 10, ttlMs],
+      lagMs: [0.1, ttlMs],
+      ttlMs: [ttlMs * 0.8, ttlMs * 1.3],
+      workMs: [ttlMs / 20, ttlMs * random.spread(0.2, 2)],
+      network: fast(random),
+      aborts: 0.05,
+      graceMs: random.chance(0.3) ? [ttlMs / 4, ttlMs * 3] : undefined,
+      emphasis: random.pick(['work', 'work', 'none', 'renewals'] as const),
     };
   },
   // Callers of one process that pass the lock on among themselves, while the process is cut off for about a lease.
@@ -164,9 +208,30 @@ export const focuses: Readonly<Record<string, Focus>> = {
     localRunCounts: [0, 1, 5, 64, 1_000, 10_000],
     emphasis: random.pick(['none', 'none', 'nesting', 'one attempt'] as const),
   }),
+  // Readers, writers and those who want permits, who wait in a process for each other, and some of whom give up.
+  'several modes': (random) => ({
+    clients: random.int(1, 3),
+    keys: 1,
+    modes: 1,
+    steps: random.int(8, 24),
+    lengthMs: random.spread(20, 1_000),
+    faults: random.pick([0, 0, 0, 2]),
+    kinds: ['stall', 'pause', 'reset', 'crash'],
+    faultMs: [10, 2_000],
+    ttlMs: [5_000, 30_000],
+    ownTtl: random.pick([0, 0, 0.3]),
+    workMs: [1, random.spread(20, 400)],
+    network: fast(random),
+    autoRenew: [0.1, 0.6],
+    aborts: random.pick([0.1, 0.5]),
+    localRunCounts: [0, 5, 64, 1_000],
+    localRunMs: [50, 500, Number.POSITIVE_INFINITY],
+    emphasis: random.pick(['work', 'work', 'none', 'nesting'] as const),
+  }),
   // Renewals to longer and shorter leases that overtake each other on the way.
   'renewals that overtake each other': (random) => {
     const ttlMs = random.spread(100, 1_000);
+    if (random.chance(0.6)) return shorterThenLonger(random, ttlMs);
     return {
       clients: random.int(1, 3),
       keys: 1,

@@ -22,10 +22,11 @@ export interface Mood {
   readonly ttlMs: Span;
   /** How likely a call asks for another lease than its `Locks`. */
   readonly ownTtl: number;
-  /** What renewals ask for; default as any lease. */
-  readonly renewTtlMs?: Span | undefined;
-  /** For how long before a call a fault begins; default: at any moment, half of them near a call. */
+  /** What the renewals under one lock ask for, one after the other and all over again; default: as any lease. */
+  readonly renewTtlsMs?: readonly Span[] | undefined;
+  /** How long before a call a fault begins, or how long after it; default: at any moment, half of them near a call. */
   readonly leadMs?: Span | undefined;
+  readonly lagMs?: Span | undefined;
   /** The time under a lock. */
   readonly workMs: Span;
   readonly network: Schedule['network'];
@@ -33,6 +34,8 @@ export interface Mood {
   /** How likely a call says something about renewals, and then that there are to be some. */
   readonly autoRenew: readonly [says: number, some: number];
   readonly aborts: number;
+  /** How likely some ask for shared locks and for permits, where the backend has them; default: about half. */
+  readonly modes?: number;
   /** Where it is drawn at all. */
   readonly graceMs?: Span | undefined;
   readonly attemptTimeoutMs: Span | undefined;

@@ -95,6 +95,8 @@ export interface ClaimStep {
   readonly workMs: number;
   /** After which part of the work an exclusive hold is turned into a shared one. */
   readonly downgradesAfter: number | undefined;
+  /** It does not renew, and releases so many ms after its lease has ended, unless its work is done by then. */
+  readonly overstaysMs: number | undefined;
   /** After how many ms another process forces it out. */
   readonly forcedAfterMs: number | undefined;
   /** After how many ms it gives up. */
