@@ -1,4 +1,4 @@
-import { createLocks, type LockAdapter } from '@holdfast/lock-core';
+import { type Claim, createLocks, type LockAdapter } from '@holdfast/lock-core';
 import { describe, expect, it } from 'vitest';
 import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
 import { checkHistory, createRecorder, type HistoryEvent, renderHtml, renderText } from '../src/history/index.ts';
@@ -15,6 +15,14 @@ const until = async (what: string, holds: () => boolean) => {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 };
+/** Counts permits against a limit that nobody named. */
+const limitless = (adapter: LockAdapter): LockAdapter => ({
+  ...adapter,
+  enqueue: undefined,
+  tryAcquire: (asked) => adapter.tryAcquire(overLimit(asked)),
+});
+const overLimit = <T extends { claim?: Claim }>(asked: T): T =>
+  asked.claim?.mode === 'permits' ? { ...asked, claim: { ...asked.claim, limit: 99 } } : asked;
 /** Gives the key to whoever asks, as a DEL without a look at the owner makes possible (H1). */
 const broken = (adapter: LockAdapter): LockAdapter => ({
   ...adapter,
@@ -200,5 +208,37 @@ describe('the recorder of locks', () => {
     expect(done.violations).toEqual([]);
     expect(seen.history.holds.length).toBe(120);
     expect(done.history.holds.length).toBeGreaterThan(3);
+  });
+
+  it('notes permits of semaphores, and finds too many of them', async () => {
+    const seen = [];
+    for (const broken of [(adapter: LockAdapter) => adapter, limitless]) {
+      const store = memoryStore();
+      const recorder = createRecorder();
+      const all = [0, 1].map(() => recorder.locks(createLocks(broken(memoryAdapter({ store })))));
+      const [one, other] = all.map((locks) => locks.semaphore('k', 3));
+      const held = [await one!.acquire({ permits: 2 }), await other!.tryAcquire(), await other!.tryAcquire()];
+      await Promise.all(held.map((lock) => lock?.release()));
+      await Promise.all(all.map((locks) => locks.close()));
+      const { violations, history } = checkHistory(recorder.events);
+      expect(history.holds[0]!.claim).toEqual({ mode: 'permits', permits: 2, limit: 3 });
+      seen.push({ holds: history.holds.length, busy: history.refusals.length, found: violations.length });
+    }
+    expect(seen).toEqual([
+      { holds: 2, busy: 1, found: 0 },
+      { holds: 3, busy: 0, found: 1 },
+    ]);
+  });
+
+  it('notes each key of a group: all are granted, or none is', async () => {
+    const recorder = createRecorder();
+    const locks = recorder.locks(createLocks(memoryAdapter()));
+    const group = await locks.acquireAll(['b', 'a', 'b']);
+    expect(await locks.tryAcquireAll(['a', 'c'])).toBeUndefined();
+    expect(await group.release()).toBe('released');
+    await locks.close();
+    const { history } = checkHistory(recorder.events);
+    expect(history.holds.map(({ key, endedBy }) => `${key} ${endedBy}`).sort()).toEqual(['a release', 'b release']);
+    expect(history.refusals.map(({ key }) => key).sort()).toEqual(['a', 'c']);
   });
 });

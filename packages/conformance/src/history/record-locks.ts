@@ -1,11 +1,23 @@
-import { type AcquireOptions, type Claim, isLockError, type Lock, type Locks } from '@holdfast/lock-core';
+import {
+  type AcquireOptions,
+  type Claim,
+  isLockError,
+  type Lock,
+  type LockGroup,
+  type Locks,
+  type Semaphore,
+  type SemaphoreOptions,
+} from '@holdfast/lock-core';
 import { type Notes, reasonOf } from './notes.ts';
 import { overlay } from './overlay.ts';
 
 /** How often the deadlines of the holds are looked at: the watchdog moves them unseen. */
 const LOOK_EVERY_MS = 50;
 
-/** The locks with every acquire, downgrade, renewal, release and loss noted. A hold is one `Lock`; reentrant ones share the owner. Semaphores are not noted. */
+/**
+ * The locks with every acquire, downgrade, renewal, release and loss noted, of semaphores and groups too. A hold is one `Lock`;
+ * reentrant ones share the owner. `lead` is not noted, and of bodies only those of `using`.
+ */
 export function recordLocks(notes: Notes, locks: Locks): Locks {
   const open = new Set<{ look(): void }>();
   let looking: NodeJS.Timeout | undefined;
@@ -42,9 +54,9 @@ export function recordLocks(notes: Notes, locks: Locks): Locks {
   };
 
   /** Notes the grant and all that becomes of it. */
-  const granted = (call: Begun, lock: Lock): Lock => {
+  const granted = (call: Begun, lock: Lock, permits?: Claim): Lock => {
     const hold = { key: call.key, hold: call.hold, owner: lock.owner.id };
-    const claim: Claim | undefined = lock.mode === 'shared' ? { mode: 'shared' } : undefined;
+    const claim: Claim | undefined = lock.mode === 'shared' ? { mode: 'shared' } : permits;
     let deadline = deadlineOf(lock);
     // A lock that has no time left when it is given is not held for a moment.
     notes.note({ ...call, ...hold, kind: 'ok', claim, fence: lock.fencingToken, deadline: deadline ?? notes.now() });
@@ -110,24 +122,62 @@ export function recordLocks(notes: Notes, locks: Locks): Locks {
     return overlay(lock, noted);
   };
 
+  /** Awaits what one call gives, and notes what became of each of `calls`: all are granted, or none is. */
+  const settled = async <T>(calls: readonly Begun[], asked: Promise<T>): Promise<T> => {
+    const given = await asked.catch((error: unknown) => {
+      for (const call of calls) failed(call, error);
+      throw error;
+    });
+    if (given === undefined) for (const call of calls) notes.note({ ...call, kind: 'fail', why: 'busy' });
+    return given;
+  };
+  const notedGroup = (calls: readonly Begun[], group: LockGroup): LockGroup => {
+    const locks = group.locks.map((lock) => granted(calls.find(({ key }) => key === lock.key) as Begun, lock));
+    const release = async (): Promise<'released' | 'lost'> => {
+      await Promise.all(locks.map((lock) => lock.release()));
+      return group.release();
+    };
+    return overlay(group, { locks, release, [Symbol.asyncDispose]: async () => void (await release()) });
+  };
+  const notedSemaphore = (semaphore: Semaphore): Semaphore => {
+    const { key, limit } = semaphore;
+    const claimOf = (options: SemaphoreOptions = {}): Claim => ({
+      mode: 'permits',
+      permits: options.permits ?? 1,
+      limit,
+    });
+    return overlay(semaphore, {
+      async acquire(options) {
+        const call = begin(key, options);
+        return granted(call, await settled([call], semaphore.acquire(options)), claimOf(options));
+      },
+      async tryAcquire(options) {
+        const call = begin(key, options);
+        const lock = await settled([call], semaphore.tryAcquire(options));
+        return lock && granted(call, lock, claimOf(options));
+      },
+    });
+  };
+
   const noted: Partial<Locks> = {
     async acquire(key, options) {
       const call = begin(key, options);
-      const lock = await locks.acquire(key, options).catch((error: unknown) => {
-        failed(call, error);
-        throw error;
-      });
-      return granted(call, lock);
+      return granted(call, await settled([call], locks.acquire(key, options)));
     },
     async tryAcquire(key, options) {
       const call = begin(key, options);
-      const lock = await locks.tryAcquire(key, options).catch((error: unknown) => {
-        failed(call, error);
-        throw error;
-      });
-      if (lock) return granted(call, lock);
-      notes.note({ ...call, kind: 'fail', why: 'busy' });
-      return undefined;
+      const lock = await settled([call], locks.tryAcquire(key, options));
+      return lock && granted(call, lock);
+    },
+    semaphore: (key, limit) => notedSemaphore(locks.semaphore(key, limit)),
+    async acquireAll(keys, options) {
+      const calls = [...new Set(keys)].map((key) => begin(key, options));
+      return notedGroup(calls, await settled(calls, locks.acquireAll(keys, options)));
+    },
+    async tryAcquireAll(keys, options) {
+      const calls = [...new Set(keys)].map((key) => begin(key, options));
+      const group = await settled(calls, locks.tryAcquireAll(keys, options));
+      return group && notedGroup(calls, group);
     },
     async using<T>(
       key: string,

@@ -13,6 +13,8 @@ export interface WorkerPlan {
   readonly at: readonly ProxyTarget[] | undefined;
   readonly seed: string;
   readonly keys: readonly string[];
+  /** Keys of semaphores. */
+  readonly pools: readonly string[];
   /** Clients of the backend, and tasks on each of them. */
   readonly clients: number;
   readonly tasks: number;

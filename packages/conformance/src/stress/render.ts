@@ -39,6 +39,8 @@ export function stressFacts(report: StressReport): [string, string][] {
     ['processes in all', processes.toLocaleString('en')],
     ['asked', counts.asked.toLocaleString('en')],
     ['granted', counts.granted.toLocaleString('en')],
+    ['of them shared', counts.shared.toLocaleString('en')],
+    ['of them permits', counts.permits.toLocaleString('en')],
     ['busy, or not in time', counts.busy.toLocaleString('en')],
     ['given up, or without an answer', counts.unanswered.toLocaleString('en')],
     ['ended without a release', counts.ended.toLocaleString('en')],

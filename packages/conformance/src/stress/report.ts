@@ -9,6 +9,9 @@ export interface StressCounts {
   /** Calls of acquire, tryAcquire and using. */
   readonly asked: number;
   readonly granted: number;
+  /** Of those granted, which were shared, and which were permits of a semaphore. */
+  readonly shared: number;
+  readonly permits: number;
   /** Busy, or not within the time that the caller had. */
   readonly busy: number;
   /** Requests that were given up while they waited, or had no answer: their process was killed, or the backend could not be reached. */
@@ -47,9 +50,12 @@ export interface StressReport {
 }
 
 export function countsOf({ events, holds, refusals, unanswered, writes }: History): StressCounts {
+  const grantedAs = (mode: string): number => holds.filter(({ claim }) => claim?.mode === mode).length;
   return {
     asked: events.filter(({ f, kind }) => f === 'acquire' && kind === 'invoke').length,
     granted: events.filter(({ f, kind }) => f === 'acquire' && kind === 'ok').length,
+    shared: grantedAs('shared'),
+    permits: grantedAs('permits'),
     busy: refusals.length,
     unanswered: unanswered.length,
     ended: holds.filter(({ endedBy }) => endedBy !== 'release').length,

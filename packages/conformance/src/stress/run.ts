@@ -36,7 +36,10 @@ export async function runStress(harness: Harness, options: StressOptions): Promi
   const settings = stressSettings(harness, options, () => randomBytes(4).toString('hex'));
   const { seed, nemesis, leaseMs, graceMs, ttlMs } = settings;
   const { module, options: adapterOptions, execArgv = process.execArgv } = harness.process!();
-  const keys = Array.from({ length: settings.keys }, (_, i) => `stress-${seed}-${randomBytes(8).toString('hex')}-${i}`);
+  const newKey = (_: unknown, i: number) => `stress-${seed}-${randomBytes(8).toString('hex')}-${i}`;
+  const keys = Array.from({ length: settings.keys }, newKey);
+  // Half as many of them: each has several holders.
+  const pools = Array.from({ length: Math.ceil(settings.keys / 2) }, newKey);
   const register = createRegister();
   const troubles: string[] = [];
   const faults: { t: number; nemesis: Nemesis; what: string }[] = [];
@@ -59,6 +62,7 @@ export async function runStress(harness: Harness, options: StressOptions): Promi
         at,
         seed,
         keys,
+        pools,
         clients,
         tasks,
         ttlMs,
@@ -124,7 +128,7 @@ export async function runStress(harness: Harness, options: StressOptions): Promi
       if (problem !== undefined && worker.alive) troubles.push(problem);
     }
     tell('claiming');
-    const orphans = await claimAll(workers, keys, leaseMs + 2 * ttlMs + graceMs);
+    const orphans = await claimAll(workers, [...keys, ...pools], leaseMs + 2 * ttlMs + graceMs);
 
     tell('checking');
     // One that was killed at its start has no history.
@@ -164,7 +168,7 @@ export async function runStress(harness: Harness, options: StressOptions): Promi
 async function claimAll(workers: readonly Worker[], keys: readonly string[], withinMs: number): Promise<Orphan[]> {
   for (const worker of workers) {
     if (!worker.alive) continue;
-    return worker.claim(keys, withinMs).catch((error) => keys.map((key) => ({ key, why: messageOf(error) })));
+    return worker.claim(withinMs).catch((error) => keys.map((key) => ({ key, why: messageOf(error) })));
   }
   return keys.map((key) => ({ key, why: 'no process was left to look' }));
 }

@@ -25,7 +25,7 @@ const { call } = openChannel(process, {
     // What was to be rejected because of the end is rejected by now.
     await sleep(50);
   },
-  claim: (keys: readonly string[], withinMs: number) => claim(async () => openAdapter(plan.options), keys, withinMs),
+  claim: (withinMs: number) => claim(async () => openAdapter(plan.options), plan, withinMs),
 });
 /** The parent may be gone. */
 const tell = (name: string, value?: unknown): void => void call(name, value).catch(() => {});
@@ -56,8 +56,8 @@ async function workAll(): Promise<void> {
     return Array.from({ length: plan.tasks }, (_, task) => {
       const random = randomFrom(`${plan.seed}/${plan.label}/${index}/${task}`);
       const onHold = () => void holds++;
-      const { keys, ttlMs } = plan;
-      return work({ locks, random, keys, ttlMs, stop: stopping.signal, write, onHold });
+      const { keys, pools, ttlMs } = plan;
+      return work({ locks, random, keys, pools, ttlMs, stop: stopping.signal, write, onHold });
     });
   });
   await Promise.all(tasks.map((task) => task.catch(trouble('a call of a lock threw what none throws'))));

@@ -27,7 +27,7 @@ export interface Worker {
   /** Has it end its work and close its clients; resolves when it has. */
   stop(): Promise<void>;
   /** Has it take each key once; to be called after `stop`. */
-  claim(keys: readonly string[], withinMs: number): Promise<Orphan[]>;
+  claim(withinMs: number): Promise<Orphan[]>;
 }
 
 /** What a worker tells. */
@@ -91,7 +91,7 @@ export function startWorker(plan: WorkerPlan, events: WorkerEvents, execArgv: re
       child.kill('SIGKILL');
     },
     stop: () => call('stop') as Promise<void>,
-    claim: (keys, withinMs) => call('claim', keys, withinMs) as Promise<Orphan[]>,
+    claim: (withinMs) => call('claim', withinMs) as Promise<Orphan[]>,
   };
 }
 

@@ -8,6 +8,8 @@ export interface Task {
   readonly locks: Locks;
   readonly random: Random;
   readonly keys: readonly string[];
+  /** Keys of semaphores of `permitLimit` permits. */
+  readonly pools: readonly string[];
   readonly ttlMs: number;
   /** Aborts when the run is over. */
   readonly stop: AbortSignal;
@@ -17,14 +19,20 @@ export interface Task {
   onHold(): void;
 }
 
+/** How many permits each semaphore of a stress run has. */
+export const permitLimit = 3;
+
 type Act = (task: Task, key: string) => Promise<void>;
 
-/** Uses locks in every way that there is, at random, until `stop`. @throws what no use of a lock may throw */
+/** Uses locks in every way that the backend has, at random, until `stop`. @throws what no use of a lock may throw */
 export async function work(task: Task): Promise<void> {
-  const { random, keys, stop } = task;
+  const { random, keys, pools, stop } = task;
+  const { shared, permits } = task.locks.adapter.capabilities;
+  const possible = [...acts, ...(shared ? sharedActs : []), ...(permits ? permitActs : [])];
   while (!stop.aborted) {
     try {
-      await random.pick(acts)(task, random.pick(keys));
+      const act = random.pick(possible);
+      await act(task, random.pick(permitActs.includes(act) ? pools : keys));
     } catch (error) {
       if (!isExpected(error, stop)) throw error;
     }
@@ -98,22 +106,84 @@ const forgetful: Act = async (task, key) => {
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
 };
 
-// How often an act stands here is how often it is chosen.
+/** All of some keys, or none. */
+const several: Act = async (task, key) => {
+  const { locks, random, ttlMs, keys, stop } = task;
+  const options = { ttlMs, waitMs: random.between(0.2, 3) * ttlMs, signal: stop };
+  const wanted = [key, random.pick(keys)];
+  const group =
+    random.next() < 0.3 ? await locks.tryAcquireAll(wanted, { ttlMs }) : await locks.acquireAll(wanted, options);
+  if (group === undefined) return;
+  await Promise.all(group.locks.map((lock) => hold(task, lock)));
+  await group.release();
+};
+
+const reading: Act = async (task, key) => {
+  const { locks, random, ttlMs, stop } = task;
+  const autoRenew = random.next() < 0.8;
+  const waitMs = random.between(0.2, 3) * ttlMs;
+  const lock = await locks.acquire(key, { mode: 'shared', ttlMs, waitMs, autoRenew, signal: stop });
+  await stay(task);
+  await lock.release();
+};
+
+const readingOnce: Act = async (task, key) => {
+  const lock = await task.locks.tryAcquire(key, { mode: 'shared', ttlMs: task.ttlMs });
+  if (lock === undefined) return;
+  await stay(task);
+  await lock.release();
+};
+
+/** Writes, and then goes on as a reader. */
+const downgrading: Act = async (task, key) => {
+  const { locks, random, ttlMs, stop } = task;
+  const lock = await locks.acquire(key, { ttlMs, waitMs: random.between(0.2, 3) * ttlMs, signal: stop });
+  await hold(task, lock);
+  await lock.downgrade();
+  await stay(task);
+  await lock.release();
+};
+
+const permitted: Act = async (task, key) => {
+  const { locks, random, ttlMs, stop } = task;
+  const permits = random.pick([1, 1, 1, 2, permitLimit]);
+  const options = { permits, ttlMs, waitMs: random.between(0.2, 3) * ttlMs, signal: stop };
+  const lock = await locks.semaphore(key, permitLimit).acquire(options);
+  await stay(task);
+  await lock.release();
+};
+
+const permittedOnce: Act = async (task, key) => {
+  const lock = await task.locks.semaphore(key, permitLimit).tryAcquire({ ttlMs: task.ttlMs });
+  if (lock === undefined) return;
+  await stay(task);
+  await lock.release();
+};
+
+const times = (count: number, act: Act): Act[] => Array<Act>(count).fill(act);
+// How often an act is here is how often it is chosen.
 const acts: readonly Act[] = [
-  ...Array<Act>(10).fill(patient),
-  ...Array<Act>(4).fill(once),
-  ...Array<Act>(4).fill(impatient),
-  ...Array<Act>(3).fill(nested),
-  ...Array<Act>(2).fill(byHand),
+  ...times(10, patient),
+  ...times(4, once),
+  ...times(4, impatient),
+  ...times(3, nested),
+  ...times(2, byHand),
+  ...times(3, several),
   forgetful,
 ];
+const sharedActs: readonly Act[] = [...times(6, reading), ...times(2, readingOnce), ...times(2, downgrading)];
+const permitActs: readonly Act[] = [...times(6, permitted), ...times(2, permittedOnce)];
 
 /** Writes under the lock as a careless application does, without a look at its state: the tokens have to stop what comes late. */
 async function hold(task: Task, lock: Lock): Promise<void> {
-  const { random, ttlMs } = task;
-  task.onHold();
   if (lock.fencingToken !== undefined) await task.write(lock.key, lock.fencingToken);
+  await stay(task);
+  if (lock.fencingToken !== undefined) await task.write(lock.key, lock.fencingToken);
+}
+
+/** Keeps what was acquired; sometimes for longer than its lease. Readers do not write, and who has a permit is not alone. */
+async function stay({ random, ttlMs, onHold }: Task): Promise<void> {
+  onHold();
   const longest = random.next() < 0.04 ? 1.5 * ttlMs : random.pick([0, 5, 20, 100]);
   await sleep(random.between(0, longest));
-  if (lock.fencingToken !== undefined) await task.write(lock.key, lock.fencingToken);
 }
