@@ -10,7 +10,9 @@ import { rivals } from './suites/competitors.ts';
 import { etcd } from './suites/etcd.ts';
 import { handover } from './suites/handover.ts';
 import { memory } from './suites/memory.ts';
+import { modes } from './suites/modes.ts';
 import { observation } from './suites/observation.ts';
+import { queue } from './suites/queue.ts';
 import { redlock } from './suites/redlock.ts';
 import { uncontended } from './suites/uncontended.ts';
 import { watchdog } from './suites/watchdog.ts';
@@ -22,6 +24,8 @@ export const suites: Readonly<Record<string, Suite>> = {
   uncontended,
   rivals,
   handover,
+  modes,
+  queue,
   watchdog,
   etcd,
   zookeeper,

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type BackendId, backendIds, type PartId, partIds } from './report/schema.ts';
 import type { Effort } from './suite.ts';
@@ -11,11 +12,15 @@ export interface CompareOptions extends Effort {
   readonly backends: readonly BackendId[];
 }
 
-/** `bench [--quick] [--only <parts>] [--rounds <n>]` */
+/** `bench [--quick] [--only <parts>] [--rounds <n>] [--before <folder>]` */
 export function benchCommand(suites: readonly string[]): Command {
-  return measurement('bench', suites).description(
-    'Measures the locks on real servers against raw calls of the same client: 20 minutes, 5 with --quick.',
-  );
+  return measurement('bench', suites)
+    .description('Measures the locks on real servers against raw calls of the same client: 30 minutes, 8 with --quick.')
+    .option(
+      '--before <folder>',
+      'a built worktree of an earlier commit, which uncontended, handover and watchdog measure beside this one',
+      (folder) => resolve(process.env.INIT_CWD ?? process.cwd(), folder),
+    );
 }
 
 /** `compare [--quick] [--only <parts>] [--backends <names>] [--rounds <n>]` */

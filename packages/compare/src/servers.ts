@@ -5,6 +5,8 @@ import pidusage from 'pidusage';
 export interface RedisCounters {
   /** Those within scripts count too. */
   readonly commands: number;
+  /** Scripts that clients had run: all that our locks send, but for subscriptions. */
+  readonly scripts: number;
   readonly cpuSeconds: number;
 }
 
@@ -13,6 +15,7 @@ export async function redisCounters(server: RedisServer): Promise<RedisCounters>
   const field = (name: string): number => Number(textField(info, name));
   return {
     commands: field('total_commands_processed'),
+    scripts: Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(info)?.[1] ?? 0),
     cpuSeconds: field('used_cpu_user') + field('used_cpu_sys'),
   };
 }

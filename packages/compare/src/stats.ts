@@ -22,6 +22,13 @@ export function median(values: readonly number[]): number {
   return spread(values).median;
 }
 
+/** Jain's index of fairness: 1 when all got as much, 1 / n when one got all. */
+export function jainIndex(shares: readonly number[]): number {
+  const sum = shares.reduce((total, share) => total + share, 0);
+  const squares = shares.reduce((total, share) => total + share ** 2, 0);
+  return sum ** 2 / (shares.length * squares);
+}
+
 /** Round by round one value divided by another, so that what slows a whole round down cancels out. */
 export function ratios(values: readonly number[], bases: readonly number[]): number[] {
   return values.map((value, round) => value / (bases[round] ?? Number.NaN));

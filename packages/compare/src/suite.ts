@@ -6,6 +6,8 @@ export interface Effort {
   /** Replaces each suite's own number of rounds. */
   readonly rounds: number | undefined;
   readonly quick: boolean;
+  /** The folder of a built worktree of an earlier commit, to measure beside this one. */
+  readonly before?: string | undefined;
 }
 
 /** Something that was measured against a limit. */

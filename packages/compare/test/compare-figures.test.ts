@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { contentionFigures, jainIndex } from '../src/compare/contention-figures.ts';
+import { contentionFigures } from '../src/compare/contention-figures.ts';
 import { distribution } from '../src/compare/distribution.ts';
 import { fitPower } from '../src/compare/growth.ts';
 import { windowMs } from '../src/compare/measure-contention.ts';
+import { jainIndex } from '../src/stats.ts';
 
 /** Turns of waiters, one row each: waiter, asked, granted, given back, token. */
 function logOf(...rows: readonly (readonly [number, number, number, number, number])[]) {

@@ -47,4 +47,15 @@ describe('turnFigures', () => {
     const figures = turnFigures([log([0, 0, 110, 111], [0, 111, 112, 113], [1, 0, 2_000, 2_001])], 2, 100, 1_100);
     expect(figures).toMatchObject({ most: 2, fewest: 0 });
   });
+
+  it('knows what each would wait in a strict queue, however unfair this one was', () => {
+    // Four turns in 1,000 ms, of 10 ms each: in turn, four waiters would have one each.
+    const figures = turnFigures(
+      [log(...[100, 300, 500, 700].map((at): [number, number, number, number] => [0, 0, at, at + 10]))],
+      4,
+      0,
+      1_000,
+    );
+    expect(figures).toMatchObject({ jain: 0.25, strictWaitMs: 990 });
+  });
 });

@@ -1,7 +1,7 @@
 import { merged, turnFigures } from '../measures/turn-figures.ts';
 import type { TurnLog } from '../measures/turns.ts';
 import type { Contention } from '../report/schema.ts';
-import { spread } from '../stats.ts';
+import { jainIndex, spread } from '../stats.ts';
 import { distribution } from './distribution.ts';
 
 /** Waiters for one key, and where the window of the measurement lies. */
@@ -35,13 +35,6 @@ export function contentionFigures(rounds: readonly ContentionRound[]): Contentio
     heldShare: spread(each.map(({ heldShare }) => heldShare)).median,
     violations: each.reduce((sum, { violations }) => sum + violations, 0),
   };
-}
-
-/** Jain's index of fairness: 1 when all got as much, 1 / n when one got all. */
-export function jainIndex(shares: readonly number[]): number {
-  const sum = shares.reduce((total, share) => total + share, 0);
-  const squares = shares.reduce((total, share) => total + share ** 2, 0);
-  return sum ** 2 / (shares.length * squares);
 }
 
 function detailsOf({ logs, waiters, from, to }: ContentionRound) {

@@ -1,3 +1,4 @@
+import { jainIndex } from '../stats.ts';
 import type { TurnLog } from './turns.ts';
 
 /** What the turns of all processes amount to. */
@@ -11,6 +12,13 @@ export interface TurnFigures {
   /** Turns of the waiter with most and of the one with fewest. */
   readonly most: number;
   readonly fewest: number;
+  /** Jain's index of the turns: 1 when all waiters got as many, 1 / waiters when one got all. */
+  readonly jain: number;
+  /**
+   * How long each would wait in an ideal strict queue in which a turn takes as long as it took here: all others, and the own
+   * hand-over. It is what the longest wait of another order is measured against.
+   */
+  readonly strictWaitMs: number;
   readonly longestWaitMs: number;
   /** Of all waits that ended in the window. */
   readonly meanWaitMs: number;
@@ -49,6 +57,8 @@ export function turnFigures(logs: readonly TurnLog[], waiters: number, from: num
     allTurns: waiter.length,
     most: Math.max(...served),
     fewest: Math.min(...served),
+    jain: jainIndex(served),
+    strictWaitMs: ((to - from) * waiters - heldMs) / counted,
     longestWaitMs,
     meanWaitMs: waitedMs / counted,
     heldShare: heldMs / (to - from),

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { machineNow } from '../clock.ts';
-import type { Subject } from '../subjects/subject.ts';
+import type { Mix, Subject } from '../subjects/subject.ts';
 
 /** The turns of some waiters for one key, one entry each, times by the machine's clock. */
 export interface TurnLog {
@@ -20,16 +20,18 @@ export interface TurnTask {
   readonly firstWaiter: number;
   /** How long each keeps the key. */
   readonly holdMs: number;
+  /** What they ask for, where it is not the same for all. */
+  readonly mix?: Mix | undefined;
   readonly startAt: number;
   readonly endAt: number;
 }
 
 /** Lets waiters compete for a key. Each takes one turn past the end, so nobody is left waiting. */
 export async function measureTurns(subject: Subject, task: TurnTask): Promise<TurnLog> {
-  const { key, waiters, firstWaiter, holdMs, startAt, endAt } = task;
+  const { key, waiters, firstWaiter, holdMs, mix, startAt, endAt } = task;
   if (subject.waiter === undefined) throw new Error('This subject cannot wait.');
   const { add, done } = growingLog();
-  const takes = await Promise.all(Array.from({ length: waiters }, (_, i) => subject.waiter!(key, i)));
+  const takes = await Promise.all(Array.from({ length: waiters }, (_, i) => subject.waiter!(key, i, mix)));
   await sleep(Math.max(0, startAt - machineNow()));
   await Promise.all(
     takes.map(async (take, index) => {

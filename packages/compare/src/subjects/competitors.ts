@@ -43,6 +43,31 @@ export async function rivalSubject(library: RivalName, tuned: boolean, port: num
   };
 }
 
+/** Permits of the semaphores of `redis-semaphore`, with its defaults but for the TTL and the time that a waiter has. */
+export async function redisSemaphoreSubject(port: number, limit: number): Promise<Subject> {
+  const client = connectIoredis('ioredis 6', port);
+  await client.ping();
+  const { Semaphore } = await import('redis-semaphore');
+  const take = async (key: string) => {
+    const semaphore = new Semaphore(client, key, limit, { lockTimeout: ttlMs, acquireTimeout: 600_000 });
+    await semaphore.acquire();
+    return semaphore;
+  };
+  return {
+    async cycle(key) {
+      const semaphore = await take(key);
+      await semaphore.release();
+    },
+    waiter: async (key) => async () => {
+      const semaphore = await take(key);
+      return { release: () => semaphore.release() };
+    },
+    async close() {
+      client.disconnect();
+    },
+  };
+}
+
 const makers: Readonly<Record<RivalName, (client: Redis, tuned: boolean) => Promise<Take>>> = {
   async 'redis-semaphore'(client, tuned) {
     const { Mutex, TimeoutError } = await import('redis-semaphore');

@@ -14,7 +14,13 @@ export async function makeSubject(spec: SubjectSpec): Promise<Subject> {
     case 'redis raw':
       return (await import('./redis.ts')).rawRedisSubject(spec.client, spec.port);
     case 'redis':
-      return (await import('./redis.ts')).redisSubject(spec.client, spec.port, spec.fencing);
+      return (await import('./redis.ts')).redisSubject(spec);
+    case 'redis permits':
+      return (await import('./redis.ts')).redisPermitsSubject(spec.port, spec.limit);
+    case 'redis shared':
+      return (await import('./redis.ts')).redisSharedSubject(spec.port);
+    case 'redis-semaphore permits':
+      return (await import('./competitors.ts')).redisSemaphoreSubject(spec.port, spec.limit);
     case 'handoff':
       return (await import('./handoff.ts')).handoffSubject(spec.port);
     case 'etcd raw':

@@ -1,8 +1,9 @@
 import { ioredisAdapter } from '@holdfast/adapter-ioredis';
-import { nodeRedisAdapter } from '@holdfast/adapter-node-redis';
-import { locksSubject } from './locks.ts';
+import type { Redis } from 'ioredis';
+import { locksSubject, permitsSubject, sharedSubject } from './locks.ts';
+import { packageOf } from './packages.ts';
 import { connectIoredis, connectNodeRedis } from './redis-clients.ts';
-import { inBatches, type RedisClientName, type Subject } from './subject.ts';
+import { inBatches, type RedisClientName, type Subject, type SubjectSpec } from './subject.ts';
 
 const ttlMs = 30_000;
 const releaseLua = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
@@ -19,14 +20,38 @@ interface RawCalls {
 }
 
 /** Holdfast on a client of the caller's, as an application would have it. */
-export async function redisSubject(client: RedisClientName, port: number, fencing: boolean): Promise<Subject> {
+export async function redisSubject(spec: SubjectSpec & { readonly kind: 'redis' }): Promise<Subject> {
+  const { client, port, fencing, strict, before } = spec;
+  const { createLocks: create } = await packageOf(before, 'lock-core', () => import('@holdfast/lock-core'));
+  const options = strict ? { localRun: { count: 0 } } : undefined;
   if (client === 'ioredis 6' || client === 'ioredis 5') {
-    const connection = connectIoredis(client, port);
-    await connection.ping();
-    return locksSubject(ioredisAdapter(connection, { fencing }), () => connection.disconnect());
+    const connection = await connectedIoredis(client, port);
+    const of = await packageOf(before, 'adapter-ioredis', () => import('@holdfast/adapter-ioredis'));
+    const closeClient = () => connection.disconnect();
+    return locksSubject(of.ioredisAdapter(connection, { fencing }), { options, create, closeClient });
   }
   const connection = await connectNodeRedis(client, port);
-  return locksSubject(nodeRedisAdapter(connection, { fencing }), () => connection.destroy());
+  const of = await packageOf(before, 'adapter-node-redis', () => import('@holdfast/adapter-node-redis'));
+  const closeClient = () => connection.destroy();
+  return locksSubject(of.nodeRedisAdapter(connection, { fencing }), { options, create, closeClient });
+}
+
+async function connectedIoredis(client: 'ioredis 6' | 'ioredis 5', port: number): Promise<Redis> {
+  const connection = connectIoredis(client, port);
+  await connection.ping();
+  return connection;
+}
+
+/** Permits of Holdfast's semaphores on ioredis. */
+export async function redisPermitsSubject(port: number, limit: number): Promise<Subject> {
+  const connection = await connectedIoredis('ioredis 6', port);
+  return permitsSubject(ioredisAdapter(connection), limit, () => connection.disconnect());
+}
+
+/** Holdfast's shared locks on ioredis. */
+export async function redisSharedSubject(port: number): Promise<Subject> {
+  const connection = await connectedIoredis('ioredis 6', port);
+  return sharedSubject(ioredisAdapter(connection), () => connection.disconnect());
 }
 
 /** SET NX PX and EVALSHA by hand. */

@@ -31,7 +31,7 @@ function disconnectAll(clients: readonly Redis[]): void {
 /** Holdfast's Redlock on clients of the caller's. */
 export async function redlockSubject(ports: readonly number[], fencing: boolean = true): Promise<Subject> {
   const clients = await connectAll(ports);
-  return locksSubject(redlockAdapter(clients, { fencing }), () => disconnectAll(clients));
+  return locksSubject(redlockAdapter(clients, { fencing }), { closeClient: () => disconnectAll(clients) });
 }
 
 /**

@@ -101,12 +101,12 @@ export function cycleTable(
   };
 }
 
-/** The three ratios to the raw calls. */
+/** The ratios to the raw calls that have a limit. */
 export function cycleTargets(
   rounds: Rounds<CycleRound>,
   name: string,
   base: string,
-  limits: { readonly sequential?: number; readonly inFlight?: number; readonly p50?: number },
+  limits: { readonly sequential?: number; readonly inFlight?: number; readonly p50?: number; readonly cpu?: number },
   baseTitle: string = 'raw',
 ): Target[] {
   const target = (
@@ -130,6 +130,7 @@ export function cycleTargets(
     ...target('ops/s one at a time', sequentialOps, limits.sequential, 'more'),
     ...target('p50 one at a time', sequentialP50, limits.p50, 'less'),
     ...target(`ops/s with ${width} in flight`, inFlightOps, limits.inFlight, 'more'),
+    ...target(`node CPU with ${width} in flight`, inFlightCpu, limits.cpu, 'less'),
   ];
 }
 

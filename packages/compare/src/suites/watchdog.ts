@@ -19,12 +19,22 @@ const cpu = ({ cpuSeconds }: HoldRound): number => cpuSeconds;
 /** Redis: many locks that are held for long. */
 export const watchdog: Suite = {
   title: `Redis, ${figure(task.locks)} held locks with a TTL of ${task.ttlMs / 1_000} s: CPU of renewal against one timer and one EVALSHA for each`,
-  async run({ rounds, quick }, progress) {
+  async run({ rounds, quick, before }, progress) {
     await using server = await startRedis({ args: ['--appendonly', 'no'] });
     const { port } = server;
     const lines = clients.flatMap((client) => [
       { name: `${client} raw`, base: `${client} raw`, client, spec: { kind: 'redis raw', client, port } as const },
       { name: client, base: `${client} raw`, client, spec: { kind: 'redis', client, port, fencing: true } as const },
+      ...(before === undefined
+        ? []
+        : [
+            {
+              name: `${client} before`,
+              base: `${client} raw`,
+              client,
+              spec: { kind: 'redis', client, port, fencing: true, before } as const,
+            },
+          ]),
     ]);
     progress('starting');
     await using subjects = await startSubjects(
@@ -69,6 +79,17 @@ export const watchdog: Suite = {
         },
       ],
       targets: clients.flatMap((client): Target[] => [
+        ...(before === undefined
+          ? []
+          : [
+              {
+                what: `${client}: node CPU / before`,
+                value: spread(ratio(client, `${client} before`)),
+                limit: 1.03,
+                better: 'less' as const,
+                unit: '',
+              },
+            ]),
         {
           what: `${client}: node CPU / raw`,
           value: spread(ratio(client, `${client} raw`)),
