@@ -12,7 +12,7 @@ import type {
 import { type Asked, readAsked, readInspected, readRenewed, readWord, wordsOf } from './answers.ts';
 import { assertIn } from './assert-in.ts';
 import { type Backend, createBackend } from './backend.ts';
-import { mismatch, modeOf, unitsOf } from './claim.ts';
+import { isExclusive, mismatch, modeOf, unitsOf } from './claim.ts';
 import { type PostgresLockOptions, settingsOf } from './options.ts';
 import { type Ask, grantOf, Queue } from './queue.ts';
 import { fromHex, hex, hexArray } from './statements.ts';
@@ -102,8 +102,14 @@ type AskOnce = (attempt: AcquireAttempt, terms: Parameters<Ask>[1], onSend?: () 
 function askOf({ statements, step }: Backend): AskOnce {
   return async ({ key, owner, ttlMs, tokens, claim, signal }, { leaseMs, channel }, onSend) => {
     const units = unitsOf(claim);
-    const values = [hex(key), hex(owner), units.wanted, units.all, ttlMs, tokens, leaseMs, channel].map(String);
-    const asked = readAsked(await step(statements.ask, values, { key, signal, onSend }));
+    const [who, terms] = [
+      [hex(key), hex(owner)],
+      [ttlMs, tokens, leaseMs, channel],
+    ];
+    const answer = isExclusive(units)
+      ? step(statements.take, [...who, ...terms].map(String), { key, signal, onSend })
+      : step(statements.ask, [...who, units.wanted, units.all, ...terms].map(String), { key, signal, onSend });
+    const asked = readAsked(await answer);
     if (asked.status === 'refused') throw mismatch(key, units, asked.units);
     return asked;
   };

@@ -55,7 +55,16 @@ export function createBackend({ driver, schema, createSchema }: Settings): Backe
     async step(statement, values, { key, signal, onSend } = {}) {
       try {
         if (!isReady) await ready();
-        return await driver.answer(statement, values, signal, onSend);
+        try {
+          return await driver.answer(statement, values, signal, onSend);
+        } catch (error) {
+          // The database was emptied since: nothing has been done, so it may be asked again.
+          if (!createSchema || !isWithoutSchema(error)) throw error;
+          isReady = false;
+          checked = undefined;
+          await ready();
+          return await driver.answer(statement, values, signal, onSend);
+        }
       } catch (error) {
         throw error === signal?.reason && signal?.aborted ? error : readable(error, key);
       }

@@ -19,6 +19,9 @@ export function unitsOf(claim: Claim | undefined): Units {
   return { wanted: String(claim.permits), all: String(claim.limit) };
 }
 
+/** Whether a claim is that of an exclusive hold. */
+export const isExclusive = ({ wanted }: Units): boolean => wanted === whole;
+
 /** How a hold of so many units holds a key of so many. */
 export function modeOf(wanted: string, all: string): Claim['mode'] {
   if (all !== whole) return 'permits';

@@ -15,6 +15,13 @@ export function quoteSchema(schema: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(schema) ? schema : `"${schema.replaceAll('"', '""')}"`;
 }
 
+/** SQL that names the schema `holdfast`, for a schema of another name. @throws LockError LOCK_INVALID_ARGUMENT */
+export function named(sql: string, schema: string): string {
+  const name = quoteSchema(schema);
+  const inText = name.replaceAll("'", "''");
+  return sql.replaceAll("'holdfast.", () => `'${inText}.`).replaceAll('holdfast.', () => `${name}.`);
+}
+
 /**
  * The SQL that makes the tables and functions of the locks, as one statement: all of it or nothing. Running it again changes nothing.
  * @throws LockError LOCK_INVALID_ARGUMENT
@@ -22,10 +29,7 @@ export function quoteSchema(schema: string): string {
 export function lockSchemaSql(schema = 'holdfast'): string {
   const name = quoteSchema(schema);
   const text = name.replaceAll("'", "''");
-  const body = [tablesSql, grantsSql, stepsSql, upkeepSql]
-    .join('')
-    .replaceAll("'holdfast.", () => `'${text}.`)
-    .replaceAll('holdfast.', () => `${name}.`);
+  const body = named([tablesSql, grantsSql, stepsSql, upkeepSql].join(''), schema);
   return `DO $setup$
 DECLARE
   present integer;

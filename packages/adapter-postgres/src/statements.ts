@@ -1,4 +1,5 @@
-import { quoteSchema } from './schema.ts';
+import { named, quoteSchema } from './schema.ts';
+import { endSql, takeSql } from './sql/fast.ts';
 
 /** One statement with parameters that are all texts, and one value, `answer`, as its result. */
 export interface Statement {
@@ -9,6 +10,8 @@ export interface Statement {
 
 /** Every statement that the adapter sends. */
 export interface Statements {
+  /** `ask` for an exclusive hold. */
+  readonly take: Statement;
   readonly ask: Statement;
   readonly release: Statement;
   readonly force: Statement;
@@ -32,8 +35,9 @@ export function statementsFor(schema: string): Statements {
     return { name: `${schema}.${step}`, text };
   };
   return {
+    take: { name: `${schema}.take`, text: named(takeSql, schema) },
     ask: call('ask', 'text', 'text', 'bigint', 'bigint', 'float8', 'integer', 'float8', 'text'),
-    release: call('release', 'text', 'text'),
+    release: { name: `${schema}.release`, text: named(endSql, schema) },
     force: call('force', 'text', 'text'),
     renew: call('renew', 'text[]', 'text[]', 'float8'),
     downgrade: call('downgrade', 'text', 'text', 'float8'),

@@ -119,6 +119,16 @@ describe('set-up', () => {
     await adapter.close?.();
   });
 
+  it('the adapter that may create the schema does so again when the database was emptied', async () => {
+    await using server = await startPostgres();
+    const adapter = postgresAdapter({ url: server.url, createSchema: true, callTimeoutMs: 20_000 });
+    await grant(adapter, attempt('a'));
+    await server.query('DROP SCHEMA holdfast CASCADE');
+    expect(await adapter.release(attempt('a'))).toBe('not-held');
+    await grant(adapter, attempt('a'));
+    await adapter.close?.();
+  });
+
   it.each<[PostgresLockOptions, string]>([
     [{ maxConnections: 0 }, 'maxConnections'],
     [{ callTimeoutMs: 1.5 }, 'callTimeoutMs'],

@@ -20,8 +20,9 @@ export interface PgSettings {
   readonly pooler: boolean;
 }
 
-// One statement must see what another one has committed while it waited.
-const sessionSettings = '-c default_transaction_isolation=read\\ committed';
+// One statement must see what another one has committed while it waited. To plan again what is always done by index costs more than to do it.
+const sessionSettings =
+  '-c default_transaction_isolation=read\\ committed -c plan_cache_mode=force_generic_plan -c enable_seqscan=off';
 
 /** Connections of `pg` that belong to the locks alone, so that an application which has used up its own cannot block them. */
 export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettings): Driver {
@@ -85,7 +86,8 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
     answer: ({ name, text }, values, signal, onSend) =>
       onConnection(
         // A pooler may give the next statement to a session that has not prepared it.
-        async (client) => answerIn(await client.query({ text, values: [...values], ...(pooler ? {} : { name }) })),
+        async (client) =>
+          answerIn(await client.query({ text, values: [...values], rowMode: 'array', ...(pooler ? {} : { name }) })),
         signal,
         onSend,
       ),

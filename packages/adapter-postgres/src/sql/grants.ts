@@ -27,6 +27,23 @@ BEGIN
   RETURN nextval('holdfast.token');
 END $$;
 
+-- A new token, and a lease that begins now, for a hold that the statement which calls this has just inserted. Answers as ask() does.
+CREATE OR REPLACE FUNCTION holdfast.renumber(k bytea, lease_ms double precision) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  answer text;
+BEGIN
+  -- As lock_timeout says elsewhere: whoever asked does not count on it any more.
+  IF clock_timestamp() > statement_timestamp() + interval '5 seconds' THEN
+    RAISE EXCEPTION 'the request waited too long for another one' USING ERRCODE = '55P03';
+  END IF;
+  UPDATE holdfast.lock l
+    SET token = holdfast.next_token(), granted_at = clock_timestamp(),
+      expires_at = clock_timestamp() + lease_ms * interval '1 millisecond'
+    WHERE l.key = k
+    RETURNING 'granted ' || l.token || ' ' || l.tokens INTO STRICT answer;
+  RETURN answer;
+END $$;
+
 -- Whether nobody's transaction has pinned the exclusive hold of the key. The caller has the row for itself then.
 CREATE OR REPLACE FUNCTION holdfast.is_unpinned(k bytea) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
@@ -112,11 +129,12 @@ BEGIN
   RETURN taken;
 END $$;
 
--- How long until the key may come free by itself, in ms.
-CREATE OR REPLACE FUNCTION holdfast.free_in(k bytea) RETURNS double precision LANGUAGE sql AS $$
-  SELECT greatest(0, extract(epoch FROM least(
+-- How long until the key may come free by itself, in ms. Not in the language sql, whose functions are planned anew at each call.
+CREATE OR REPLACE FUNCTION holdfast.free_in(k bytea) RETURNS double precision LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT greatest(0, extract(epoch FROM least(
     (SELECT l.expires_at FROM holdfast.lock l WHERE l.key = k AND l.owner IS NOT NULL),
     (SELECT min(h.expires_at) FROM holdfast.holder h WHERE h.key = k)
-  ) - clock_timestamp())) * 1000;
-$$;
+  ) - clock_timestamp())) * 1000);
+END $$;
 `;

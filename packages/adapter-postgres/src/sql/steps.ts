@@ -10,8 +10,6 @@ DECLARE
   k bytea := decode(asked_key, 'hex');
   o bytea := decode(asker, 'hex');
   l holdfast.lock;
-  latest bigint;
-  origin text;
   taken bigint;
   answer text;
 BEGIN
@@ -24,26 +22,7 @@ BEGIN
     END IF;
   END IF;
   LOOP
-    IF wanted_units = 4611686018427387904 THEN
-      INSERT INTO holdfast.lock AS t VALUES (
-        k, o, clock_timestamp() + lease_ms * interval '1 millisecond', nextval('holdfast.token'), least(wanted_tokens, 65535),
-        all_units, false
-      ) ON CONFLICT (key) DO NOTHING RETURNING * INTO l;
-      IF FOUND THEN
-        -- It may have waited for another's transaction, with its token drawn and the clock read before: a token that was drawn since may
-        -- be higher (H62), and the lease begins now (H28). After a failover, the token may have been given before.
-        SELECT s.last_value, g.timeline INTO latest, origin FROM holdfast.token s, holdfast.origin g;
-        IF latest <> l.token OR origin <> left(pg_walfile_name(pg_current_wal_lsn()), 8)
-          OR l.expires_at < clock_timestamp() + (lease_ms - 20) * interval '1 millisecond' THEN
-          l.token := holdfast.next_token();
-          UPDATE holdfast.lock t SET token = l.token, granted_at = clock_timestamp(),
-            expires_at = clock_timestamp() + lease_ms * interval '1 millisecond' WHERE t.key = k;
-        END IF;
-        RETURN 'granted ' || l.token || ' ' || l.tokens;
-      END IF;
-    ELSE
-      INSERT INTO holdfast.lock VALUES (k, NULL, NULL, 0, 0, all_units, true) ON CONFLICT (key) DO NOTHING;
-    END IF;
+    INSERT INTO holdfast.lock VALUES (k, NULL, NULL, 0, 0, all_units, false) ON CONFLICT (key) DO NOTHING;
     -- From here on nobody else decides about this key. Only now may the clock be read.
     SELECT * INTO l FROM holdfast.lock t WHERE t.key = k FOR NO KEY UPDATE;
     EXIT WHEN FOUND; -- else it was released just now
@@ -94,12 +73,13 @@ BEGIN
 END $$;
 
 -- How long a waiter may sleep, in ms, before it looks for itself: the head of the queue until the key may come free, others '-'.
-CREATE OR REPLACE FUNCTION holdfast.wait_of(k bytea, o bytea) RETURNS text LANGUAGE sql AS $$
-  SELECT CASE WHEN EXISTS (
+CREATE OR REPLACE FUNCTION holdfast.wait_of(k bytea, o bytea) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN (SELECT CASE WHEN EXISTS (
       SELECT FROM holdfast.place q WHERE q.key = p.key AND q.ticket < p.ticket AND q.alive_until > clock_timestamp()
     ) THEN '-' ELSE coalesce(holdfast.free_in(k), 0)::text END
-  FROM holdfast.place p WHERE p.key = k AND p.owner = o;
-$$;
+  FROM holdfast.place p WHERE p.key = k AND p.owner = o);
+END $$;
 
 -- Ends the hold of this owner, or its place in the queue. A hold that a transaction has pinned ends when that does.
 CREATE OR REPLACE FUNCTION holdfast.release(asked_key text, asker text)
@@ -113,12 +93,6 @@ DECLARE
   was_held boolean := false;
 BEGIN
   PERFORM holdfast.begin_step();
-  -- The usual case: nobody else waits, and no transaction has pinned it.
-  DELETE FROM holdfast.lock t WHERE t.ctid = ANY (ARRAY (
-    SELECT x.ctid FROM holdfast.lock x WHERE x.key = k AND x.owner = o AND NOT x.crowded FOR UPDATE SKIP LOCKED
-  )) RETURNING t.expires_at > clock_timestamp() INTO was_held;
-  IF FOUND THEN RETURN CASE WHEN was_held THEN 'released' ELSE 'not-held' END; END IF;
-  was_held := false;
   SELECT * INTO l FROM holdfast.lock t WHERE t.key = k FOR UPDATE SKIP LOCKED;
   is_alone := FOUND;
   IF NOT is_alone THEN
