@@ -9,16 +9,17 @@ import type {
   ReleaseOutcome,
   RenewOutcome,
 } from '@holdfast/lock-core';
-import type { AnyRedisClient } from '@holdfast/redis-protocol';
+import { type AnyRedisClient, isAmongOthers } from '@holdfast/redis-protocol';
 import { createCircuitBreaker } from './circuit-breaker.ts';
 import { quorumTimers } from './clock.ts';
-import { failedAcquire, type NodeCount, noMajority } from './failures.ts';
+import { failedAcquire, type NodeCount, noMajority, unsoundLimit } from './failures.ts';
 import { majorityHints } from './hints.ts';
 import { forceReleaseAll, inspectAll, keysOfEnough, type NodeGroup } from './inspect.ts';
 import { type RedlockOptions, type RedlockSettings, redlockSettings } from './options.ts';
 import type { Failure, GrantOutcome, GrantRequest } from './protocol/acquire.ts';
 import { type HeldVote, majorityOf, validityMs } from './protocol/node.ts';
 import { createQuorum, type Quorum } from './protocol/quorum.ts';
+import { quorumFor } from './protocol/quorum-size.ts';
 import { enoughAnswer, enoughReady, isReady, tooFewAnswer } from './ready.ts';
 import { RedisNode } from './redis-node.ts';
 import { createServerIdentities, type ServerIdentities } from './server-identity.ts';
@@ -54,6 +55,7 @@ export function redlockAdapter(clients: readonly AnyRedisClient[], options: Redl
     capabilities: capabilities(redlock.fencing),
     tryAcquire: (attempt) => acquire(redlock, attempt),
     renew: async (hold, ttlMs) => (await renewMany(redlock, [hold], ttlMs))[0]!,
+    downgrade: (hold, ttlMs) => downgrade(redlock, hold, ttlMs),
     renewMany: (holds, ttlMs) => renewMany(redlock, holds, ttlMs),
     release: (hold) => release(redlock, hold),
     whenFree: hints.whenFree,
@@ -74,11 +76,13 @@ function capabilities(fencing: boolean): Capabilities {
     wakeup: 'push',
     survivesFailover: false,
     crossProcess: true,
+    shared: true,
+    permits: true,
     ttl: { minMs: shortestTtlMs, granularityMs: 1, maxOvershootMs: 100 },
   };
 }
 
-function createRedlock({ clients, prefix, fencing, nodeTimeoutMs }: RedlockSettings): Redlock {
+function createRedlock({ clients, prefix, fencing, nodeTimeoutMs, permitQuorum }: RedlockSettings): Redlock {
   const count = clients.length;
   const majority = majorityOf(count);
   const breakers = clients.map(() => createCircuitBreaker(quorumTimers.now, nodeTimeoutMs));
@@ -95,21 +99,22 @@ function createRedlock({ clients, prefix, fencing, nodeTimeoutMs }: RedlockSetti
   );
   // Tokens are the servers' time, since a client's clock may be off by years (H118).
   const clock = { ...quorumTimers, micros: identities.micros };
-  const quorum = createQuorum({ nodes, majority, nodeTimeoutMs, clock, random: (bound) => randomInt(bound) });
+  const random = (bound: number): number => randomInt(bound);
+  const quorum = createQuorum({ nodes, majority, permitQuorum, nodeTimeoutMs, clock, random });
   return {
-    ...{ nodes, count, majority, nodeTimeoutMs, clock, fencing, identities, quorum, hints },
+    ...{ nodes, count, majority, permitQuorum, nodeTimeoutMs, clock, fencing, identities, quorum, hints },
     ...{ opened: false, opening: undefined },
   };
 }
 
 /**
- * Waits until a majority is connected and known; tells what the others say when it cannot be had. The first time all nodes are
+ * Waits until enough nodes are connected and known; tells what the others say when it cannot be had. The first time all nodes are
  * given the time to tell who they are.
  */
-async function prepare(redlock: Redlock, signal: AbortSignal): Promise<Failure | undefined> {
-  const { nodes, majority, nodeTimeoutMs, clock } = redlock;
+async function prepare(redlock: Redlock, needed: number, signal: AbortSignal): Promise<Failure | undefined> {
+  const { nodes, nodeTimeoutMs, clock } = redlock;
   const after = (callback: () => void) => clock.after(nodeTimeoutMs, callback);
-  const errors = await enoughReady({ nodes, majority, after }, signal);
+  const errors = await enoughReady({ nodes, majority: needed, after }, signal);
   if (errors !== undefined) return { kind: 'no-majority', errors };
   if (redlock.opened) return undefined;
   redlock.opening ??= open(redlock).finally(() => {
@@ -134,27 +139,32 @@ async function open(redlock: Redlock): Promise<void> {
 }
 
 function acquire(redlock: Redlock, attempt: AcquireAttempt): Promise<AcquireOutcome> {
-  const { key, owner, tokens } = attempt;
+  const { key, owner, tokens, claim } = attempt;
+  const needed = quorumFor(redlock, claim);
+  const refusal = claim?.mode === 'permits' ? unsoundLimit(key, redlock.count, needed, claim.limit) : undefined;
+  if (refusal !== undefined) return Promise.reject(refusal);
   const ttlMs = Math.max(attempt.ttlMs, shortestTtlMs);
   // The signal is read only where it is needed: core makes it at the first use, and it costs more than all else here.
-  const ready = redlock.opened ? notReady(redlock, attempt) : () => prepare(redlock, attempt.signal);
+  const ready = redlock.opened
+    ? notReady(redlock, attempt, needed)
+    : () => prepare(redlock, needed, attempt.signal);
   return new Promise((resolve, reject) => {
-    redlock.quorum.acquire({ key, owner, ttlMs, tokens, ready }, (outcome) => {
-      if (outcome.kind === 'failed') reject(failedAcquire(outcome, key, redlock));
+    redlock.quorum.acquire({ key, owner, ttlMs, tokens, claim, ready }, (outcome) => {
+      if (outcome.kind === 'failed') reject(failedAcquire(outcome, attempt, { ...redlock, majority: needed }));
       else resolve(acquireOutcome(outcome, redlock.fencing));
     });
   });
 }
 
 /** What to await before the nodes are asked; nearly always nothing. */
-function notReady(redlock: Redlock, attempt: AcquireAttempt): GrantRequest['ready'] {
-  const { nodes, majority, clock, nodeTimeoutMs } = redlock;
-  if (!isReady(nodes, majority)) return () => prepare(redlock, attempt.signal);
-  if (!tooFewAnswer(nodes, majority)) return undefined;
+function notReady(redlock: Redlock, attempt: AcquireAttempt, needed: number): GrantRequest['ready'] {
+  const { nodes, clock, nodeTimeoutMs } = redlock;
+  if (!isReady(nodes, needed)) return () => prepare(redlock, needed, attempt.signal);
+  if (!tooFewAnswer(nodes, needed)) return undefined;
   // The few that answer would only have their votes withdrawn again, each of which core and the protocol keep in mind (H116).
   return async () => {
     const after = (callback: () => void) => clock.after(Math.min(nodeTimeoutMs, attempt.ttlMs / 2), callback);
-    const errors = await enoughAnswer({ nodes, majority, after }, attempt.signal);
+    const errors = await enoughAnswer({ nodes, majority: needed, after }, attempt.signal);
     return errors && { kind: 'no-majority', errors };
   };
 }
@@ -168,16 +178,33 @@ function acquireOutcome(outcome: Exclude<GrantOutcome, { kind: 'failed' }>, fenc
   return { status: 'granted', ...block, validForMs, waiting };
 }
 
-const heldVote = ({ key, owner, fencingToken }: HoldRef): HeldVote => ({
+/** Of a shared hold the token says nothing of the votes: what round they are of is known where it was acquired. */
+const heldVote = ({ key, owner, fencingToken, claim }: HoldRef): HeldVote => ({
   key,
   owner,
-  first: fencingToken === undefined ? undefined : Number(fencingToken),
+  claim,
+  first: fencingToken === undefined || claim?.mode === 'shared' ? undefined : Number(fencingToken),
 });
 
+/** Renews the exclusive holds together, and the others. */
 async function renewMany(redlock: Redlock, holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
-  if (holds.length === 0) return [];
-  const leaseMs = Math.max(ttlMs, shortestTtlMs);
-  if (!isReady(redlock.nodes, redlock.majority)) await identified(redlock, leaseMs / 4);
+  const outcomes: RenewOutcome[] = new Array(holds.length);
+  const renewSome = async (places: readonly number[]): Promise<void> => {
+    const some = places.map((place) => holds[place]!);
+    const renewed = await renewAlike(redlock, some, ttlMs);
+    for (const [i, place] of places.entries()) if (renewed[i] !== undefined) outcomes[place] = renewed[i];
+  };
+  const groups = [false, true].map((among) => [...holds.keys()].filter((i) => isAmongOthers(holds[i]!.claim) === among));
+  const asked = groups.filter(({ length }) => length > 0).map(renewSome);
+  // What is known of one of the two must not be lost for the other.
+  const settled = await Promise.allSettled(asked);
+  const failed = settled.find((one) => one.status === 'rejected');
+  if (failed !== undefined && settled.every(({ status }) => status === 'rejected')) throw failed.reason;
+  return outcomes;
+}
+
+async function renewAlike(redlock: Redlock, holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
+  const leaseMs = await readyLease(redlock, ttlMs);
   return new Promise((resolve, reject) => {
     redlock.quorum.renew(holds.map(heldVote), leaseMs, ({ items, errors, sent }) => {
       // A hold without a verdict has no outcome, which must not cost the others theirs.
@@ -186,10 +213,35 @@ async function renewMany(redlock: Redlock, holds: readonly HoldRef[], ttlMs: num
       for (const [i, item] of items.entries()) {
         if (item === undefined) continue;
         decided += 1;
-        outcomes[i] = item ? { status: 'renewed', validForMs: validityMs(leaseMs) } : { status: 'lost' };
+        outcomes[i] = renewal(item, leaseMs);
       }
       if (decided > 0) resolve(outcomes);
-      else reject(noMajority('renew the lock', holds[0]!.key, redlock, errors, sent));
+      else reject(noMajority('renew the lock', holds[0]!.key, needing(redlock, holds[0]!), errors, sent));
+    });
+  });
+}
+
+const renewal = (isHeld: boolean, leaseMs: number): RenewOutcome =>
+  isHeld ? { status: 'renewed', validForMs: validityMs(leaseMs) } : { status: 'lost' };
+
+const needing = (redlock: Redlock, { claim }: HoldRef): NodeCount => ({
+  count: redlock.count,
+  majority: quorumFor(redlock, claim),
+});
+
+/** The lease to ask for, once the nodes are known. */
+async function readyLease(redlock: Redlock, ttlMs: number): Promise<number> {
+  const leaseMs = Math.max(ttlMs, shortestTtlMs);
+  if (!isReady(redlock.nodes, redlock.majority)) await identified(redlock, leaseMs / 4);
+  return leaseMs;
+}
+
+async function downgrade(redlock: Redlock, hold: HoldRef, ttlMs: number): Promise<RenewOutcome> {
+  const leaseMs = await readyLease(redlock, ttlMs);
+  return new Promise((resolve, reject) => {
+    redlock.quorum.downgrade(heldVote(hold), leaseMs, ({ items: [shared], errors, sent }) => {
+      if (shared === undefined) reject(noMajority('downgrade the lock', hold.key, redlock, errors, sent));
+      else resolve(renewal(shared, leaseMs));
     });
   });
 }
@@ -220,7 +272,7 @@ async function inspect(redlock: Redlock, key: string): Promise<LockInfo | undefi
 function forceRelease(redlock: Redlock, key: string, owner: string | undefined): Promise<boolean> {
   if (owner === undefined) return forceReleaseAll(redlock, key);
   return new Promise((resolve, reject) => {
-    redlock.quorum.forceRelease({ key, owner, first: undefined }, ({ items: [freed], errors }) => {
+    redlock.quorum.forceRelease({ key, owner, claim: 'any', first: undefined }, ({ items: [freed], errors }) => {
       if (freed === undefined) reject(noMajority('force the release of the lock', key, redlock, errors));
       else resolve(freed);
     });

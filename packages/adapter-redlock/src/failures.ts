@@ -1,5 +1,7 @@
-import { isLockError, LockError } from '@holdfast/lock-core';
+import { type Claim, isLockError, LockError } from '@holdfast/lock-core';
 import type { GrantOutcome } from './protocol/acquire.ts';
+import type { OtherUse } from './protocol/node.ts';
+import { highestLimit, soundQuorum } from './protocol/quorum-size.ts';
 
 /** How many nodes there are, and how many have to agree. */
 export interface NodeCount {
@@ -56,8 +58,35 @@ export function foreignData(key: string, redisKey: string, which: 'foreign' | 'f
   return new LockError('LOCK_FOREIGN_KEY', message, { key });
 }
 
+/** A limit for which the quorum that was set is too small: with so few votes each, more permits than that could be had. */
+export function unsoundLimit(key: string, count: number, quorum: number, limit: number): LockError | undefined {
+  const highest = highestLimit(count, quorum);
+  if (limit <= highest) return undefined;
+  const possible = Math.floor((count * limit) / quorum);
+  return new LockError(
+    'LOCK_INVALID_ARGUMENT',
+    `A semaphore with a limit of ${limit} is not safe on ${count} Redlock nodes of which ${quorum} have to grant a permit ` +
+      `(permitQuorum): they could grant ${possible} permits, since (${limit} + 1) * ${quorum} is not above ${count} * ${limit}. ` +
+      `With ${quorum} nodes limits up to ${highest} are, and a limit of ${limit} needs ${soundQuorum(count, limit)} nodes.`,
+    { key, retryable: false },
+  );
+}
+
+/** The key is in use in another way: as the other kind, or with another limit. */
+function otherUse(claim: Claim | undefined, { limit }: OtherUse, key: string): LockError {
+  const isPermits = claim?.mode === 'permits';
+  const wanted = isPermits ? `permits with the limit ${claim.limit}` : `${claim?.mode ?? 'exclusive'} locks`;
+  const used = limit === undefined ? 'exclusive or shared locks' : `permits with the limit ${limit}`;
+  return new LockError(
+    'LOCK_INVALID_ARGUMENT',
+    `The key ${JSON.stringify(key)} on Redlock is in use for ${used} on a majority of the nodes, and was asked for ${wanted}. ` +
+      'Use one limit, and one kind of lock, for a key.',
+    { key, retryable: false },
+  );
+}
+
 /**
- * What to tell when a majority could not be had. Where refusals alone are enough to prevent one, the first of them, which no
+ * What to tell when a majority, or as many nodes as permits need, could not be had. Where refusals alone are enough to prevent one, the first of them, which no
  * repetition changes; else an error that is retryable: the outcome is unknown, unless no node was asked.
  */
 export function noMajority(
@@ -86,7 +115,7 @@ export function noMajority(
 /** Why an acquisition has no outcome, as an error. */
 export function failedAcquire(
   { why, sent }: Extract<GrantOutcome, { kind: 'failed' }>,
-  key: string,
+  { key, claim }: { readonly key: string; readonly claim?: Claim | undefined },
   nodes: NodeCount,
 ): unknown {
   switch (why.kind) {
@@ -94,6 +123,8 @@ export function failedAcquire(
       return noMajority('grant the lock', key, nodes, why.errors, sent);
     case 'refused':
       return why.error;
+    case 'other-use':
+      return otherUse(claim, why.use, key);
     case 'released':
       return new LockError('LOCK_BACKEND', 'The lock was released while it was being acquired.', { key });
     case 'tokens-exhausted':

@@ -1,12 +1,16 @@
 import type { KeysPage, LockInfo } from '@holdfast/lock-core';
 import { type NodeCount, noMajority } from './failures.ts';
 import type { QuorumClock } from './protocol/node.ts';
+import { quorumFor } from './protocol/quorum-size.ts';
 import type { RedisNode } from './redis-node.ts';
+import type { NodeVote } from './replies.ts';
 
 /** The nodes to ask. */
 export interface NodeGroup {
   readonly nodes: readonly RedisNode[];
   readonly majority: number;
+  /** How many votes permits need, where that is set. */
+  readonly permitQuorum: number | undefined;
   readonly nodeTimeoutMs: number;
   readonly clock: QuorumClock;
 }
@@ -63,26 +67,31 @@ const countOf = ({ nodes, majority }: NodeGroup): NodeCount => ({ count: nodes.l
 // The same renewal reaches the nodes in so many ms. Where it is more, one of them has not had it yet.
 const sameLeaseMs = 20;
 
-/** Who has the votes of a majority; `undefined` when nobody has. */
+/** The votes of one owner. */
+interface Candidate {
+  readonly votes: NodeVote[];
+  /** How many make a hold. */
+  readonly needed: number;
+}
+
+/** Who has enough votes; `undefined` when nobody has. */
 export async function inspectAll(group: NodeGroup, key: string): Promise<LockInfo | undefined> {
-  const { majority } = group;
   let known: LockInfo | undefined;
   const { outcome, errors } = await gather(
     group,
     group.nodes,
-    (node) => node.single.inspect!(key),
+    (node) => node.votes(key),
     ({ values, errors: failed, pending }): { info: LockInfo | undefined } | undefined => {
-      let most = 0;
-      for (const info of values) {
-        const same = values.filter((other) => info !== undefined && other?.owner === info.owner);
-        most = Math.max(most, same.length);
-        if (same.length < majority) continue;
-        known = majorityInfo(key, same as LockInfo[], majority);
-        // The votes that are still to come may be those that were renewed.
-        if (pending === 0 || spreadMs(same as LockInfo[]) <= sameLeaseMs) return { info: known };
-        return undefined;
-      }
-      return most + failed.length + pending < majority ? { info: undefined } : undefined;
+      const unknown = failed.length + pending;
+      const candidates = candidatesOf(group, values);
+      const holds = candidates.filter(({ votes, needed }) => votes.length >= needed);
+      if (holds.length > 0) known = infoOf(group, key, holds);
+      const isUndecided = candidates.some(({ votes, needed }) => votes.length < needed && votes.length + unknown >= needed);
+      const isAlone = holds[0]?.votes[0]?.mode === 'exclusive';
+      if (!isAlone && (isUndecided || unknown >= group.majority)) return undefined;
+      // The votes that are still to come may be those that were renewed.
+      const isSteady = holds.every(({ votes }) => spreadMs(votes) <= sameLeaseMs);
+      return pending === 0 || isSteady ? { info: known } : undefined;
     },
   );
   if (outcome === undefined && known !== undefined) return known;
@@ -90,28 +99,52 @@ export async function inspectAll(group: NodeGroup, key: string): Promise<LockInf
   return outcome.info;
 }
 
-function majorityInfo(key: string, votes: readonly LockInfo[], majority: number): LockInfo {
-  const vote = /^(.*):(\d+)$/s.exec(votes[0]!.owner);
-  // The hold lasts as long as a majority of its votes.
-  const byTime = votes.map(({ remainingMs }) => remainingMs ?? Number.POSITIVE_INFINITY).sort((a, b) => b - a);
-  const remainingMs = byTime[majority - 1]!;
+function candidatesOf(group: NodeGroup, answers: readonly (readonly NodeVote[])[]): Candidate[] {
+  const byRound = new Map<string, Candidate>();
+  for (const vote of answers.flat()) {
+    const { owner, first, limit } = vote;
+    const id = `${owner}:${first}`;
+    const claim = limit === undefined ? undefined : ({ mode: 'permits', permits: 1, limit } as const);
+    const candidate = byRound.get(id) ?? { votes: [], needed: quorumFor(group, claim) };
+    byRound.set(id, candidate);
+    candidate.votes.push(vote);
+  }
+  return [...byRound.values()];
+}
+
+/** What is told of several holders is that of the earliest. */
+function infoOf({ nodes, majority }: NodeGroup, key: string, holds: readonly Candidate[]): LockInfo {
+  const earliest = holds.reduce((one, other) => ((other.votes[0]!.first ?? 0) < (one.votes[0]!.first ?? 0) ? other : one));
+  const { votes, needed } = earliest;
+  // One that is not downgraded everywhere yet is so all the same.
+  const { owner, mode, limit } = votes.find((vote) => vote.mode !== 'exclusive') ?? votes[0]!;
+  // The hold lasts as long as enough of its votes.
+  const remainingMs = votes.map(endsIn).sort((a, b) => b - a)[needed - 1]!;
+  // As the holder itself chose its token.
+  const tokens = votes.flatMap(({ token }) => token ?? []).sort((a, b) => b - a);
+  const token = tokens[Math.max(0, tokens.length + majority - nodes.length - 1)];
   return {
     key,
-    owner: vote?.[1] ?? votes[0]!.owner,
+    owner,
     remainingMs: remainingMs === Number.POSITIVE_INFINITY ? undefined : remainingMs,
-    fencingToken: vote?.[2] === undefined ? undefined : BigInt(vote[2]),
+    fencingToken: token === undefined ? undefined : BigInt(token),
     waiters: undefined,
+    mode,
+    holders: holds.length,
+    ...(limit !== undefined && { limit }),
   };
 }
 
+const endsIn = ({ remainingMs }: NodeVote): number => remainingMs ?? Number.POSITIVE_INFINITY;
+
 /** How far the ends of the votes are apart. */
-function spreadMs(votes: readonly LockInfo[]): number {
-  const times = votes.map(({ remainingMs }) => remainingMs ?? Number.POSITIVE_INFINITY);
+function spreadMs(votes: readonly NodeVote[]): number {
+  const times = votes.map(endsIn);
   const [least, most] = [Math.min(...times), Math.max(...times)];
   return least === most ? 0 : most - least;
 }
 
-/** Frees every node of the vote that stands there now; whether a majority had one. */
+/** Frees every node of the votes that stand there now; whether a majority had one. */
 export async function forceReleaseAll(group: NodeGroup, key: string): Promise<boolean> {
   const { majority } = group;
   const { outcome, errors } = await gather(

@@ -5,6 +5,7 @@ import {
   checkOptionNames,
   type RedisClientBinding,
 } from '@holdfast/redis-protocol';
+import { majorityOf } from './protocol/node.ts';
 
 /** Options of the Redlock adapter. */
 export interface RedlockOptions {
@@ -24,11 +25,16 @@ export interface RedlockOptions {
    * longer copes with slower networks.
    */
   readonly nodeTimeoutMs?: number | undefined;
+  /**
+   * How many nodes have to grant permits of a semaphore, from a majority to all; default as few as are sound for its limit. With a number
+   * the limits for which it is too few are refused, so that `nodes - permitQuorum` nodes may be down.
+   */
+  readonly permitQuorum?: number | undefined;
 }
 
 const mostNodes = 9;
 
-const known = ['prefix', 'fencing', 'nodeTimeoutMs'];
+const known = ['prefix', 'fencing', 'nodeTimeoutMs', 'permitQuorum'];
 
 /** The nodes and the options with their defaults. */
 export interface RedlockSettings {
@@ -36,17 +42,27 @@ export interface RedlockSettings {
   readonly prefix: string;
   readonly fencing: boolean;
   readonly nodeTimeoutMs: number;
+  readonly permitQuorum: number | undefined;
 }
 
 /** Checks the nodes and the options, and fills in the defaults. */
 export function redlockSettings(clients: readonly AnyRedisClient[], options: RedlockOptions): RedlockSettings {
   checkOptionNames(options, known);
-  const { prefix = 'lock:', fencing = true, nodeTimeoutMs = 500 } = options;
+  const { prefix = 'lock:', fencing = true, nodeTimeoutMs = 500, permitQuorum } = options;
   if (typeof fencing !== 'boolean') throw refused(`The option fencing must be true or false, got ${String(fencing)}.`);
   if (!Number.isSafeInteger(nodeTimeoutMs) || nodeTimeoutMs < 1) {
     throw refused(`The option nodeTimeoutMs must be a whole number of ms, 1 or more, got ${String(nodeTimeoutMs)}.`);
   }
-  return { clients: bindings(clients), prefix, fencing, nodeTimeoutMs };
+  const checked = bindings(clients);
+  const [fewest, most] = [majorityOf(checked.length), checked.length];
+  const isQuorum = Number.isSafeInteger(permitQuorum) && fewest <= permitQuorum! && permitQuorum! <= most;
+  if (permitQuorum !== undefined && !isQuorum) {
+    throw refused(
+      `The option permitQuorum must be a whole number from ${fewest}, a majority of the nodes, to ${most}, all of them, ` +
+        `got ${String(permitQuorum)}.`,
+    );
+  }
+  return { clients: checked, prefix, fencing, nodeTimeoutMs, permitQuorum };
 }
 
 function bindings(clients: readonly AnyRedisClient[]): RedisClientBinding[] {

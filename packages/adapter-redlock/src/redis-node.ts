@@ -3,27 +3,44 @@ import {
   evalScript,
   type LockKeys,
   lockKeys,
-  luaScript,
+  queueScript,
   type RedisClientBinding,
   redisLockAdapter,
   unexpectedReply,
 } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import { foreignData, nodeError } from './failures.ts';
-import rollbackVoteSource from './lua/rollback-vote.lua';
+import lookSource from './lua/look.lua';
 import { createReleases, type Releases } from './pending-releases.ts';
 import type { Answer, Ballot, HeldVote, NotAsked, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
-import { scriptReply } from './replies.ts';
-import { createRequests, type NodeRequest, type Requests, setIfFree } from './requests.ts';
+import { type NodeVote, votesReply } from './replies.ts';
+import { claimVotes, createRequests, exclusiveVotes, type Reply, type Requests } from './requests.ts';
 import { connectionOf, orAborted, type ServerIdentities } from './server-identity.ts';
+import {
+  heldByReaders,
+  isOfClaims,
+  otherUseOf,
+  ownerRequest,
+  prolongRequest,
+  roundRequest,
+  type VoteTerms,
+  voteRequest,
+  voteValue,
+  waiterRequest,
+} from './vote-requests.ts';
 
-const rollbackVoteScript = /* @__PURE__ */ luaScript(rollbackVoteSource);
-
-/** What stands at a node as the owner of a vote: the round's own value, of the contract's owner and the proposed token. */
-const voteValue = ({ owner, first }: Pick<StandingVote, 'owner' | 'first'>): string => `${owner}:${first}`;
+const lookScript = /* @__PURE__ */ queueScript(lookSource);
 
 const yes: Vote = { kind: 'yes' };
 const unreachable: NotAsked = { kind: 'unreachable' };
+// Forgotten ones end by themselves.
+const mostMarks = 1_000;
+
+/** How a node is asked for votes of one kind. */
+interface Channel {
+  readonly requests: Requests;
+  readonly releases: Releases;
+}
 
 export interface RedisNodeOptions {
   readonly client: RedisClientBinding;
@@ -45,8 +62,10 @@ export class RedisNode implements QuorumNode {
   readonly #options: RedisNodeOptions;
   readonly #client: RedisClientBinding;
   readonly #name: string;
-  readonly #requests: Requests;
-  readonly #releases: Releases;
+  readonly #exclusive: Channel;
+  readonly #claims: Channel;
+  /** The keys for which a writer of this process was said to wait. */
+  readonly #marks = new Set<string>();
   readonly #keysOf: (name: string) => LockKeys;
 
   constructor(options: RedisNodeOptions) {
@@ -56,8 +75,12 @@ export class RedisNode implements QuorumNode {
     this.#client = client;
     this.#name = `Redlock node ${index + 1} (${client.name})`;
     this.single = redisLockAdapter(client, { prefix });
-    this.#requests = createRequests(client, breaker);
-    this.#releases = createReleases(client, this.#requests, breaker);
+    const channel = (script: typeof exclusiveVotes): Channel => {
+      const requests = createRequests(client, breaker, script);
+      return { requests, releases: createReleases(client, requests, breaker) };
+    };
+    this.#exclusive = channel(exclusiveVotes);
+    this.#claims = channel(claimVotes);
     this.#keysOf = lockKeys(prefix, client.keyPrefix);
   }
 
@@ -88,39 +111,63 @@ export class RedisNode implements QuorumNode {
     return nodeError(this.#name, error, key);
   }
 
+  #channel(claim: HeldVote['claim']): Channel {
+    return isOfClaims(claim) ? this.#claims : this.#exclusive;
+  }
+
+  #terms(key: string): VoteTerms {
+    const { fencing, listens } = this.#options;
+    return { client: this.#client, keys: this.#keysOf(key), fencing, listens: listens(key) };
+  }
+
   vote(ballot: Ballot, answer: (vote: Vote) => void): NotAsked | undefined {
     const refusal = this.#notAsked();
     if (refusal !== undefined) return refusal;
-    const { key, owner, first, last, ttlMs } = ballot;
-    const { fencing, listens } = this.#options;
-    const keys = this.#keysOf(key);
-    const ttl = String(ttlMs);
-    // Only callers that want several tokens hand over inside their process, and ask whether other processes wait.
-    const own = last === first ? '' : listens(key) ? '1' : '0';
-    const request: NodeRequest = {
-      keys,
-      args: [owner, String(first), fencing ? String(last) : '', ttl, own],
-      alone:
-        fencing || own !== ''
-          ? undefined
-          : (read, fail) =>
-              setIfFree(this.#client, [keys.lock, voteValue({ owner, first }), 'NX', 'PX', ttl], read, fail),
-    };
     const sameServer = this.#serverWatch();
-    this.#requests.add(request, (reply, error) => {
-      if (reply?.kind === 'count' && !sameServer()) answer(this.#failed(brokenConnection(), key));
-      else if (reply?.kind === 'count' && reply.count === 0) {
-        answer(this.#failed(unexpectedReply(0, 'a request for a vote', this.#client.name), key));
-      } else if (reply?.kind === 'count') answer(reply.count === 1 ? yes : { kind: 'yes', waiting: reply.count - 1 });
-      else if (reply === undefined) answer(this.#failed(error, key));
-      else if (reply.kind === 'held' || reply.kind === 'low') answer(reply);
-      else {
-        const which = reply.kind === 'fence' ? 'fence' : 'foreign';
-        const redisKey = this.#client.keyPrefix + (which === 'fence' ? keys.fence : keys.lock);
-        answer({ kind: 'refused', error: this.error(foreignData(key, redisKey, which)) });
-      }
+    const request = voteRequest(ballot, this.#terms(ballot.key));
+    this.#channel(ballot.claim).requests.add(request, (reply, error) => {
+      answer(this.#readVote(ballot, reply, error, sameServer));
     });
     return undefined;
+  }
+
+  #readVote(ballot: Ballot, reply: Parameters<Reply>[0], error: unknown, sameServer: () => boolean): Vote {
+    const { key, claim } = ballot;
+    const isShared = claim?.mode === 'shared';
+    if (reply === undefined) return this.#failed(error, key);
+    switch (reply.kind) {
+      case 'count':
+      case 'shared': {
+        if (!sameServer()) return this.#failed(brokenConnection(), key);
+        const isVote = reply.kind === 'shared' ? isShared : !isShared && reply.count > 0;
+        if (!isVote) return this.#failed(unexpectedReply(reply, 'a request for a vote', this.#client.name), key);
+        this.#unmark(ballot);
+        if (reply.kind === 'shared') return { kind: 'yes', token: reply.token };
+        return reply.count === 1 ? yes : { kind: 'yes', waiting: reply.count - 1 };
+      }
+      case 'held':
+        if (reply.holder === heldByReaders) this.#mark(ballot);
+        return { ...reply, otherUse: otherUseOf(claim, reply.holder) };
+      case 'low':
+        return reply;
+    }
+    const keys = this.#keysOf(key);
+    const redisKey = this.#client.keyPrefix + (reply.kind === 'fence' ? keys.fence : keys.lock);
+    return { kind: 'refused', error: this.error(foreignData(key, redisKey, reply.kind)) };
+  }
+
+  /** A writer waits: no more readers are let in for a while. */
+  #mark({ key, claim }: Ballot): void {
+    if (isOfClaims(claim) || !this.#options.listens(key)) return;
+    if (this.#marks.size >= mostMarks) this.#marks.clear();
+    this.#marks.add(key);
+    this.#claims.requests.add(waiterRequest(true, this.#keysOf(key)), () => {});
+  }
+
+  /** The writer is in. */
+  #unmark({ key, claim }: Ballot): void {
+    if (this.#marks.size === 0 || isOfClaims(claim) || !this.#marks.delete(key)) return;
+    this.#claims.requests.add(waiterRequest(false, this.#keysOf(key)), () => {});
   }
 
   /** Why nothing should be sent now. */
@@ -154,6 +201,10 @@ export class RedisNode implements QuorumNode {
 
   renew(votes: readonly StandingVote[], ttlMs: number, answer: Answer<readonly boolean[]>): boolean {
     if (this.#notAsked() !== undefined) return false;
+    if (isOfClaims(votes[0]?.claim)) {
+      this.#renewClaims(votes, ttlMs, answer);
+      return true;
+    }
     const sameServer = this.#serverWatch();
     const holds = votes.map((vote) => ({ key: vote.key, owner: voteValue(vote) }));
     this.breaker.sent();
@@ -169,42 +220,54 @@ export class RedisNode implements QuorumNode {
     return true;
   }
 
-  extend({ key, owner, first }: StandingVote, ttlMs: number, answer: Answer<readonly boolean[]>): boolean {
+  /** Renews votes one by one, of which those of one turn go out together. */
+  #renewClaims(votes: readonly StandingVote[], ttlMs: number, answer: Answer<readonly boolean[]>): void {
+    const renewed: boolean[] = [];
+    let pending = votes.length;
+    let failure: Error | undefined;
+    for (const [i, vote] of votes.entries()) {
+      this.#prolong(vote, ttlMs, true, (result, error) => {
+        pending -= 1;
+        renewed[i] = result?.[0] ?? false;
+        if (result === undefined) failure ??= error as Error;
+        if (pending > 0) return;
+        if (failure === undefined) answer(renewed);
+        else answer(undefined, failure);
+      });
+    }
+  }
+
+  extend(vote: StandingVote, ttlMs: number, answer: Answer<readonly boolean[]>): boolean {
     if (this.#notAsked() !== undefined) return false;
-    const sameServer = this.#serverWatch();
-    const args = [owner, String(first), 'extend', String(ttlMs), ''] as const;
-    this.#requests.add({ keys: this.#keysOf(key), args }, (reply, error) => {
-      if (reply?.kind === 'count' && sameServer()) answer([reply.count > 0]);
-      else answer(undefined, this.error(error ?? brokenConnection(), key));
-    });
+    this.#prolong(vote, ttlMs, false, answer);
     return true;
   }
 
-  release({ key, owner, first }: StandingVote): void {
-    const request: NodeRequest = { keys: this.#keysOf(key), args: [owner, String(first), '', 'round', ''] };
-    if (this.#client.ready) this.#releases.send(request, () => {});
-    else this.#releases.sendLater(request);
+  #prolong(vote: StandingVote, ttlMs: number, exactly: boolean, answer: Answer<readonly boolean[]>): void {
+    const sameServer = this.#serverWatch();
+    const request = prolongRequest(vote, ttlMs, exactly, this.#keysOf(vote.key));
+    this.#channel(vote.claim).requests.add(request, (reply, error) => {
+      if (reply?.kind === 'count' && sameServer()) answer([reply.count > 0]);
+      else answer(undefined, this.error(error ?? brokenConnection(), vote.key));
+    });
   }
 
-  withdraw({ key, owner, first, onWaiting }: HeldVote, mayStand: boolean, answer: Answer<boolean>): boolean {
-    const keys = this.#keysOf(key);
-    const own = this.#options.listens(key) ? '1' : '0';
-    const request: NodeRequest = {
-      keys,
-      args: [owner, String(first ?? ''), '', 'owner', own],
-      alone:
-        first === undefined
-          ? undefined
-          : (read, fail) => {
-              const command = [rollbackVoteScript.sha, '1', keys.lock, voteValue({ owner, first }), own];
-              void evalScript(this.#client, rollbackVoteScript, command, undefined, read, fail);
-            },
-    };
+  release(vote: StandingVote): void {
+    const request = roundRequest(vote, this.#keysOf(vote.key));
+    const { releases } = this.#channel(vote.claim);
+    if (this.#client.ready) releases.send(request, () => {});
+    else releases.sendLater(request);
+  }
+
+  withdraw(held: HeldVote, mayStand: boolean, answer: Answer<boolean>): boolean {
+    const { key, claim, onWaiting } = held;
+    const request = ownerRequest(held, this.#terms(key));
+    const { releases } = this.#channel(claim);
     if (!this.#client.ready || (!mayStand && this.breaker.silent)) {
-      if (mayStand) this.#releases.sendLater(request);
+      if (mayStand) releases.sendLater(request);
       return false;
     }
-    this.#releases.send(request, (reply, error, resent) => {
+    releases.send(request, (reply, error, resent) => {
       if (reply?.kind !== 'count') return answer(undefined, this.error(error ?? brokenConnection(), key));
       if (reply.count > 1) onWaiting?.(reply.count - 1);
       // The client may have sent it twice, and the first one may have withdrawn the vote (H14).
@@ -214,26 +277,40 @@ export class RedisNode implements QuorumNode {
     return true;
   }
 
-  /** Withdraws the vote that stands now, whoever has it; whether there was one. */
-  async forceRelease(key: string): Promise<boolean> {
-    const info = await this.single.inspect!(key);
-    if (info === undefined) return false;
-    // By its exact value, so that a request that arrives twice frees nobody else (H112).
-    const args = [rollbackVoteScript.sha, '1', this.#keysOf(key).lock, info.owner, '0'];
-    const before = this.#client.resends;
-    const rethrow = (error: unknown): never => {
+  /** The votes that stand here. */
+  async votes(key: string): Promise<readonly NodeVote[]> {
+    const { lock, queue, places }: LockKeys = this.#keysOf(key);
+    const command = [lookScript.sha, '3', lock, queue, places];
+    const fail = (error: unknown): never => {
       throw this.error(error, key);
     };
-    const read = (answer: unknown) => scriptReply(answer, this.#client.name);
-    const reply = await evalScript(this.#client, rollbackVoteScript, args, undefined, read, rethrow);
-    if (reply.kind === 'error') return rethrow(new Error(reply.words));
-    const freed = reply.kind === 'count' && reply.count > 0;
-    if (!freed && this.#client.resends !== before) return rethrow(brokenConnection());
-    return freed;
+    const votes = await evalScript(this.#client, lookScript, command, undefined, (reply) => reply, fail);
+    const read = votesReply(votes, this.#client.name);
+    if (read === undefined) throw this.error(foreignData(key, this.#client.keyPrefix + lock, 'foreign'));
+    return read;
+  }
+
+  /** Withdraws the votes that stand now, whoever has them; whether there were any. */
+  async forceRelease(key: string): Promise<boolean> {
+    const votes = await this.votes(key);
+    // Each by its owner, so that a request that arrives twice frees nobody else (H112).
+    const freed = await Promise.all(votes.map(({ owner }) => this.#withdrawAny({ key, owner, claim: 'any', first: undefined })));
+    return freed.includes(true);
+  }
+
+  #withdrawAny(held: HeldVote): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const isSent = this.withdraw(held, false, (freed, error) => {
+        if (freed === undefined) reject(error);
+        else resolve(freed);
+      });
+      if (!isSent) reject(this.error(brokenConnection(), held.key));
+    });
   }
 
   async close(): Promise<void> {
-    this.#releases.close();
+    this.#exclusive.releases.close();
+    this.#claims.releases.close();
     await this.single.close?.();
   }
 }

@@ -1,22 +1,38 @@
 import {
   evalScript,
   type LockKeys,
+  type LuaScript,
   leaveReplica,
   luaScript,
+  queueScript,
   type RedisClientBinding,
   unexpectedReply,
 } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
+import claimsSource from './lua/claims.lua';
+import commonSource from './lua/common.lua';
 import votesSource from './lua/votes.lua';
 import { type ScriptReply, scriptReply, wasSet } from './replies.ts';
 
-const votes = /* @__PURE__ */ luaScript(votesSource);
+/** A script that takes any number of requests: the script, and which of its keys each request has. */
+interface VoteScript extends LuaScript {
+  keysOf(keys: LockKeys): readonly string[];
+}
+
+/** Exclusive votes, alone in one key. */
+export const exclusiveVotes: VoteScript = /* @__PURE__ */ Object.assign(luaScript(commonSource + votesSource), {
+  keysOf: ({ lock, fence }: LockKeys) => [lock, fence],
+});
+/** Shared votes and those for permits. */
+export const claimVotes: VoteScript = /* @__PURE__ */ Object.assign(queueScript(commonSource + claimsSource), {
+  keysOf: ({ lock, queue, places, fence }: LockKeys) => [lock, queue, places, fence],
+});
 
 // Longer scripts would keep other clients of the server waiting.
 const mostAtOnce = 64;
 
-/** Owner, first and last proposed token, the lock's TTL or what to withdraw, and the number of own subscriptions: see `votes.lua`. */
-export type RequestArgs = readonly [string, string, string, string, string];
+/** What the script takes, for one request: see `votes.lua` and `claims.lua`. */
+export type RequestArgs = readonly string[];
 
 /** What the script says when it does not say that it failed. */
 type Decision = Exclude<ScriptReply, { readonly kind: 'error' }>;
@@ -45,7 +61,7 @@ interface Waiting {
   readonly reply: Reply;
 }
 
-export function createRequests(client: RedisClientBinding, breaker: CircuitBreaker): Requests {
+export function createRequests(client: RedisClientBinding, breaker: CircuitBreaker, script: VoteScript): Requests {
   let waiting: Waiting[] = [];
 
   function flush(): void {
@@ -53,8 +69,8 @@ export function createRequests(client: RedisClientBinding, breaker: CircuitBreak
     if (sent.length === 0) return;
     waiting = [];
     const [first] = sent as [Waiting];
-    if (sent.length > 1 || first.request.alone === undefined) askScript(client, breaker, sent, client.resends);
-    else askAlone(client, breaker, first);
+    if (sent.length > 1 || first.request.alone === undefined) askScript(client, breaker, script, sent, client.resends);
+    else askAlone(client, breaker, script, first);
   }
 
   return {
@@ -67,7 +83,7 @@ export function createRequests(client: RedisClientBinding, breaker: CircuitBreak
   };
 }
 
-function askAlone(client: RedisClientBinding, breaker: CircuitBreaker, sent: Waiting): void {
+function askAlone(client: RedisClientBinding, breaker: CircuitBreaker, script: VoteScript, sent: Waiting): void {
   const before = client.resends;
   breaker.sent();
   sent.request.alone?.(
@@ -78,7 +94,7 @@ function askAlone(client: RedisClientBinding, breaker: CircuitBreaker, sent: Wai
       else if (reply.kind !== 'count' || reply.count > 0) sent.reply(reply, undefined, client.resends !== before);
       // A command in a client's offline queue would be sent after its caller gave up (H27).
       else if (!client.ready) sent.reply(undefined, new Error('the connection broke'), true);
-      else askScript(client, breaker, [sent], before);
+      else askScript(client, breaker, script, [sent], before);
     },
     (error) => {
       breaker.answered();
@@ -91,11 +107,13 @@ function askAlone(client: RedisClientBinding, breaker: CircuitBreaker, sent: Wai
 function askScript(
   client: RedisClientBinding,
   breaker: CircuitBreaker,
+  script: VoteScript,
   sent: readonly Waiting[],
   before: number,
 ): void {
-  const command = [votes.sha, String(2 * sent.length)];
-  for (const { request } of sent) command.push(request.keys.lock, request.keys.fence);
+  const command = [script.sha, ''];
+  for (const { request } of sent) command.push(...script.keysOf(request.keys));
+  command[1] = String(command.length - 2);
   for (const { request } of sent) command.push(...request.args);
   breaker.sent();
   const fail = (error: unknown): void => {
@@ -104,7 +122,7 @@ function askScript(
   };
   void evalScript(
     client,
-    votes,
+    script,
     command,
     undefined,
     (result) => {

@@ -31,6 +31,8 @@ registerConformance({
     wakeup: 'push',
     survivesFailover: false,
     crossProcess: true,
+    shared: true,
+    permits: true,
     ttl: { minMs: 50, granularityMs: 1, maxOvershootMs: 100 },
   },
   // CircuitBreaker for a busy machine: each request is five.

@@ -1,18 +1,16 @@
-import type { LockInfo } from '@holdfast/lock-core';
 import { expect, it } from 'vitest';
 import { inspectAll, type NodeGroup } from '../src/inspect.ts';
+import type { NodeVote } from '../src/replies.ts';
 
 /** Five nodes that answer in this order; those without an answer are frozen. */
 function groupOf(answers: readonly (number | undefined)[]): NodeGroup {
   const nodes = answers.map((remainingMs, nth) => ({
     connected: true,
     error: (error: unknown) => error,
-    single: {
-      async inspect(key: string): Promise<LockInfo | undefined> {
-        if (remainingMs === undefined) return new Promise(() => {});
-        for (let turn = 0; turn < 10 * nth; turn += 1) await Promise.resolve();
-        return { key, owner: 'one:7', remainingMs, fencingToken: undefined, waiters: undefined };
-      },
+    async votes(): Promise<readonly NodeVote[]> {
+      if (remainingMs === undefined) return new Promise(() => {});
+      for (let turn = 0; turn < 10 * nth; turn += 1) await Promise.resolve();
+      return [{ owner: 'one', first: 7, token: 7, mode: 'exclusive', limit: undefined, remainingMs }];
     },
   }));
   const after = (ms: number, callback: () => void): (() => void) => {

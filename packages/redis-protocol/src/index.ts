@@ -1,4 +1,5 @@
 export { redisLockAdapter } from './adapter.ts';
+export { claimWords, isAmongOthers } from './claim.ts';
 export type { ClientEvents } from './client-readiness.ts';
 export { type ConnectingSignal, connectingSignal } from './clients/connecting-signal.ts';
 export { type AnyRedisClient, bindRedisClient } from './clients/detect-client.ts';
@@ -22,4 +23,4 @@ export { type LockKeys, lockKeys } from './keys.ts';
 export { checkOptionNames, type RedisLockOptions, type RedisTarget } from './options.ts';
 export type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from './redis-client.ts';
 export { expectInteger, expectText, integerOf, textOf, unexpectedReply } from './replies.ts';
-export { evalScript, type LuaScript, leaveReplica, luaScript, readRunId, runScript } from './scripts.ts';
+export { evalScript, type LuaScript, leaveReplica, luaScript, queueScript, readRunId, runScript } from './scripts.ts';

@@ -94,6 +94,9 @@ export async function readVersion(client: RedisClientBinding): Promise<string | 
 /** What the scripts of the queue begin with: the tokens, and the grant rule. What is usual comes before the rule. */
 const withQueue = (usual: string, rest: string): LuaScript => luaScript(tokensSource + usual + queueSource + rest);
 
+/** A script of another protocol that keeps holders of shared claims and of permits as a single Redis does. */
+export const queueScript = (rest: string): LuaScript => withQueue('', rest);
+
 type ScriptName = 'acquire' | 'renew' | 'renewShared' | 'release' | 'beat' | 'downgrade' | 'inspect';
 
 /** The scripts of the lock protocol; each file says what its keys, arguments and replies are. */

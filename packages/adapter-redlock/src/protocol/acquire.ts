@@ -1,5 +1,6 @@
+import type { Claim } from '@holdfast/lock-core';
 import type { Verdict } from './majority.ts';
-import { type QuorumContext, validityMs } from './node.ts';
+import { type OtherUse, type QuorumContext, type StandingVote, validityMs } from './node.ts';
 import type { GrantedHold, OwnerState, OwnerStates } from './owner-state.ts';
 import { Round, type RoundEnd } from './round.ts';
 import { type TokenProposals, tokenLimit } from './token-proposals.ts';
@@ -10,6 +11,8 @@ export interface GrantRequest {
   readonly owner: string;
   readonly ttlMs: number;
   readonly tokens: number;
+  /** What it asks for; `undefined` means exclusive. */
+  readonly claim?: Claim | undefined;
   /** Awaited before anything is sent; tells why nothing can be, if so. */
   readonly ready?: (() => Promise<Failure | undefined>) | undefined;
 }
@@ -35,6 +38,8 @@ export type Failure =
   /** No repetition helps. */
   | { readonly kind: 'refused'; readonly error: unknown }
   /** The nodes have seen a token so high that none above it can be given. */
+  /** The key is in use in another way. */
+  | { readonly kind: 'other-use'; readonly use: OtherUse }
   | { readonly kind: 'tokens-exhausted'; readonly highest: number }
   | { readonly kind: 'released' };
 
@@ -43,7 +48,7 @@ export interface AcquireMeans {
   readonly owners: OwnerStates;
   readonly proposals: TokenProposals;
   /** Extends a hold, and tells whether a majority still has it. */
-  extend(hold: GrantedHold & { readonly key: string; readonly owner: string }, ttlMs: number, done: Done): void;
+  extend(hold: StandingVote, ttlMs: number, done: Done): void;
 }
 
 type Done = (verdict: Verdict) => void;
@@ -53,6 +58,8 @@ const longestSplitMs = 1_500;
 const leastPauseMs = 8;
 const longestPauseMs = 250;
 const mostLowRounds = 8;
+// All permits may be held, by votes that are not the same on all nodes.
+const mostPermitSplits = 3;
 // An owner whose last request has no answer is asked for again, or released, long before.
 const rememberedForMs = 60_000;
 
@@ -75,6 +82,7 @@ export class Acquisition {
     this.#done = done;
     this.#startedAt = means.context.clock.now();
     this.#state = means.owners.open(request.key, request.owner);
+    this.#state.claim ??= request.claim;
   }
 
   /** Begins, once earlier requests of the same owner have ended. */
@@ -106,9 +114,9 @@ export class Acquisition {
 
   /** The owner asks again for what it has (H12, H13). */
   #refresh(hold: GrantedHold): void {
-    const { key, owner, ttlMs } = this.#request;
+    const { key, owner, ttlMs, claim } = this.#request;
     const sentAt = this.#means.context.clock.now();
-    this.#means.extend({ ...hold, key, owner }, ttlMs, ({ items: [held], errors }) => {
+    this.#means.extend({ key, owner, claim, first: hold.first }, ttlMs, ({ items: [held], errors }) => {
       if (this.#state.released) return this.#fail({ kind: 'released' });
       // What a majority has no more is gone; what nobody knows stays as it is.
       if (held === false) return this.#vote();
@@ -117,18 +125,21 @@ export class Acquisition {
     });
   }
 
-  #granted({ first, last, waiting, validUntil }: GrantedHold, sentAt: number): GrantOutcome {
+  #granted({ first, last, token, waiting, validUntil }: GrantedHold, sentAt: number): GrantOutcome {
     const { ttlMs } = this.#request;
     // The votes count from when they were asked for, `validForMs` from the call (H28, H47); never more than the TTL.
     const end = Math.min(validUntil, sentAt + validityMs(ttlMs));
     const validForMs = Math.min(end - this.#startedAt, ttlMs);
-    return { kind: 'granted', first, tokens: last - first + 1, validForMs, waiting };
+    const tokens = token === undefined ? last - first + 1 : 1;
+    return { kind: 'granted', first: token ?? first, tokens, validForMs, waiting };
   }
 
-  /** `above`: a token that the nodes have seen. */
-  #vote(above = 0): void {
+  /** `above`: a token that the nodes have seen; `atLeast`: one that the nodes are to have after a shared vote. */
+  #vote(above = 0, atLeast = 0): void {
     const { context, proposals, owners } = this.#means;
-    const { key, owner, ttlMs, tokens } = this.#request;
+    const { key, owner, ttlMs, claim } = this.#request;
+    const isShared = claim?.mode === 'shared';
+    const tokens = isShared ? 1 : this.#request.tokens;
     const state = this.#state;
     const sentAt = context.clock.now();
     const first = proposals.next(tokens, Math.max(above, state.proposed));
@@ -137,7 +148,7 @@ export class Acquisition {
     state.proposed = last;
     const round: Round = new Round(
       context,
-      { key, owner, first, last, ttlMs },
+      { key, owner, claim, first, last: isShared ? atLeast : last, ttlMs },
       (end) => this.#counted(round, end, sentAt),
       () => {
         state.open.splice(state.open.indexOf(round), 1);
@@ -157,8 +168,12 @@ export class Acquisition {
         return this.#finish({ kind: 'busy', retryAfterMs: end.retryAfterMs });
       case 'low':
         return this.#low(end.highest);
+      case 'uneven':
+        return this.#again(() => this.#vote(0, end.highest));
       case 'split':
-        return this.#split(clock.now() - sentAt);
+        return this.#split(clock.now() - sentAt, end);
+      case 'other-use':
+        return this.#fail(end);
       case 'no-majority':
         return this.#fail(end);
       case 'abandoned':
@@ -166,8 +181,8 @@ export class Acquisition {
     }
   }
 
-  #won({ ballot: { first, last, ttlMs }, waiting }: Round, sentAt: number): void {
-    const hold = { first, last, waiting, validUntil: sentAt + validityMs(ttlMs) };
+  #won({ ballot: { first, last, ttlMs }, token, waiting }: Round, sentAt: number): void {
+    const hold = { first, last, token, waiting, validUntil: sentAt + validityMs(ttlMs) };
     this.#state.hold = hold;
     this.#finish(this.#granted(hold, sentAt));
   }
@@ -175,16 +190,21 @@ export class Acquisition {
   #low(highest: number): void {
     // Only here is it remembered what was proposed above the clock.
     if (!this.#means.proposals.saw(highest)) this.#remember();
+    this.#again(() => this.#vote(highest));
+  }
+
+  #again(vote: () => void): void {
     this.#lows += 1;
-    if (this.#lows < mostLowRounds) this.#vote(highest);
+    if (this.#lows < mostLowRounds) vote();
     else this.#finish({ kind: 'busy', retryAfterMs: this.#pauseMs(0) });
   }
 
-  #split(roundMs: number): void {
+  #split(roundMs: number, { mayBeHeld, retryAfterMs }: Extract<RoundEnd, { kind: 'split' }>): void {
     const { clock } = this.#means.context;
     const state = this.#state;
     const waitMs = this.#pauseMs(roundMs);
     this.#splits += 1;
+    if (mayBeHeld && this.#splits > mostPermitSplits) return this.#finish({ kind: 'busy', retryAfterMs: retryAfterMs ?? waitMs });
     if (clock.now() + waitMs - this.#startedAt > Math.min(longestSplitMs, this.#request.ttlMs / 4)) {
       return this.#finish({ kind: 'busy', retryAfterMs: waitMs });
     }

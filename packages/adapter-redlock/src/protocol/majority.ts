@@ -1,6 +1,6 @@
 import type { Answer, QuorumContext, QuorumNode } from './node.ts';
 
-/** What a majority says to each item: yes, no, or `undefined` when too few answered to know. */
+/** What enough nodes say to each item: yes, no, or `undefined` when too few answered to know. */
 export interface Verdict {
   readonly items: readonly (boolean | undefined)[];
   readonly errors: readonly unknown[];
@@ -9,17 +9,18 @@ export interface Verdict {
 }
 
 /**
- * Asks every node the same `count` yes-or-no questions and decides each by majority, as soon as all are decided: slow nodes
+ * Asks every node the same yes-or-no questions and decides each by as many votes as it needs, as soon as all are decided: slow nodes
  * are not waited for (H33). `send` returns false where it cannot ask.
  */
 export function askMajority(
   context: QuorumContext,
-  count: number,
+  needed: readonly number[],
   withinMs: number,
   send: (node: QuorumNode, i: number, answer: Answer<readonly boolean[]>) => boolean,
   done: (verdict: Verdict) => void,
 ): void {
-  const { nodes, majority, clock } = context;
+  const { nodes, clock } = context;
+  const count = needed.length;
   const yes = new Array<number>(count).fill(0);
   const errors: unknown[] = [];
   let pending = nodes.length;
@@ -31,10 +32,11 @@ export function askMajority(
   function verdict(last: boolean): Verdict | undefined {
     const items: (boolean | undefined)[] = [];
     let undecided = false;
-    for (const votes of yes) {
+    for (const [i, votes] of yes.entries()) {
+      const enough = needed[i]!;
       // A node that failed or has not answered yet may have done it all the same.
       const possible = votes + pending + errors.length;
-      const item = votes >= majority ? true : possible < majority ? false : undefined;
+      const item = votes >= enough ? true : possible < enough ? false : undefined;
       if (item === undefined) undecided = true;
       items.push(item);
     }

@@ -1,3 +1,5 @@
+import type { Claim } from '@holdfast/lock-core';
+
 /**
  * What the algorithm asks of one of the independent nodes. Each request is answered at most once, perhaps late, perhaps
  * never, and never before the method that sends it has returned.
@@ -31,19 +33,26 @@ export type Answer<T> = (result: T | undefined, error?: unknown) => void;
 export interface Ballot {
   readonly key: string;
   readonly owner: string;
-  /** The proposed fencing token; with those up to `last`, the block that is reserved for the hold. */
+  /** What it asks for; `undefined` means exclusive. */
+  readonly claim?: Claim | undefined;
+  /**
+   * The proposed fencing token; with those up to `last`, the block that is reserved for the hold. A shared vote proposes none: `first` is
+   * the number of its round, and `last` a token that the node is to have at least.
+   */
   readonly first: number;
   readonly last: number;
   readonly ttlMs: number;
 }
 
 /** A vote as it stands at a node. The proposal makes it one of a kind, whatever rounds the owner had. */
-export type StandingVote = Pick<Ballot, 'key' | 'owner' | 'first'>;
+export type StandingVote = Pick<Ballot, 'key' | 'owner' | 'claim' | 'first'>;
 
 /** One hold: with the first token of its block, or without where the caller does not know it. */
 export interface HeldVote {
   readonly key: string;
   readonly owner: string;
+  /** What it was granted for, as far as the caller knows; `undefined` means exclusive, and `any` what it may be. */
+  readonly claim?: Claim | 'any' | undefined;
   readonly first: number | undefined;
   /** For `withdraw`: called before the answer with how many other clients were seen waiting, if any. */
   onWaiting?(others: number): void;
@@ -51,15 +60,23 @@ export interface HeldVote {
 
 /** A node's answer to a ballot. All but `yes` and `failed` are definite: the node holds no vote for it. */
 export type Vote =
-  /** `waiting`: how many other clients were seen waiting; looked for where a block of tokens is asked for. */
-  | { readonly kind: 'yes'; readonly waiting?: number | undefined }
-  /** Another has this node's vote; `holder` is the same for all votes of one round. */
-  | { readonly kind: 'held'; readonly holder: string; readonly remainingMs: number }
+  /**
+   * `waiting`: how many other clients were seen waiting; looked for where a block of tokens is asked for. `token`, of a shared vote: the
+   * highest that the node has seen.
+   */
+  | { readonly kind: 'yes'; readonly waiting?: number | undefined; readonly token?: number | undefined }
+  /** Another has this node's vote; `holder` is the same for all votes of one round, and for all that are held together. */
+  | { readonly kind: 'held'; readonly holder: string; readonly remainingMs: number; readonly otherUse?: OtherUse | undefined }
   /** The node has seen the token `highest`, which is not below the proposal. */
   | { readonly kind: 'low'; readonly highest: number }
   | NotAsked
   /** The node may or may not have voted. */
   | { readonly kind: 'failed'; readonly error: unknown };
+
+/** The key is in use in another way: for permits with this limit, or without one as a lock. */
+export interface OtherUse {
+  readonly limit: number | undefined;
+}
 
 /** No vote, and none asked for. */
 export type NotAsked =
@@ -82,6 +99,8 @@ export interface QuorumClock {
 export interface QuorumContext {
   readonly nodes: readonly QuorumNode[];
   readonly majority: number;
+  /** How many votes permits need; `undefined`: as few as are sound. */
+  readonly permitQuorum?: number | undefined;
   readonly clock: QuorumClock;
   /** A random whole number from 0 to below `bound`. */
   readonly random: (bound: number) => number;

@@ -1,8 +1,11 @@
+import type { Claim } from '@holdfast/lock-core';
 import type { Round } from './round.ts';
 
 /** What is known here about one owner of one key, from its first request to the last late answer after its release. */
 export interface OwnerState {
   readonly id: string;
+  /** What it asked for, or was downgraded to. */
+  claim: Claim | undefined;
   /** A request of this owner is under way; the next one of the same owner waits for it. */
   busy: boolean;
   /** Those that wait. */
@@ -26,6 +29,8 @@ export interface OwnerState {
 }
 
 export interface GrantedHold {
+  /** The token of a hold that was granted as a shared one: `first` is then the number of its round. */
+  readonly token?: number | undefined;
   readonly first: number;
   readonly last: number;
   /** How many other clients were seen waiting when it was granted. */
@@ -72,6 +77,7 @@ export function createOwnerStates(now: () => number): OwnerStates {
         if (owners.size >= sweepAt) sweep();
         state = {
           id,
+          claim: undefined,
           busy: false,
           queue: [],
           hold: undefined,

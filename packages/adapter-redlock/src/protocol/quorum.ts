@@ -1,6 +1,7 @@
 import { type AcquireMeans, Acquisition, type GrantOutcome, type GrantRequest } from './acquire.ts';
 import { askMajority, type Verdict } from './majority.ts';
 import { type HeldVote, type QuorumContext, type StandingVote, validityMs } from './node.ts';
+import { quorumFor } from './quorum-size.ts';
 import { createOwnerStates, type OwnerState, type OwnerStates } from './owner-state.ts';
 import { createTokenProposals } from './token-proposals.ts';
 
@@ -10,6 +11,8 @@ export interface Quorum {
   acquire(request: GrantRequest, done: (outcome: GrantOutcome) => void): void;
   /** Renews holds; for each true (for `validityMs(ttlMs)`), false (lost), or `undefined` (unknown). */
   renew(holds: readonly HeldVote[], ttlMs: number, done: (verdict: Verdict) => void): void;
+  /** Turns an exclusive hold into a shared one, or renews one that is shared. */
+  downgrade(held: HeldVote, ttlMs: number, done: (verdict: Verdict) => void): void;
   /** Withdraws all votes of an owner, those under way included, for good; whether a majority had one. */
   release(held: HeldVote, done: (verdict: Verdict) => void): void;
   /** Withdraws all votes of an owner, of whatever client; whether a majority had one. */
@@ -18,6 +21,7 @@ export interface Quorum {
   readonly owners: number;
 }
 
+const shared = { mode: 'shared' } as const;
 const [one, none]: readonly [readonly boolean[], readonly boolean[]] = [[true], [false]];
 
 export function createQuorum(context: QuorumContext): Quorum {
@@ -32,6 +36,12 @@ export function createQuorum(context: QuorumContext): Quorum {
   return {
     acquire: (request, done) => new Acquisition(means, request, done).start(),
     renew: (holds, ttlMs, done) => renew(context, owners, holds, ttlMs, done),
+    downgrade(held, ttlMs, done) {
+      const state = owners.find(held.key, held.owner);
+      // From now on, whatever becomes of the answers.
+      if (state !== undefined) state.claim = shared;
+      renew(context, owners, [{ ...held, claim: shared }], ttlMs, done);
+    },
     release: (held, done) => release(context, owners, held, done),
     // Of an owner of another client it is not known where it was asked for: a node that is away is asked once it is back.
     forceRelease: (held, done) =>
@@ -60,7 +70,7 @@ function extend(
   const validUntil = context.clock.now() + validityMs(ttlMs);
   askMajority(
     context,
-    1,
+    [quorumFor(context, vote.claim)],
     timeoutMs(context, ttlMs),
     (node, _, answer) => node.extend(vote, ttlMs, answer),
     (verdict) => {
@@ -84,15 +94,16 @@ function renew(
   for (const state of states) {
     if (state?.hold) state.hold.validUntil = Math.min(state.hold.validUntil, validUntil);
   }
-  const votes: StandingVote[] = holds.map(({ key, owner, first }, i) => ({
+  const votes = holds.map(({ key, owner, claim, first }, i): StandingVote => ({
     key,
     owner,
+    claim: claim === 'any' ? undefined : claim,
     // No proposal is 0, so an owner that nobody knows has no vote.
     first: first ?? states[i]?.hold?.first ?? 0,
   }));
   askMajority(
     context,
-    holds.length,
+    votes.map(({ claim }) => quorumFor(context, claim)),
     timeoutMs(context, ttlMs),
     (node, _, answer) => node.renew(votes, ttlMs, answer),
     (verdict) => {
@@ -120,7 +131,7 @@ function settle(
 
 function release(context: QuorumContext, owners: OwnerStates, held: HeldVote, done: (verdict: Verdict) => void): void {
   const state = owners.find(held.key, held.owner);
-  const vote = { ...held, first: held.first ?? state?.hold?.first };
+  const vote = { ...held, claim: held.claim ?? state?.claim, first: held.first ?? state?.hold?.first };
   const rounds = state === undefined ? [] : [...state.open];
   if (state !== undefined) {
     state.released = true;
@@ -145,7 +156,8 @@ function withdrawAll(
 ): void {
   askMajority(
     context,
-    1,
+    // Without these no claim has enough votes.
+    [context.majority],
     context.nodeTimeoutMs,
     (node, i, answer) => {
       if (asked !== undefined && !asked[i]) {

@@ -1,4 +1,5 @@
-import type { Ballot, QuorumContext, Vote } from './node.ts';
+import type { Ballot, OtherUse, QuorumContext, Vote } from './node.ts';
+import { quorumFor } from './quorum-size.ts';
 
 // Further apart, clocks cannot be: see token-proposals.ts.
 const farAheadMicros = 86_400_000_000;
@@ -10,8 +11,12 @@ export type RoundEnd =
   | { readonly kind: 'held'; readonly retryAfterMs: number | undefined }
   /** The proposed token was too low; a round with one above `highest` may win. */
   | { readonly kind: 'low'; readonly highest: number }
-  /** Nobody has the majority: several contenders have some votes each. */
-  | { readonly kind: 'split' }
+  /** The nodes that voted for a shared lock have seen different tokens: a round that raises all to `highest` may win. */
+  | { readonly kind: 'uneven'; readonly highest: number }
+  /** Nobody has enough votes: several contenders have some each. Of permits it is possible that all are held all the same. */
+  | { readonly kind: 'split'; readonly mayBeHeld?: boolean; readonly retryAfterMs?: number | undefined }
+  /** A majority has the key in use in another way. */
+  | { readonly kind: 'other-use'; readonly use: OtherUse }
   /** Too few nodes answered, or too many refused. */
   | { readonly kind: 'no-majority'; readonly errors: readonly unknown[] }
   /** The owner gave up. */
@@ -40,9 +45,15 @@ export class Round {
   readonly #missed: boolean[] = [];
   readonly #late: boolean[] = [];
   #yes = 0;
+  /** How many votes win. */
+  readonly #needed: number;
+  /** The tokens of shared votes. */
+  readonly #tokens: number[] = [];
+  /** The token of a shared lock, once the round is won. */
+  token: number | undefined;
   /** The highest tokens that nodes have seen, where the proposal was too low. */
   readonly #lows: number[] = [];
-  readonly #holders: { readonly holder: string; readonly remainingMs: number }[] = [];
+  readonly #holders: Extract<Vote, { kind: 'held' }>[] = [];
   readonly #errors: unknown[] = [];
   /** How many of the errors are refusals. */
   #refused = 0;
@@ -52,6 +63,7 @@ export class Round {
     this.#context = context;
     this.ballot = ballot;
     this.#onEnd = onEnd;
+    this.#needed = quorumFor(context, ballot.claim);
     this.#onSettled = onSettled;
   }
 
@@ -70,7 +82,7 @@ export class Round {
       asked[i] = true;
     }
     // Without a question there is no answer to wait for.
-    if (this.pending < this.#context.majority) this.#judge(this.pending === 0);
+    if (this.pending < this.#needed) this.#judge(this.pending === 0);
     if (this.pending === 0) this.#onSettled();
   }
 
@@ -102,6 +114,7 @@ export class Round {
       case 'yes':
         this.#yes += 1;
         this.waiting = Math.max(this.waiting, vote.waiting ?? 0);
+        if (vote.token !== undefined) this.#tokens.push(vote.token);
         break;
       case 'held':
         this.#holders.push(vote);
@@ -122,40 +135,74 @@ export class Round {
   /** Ends the round if its outcome is known; `last`: what has not been answered will not be. */
   #judge(last: boolean): void {
     if (this.#onEnd === undefined) return;
-    const { majority } = this.#context;
-    if (this.#yes >= majority) return this.#end({ kind: 'won' });
-    if (!last && this.#yes + this.pending >= majority) return;
+    if (this.#yes >= this.#needed && this.#agreeOnToken()) return this.#end({ kind: 'won' });
+    if (!last && this.#yes + this.pending >= this.#needed && this.pending > 0) return;
     this.#giveUp();
     const end = this.#defeat(last);
     if (end !== undefined) this.#end(end);
   }
 
+  /**
+   * Finds the token of a shared lock: not below that of any grant before it, which a majority has stored, and such that every later majority
+   * has a node with it (see SAFETY.md). False where too few have seen it yet.
+   */
+  #agreeOnToken(): boolean {
+    if (this.ballot.claim?.mode !== 'shared') return true;
+    const { nodes, majority } = this.#context;
+    const spare = nodes.length - majority;
+    const highestFirst = this.#tokens.sort((a, b) => b - a);
+    const token = highestFirst[this.#yes - spare - 1] ?? 0;
+    if (this.#tokens.filter((seen) => seen >= token).length <= spare) return false;
+    this.token = token;
+    return true;
+  }
+
   /** Why the round cannot be won, as soon as that is clear. */
   #defeat(last: boolean): RoundEnd | undefined {
     const { majority, nodes } = this.#context;
+    const needed = this.#needed;
+    if (this.#yes >= needed) return { kind: 'uneven', highest: Math.max(...this.#tokens) };
+    const otherUses = this.#holders.filter(({ otherUse }) => otherUse !== undefined);
+    if (otherUses.length >= majority) return { kind: 'other-use', use: otherUses[0]!.otherUse! };
+    const isPermits = this.ballot.claim?.mode === 'permits';
     const strongest = this.#mostVotes();
-    if (strongest >= majority) return this.#heldByAnother();
+    // Some of the permits may be those of a round that is lost: a node that gave its vote says that they are not all held.
+    if (strongest >= majority && !(isPermits && this.#yes > 0)) return this.#heldByAnother();
     const low = this.#lows.length;
-    if (this.#yes + low >= majority) {
+    if (this.#yes + low >= needed) {
       const highest = this.#tokenToExceed();
       // A node that has not answered yet may spare the key a token that is absurdly far ahead.
       const awaitMore = !last && this.pending > 0 && highest > this.ballot.first + farAheadMicros;
       return awaitMore ? undefined : { kind: 'low', highest };
     }
-    const spare = nodes.length - majority;
+    const spare = nodes.length - needed;
     const silent = last ? this.pending : 0;
     // Those that have not answered may turn out to refuse, which says more.
     const mayBeRefused = !last && this.#refused <= spare && this.#refused + this.pending > spare;
     if (this.#errors.length + silent > spare && !mayBeRefused) return { kind: 'no-majority', errors: this.#errors };
     const unknown = this.pending + this.#errors.length;
-    const mayBeLow = this.#yes + low + this.pending >= majority;
+    const mayBeLow = this.#yes + low + this.pending >= needed;
     if (!last && (mayBeLow || strongest + unknown >= majority)) return undefined;
+    if (isPermits) return this.#permitsSplit();
     return strongest + unknown >= majority ? this.#heldByAnother() : { kind: 'split' };
+  }
+
+  /** Some nodes have given their votes, and others have no permits left: for a round that will be lost as well, or for good. */
+  #permitsSplit(): Extract<RoundEnd, { kind: 'split' }> {
+    const { claim } = this.ballot;
+    const { nodes } = this.#context;
+    const [permits, limit] = claim?.mode === 'permits' ? [claim.permits, claim.limit] : [1, 1];
+    // As many permits as leave too few have their votes at some nodes: so many of them, at least, have none left.
+    const left = limit - permits;
+    const leastFull = (this.#needed * (left + 1) - nodes.length * left) / permits;
+    const { retryAfterMs } = this.#heldByAnother();
+    const mayBeHeld = this.#holders.length >= leastFull;
+    return { kind: 'split', mayBeHeld, retryAfterMs: this.#yes === 0 ? retryAfterMs : undefined };
   }
 
   /** What a proposal has to exceed for a majority: a minority that has seen absurd tokens drives nobody's up. */
   #tokenToExceed(): number {
-    const missing = this.#context.majority - this.#yes;
+    const missing = this.#needed - this.#yes;
     return this.#lows.sort((a, b) => a - b)[Math.max(0, missing - 1)]!;
   }
 
@@ -169,8 +216,8 @@ export class Round {
   }
 
   /** Busy until so many of the other votes have expired that a majority is free. */
-  #heldByAnother(): RoundEnd {
-    const missing = this.#context.majority - this.#yes - this.#lows.length;
+  #heldByAnother(): Extract<RoundEnd, { kind: 'held' }> {
+    const missing = this.#needed - this.#yes - this.#lows.length;
     const byTime = this.#holders.map(({ remainingMs }) => remainingMs).sort((a, b) => a - b);
     const retryAfterMs = byTime[Math.max(0, missing - 1)];
     return { kind: 'held', retryAfterMs: retryAfterMs !== undefined && retryAfterMs >= 0 ? retryAfterMs : undefined };

@@ -75,27 +75,29 @@ local function lastToken()
   local block = fence and pcall('GET', fence)
   if not block then return '0 1' end
   if type(block) == 'table' then return nil, string.find(block.err, 'WRONGTYPE', 1, true) and 'fence' or block end
-  local last = string.match(block, '^(%d+) %d+$')
+  -- Redlock keeps the last token alone.
+  local last = string.match(block, '^(%d+) ?%d*$')
   if not last then return nil, 'fence' end
   return last .. ' 1'
 end
 
--- Counts a holder beside others, who are of the same kind or none.
-local function enter(owner, lease, claim, permits, limit, block)
+-- Counts a holder beside others, who are of the same kind or none. The lock is written last: without it nobody counts.
+local function enter(owner, lease, claim, permits, limit, block, since)
   local mark = claim == 's' and '(shared)' or '(permits ' .. limit .. ')'
   local left = held == mark and call('PTTL', lock) or -2
-  call('SET', lock, mark, 'PX', left > lease + 0 and left or lease)
+  call('ZADD', queue, string.format('%.0f', now + lease), owner)
+  -- Those who enter together have an order too.
+  entered = entered + 1
+  since = since or string.format('%.0f', micros + entered)
+  call('HSET', places, owner, permits .. ' ' .. block .. ' ' .. since)
   if claim == 'p' then
     used = (limitHeld and used or 0) + permits
     limitHeld = limit
     call('HSET', places, '#', used)
   end
-  held = mark
-  call('ZADD', queue, string.format('%.0f', now + lease), owner)
-  -- Those who enter together have an order too.
-  entered = entered + 1
-  call('HSET', places, owner, permits .. ' ' .. block .. ' ' .. string.format('%.0f', micros + entered))
   keep(lease)
+  call('SET', lock, mark, 'PX', left > lease + 0 and left or lease)
+  held = mark
 end
 
 -- Gives the lock, which fits, for a lease; gives the tokens, or nil and the refusal.
