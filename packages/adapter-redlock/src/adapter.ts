@@ -145,9 +145,7 @@ function acquire(redlock: Redlock, attempt: AcquireAttempt): Promise<AcquireOutc
   if (refusal !== undefined) return Promise.reject(refusal);
   const ttlMs = Math.max(attempt.ttlMs, shortestTtlMs);
   // The signal is read only where it is needed: core makes it at the first use, and it costs more than all else here.
-  const ready = redlock.opened
-    ? notReady(redlock, attempt, needed)
-    : () => prepare(redlock, needed, attempt.signal);
+  const ready = redlock.opened ? notReady(redlock, attempt, needed) : () => prepare(redlock, needed, attempt.signal);
   return new Promise((resolve, reject) => {
     redlock.quorum.acquire({ key, owner, ttlMs, tokens, claim, ready }, (outcome) => {
       if (outcome.kind === 'failed') reject(failedAcquire(outcome, attempt, { ...redlock, majority: needed }));
@@ -194,7 +192,9 @@ async function renewMany(redlock: Redlock, holds: readonly HoldRef[], ttlMs: num
     const renewed = await renewAlike(redlock, some, ttlMs);
     for (const [i, place] of places.entries()) if (renewed[i] !== undefined) outcomes[place] = renewed[i];
   };
-  const groups = [false, true].map((among) => [...holds.keys()].filter((i) => isAmongOthers(holds[i]!.claim) === among));
+  const groups = [false, true].map((among) =>
+    [...holds.keys()].filter((i) => isAmongOthers(holds[i]!.claim) === among),
+  );
   const asked = groups.filter(({ length }) => length > 0).map(renewSome);
   // What is known of one of the two must not be lost for the other.
   const settled = await Promise.allSettled(asked);

@@ -86,7 +86,9 @@ export async function inspectAll(group: NodeGroup, key: string): Promise<LockInf
       const candidates = candidatesOf(group, values);
       const holds = candidates.filter(({ votes, needed }) => votes.length >= needed);
       if (holds.length > 0) known = infoOf(group, key, holds);
-      const isUndecided = candidates.some(({ votes, needed }) => votes.length < needed && votes.length + unknown >= needed);
+      const isUndecided = candidates.some(
+        ({ votes, needed }) => votes.length < needed && votes.length + unknown >= needed,
+      );
       const isAlone = holds[0]?.votes[0]?.mode === 'exclusive';
       if (!isAlone && (isUndecided || unknown >= group.majority)) return undefined;
       // The votes that are still to come may be those that were renewed.
@@ -114,7 +116,9 @@ function candidatesOf(group: NodeGroup, answers: readonly (readonly NodeVote[])[
 
 /** What is told of several holders is that of the earliest. */
 function infoOf({ nodes, majority }: NodeGroup, key: string, holds: readonly Candidate[]): LockInfo {
-  const earliest = holds.reduce((one, other) => ((other.votes[0]!.first ?? 0) < (one.votes[0]!.first ?? 0) ? other : one));
+  const earliest = holds.reduce((one, other) =>
+    (other.votes[0]!.first ?? 0) < (one.votes[0]!.first ?? 0) ? other : one,
+  );
   const { votes, needed } = earliest;
   // One that is not downgraded everywhere yet is so all the same.
   const { owner, mode, limit } = votes.find((vote) => vote.mode !== 'exclusive') ?? votes[0]!;

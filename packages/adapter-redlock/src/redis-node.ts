@@ -1,19 +1,11 @@
 import { isLockError, type LockAdapter } from '@holdfast/lock-core';
-import {
-  evalScript,
-  type LockKeys,
-  lockKeys,
-  queueScript,
-  type RedisClientBinding,
-  redisLockAdapter,
-  unexpectedReply,
-} from '@holdfast/redis-protocol';
+import { type LockKeys, lockKeys, type RedisClientBinding, redisLockAdapter, unexpectedReply } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import { foreignData, nodeError } from './failures.ts';
-import lookSource from './lua/look.lua';
+import { readVotes } from './look.ts';
 import { createReleases, type Releases } from './pending-releases.ts';
 import type { Answer, Ballot, HeldVote, NotAsked, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
-import { type NodeVote, votesReply } from './replies.ts';
+import type { NodeVote } from './replies.ts';
 import { claimVotes, createRequests, exclusiveVotes, type Reply, type Requests } from './requests.ts';
 import { connectionOf, orAborted, type ServerIdentities } from './server-identity.ts';
 import {
@@ -26,15 +18,11 @@ import {
   type VoteTerms,
   voteRequest,
   voteValue,
-  waiterRequest,
 } from './vote-requests.ts';
-
-const lookScript = /* @__PURE__ */ queueScript(lookSource);
+import { createWriterMarks, type WriterMarks } from './writer-marks.ts';
 
 const yes: Vote = { kind: 'yes' };
 const unreachable: NotAsked = { kind: 'unreachable' };
-// Forgotten ones end by themselves.
-const mostMarks = 1_000;
 
 /** How a node is asked for votes of one kind. */
 interface Channel {
@@ -64,8 +52,7 @@ export class RedisNode implements QuorumNode {
   readonly #name: string;
   readonly #exclusive: Channel;
   readonly #claims: Channel;
-  /** The keys for which a writer of this process was said to wait. */
-  readonly #marks = new Set<string>();
+  readonly #marks: WriterMarks;
   readonly #keysOf: (name: string) => LockKeys;
 
   constructor(options: RedisNodeOptions) {
@@ -81,6 +68,7 @@ export class RedisNode implements QuorumNode {
     };
     this.#exclusive = channel(exclusiveVotes);
     this.#claims = channel(claimVotes);
+    this.#marks = createWriterMarks(this.#claims.requests);
     this.#keysOf = lockKeys(prefix, client.keyPrefix);
   }
 
@@ -141,12 +129,14 @@ export class RedisNode implements QuorumNode {
         if (!sameServer()) return this.#failed(brokenConnection(), key);
         const isVote = reply.kind === 'shared' ? isShared : !isShared && reply.count > 0;
         if (!isVote) return this.#failed(unexpectedReply(reply, 'a request for a vote', this.#client.name), key);
-        this.#unmark(ballot);
+        if (!isOfClaims(claim)) this.#marks.clear(this.#keysOf(key));
         if (reply.kind === 'shared') return { kind: 'yes', token: reply.token };
         return reply.count === 1 ? yes : { kind: 'yes', waiting: reply.count - 1 };
       }
       case 'held':
-        if (reply.holder === heldByReaders) this.#mark(ballot);
+        if (reply.holder === heldByReaders && !isOfClaims(claim) && this.#options.listens(key)) {
+          this.#marks.set(this.#keysOf(key));
+        }
         return { ...reply, otherUse: otherUseOf(claim, reply.holder) };
       case 'low':
         return reply;
@@ -154,20 +144,6 @@ export class RedisNode implements QuorumNode {
     const keys = this.#keysOf(key);
     const redisKey = this.#client.keyPrefix + (reply.kind === 'fence' ? keys.fence : keys.lock);
     return { kind: 'refused', error: this.error(foreignData(key, redisKey, reply.kind)) };
-  }
-
-  /** A writer waits: no more readers are let in for a while. */
-  #mark({ key, claim }: Ballot): void {
-    if (isOfClaims(claim) || !this.#options.listens(key)) return;
-    if (this.#marks.size >= mostMarks) this.#marks.clear();
-    this.#marks.add(key);
-    this.#claims.requests.add(waiterRequest(true, this.#keysOf(key)), () => {});
-  }
-
-  /** The writer is in. */
-  #unmark({ key, claim }: Ballot): void {
-    if (this.#marks.size === 0 || isOfClaims(claim) || !this.#marks.delete(key)) return;
-    this.#claims.requests.add(waiterRequest(false, this.#keysOf(key)), () => {});
   }
 
   /** Why nothing should be sent now. */
@@ -279,22 +255,21 @@ export class RedisNode implements QuorumNode {
 
   /** The votes that stand here. */
   async votes(key: string): Promise<readonly NodeVote[]> {
-    const { lock, queue, places }: LockKeys = this.#keysOf(key);
-    const command = [lookScript.sha, '3', lock, queue, places];
-    const fail = (error: unknown): never => {
+    const keys = this.#keysOf(key);
+    const votes = await readVotes(this.#client, keys).catch((error: unknown) => {
       throw this.error(error, key);
-    };
-    const votes = await evalScript(this.#client, lookScript, command, undefined, (reply) => reply, fail);
-    const read = votesReply(votes, this.#client.name);
-    if (read === undefined) throw this.error(foreignData(key, this.#client.keyPrefix + lock, 'foreign'));
-    return read;
+    });
+    if (votes === undefined) throw this.error(foreignData(key, this.#client.keyPrefix + keys.lock, 'foreign'));
+    return votes;
   }
 
   /** Withdraws the votes that stand now, whoever has them; whether there were any. */
   async forceRelease(key: string): Promise<boolean> {
     const votes = await this.votes(key);
     // Each by its owner, so that a request that arrives twice frees nobody else (H112).
-    const freed = await Promise.all(votes.map(({ owner }) => this.#withdrawAny({ key, owner, claim: 'any', first: undefined })));
+    const freed = await Promise.all(
+      votes.map(({ owner }) => this.#withdrawAny({ key, owner, claim: 'any', first: undefined })),
+    );
     return freed.includes(true);
   }
 

@@ -1,5 +1,12 @@
 import type { Claim } from '@holdfast/lock-core';
-import { claimWords, evalScript, isAmongOthers, type LockKeys, luaScript, type RedisClientBinding } from '@holdfast/redis-protocol';
+import {
+  claimWords,
+  evalScript,
+  isAmongOthers,
+  type LockKeys,
+  luaScript,
+  type RedisClientBinding,
+} from '@holdfast/redis-protocol';
 import rollbackVoteSource from './lua/rollback-vote.lua';
 import type { Ballot, HeldVote, OtherUse, StandingVote } from './protocol/node.ts';
 import { type NodeRequest, type RequestArgs, setIfFree } from './requests.ts';

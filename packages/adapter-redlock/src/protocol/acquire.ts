@@ -204,7 +204,8 @@ export class Acquisition {
     const state = this.#state;
     const waitMs = this.#pauseMs(roundMs);
     this.#splits += 1;
-    if (mayBeHeld && this.#splits > mostPermitSplits) return this.#finish({ kind: 'busy', retryAfterMs: retryAfterMs ?? waitMs });
+    if (mayBeHeld && this.#splits > mostPermitSplits)
+      return this.#finish({ kind: 'busy', retryAfterMs: retryAfterMs ?? waitMs });
     if (clock.now() + waitMs - this.#startedAt > Math.min(longestSplitMs, this.#request.ttlMs / 4)) {
       return this.#finish({ kind: 'busy', retryAfterMs: waitMs });
     }

@@ -66,7 +66,12 @@ export type Vote =
    */
   | { readonly kind: 'yes'; readonly waiting?: number | undefined; readonly token?: number | undefined }
   /** Another has this node's vote; `holder` is the same for all votes of one round, and for all that are held together. */
-  | { readonly kind: 'held'; readonly holder: string; readonly remainingMs: number; readonly otherUse?: OtherUse | undefined }
+  | {
+      readonly kind: 'held';
+      readonly holder: string;
+      readonly remainingMs: number;
+      readonly otherUse?: OtherUse | undefined;
+    }
   /** The node has seen the token `highest`, which is not below the proposal. */
   | { readonly kind: 'low'; readonly highest: number }
   | NotAsked

@@ -16,9 +16,6 @@ interface NodesToAsk extends Pick<QuorumContext, 'majority' | 'permitQuorum'> {
 }
 
 /** How many nodes have to vote for a claim. */
-export function quorumFor(
-  { nodes, majority, permitQuorum }: NodesToAsk,
-  claim: Claim | undefined,
-): number {
+export function quorumFor({ nodes, majority, permitQuorum }: NodesToAsk, claim: Claim | undefined): number {
   return claim?.mode === 'permits' ? (permitQuorum ?? soundQuorum(nodes.length, claim.limit)) : majority;
 }

@@ -1,8 +1,8 @@
 import { type AcquireMeans, Acquisition, type GrantOutcome, type GrantRequest } from './acquire.ts';
 import { askMajority, type Verdict } from './majority.ts';
 import { type HeldVote, type QuorumContext, type StandingVote, validityMs } from './node.ts';
-import { quorumFor } from './quorum-size.ts';
 import { createOwnerStates, type OwnerState, type OwnerStates } from './owner-state.ts';
+import { quorumFor } from './quorum-size.ts';
 import { createTokenProposals } from './token-proposals.ts';
 
 /** Locks by majority. The one implementation of the algorithm, over real nodes and over simulated ones. */
@@ -94,13 +94,15 @@ function renew(
   for (const state of states) {
     if (state?.hold) state.hold.validUntil = Math.min(state.hold.validUntil, validUntil);
   }
-  const votes = holds.map(({ key, owner, claim, first }, i): StandingVote => ({
-    key,
-    owner,
-    claim: claim === 'any' ? undefined : claim,
-    // No proposal is 0, so an owner that nobody knows has no vote.
-    first: first ?? states[i]?.hold?.first ?? 0,
-  }));
+  const votes = holds.map(
+    ({ key, owner, claim, first }, i): StandingVote => ({
+      key,
+      owner,
+      claim: claim === 'any' ? undefined : claim,
+      // No proposal is 0, so an owner that nobody knows has no vote.
+      first: first ?? states[i]?.hold?.first ?? 0,
+    }),
+  );
   askMajority(
     context,
     votes.map(({ claim }) => quorumFor(context, claim)),

@@ -74,7 +74,7 @@ export interface BackendModel {
   /** What can befall the servers and has an effect with these options; twice is twice as often. */
   serverFaults(options: Schedule['options']): readonly string[];
   readonly hasGuard?: boolean;
-  /** Whether its adapter takes all claims, and has a queue for them. */
+  /** Whether its adapter takes all claims; one without a queue is asked again and again. */
   readonly hasClaims?: boolean;
   /** Whether `Locks` on it are asked for shared locks, and for semaphores. */
   takesModes?(options: Schedule['options']): boolean;

@@ -1,7 +1,7 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 import { createMachine } from '../engine/machine.ts';
 import { firstPort } from '../engine/socket.ts';
-import { createRedisServer } from '../servers/redis/server.ts';
+import { createRedisServer, type RedisServer } from '../servers/redis/server.ts';
 import type { Backend, BackendModel, ClientProcess, Stage } from './backend.ts';
 import { connectRedis } from './redis-clients.ts';
 
@@ -30,6 +30,8 @@ export const redlockModel: BackendModel = {
     fencing: random.chance(0.8),
     nodeTimeoutMs: Math.round(random.spread(20, 1_000)),
   }),
+  hasClaims: true,
+  takesModes: () => true,
   servers: ({ nodes }) => nodes as number,
   create: createRedlockBackend,
 };
@@ -60,22 +62,24 @@ function createRedlockBackend(stage: Stage): Backend {
     servers.flatMap(({ store, machine }) =>
       store.keys().flatMap((key) => (key.startsWith('lock:') ? [`the key ${key} at ${machine.name}`] : [])),
     );
+  const places = (): string[] =>
+    servers.flatMap(({ store, machine }) =>
+      store.keys().flatMap((key) => (/^fence:(queue|places):/.test(key) ? [`the key ${key} at ${machine.name}`] : [])),
+    );
 
   return {
     connect: (client) => connectAdapter(client, stage),
-    /** Whoever has a vote of a majority; votes of an owner begin with it. */
+    /** Whoever has enough votes, the first of them. */
     holderOf(key) {
-      const votes = new Map<string, number>();
-      let remainingMs = Number.POSITIVE_INFINITY;
-      for (const { store } of servers) {
-        const entry = store.get(`lock:${key}`);
-        if (entry === undefined) continue;
-        const owner = entry.value.replace(/:\d+$/, '');
-        votes.set(owner, (votes.get(owner) ?? 0) + 1);
-        remainingMs = Math.min(remainingMs, (entry.expiresAt ?? 0) - store.now());
+      const owners = new Map<string, number[]>();
+      let needed = Math.floor(nodes / 2) + 1;
+      for (const server of servers) {
+        const { limit, votes } = votesAt(server, key);
+        if (limit !== undefined) needed = votesFor(nodes, limit);
+        for (const [owner, remainingMs] of votes) owners.set(owner, [...(owners.get(owner) ?? []), remainingMs]);
       }
-      const winner = [...votes].find(([, count]) => count > nodes / 2);
-      return winner === undefined ? undefined : { owner: winner[0], remainingMs };
+      const winner = [...owners].find(([, votes]) => votes.length >= needed);
+      return winner === undefined ? undefined : { owner: winner[0], remainingMs: Math.min(...winner[1]) };
     },
     fault(name, index, ms) {
       const server = servers[index]!;
@@ -112,6 +116,7 @@ function createRedlockBackend(stage: Stage): Backend {
     strays,
     leftovers: () => [
       ...strays(),
+      ...places(),
       ...servers.flatMap(({ sessions, machine }) =>
         [...sessions].flatMap(({ channels }) =>
           [...channels].map((channel) => `a subscription to ${channel} at ${machine.name}`),
@@ -121,13 +126,34 @@ function createRedlockBackend(stage: Stage): Backend {
   };
 }
 
+/** With one vote less there could be more permits than the limit says. */
+const votesFor = (nodes: number, limit: number): number => Math.floor((nodes * limit) / (limit + 1)) + 1;
+
+/** The votes that stand at one server, by owner, and how many ms they last. */
+function votesAt({ store }: RedisServer, key: string): { limit?: number; votes: (readonly [string, number])[] } {
+  const entry = store.get(`lock:${key}`);
+  if (entry === undefined) return { votes: [] };
+  const limit = /^\(permits (\d+)\)$/.exec(entry.value)?.[1];
+  if (limit === undefined && entry.value !== '(shared)') {
+    return { votes: [[entry.value.replace(/:\d+$/, ''), (entry.expiresAt ?? 0) - store.now()]] };
+  }
+  const members = [...(store.get(`fence:queue:{lock:${key}}`)?.members ?? [])];
+  const votes = members
+    .map(([owner, end]) => [owner, Number(end) - store.now()] as const)
+    // What is far ahead is the ticket of a waiter.
+    .filter(([, leftMs]) => leftMs >= 0 && leftMs < 1e13);
+  return { ...(limit !== undefined && { limit: Number(limit) }), votes };
+}
+
 function connectAdapter(client: ClientProcess, { schedule, programs }: Stage): () => LockAdapter {
   const { options } = schedule;
   const nodes = Array.from({ length: options.nodes as number }, (_, i) =>
     connectRedis(client, programs, options.client as string, firstPort + i),
   );
   const make = client.shipped.redlockAdapter as (nodes: unknown[], options: object) => LockAdapter;
-  const { fencing, nodeTimeoutMs } = options;
+  const { nodeTimeoutMs } = options;
+  // Who plays claims looks at tokens.
+  const fencing = schedule.claims !== undefined || options.fencing;
   return () =>
     make(
       nodes.map((node) => node.client),

@@ -6,10 +6,10 @@ import type { ClaimStep, SimulatedClaim } from '../schedule/types.ts';
 export interface ClaimTask {
   readonly step: ClaimStep;
   readonly machine: Machine;
-  readonly owner: string;
+  owner: string;
   /** By the clock of its process, and in virtual time. */
-  readonly calledAt: number;
-  readonly askedAt: number;
+  calledAt: number;
+  askedAt: number;
   claim: SimulatedClaim;
   phase: 'asking' | 'queued' | 'held' | 'leaving' | 'over';
   /** When its place was confirmed, in virtual time. */
@@ -71,11 +71,15 @@ function overtook(later: ClaimTask, first: ClaimTask): boolean {
   return wasShared ? later.token <= first.token : later.token < first.token;
 }
 
-/** `isCalm`: nothing goes wrong for which a live waiter could lose its place. */
+/**
+ * `isCalm`: nothing goes wrong for which a live waiter could lose its place. `seesAll`: who asks for a key that is in use in another way is
+ * always told so.
+ */
 export function createClaimOracle(
   now: () => number,
   note: (who: string, what: string) => void,
   isCalm = false,
+  seesAll = true,
 ): ClaimOracle {
   const failures: Failure[] = [];
   const tasks: ClaimTask[] = [];
@@ -117,6 +121,20 @@ export function createClaimOracle(
     }
   }
 
+  /** Tokens of writers and permits rise, and those of readers lie between those of the writers before and after them. */
+  function checkTokenOrder(task: ClaimTask): void {
+    for (const other of beside(task)) {
+      if (other.token === undefined || other.grantedAt! >= task.askedAt) continue;
+      const [isShared, wasShared] = [task, other].map(({ step }) => step.claim.mode === 'shared');
+      if (isShared && wasShared) continue;
+      if (isShared ? task.token! < other.token : task.token! <= other.token)
+        fail(
+          'wrong answer',
+          `${nameOf(task)} has the token ${task.token}, and ${nameOf(other)} had ${other.token} before`,
+        );
+    }
+  }
+
   /** Who has a place is granted before all who ask after that. */
   function checkTurns(task: ClaimTask): void {
     if (!isCalm) return;
@@ -143,10 +161,12 @@ export function createClaimOracle(
       task.grantedAt = now();
       task.phase = 'held';
       if (task.claim.mode !== 'shared') checkTokens(task, token, token + BigInt(tokens) - 1n);
+      checkTokenOrder(task);
       checkOrder(task);
       checkTurns(task);
     },
     busy(task) {
+      if (!seesAll) return;
       const other = inOtherUse(task);
       if (other !== undefined)
         fail('wrong answer', `${nameOf(task)} was not refused, while ${nameOf(other)} holds the key`);

@@ -2,8 +2,8 @@ import type { Random } from '../random.ts';
 import type { Mood } from '../schedule/mood.ts';
 import type { ClaimStep, SimulatedClaim } from '../schedule/types.ts';
 
-/** Draws what the processes ask an adapter for: readers and writers of some keys, permits of others. */
-export function drawClaims(random: Random, mood: Mood): ClaimStep[] {
+/** Draws what the processes ask an adapter for: readers and writers of some keys, permits of others; `races`: often at one moment. */
+export function drawClaims(random: Random, mood: Mood, races = false): ClaimStep[] {
   const keys = random.pick([['lock'], ['lock'], ['permits'], ['permits'], ['lock', 'permits']]);
   const limit = random.pick([1, 2, 3, 3, 5]);
   const large = random.chance(0.4);
@@ -11,13 +11,14 @@ export function drawClaims(random: Random, mood: Mood): ClaimStep[] {
   const forces = random.chance(0.3);
   // Leases that end under their holders, while others go on.
   const overstay = random.chance(0.3);
+  const spreadMs = races ? random.pick([0.5, 3, 20]) : 20;
   const count = random.int(3, 14);
   const lengthMs = Math.min(mood.lengthMs, 6_000);
   const steps = Array.from({ length: count }, (_, id): ClaimStep => {
     const key = random.pick(keys);
     return {
       id: id + 1,
-      at: random.chance(0.4) ? random.next() * lengthMs : (random.int(1, 3) / 4) * lengthMs + random.next() * 20,
+      at: random.chance(0.4) ? random.next() * lengthMs : (random.int(1, 3) / 4) * lengthMs + random.next() * spreadMs,
       client: random.int(0, mood.clients - 1),
       key,
       claim: key === 'lock' ? drawMode(random) : drawPermits(random, limit, large),

@@ -9,6 +9,7 @@ import { coreRegressions } from './core.ts';
 import { etcdRegressions } from './etcd.ts';
 import { modeRegressions } from './modes.ts';
 import { redisQueueRegressions } from './redis-queue.ts';
+import { redlockClaimRegressions } from './redlock-claims.ts';
 import type { Regression } from './regression.ts';
 import { claimRegressions } from './shared-and-permits.ts';
 import { zookeeperRegressions } from './zookeeper.ts';
@@ -19,6 +20,7 @@ export const regressions: readonly Regression[] = [
   ...modeRegressions,
   ...backendRegressions,
   ...redisQueueRegressions,
+  ...redlockClaimRegressions,
   ...etcdRegressions,
   ...zookeeperRegressions,
   ...claimRegressions,

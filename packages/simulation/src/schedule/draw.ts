@@ -22,7 +22,7 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
     nextId: 1,
   };
   const playsClaims = model.hasClaims === true && random.fork('plays claims').chance(0.25);
-  const claims = playsClaims ? drawClaims(random.fork('claims'), mood) : undefined;
+  const claims = playsClaims ? drawClaims(random.fork('claims'), mood, backend === 'redlock') : undefined;
   const count = playsClaims ? 0 : mood.steps;
   const modes = random.fork('modes');
   const playsModes = model.takesModes?.(options) === true && modes.chance(mood.modes ?? 0.5);
