@@ -58,8 +58,10 @@ const redlockGives: Scheme['gives'] = {
   wakeup: 'push',
   survivesFailover: false,
   crossProcess: true,
+  shared: true,
+  permits: true,
 };
-const redisGives: Scheme['gives'] = { ...redlockGives, fairness: 'fifo', shared: true, permits: true };
+const redisGives: Scheme['gives'] = { ...redlockGives, fairness: 'fifo' };
 
 function redis(example: string, clients: readonly AdapterPackage[]): Scheme {
   return {
@@ -95,7 +97,7 @@ function redlock(name: string, clients: readonly AdapterPackage[]): Scheme {
   const example = `${name}://user:password@host:6379,host:6379,host:6379`;
   return {
     example,
-    options: { prefix: 'text', fencing: 'boolean', nodeTimeout: 'duration', tls: 'boolean' },
+    options: { prefix: 'text', fencing: 'boolean', nodeTimeout: 'duration', permitQuorum: 'count', tls: 'boolean' },
     gives: redlockGives,
     async open(url, { tls, ...options }, given) {
       needHosts(url, example);

@@ -133,7 +133,7 @@ function settle(
 
 function release(context: QuorumContext, owners: OwnerStates, held: HeldVote, done: (verdict: Verdict) => void): void {
   const state = owners.find(held.key, held.owner);
-  const vote = { ...held, claim: held.claim ?? state?.claim, first: held.first ?? state?.hold?.first };
+  const vote = { ...held, claim: state?.claim ?? held.claim, first: held.first ?? state?.hold?.first };
   const rounds = state === undefined ? [] : [...state.open];
   if (state !== undefined) {
     state.released = true;
