@@ -13,6 +13,7 @@ import { memory } from './suites/memory.ts';
 import { modes } from './suites/modes.ts';
 import { observation } from './suites/observation.ts';
 import { queue } from './suites/queue.ts';
+import { postgres } from './suites/postgres.ts';
 import { redlock } from './suites/redlock.ts';
 import { uncontended } from './suites/uncontended.ts';
 import { watchdog } from './suites/watchdog.ts';
@@ -29,6 +30,7 @@ export const suites: Readonly<Record<string, Suite>> = {
   watchdog,
   etcd,
   zookeeper,
+  postgres,
   redlock,
 };
 

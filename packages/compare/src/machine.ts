@@ -14,7 +14,7 @@ export interface Machine {
   readonly clients: Readonly<Record<string, string>>;
 }
 
-const clients = ['ioredis', 'ioredis-5', 'redis', 'redis-5', 'etcd3', 'node-zookeeper-client', 'redlock'];
+const clients = ['ioredis', 'ioredis-5', 'redis', 'redis-5', 'etcd3', 'node-zookeeper-client', 'pg', 'redlock'];
 
 /** This machine; `more` are packages whose versions matter, too. */
 export function thisMachine(more: readonly string[] = []): Machine {

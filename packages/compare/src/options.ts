@@ -27,7 +27,7 @@ export function benchCommand(suites: readonly string[]): Command {
 export function compareCommand(): Command {
   return measurement('compare', partIds)
     .description(
-      'Compares locks on Redis, Redlock, ZooKeeper and etcd: the same work and the same faults, on real servers that it starts itself. It takes 30 minutes, 3 with --quick.',
+      'Compares locks on Redis, Redlock, ZooKeeper, etcd and PostgreSQL: the same work and the same faults, on real servers that it starts itself. It takes 35 minutes, 4 with --quick.',
     )
     .addOption(listOption('--backends <names>', backendIds));
 }

@@ -1,4 +1,4 @@
-import type { EtcdServer, RedisServer, ZookeeperServer } from '@holdfast/testbed';
+import type { EtcdServer, PostgresServer, RedisServer, ZookeeperServer } from '@holdfast/testbed';
 import pidusage from 'pidusage';
 
 /** What a server has done since it started. */
@@ -68,6 +68,32 @@ export async function zookeeperVersion(server: ZookeeperServer): Promise<string>
   const [, version = 'of unknown version'] =
     /^Zookeeper version: ([\d.]+)/m.exec(await server.fourLetter('srvr')) ?? [];
   return `ZooKeeper ${version}`;
+}
+
+/** How many transactions have written something, by the number of the next one: the other counters of PostgreSQL lag behind. */
+export async function postgresRequests(server: PostgresServer): Promise<number> {
+  const [row] = await server.query<{ count: string }>('SELECT pg_snapshot_xmax(pg_current_snapshot())::text AS count');
+  return Number(row?.count);
+}
+
+/** CPU seconds of all processes of the server that run now. */
+export async function serverCpuSeconds(server: PostgresServer): Promise<number> {
+  const rows = await server.query<{ pid: number }>('SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()');
+  return processCpuSeconds([server.pid, ...rows.map(({ pid }) => pid)]);
+}
+
+/** Bytes of the tables of the locks and of their indexes, with what the vacuum has not yet made free. */
+export async function postgresTableBytes(server: PostgresServer): Promise<number> {
+  const [row] = await server.query<{ bytes: string }>(
+    `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::text AS bytes FROM pg_class c
+      WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace('holdfast')`,
+  );
+  return Number(row?.bytes);
+}
+
+export async function postgresVersion(server: PostgresServer): Promise<string> {
+  const [row] = await server.query<{ server_version: string }>('SHOW server_version');
+  return `PostgreSQL ${row?.server_version.split(' ')[0]}`;
 }
 
 function textField(info: string, name: string): string {

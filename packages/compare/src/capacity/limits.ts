@@ -26,6 +26,8 @@ export interface Stop {
 const searchedTo = 1e9;
 /** The default of `maxclients` in Redis. */
 const redisClients = 10_000;
+/** The default of `max_connections` in PostgreSQL, less what it keeps for superusers. */
+const postgresConnections = 97;
 /** The heap that the start script of ZooKeeper asks for where nobody says otherwise. */
 const zookeeperHeapBytes = 1_000 * 2 ** 20;
 
@@ -55,6 +57,18 @@ export function limitsOf({ machine }: Report, { backend: { id, servers } }: Capa
       ];
     case 'etcd':
       return [client, cpu('the cores of the machine', cores(machine)), memory('the memory of the machine', whole)];
+    case 'postgres':
+      return [
+        client,
+        cpu('the cores of the machine', cores(machine)),
+        {
+          what: 'max_connections of PostgreSQL (100 by default)',
+          moreServersHelp: false,
+          most: postgresConnections,
+          used: ({ connections: count }) => count,
+        },
+        memory('the memory of the machine', whole),
+      ];
     default: {
       const one = servers === 1;
       const connections: Limit = {

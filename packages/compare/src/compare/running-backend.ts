@@ -22,4 +22,4 @@ export interface ServerMeter {
 
 /** What `bytes` is. */
 export const memoryMeans =
-  'Redis: used_memory; etcd: resident memory of the process; ZooKeeper: its approximate data size, without what Java needs for it.';
+  'Redis: used_memory; etcd: resident memory of the process; ZooKeeper: its approximate data size, without what Java needs for it; PostgreSQL: its tables and indexes.';

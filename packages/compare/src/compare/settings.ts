@@ -25,7 +25,11 @@ export function settingsOf({ quick, rounds, only, backends }: CompareOptions): S
       value: `a TTL of ${scaleTtlMs(quick) / 1_000} s; measured for a third of it, in which each is renewed once`,
     },
     { name: 'Memory of servers', value: memoryMeans },
-    { name: 'Requests', value: 'as the servers count them: commands within Redis scripts count too, and so do pings' },
+    {
+      name: 'Requests',
+      value:
+        'as the servers count them: commands within Redis scripts count too, and so do pings; of PostgreSQL those that write',
+    },
     {
       name: 'Faults',
       value:

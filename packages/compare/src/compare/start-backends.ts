@@ -1,14 +1,25 @@
-import { type RedisServer, startEtcd, startRedis, startRedisNodes, startZookeeper } from '@holdfast/testbed';
+import {
+  type RedisServer,
+  startEtcd,
+  startPostgres,
+  startRedis,
+  startRedisNodes,
+  startZookeeper,
+} from '@holdfast/testbed';
 import type { Machine } from '../machine.ts';
 import type { BackendId } from '../report/schema.ts';
 import {
   etcdMemory,
   etcdRequests,
   etcdVersion,
+  postgresRequests,
+  postgresTableBytes,
+  postgresVersion,
   processCpuSeconds,
   redisCounters,
   redisMemory,
   redisVersion,
+  serverCpuSeconds,
   zookeeperDataSize,
   zookeeperRequests,
   zookeeperVersion,
@@ -101,6 +112,30 @@ export const startBackend: Readonly<Record<BackendId, Start>> = {
         requests: () => etcdRequests(server),
         cpuSeconds: () => processCpuSeconds([pid]),
         bytes: () => etcdMemory(server),
+      },
+      stop: () => server.stop(),
+    };
+  },
+
+  async postgres(clients) {
+    const server = await startPostgres({ settings: { fsync: 'on' } });
+    const { port } = server;
+    return {
+      id: 'postgres',
+      title: 'PostgreSQL',
+      client: `pg ${clients.pg}`,
+      server: `${await postgresVersion(server)}, one server, each commit synced to disk`,
+      servers: 1,
+      holdfast: { kind: 'postgres', port },
+      raw: {
+        spec: { kind: 'postgres raw', port },
+        what: 'INSERT … ON CONFLICT, DELETE, prepared; no end to the lock of a crashed process, no token',
+      },
+      maxProcesses: 4,
+      meter: {
+        requests: () => postgresRequests(server),
+        cpuSeconds: () => serverCpuSeconds(server),
+        bytes: () => postgresTableBytes(server),
       },
       stop: () => server.stop(),
     };

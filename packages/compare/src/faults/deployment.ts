@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLockSchema } from '@holdfast/adapter-postgres';
 import { faultProxy } from '@holdfast/conformance/faults';
 import {
   type FaultProxy,
@@ -5,6 +7,8 @@ import {
   type ServerProcess,
   startEtcd,
   startEtcdCluster,
+  startPostgres,
+  startPostgresStandby,
   startRedis,
   startRedisNodes,
   startRedisSentinel,
@@ -37,6 +41,7 @@ const urls: Readonly<Record<FaultyBackend, (at: readonly At[], ttlMs: number) =>
   // The session decides when a lock of a dead process is free.
   zookeeper: (at, ttlMs) => `zookeeper://${hosts(at)}?sessionTimeout=${ttlMs}ms`,
   etcd: (at) => `etcd://${hosts(at)}`,
+  postgres: (at) => `postgres://postgres@${hosts(at)}/postgres?createSchema=true`,
 };
 
 /** What the comparison measures on: one server, five nodes for Redlock. */
@@ -50,7 +55,10 @@ export async function startPlain(backend: FaultyBackend, ttlMs: number): Promise
   return { servers: [server], urlOf, stop: () => server.stop() };
 }
 
-const start = { ioredis: startRedis, 'node-redis': startRedis, zookeeper: startZookeeper, etcd: startEtcd };
+const start = {
+  ...{ ioredis: startRedis, 'node-redis': startRedis, zookeeper: startZookeeper, etcd: startEtcd },
+  postgres: () => startPostgres(),
+};
 
 /** Three servers with a leader. */
 export async function startReplicated(
@@ -81,6 +89,50 @@ export async function startSentinel(
   const { master, replicas, sentinels, masterName, stop } = await startRedisSentinel();
   const wait = waitReplicas > 0 ? `?waitReplicas=${waitReplicas}` : '';
   return { master, replicas, url: `redis+sentinel+${client}://${hosts(sentinels)}/${masterName}${wait}`, stop };
+}
+
+export interface StandbyDeployment {
+  readonly url: string;
+  /** From now on the standby hears of no commit. */
+  cutOff(): Promise<void>;
+  /** The primary dies, and clients reach the standby in its place. */
+  failOver(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A primary with a standby, behind an address that moves with a failover. */
+export async function startStandby(synchronous: boolean): Promise<StandbyDeployment> {
+  const primary = await startPostgres();
+  await createLockSchema({ url: primary.url, callTimeoutMs: 20_000 });
+  const standby = await startPostgresStandby(primary);
+  const proxy = await faultProxy(primary);
+  const replication = async (): Promise<string | undefined> =>
+    (await primary.query('SELECT sync_state FROM pg_stat_replication'))[0]?.sync_state;
+  if (synchronous) await primary.query(`ALTER SYSTEM SET synchronous_standby_names = 'standby'`);
+  if (synchronous) await primary.query('SELECT pg_reload_conf()');
+  await until(async () => (await replication()) === (synchronous ? 'sync' : 'async'));
+  return {
+    url: urls.postgres([proxy], 0),
+    async cutOff() {
+      await standby.query(`ALTER SYSTEM SET primary_conninfo = ''`);
+      await standby.query('SELECT pg_reload_conf()');
+      await until(async () => (await replication()) === undefined);
+    },
+    async failOver() {
+      await primary.kill();
+      await standby.query('SELECT pg_promote(false)');
+      await until(async () => !(await standby.query('SELECT pg_is_in_recovery() AS waits'))[0]?.waits);
+      proxy.target(standby);
+    },
+    async stop() {
+      await proxy.close();
+      for (const server of [standby, primary]) await server.stop();
+    },
+  };
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await sleep(20);
 }
 
 /** A proxy in front of each server. */

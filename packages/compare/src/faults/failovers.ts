@@ -1,4 +1,4 @@
-import { type SentinelDeployment, startPlain, startReplicated, startSentinel } from './deployment.ts';
+import { type SentinelDeployment, startPlain, startReplicated, startSentinel, startStandby } from './deployment.ts';
 import type { Scenario, Scene } from './scenario.ts';
 
 const title = 'The leader of the servers is killed';
@@ -6,6 +6,9 @@ const title = 'The leader of the servers is killed';
 const sentinelTtlMs = 30_000;
 const loses =
   'Redis answers before its replicas know: a master that dies takes the locks with it that they had not got. waitReplicas narrows the gap.';
+
+const losesCommits =
+  'PostgreSQL answers before an asynchronous standby knows: a primary that dies takes the commits with it that the standby had not got. Synchronous replication closes the gap.';
 
 /** The death of a leader, on those that have one, and of one node of Redlock. */
 export function failovers(ttlMs: number): Scenario[] {
@@ -41,6 +44,17 @@ export function failovers(ttlMs: number): Scenario[] {
     },
     replicated('zookeeper', '3 servers'),
     replicated('etcd', '3 members'),
+    ...[false, true].map(
+      (synchronous): Scenario => ({
+        ...{ ...common, backend: 'postgres', ttlMs },
+        setup: synchronous ? 'a synchronous standby' : 'an asynchronous standby, a moment behind',
+        expected: synchronous ? '' : losesCommits,
+        async open() {
+          const { url, cutOff, failOver, stop } = await startStandby(synchronous);
+          return { holderUrl: url, nextUrl: url, ...(synchronous ? {} : { before: cutOff }), begin: failOver, stop };
+        },
+      }),
+    ),
   ];
 }
 

@@ -13,7 +13,7 @@ type Sort = Omit<Scenario, 'backend' | 'open' | 'ttlMs'> & { open(backend: Fault
 const forgets =
   'A server that comes back empty has forgotten who holds what; the holder hears of it at its next renewal.';
 const countsAnew =
-  'It counts its revisions from the beginning, too, so that the tokens of the next holders are lower until it has caught up.';
+  'It counts from the beginning, too, so that the tokens of the next holders are lower until it has caught up.';
 
 /** Faults that every backend can have. */
 const everywhere: readonly Sort[] = [
@@ -118,7 +118,8 @@ export function scenariosFor(backends: readonly string[], quick: boolean): Scena
       const sorts = [...everywhere, ...servers];
       return sorts.map(({ open, ...sort }) => {
         // Redis takes its tokens from the time of day.
-        const anew = sort.expected === forgets && (backend === 'zookeeper' || backend === 'etcd');
+        const counts = backend === 'zookeeper' || backend === 'etcd' || backend === 'postgres';
+        const anew = sort.expected === forgets && counts;
         const expected = anew ? `${forgets} ${countsAnew}` : sort.expected;
         return { ...sort, expected, backend, ttlMs, open: () => open(backend) };
       });

@@ -50,8 +50,10 @@ export interface Backend {
   readonly servers: number;
 }
 
-export type BackendId = 'memory' | 'ioredis' | 'node-redis' | 'redlock' | 'zookeeper' | 'etcd';
-export const backendIds: readonly BackendId[] = ['memory', 'ioredis', 'node-redis', 'redlock', 'zookeeper', 'etcd'];
+export type BackendId = 'memory' | 'ioredis' | 'node-redis' | 'redlock' | 'zookeeper' | 'etcd' | 'postgres';
+export const backendIds: readonly BackendId[] = [
+  ...(['memory', 'ioredis', 'node-redis', 'redlock', 'zookeeper', 'etcd', 'postgres'] as const),
+];
 
 /** How many values, and below which value which part of them lies. */
 export interface Distribution {

@@ -37,6 +37,14 @@ export async function makeSubject(spec: SubjectSpec): Promise<Subject> {
       const { openZookeeper } = await import('@holdfast/adapter-zookeeper');
       return locksSubject(openZookeeper({ servers: `127.0.0.1:${spec.port}` }));
     }
+    case 'postgres':
+      return (await import('./postgres.ts')).postgresSubject(spec.port);
+    case 'postgres raw':
+      return (await import('./postgres.ts')).rawPostgresSubject(spec.port);
+    case 'postgres advisory loop':
+      return (await import('./postgres.ts')).advisorySubject(spec.port, 'loop');
+    case 'postgres advisory transaction':
+      return (await import('./postgres.ts')).advisorySubject(spec.port, 'transaction');
     case 'redlock package':
       return (await import('./redlock.ts')).redlockPackageSubject(spec.ports);
     case 'redlock':

@@ -51,6 +51,10 @@ export type SubjectSpec = (
   | { readonly kind: 'handoff'; readonly port: number }
   | { readonly kind: 'etcd raw' | 'etcd raw queue' | 'etcd'; readonly port: number }
   | { readonly kind: 'zookeeper raw' | 'zookeeper'; readonly port: number }
+  | {
+      readonly kind: 'postgres raw' | 'postgres advisory loop' | 'postgres advisory transaction' | 'postgres';
+      readonly port: number;
+    }
   | { readonly kind: 'redlock package' | 'redlock raw'; readonly ports: readonly number[] }
   | { readonly kind: 'redlock'; readonly ports: readonly number[]; readonly fencing?: boolean }
   | { readonly kind: 'rival'; readonly library: RivalName; readonly tuned: boolean; readonly port: number }

@@ -16,6 +16,7 @@ const slowness: Readonly<Record<BackendId, number>> = {
   redlock: 3.1,
   zookeeper: 7.7,
   etcd: 9.3,
+  postgres: 4.9,
 };
 
 const titles: Readonly<Record<BackendId, string>> = {
@@ -25,6 +26,7 @@ const titles: Readonly<Record<BackendId, string>> = {
   redlock: 'Redlock',
   zookeeper: 'ZooKeeper',
   etcd: 'etcd',
+  postgres: 'PostgreSQL',
 };
 
 const spread = (median: number) => ({ median, low: median * 0.97, high: median * 1.03 });
@@ -38,7 +40,7 @@ function distribution(p50: number): Distribution {
 }
 
 const servers: Readonly<Record<BackendId, number>> = {
-  ...{ memory: 0, ioredis: 1, 'node-redis': 1, redlock: 5, zookeeper: 1, etcd: 1 },
+  ...{ memory: 0, ioredis: 1, 'node-redis': 1, redlock: 5, zookeeper: 1, etcd: 1, postgres: 1 },
 };
 const withServers = backendIds.filter((id) => servers[id] > 0);
 
@@ -138,7 +140,10 @@ export function madeUpReport(): Report {
     features: [
       {
         ...{ name: survivesFailover, meaning: 'It holds when a leader dies.' },
-        values: { memory: 'yes', ioredis: 'no', 'node-redis': 'no', redlock: 'no', zookeeper: 'yes', etcd: 'yes' },
+        values: {
+          ...{ memory: 'yes', ioredis: 'no', 'node-redis': 'no', redlock: 'no', zookeeper: 'yes', etcd: 'yes' },
+          postgres: 'no',
+        },
       },
       {
         ...{ name: 'Fencing token', meaning: 'A number that rises with each grant.' },

@@ -43,9 +43,9 @@ describe('a recommendation', () => {
   it('ranks all that were measured, and warns of each of the best once', () => {
     const { places, warnings } = of({}, /Many short locks/);
     expect(places.map(({ name }) => name)).toEqual([
-      ...['Redis (ioredis)', 'Redis (node-redis)', 'Redlock', 'ZooKeeper', 'etcd'],
+      ...['Redis (ioredis)', 'Redis (node-redis)', 'Redlock', 'PostgreSQL', 'ZooKeeper', 'etcd'],
     ]);
-    expect(places.map(({ best }) => best)).toEqual([true, false, false, false, false]);
+    expect(places.map(({ best }) => best)).toEqual([true, false, false, false, false, false]);
     expect(warnings).toEqual([
       expect.stringMatching(/^Redis \(ioredis\) may let two in when a server that leads dies\./),
     ]);
@@ -55,7 +55,7 @@ describe('a recommendation', () => {
     const plain = of({}, /must hold/);
     expect(plain.answer).toBe('ZooKeeper, 3 servers');
     expect(plain.because).toContain(
-      'Ruled out: Redis (ioredis), Sentinel; Redis (node-redis), Sentinel; Redlock, 3 servers (it is not promised).',
+      'Ruled out: Redis (ioredis), Sentinel; Redis (node-redis), Sentinel; Redlock, 3 servers; PostgreSQL, 3 servers (it is not promised).',
     );
     const faults = report.faults.map((fault) =>
       fault.backend === 'zookeeper' && fault.id === 'holder-paused' ? { ...fault, violations: ['two'] } : fault,

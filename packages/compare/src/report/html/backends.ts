@@ -9,6 +9,7 @@ const shapes: Readonly<Record<BackendId, string>> = {
   redlock: 'diamond',
   zookeeper: 'triangle',
   etcd: 'rect',
+  postgres: 'pin',
 };
 
 export const colourOf = (backend: BackendId): string => `var(--${backend})`;
@@ -31,6 +32,7 @@ const outlines: Readonly<Record<string, string>> = {
   diamond: 'M5 0l5 5-5 5-5-5z',
   triangle: 'M5 1l4 8h-8z',
   rect: 'M1 1h8v8h-8z',
+  pin: 'M5 10l-3.5-5a4 4 0 1 1 7 0z',
 };
 
 export function legend(report: Report, ids: readonly BackendId[]): Markup {

@@ -24,10 +24,10 @@ Examples:
 Exit codes: those of the comparison; 78 it is not here.
 `;
 
-/** `holdfast compare`: Redis, Redlock, ZooKeeper and etcd under the same work and the same faults. */
+/** `holdfast compare`: Redis, Redlock, ZooKeeper, etcd and PostgreSQL under the same work and the same faults. */
 export function compareCommand(): Command {
   return new Command('compare')
-    .description('Compare locks on Redis, Redlock, ZooKeeper and etcd: the same work and the same faults.')
+    .description('Compare locks on Redis, Redlock, ZooKeeper, etcd and PostgreSQL: the same work and the same faults.')
     .usage('[arguments of the comparison]')
     .argument('[args...]', 'passed on')
     .allowUnknownOption()

@@ -12,7 +12,7 @@ export function head(report: Report): Markup {
     ({ violations, expected }) => violations.length > 0 && expected === '',
   ).length;
   return html`<header>
-<h1>Which lock? Redis, Redlock, ZooKeeper and etcd, measured</h1>
+<h1>Which lock? Redis, Redlock, ZooKeeper, etcd and PostgreSQL, measured</h1>
 <p>${backends.map(({ title }) => title).join(', ')}, all through Holdfast. ${dateOf(report)}, ${mode === 'quick' ? 'quick' : 'full'} run of ${figure(tookMs / 60_000)} minutes, started ${startedAt.slice(11, 16)} UTC.
 On ${machine.cpu}, ${machine.memory}, ${machine.system}, Node ${machine.node}.</p>
 ${machine.load > 0.5 && html`<p class="caution">Other work ran on this machine at the start (load ${figure(machine.load)}). Trust ratios more than figures, and small differences not at all.</p>`}
