@@ -72,7 +72,7 @@ async function privateLists(work: string): Promise<string[]> {
 }
 
 /** Removes what interrupted downloads of processes that are gone left behind. */
-async function removeLeftovers(cache: string): Promise<void> {
+export async function removeLeftovers(cache: string): Promise<void> {
   for (const name of await readdir(cache)) {
     const pid = /\.part-(\d+)-/.exec(name)?.[1];
     if (pid && !isAlive(Number(pid))) await rm(join(cache, name), { recursive: true, force: true });

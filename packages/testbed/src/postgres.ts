@@ -3,10 +3,11 @@ import { appendFile, chmod, chown, cp, realpath, rm, stat, writeFile } from 'nod
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client, type QueryResultRow } from 'pg';
-import { type Binary, type BinaryName, binary } from './binaries.ts';
+import { type Binary, binary } from './binaries.ts';
 import { unpackedBundle } from './debian.ts';
 import { serverFolder } from './folders.ts';
 import { localhost, withFreePorts } from './ports.ts';
+import { bundleOf, type PostgresMajor, postgresBuild } from './postgres-builds.ts';
 import { type ServerProcess, startServer } from './server-process.ts';
 
 /** A PostgreSQL server with the superuser `postgres`, no password, and the database `postgres`. */
@@ -18,6 +19,8 @@ export interface PostgresServer extends ServerProcess {
 export interface PostgresOptions {
   /** More settings of the server, for example `{ synchronous_commit: 'off' }`. */
   settings?: Readonly<Record<string, string>>;
+  /** A major version, as npm has it built, instead of what the system or Debian has. */
+  version?: PostgresMajor | undefined;
 }
 
 const run = promisify(execFile);
@@ -62,12 +65,14 @@ export async function startPostgresStandby(primary: PostgresServer): Promise<Pos
 
 async function startPostgresOn(
   port: number,
-  { settings = {} }: PostgresOptions,
+  { settings = {}, version }: PostgresOptions,
   fill?: (data: string) => Promise<void>,
 ): Promise<PostgresServer> {
   const folder = serverFolder('postgres');
   if (nobody) await giveAway(folder, nobody);
-  const { path: program, env } = await withinReach(await binary('postgres'), folder);
+  const [found, bundle] =
+    version === undefined ? [await binary('postgres'), 'postgres'] : [await postgresBuild(version), bundleOf(version)];
+  const { path: program, env } = await withinReach(found, folder, bundle);
   const data = join(folder, 'data');
   const url = `postgres://postgres@${localhost}:${port}/postgres`;
   const ask: PostgresServer['query'] = (text, values) => query(url, 5_000, text, values);
@@ -121,10 +126,10 @@ export async function giveAway(folder: string, { uid, gid }: { uid: number; gid:
 }
 
 /** The program where the server's user can reach it: a download may lie in a home folder that is closed to that user. */
-export async function withinReach(found: Binary, folder: string, name: BinaryName = 'postgres'): Promise<Binary> {
+export async function withinReach(found: Binary, folder: string, name: string): Promise<Binary> {
   const path = await realpath(found.path);
   const bundle = unpackedBundle(name);
-  if (!nobody || !bundle || !path.startsWith(bundle) || (await isOpen(path))) return { ...found, path };
+  if (!nobody || !bundle || !path.startsWith(`${bundle}/`) || (await isOpen(path))) return { ...found, path };
   const copy = join(folder, 'program');
   await cp(bundle, copy, { recursive: true, verbatimSymlinks: true });
   await chmod(copy, 0o755);

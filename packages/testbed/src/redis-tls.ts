@@ -1,8 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { generate } from 'selfsigned';
-import { serverFolder } from './folders.ts';
-import { localhost, withFreePorts } from './ports.ts';
+import { makeCertificates } from './certificates.ts';
+import { withFreePorts } from './ports.ts';
 import { type RedisServer, startRedisOn } from './redis.ts';
 import { masterName, startSentinel as startWatching } from './redis-sentinel.ts';
 
@@ -17,29 +14,9 @@ export interface RedisTlsServer extends RedisServer {
 
 /** Starts a redis-server with a certificate for 127.0.0.1 from an authority made for this server alone. */
 export async function startRedisTls(options: { password?: string } = {}): Promise<RedisTlsServer> {
-  const folder = serverFolder('certificates');
-  const file = (name: string, text: string): string => {
-    const path = join(folder, name);
-    writeFileSync(path, text, { mode: 0o600 });
-    return path;
-  };
-  const authority = await generate([{ name: 'commonName', value: 'Testbed authority' }], {
-    keySize: 2048,
-    algorithm: 'sha256',
-    extensions: [
-      { name: 'basicConstraints', cA: true },
-      { name: 'keyUsage', keyCertSign: true, cRLSign: true },
-    ],
-  });
-  const server = await generate([{ name: 'commonName', value: 'redis' }], {
-    keySize: 2048,
-    algorithm: 'sha256',
-    ca: { key: authority.private, cert: authority.cert },
-    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: localhost }] }],
-  });
-  const authorityFile = file('authority.pem', authority.cert);
+  const { authorityFile, certificateFile, keyFile } = await makeCertificates('redis');
   const files = [
-    ...['--tls-cert-file', file('server.pem', server.cert), '--tls-key-file', file('server.key', server.private)],
+    ...['--tls-cert-file', certificateFile, '--tls-key-file', keyFile],
     ...['--tls-ca-cert-file', authorityFile, '--tls-auth-clients', 'no'],
   ];
   return withFreePorts(2, async ([port, tlsPort]) => {
