@@ -166,13 +166,7 @@ function isBusyHere(keyState: KeyState, { options: { claim } }: Acquisition): bo
   if (claim.mode === 'exclusive' || keyState.exclusive !== undefined) return true;
   // Nobody passes those who wait.
   if (keyState.first !== undefined) return true;
-  return claim.mode === 'permits' && heldPermits(keyState, () => true) + claim.permits > claim.limit;
-}
-
-function heldPermits(keyState: KeyState, isCounted: (lease: Lease) => boolean): number {
-  let held = 0;
-  for (const lease of keyState.leases()) if (isCounted(lease)) held += permitsOf(lease.claim);
-  return held;
+  return claim.mode === 'permits' && keyState.heldPermits() + claim.permits > claim.limit;
 }
 
 /** A body that has permits and asks for more than there can ever be beside them would wait for itself. */
@@ -182,7 +176,7 @@ function refuseSemaphoreDeadlock(
   limit: number,
 ): void {
   const isAround = ({ hold }: Lease): boolean => hold !== undefined && isWithin(owner, hold.owner);
-  const held = heldPermits(keyState, isAround);
+  const held = keyState.heldPermits(isAround);
   if (held > 0 && held + permitsOf(claim) > limit) throw semaphoreDeadlock(key, held, permitsOf(claim), limit);
 }
 

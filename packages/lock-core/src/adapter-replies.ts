@@ -178,7 +178,7 @@ export function checkInfo(
     modes.includes(mode) &&
     (holders === undefined || (isFiniteNumber(holders) && holders >= 1)) &&
     (limit === undefined || (isFiniteNumber(limit) && limit >= 1)) &&
-    (since === undefined || (since instanceof Date && isFiniteNumber(since.getTime())));
+    (since === undefined || (typeof since?.getTime === 'function' && isFiniteNumber(since.getTime())));
   if (!fits) throw nonsense(adapter.name, 'inspect', key, shown(reply));
   return reply;
 }

@@ -11,7 +11,7 @@ export interface LockEvent {
   readonly [detail: string]: unknown;
 }
 
-type Name = 'acquire' | 'wait' | 'grant' | 'fail' | 'renew' | 'release' | 'lost' | 'reap';
+type Name = 'acquire' | 'wait' | 'grant' | 'fail' | 'renew' | 'release' | 'lost' | 'reap' | 'warning';
 
 /**
  * The channels of `node:diagnostics_channel`, to be subscribed to by their names:
@@ -24,7 +24,10 @@ type Name = 'acquire' | 'wait' | 'grant' | 'fail' | 'renew' | 'release' | 'lost'
  * - `holdfast:renew` with `outcome` (`renewed`, `lost` or `unknown`);
  * - `holdfast:release` with `outcome` (`released`, `handed-over`, `lost` or `unknown`) and `heldMs`;
  * - `holdfast:lost` with `reason`, the LockError;
- * - `holdfast:reap` a call without an answer is cleaned up: with `outcome` (`begun`, `released`, `not-held` or `given-up`).
+ * - `holdfast:reap` a call without an answer is cleaned up: with `outcome` (`begun`, `released`, `not-held` or `given-up`);
+ * - `holdfast:warning` what is probably a mistake in the application, once for each hold, as `process` emits it too: with `warning`,
+ *   `message` and `heldMs`. `unreleased`: the lock was garbage-collected without a release. `own-hold`: a task of this process has waited
+ *   for it for a whole lease. Both are noticed when the lease is renewed.
  */
 export const channels: Record<Name, Channel> = {
   acquire: channel('holdfast:acquire'),
@@ -35,4 +38,5 @@ export const channels: Record<Name, Channel> = {
   release: channel('holdfast:release'),
   lost: channel('holdfast:lost'),
   reap: channel('holdfast:reap'),
+  warning: channel('holdfast:warning'),
 };

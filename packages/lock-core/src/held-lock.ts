@@ -8,6 +8,7 @@ import type { Lease } from './lease.ts';
 import { refuse } from './option-names.ts';
 import { checkTtl } from './options.ts';
 import { downgraded, expireIfDue, releaseHold } from './release.ts';
+import { forgetLock } from './warnings.ts';
 
 /** The object that the caller receives. Reentrant locks share the hold. */
 export class HeldLock implements Lock {
@@ -24,6 +25,11 @@ export class HeldLock implements Lock {
     this.#context = context;
     this.#lease = lease;
     this.#hold = hold;
+    if (hold.firstLock === undefined) hold.firstLock = this;
+    else {
+      hold.moreLocks ??= new Set();
+      hold.moreLocks.add(this);
+    }
   }
 
   get key(): string {
@@ -121,6 +127,8 @@ export class HeldLock implements Lock {
 
   release(): Promise<'released' | 'lost'> {
     if (this.#released === undefined) {
+      if (this.#hold.firstLock === this) this.#hold.firstLock = undefined;
+      else if (!this.#hold.moreLocks?.delete(this)) forgetLock(this);
       this.#left = this.#hold.state === 'held' && this.#hold.count > 1;
       this.#released = releaseHold(this.#context, this.#lease, this.#hold);
     }

@@ -33,6 +33,11 @@ export class Hold {
   error: LockError | undefined;
   /** Monotonic ms at which a reader that is not renewed loses its part of the lease, however long others keep that. */
   leaseEndsAt: number = Number.POSITIVE_INFINITY;
+  /** A task here has waited for it for very long, and the warning was given. */
+  hasWarned = false;
+  /** The locks on it that were given to callers and have not been released, until `unwatched` takes them. Nearly always it is one. */
+  firstLock: object | undefined;
+  moreLocks: Set<object> | undefined;
   #controller: AbortController | undefined;
 
   constructor(start: HoldStart, mode: Hold['mode'], fencingToken: bigint | undefined, now: number) {
@@ -48,6 +53,15 @@ export class Hold {
   /** When it ends, whatever becomes of the lease. */
   get endsAt(): number {
     return Math.min(this.since + this.options.maxHoldMs, this.leaseEndsAt);
+  }
+
+  /** The locks on it that have not been released. Each is given once, and the hold then keeps it no longer. */
+  unwatched(): readonly object[] {
+    if (this.firstLock === undefined && this.moreLocks === undefined) return [];
+    const locks = [...(this.firstLock === undefined ? [] : [this.firstLock]), ...(this.moreLocks ?? [])];
+    this.firstLock = undefined;
+    this.moreLocks = undefined;
+    return locks;
   }
 
   /** Created lazily: an AbortController is expensive, and most holders never use it. */

@@ -2,7 +2,7 @@ import type { Lock, LockOwner } from './api.ts';
 import { channels } from './diagnostics.ts';
 import { rejection } from './errors.ts';
 import type { Hold, HoldStart } from './hold.ts';
-import { Lease } from './lease.ts';
+import { Lease, permitsOf } from './lease.ts';
 import { attemptTimeout, type ResolvedOptions, type Settings } from './options.ts';
 import type { TimedEntry } from './timer-heap.ts';
 
@@ -90,6 +90,11 @@ export class KeyState {
     const found: Lease[] = [];
     for (let lease = this.firstLease; lease !== undefined; lease = lease.after) found.push(lease);
     return found;
+  }
+
+  /** How many permits are held here. */
+  heldPermits(isCounted: (lease: Lease) => boolean = () => true): number {
+    return this.leases().reduce((held, lease) => held + (isCounted(lease) ? permitsOf(lease.claim) : 0), 0);
   }
 
   /** The waiters behind the first that have been without an answer for too long, from the last on. */

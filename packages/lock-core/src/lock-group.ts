@@ -91,18 +91,26 @@ export class Groups {
 /** The object that the caller receives. */
 class HeldGroup implements LockGroup {
   readonly locks: Lock[] = [];
-  /** Called with the first loss, while the group is being acquired. */
-  onLost: ((loss: unknown) => void) | undefined;
-  readonly #controller = sharedController();
+  // What the listeners of the locks use. They must not keep the group alive: see `warnings.ts`.
+  readonly #loss: { readonly controller: AbortController; tell: ((loss: unknown) => void) | undefined } = {
+    controller: sharedController(),
+    tell: undefined,
+  };
   readonly #stopListening: (() => void)[] = [];
   #released: Promise<'released' | 'lost'> | undefined;
+
+  /** Called with the first loss, while the group is being acquired. */
+  set onLost(tell: ((loss: unknown) => void) | undefined) {
+    this.#loss.tell = tell;
+  }
 
   add(lock: Lock): void {
     this.locks.push(lock);
     const { signal } = lock;
+    const loss = this.#loss;
     const lost = (): void => {
-      this.#controller.abort(signal.reason);
-      this.onLost?.(signal.reason);
+      loss.controller.abort(signal.reason);
+      loss.tell?.(signal.reason);
     };
     if (signal.aborted) lost();
     else this.#stopListening.push(onceAborted(signal, lost));
@@ -111,7 +119,7 @@ class HeldGroup implements LockGroup {
   get signal(): AbortSignal {
     // After a stall the look at each lock notices the end of its lease.
     void this.state;
-    return this.#controller.signal;
+    return this.#loss.controller.signal;
   }
 
   get state(): 'held' | 'released' | 'lost' {

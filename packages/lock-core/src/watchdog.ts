@@ -7,6 +7,7 @@ import { clockToleranceMs, type Lease, type LeaseWatcher } from './lease.ts';
 import { expireIfDue } from './release.ts';
 import { Renewals, renewPauseMs } from './renewals.ts';
 import type { TimedEntry } from './timer-heap.ts';
+import { checkHolds } from './warnings.ts';
 
 // How often the wall clock is compared with the monotonic one while a lease is held.
 const sleepCheckMs = 1_000;
@@ -39,7 +40,10 @@ export class Watchdog implements LeaseWatcher {
     expireIfDue(this.#context, lease);
     if (lease.over) return;
     const isRenewable = lease.renewing > 0 || lease.confirmUntil > now;
-    if (isRenewable && now >= lease.renewAt) return this.#renewals.queue(lease, this.#nextTtlMs(lease, now));
+    if (isRenewable && now >= lease.renewAt) {
+      checkHolds(this.#context, lease, now);
+      return this.#renewals.queue(lease, this.#nextTtlMs(lease, now));
+    }
     if (!isRenewable) lease.renewAt = Number.POSITIVE_INFINITY;
     this.#context.holdTimers.set(lease, lease.dueAt);
   }

@@ -133,7 +133,7 @@ it('takes the time of the request for that of the grant where no owner ID that w
   expect(since).toBeGreaterThanOrEqual(at(19_500).getTime());
 });
 
-it('an answer whose time is no date is nonsense, as any other', async () => {
+it('refuses an answer whose time is no date', async () => {
   const adapter = memoryAdapter();
   adapter.inspect = async (key) => ({
     key,

@@ -16,5 +16,6 @@ export const attributes = {
   ttl: 'holdfast.ttl',
   waited: 'holdfast.waited',
   stall: 'holdfast.stall',
+  warning: 'holdfast.warning',
   errorType: 'error.type',
 } as const;

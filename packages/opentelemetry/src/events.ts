@@ -27,6 +27,7 @@ export interface Events {
     readonly heldMs: number;
   };
   lost: Numbered & { readonly reason: Error };
+  warning: Numbered & { readonly warning: 'unreleased' | 'own-hold'; readonly message: string };
   reap: LockEvent & { readonly outcome: 'begun' | 'released' | 'not-held' | 'given-up' };
 }
 

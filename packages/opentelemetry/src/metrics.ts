@@ -13,6 +13,7 @@ export const metricNames = {
   lost: 'holdfast.lock.lost',
   renewals: 'holdfast.lock.renewals',
   reaped: 'holdfast.lock.reaped',
+  warnings: 'holdfast.lock.warnings',
   stalls: 'holdfast.event_loop.stall.duration',
 } as const;
 
@@ -55,6 +56,12 @@ export function recordMetrics(meter: Meter, keyGroup: KeyGroup | undefined): () 
     description: 'Acquisitions without an answer that were cleaned up, by outcome.',
   });
 
+  const warnings = meter.createCounter(metricNames.warnings, {
+    unit: '{hold}',
+    description:
+      'Holds that were garbage-collected without a release, or for which their own process has waited for a whole lease.',
+  });
+
   /** The current holds. A hold that began before is not counted down. */
   const holds = new Map<number, { since: number; of: Attributes }>();
   const about = ({ adapter, key }: LockEvent): Attributes => {
@@ -92,6 +99,7 @@ export function recordMetrics(meter: Meter, keyGroup: KeyGroup | undefined): () 
     renew: (event) => renewals.add(1, { ...about(event), [attributes.outcome]: event.outcome }),
     release: (event) => ended(event.acquisition, event.outcome, event.heldMs),
     lost: (event) => ended(event.acquisition, 'lost'),
+    warning: (event) => warnings.add(1, { ...about(event), [attributes.warning]: event.warning }),
     reap: (event) => {
       if (event.outcome !== 'begun') reaped.add(1, { ...about(event), [attributes.outcome]: event.outcome });
     },

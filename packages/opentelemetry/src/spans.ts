@@ -71,6 +71,9 @@ export function recordSpans(tracer: Tracer): () => void {
       const error = outcome === 'lost' ? new Error('The lock was lost before it was released.') : undefined;
       close(holds, acquisition, outcome, error);
     },
+    warning: ({ acquisition, message, warning }) => {
+      holds.get(acquisition)?.span.addEvent('holdfast.warning', { [attributes.warning]: warning, message });
+    },
     lost: ({ acquisition, reason }) => {
       close(holds, acquisition, 'lost', reason);
     },

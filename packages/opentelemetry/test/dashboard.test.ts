@@ -1,3 +1,4 @@
+import { subscribe } from 'node:diagnostics_channel';
 import { readFileSync } from 'node:fs';
 import { memoryAdapter } from '@holdfast/adapter-memory';
 import { createLocks, type LockAdapter } from '@holdfast/lock-core';
@@ -43,6 +44,13 @@ async function everything(): Promise<void> {
   };
   delete (adapter as { enqueue?: unknown }).enqueue;
   await using locks = createLocks(adapter, { ttlMs: 3_000, attemptTimeoutMs: 50, backendTimeoutMs: 100 });
+  // A task that waits for what its own process holds.
+  const warned = new Promise<void>((resolve) => subscribe('holdfast:warning', () => resolve()));
+  const slow = await locks.acquire('slow', { ttlMs: 1_500 });
+  const waiting = locks.acquire('slow');
+  await warned;
+  await slow.release();
+  await (await waiting).release();
   const lock = await locks.acquire('k');
   await lock.renew();
   for (const until = performance.now() + 1_500; performance.now() < until; );

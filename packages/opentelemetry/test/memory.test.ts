@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { holdfastInstrumentation } from '../src/index.ts';
 import { observe, under } from './support/observe.ts';
 
-const names = ['acquire', 'wait', 'grant', 'fail', 'renew', 'release', 'lost', 'reap'];
+const names = ['acquire', 'wait', 'grant', 'fail', 'renew', 'release', 'lost', 'reap', 'warning'];
 const listened = (): string[] => names.filter((name) => channel(`holdfast:${name}`).hasSubscribers);
 const seconds = ([whole, nanos]: [number, number]): number => whole + nanos / 1e9;
 

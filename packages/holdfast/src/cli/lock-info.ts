@@ -1,4 +1,4 @@
-import type { LockInfo } from '@holdfast/lock-core';
+import { type LockInfo, systemClock } from '@holdfast/lock-core';
 import stringWidth from 'string-width';
 import { shownDuration } from './durations.ts';
 import { shown, styled } from './output.ts';
@@ -94,7 +94,7 @@ function heldFor({ holder }: LockInfo): string {
 }
 
 // The clock of the server may be ahead of ours.
-const age = (since: Date): string => shownDuration(Math.max(0, Date.now() - since.getTime()));
+const age = (since: Date): string => shownDuration(Math.max(0, systemClock.wallNow() - since.getTime()));
 
 const isoSecond = (date: Date): string => `${date.toISOString().slice(0, 19)}Z`;
 
