@@ -24,6 +24,9 @@ const digits = 19;
  * Writes to etcd unless the fence has seen a higher token, in one transaction. Returns `false` when it has; nothing is
  * written then.
  *
+ * Only a write raises the mark, also one of nothing (`[]`). Without `operations` the answer is whether a higher token was here: the look of a reader, which
+ * must not shut out another reader.
+ *
  * The fence is a key beside the data, has no lease, and is not one of the keys to be written.
  *
  * @throws TypeError without a token. Error when the fence holds something that is no token: nothing was written. Any other
@@ -33,12 +36,13 @@ export async function fencedEtcdWrite(
   client: EtcdWriter,
   fence: string,
   token: FencingToken,
-  operations: readonly EtcdOperation[],
+  operations?: readonly EtcdOperation[],
 ): Promise<boolean> {
   const text = tokenText(token);
   for (;;) {
     const seen = await readFence(client, fence);
     if (seen.token !== undefined && seen.token > BigInt(text)) return false;
+    if (operations === undefined) return true;
     // A transaction can compare values only as bytes, and a corrupt fence has no place in that order. So the fence is
     // read first, and the transaction requires that it has not changed. A missing key has revision 0.
     const { succeeded } = await client

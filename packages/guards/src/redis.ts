@@ -30,6 +30,9 @@ const changesEveryArgument = new Set(['DEL', 'UNLINK', 'TOUCH', 'PFMERGE']);
  * Writes to Redis unless the fence has seen a higher token, in one atomic step. Returns `false` when it has; nothing is
  * written then.
  *
+ * Only a write raises the mark, also one of nothing (`[]`). Without `writes` the answer is whether a higher token was here: the look of a reader, which must not
+ * shut out another reader.
+ *
  * The fence is a key beside the data, without an expiry. On a cluster, it shares a slot with all keys that are written: give
  * them one `{hash tag}`. If Redis refuses one of the commands, the call rejects, and fence and data are as they were before.
  * To undo a batch of commands, the Redis user needs the permissions DUMP, PTTL and RESTORE; one command alone needs none.
@@ -42,12 +45,13 @@ export async function fencedRedisWrite(
   client: RedisWriter,
   fence: string,
   token: FencingToken,
-  writes: readonly RedisWrite[],
+  writes?: readonly RedisWrite[],
 ): Promise<boolean> {
   const keys = [fence];
   const args = [tokenText(token)];
-  for (const write of writes) {
-    assertUndoable(write, fence, writes.length);
+  if (writes === undefined) args.push('look');
+  for (const write of writes ?? []) {
+    assertUndoable(write, fence, writes?.length ?? 0);
     const [command, key, ...rest] = write;
     keys.push(key);
     args.push(command, String(rest.length));

@@ -15,6 +15,14 @@ ON CONFLICT (resource) DO UPDATE SET token = excluded.token
 WHERE CASE WHEN pg_typeof(fence.token) = 'bigint'::regtype AND fence.token >= 0 THEN fence.token <= excluded.token
 ELSE ('the fence of ' || fence.resource || ' holds something that is no fencing token')::boolean END`;
 
+/**
+ * The check of a reader, which leaves the fence as it is: `$1` is the resource, `$2` the token. One row: continue. No row: a higher token
+ * was here. An error: the fence holds something that is no token. Put it behind what was read, in one transaction or none.
+ */
+export const sqlFenceCheckStatement: string = `SELECT true AS fits WHERE NOT EXISTS (SELECT FROM holdfast_fence AS fence
+WHERE fence.resource = $1 AND CASE WHEN pg_typeof(fence.token) = 'bigint'::regtype AND fence.token >= 0 THEN fence.token > $2
+ELSE ('the fence of ' || fence.resource || ' holds something that is no fencing token')::boolean END)`;
+
 // A setting that is local to the transaction proves that the transaction is still the one that was begun.
 const markStatement = `SELECT set_config('holdfast.transaction', $1, true)
 WHERE txid_current_if_assigned() IS NULL AND coalesce(current_setting('holdfast.transaction', true), '') = ''`;

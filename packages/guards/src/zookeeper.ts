@@ -27,6 +27,9 @@ interface Fence {
  * Writes to ZooKeeper unless the fence has seen a higher token, in one transaction. Returns `false` when it has; nothing is
  * written then. `write` adds the operations to the transaction; it is called again when another writer changed the fence.
  *
+ * Only a write raises the mark. Without `write` the answer is whether a higher token was here: the look of a reader, which must not
+ * shut out another reader.
+ *
  * The fence is a separate node, created by the first write; its parent must exist.
  *
  * @throws TypeError without a token. Error when the fence holds something that is no token: nothing was written. Any other
@@ -37,7 +40,7 @@ export async function fencedZookeeperWrite(
   client: ZookeeperWriter,
   fence: string,
   token: FencingToken,
-  write: (transaction: ZookeeperTransaction) => void,
+  write?: (transaction: ZookeeperTransaction) => void,
 ): Promise<boolean> {
   const text = tokenText(token);
   let seen = await read(client, fence);
@@ -45,12 +48,13 @@ export async function fencedZookeeperWrite(
     if (seen !== undefined && seen.token > BigInt(text)) return false;
     const transaction = client.transaction();
     const data = Buffer.from(text);
+    if (write === undefined) look(transaction, fence, seen);
     // The client treats version 0 as "any version". A fence therefore starts at version 1, so that every check counts.
-    if (seen === undefined) {
+    else if (seen === undefined) {
       transaction.create(fence, data);
       transaction.setData(fence, data);
     } else transaction.setData(fence, data, seen.version);
-    write(transaction);
+    write?.(transaction);
     const error = await commit(transaction);
     if (error === null) return true;
     // After a lost connection the transaction may have been committed: another attempt would write it twice.
@@ -60,6 +64,13 @@ export async function fencedZookeeperWrite(
     if (now?.version === seen?.version) throw error; // the fence did not change: an operation of `write` did not apply
     seen = now;
   }
+}
+
+/** What was read may be old, as a follower told it: the leader confirms it, and nothing is left changed. */
+function look(transaction: ZookeeperTransaction, fence: string, seen: Fence | undefined): void {
+  if (seen !== undefined) return void transaction.check(fence, seen.version);
+  transaction.create(fence, Buffer.from('0'));
+  transaction.remove(fence, 0);
 }
 
 function commit(transaction: ZookeeperTransaction): Promise<unknown> {

@@ -28,6 +28,7 @@ describe('etcd', () =>
       const client = clients[index];
       return fencedEtcdWrite(client, `fence/${resource}`, token, [client.put(`log/${resource}/${line}`).value(line)]);
     },
+    check: (index, resource, token) => fencedEtcdWrite(clients[index], `fence/${resource}`, token),
     log,
   })));
 

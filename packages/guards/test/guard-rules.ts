@@ -5,6 +5,8 @@ import type { FencingToken } from '../src/index.ts';
 export interface Stage {
   /** A fenced write of one line at the end of the resource's log. */
   append(client: 0 | 1, resource: string, token: FencingToken, line: string): Promise<boolean>;
+  /** A look that writes nothing. */
+  check(client: 0 | 1, resource: string, token: FencingToken): Promise<boolean>;
   /** The log, in the order in which the server took the lines. */
   log(resource: string): Promise<string[]>;
 }
@@ -19,6 +21,17 @@ export function guardRules(stage: () => Stage): void {
     expect(await append(1, 'rising', 7n, 'seven again')).toBe(false);
     expect(await append(1, 'rising', 10n, 'ten')).toBe(true);
     expect(await log('rising')).toEqual(['seven', 'nine', 'ten']);
+  });
+
+  it('H109: raises its mark by writes only: the look of one reader does not shut out another, or a writer', async () => {
+    const { append, check, log } = stage();
+    expect(await check(0, 'readers', 4n)).toBe(true);
+    expect(await append(0, 'readers', 3n, 'three')).toBe(true);
+    expect(await check(0, 'readers', 9n)).toBe(true);
+    expect(await check(1, 'readers', 5n)).toBe(true);
+    expect(await append(1, 'readers', 4n, 'four')).toBe(true);
+    expect(await check(1, 'readers', 3n)).toBe(false);
+    expect(await log('readers')).toEqual(['three', 'four']);
   });
 
   it('takes the same token again: one hold may write more than once', async () => {

@@ -20,6 +20,7 @@ function rulesWith(open: () => Promise<RedisWriter>, prefix: string): void {
   guardRules(() => ({
     append: (client, resource, token, line) =>
       fencedRedisWrite(clients[client], `${prefix}${resource}:fence`, token, [['RPUSH', `${prefix}${resource}`, line]]),
+    check: (client, resource, token) => fencedRedisWrite(clients[client], `${prefix}${resource}:fence`, token),
     log: async (resource) => (await server.command('LRANGE', `${prefix}${resource}`, 0, -1)) as string[],
   }));
 }

@@ -1,7 +1,13 @@
 import { type PostgresServer, startPostgres } from '@holdfast/testbed';
 import { Client, Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type FencingToken, fencedSqlWrite, sqlFenceStatement, sqlFenceTable } from '../src/index.ts';
+import {
+  type FencingToken,
+  fencedSqlWrite,
+  sqlFenceCheckStatement,
+  sqlFenceStatement,
+  sqlFenceTable,
+} from '../src/index.ts';
 import { guardRules } from './guard-rules.ts';
 
 let server: PostgresServer;
@@ -33,7 +39,11 @@ async function append(resource: string, token: FencingToken, line: string): Prom
 const log = async (resource: string): Promise<string[]> =>
   (await pool.query('SELECT line FROM log WHERE resource = $1 ORDER BY at', [resource])).rows.map((row) => row.line);
 
-describe('PostgreSQL', () => guardRules(() => ({ append: (_, ...write) => append(...write), log })));
+const check = async (resource: string, token: FencingToken): Promise<boolean> =>
+  (await pool.query(sqlFenceCheckStatement, [resource, token])).rowCount === 1;
+
+describe('PostgreSQL', () =>
+  guardRules(() => ({ append: (_, ...write) => append(...write), check: (_, ...look) => check(...look), log })));
 
 describe('a fenced write to PostgreSQL', () => {
   it('holds back a later writer until it has committed: the fence is locked to the end', async () => {

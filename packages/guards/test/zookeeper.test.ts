@@ -30,7 +30,7 @@ beforeAll(async () => {
   server = await startZookeeper();
   clients = [await open(), await open()];
   await make('/fences');
-  for (const name of ['rising', 'same', 'left', 'right', 'numbers', 'race', 'burst', 'none'])
+  for (const name of ['readers', 'rising', 'same', 'left', 'right', 'numbers', 'race', 'burst', 'none'])
     await make(`/log/${name}`);
 });
 afterAll(async () => {
@@ -56,6 +56,7 @@ describe('ZooKeeper', () =>
           zookeeper.CreateMode.PERSISTENT_SEQUENTIAL,
         );
       }),
+    check: (index, resource, token) => fencedZookeeperWrite(clients[index], `/fences/${resource}`, token),
     log,
   })));
 
