@@ -18,7 +18,7 @@ if stored then
   if #stored > #token or (#stored == #token and stored > token) then return 0 end
 end
 -- A look writes nothing, the token neither.
-if ARGV[2] == 'look' then return 1 end
+if #KEYS == 1 and ARGV[2] == 'look' then return 1 end
 
 local function errorOf(reply) return type(reply) == 'table' and reply.err or nil end
 
