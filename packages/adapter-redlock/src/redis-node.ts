@@ -1,5 +1,11 @@
 import { isLockError, type LockAdapter } from '@holdfast/lock-core';
-import { type LockKeys, lockKeys, type RedisClientBinding, redisLockAdapter, unexpectedReply } from '@holdfast/redis-protocol';
+import {
+  type LockKeys,
+  lockKeys,
+  type RedisClientBinding,
+  redisLockAdapter,
+  unexpectedReply,
+} from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import { foreignData, nodeError } from './failures.ts';
 import { readVotes } from './look.ts';

@@ -6,6 +6,7 @@ export type ClaimWords = readonly [claim: string, permits: string, limit: string
 const exclusive: ClaimWords = ['x', '1', '0'];
 const shared: ClaimWords = ['s', '1', '0'];
 
+/** What a claim is in the words of the scripts; `undefined` means exclusive. */
 export function claimWords(claim: Claim | undefined): ClaimWords {
   if (claim === undefined || claim.mode === 'exclusive') return exclusive;
   return claim.mode === 'shared' ? shared : ['p', String(claim.permits), String(claim.limit)];

@@ -59,14 +59,14 @@ export async function measureTurnsOf(
 }
 
 export const handovers = ({ handoversPerSecond }: TurnRound): number => handoversPerSecond;
-export const unfairness = ({ most, fewest }: TurnRound): number => most / fewest;
-export const commands = (round: TurnRound): number => round.commands;
+const unfairness = ({ most, fewest }: TurnRound): number => most / fewest;
+const commands = (round: TurnRound): number => round.commands;
 export const calls = (round: TurnRound): number => round.calls;
-export const strictWait = ({ strictWaitMs }: TurnRound): number => strictWaitMs;
+const strictWait = ({ strictWaitMs }: TurnRound): number => strictWaitMs;
 export const heldShare = (round: TurnRound): number => round.heldShare;
 export const leastShare = (round: TurnRound): number => round.leastShare;
 export const jain = (round: TurnRound): number => round.jain;
-export const longestWait = ({ longestWaitMs }: TurnRound): number => longestWaitMs;
+const longestWait = ({ longestWaitMs }: TurnRound): number => longestWaitMs;
 
 /**
  * Round by round the longest wait of one, against what each would wait in an ideal strict queue. A turn of that takes as long as
