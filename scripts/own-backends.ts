@@ -2,6 +2,7 @@ import {
   type ServerProcess,
   startEtcd,
   startEtcdCluster,
+  startPostgres,
   startRedis,
   startRedisCluster,
   startRedisNodes,
@@ -30,7 +31,7 @@ export interface OwnBackend {
   start(): Promise<Started>;
 }
 
-/** Every adapter of ours, and that of the examples, on what it runs on. To add one: a line here. */
+/** Every adapter of ours, on what it runs on. To add one: a line here. */
 export const ownBackends: readonly OwnBackend[] = [
   { name: 'memory', title: 'memory', stress: true, start: memory },
   { name: 'ioredis', title: 'Redis, ioredis', stress: true, start: () => redis('redis+ioredis') },
@@ -43,7 +44,7 @@ export const ownBackends: readonly OwnBackend[] = [
   { name: 'zookeeper-ensemble', title: 'ZooKeeper, 3 servers', stress: false, start: ensemble },
   { name: 'etcd', title: 'etcd', stress: true, start: etcd },
   { name: 'etcd-cluster', title: 'etcd, 3 members', stress: false, start: members },
-  { name: 'postgres', title: 'PostgreSQL, the example', stress: false, start: postgres },
+  { name: 'postgres', title: 'PostgreSQL', stress: true, start: postgres },
 ];
 
 const hostsOf = (servers: readonly ServerProcess[]): string =>
@@ -123,7 +124,11 @@ async function replaced(leader: () => Promise<ServerProcess>): Promise<void> {
   await killed.restart();
 }
 
-/** Its harness starts a server of its own. */
 async function postgres(): Promise<Started> {
-  return { target: 'packages/adapter-postgres/test/harness.ts', hooks: {}, stop: async () => {} };
+  const server = await startPostgres();
+  return {
+    target: `postgres://postgres@${hostsOf([server])}/postgres?createSchema=true`,
+    hooks: disturb([server]),
+    stop: () => server.stop(),
+  };
 }

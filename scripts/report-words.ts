@@ -20,7 +20,6 @@ const chineseTitles: Readonly<Record<string, string>> = {
   'Redlock, 5 nodes': 'Redlock，5 个节点',
   'ZooKeeper, 3 servers': 'ZooKeeper，3 台服务器',
   'etcd, 3 members': 'etcd，3 个成员',
-  'PostgreSQL, the example': 'PostgreSQL，示例',
 };
 
 const chinese: Words = {

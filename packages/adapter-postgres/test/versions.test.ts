@@ -1,6 +1,6 @@
 import { registerConformance } from '@holdfast/conformance/vitest';
 import { type PostgresMajor, type PostgresServer, postgresMajors, startPostgres } from '@holdfast/testbed';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLockSchema, openFacts, postgresAdapter } from '../src/index.ts';
 import { postgresHarness } from './harness.ts';
 import { attempt, eventually, grant, newName, session } from './support.ts';
@@ -53,12 +53,14 @@ async function everyStep(server: PostgresServer, version: PostgresMajor): Promis
 
 if (all) {
   for (const version of postgresMajors) {
-    let server: PostgresServer;
-    beforeAll(async () => {
-      server = await startPostgres({ version });
-      await createLockSchema({ url: server.url });
+    describe(`PostgreSQL ${version}`, () => {
+      let server: PostgresServer;
+      beforeAll(async () => {
+        server = await startPostgres({ version });
+        await createLockSchema({ url: server.url });
+      });
+      afterAll(() => server?.stop());
+      registerConformance(postgresHarness(() => server));
     });
-    afterAll(() => server?.stop());
-    registerConformance({ ...postgresHarness(() => server), name: `PostgreSQL ${version}` });
   }
 }

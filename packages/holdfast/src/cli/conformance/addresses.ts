@@ -2,7 +2,9 @@ import { type Address, parseLockUrl, withPorts } from '../../lock-url.ts';
 
 export type { Address } from '../../lock-url.ts';
 
-const defaultPorts: Readonly<Record<string, number>> = { zookeeper: 2_181, etcd: 2_379 };
+const defaultPorts: Readonly<Record<string, number>> = {
+  ...{ zookeeper: 2_181, etcd: 2_379, postgres: 5_432, postgresql: 5_432 },
+};
 
 /** The servers that a lock URL names. */
 export function addressesOf(url: string): Address[] {
@@ -17,7 +19,11 @@ export function whyNoProxy(url: string): string | undefined {
   if (hosts.length === 0) return 'there is no server';
   if (/\+(cluster|sentinel)/.test(scheme))
     return 'the servers announce their own addresses, so clients pass a proxy by';
-  if (scheme.startsWith('rediss') || params.get('tls') === 'true')
+  if (
+    scheme.startsWith('rediss') ||
+    params.get('tls') === 'true' ||
+    /^(require|verify)/.test(params.get('sslmode') ?? '')
+  )
     return 'a proxy cannot stand in for a server with TLS';
   return undefined;
 }

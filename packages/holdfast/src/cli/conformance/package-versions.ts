@@ -11,6 +11,7 @@ const packages: Readonly<Record<string, { readonly adapter: string; readonly cli
   redlock: { adapter: '@holdfast/adapter-redlock', clients: ['ioredis', 'redis'] },
   zookeeper: { adapter: '@holdfast/adapter-zookeeper', clients: ['node-zookeeper-client'] },
   etcd: { adapter: '@holdfast/adapter-etcd', clients: ['etcd3'] },
+  postgres: { adapter: '@holdfast/adapter-postgres', clients: ['pg'] },
 };
 
 /** Name and version of an adapter's package and of its client's, as far as they are known. */

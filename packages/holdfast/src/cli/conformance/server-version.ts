@@ -1,7 +1,9 @@
 import { diagnose } from '../doctor/checks.ts';
 import { readTarget } from '../doctor/target.ts';
 
-const products: Readonly<Record<string, string>> = { zookeeper: 'ZooKeeper', etcd: 'etcd' };
+const products: Readonly<Record<string, string>> = {
+  ...{ zookeeper: 'ZooKeeper', etcd: 'etcd', postgres: 'PostgreSQL', postgresql: 'PostgreSQL' },
+};
 
 /** Name and version of the server behind a lock URL, as the doctor finds them; `undefined` when it does not tell. */
 export async function serverVersion(url: string): Promise<string | undefined> {
