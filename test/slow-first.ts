@@ -30,6 +30,7 @@ export const slowFiles: readonly string[] = [
   'packages/conformance/test/mutants-outside.test.ts',
   'packages/conformance/test/mutants.test.ts',
   'packages/adapter-postgres/test/conformance.test.ts',
+  'packages/adapter-postgres/test/versions.test.ts',
   'examples/connection-slots/test/connection-slots.test.ts',
   'packages/holdfast/test/cli/commands.test.ts',
   'examples/flash-sale/test/flash-sale.test.ts',

@@ -20,7 +20,7 @@ interface StepOptions {
 
 /** Looks at the version of the schema once, before the first step, and creates the schema where that is allowed. */
 export function createBackend({ driver, schema, createSchema }: Settings): Backend {
-  const statements = statementsFor(schema);
+  const statements = statementsFor(schema, driver.prepares);
   let checked: Promise<void> | undefined;
   let isReady = false;
 

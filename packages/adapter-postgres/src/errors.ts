@@ -1,6 +1,6 @@
 import { isLockError, LockError } from '@holdfast/lock-core';
 
-const setUp = 'create the tables once with `holdfast setup <url>` or createLockSchema()';
+const setUp = 'create the tables once with `holdfast setup <url>` or createLockSchema(), or set `createSchema`';
 
 /** SQLSTATEs that no repetition changes, and what to do about them. */
 const definite: Readonly<Record<string, string>> = {

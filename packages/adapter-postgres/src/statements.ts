@@ -1,5 +1,5 @@
 import { named, quoteSchema } from './schema.ts';
-import { endSql, takeSql } from './sql/fast.ts';
+import { endSql, plainTakeSql, takeSql } from './sql/fast.ts';
 
 /** One statement with parameters that are all texts, and one value, `answer`, as its result. */
 export interface Statement {
@@ -26,8 +26,12 @@ export interface Statements {
   readonly transaction: Statement;
 }
 
-/** @throws LockError LOCK_INVALID_ARGUMENT for a schema that cannot be */
-export function statementsFor(schema: string): Statements {
+/**
+ * For a client that prepares nothing, the plain statements of the usual cases would be planned each time, which costs more than the functions
+ * that they save.
+ * @throws LockError LOCK_INVALID_ARGUMENT for a schema that cannot be
+ */
+export function statementsFor(schema: string, prepares: boolean): Statements {
   const name = quoteSchema(schema);
   const call = (step: string, ...types: string[]): Statement => {
     const parameters = types.map((type, i) => (type === 'text' ? `$${i + 1}::text` : `$${i + 1}::text::${type}`));
@@ -35,9 +39,9 @@ export function statementsFor(schema: string): Statements {
     return { name: `${schema}.${step}`, text };
   };
   return {
-    take: { name: `${schema}.take`, text: named(takeSql, schema) },
+    take: { name: `${schema}.take`, text: named(prepares ? takeSql : plainTakeSql, schema) },
     ask: call('ask', 'text', 'text', 'bigint', 'bigint', 'float8', 'integer', 'float8', 'text'),
-    release: { name: `${schema}.release`, text: named(endSql, schema) },
+    release: prepares ? { name: `${schema}.release`, text: named(endSql, schema) } : call('release', 'text', 'text'),
     force: call('force', 'text', 'text'),
     renew: call('renew', 'text[]', 'text[]', 'float8'),
     downgrade: call('downgrade', 'text', 'text', 'float8'),

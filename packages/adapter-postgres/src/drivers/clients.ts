@@ -84,6 +84,7 @@ const tooLate = 'The client did not answer (are all of its connections in use?)'
 
 function pgClient(client: PgClientLike, callTimeoutMs: number, pooler: boolean): Driver {
   return {
+    prepares: !pooler,
     crossProcess: true,
     async answer({ name, text }, values, signal, onSend) {
       signal?.throwIfAborted();
@@ -110,6 +111,7 @@ function pgClient(client: PgClientLike, callTimeoutMs: number, pooler: boolean):
 function postgresJs(sql: PostgresJsLike, callTimeoutMs: number, pooler: boolean): Driver {
   let listening: { unlisten(): unknown } | undefined;
   return {
+    prepares: !pooler,
     crossProcess: true,
     async answer({ text }, values, signal, onSend) {
       signal?.throwIfAborted();
@@ -147,6 +149,7 @@ function pglite(db: PgliteLike, callTimeoutMs: number): Driver {
   let stop: (() => Promise<void>) | undefined;
   return {
     // The database is inside this process.
+    prepares: false,
     crossProcess: false,
     async answer({ text }, values, signal, onSend) {
       signal?.throwIfAborted();
@@ -167,6 +170,7 @@ function pglite(db: PgliteLike, callTimeoutMs: number): Driver {
 
 function queryFunction(query: QueryFunction, callTimeoutMs: number): Driver {
   return {
+    prepares: false,
     crossProcess: true,
     async answer({ text }, values, signal, onSend) {
       signal?.throwIfAborted();

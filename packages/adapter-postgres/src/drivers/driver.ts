@@ -18,6 +18,8 @@ export interface Driver {
   readonly listen?: ((channel: string, listener: Listener) => Promise<void>) | undefined;
   /** Whether the session is that of the server, and not one that a pooler lends. */
   isDirect?(): Promise<boolean>;
+  /** Whether it prepares the statements that it repeats. */
+  readonly prepares: boolean;
   /** Whether other processes can use the same database. */
   readonly crossProcess: boolean;
   /** Ends what it opened itself. */

@@ -82,6 +82,7 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
 
   return {
     crossProcess: true,
+    prepares: !pooler,
 
     answer: ({ name, text }, values, signal, onSend) =>
       onConnection(

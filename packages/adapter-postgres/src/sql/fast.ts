@@ -32,6 +32,10 @@ export const takeSql: string = `WITH a AS NOT MATERIALIZED (
 SELECT coalesce((SELECT answer FROM taken), holdfast.ask(a.key, a.owner, 4611686018427387904, 4611686018427387904, a.lease_ms, a.tokens,
   a.waiter_ms, a.channel)) AS answer FROM a`;
 
+/** The same by the function alone. */
+export const plainTakeSql: string = `SELECT holdfast.ask($1::text, $2::text, 4611686018427387904, 4611686018427387904, $3::text::float8,
+  $4::text::integer, $5::text::float8, $6::text) AS answer`;
+
 /** Ends a hold: key, owner. A row whose xmax is set may be pinned, and is left to the function, which does not wait for that. */
 export const endSql: string = `WITH a AS NOT MATERIALIZED (SELECT $1::text AS key, $2::text AS owner), ended AS (
   DELETE FROM holdfast.lock t USING a

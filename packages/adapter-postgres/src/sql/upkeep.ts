@@ -1,8 +1,9 @@
 /** What holders and waiters send while they hold and wait, and the looks from outside. */
 export const upkeepSql = `
--- Prolongs those of the holds that still stand, and tells which. What has expired stays expired (H6).
+-- Prolongs those of the holds that still stand, and tells which. What has expired stays expired (H6). Planned for as many as there are: a
+-- plan for any number compares each with each.
 CREATE OR REPLACE FUNCTION holdfast.renew(asked_keys text[], asked_owners text[], lease_ms double precision)
-RETURNS text LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
+RETURNS text LANGUAGE plpgsql SET lock_timeout = '5s' SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   ks bytea[];
   os bytea[];
