@@ -153,6 +153,7 @@ export class Queue {
     const ofOwner = this.#places.get(owner);
     ofOwner?.delete(place);
     if (ofOwner?.size === 0) this.#places.delete(owner);
+    place.wake(); // the answer to a beat on its way must not set its timer again
   }
 
   #listen(): void {

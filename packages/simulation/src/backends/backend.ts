@@ -4,6 +4,7 @@ import type { Machine } from '../engine/machine.ts';
 import type { Network } from '../engine/network.ts';
 import type { World } from '../engine/world.ts';
 import type { Random } from '../random.ts';
+import type { Failure } from '../run/held.ts';
 import type { Schedule } from '../schedule/types.ts';
 
 /** What a backend's simulation is built from. */
@@ -17,6 +18,8 @@ export interface Stage {
   note(who: string, what: string): void;
   /** From now on, holds that were asked for until now may be lost without their holders knowing: a promise that nobody makes. */
   excuseHolds(why: string): void;
+  /** Something that must not happen has happened in the backend. */
+  fail(rule: Failure['rule'], message: string): void;
   /** A forced release of a client has freed a key of this owner ID. */
   freedByForce(client: number, key: string, owner: string): void;
 }
@@ -37,6 +40,21 @@ export interface ClientProcess {
   readonly shipped: Record<string, unknown>;
   /** Writes beside the lock through a guard, where the backend has one: false when a newer token was there. Set by `connect`. */
   guard?: (key: string, token: bigint) => Promise<boolean>;
+  /** Begins a transaction, where the backend is a database. Set by `connect`. */
+  openTransaction?: () => Promise<OpenTransaction>;
+}
+
+/** A transaction of the application, in which it can assert a lock. */
+export interface OpenTransaction {
+  /** What `assertIn` takes. */
+  readonly client: unknown;
+  /** The lock has been asserted in it. */
+  pinned(): void;
+  write(key: string, token: bigint): Promise<void>;
+  end(how: 'COMMIT' | 'ROLLBACK'): Promise<void>;
+  /** Whether it is open in the server, whatever its client knows. */
+  isOpen(): boolean;
+  close(isAbrupt: boolean): void;
 }
 
 /** Who holds a key in the backend. */
@@ -50,6 +68,8 @@ export interface Backend {
   /** What a client process uses for all of its `Locks`; called once for each. */
   connect(client: ClientProcess): () => LockAdapter;
   holderOf(key: string): Holder | undefined;
+  /** Since when an owner ID has held a key in the backend, where that is watched. */
+  heldSince?(key: string, owner: string): number | undefined;
   /** What a single server of several keeps, though nobody holds it: votes that were not withdrawn. */
   strays?(): readonly string[];
   /** The token of the last write through a guard. */
@@ -74,6 +94,8 @@ export interface BackendModel {
   /** What can befall the servers and has an effect with these options; twice is twice as often. */
   serverFaults(options: Schedule['options']): readonly string[];
   readonly hasGuard?: boolean;
+  /** Whether its locks can be asserted in transactions. */
+  readonly hasTransactions?: boolean;
   /** Whether its adapter takes all claims; one without a queue is asked again and again. */
   readonly hasClaims?: boolean;
   /** Whether `Locks` on it are asked for shared locks, and for semaphores. */
@@ -87,6 +109,8 @@ export interface BackendModel {
   readonly granularityMs?: number;
   /** How long one request takes in the servers themselves, at most and while nothing is wrong. */
   readonly servesWithinMs?: number;
+  /** How long after its grant a waiter has heard of it, while nothing goes wrong. */
+  tellsWithinMs?(options: Schedule['options']): number;
   /** Whether callers that wait are promised to be granted in the order in which they asked. */
   isFifo?(options: Schedule['options']): boolean;
   /** Whether a key that is free may be busy all the same, as where too few replicas answer. */

@@ -2,6 +2,7 @@ import type { BackendName } from '../schedule/types.ts';
 import type { BackendModel } from './backend.ts';
 import { etcdModel } from './etcd.ts';
 import { memoryModel } from './memory.ts';
+import { postgresModel } from './postgres.ts';
 import { redisModel } from './redis.ts';
 import { redlockModel } from './redlock.ts';
 import { zookeeperModel } from './zookeeper.ts';
@@ -13,4 +14,5 @@ export const models: Readonly<Record<BackendName, BackendModel>> = {
   redlock: redlockModel,
   zookeeper: zookeeperModel,
   etcd: etcdModel,
+  postgres: postgresModel,
 } as never;

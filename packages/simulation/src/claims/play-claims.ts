@@ -31,6 +31,8 @@ interface Player {
   operator(): LockAdapter;
   readonly machine: Machine;
   readonly oracle: ClaimOracle;
+  /** Whether one who was granted while it waited has heard of it in time. */
+  checkTold(step: ClaimStep, owner: string): void;
   now(): number;
   note(what: string): void;
 }
@@ -49,16 +51,22 @@ export async function playClaims(
   const network = createNetwork(world, random.fork('network'), schedule.network);
   const model = models[schedule.backend];
   const faults = schedule.faults.filter(isPlayed);
-  const isCalm = schedule.backend === 'redis' && faults.length === 0;
+  const isCalm = ['redis', 'postgres'].includes(schedule.backend) && faults.length === 0;
   // Who cannot ask all nodes may not learn how the key is used.
   const seesAll = schedule.backend !== 'redlock';
   const oracle = createClaimOracle(now, note, isCalm, seesAll);
-  const stage = { world, network, schedule, programs, note, excuseHolds() {}, freedByForce() {} };
+  const stage = { world, network, schedule, programs, note, fail: oracle.fail, excuseHolds() {}, freedByForce() {} };
   const backend = model.create(stage);
   const machines = schedule.clients.map((terms, i) => createMachine(world, `process ${i + 1}`, terms, terms.originMs));
   const onUnhandled = (error: unknown): void => oracle.fail('unhandled rejection', String(error));
   process.on('unhandledRejection', onUnhandled);
 
+  const tellsWithinMs = model.tellsWithinMs?.(schedule.options) ?? Number.POSITIVE_INFINITY;
+  const checkTold: Player['checkTold'] = ({ id, key }, owner) => {
+    const lateMs = now() - (backend.heldSince?.(key, owner) ?? now());
+    if (isCalm && schedule.network.slowRate === 0 && lateMs > tellsWithinMs + 10 * schedule.network.mostMs)
+      oracle.fail('waits while the key is free', `#${id} heard of its grant ${Math.round(lateMs)} ms after it`);
+  };
   const players = machines.map((machine, index): Player => {
     const environment = createEnvironment(machine, {});
     environment.net = createNet(network, index, environment);
@@ -66,7 +74,7 @@ export async function playClaims(
     const shipped = programs.shipped(environment);
     const adapter = backend.connect({ index, machine, environment, shipped })();
     const operator = (): LockAdapter => players[(index + 1) % players.length]!.adapter;
-    return { adapter, operator, machine, oracle, now, note: (what) => note(machine.name, what) };
+    return { adapter, operator, machine, oracle, checkTold, now, note: (what) => note(machine.name, what) };
   });
   for (const step of steps) {
     const player = players[step.client]!;
@@ -170,6 +178,7 @@ async function play(player: Player, step: ClaimStep): Promise<void> {
     if (machine.now() < task.deadline) {
       note(`#${step.id} holds ${key}, token ${outcome.fencingToken}`);
       oracle.granted(task, outcome.fencingToken, outcome.tokens ?? 1);
+      player.checkTold(step, owner);
       if (step.forcedAfterMs !== undefined) machine.later(step.forcedAfterMs, () => void forceOut(player, task));
       await work(player, task);
     }

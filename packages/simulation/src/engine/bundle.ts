@@ -47,7 +47,7 @@ export async function compileShipped(entry: string, patches: readonly SourcePatc
       });
     },
   };
-  const program = await bundle(entry, [sources], ['ioredis', 'redis', 'node-zookeeper-client', 'etcd3']);
+  const program = await bundle(entry, [sources], ['ioredis', 'redis', 'node-zookeeper-client', 'etcd3', 'pg']);
   for (const patch of patches) {
     if (!applied.has(patch)) throw new Error(`The patch of ${patch.file} changes nothing: nobody imports that file.`);
   }
@@ -69,7 +69,7 @@ function applyPatch(source: string, { file, find, replace }: SourcePatch): strin
 
 /** Compiles a client library, as it comes from npm. */
 export function compileLibrary(name: string): Promise<Program> {
-  const replaced = ['@grpc/grpc-js', '@grpc/proto-loader'];
+  const replaced = ['@grpc/grpc-js', '@grpc/proto-loader', 'pg-native', 'pg-cloudflare'];
   return bundle(`module.exports = require(${JSON.stringify(name)})`, [oneClassOfClients], replaced);
 }
 
@@ -98,6 +98,8 @@ async function bundle(contents: string, plugins: Plugin[], external: string[]): 
     platform: 'node',
     target: 'node20',
     define: { __dirname: '"."' },
+    // So that the environment gives what is loaded later, too.
+    supported: { 'dynamic-import': false },
     external,
     plugins,
     logLevel: 'silent',

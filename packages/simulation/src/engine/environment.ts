@@ -99,12 +99,16 @@ function withGlobalThis(globals: Record<string, unknown>): Record<string, unknow
   return { ...globals, globalThis: Object.create(globalThis, Object.getOwnPropertyDescriptors(all)) };
 }
 
-type Net = Record<string, (...args: unknown[]) => unknown>;
+type Net = Record<string, (...args: unknown[]) => object>;
 
 /** Libraries keep what `require('net')` gave them; the network behind it changes from simulation to simulation. */
 function currentNet(net: () => Net): Net {
   const names = ['connect', 'createConnection', 'isIP', 'isIPv6'];
-  return Object.fromEntries(names.map((name) => [name, (...args: unknown[]) => net()[name]!(...args)]));
+  // A function that is called with `new` gives the object that it returns.
+  const Socket = function Socket() {
+    return net().socket!();
+  };
+  return { ...Object.fromEntries(names.map((name) => [name, (...args: unknown[]) => net()[name]!(...args)])), Socket };
 }
 
 type Start = (callback: (...args: unknown[]) => void, delayMs?: number, ...args: unknown[]) => unknown;
@@ -153,7 +157,7 @@ function seededCrypto(machine: () => Machine): object {
     const hex = randomBytes(16).toString('hex');
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`;
   };
-  return { createHash, randomBytes, randomInt, randomUUID, getRandomValues: undefined };
+  return { createHash, randomBytes, randomInt, randomUUID, getRandomValues: undefined, webcrypto: {} };
 }
 
 function virtualDate(now: () => number): DateConstructor {

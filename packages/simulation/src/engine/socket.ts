@@ -23,7 +23,8 @@ export function createNet(network: Network, client: number, environment: Environ
   const connect = (target: Options | number, ...more: unknown[]): SimulatedSocket => {
     const { port, signal }: Options = typeof target === 'number' ? { port: target } : target;
     const onConnect = more.find((one): one is () => void => typeof one === 'function');
-    const socket = new SimulatedSocket(network, client, environment, Number(port) - firstPort);
+    const socket = new SimulatedSocket(network, client, environment);
+    socket.connect(port);
     // As Node does for the option `signal`.
     const aborted = (): void => void socket.destroy(failure('ABORT_ERR', 'The operation was aborted'));
     if (signal?.aborted) aborted();
@@ -35,6 +36,7 @@ export function createNet(network: Network, client: number, environment: Environ
   return {
     connect,
     createConnection: connect,
+    socket: () => new SimulatedSocket(network, client, environment),
     isIP: (text: string) => (/^\d+(\.\d+){3}$/.test(text) ? 4 : 0),
     isIPv6: () => false,
     /** A connection that carries something other than bytes. */
@@ -45,45 +47,55 @@ export function createNet(network: Network, client: number, environment: Environ
 
 /** A TCP socket as clients see it: bytes in order, or an error, or silence. */
 class SimulatedSocket extends Duplex {
-  connecting = true;
+  connecting = false;
   readonly remoteAddress = '127.0.0.1';
-  readonly remotePort: number;
+  remotePort = 0;
+  readonly #network: Network;
+  readonly #client: number;
   readonly #environment: Environment;
-  readonly #connection: Connection;
+  #connection: Connection | undefined;
   readonly #context = new AsyncResource('TCPWRAP');
   #idle: Timer | undefined;
   #idleMs = 0;
   #unsent: (() => void)[] = [];
 
-  constructor(network: Network, client: number, environment: Environment, server: number) {
+  constructor(network: Network, client: number, environment: Environment) {
     super({ allowHalfOpen: false });
+    this.#network = network;
+    this.#client = client;
     this.#environment = environment;
-    this.remotePort = server + firstPort;
+  }
+
+  connect(port: number | string): this {
+    this.connecting = true;
+    this.remotePort = Number(port);
     const context = this.#context;
     const within = (run: () => void) => (): void => void context.runInAsyncScope(run);
-    this.#connection = network.connect(
-      client,
-      environment.machine,
-      server,
+    const opened = this.#network.connect(
+      this.#client,
+      this.#environment.machine,
+      this.remotePort - firstPort,
       within(() => this.#connected()),
       within(() => this.destroy(failure('ECONNREFUSED', `connect ECONNREFUSED 127.0.0.1:${this.remotePort}`))),
     );
-    this.#connection.onEnd('client', (broke) =>
+    this.#connection = opened;
+    opened.onEnd('client', (broke) =>
       context.runInAsyncScope(() => {
         if (broke) this.destroy(failure('ECONNRESET', 'read ECONNRESET'));
         else this.push(null);
       }),
     );
-    const connection = this.#connection as Connection & { toClient?: (chunk: Buffer) => void };
+    const connection = opened as Connection & { toClient?: (chunk: Buffer) => void };
     connection.toClient = (chunk) =>
       context.runInAsyncScope(() => {
         this.#touch();
         this.push(chunk);
       });
+    return this;
   }
 
   #connected(): void {
-    if (this.destroyed) return this.#connection.close('client');
+    if (this.destroyed) return this.#connection!.close('client');
     this.connecting = false;
     for (const send of this.#unsent.splice(0)) send();
     this.#touch();
@@ -121,8 +133,14 @@ class SimulatedSocket extends Duplex {
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.connecting = false;
     this.#environment.machine.clear(this.#idle);
-    if (this.#connection.isOpen) this.#connection.close('client');
+    if (this.#connection?.isOpen) this.#connection.close('client');
     done(error);
+  }
+
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once('finish', () => this.destroy());
   }
 
   setTimeout(ms: number, onTimeout?: () => void): this {

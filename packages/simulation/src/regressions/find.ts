@@ -8,6 +8,7 @@ import { backendRegressions } from './backends.ts';
 import { coreRegressions } from './core.ts';
 import { etcdRegressions } from './etcd.ts';
 import { modeRegressions } from './modes.ts';
+import { postgresRegressions } from './postgres.ts';
 import { redisQueueRegressions } from './redis-queue.ts';
 import { redlockClaimRegressions } from './redlock-claims.ts';
 import type { Regression } from './regression.ts';
@@ -23,6 +24,7 @@ export const regressions: readonly Regression[] = [
   ...redlockClaimRegressions,
   ...etcdRegressions,
   ...zookeeperRegressions,
+  ...postgresRegressions,
   ...claimRegressions,
 ];
 

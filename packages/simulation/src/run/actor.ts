@@ -9,6 +9,7 @@ import type { Held } from './held.ts';
 import { acquireAll, lead, type Played, watch } from './longer-calls.ts';
 import { look } from './operator-calls.ts';
 import type { Oracle } from './oracle.ts';
+import { transact } from './transactions.ts';
 
 /** What the steps of one process act on. */
 export interface Actor {
@@ -147,6 +148,7 @@ export function createActor(terms: ActorTerms): Actor {
       return;
     }
     if (deed.do === 'write') return write(held);
+    if (deed.do === 'transaction') return transact({ ...terms, sleep }, held, lock, deed);
     const nested = run({ ...deed.step, at: now() }, inside);
     if (!deed.beside) await nested;
   }

@@ -1,5 +1,6 @@
 import type { Lock } from '@holdfast/lock-core';
 import type { Machine } from '../engine/machine.ts';
+import { semaphore } from '../schedule/draw-modes.ts';
 import type { Step } from '../schedule/types.ts';
 import type { Terms } from './deadlines.ts';
 
@@ -12,6 +13,7 @@ export interface Failure {
     | 'settles too late'
     | 'out of turn'
     | 'stale write'
+    | 'granted while pinned'
     | 'waits while the key is free'
     | 'held by nobody'
     | 'left behind'
@@ -53,3 +55,10 @@ export interface Held {
 
 /** Whether it is a hold of its own, with its own options, and no re-entry into another one. */
 export const isOwn = ({ identity, machine, step }: Held): boolean => identity === `${machine.name} step ${step.id}`;
+
+/** Whether these may be held at one time. */
+export function goTogether(held: readonly Held[]): boolean {
+  const permits = held.reduce((sum, { step }) => sum + (step.options.permits ?? 0), 0);
+  if (permits > 0) return permits <= semaphore.limit;
+  return held.every(({ lock }) => lock.mode === 'shared');
+}

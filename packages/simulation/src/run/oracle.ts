@@ -1,8 +1,8 @@
 import type { HistoryEvent } from '@holdfast/conformance/history';
 import type { Machine } from '../engine/machine.ts';
-import { semaphore } from '../schedule/draw-modes.ts';
 import { createGraces } from './graces.ts';
-import { type Failure, type Held, isOwn } from './held.ts';
+import { type Failure, goTogether, type Held, isOwn } from './held.ts';
+import { createPinnedHolds, type PinnedHolds } from './pinned-holds.ts';
 import { createWrites, type Writes } from './writes.ts';
 
 interface Forced {
@@ -11,7 +11,7 @@ interface Forced {
   returnedAt: number | undefined;
 }
 
-export interface Oracle extends Omit<Writes, 'granted'> {
+export interface Oracle extends Omit<Writes & PinnedHolds, 'granted'> {
   readonly failures: readonly Failure[];
   readonly events: HistoryEvent[];
   readonly excuses: readonly string[];
@@ -48,13 +48,6 @@ function byAge(a: Held, b: Held): number {
   return a.grantedAt - b.grantedAt;
 }
 
-/** Whether these may be held at one time. */
-function goTogether(held: readonly Held[]): boolean {
-  const permits = held.reduce((sum, { step }) => sum + (step.options.permits ?? 0), 0);
-  if (permits > 0) return permits <= semaphore.limit;
-  return held.every(({ lock }) => lock.mode === 'shared');
-}
-
 interface OracleTerms {
   now(): number;
   note(who: string, what: string): void;
@@ -87,6 +80,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
   };
 
   const graces = createGraces((message) => fail('wrong answer', message), now);
+  const pins = createPinnedHolds(fail);
   const writes = createWrites(fail, () => excuses.length > 0);
 
   const record = (held: Held, f: HistoryEvent['f'], kind: HistoryEvent['kind'], t = now()): void => {
@@ -227,11 +221,13 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       inHand.set(held.step.key, ofKey.add(held));
       if (held.lock.mode !== 'exclusive') besideOthers.add(held.step.key);
       checkMode(held);
+      pins.granted(held);
       graces.granted(held);
       writes.granted(held.step.key, held.lock.fencingToken);
       record(held, 'acquire', 'invoke', held.invokedAt);
       record(held, 'acquire', 'ok');
     },
+    pinned: pins.pinned,
     released: release,
     closing(machine, locks, isTheEnd) {
       graces.over();

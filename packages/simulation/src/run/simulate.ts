@@ -46,6 +46,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     programs,
     note,
     excuseHolds: oracle.excuseAll,
+    fail: oracle.fail,
     freedByForce: oracle.freed,
   });
   const machines = schedule.clients.map((terms, i) => createMachine(world, `process ${i + 1}`, terms, terms.originMs));

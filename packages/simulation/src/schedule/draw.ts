@@ -11,13 +11,14 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
   const random = createRandom(`${backend} ${seed}`);
   const options = model.drawOptions(random.fork('options'));
   const serverFaults = model.serverFaults(options);
-  const mood = drawMood(random.fork('mood'), serverFaults.length > 0, about);
+  const mood = drawMood(random.fork('mood'), serverFaults.length > 0, about, model.hasTransactions);
   const clients = Array.from({ length: mood.clients }, (_, i) => drawClient(random.fork(`client ${i}`), mood));
   const draft = {
     random: random.fork('steps'),
     mood,
     clients,
     hasGuard: model.hasGuard ?? false,
+    hasTransactions: model.hasTransactions ?? false,
     hasLeases: backend !== 'zookeeper',
     nextId: 1,
   };
@@ -91,6 +92,7 @@ interface Draft {
   readonly mood: Mood;
   readonly clients: readonly ClientTerms[];
   readonly hasGuard: boolean;
+  readonly hasTransactions: boolean;
   readonly hasLeases: boolean;
   nextId: number;
 }
@@ -215,6 +217,8 @@ function drawDeeds(draft: Draft, around: Around): Deed[] {
     if (kind < 0.55) {
       deeds.push({ do: 'work', ms: random.chance(0.1) ? 0 : random.spread(...mood.workMs) });
       if (draft.hasGuard && random.chance(0.3)) deeds.push({ do: 'write' });
+      if (draft.hasTransactions && random.chance(mood.emphasis === 'transactions' ? 0.8 : 0.15))
+        deeds.push(drawTransaction(random, mood));
     } else if (kind < 0.75) {
       const span = mood.renewTtlsMs?.[i % mood.renewTtlsMs.length];
       const ttlMs = maybe(random, span ? 0.9 : 0.7, () => drawTtl(random, mood, span));
@@ -227,4 +231,9 @@ function drawDeeds(draft: Draft, around: Around): Deed[] {
     }
   }
   return deeds;
+}
+
+function drawTransaction(random: Random, mood: Mood): Deed {
+  const ends = random.pick(['commit', 'commit', 'commit', 'rollback', 'abandon'] as const);
+  return { do: 'transaction', ms: random.chance(0.2) ? 0 : random.spread(...mood.workMs), ends };
 }

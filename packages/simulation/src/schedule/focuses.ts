@@ -327,4 +327,23 @@ export const focuses: Readonly<Record<string, Focus>> = {
     aborts: 0.1,
     attemptTimeoutMs: random.chance(0.6) ? [10, 200] : undefined,
   }),
+  // Transactions that outlast the leases of the locks that they assert, of processes that stand still or are cut off meanwhile.
+  'a lock in a transaction': (random) => {
+    const ttlMs = random.spread(60, 1_500);
+    return {
+      clients: random.int(2, 3),
+      keys: 1,
+      steps: random.int(3, 9),
+      lengthMs: ttlMs * random.spread(0.3, 4),
+      faults: random.int(0, 4),
+      kinds: ['pause', 'pause', 'suspend', 'crash', 'silence', 'stall', 'half-open', 'reset', 'server'],
+      faultMs: [ttlMs * 0.3, ttlMs * 4],
+      ttlMs: [ttlMs * 0.8, ttlMs * 1.3],
+      workMs: [ttlMs / 10, ttlMs * random.spread(0.3, 3)],
+      network: random.chance(0.7) ? fast(random) : slow(random),
+      autoRenew: [0.8, 0.3],
+      aborts: 0.1,
+      emphasis: 'transactions',
+    };
+  },
 };

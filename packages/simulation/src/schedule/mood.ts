@@ -52,18 +52,23 @@ export interface Mood {
     | 'work'
     | 'nesting'
     | 'one attempt'
-    | 'several keys';
+    | 'several keys'
+    | 'transactions';
 }
 
+const inTransactions = 'a lock in a transaction';
 const ofServers = ['what only this backend can suffer', 'a server in trouble'];
 
 /** `about` chooses a neighbourhood; without it three of ten simulations are of a general kind. */
-export function drawMood(random: Random, hasServerFaults: boolean, about?: string): Mood {
+export function drawMood(random: Random, hasServerFaults: boolean, about?: string, hasTransactions = false): Mood {
   const general = drawGeneral(random);
   const chosen = random.next();
-  const names = Object.keys(focuses).filter((one) => hasServerFaults || !ofServers.includes(one));
+  const names = Object.keys(focuses).filter(
+    (one) => (hasServerFaults || !ofServers.includes(one)) && (hasTransactions || one !== inTransactions),
+  );
   const drawn = hasServerFaults && chosen < 0.25 ? 'a server in trouble' : random.pick(names);
-  const name = about ?? (chosen < 0.7 ? drawn : undefined);
+  const often = hasTransactions && chosen >= 0.5 && chosen < 0.7 ? inTransactions : drawn;
+  const name = about ?? (chosen < 0.7 ? often : undefined);
   if (name === undefined) return general;
   const focus = focuses[name];
   if (focus === undefined)

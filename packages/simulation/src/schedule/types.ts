@@ -14,8 +14,8 @@ export interface Schedule {
   readonly faults: readonly Fault[];
 }
 
-export type BackendName = 'memory' | 'redis' | 'redlock' | 'zookeeper' | 'etcd';
-export const backendNames: readonly BackendName[] = ['memory', 'redis', 'redlock', 'zookeeper', 'etcd'];
+export type BackendName = 'memory' | 'redis' | 'redlock' | 'zookeeper' | 'etcd' | 'postgres';
+export const backendNames: readonly BackendName[] = ['memory', 'redis', 'redlock', 'zookeeper', 'etcd', 'postgres'];
 
 /** One simulated process. */
 export interface ClientTerms {
@@ -129,6 +129,8 @@ export type Deed =
   | { readonly do: 'downgrade'; readonly awaited: boolean }
   /** A write beside the lock, through a guard with the token of the lock. */
   | { readonly do: 'write' }
+  /** A transaction of the application in which the lock is asserted; `abandon` breaks the connection. */
+  | { readonly do: 'transaction'; readonly ms: number; readonly ends: 'commit' | 'rollback' | 'abandon' }
   /** Another acquisition, in the same body; `beside` does not wait for its end. */
   | { readonly do: 'nested'; readonly step: Step; readonly beside: boolean };
 

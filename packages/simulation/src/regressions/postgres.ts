@@ -1,0 +1,115 @@
+import { patch, type Regression } from './regression.ts';
+
+const inAdapter = (file: string, find: string, replace: string) => patch(`adapter-postgres/${file}`, find, replace);
+
+const regression = (name: string, ...patches: Regression['patches']): Regression => ({
+  ...{ name: `PostgreSQL: ${name}`, backends: ['postgres'], patches },
+});
+
+/** Faults of the adapter for PostgreSQL, most of them in its SQL. */
+export const postgresRegressions: readonly Regression[] = [
+  regression(
+    'a take-over does not wait for the transaction that has pinned the hold',
+    inAdapter(
+      'sql/grants.ts',
+      'PERFORM FROM holdfast.lock l WHERE l.key = k FOR UPDATE SKIP LOCKED;\n  RETURN FOUND;',
+      'RETURN true;',
+    ),
+  ),
+  regression(
+    'a transaction sees that it holds, and pins nothing',
+    inAdapter(
+      'sql/upkeep.ts',
+      'FROM holdfast.lock l WHERE l.key = k AND l.owner = o FOR KEY SHARE;',
+      'FROM holdfast.lock l WHERE l.key = k AND l.owner = o;',
+    ),
+  ),
+  regression(
+    'a shared hold is not pinned',
+    inAdapter(
+      'sql/upkeep.ts',
+      'FROM holdfast.holder h WHERE h.key = k AND h.owner = o FOR KEY SHARE;',
+      'FROM holdfast.holder h WHERE h.key = k AND h.owner = o;',
+    ),
+  ),
+  regression(
+    'a lock that was asserted is passed on inside its process',
+    patch('lock-core/release.ts', 'lease.pinned || ', ''),
+  ),
+  regression(
+    'a release does not look whose lock it is',
+    inAdapter('sql/fast.ts', "AND t.owner = decode(a.owner, 'hex') AND NOT t.crowded", 'AND NOT t.crowded'),
+  ),
+  {
+    ...regression(
+      'a grant is told to nobody',
+      inAdapter('sql/grants.ts', "PERFORM pg_notify(p.channel, encode(p.owner, 'hex'));", 'NULL;'),
+    ),
+    inClaims: true,
+  },
+  regression(
+    'the queue is in no order',
+    inAdapter('sql/grants.ts', 'ORDER BY t.ticket LIMIT 1 FOR UPDATE', 'ORDER BY t.owner LIMIT 1 FOR UPDATE'),
+  ),
+  regression(
+    'permits that have expired are counted',
+    inAdapter('sql/grants.ts', 'AND x.expires_at <= clock_timestamp() FOR UPDATE SKIP', 'AND false FOR UPDATE SKIP'),
+  ),
+  {
+    ...regression(
+      'a reader is admitted past a writer that waits',
+      inAdapter('sql/steps.ts', 'AND NOT EXISTS (SELECT FROM holdfast.place p WHERE p.key = k) THEN', 'THEN'),
+    ),
+    inClaims: true,
+  },
+  regression(
+    'a holder whose answer was lost is told that the key is busy',
+    inAdapter(
+      'sql/steps.ts',
+      "WHERE l.key = k AND l.owner = o AND l.expires_at > clock_timestamp()\n    RETURNING 'granted '",
+      "WHERE l.key = k AND l.owner = o AND false\n    RETURNING 'granted '",
+    ),
+  ),
+  regression(
+    'the timer of a waiter that has gone is set again',
+    inAdapter('queue.ts', 'place.wake(); // the answer to a beat on its way must not set its timer again', ''),
+  ),
+  regression(
+    'a token that was drawn before a wait is kept',
+    inAdapter('sql/fast.ts', "WHEN pg_sequence_last_value('holdfast.token') = t.token", 'WHEN true'),
+    inAdapter('sql/fast.ts', "interval '20 milliseconds'", "interval '2 seconds'"),
+  ),
+  regression(
+    'a release does not wait for the request on its way',
+    inAdapter('adapter.ts', 'await queue.end(owner);', ''),
+  ),
+  regression(
+    'the tables forget with a crash',
+    inAdapter(
+      'sql/tables.ts',
+      'CREATE TABLE IF NOT EXISTS holdfast.lock',
+      'CREATE UNLOGGED TABLE IF NOT EXISTS holdfast.lock',
+    ),
+  ),
+  regression(
+    'a commit that a crash forgets is good enough',
+    inAdapter('sql/grants.ts', "IF current_setting('synchronous_commit') = 'off' THEN", 'IF false THEN'),
+  ),
+  regression(
+    'a repeated request makes the lease shorter',
+    inAdapter(
+      'sql/steps.ts',
+      'SET expires_at = greatest(l.expires_at, clock_timestamp() + lease_ms',
+      'SET expires_at = greatest(NULL, clock_timestamp() + lease_ms',
+    ),
+  ),
+  regression(
+    'an expired hold is renewed',
+    inAdapter(
+      'sql/upkeep.ts',
+      'WHERE l.key = a.key AND l.owner = a.owner AND l.expires_at > clock_timestamp()',
+      'WHERE l.key = a.key AND l.owner = a.owner',
+    ),
+    inAdapter('sql/grants.ts', 'UPDATE holdfast.lock t SET owner = NULL WHERE t.key = k;', 'NULL;'),
+  ),
+];
