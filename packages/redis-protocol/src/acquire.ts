@@ -33,8 +33,11 @@ export function ask(
   const { key, owner, ttlMs, tokens, claim } = attempt;
   const { resends } = client;
   const command = keysOfScript(state, scripts.acquire, keys);
-  command.push(owner, String(ttlMs), String(tokens), publish, place);
-  if (isAmongOthers(claim)) command.push(...claimWords(claim));
+  command.push(owner, String(ttlMs));
+  const amongOthers = isAmongOthers(claim);
+  const isUsual = tokens === 1 && place === '' && publish === 'PUBLISH' && !amongOthers;
+  if (!isUsual) command.push(String(tokens), place, publish);
+  if (amongOthers) command.push(...claimWords(claim));
   const target = { key: keys.lock, name: key, acquires: owner };
   return runLockScript<AcquireOutcome | Queued>(
     state,
@@ -46,7 +49,7 @@ export function ask(
       return outcomeOf(state, attempt, keys, readAcquireReply(raw, client.name, key));
     },
     // Two nodes have the keys, or none has all: an exclusive lock can be had without the queue.
-    () => (isAmongOthers(claim) ? slotMoves : askPastQueue(state, attempt, keys)),
+    () => (amongOthers ? slotMoves : askPastQueue(state, attempt, keys)),
   );
 }
 
@@ -59,7 +62,7 @@ function askPastQueue(
   const { key, owner, ttlMs, tokens } = attempt;
   const { resends } = client;
   const part = settings.fencing ? ['2', keys.lock, keys.fence] : ['1', keys.lock];
-  const command = [scripts.acquire.sha, ...part, owner, String(ttlMs), String(tokens), publish, ''];
+  const command = [scripts.acquire.sha, ...part, owner, String(ttlMs), String(tokens), '', publish];
   return runLockScript<AcquireOutcome | Queued>(
     state,
     scripts.acquire,

@@ -26,7 +26,8 @@ export function rollBack(state: RedisLockState, hold: HoldRef): Promise<ReleaseO
 function send(state: RedisLockState, hold: HoldRef, publish: string, byCore: boolean): Promise<ReleaseOutcome> {
   const keys = state.keysOf(hold.key);
   const command = keysOfScript(state, scripts.release, keys);
-  command.push(hold.owner, publish);
+  command.push(hold.owner);
+  if (publish !== 'PUBLISH') command.push(publish);
   return sendOnce(state, hold, keys, command, byCore).catch((error: unknown) => {
     // While a slot is being moved its keys may be on two nodes; the lock itself can still be freed.
     if (!isTryAgain(error)) throw error;

@@ -4,8 +4,10 @@ import acquireSource from './lua/acquire.lua';
 import askSource from './lua/ask.lua';
 import beatSource from './lua/beat.lua';
 import downgradeSource from './lua/downgrade.lua';
+import freeSource from './lua/free.lua';
 import handOnSource from './lua/hand-on.lua';
 import inspectSource from './lua/inspect.lua';
+import keysSource from './lua/keys.lua';
 import queueSource from './lua/queue.lua';
 import releaseSource from './lua/release.lua';
 import renewSource from './lua/renew.lua';
@@ -91,8 +93,12 @@ export async function readVersion(client: RedisClientBinding): Promise<string | 
   return /^redis_version:(\S+)/m.exec(info ?? '')?.[1];
 }
 
-/** What the scripts of the queue begin with: the tokens, and the grant rule. What is usual comes before the rule. */
-const withQueue = (usual: string, rest: string): LuaScript => luaScript(tokensSource + usual + queueSource + rest);
+/**
+ * A script of the queue has the tokens, and the grant rule. What is usual comes before them: Lua makes the functions of a script
+ * anew in each run, and that costs as much as some commands.
+ */
+const withQueue = (usual: string, rest: string, afterTokens = ''): LuaScript =>
+  luaScript(keysSource + usual + tokensSource + afterTokens + queueSource + rest);
 
 /** A script of another protocol that keeps holders of shared claims and of permits as a single Redis does. */
 export const queueScript = (rest: string): LuaScript => withQueue('', rest);
@@ -101,7 +107,7 @@ type ScriptName = 'acquire' | 'renew' | 'renewShared' | 'release' | 'beat' | 'do
 
 /** The scripts of the lock protocol; each file says what its keys, arguments and replies are. */
 export const scripts: Record<ScriptName, LuaScript> = {
-  acquire: /* @__PURE__ */ withQueue(acquireSource, askSource),
+  acquire: /* @__PURE__ */ withQueue(freeSource, askSource, acquireSource),
   renew: /* @__PURE__ */ luaScript(renewSource),
   renewShared: /* @__PURE__ */ withQueue('', renewSharedSource),
   release: /* @__PURE__ */ withQueue(releaseSource, handOnSource),

@@ -1,20 +1,43 @@
--- Takes the lock for an owner, or a place in its queue; asked again by a holder, refreshes its hold and never shortens it.
--- KEYS    lock, which is also the channel; queue; places; fence: 'last count', the tokens given last; absent: no fencing tokens.
---         Or lock and fence alone: then an exclusive lock is asked for past the queue
--- ARGV[1] owner    ARGV[2] TTL in ms    ARGV[3] tokens to reserve    ARGV[4] PUBLISH or SPUBLISH
--- ARGV[5] '' asks once, '0' takes a place, else the ticket of the place to be kept
--- ARGV[6] x, s or p: exclusive (the default), shared, permits    ARGV[7] permits    ARGV[8] limit
--- Replies 'last count' (granted), 'q ticket PTTL' (queued), PTTL as an integer (busy), 'foreign' or 'fence' (a key of another kind),
--- 'kind' or 'limit n' (in use in another way), or the server's error, and then nothing was acquired.
+-- What was granted becomes a lease.
+if not isNew and pcall('GET', lock) == asker then return refreshAlone(asker, lease) end
 
--- A free lock that nobody waits for: the usual case, and nothing of what follows is needed.
-local isFree = (ARGV[6] or 'x') == 'x' and (not queue or pcall('EXISTS', queue) == 0)
-if isFree and call('SET', lock, ARGV[1], 'NX', 'PX', ARGV[2]) then
-  if not fence then return '0 0' end
-  local block, refused = mint(ARGV[2], ARGV[3])
+if isTaken then
+  local block, refused = mint(lease, tokensAsked)
   if block then return block end
   -- Undone also for a user that may not DEL.
   local gone = pcall('DEL', lock)
-  if type(gone) == 'table' then call('SET', lock, ARGV[1], 'PX', 1) end
+  if type(gone) == 'table' then call('SET', lock, asker, 'PX', 1) end
   return refused
 end
+
+-- The first shared lock, or the first permits, of a key that nobody waits for.
+if not isAlone and isUnwanted and pcall('GET', lock) == false then
+  local permits, block = ARGV[7], '0 0'
+  local refused = clock()
+  if refused then return refused end
+  if claimed == 's' then
+    block, refused = lastToken()
+  elseif fence then
+    block, refused = mint(lease, tokensAsked)
+  end
+  if not block then return refused end
+  local function enterFirst()
+    call('ZADD', queue, string.format('%.0f', now + lease), asker)
+    call('PEXPIRE', queue, lease)
+    local info = permits .. ' ' .. block .. ' ' .. string.format('%.0f', micros + 1)
+    if claimed == 's' then
+      call('HSET', places, asker, info)
+    else
+      call('HSET', places, asker, info, '#', permits)
+    end
+    call('PEXPIRE', places, lease)
+    call('SET', lock, claimed == 's' and '(shared)' or '(permits ' .. ARGV[8] .. ')', 'PX', lease)
+  end
+  local done
+  done, refused = protected(enterFirst)
+  if done then return block end
+  pcall('ZREM', queue, asker)
+  pcall('HDEL', places, asker)
+  return type(refused) == 'table' and refused or redis.error_reply(tostring(refused))
+end
+

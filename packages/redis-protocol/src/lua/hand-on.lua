@@ -6,8 +6,14 @@ local function handOn()
   if not held and not message then message = '' end
 end
 
+-- Frees what was held together, by whatever command its user may.
+local function unlock()
+  if type(pcall('DEL', lock)) == 'table' then pcall('SET', lock, held, 'PX', 1) end
+end
+
 local function leave()
-  local refused = open()
+  -- What it had alone is deleted by now.
+  local refused = open(alone ~= owner and alone)
   if refused then return refused end
   if alone == owner then
     handOn()

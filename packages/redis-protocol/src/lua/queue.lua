@@ -12,14 +12,23 @@ local held, limitHeld, used, message
 local entered = 0
 
 local function forget(owner)
-  local info = call('HGET', places, owner)
   call('ZREM', queue, owner)
   call('HDEL', places, owner)
-  return info
+end
+
+-- Whether one owner has it alone: then nobody is let in, whoever waits.
+local function heldAlone()
+  return held and held ~= '(shared)' and not limitHeld
 end
 
 -- Lets the keys of the queue live for so long, at least.
 local function keep(ms)
+  if not held or heldAlone() then
+    -- Without holders there are only waiters, and `ms` is as long as any of them has.
+    call('PEXPIRE', queue, ms)
+    call('PEXPIRE', places, ms)
+    return
+  end
   local ofQueue, ofPlaces = call('PTTL', queue), call('PTTL', places)
   if ofQueue < ms + 0 or ofPlaces < ms + 0 then
     local longest = string.format('%.0f', math.max(ofQueue, ofPlaces, ms + 0))
@@ -30,16 +39,18 @@ end
 
 -- Takes a holder out of the account.
 local function drop(owner)
-  local info = forget(owner)
+  local info = limitHeld and call('HGET', places, owner)
+  forget(owner)
   if limitHeld then
     used = used - (info and tonumber(string.match(info, '^%d+')) or 0)
     call('HSET', places, '#', used)
   end
 end
 
--- Reads who holds the lock, and drops what is over; gives the refusal, if there is one.
-local function open()
-  held, limitHeld, used, message = pcall('GET', lock), nil, nil, nil
+-- Reads who holds the lock, unless that is known, and drops what is over; gives the refusal, if there is one.
+local function open(known)
+  held, limitHeld, used, message = known, nil, nil, nil
+  if held == nil then held = pcall('GET', lock) end
   if type(held) == 'table' then return string.find(held.err, 'WRONGTYPE', 1, true) and 'foreign' or held end
   local refused = clock()
   if refused then return refused end
@@ -70,17 +81,6 @@ local function fits(claim, permits, limit)
   return claim == 'p' and limitHeld == limit and used + permits <= limit + 0
 end
 
--- The tokens of a holder that has none of its own: the last that was given.
-local function lastToken()
-  local block = fence and pcall('GET', fence)
-  if not block then return '0 1' end
-  if type(block) == 'table' then return nil, string.find(block.err, 'WRONGTYPE', 1, true) and 'fence' or block end
-  -- Redlock keeps the last token alone.
-  local last = string.match(block, '^(%d+) ?%d*$')
-  if not last then return nil, 'fence' end
-  return last .. ' 1'
-end
-
 -- Counts a holder beside others, who are of the same kind or none. The lock is written last: without it nobody counts.
 local function enter(owner, lease, claim, permits, limit, block, since)
   local mark = claim == 's' and '(shared)' or '(permits ' .. limit .. ')'
@@ -95,9 +95,9 @@ local function enter(owner, lease, claim, permits, limit, block, since)
     limitHeld = limit
     call('HSET', places, '#', used)
   end
+  held = mark
   keep(lease)
   call('SET', lock, mark, 'PX', left > lease + 0 and left or lease)
-  held = mark
 end
 
 -- Gives the lock, which fits, for a lease; gives the tokens, or nil and the refusal.
@@ -123,7 +123,7 @@ end
 -- Gives the tokens of `asker`, or nil and a refusal.
 local function serve(asker, askersLease)
   local mine
-  while true do
+  while not heldAlone() do
     local head, info = first()
     if not head then return mine end
     local ttl, tokens, claim, permits, limit = string.match(info, '^%d+ (%d+) (%d+) (%a) (%d+) (%d+)$')
@@ -137,6 +137,7 @@ local function serve(asker, askersLease)
       message = (message and message .. '\n' or '') .. block .. ' ' .. head
     end
   end
+  return mine
 end
 
 -- Tells those who were granted the lock. A user without permission for the channel is heard of by the next beats.
@@ -144,27 +145,7 @@ local function tell(publish)
   if message then pcall(publish, lock, message) end
 end
 
--- A holder asks again: the answer is its own tokens (H12, H13), and the lease becomes the longer of the two (H113).
-local function refreshAlone(owner, ttl)
-  local left = pcall('PTTL', lock)
-  if type(left) == 'table' then return left end
-  local block = '0 0'
-  if fence then
-    block = pcall('GET', fence)
-    if type(block) == 'table' then return string.find(block.err, 'WRONGTYPE', 1, true) and 'fence' or block end
-    if block and not string.match(block, '^%d+ %d+$') then return 'fence' end
-    if not block then
-      local refused
-      block, refused = mint(ttl, '1')
-      if not block then return refused end
-    end
-  end
-  -- Written in any case: WAIT counts only what its own connection wrote. A key without expiry keeps it that way.
-  if left < 0 then call('SET', lock, owner) else call('SET', lock, owner, 'PX', left > ttl + 0 and left or ttl) end
-  return block
-end
-
--- The same beside others; `exact` also to a shorter lease, as a renewal does.
+-- As `refreshAlone`, beside others; `exact` also to a shorter lease, as a renewal does.
 local function refreshShared(owner, ttl, exact)
   local ending = now + ttl
   local before = tonumber(call('ZSCORE', queue, owner))
@@ -193,8 +174,7 @@ local function otherUse(claim, limit)
 end
 
 -- Takes a place, or keeps the one with this ticket. Gives the ticket, or nil and the refusal; then nothing was written.
-local function queueUp(owner, ttl, tokens, ticket, claim, permits, limit)
-  local known = call('ZSCORE', queue, owner)
+local function queueUp(owner, known, ttl, tokens, ticket, claim, permits, limit)
   if not known and ticket == '0' then
     local last = call('ZREVRANGEBYSCORE', queue, '+inf', tickets, 'WITHSCORES', 'LIMIT', 0, 1)[2] or 0
     ticket = string.format('%.0f', math.max(last + 1, micros + 0))
@@ -227,7 +207,8 @@ local function ask(owner, lease, ttl, tokens, place, claim, permits, limit)
   if score and score < tickets + 0 then return refreshShared(owner, lease) end
   local other = not score and (place == '' or place == '0') and otherUse(claim, limit)
   if other then return other end
-  local head = first()
+  -- A newcomer need not know who is first while one owner has it alone; who waits clears away those that are dead.
+  local head = (score or not heldAlone()) and first()
   local block
   if (not head or head == owner) and fits(claim, permits, limit) then
     block, refused = give(owner, lease, ttl, tokens, claim, permits, limit)
@@ -241,7 +222,7 @@ local function ask(owner, lease, ttl, tokens, place, claim, permits, limit)
     return held and pcall('PTTL', lock) or 0
   end
   local ticket
-  ticket, refused = queueUp(owner, ttl, tokens, place, claim, permits, limit)
+  ticket, refused = queueUp(owner, score, ttl, tokens, place, claim, permits, limit)
   if not ticket then return refused end
   block, refused = serve(owner, lease)
   return block or refused or 'q ' .. ticket .. ' ' .. call('PTTL', lock)

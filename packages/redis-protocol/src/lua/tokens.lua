@@ -1,7 +1,3 @@
-local call, pcall, protected = redis.call, redis.pcall, pcall
-local lock, queue, places, fence = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
--- While the slot of the keys is being moved, only some of them can be had, and the queue is left out.
-if #KEYS < 3 then queue, places, fence = nil, nil, KEYS[2] end
 local now, micros
 
 -- Reads the server's clock, once: ms as a number, and us as text of 16 digits. Gives the refusal, if it is refused.
@@ -44,3 +40,35 @@ local function mint(ttl, tokens)
   if not before or fenceTtl ~= '2592000000' then call('SET', fence, block, 'PX', fenceTtl) end
   return block
 end
+
+-- The tokens of a holder that has none of its own: the last that was given.
+local function lastToken()
+  local block = fence and pcall('GET', fence)
+  if not block then return '0 1' end
+  if type(block) == 'table' then return nil, string.find(block.err, 'WRONGTYPE', 1, true) and 'fence' or block end
+  -- Redlock keeps the last token alone.
+  local last = string.match(block, '^(%d+) ?%d*$')
+  if not last then return nil, 'fence' end
+  return last .. ' 1'
+end
+
+-- A holder asks again: the answer is its own tokens (H12, H13), and the lease becomes the longer of the two (H113).
+local function refreshAlone(owner, ttl)
+  local left = pcall('PTTL', lock)
+  if type(left) == 'table' then return left end
+  local block = '0 0'
+  if fence then
+    block = pcall('GET', fence)
+    if type(block) == 'table' then return string.find(block.err, 'WRONGTYPE', 1, true) and 'fence' or block end
+    if block and not string.match(block, '^%d+ %d+$') then return 'fence' end
+    if not block then
+      local refused
+      block, refused = mint(ttl, '1')
+      if not block then return refused end
+    end
+  end
+  -- Written in any case: WAIT counts only what its own connection wrote. A key without expiry keeps it that way.
+  if left < 0 then call('SET', lock, owner) else call('SET', lock, owner, 'PX', left > ttl + 0 and left or ttl) end
+  return block
+end
+

@@ -3,9 +3,12 @@ import { createLocks } from '@holdfast/lock-core';
 import { type RedisClientBinding, redisLockAdapter } from '@holdfast/redis-protocol';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { scripts } from '../../src/scripts.ts';
 import { attempt, grant, lockError, newName, newOwner, sleep, until } from './helpers.ts';
 import { type ClientKit, single } from './kit.ts';
 import { replicaTests } from './replica-tests.ts';
+
+const isAcquire = (script: unknown): boolean => script === scripts.acquire.sha || script === scripts.acquire.source;
 
 /** What one owner ID may cause: one hold, one release, and no shorter lease than it asked for. */
 export function ownerSuite(kits: readonly ClientKit[]): void {
@@ -56,7 +59,7 @@ export function ownerSuite(kits: readonly ClientKit[]): void {
       expect(await adapter.forceRelease?.(warm.key)).toBe(true);
       // The reply to the release, not the one to the look before it.
       const lost = proxy.swallowReplies({
-        match: (request) => request.includes(`lock:${held.key}`) && request.includes('PUBLISH'),
+        match: (request) => request.includes(`lock:${held.key}`) && request.includes(scripts.release.sha),
         thenCut: false,
       });
       const forced = adapter.forceRelease?.(held.key).catch((error: unknown) => error);
@@ -160,7 +163,7 @@ export function ownerSuite(kits: readonly ClientKit[]): void {
         call: {
           value: async (...[command, args, at]: Parameters<RedisClientBinding['call']>) => {
             const reply = await binding.call(command, args, at);
-            if (!command.startsWith('eval') || !['', '0'].includes(args.at(-1) as string)) return reply;
+            if (!command.startsWith('eval') || !isAcquire(args[0])) return reply;
             expect(await holderOf(key)).not.toBe(null);
             if (what !== 'an answer of an unexpected type') resends += 1;
             return answer();
@@ -231,7 +234,7 @@ export function ownerSuite(kits: readonly ClientKit[]): void {
                 resends += 1;
                 late = () => binding.call(...sent);
                 giveUp.abort();
-              } else if (late !== undefined && sent[1].includes('PUBLISH')) {
+              } else if (late !== undefined && sent[1][0] === scripts.release.sha) {
                 const arrives = late;
                 late = undefined;
                 await arrives();

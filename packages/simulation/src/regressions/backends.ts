@@ -41,7 +41,7 @@ export const backendRegressions: readonly Regression[] = [
     name: 'Redis: a refresh shortens the lease',
     backends: ['redis'],
     patches: [
-      patch('redis-protocol/lua/queue.lua', "'PX', left > ttl + 0 and left or ttl)", "'PX', ttl)"),
+      patch('redis-protocol/lua/tokens.lua', "'PX', left > ttl + 0 and left or ttl)", "'PX', ttl)"),
       countOnRenewal,
     ],
   },
@@ -76,9 +76,9 @@ export const backendRegressions: readonly Regression[] = [
     backends: ['redis'],
     patches: [
       patch(
-        'redis-protocol/lua/acquire.lua',
-        "call('SET', lock, ARGV[1], 'NX', 'PX', ARGV[2])",
-        "call('SET', lock, ARGV[1], 'NX')",
+        'redis-protocol/lua/free.lua',
+        "call('SET', lock, asker, 'NX', 'PX', lease)",
+        "call('SET', lock, asker, 'NX')",
       ),
     ],
   },

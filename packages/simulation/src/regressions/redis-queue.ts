@@ -1,6 +1,7 @@
 import { patch, type Regression } from './regression.ts';
 
 const queue = 'redis-protocol/lua/queue.lua';
+const tokens = 'redis-protocol/lua/tokens.lua';
 const handOn = 'redis-protocol/lua/hand-on.lua';
 const fits = '(not head or head == owner) and fits(claim, permits, limit)';
 const anyFits = 'fits(claim, permits, limit)';
@@ -11,7 +12,7 @@ export const redisQueueRegressions: readonly Regression[] = [
     name: 'Redis queue: a newcomer takes what a release leaves free, past the queue',
     backends: ['redis'],
     patches: [
-      patch('redis-protocol/lua/acquire.lua', "(not queue or pcall('EXISTS', queue) == 0)", 'true'),
+      patch('redis-protocol/lua/free.lua', "not queue or (isNew and pcall('EXISTS', queue) == 0)", 'true'),
       patch(queue, fits, anyFits),
       patch(handOn, '  serve()\n  if not held', '  if not held'),
     ],
@@ -24,7 +25,7 @@ export const redisQueueRegressions: readonly Regression[] = [
   {
     name: 'Redis queue: a claim does not make a lease of the reservation',
     backends: ['redis'],
-    patches: [patch(queue, "'PX', left > ttl + 0 and left or ttl)", "'PX', left)")],
+    patches: [patch(tokens, "'PX', left > ttl + 0 and left or ttl)", "'PX', left)")],
   },
   {
     name: 'Redis queue: beats go on for one who has left',

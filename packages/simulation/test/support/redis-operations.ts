@@ -13,14 +13,14 @@ const queueScript = script(`${protocol}/queue.lua`).replace(
   // Like all leases here, too long to end during the test, for it would not end on both servers at the same moment.
   'waiterLease, reservation = 4000000, 3000000',
 );
-const withQueue = (usual: string, rest: string): string =>
-  ['tokens', usual, 'queue', rest]
+const withQueue = (usual: string, rest: string, afterTokens = ''): string =>
+  ['keys', usual, 'tokens', afterTokens, 'queue', rest]
     .map((name) => (name === '' ? '' : name === 'queue' ? queueScript : script(`${protocol}/${name}.lua`)))
     .join('');
 
 /** The shipped scripts. */
 export const shipped: Readonly<Record<string, string>> = {
-  acquire: withQueue('acquire', 'ask'),
+  acquire: withQueue('free', 'ask', 'acquire'),
   beat: withQueue('', 'beat'),
   downgrade: withQueue('', 'downgrade'),
   inspect: withQueue('', 'inspect'),
@@ -78,8 +78,10 @@ function withSleep(random: Random, operation: readonly string[]): Operation[] {
 }
 
 /** Long enough not to end during the test, or so short that a sleep ends it. */
-const drawTtl = (random: Random): string =>
-  random.pick(['2', '900000', '3600000', '400000000', '9000000000000', '700001']);
+const drawTtl = (random: Random): string => (random.chance(1 / 6) ? '2' : drawLongTtl(random));
+/** For a waiter: when it is granted the lock, no sleep follows. */
+const drawLongTtl = (random: Random): string =>
+  random.pick(['900000', '3600000', '400000000', '9000000000000', '700001']);
 
 function drawScript(random: Random, key: string, fence: string, owner: string): string[] {
   const ttl = drawTtl(random);
@@ -98,17 +100,22 @@ function drawScript(random: Random, key: string, fence: string, owner: string): 
       ...['downgrade', 'renew', 'renewShared', 'votes', 'votes', 'rollback'],
     ])
   ) {
-    case 'acquire':
-      return evaluate('acquire', all, [
-        ...[owner, ttl, random.pick(['1', '1', '65', '1001']), 'PUBLISH'],
-        ...[random.pick(['', '0', '0', '0', '1700000000000000']), ...random.pick([[], drawClaim(random)])],
+    case 'acquire': {
+      const request = random.pick([
+        [],
+        drawRequest(random),
+        drawRequest(random),
+        [...drawRequest(random), ...drawClaim(random)],
       ]);
+      const asksOnce = (request[1] ?? '') === '';
+      return evaluate('acquire', all, [owner, asksOnce ? ttl : drawLongTtl(random), ...request]);
+    }
     case 'beat': {
       const places = Array.from({ length: random.int(1, 3) }, () => [
         ...[
           '1',
           random.pick(owners),
-          ttl,
+          drawLongTtl(random),
           random.pick(['1', '65']),
           random.pick(['1700000000000000', '1600000000000000']),
         ],
@@ -123,7 +130,7 @@ function drawScript(random: Random, key: string, fence: string, owner: string): 
     case 'release':
       return evaluate('release', random.chance(0.9) ? all : [key], [
         owner,
-        random.pick(['PUBLISH', 'PUBLISH', 'NOSUCH', '']),
+        ...random.pick([[], ['PUBLISH'], ['NOSUCH'], ['']]),
       ]);
     case 'renew': {
       const keys = Array.from({ length: random.int(1, 4) }, () => `{k${random.int(1, 3)}}`);
@@ -143,6 +150,13 @@ function drawScript(random: Random, key: string, fence: string, owner: string): 
       return evaluate('rollback', [key], [random.pick(owners), own]);
   }
 }
+
+/** Tokens, place, and how others are told. */
+const drawRequest = (random: Random): string[] => [
+  random.pick(['1', '1', '65', '1001']),
+  random.pick(['', '0', '0', '0', '1700000000000000']),
+  'PUBLISH',
+];
 
 const drawClaim = (random: Random): string[] =>
   random.pick([
