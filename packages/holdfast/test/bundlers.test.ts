@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,9 @@ import { promisify } from 'node:util';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundlers } from './bundlers.ts';
+import { askNext, buildNext } from './next-app.ts';
 
+const names = ['holdfast', 'lock-core', 'adapter-memory', 'redis-protocol', 'adapter-ioredis'];
 const execute = promisify(execFile);
 const packages = fileURLToPath(new URL('../..', import.meta.url));
 const app = `
@@ -30,7 +32,7 @@ describe('a bundle', () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'holdfast-bundlers-'));
-    for (const name of ['holdfast', 'lock-core', 'adapter-memory', 'redis-protocol', 'adapter-ioredis']) {
+    for (const name of names) {
       const installed = join(folder, 'app/node_modules', name === 'holdfast' ? name : `@holdfast/${name}`);
       for (const part of ['dist', 'package.json'])
         cpSync(join(packages, name, part), join(installed, part), { recursive: true });
@@ -73,6 +75,28 @@ describe('a bundle', () => {
       );
     },
   );
+
+  // Next.js comes from the registry, 340 MB, so this is for the nightly run.
+  if (process.env.HOLDFAST_TEST_ALL) {
+    it('of Next.js and Turbopack has the recipe running outside the project', { timeout: 900_000 }, async () => {
+      const built = join(folder, 'next');
+      const sources = names.map((name): [string, string] => [
+        name === 'holdfast' ? name : `@holdfast/${name}`,
+        join(packages, name),
+      ]);
+      const printed = await buildNext(built, sources);
+      expect(printed).toContain('Turbopack');
+      expect(printed).not.toMatch(/warn|error|holdfast/i);
+      const elsewhere = mkdtempSync(join(tmpdir(), 'holdfast-next-'));
+      const away = join(folder, 'next-away');
+      renameSync(join(built, 'node_modules'), away);
+      expect(await askNext(built, elsewhere, redis.url)).toBe('200 {"paid":"/42"}');
+      expect(await redis.command('EXISTS', 'fence:{lock:invoice:/42}')).toBe(1);
+      expect(await askNext(built, elsewhere, 'memory:')).toBe('200 {"paid":"/42"}');
+      expect(await askNext(built, elsewhere, 'etcd://127.0.0.1:2379')).toBe('503 ');
+      rmSync(elsewhere, { recursive: true, force: true });
+    });
+  }
 
   it('holds an adapter that the application imports itself', { timeout: 120_000 }, async () => {
     const output = join(folder, 'with-factory');
