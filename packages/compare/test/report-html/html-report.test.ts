@@ -131,6 +131,39 @@ describe('the figures of the page', () => {
   });
 });
 
+it('shows the exceptions among the faults first, with their drawings, and closes those of the others', () => {
+  const faults = /<section id="faults">.*?<\/section>/s.exec(htmlReport(madeUpReport()))![0];
+  const [, exceptions = '', others = ''] = faults.split('<h3>');
+  expect(exceptions).toMatch(/^Two holders at once, or possible<.*Sentinel/s);
+  expect(exceptions).not.toContain('The holder is killed');
+  expect(exceptions).toContain('<svg');
+  expect(others).toMatch(/^Never two holders</);
+  expect(others).not.toContain('Sentinel');
+  expect(others.replaceAll(/<details>.*?<\/details>/gs, '')).not.toContain('<svg');
+  // One name for all rows of a fault, and no column without a figure.
+  expect(exceptions.match(/<th scope="rowgroup"/g)).toHaveLength(1);
+  expect(exceptions).not.toContain('stale accepted</th>');
+});
+
+it('gives each mark one meaning in all drawings', () => {
+  const page = htmlReport(madeUpReport());
+  const sections = [...page.matchAll(/<section id="([a-z-]+)">(.*?)<\/section>/gs)];
+  const legends = sections.flatMap(([, , text]) => [...text!.matchAll(/<ul class="legend">.*?<\/ul>/gs)]);
+  // Every backend has one outline wherever it is explained, and no two have the same.
+  const outlines = new Map<string, Set<string>>();
+  for (const [legend] of legends) {
+    for (const [, outline, name] of legend.matchAll(/<path d="([^"]+)"[^>]*><\/svg> ([^<]+)/g)) {
+      outlines.set(name!, (outlines.get(name!) ?? new Set()).add(outline!));
+    }
+    expect(legend).not.toContain('fill="var(--paper)"');
+  }
+  const all = [...outlines.values()].map((set) => [...set]);
+  expect(all.length).toBeGreaterThan(4);
+  expect(new Set(all.flat()).size).toBe(all.length);
+  // Dots are those of a backend: neither a quantile nor a write is one.
+  for (const [, id, text] of sections) if (id === 'faults') expect(text).not.toContain('●');
+});
+
 it('is written to a file in a folder that need not be there', () => {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-report-'));
   const file = join(folder, 'new', 'report.html');

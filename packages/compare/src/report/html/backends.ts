@@ -1,11 +1,14 @@
 import type { BackendId, Report } from '../schema.ts';
 import { html, type Markup } from './markup.ts';
 
-/** A colour and a shape for each backend, the same in all charts: who cannot tell the colours apart has the shapes. */
+/**
+ * A colour and a shape for each backend, the same in all charts: who cannot tell the colours apart has the shapes. All are filled, since
+ * hollow means raw calls, and none is used for anything else.
+ */
 const shapes: Readonly<Record<BackendId, string>> = {
   memory: 'roundRect',
   ioredis: 'circle',
-  'node-redis': 'emptyCircle',
+  'node-redis': 'path://M1 2h8l-4 7z',
   redlock: 'diamond',
   zookeeper: 'triangle',
   etcd: 'rect',
@@ -28,7 +31,7 @@ export function present(report: Report, points: readonly { readonly backend: Bac
 const outlines: Readonly<Record<string, string>> = {
   roundRect: 'M1 3h8v4h-8z',
   circle: 'M5 1a4 4 0 1 0 0.01 0z',
-  emptyCircle: 'M5 1a4 4 0 1 0 0.01 0z',
+  'path://M1 2h8l-4 7z': 'M1 2h8l-4 7z',
   diamond: 'M5 0l5 5-5 5-5-5z',
   triangle: 'M5 1l4 8h-8z',
   rect: 'M1 1h8v8h-8z',
@@ -37,9 +40,7 @@ const outlines: Readonly<Record<string, string>> = {
 
 export function legend(report: Report, ids: readonly BackendId[]): Markup {
   const entry = (id: BackendId) => {
-    const shape = shapeOf(id);
-    const fill = shape === 'emptyCircle' ? 'var(--paper)' : colourOf(id);
-    return html`<li><svg width="12" height="12" viewBox="-1 -1 12 12" aria-hidden="true"><path d="${outlines[shape]}" fill="${fill}" stroke="${colourOf(id)}" stroke-width="1.5"/></svg> ${titleOf(report, id)}</li>`;
+    return html`<li><svg width="12" height="12" viewBox="-1 -1 12 12" aria-hidden="true"><path d="${outlines[shapeOf(id)]}" fill="${colourOf(id)}" stroke="${colourOf(id)}" stroke-width="1.5"/></svg> ${titleOf(report, id)}</li>`;
   };
   return html`<ul class="legend">${ids.map(entry)}</ul>`;
 }

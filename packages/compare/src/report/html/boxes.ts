@@ -13,7 +13,7 @@ export interface Box {
 }
 
 export const boxLegend =
-  'Box: the middle half of all values, with the median as a line; whiskers: 10 % to 99 %; dot: 99.9 %. Logarithmic axis.';
+  'Bar: the middle half of all values, with the median as a line; whiskers: 10 % to 99 %; plus: 99.9 %. Logarithmic axis.';
 
 const [rowHeight, top, bottom, margin] = [36, 4, 22, 10];
 const [boxAt, boxHeight, labelSize] = [24, 10, 11];
@@ -70,10 +70,19 @@ function drawer(rows: readonly Box[], unit: string): CustomSeriesRenderItem {
           shape: { x1: x(values.p50), x2: x(values.p50), y1: y + boxAt - 3, y2: y + boxAt + boxHeight + 3 },
           style: { stroke: ink.text, lineWidth: 2 },
         },
-        { type: 'circle', shape: { cx: x(values.p999), cy: middle, r: 2 }, style: { fill: colour } },
+        plus(x(values.p999), middle, colour),
       ],
     };
   };
+}
+
+function plus(cx: number, cy: number, colour: string) {
+  const arm = (x: number, y: number) => ({
+    type: 'line' as const,
+    shape: { x1: cx - x, x2: cx + x, y1: cy - y, y2: cy + y },
+    style: { stroke: colour, lineWidth: 1.5 },
+  });
+  return { type: 'group' as const, children: [arm(3, 0), arm(0, 3)] };
 }
 
 function text(content: string, x: number, y: number, align: 'left' | 'right', fill: string) {

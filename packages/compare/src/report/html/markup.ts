@@ -33,12 +33,26 @@ export interface Column<Row> {
   readonly words?: boolean;
 }
 
-/** A table that scrolls sideways by itself where the screen is narrow. */
+/**
+ * A table that scrolls sideways by itself where the screen is narrow. A column with nothing in it is left out, and rows that begin alike
+ * have their first cell together.
+ */
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): Markup {
-  const [first, ...rest] = columns;
+  const [first, ...others] = columns;
+  const rest = others.filter(({ cell }) => rows.some((row) => !['', '–'].includes(rendered(cell(row)))));
+  const heads = rows.map((row) => rendered(first!.cell(row)));
+  const startsGroup = (i: number): boolean => heads[i] !== heads[i - 1];
+  const groupSize = (i: number): number => {
+    let end = i + 1;
+    while (end < rows.length && !startsGroup(end)) end += 1;
+    return end - i;
+  };
+  const head = (i: number): Markup | false =>
+    startsGroup(i) &&
+    html`<th scope="${groupSize(i) > 1 ? 'rowgroup' : 'row'}" rowspan="${groupSize(i)}">${{ html: heads[i]! }}</th>`;
   const side = ({ words }: Column<Row>) => (words ? 'words' : 'figure');
-  const line = (row: Row) =>
-    html`<tr><th scope="row">${first!.cell(row)}</th>${rest.map((column) => html`<td class="${side(column)}">${column.cell(row)}</td>`)}</tr>\n`;
+  const line = (row: Row, i: number) =>
+    html`<tr>${head(i)}${rest.map((column) => html`<td class="${side(column)}">${column.cell(row)}</td>`)}</tr>\n`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Table: ${first!.head}, ${rest.map(({ head }) => head).join(', ')}"><table>
 <thead><tr><th scope="col">${first!.head}</th>${rest.map((column) => html`<th scope="col" class="${side(column)}">${column.head}</th>`)}</tr></thead>
 <tbody>

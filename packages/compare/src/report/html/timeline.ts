@@ -77,7 +77,7 @@ function drawer(fault: Fault, from: number, to: number): CustomSeriesRenderItem 
     const moment = {
       type: 'line' as const,
       shape: { x1: x(0), x2: x(0), y1: 4, y2: height - bottom },
-      style: { stroke: ink.text, lineWidth: 1, lineDash: [3, 3] },
+      style: { stroke: ink.text, lineWidth: 1 },
     };
     const marks = fault.timeline
       .filter(({ kind }) => kind in signs)
@@ -90,12 +90,14 @@ function drawer(fault: Fault, from: number, to: number): CustomSeriesRenderItem 
 const signs: Readonly<Partial<Record<FaultEvent['kind'], { readonly sign: string; readonly fill: string }>>> = {
   lost: { sign: '!', fill: ink.text },
   'write-refused': { sign: '×', fill: 'var(--good)' },
-  'stale-accepted': { sign: '●', fill: ink.bad },
+  'stale-accepted': { sign: '✓', fill: ink.bad },
 };
 
 function mark({ kind }: FaultEvent, x: number, top: number) {
   const { sign, fill } = signs[kind]!;
-  const inside = Math.min(Math.max(x, left + 4), chartWidth - right - 4);
+  // The loss ends a bar, and would not be seen on it.
+  const beside = kind === 'lost' ? x + 5 : x;
+  const inside = Math.min(Math.max(beside, left + 4), chartWidth - right - 4);
   return {
     type: 'text' as const,
     style: {

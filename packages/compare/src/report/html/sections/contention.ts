@@ -10,7 +10,7 @@ import { gaps, section } from './gaps.ts';
 
 export function contention(report: Report): Markup {
   const intro =
-    'Many waiters for one key. Only a hand-over to another waiter counts; who takes the lock again at once has handed nothing over. Upright bars: between which values half of the rounds were.';
+    'Many waiters for one key. Only a hand-over to another waiter counts; who takes the lock again at once has handed nothing over. Bars: the middle half of the rounds.';
   const all = report.contention;
   const content = html`${gaps(report, 'contention')}${all.length > 0 && figures(report)}`;
   return section(

@@ -21,10 +21,11 @@ const headings: Readonly<Record<FaultId, string>> = {
 export function faults(report: Report): Markup {
   const intro = html`One process holds a key and goes on writing to a fenced resource without looking at its loss signal; another waits; something breaks at 0 s.
 A bar lasts as long as the holder may believe in its hold. Red stands for two holders at once, which must not be.
-<b>!</b> told of the loss; <b class="good">×</b> a late write of the old holder, refused by the fencing token; <b class="bad">●</b> one that got through.`;
+<b>!</b> told of the loss; <b class="good">×</b> a late write of the old holder, refused by the fencing token; <b class="bad">✓</b> one that got through.`;
   const all = report.faults;
-  const ids = (Object.keys(headings) as FaultId[]).filter((id) => all.some((fault) => fault.id === id));
-  const content = html`${gaps(report, 'faults')}${all.length > 0 && html`${overview(report)}${ids.map((id) => group(report, id))}`}`;
+  const exceptions = all.filter((fault) => verdictOf(fault) !== 'never');
+  const others = all.filter((fault) => verdictOf(fault) === 'never');
+  const content = html`${gaps(report, 'faults')}${exceptions.length > 0 && exceptional(report, exceptions)}${others.length > 0 && safe(report, others)}`;
   return section(
     'faults',
     'What happens when something breaks',
@@ -33,12 +34,29 @@ A bar lasts as long as the holder may believe in its hold. Red stands for two ho
   );
 }
 
-function group(report: Report, id: FaultId): Markup {
-  const all = report.faults.filter((fault) => fault.id === id);
-  const [title, ...others] = new Set(all.map((fault) => fault.title));
+/** What a user has to know comes first, with its drawings. */
+function exceptional(report: Report, all: readonly Fault[]): Markup {
+  return html`<h3>Two holders at once, or possible</h3>${overview(report, all)}${all
+    .map(({ id }) => id)
+    .filter((id, i, ids) => ids.indexOf(id) === i)
+    .map((id) => drawings(report, id, all))}`;
+}
+
+/** All others have the same result, so their drawings stay closed. */
+function safe(report: Report, all: readonly Fault[]): Markup {
+  const closed = [...new Set(ordered(all).map(({ id }) => id))].map((id) => {
+    const count = all.filter((fault) => fault.id === id).length;
+    return details(`${headings[id]}: ${count} drawing${count === 1 ? '' : 's'}`, drawings(report, id, all));
+  });
+  return html`<h3>Never two holders</h3>${overview(report, all)}${closed}`;
+}
+
+function drawings(report: Report, id: FaultId, all: readonly Fault[]): Markup {
+  const shown = all.filter((fault) => fault.id === id);
+  const [title, ...others] = new Set(shown.map((fault) => fault.title));
   const common = others.length === 0;
-  return html`<h3>${headings[id]}</h3>${common && html`<p>${title}.</p>`}${charts(
-    all.map((fault) => one(fault, nameOf(report, fault) + (common ? '' : `: ${fault.title}`))),
+  return html`<h4>${headings[id]}</h4>${common && html`<p>${title}.</p>`}${charts(
+    shown.map((fault) => one(fault, nameOf(report, fault) + (common ? '' : `: ${fault.title}`))),
   )}`;
 }
 
@@ -49,10 +67,10 @@ ${fault.expected !== '' && html`<p class="note"><span class="warn">Can happen he
 ${details('Moments', moments(fault))}</div>`;
 }
 
-function verdict({ violations, overlapMs, staleWrites, rounds }: Fault): Markup {
-  const broken = violations.length > 0 || overlapMs > 0 || staleWrites.accepted > 0;
+function verdict(fault: Fault): Markup {
+  const { violations, overlapMs, staleWrites, rounds } = fault;
   const of = rounds === 1 ? 'one round' : `${rounds} rounds`;
-  if (!broken) return html`<b class="good">Never two holders</b> in ${of}.`;
+  if (verdictOf(fault) !== 'seen') return html`<b class="good">Never two holders</b> in ${of}.`;
   return html`<b class="bad">${count(violations.length, 'violation')}</b> in ${of}, overlap ${figure(overlapMs)} ms, ${count(staleWrites.accepted, 'stale write')} accepted.`;
 }
 
@@ -87,26 +105,34 @@ function moments(fault: Fault): Markup {
   return html`<ul class="events">${events}${found}</ul>`;
 }
 
-/** All faults at one look: a line for each fault and set-up. */
-function overview(report: Report): Markup {
-  const order = Object.keys(headings);
-  const rows = [...report.faults].sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
-  return table(rows, [
+const order = Object.keys(headings);
+const ordered = (all: readonly Fault[]) => [...all].sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
+
+/** A line for each fault and set-up. */
+function overview(report: Report, all: readonly Fault[]): Markup {
+  const unlessNone = (value: number) => (value === 0 ? '–' : value);
+  return table(ordered(all), [
     { head: 'fault', cell: ({ id }) => headings[id] },
     { head: 'backend', words: true, cell: (fault) => nameOf(report, fault) },
-    { head: 'two holders', words: true, cell: verdictWord },
-    { head: 'overlap ms', cell: ({ overlapMs }) => (overlapMs === 0 ? 0 : figure(overlapMs)) },
+    { head: 'two holders', words: true, cell: (fault) => verdictWords[verdictOf(fault)] },
+    { head: 'overlap ms', cell: ({ overlapMs }) => (overlapMs === 0 ? '–' : figure(overlapMs)) },
     { head: 'next holder', cell: ({ nextHolderMs }) => middleMs(nextHolderMs) },
     { head: 'told', cell: ({ holderToldMs }) => middleMs(holderToldMs) },
     { head: 'back', cell: ({ serviceBackMs }) => middleMs(serviceBackMs) },
-    { head: 'stale refused', cell: ({ staleWrites }) => staleWrites.refused },
-    { head: 'stale accepted', cell: ({ staleWrites }) => staleWrites.accepted },
+    { head: 'stale refused', cell: ({ staleWrites }) => unlessNone(staleWrites.refused) },
+    { head: 'stale accepted', cell: ({ staleWrites }) => unlessNone(staleWrites.accepted) },
   ]);
 }
 
-function verdictWord({ violations, overlapMs, expected }: Fault): Markup {
-  if (violations.length > 0 || overlapMs > 0) return html`<b class="bad">yes</b>`;
-  return expected === ''
-    ? html`<span class="good">never</span>`
-    : html`<span class="warn">not seen, but possible</span>`;
+type Verdict = 'seen' | 'possible' | 'never';
+
+function verdictOf({ violations, overlapMs, staleWrites, expected }: Fault): Verdict {
+  if (violations.length > 0 || overlapMs > 0 || staleWrites.accepted > 0) return 'seen';
+  return expected === '' ? 'never' : 'possible';
 }
+
+const verdictWords: Readonly<Record<Verdict, Markup>> = {
+  seen: html`<b class="bad">yes</b>`,
+  possible: html`<span class="warn">not seen, but possible</span>`,
+  never: html`<span class="good">never</span>`,
+};
