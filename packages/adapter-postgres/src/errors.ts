@@ -16,8 +16,11 @@ const definite: Readonly<Record<string, string>> = {
   certificate: "check the host name, and the authority's certificate (sslrootcert)",
   HF001:
     "set default_transaction_isolation of the role to 'read committed', or give the locks connections of their own",
-  HF002: 'end the transaction that called assertIn() first',
 };
+
+/** The same of those that another connection may change. */
+const readOnly = '25006';
+const elsewhere = 'this server is a standby, or read-only: connect to the primary';
 
 /** Why TLS cannot be had, which is no matter of time either. */
 function tlsCodeOf(error: unknown, message: string): 'TLS' | 'certificate' | undefined {
@@ -42,6 +45,8 @@ export const isWithoutSchema = (error: unknown): boolean => missing.has(codeOf(e
 
 /** Whether the server failed the statement: its transaction is undone, and the connection may be used on. */
 export function isUndone(error: unknown): boolean {
+  // After a failover a new connection may find the primary.
+  if (codeOf(error) === readOnly) return false;
   const { severity, severity_local } = (error ?? {}) as { severity?: unknown; severity_local?: unknown };
   return codeOf(error) !== undefined && (severity === 'ERROR' || severity_local === 'ERROR');
 }
@@ -53,11 +58,16 @@ export function isUndone(error: unknown): boolean {
 export function readable(error: unknown, key?: string): unknown {
   const message = error instanceof Error ? error.message : String(error);
   const code = codeOf(error) ?? tlsCodeOf(error, message);
-  const remedy = code !== undefined && Object.hasOwn(definite, code) ? definite[code] : undefined;
+  const isElsewhere = code === readOnly;
+  const remedy = isElsewhere
+    ? elsewhere
+    : code !== undefined && Object.hasOwn(definite, code)
+      ? definite[code]
+      : undefined;
   if (remedy === undefined || isLockError(error)) return error;
   return new LockError('LOCK_BACKEND', `PostgreSQL refuses: ${message} (${code}): ${remedy}.`, {
     key,
     cause: error,
-    retryable: false,
+    retryable: isElsewhere,
   });
 }

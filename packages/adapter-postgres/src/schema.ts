@@ -7,19 +7,23 @@ import { upkeepSql } from './sql/upkeep.ts';
 /** The version of the schema that this version of the adapter uses. */
 export const schemaVersion = 1;
 
-/** The name of the schema as SQL has it. @throws LockError LOCK_INVALID_ARGUMENT for a name that PostgreSQL would change. */
+/** The name of the schema as SQL has it. @throws LockError LOCK_INVALID_ARGUMENT for a name that cannot be */
 export function quoteSchema(schema: string): string {
   if (schema === '' || Buffer.byteLength(schema) > 63 || schema.includes('\0')) {
     throw new LockError('LOCK_INVALID_ARGUMENT', 'the name of a schema of PostgreSQL has 1 to 63 bytes');
   }
-  return /^[a-z_][a-z0-9_]*$/.test(schema) ? schema : `"${schema.replaceAll('"', '""')}"`;
+  // It would end the texts in which the functions are written.
+  if (schema.includes('$')) throw new LockError('LOCK_INVALID_ARGUMENT', 'the name of the schema has no $');
+  // Any other may be a word of SQL.
+  return schema === 'holdfast' ? schema : `"${schema.replaceAll('"', '""')}"`;
 }
 
 /** SQL that names the schema `holdfast`, for a schema of another name. @throws LockError LOCK_INVALID_ARGUMENT */
 export function named(sql: string, schema: string): string {
   const name = quoteSchema(schema);
   const inText = name.replaceAll("'", "''");
-  return sql.replaceAll("'holdfast.", () => `'${inText}.`).replaceAll('holdfast.', () => `${name}.`);
+  // At once: the name may contain what is replaced.
+  return sql.replaceAll(/('?)holdfast\./g, (_, quote: string) => `${quote}${quote === '' ? name : inText}.`);
 }
 
 /**

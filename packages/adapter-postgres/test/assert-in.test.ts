@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { LockAdapter } from '@holdfast/lock-core';
+import { createLocks, type LockAdapter } from '@holdfast/lock-core';
 import { type PostgresServer, startPostgres } from '@holdfast/testbed';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -27,6 +27,7 @@ afterAll(async () => {
   await server?.stop();
 });
 
+const holdOf = async (key: string) => ({ key, owner: (await adapter.inspect?.(key))!.owner });
 const isFree = async (key: string): Promise<boolean> => (await other.inspect?.(key)) === undefined;
 const writers = async (): Promise<unknown[]> =>
   (await server.query('DELETE FROM written RETURNING n, by')).sort((a, b) => a.n - b.n).map(({ by }) => by);
@@ -118,7 +119,7 @@ describe('a pinned hold', () => {
     await adapter.assertIn(hold, client);
     expect(await adapter.renew(hold, 60_000)).toMatchObject({ status: 'renewed' });
     expect(await other.tryAcquire(attempt(hold.key))).toMatchObject({ status: 'busy' });
-    await expect(adapter.downgrade?.(hold, 60_000)).rejects.toMatchObject({ retryable: false });
+    await expect(adapter.downgrade?.(hold, 60_000)).rejects.toThrow(/open transaction/);
     expect(await adapter.release(hold)).toBe('released');
     expect(await adapter.release(hold)).toBe('not-held');
     expect(await other.tryAcquire(attempt(hold.key))).toMatchObject({ status: 'busy' });
@@ -143,6 +144,45 @@ describe('a pinned hold', () => {
     const writer = attempt(hold.key);
     await grant(other, writer);
     await other.release(writer);
+  });
+
+  it('is shared once the transaction has ended, and stands until then', async () => {
+    await using client = await session(server);
+    const locks = createLocks(adapter);
+    const lock = await locks.acquire(newName());
+    await client.query('BEGIN');
+    await lock.assertIn(client);
+    const downgraded = lock.downgrade();
+    await expect(adapter.downgrade?.(await holdOf(lock.key), 60_000)).rejects.toThrow(/open transaction/);
+    lock.assertHeld();
+    await client.query('COMMIT');
+    await downgraded;
+    expect(lock.mode).toBe('shared');
+    expect(await lock.release()).toBe('released');
+  });
+
+  it('is the hold of its owner, whatever a snapshot says that is older than a take-over', async () => {
+    for (const level of ['REPEATABLE READ', 'SERIALIZABLE']) {
+      await using client = await session(server);
+      const [hold, next] = [attempt(newName()), attempt(newName())];
+      await grant(adapter, hold);
+      const withdrawal = new AbortController();
+      let queued = (): void => {};
+      const isQueued = new Promise<void>((resolve) => {
+        queued = resolve;
+      });
+      const waiter = { ...next, key: hold.key, onQueued: () => queued() };
+      const granted = other.enqueue!(waiter, withdrawal.signal);
+      await isQueued;
+      await client.query(`BEGIN ISOLATION LEVEL ${level}`);
+      await client.query('SELECT count(*) FROM written');
+      await adapter.renew(hold, 60_000);
+      await other.forceRelease?.(hold.key);
+      await granted;
+      await expect(adapter.assertIn(hold, client)).rejects.toThrow(/serialize/);
+      await client.query('ROLLBACK');
+      await other.release(waiter);
+    }
   });
 
   it('keeps nobody from other keys', async () => {

@@ -180,9 +180,14 @@ describe('a failover to a standby', () => {
     }
     const held = attempt(key);
     last = (await grant(before, held)).fencingToken!;
+    const after = postgresAdapter({ url: standby.url, ...options });
+    await expect(after.tryAcquire(attempt(key))).rejects.toMatchObject({
+      code: 'LOCK_BACKEND',
+      retryable: true,
+      message: expect.stringMatching(/read-only.*primary/),
+    });
     await primary.kill();
     await promote(standby);
-    const after = postgresAdapter({ url: standby.url, ...options });
     const next = await grant(after, attempt(key));
     expect(next.fencingToken).toBeGreaterThan(last);
     expect(await after.renew(held, 60_000)).toEqual({ status: 'lost' });

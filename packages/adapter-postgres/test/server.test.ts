@@ -105,6 +105,13 @@ describe('set-up', () => {
     const outcomes = await Promise.all(adapters.map((adapter) => adapter.tryAcquire(attempt('a'))));
     expect(outcomes.filter(({ status }) => status === 'granted')).toHaveLength(1);
     for (const adapter of adapters) await adapter.close?.();
+    for (const schema of ['select', 'my_holdfast.locks', 'a "b" %']) {
+      const oddlyNamed = postgresAdapter({ ...options, schema });
+      const held = attempt('a');
+      await grant(oddlyNamed, held);
+      expect(await oddlyNamed.release(held)).toBe('released');
+      await oddlyNamed.close?.();
+    }
     // A newer one is left alone.
     await server.query(
       `CREATE OR REPLACE FUNCTION "Our 'locks'".version() RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 99'`,
@@ -134,6 +141,7 @@ describe('set-up', () => {
     [{ callTimeoutMs: 1.5 }, 'callTimeoutMs'],
     [{ pooler: 'yes' as unknown as boolean }, 'pooler'],
     [{ schema: '' }, 'schema'],
+    [{ schema: 'a$setup$; DROP TABLE b' }, 'schema'],
     [{ client: {} as never }, 'client'],
     [{ client: async () => [], url: 'postgres://' }, 'either'],
     [{ ulr: 'postgres://' } as PostgresLockOptions, 'no option "ulr"'],

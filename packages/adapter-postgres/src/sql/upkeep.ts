@@ -44,7 +44,7 @@ BEGIN
   until := clock_timestamp() + lease_ms * interval '1 millisecond';
   IF l.owner = o AND l.expires_at > clock_timestamp() THEN
     IF NOT holdfast.is_unpinned(k) THEN
-      RAISE EXCEPTION 'an open transaction has pinned the hold' USING ERRCODE = 'HF002';
+      RAISE EXCEPTION 'an open transaction has pinned the hold: it ends before the lock can be shared' USING ERRCODE = 'HF002';
     END IF;
     UPDATE holdfast.lock t SET owner = NULL, crowded = true WHERE t.key = k;
     INSERT INTO holdfast.holder VALUES (k, o, until, l.token, l.tokens, 1, 1, l.granted_at);
