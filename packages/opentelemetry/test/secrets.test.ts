@@ -4,8 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import {
   type EtcdServer,
+  type PostgresServer,
   type RedisServer,
   startEtcd,
+  startPostgres,
   startRedis,
   startZookeeper,
   type ZookeeperServer,
@@ -30,11 +32,14 @@ vi.setConfig({ maxConcurrency: 2 });
 let redis: RedisServer;
 let etcd: EtcdServer;
 let zookeeper: ZookeeperServer;
+let postgres: PostgresServer;
 beforeAll(async () => {
-  [redis, etcd, zookeeper] = await Promise.all([startRedis({ password: secret }), startEtcd(), startZookeeper()]);
+  [redis, etcd, zookeeper, postgres] = await Promise.all([
+    ...([startRedis({ password: secret }), startEtcd(), startZookeeper(), startPostgres()] as const),
+  ]);
 });
 afterAll(async () => {
-  for (const server of [redis, etcd, zookeeper]) await server?.stop();
+  for (const server of [redis, etcd, zookeeper, postgres]) await server?.stop();
 });
 
 const quick = 'backendTimeout=1s&attemptTimeout=500ms';
@@ -50,6 +55,7 @@ const forms: Record<string, (password: string) => string> = {
   'redlock+node-redis': (p) => `redlock+node-redis://:${p}@127.0.0.1:${redis.port}?${quick}`,
   zookeeper: (p) => `zookeeper://app:${p}@127.0.0.1:${zookeeper.port}?${quick}`,
   'etcd, without authentication': (p) => `etcd://app:${p}@127.0.0.1:${etcd.port}?${quick}`,
+  postgres: (p) => `postgres://postgres:${p}@127.0.0.1:${postgres.port}/postgres?createSchema=true&${quick}`,
   memory: (p) => `memory://:${p}@`,
 };
 
