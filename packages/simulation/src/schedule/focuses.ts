@@ -1,18 +1,7 @@
 import type { Random } from '../random.ts';
+import { type Focus, fast, slow } from './focus.ts';
 import type { Mood } from './mood.ts';
-import type { Schedule } from './types.ts';
-
-const fast = (random: Random): Schedule['network'] => {
-  const leastMs = random.spread(0.02, 1);
-  return { leastMs, mostMs: leastMs * random.spread(1.1, 4), slowRate: 0, slowMs: 1 };
-};
-
-const slow = (random: Random): Schedule['network'] => ({
-  ...fast(random),
-  slowRate: random.pick([0.1, 0.3, 0.5]),
-  slowWay: random.pick([undefined, 'there', 'back', 'back']),
-  slowMs: random.spread(50, 2_000),
-});
+import { serverFocuses } from './server-focuses.ts';
 
 /** The lease is made shorter, which is held up on its way, and then much longer, which overtakes it. */
 const shorterThenLonger = (random: Random, ttlMs: number): Partial<Mood> => ({
@@ -37,8 +26,6 @@ const shorterThenLonger = (random: Random, ttlMs: number): Partial<Mood> => ({
   attemptTimeoutMs: [ttlMs / 30, ttlMs / 8],
   emphasis: 'renewed holds',
 });
-
-type Focus = (random: Random) => Partial<Mood>;
 
 /** Short simulations, each about one neighbourhood in which faults of one kind live. */
 export const focuses: Readonly<Record<string, Focus>> = {
@@ -296,54 +283,5 @@ export const focuses: Readonly<Record<string, Focus>> = {
     network: random.chance(0.5) ? fast(random) : slow(random),
     emphasis: 'forced releases',
   }),
-  // What only this backend can suffer.
-  'what only this backend can suffer': (random) => ({
-    clients: random.int(1, 3),
-    keys: 1,
-    steps: random.int(3, 12),
-    lengthMs: random.spread(200, 4_000),
-    faults: random.int(1, 5),
-    kinds: ['server'],
-    faultMs: [20, 2_000],
-    ttlMs: random.chance(0.5) ? [200, 2_000] : [14_000, 60_000],
-    workMs: [0.5, random.spread(5, 1_500)],
-    network: fast(random),
-    attemptTimeoutMs: random.chance(0.5) ? [20, 300] : undefined,
-  }),
-  // One thing that befalls a server, again and again, while some processes do not reach some servers.
-  'a server in trouble': (random) => ({
-    clients: random.int(2, 3),
-    keys: 1,
-    steps: random.int(3, 10),
-    lengthMs: random.spread(100, 2_000),
-    faults: random.int(3, 9),
-    kinds: ['server', 'server', random.pick(['silence', 'silence', 'stall', 'half-open'])],
-    oneServerFault: true,
-    faultMs: [20, 4_000],
-    leadMs: [0.2, 300],
-    ttlMs: random.chance(0.3) ? [300, 2_000] : [14_000, 60_000],
-    workMs: [5, random.spread(50, 3_000)],
-    network: fast(random),
-    aborts: 0.1,
-    attemptTimeoutMs: random.chance(0.6) ? [10, 200] : undefined,
-  }),
-  // Transactions that outlast the leases of the locks that they assert, of processes that stand still or are cut off meanwhile.
-  'a lock in a transaction': (random) => {
-    const ttlMs = random.spread(60, 1_500);
-    return {
-      clients: random.int(2, 3),
-      keys: 1,
-      steps: random.int(3, 9),
-      lengthMs: ttlMs * random.spread(0.3, 4),
-      faults: random.int(0, 4),
-      kinds: ['pause', 'pause', 'suspend', 'crash', 'silence', 'stall', 'half-open', 'reset', 'server'],
-      faultMs: [ttlMs * 0.3, ttlMs * 4],
-      ttlMs: [ttlMs * 0.8, ttlMs * 1.3],
-      workMs: [ttlMs / 10, ttlMs * random.spread(0.3, 3)],
-      network: random.chance(0.7) ? fast(random) : slow(random),
-      autoRenew: [0.8, 0.3],
-      aborts: 0.1,
-      emphasis: 'transactions',
-    };
-  },
+  ...serverFocuses,
 };

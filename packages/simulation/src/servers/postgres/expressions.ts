@@ -12,16 +12,13 @@ export const typeOf = ({ names, arrayBounds }: Node): string => namesOf(names).j
 
 const mayWait = new WeakMap<object, boolean>();
 
-/** Whether it calls a function that takes locks, or takes some itself. */
-export function isWaiting(node: Node, scope: Scope): boolean {
+/** Whether it calls a function of the database, which may have to wait, or takes locks itself. */
+export function isWaiting(node: Node): boolean {
   if (typeof node !== 'object' || node === null) return false;
   const known = mayWait.get(node);
   if (known !== undefined) return known;
-  const own =
-    node.lockingClause !== undefined ||
-    (node.FuncCall !== undefined &&
-      scope.execution.catalog.functions.get(namesOf(node.FuncCall.funcname).join('.'))?.mayWait === true);
-  const found = own || Object.values(node).some((child) => isWaiting(child, scope));
+  const isCall = node.FuncCall !== undefined && functionName(node.FuncCall).includes('.');
+  const found = isCall || node.lockingClause !== undefined || Object.values(node).some(isWaiting);
   mayWait.set(node, found);
   return found;
 }
@@ -75,7 +72,7 @@ function kindOf(node: Node): string {
 
 /** The value of any expression. */
 export function* evaluateWaiting(node: Node, scope: Scope): Doing<Value> {
-  if (!isWaiting(node, scope)) return evaluate(node, scope);
+  if (!isWaiting(node)) return evaluate(node, scope);
   const kind = kindOf(node);
   const it = node[kind];
   switch (kind) {
@@ -167,7 +164,7 @@ function* logic({ boolop, args }: Node, scope: Scope): Doing<Value> {
   const decisive = boolop === 'OR_EXPR';
   let result: Value = !decisive;
   for (const arg of args) {
-    const value = isWaiting(arg, scope) ? yield* evaluateWaiting(arg, scope) : evaluate(arg, scope);
+    const value = isWaiting(arg) ? yield* evaluateWaiting(arg, scope) : evaluate(arg, scope);
     if (value === decisive) return decisive;
     if (value === null) result = null;
   }

@@ -17,8 +17,6 @@ export interface Routine {
   readonly settings: readonly (readonly [name: string, value: string])[];
   /** Statements of SQL, or one block of PL/pgSQL. */
   readonly body: Node;
-  /** Whether there is a statement in it that may have to wait. */
-  readonly mayWait: boolean;
 }
 
 interface Parameter {
@@ -91,6 +89,5 @@ export function parsedFunction(statement: Node, text: string): Routine {
       defname === 'set' ? [[arg.VariableSetStmt.name, arg.VariableSetStmt.args[0].A_Const.sval.sval]] : [],
     ),
     body,
-    mayWait: /PLpgSQL_stmt_(execsql|perform|fors|dynexecute)/.test(JSON.stringify(body)),
   };
 }
