@@ -12,7 +12,7 @@ import { refuse } from './option-names.ts';
 import { checkKey, type ResolvedOptions, resolveOptions, resolveSemaphoreOptions } from './options.ts';
 import { bodyOwner, contextOwner, isWithin, runBody } from './owner.ts';
 import { PollingAcquisition } from './polling-queue.ts';
-import { expireIfDue } from './release.ts';
+import { expireAllDue } from './release.ts';
 import type { Watchdog } from './watchdog.ts';
 
 /** What an async function does with an error, without its extra promises. */
@@ -91,7 +91,7 @@ export class Acquirer {
     const context = this.context;
     // Its listeners may close these locks, or abort.
     const known = context.keys.get(key);
-    if (known?.firstLease !== undefined) for (const lease of known.leases()) expireIfDue(context, lease);
+    if (known?.firstLease !== undefined) expireAllDue(context, known);
     if (context.closed) throw closed(key);
     options.signal?.throwIfAborted();
     const limit = options.claim.mode === 'permits' ? options.claim.limit : undefined;
@@ -135,7 +135,7 @@ export class Acquirer {
 
   /** What the leases of this process allow at once; `undefined` if the backend has to be asked. */
   private serveHere(acquisition: Acquisition, keyState: KeyState, now: number): Promise<Lock | undefined> | undefined {
-    for (const lease of keyState.leases()) {
+    for (let lease = keyState.firstLease; lease !== undefined; lease = lease.after) {
       const hold = lease.holdWithin(acquisition.owner);
       if (hold !== undefined) return this.reenter(acquisition, lease, hold, now);
     }

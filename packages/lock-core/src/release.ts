@@ -206,6 +206,14 @@ export function expireIfDue(context: Context, lease: Lease): void {
   context.holdTimers.set(lease, lease.dueAt);
 }
 
+/** The same for all leases of a key. */
+export function expireAllDue(context: Context, keyState: KeyState): void {
+  const { firstLease, lastLease } = keyState;
+  // Mostly there is one, and then no list of them is needed.
+  if (firstLease !== undefined && firstLease === lastLease) expireIfDue(context, firstLease);
+  else for (const lease of keyState.leases()) expireIfDue(context, lease);
+}
+
 /** Ends the holds whose own time is up; the lease stands for as long as others share it. */
 function endHolds(context: Context, lease: Lease, now: number): void {
   const { name } = context.adapter;
