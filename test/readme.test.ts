@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkTypes, readBlocks, runBlock, writeBlock, writeBlocks } from './readme-blocks.ts';
 import { alone, ownRedis, type Servers, sharedServers } from './readme-servers.ts';
@@ -29,6 +32,16 @@ describe('code in the documents', () => {
       .filter((block) => !block.runs)
       .map(({ where, code }) => `${where.replace(/:\d+$/, '')} ${code.split('\n')[0]}`);
     expect(marked.sort()).toEqual(Object.keys(notRun).sort());
+  });
+
+  it('in the tutorial is JavaScript, as it is saved in .mjs files', async () => {
+    const tutorial = blocks.filter(({ where }) => where.startsWith('docs/tutorial.md'));
+    expect(tutorial.length).toBeGreaterThan(3);
+    for (const { where, code } of tutorial) {
+      const file = join(folder, `${where.replaceAll(/\W/g, '-')}.mjs`);
+      writeFileSync(file, code);
+      await expect(promisify(execFile)(process.execPath, ['--check', file]), where).resolves.toBeDefined();
+    }
   });
 
   it('has right types', { timeout: 120_000 }, () => checkTypes(folder));

@@ -139,7 +139,9 @@ it('shows the exceptions among the faults first, with their drawings, and closes
   expect(exceptions).toContain('<svg');
   expect(others).toMatch(/^Never two holders</);
   expect(others).not.toContain('Sentinel');
-  expect(others.replaceAll(/<details>.*?<\/details>/gs, '')).not.toContain('<svg');
+  const [shown = '', ...closed] = others.split('<details>');
+  expect(shown).not.toContain('<svg');
+  expect(closed.join('')).toContain('<svg');
   // One name for all rows of a fault, and no column without a figure.
   expect(exceptions.match(/<th scope="rowgroup"/g)).toHaveLength(1);
   expect(exceptions).not.toContain('stale accepted</th>');
