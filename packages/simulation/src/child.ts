@@ -1,3 +1,4 @@
+import { fingerprintsOf } from './fingerprints.ts';
 import { findRegression, regressions } from './regressions/find.ts';
 import type { BackendName } from './schedule/types.ts';
 import { runCampaign } from './search.ts';
@@ -30,11 +31,19 @@ async function regression({ name, seconds }: Task & { kind: 'regression' }): Pro
   tell({ kind: 'found', found: await findRegression(wanted, 'regression', seconds, tellSeed) });
 }
 
+async function fingerprints({ backend, seeds }: Task & { kind: 'fingerprints' }): Promise<void> {
+  tell({ kind: 'fingerprints', fingerprints: await fingerprintsOf(backend, seeds) });
+}
+
+function run(task: Task): Promise<void> {
+  if (task.kind === 'campaign') return campaign(task);
+  return task.kind === 'regression' ? regression(task) : fingerprints(task);
+}
+
 const onOrphaned = (): void => process.exit(1);
 process.once('disconnect', onOrphaned);
 process.once('message', (task: Task) => {
-  const done = task.kind === 'campaign' ? campaign(task) : regression(task);
-  done
+  run(task)
     .catch((error: unknown) =>
       tell({ kind: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     )

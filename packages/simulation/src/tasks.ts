@@ -18,7 +18,8 @@ export type Task =
       /** Goes on after a failure. */
       readonly keep: boolean;
     }
-  | { readonly kind: 'regression'; readonly name: string; readonly seconds: number };
+  | { readonly kind: 'regression'; readonly name: string; readonly seconds: number }
+  | { readonly kind: 'fingerprints'; readonly backend: BackendName; readonly seeds: readonly string[] };
 
 /** What it tells, in this order. */
 export type Told =
@@ -26,6 +27,7 @@ export type Told =
   | { readonly kind: 'seed'; readonly backend: BackendName; readonly seed: string }
   | { readonly kind: 'result'; readonly result: CampaignResult }
   | { readonly kind: 'found'; readonly found: Found | undefined }
+  | { readonly kind: 'fingerprints'; readonly fingerprints: Readonly<Record<string, string>> }
   | { readonly kind: 'failed'; readonly message: string };
 
 /** A simulation that did not come to its end. */

@@ -98,9 +98,9 @@ function connectAdapter(process: ClientProcess, { schedule, programs }: Stage): 
   };
   process.guard = (key, token) =>
     fencedRedisWrite(client, `fence:{${key}}`, token, [['SET', dataOf(key), String(token)]]);
-  // Who plays claims looks at tokens, and at every grant.
-  if (schedule.claims !== undefined) return () => make(binding(), {});
-  return () => make(binding(), { fencing, waitReplicas, waitReplicasTimeoutMs });
+  // Who plays claims looks at tokens.
+  const isFenced = fencing || schedule.claims !== undefined;
+  return () => make(binding(), { fencing: isFenced, waitReplicas, waitReplicasTimeoutMs });
 }
 
 /** What befalls a Redis server. What loses writes, or time, takes holds away that nobody could keep. */

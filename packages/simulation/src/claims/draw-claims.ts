@@ -12,6 +12,7 @@ export function drawClaims(random: Random, mood: Mood, races = false): ClaimStep
   // Leases that end under their holders, while others go on.
   const overstay = random.chance(0.3);
   const spreadMs = races ? random.pick([0.5, 3, 20]) : 20;
+  const asksOnce = random.chance(0.35);
   const count = random.int(3, 14);
   const lengthMs = Math.min(mood.lengthMs, 6_000);
   const steps = Array.from({ length: count }, (_, id): ClaimStep => {
@@ -22,7 +23,8 @@ export function drawClaims(random: Random, mood: Mood, races = false): ClaimStep
       client: random.int(0, mood.clients - 1),
       key,
       claim: key === 'lock' ? drawMode(random) : drawPermits(random, limit, large),
-      waits: random.chance(0.8),
+      waits: random.chance(asksOnce ? 0.3 : 0.8),
+      repeatsMs: random.chance(0.6) ? random.spread(0.2, 300) : undefined,
       ttlMs: Math.round(overstay ? random.spread(300, 3_000) : random.spread(2_000, 20_000)),
       tokens: random.chance(0.5) ? 1 : Math.round(random.spread(2, 3_000)),
       // Long enough to see that somebody waits beside it who need not.

@@ -1,8 +1,8 @@
-import type { AcquireAttempt, AcquireOutcome, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
+import type { AcquireOutcome, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
 import type { Programs } from '../backends/backend.ts';
 import { models } from '../backends/models.ts';
 import { createEnvironment } from '../engine/environment.ts';
-import { createMachine, type Machine } from '../engine/machine.ts';
+import { createMachine } from '../engine/machine.ts';
 import { createNetwork } from '../engine/network.ts';
 import { createNet } from '../engine/socket.ts';
 import { createWorld } from '../engine/world.ts';
@@ -10,7 +10,8 @@ import { createRandom } from '../random.ts';
 import { describeFault, strike } from '../run/faults.ts';
 import { fingerprint, type Note, type Outcome } from '../run/outcome.ts';
 import type { ClaimStep, Fault, Schedule } from '../schedule/types.ts';
-import { type ClaimOracle, type ClaimTask, createClaimOracle, describe } from './claim-oracle.ts';
+import { asksOnce, newOwner, type Player, poll, sleep } from './ask.ts';
+import { type ClaimTask, createClaimOracle, describe } from './claim-oracle.ts';
 
 /** What takes holds away that nobody could keep, as those who play claims are not told. */
 const forgets: ReadonlySet<string> = new Set([
@@ -24,18 +25,6 @@ const isPlayed = (fault: Fault): boolean =>
 
 const mostSteps = 60_000;
 const pauseMs = 300;
-
-interface Player {
-  readonly adapter: LockAdapter;
-  /** That of another process, which forces holders out. */
-  operator(): LockAdapter;
-  readonly machine: Machine;
-  readonly oracle: ClaimOracle;
-  /** Whether one who was granted while it waited has heard of it in time. */
-  checkTold(step: ClaimStep, owner: string): void;
-  now(): number;
-  note(what: string): void;
-}
 
 /** Plays requests for claims on the adapter itself, as core would send them, and looks at who holds and who waits. */
 export async function playClaims(
@@ -51,7 +40,8 @@ export async function playClaims(
   const network = createNetwork(world, random.fork('network'), schedule.network);
   const model = models[schedule.backend];
   const faults = schedule.faults.filter(isPlayed);
-  const isCalm = ['redis', 'postgres'].includes(schedule.backend) && faults.length === 0;
+  const mayRefuse = model.mayRefuseFreeKey?.(schedule.options) ?? false;
+  const isCalm = ['redis', 'postgres'].includes(schedule.backend) && faults.length === 0 && !mayRefuse;
   // Who cannot ask all nodes may not learn how the key is used.
   const seesAll = schedule.backend !== 'redlock';
   const oracle = createClaimOracle(now, note, isCalm, seesAll);
@@ -100,7 +90,7 @@ export async function playClaims(
     const patienceUntil = calmAt + 60_000 + works + 2 * leaseMs;
     const limitMs = 6_000 + model.slowestHintMs + (schedule.network.slowRate > 0 ? 20_000 : 0);
     const tick = (): void => {
-      oracle.look(limitMs + leaseMs * Number(machines.some(({ state }) => state === 'crashed')));
+      if (!mayRefuse) oracle.look(limitMs + leaseMs * Number(machines.some(({ state }) => state === 'crashed')));
       if (world.now < patienceUntil) world.after(250, tick);
     };
     world.at(calmAt, () => {
@@ -156,6 +146,7 @@ async function play(player: Player, step: ClaimStep): Promise<void> {
   oracle.tasks.push(task);
   note(`#${step.id} ${step.waits ? 'queues' : 'asks'} for ${key}, ${describe(claim)}, by ${owner.slice(0, 6)}`);
   const abort = new AbortController();
+  const open: Promise<AcquireOutcome>[] = [];
   if (step.abortMs !== undefined) machine.later(step.abortMs, () => abort.abort(new Error('gave up')));
   const onQueued = (): void => {
     task.queuedAt ??= now();
@@ -164,7 +155,11 @@ async function play(player: Player, step: ClaimStep): Promise<void> {
   const attempt = { key, owner, ttlMs, tokens, claim, signal: abort.signal, onQueued };
   try {
     const outcome: AcquireOutcome = !step.waits
-      ? await adapter.tryAcquire(attempt)
+      ? await asksOnce(player, step, () => {
+          const answer = adapter.tryAcquire(attempt);
+          open.push(answer);
+          return answer;
+        })
       : adapter.enqueue
         ? await adapter.enqueue(attempt, abort.signal)
         : await poll(player, task, attempt);
@@ -190,43 +185,15 @@ async function play(player: Player, step: ClaimStep): Promise<void> {
     }
   }
   task.phase = 'leaving';
+  // What is still on its way could arrive behind the release.
+  await Promise.allSettled(open);
   await release(player, task);
-}
-
-const newOwner = (machine: Machine): string =>
-  Array.from({ length: 8 }, () => machine.random.int(0x1000, 0xffff).toString(16)).join('');
-
-/** Asks until it is granted, after each refusal under another owner ID. */
-async function poll(
-  { adapter, machine, now }: Player,
-  task: ClaimTask,
-  attempt: AcquireAttempt,
-): Promise<AcquireOutcome> {
-  const { key, ttlMs, tokens, claim, signal } = attempt;
-  const listening = new AbortController();
-  try {
-    for (;;) {
-      task.calledAt = machine.now();
-      const outcome = await adapter.tryAcquire({ key, owner: task.owner, ttlMs, tokens, claim, signal });
-      if (outcome.status === 'granted' || signal.aborted) return outcome;
-      task.phase = 'queued';
-      // Who does so waits, which others may have to respect.
-      const hint = adapter.whenFree?.(key, listening.signal).catch(() => {});
-      await Promise.race([hint, sleep(machine, machine.random.int(20, 1_000))]);
-      task.owner = newOwner(machine);
-      task.askedAt = now();
-    }
-  } finally {
-    listening.abort();
-  }
 }
 
 /** Core's margin for the drift of clocks. */
 function hold(task: ClaimTask, validForMs: number, calledAt: number): void {
   task.deadline = calledAt + validForMs * 0.99 - 2;
 }
-
-const sleep = (machine: Machine, ms: number): Promise<void> => new Promise((resolve) => machine.later(ms, resolve));
 
 /** Holds on for as long as there is work, with renewals; ends early when the hold is lost. */
 async function work({ adapter, machine, oracle, note }: Player, task: ClaimTask): Promise<void> {

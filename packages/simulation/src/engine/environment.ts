@@ -1,5 +1,6 @@
 import * as asyncHooks from 'node:async_hooks';
 import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Machine, Timer } from './machine.ts';
 
@@ -46,6 +47,9 @@ export function createEnvironment(machine: Machine, net: object, isLibrary = fal
     perf_hooks: () => ({ performance }),
     async_hooks: () => ({ ...asyncHooks, AsyncLocalStorage: SharedStorage }),
     crypto: () => seededCrypto(() => environment.machine),
+    // Node reads a file while events go on; here it has been read when the event is over.
+    fs: () => ({ ...syncOnly, promises: readsAtOnce }),
+    'fs/promises': () => readsAtOnce,
     dns: () => ({ lookup: (host: string, done: (error: null, address: string) => void) => done(null, host) }),
   };
   const environment: Environment = {
@@ -98,6 +102,11 @@ function withGlobalThis(globals: Record<string, unknown>): Record<string, unknow
   const all = { ...globals, queueMicrotask: globalThis.queueMicrotask };
   return { ...globals, globalThis: Object.create(globalThis, Object.getOwnPropertyDescriptors(all)) };
 }
+
+const syncOnly = Object.fromEntries(Object.entries(fs).filter(([name]) => name.endsWith('Sync')));
+const readsAtOnce = {
+  readFile: async (...args: Parameters<typeof fs.readFileSync>) => fs.readFileSync(...args),
+};
 
 type Net = Record<string, (...args: unknown[]) => object>;
 

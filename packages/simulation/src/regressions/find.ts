@@ -2,12 +2,13 @@ import { models } from '../backends/models.ts';
 import { loadPrograms } from '../backends/programs.ts';
 import { simulate } from '../run/simulate.ts';
 import { drawSchedule } from '../schedule/draw.ts';
-import type { BackendName } from '../schedule/types.ts';
+import type { BackendName, Schedule } from '../schedule/types.ts';
 import { runCampaign } from '../search.ts';
 import { backendRegressions } from './backends.ts';
 import { coreRegressions } from './core.ts';
 import { etcdRegressions } from './etcd.ts';
 import { modeRegressions } from './modes.ts';
+import { newCallRegressions } from './new-calls.ts';
 import { postgresRegressions } from './postgres.ts';
 import { redisQueueRegressions } from './redis-queue.ts';
 import { redlockClaimRegressions } from './redlock-claims.ts';
@@ -19,6 +20,7 @@ import { zookeeperRegressions } from './zookeeper.ts';
 export const regressions: readonly Regression[] = [
   ...coreRegressions,
   ...modeRegressions,
+  ...newCallRegressions,
   ...backendRegressions,
   ...redisQueueRegressions,
   ...redlockClaimRegressions,
@@ -42,6 +44,12 @@ const cpuSeconds = (): number => {
   return (user + system) / 1_000_000;
 };
 
+function isLookedAt({ inClaims = false, about }: Regression, schedule: Schedule): boolean {
+  const hasClaims = schedule.claims !== undefined;
+  if (inClaims) return hasClaims;
+  return about === undefined || (schedule.about === about && !hasClaims);
+}
+
 /** Simulates the code with the fault until it fails on a seed on which the code without the fault does not. */
 export async function findRegression(
   regression: Regression,
@@ -57,8 +65,7 @@ export async function findRegression(
     let next = 0;
     const nextSeed = (): string => {
       const name = `${seed}.${next++}`;
-      const isPlayed = !regression.inClaims || drawSchedule(name, backend, models[backend]).claims !== undefined;
-      return isPlayed ? name : nextSeed();
+      return isLookedAt(regression, drawSchedule(name, backend, models[backend])) ? name : nextSeed();
     };
     while (cpuSeconds() < until) {
       const { finding, simulations: count } = await runCampaign({

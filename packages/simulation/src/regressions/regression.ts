@@ -9,6 +9,8 @@ export interface Regression {
   readonly patches: readonly SourcePatch[];
   /** Looks only at simulations of requests for claims. */
   readonly inClaims?: boolean;
+  /** Looks only at simulations of this neighbourhood. */
+  readonly about?: string;
 }
 
 /** One textual change to a source file of a package. */

@@ -10,6 +10,7 @@ import { acquireAll, lead, type Played, watch } from './longer-calls.ts';
 import { look } from './operator-calls.ts';
 import type { Oracle } from './oracle.ts';
 import { transact } from './transactions.ts';
+import type { Watches } from './watches.ts';
 
 /** What the steps of one process act on. */
 export interface Actor {
@@ -33,6 +34,7 @@ export interface ActorTerms {
   readonly locks: readonly Locks[];
   readonly oracle: Oracle;
   readonly calls: Calls;
+  readonly watches: Watches;
   now(): number;
   note(who: string, what: string): void;
 }

@@ -1,7 +1,7 @@
 import { models } from '../backends/models.ts';
 import type { Machine } from '../engine/machine.ts';
 import { allSteps } from '../schedule/all-steps.ts';
-import { semaphore } from '../schedule/draw-modes.ts';
+import { goTogether } from '../schedule/draw-modes.ts';
 import type { Schedule, Step } from '../schedule/types.ts';
 import { longestCallMs, silences, termsOf } from './deadlines.ts';
 import { longestTtl } from './liveness.ts';
@@ -130,7 +130,9 @@ export function createCalls(
         const isEarlier = other.key === step.key && (what === 'acquire' || what === 'using') && startedAt < longBefore;
         if (!isEarlier || other.id === step.id) continue;
         // Those who hold it together are granted it at one moment, and the answers come over several connections.
-        const until = mayHoldTogether(step, other) ? now() + 2 * schedule.network.mostMs : Number.NEGATIVE_INFINITY;
+        const until = goTogether([step.options, other.options])
+          ? now() + 2 * schedule.network.mostMs
+          : Number.NEGATIVE_INFINITY;
         const message = `#${step.id} is granted before #${other.id}, which asked ${Math.round(invokedAt - startedAt)} ms before it`;
         overtaken.push({ call, until, message });
       }
@@ -155,12 +157,6 @@ export function createCalls(
       }
     },
   };
-}
-
-/** Whether the rules allow both to hold the key. */
-function mayHoldTogether({ options: one }: Step, { options: other }: Step): boolean {
-  const permits = (one.permits ?? 0) + (other.permits ?? 0);
-  return permits > 0 ? permits <= semaphore.limit : one.mode === 'shared' && other.mode === 'shared';
 }
 
 /** With local hand-over, the waiters of one process pass those of others. */

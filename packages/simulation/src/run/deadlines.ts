@@ -48,6 +48,8 @@ export function longestCallMs(schedule: Schedule, step: Step, what: string): num
     'second release': longestAttemptMs,
     renew: backendTimeoutMs + 4 * longestAttemptMs + 600,
     downgrade: backendTimeoutMs + 4 * longestAttemptMs + 600,
+    // Its signal aborts before that.
+    watch: 16_000,
     inspect: backendTimeoutMs + atLocks,
     forceRelease: 2 * (backendTimeoutMs + atLocks),
   };

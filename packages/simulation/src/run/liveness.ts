@@ -3,10 +3,12 @@ import { models } from '../backends/models.ts';
 import type { Machine } from '../engine/machine.ts';
 import type { Network } from '../engine/network.ts';
 import { allSteps, keysOf } from '../schedule/all-steps.ts';
+import { goTogether, isOtherMode } from '../schedule/draw-modes.ts';
 import type { Deed, Schedule } from '../schedule/types.ts';
 import type { Calls, OpenCall } from './calls.ts';
 import { longestWayMs, termsOf } from './deadlines.ts';
 import type { Oracle } from './oracle.ts';
+import type { Watches } from './watches.ts';
 
 /** Whether everything goes on, and ends. Asked only when nothing goes wrong any more. */
 export interface Liveness {
@@ -32,11 +34,13 @@ interface Terms {
   readonly machines: readonly Machine[];
   readonly calls: Calls;
   readonly oracle: Oracle;
+  readonly watches: Watches;
   now(): number;
   note(who: string, what: string): void;
 }
 
-export function createLiveness({ schedule, backend, network, machines, calls, oracle, now, note }: Terms): Liveness {
+export function createLiveness(terms: Terms): Liveness {
+  const { schedule, backend, network, machines, calls, oracle, watches, now, note } = terms;
   const mayRefuse = models[schedule.backend].mayRefuseFreeKey?.(schedule.options) ?? false;
   // Where answers take longer than the time-out that was chosen, a clean-up succeeds but by chance.
   const { slowRate, slowMs } = schedule.network;
@@ -49,7 +53,11 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
   const traffic = new Map<number, { sent: number; grants: number; busyFor: number }>();
   let groupsSince = Number.POSITIVE_INFINITY;
   const orphanSince = new Map<string, number>();
-  const holders = new Map<string, { readonly owner: string; readonly since: number }>();
+  const sharersSince = new Map<string, number>();
+  const holders = new Map<string, { readonly owner: string | undefined; readonly since: number }>();
+  const playsModes = allSteps(schedule.steps).some(
+    (step) => isOtherMode(step.options) || step.inside.some((deed) => deed.do === 'downgrade'),
+  );
   // Where some messages take longer than a lease, many grants come too late.
   const limitMs = 6_000 + models[schedule.backend].slowestHintMs + (schedule.network.slowRate > 0 ? 20_000 : 0);
   const renewalsInASecond = (3_000 / shortestTtl(schedule)) * models[schedule.backend].servers(schedule.options);
@@ -72,12 +80,12 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
     return limitMs + (mayLast ? longestTtl(schedule) * 1.01 : 0);
   };
 
-  /** Since when the backend has been seen to have the same holder. */
+  /** Since when the backend has been seen to have the same holder, or none. */
   function heldSince(key: string, owner: string | undefined): number {
     const known = holders.get(key);
-    if (owner === undefined) holders.delete(key);
-    else if (known?.owner !== owner) holders.set(key, { owner, since: now() });
-    return holders.get(key)?.since ?? now();
+    if (known !== undefined && known.owner === owner) return known.since;
+    holders.set(key, { owner, since: now() });
+    return now();
   }
 
   const waits = ({ what, machine }: OpenCall): boolean =>
@@ -99,6 +107,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
     } else freeSince.delete(key);
 
     const held = heldSince(key, holder?.owner);
+    if (slowRate === 0) watches.look(key, holder?.owner, now() - held, !playsModes);
     // Whoever has asked since then asks for an owner ID of its own.
     const touched = [...calls.open].some(
       ({ step, what, startedAt }) => what !== 'watch' && startedAt <= held && keysOf(step).includes(key),
@@ -113,6 +122,28 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
         );
       }
     } else orphanSince.delete(key);
+  }
+
+  /** Those who may hold a key together with all who hold it and all who want it have nobody to wait for. */
+  function lookAtSharers(key: string): void {
+    const held = oracle.holdersOf(key);
+    const wanted = [...calls.open].filter(({ step, what }) => asking.has(what) && keysOf(step).includes(key));
+    const first = wanted.find(waits);
+    const all = [
+      ...held.map(({ step, lock }) => ({ ...step.options, mode: lock.mode === 'shared' ? lock.mode : undefined })),
+      ...wanted.map(({ step }) => step.options),
+    ];
+    if (first === undefined || held.length === 0 || mayLeave() || !goTogether(all))
+      return void sharersSince.delete(key);
+    const since = sharersSince.get(key) ?? now();
+    sharersSince.set(key, since);
+    const waitsSince = Math.max(since, first.startedAt);
+    if (now() - waitsSince <= orphanLimitMs(key)) return;
+    const { step, machine } = first;
+    oracle.fail(
+      'waits while the key is free',
+      `#${step.id} in ${machine.name} has waited for ${key} for ${Math.round(now() - waitsSince)} ms, which nobody holds or wants with whom it may not share it`,
+    );
   }
 
   /** Those who wait for several keys while nobody has any key wait for each other. */
@@ -138,6 +169,7 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
     look() {
       if (isStopped || oracle.failures.length > 0) return;
       for (const key of keys) lookAtKey(key);
+      for (const key of playsModes ? keys : []) lookAtSharers(key);
       lookAtGroups();
       for (const machine of machines) {
         if (machine.timers > mostTimers) {
@@ -204,6 +236,8 @@ export function createLiveness({ schedule, backend, network, machines, calls, or
     },
   };
 }
+
+const asking: ReadonlySet<string> = new Set(['acquire', 'using', 'tryAcquire', 'acquireAll', 'tryAcquireAll', 'lead']);
 
 /** The shortest lease that anybody asks for. */
 function shortestTtl({ clients, steps }: Schedule): number {

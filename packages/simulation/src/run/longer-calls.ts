@@ -45,6 +45,7 @@ export async function lead(played: Played, step: Step, around: Enclosing | undef
   options.signal?.addEventListener('abort', () => enough.abort(options.signal?.reason));
   if (options.signal?.aborted) enough.abort(options.signal.reason);
   let running = 0;
+  let wasLost = false;
   const body = async (term: Lock): Promise<void> => {
     running += 1;
     terms.push(term);
@@ -52,13 +53,16 @@ export async function lead(played: Played, step: Step, around: Enclosing | undef
     const held = take(step, term, invokedAt, around, `#${step.id} term ${terms.length}`);
     await work(held, around);
     running -= 1;
+    wasLost = term.state === 'lost';
     played.end(held);
     note(process.machine.name, `${held.name} leaves its body`);
     // One whose terms are shorter than its work would lead without end.
     if (terms.length === 4) enough.abort(new Error(`the caller of step ${step.client}/${step.id} gave up`));
   };
   const call = locks[step.locks]!.lead(step.key, body, { ...options, signal: enough.signal });
-  await calls.track(step, 'lead', call, acquireCodes);
+  const hasEnded = call.then(() => 'ended');
+  if ((await calls.track(step, 'lead', hasEnded, acquireCodes)) === 'ended' && wasLost)
+    oracle.fail('wrong answer', `#${step.id} is over, though its last term was lost before its body ended`);
   if (process.machine.state !== 'running') return;
   for (const { state } of terms)
     if (state === 'held') oracle.fail('wrong answer', `#${step.id} has ended, and one of its terms is held`);
@@ -66,12 +70,14 @@ export async function lead(played: Played, step: Step, around: Enclosing | undef
 
 /** Watches a key for a while, or until it has seen enough. */
 export async function watch(played: Played, step: Step): Promise<void> {
-  const { calls, locks, note, process } = played;
+  const { calls, locks, note, process, watches } = played;
   const { signal, ttlMs = 1_000 } = played.optionsOf(step);
+  const isLong = step.id % 3 === 0;
   const enough = new AbortController();
   signal?.addEventListener('abort', () => enough.abort());
-  process.machine.later(Math.min(ttlMs, 5_000), () => enough.abort());
-  let most = 1 + (step.id % 7);
+  process.machine.later(isLong ? 15_000 : Math.min(ttlMs, 5_000), () => enough.abort());
+  let most = isLong ? Number.POSITIVE_INFINITY : 1 + (step.id % 7);
+  const watched = watches.begin(step.key, `#${step.id}`, process.machine);
   const follow = async (): Promise<void> => {
     if (signal?.aborted) enough.abort();
     for await (const info of locks[step.locks]!.watch(step.key, { signal: enough.signal })) {
@@ -79,9 +85,10 @@ export async function watch(played: Played, step: Step): Promise<void> {
         process.machine.name,
         `#${step.id} sees ${step.key} ${info === undefined ? 'free' : `held by ${info.owner}`}`,
       );
+      watched.saw(info?.owner);
       most -= 1;
       if (most === 0) break;
     }
   };
-  await calls.track(step, 'watch', follow(), ['LOCK_BACKEND', 'LOCK_CLOSED']);
+  await calls.track(step, 'watch', follow().finally(watched.end), ['LOCK_BACKEND', 'LOCK_CLOSED']);
 }

@@ -32,6 +32,8 @@ export interface Oracle extends Omit<Writes & PinnedHolds, 'granted'> {
   isHeld(key: string): boolean;
   /** Whether somebody holds it whom this one would re-enter. */
   isHeldBy(key: string, identity: string): boolean;
+  /** Those who hold it, as far as they know. */
+  holdersOf(key: string): readonly Held[];
   /** Whether it was held when the locks were closed. */
   hasHeld(key: string): boolean;
 }
@@ -285,6 +287,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       }
       pausedAt = pausedNow;
     },
+    holdersOf: (key) => [...(inHand.get(key) ?? [])],
     hasHeld: (key) => closedWith.has(key),
     isHeldBy: (key, identity) => [...(inHand.get(key) ?? [])].some((held) => held.identity === identity),
     isHeld: (key) => (inHand.get(key)?.size ?? 0) > 0,

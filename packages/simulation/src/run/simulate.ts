@@ -19,6 +19,7 @@ import { createLiveness, longestTtl } from './liveness.ts';
 import { createOracle } from './oracle.ts';
 import { fingerprint, type Note, type Outcome } from './outcome.ts';
 import { createAdapterWatch } from './watched-adapter.ts';
+import { createWatches } from './watches.ts';
 
 const closingMs = 60_000;
 // An outage of hours may take more than it is worth; it is then given up without a verdict.
@@ -51,6 +52,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   });
   const machines = schedule.clients.map((terms, i) => createMachine(world, `process ${i + 1}`, terms, terms.originMs));
   const calls = createCalls(machines, oracle, schedule, () => world.now, note);
+  const watches = createWatches(oracle.fail, 2_000 + model.slowestHintMs);
   const onUnhandled = (error: unknown): void => {
     oracle.fail('unhandled rejection', error instanceof Error ? (error.stack ?? error.message) : String(error));
   };
@@ -69,7 +71,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     const locks = terms.locks.map((options) =>
       createLocks(adapters.watch(open(), machines[index]!.name), { name: 'simulated', ...onlySet(options) }),
     );
-    return createActor({ process: client, schedule, locks, oracle, calls, now: () => world.now, note });
+    return createActor({ process: client, schedule, locks, oracle, calls, watches, now: () => world.now, note });
   });
 
   for (const step of schedule.steps) {
@@ -112,6 +114,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
       machines,
       calls,
       oracle,
+      watches,
       now: () => world.now,
       note,
     });

@@ -11,14 +11,17 @@ const takesPermits: readonly Step['call'][] = ['acquire', 'tryAcquire', 'using']
 export interface ModeMix {
   readonly permits: number;
   readonly shared: number;
+  /** How many of the exclusive ones are turned into shared ones. */
+  readonly downgrades: number;
 }
 
 /** A simulation is often about one of the modes. */
 export function drawModeMix(random: Random): ModeMix {
   return random.pick([
-    { permits: 0.2, shared: 0.4 },
-    { permits: 0.8, shared: 0.1 },
-    { permits: 0, shared: 0.5 },
+    { permits: 0.2, shared: 0.4, downgrades: 0.25 },
+    { permits: 0.8, shared: 0.1, downgrades: 0.25 },
+    { permits: 0, shared: 0.5, downgrades: 0.25 },
+    { permits: 0, shared: 0.8, downgrades: 0.9 },
   ]);
 }
 
@@ -38,7 +41,7 @@ export function withModes(random: Random, step: Step, mix: ModeMix): Step {
   }
   if (step.call === 'forceRelease' || step.call === 'inspect')
     return random.chance(0.2) ? { ...step, key: semaphore.key } : step;
-  return { ...step, inside: random.chance(0.25) ? withDowngrade(random, inside) : inside };
+  return { ...step, inside: random.chance(mix.downgrades) ? withDowngrade(random, inside) : inside };
 }
 
 function withDowngrade(random: Random, inside: readonly Deed[]): Deed[] {
@@ -48,3 +51,10 @@ function withDowngrade(random: Random, inside: readonly Deed[]): Deed[] {
 
 /** Whether these options ask for anything but an exclusive lock. */
 export const isOtherMode = ({ mode, permits }: StepOptions): boolean => mode !== undefined || permits !== undefined;
+
+/** Whether the rules allow those who ask for this to hold the key at one time. */
+export function goTogether(asked: readonly StepOptions[]): boolean {
+  const permits = asked.reduce((sum, one) => sum + (one.permits ?? 0), 0);
+  if (permits > 0) return permits <= semaphore.limit;
+  return asked.every(({ mode }) => mode === 'shared');
+}

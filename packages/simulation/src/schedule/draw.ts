@@ -76,7 +76,7 @@ function drawLocks(random: Random, mood: Mood): LocksTerms {
     attemptTimeoutMs: maybe(random, mood.attemptTimeoutMs ? 0.7 : 0.3, () =>
       random.spread(...(mood.attemptTimeoutMs ?? [20, 5_000])),
     ),
-    localRun: maybe(random, mood.localRunMs === undefined ? 0.5 : 0.9, () => ({
+    localRun: maybe(random, mood.localRunMs === undefined && mood.localRunCounts.length > 1 ? 0.5 : 0.95, () => ({
       count: random.pick(mood.localRunCounts),
       ms: maybe(random, mood.localRunMs === undefined ? 0.5 : 1, () => random.pick(mood.localRunMs ?? localRunMs)),
     })),

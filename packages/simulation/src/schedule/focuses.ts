@@ -7,6 +7,7 @@ import { serverFocuses } from './server-focuses.ts';
 const shorterThenLonger = (random: Random, ttlMs: number): Partial<Mood> => ({
   clients: random.int(2, 3),
   keys: 1,
+  modes: 0.15,
   steps: random.int(2, 6),
   lengthMs: ttlMs * random.spread(0.5, 3),
   faults: random.int(2, 4),
@@ -96,29 +97,51 @@ export const focuses: Readonly<Record<string, Focus>> = {
   },
   // Requests that arrive once more when they have long been answered, and their lease has been made longer.
   'late repetitions': (random) => {
-    const ttlMs = random.spread(60, 400);
+    const ttlMs = random.spread(60, 2_500);
     const reorders = random.chance(0.25);
     return {
       clients: 2,
-      keys: random.int(1, 3),
+      keys: random.pick([1, 1, 2]),
+      modes: 0.15,
       steps: random.int(4, 10),
       lengthMs: ttlMs * random.spread(0.5, 4),
       faults: reorders ? 0 : random.int(2, 4),
       kinds: ['half-open'],
       faultMs: [ttlMs, ttlMs * 8],
-      leadMs: [0.5, 20],
+      leadMs: [0.2, 8],
       ttlMs: [ttlMs * 0.7, ttlMs * 1.5],
       renewTtlsMs: [[ttlMs * 6, ttlMs * 30]],
-      workMs: [ttlMs, ttlMs * 8],
+      workMs: [ttlMs * 2, ttlMs * 12],
       network: reorders
         ? { ...fast(random), slowRate: 0.4, slowWay: 'there', slowMs: ttlMs * random.spread(1, 5) }
         : fast(random),
       autoRenew: [0.8, 0.8],
       aborts: 0.05,
-      attemptTimeoutMs: [ttlMs / 10, ttlMs / 2],
+      // Some longer than a client takes to connect again, so that it is the client that repeats.
+      attemptTimeoutMs: [ttlMs / 8, ttlMs],
       emphasis: 'renewed holds',
     };
   },
+  // Places in a queue that last for many beats, some of which are held up until their process holds the lock.
+  'long waits amid broken connections': (random) => ({
+    clients: random.int(2, 3),
+    keys: 1,
+    modes: 0.2,
+    steps: random.int(2, 6),
+    lengthMs: random.spread(500, 5_000),
+    faults: random.int(1, 4),
+    kinds: random.pick([['half-open'], ['half-open'], ['half-open', 'stall']]),
+    faultMs: [1_500, 15_000],
+    lagMs: [300, 8_000],
+    ttlMs: [10_000, 60_000],
+    ownTtl: 0.2,
+    workMs: [300, random.spread(1_000, 15_000)],
+    network: fast(random),
+    autoRenew: [0.1, 0.5],
+    aborts: 0.05,
+    localRunCounts: [0, 0, 5],
+    emphasis: 'work',
+  }),
   // A process that is cut off, or that stands still, for about the length of its leases, with several callers in it.
   'a process that is cut off': (random) => {
     const ttlMs = random.spread(100, 2_000);
@@ -192,7 +215,8 @@ export const focuses: Readonly<Record<string, Focus>> = {
     workMs: [0.1, random.spread(0.2, 30)],
     network: fast(random),
     aborts: 0.1,
-    localRunCounts: [0, 1, 5, 64, 1_000, 10_000],
+    // Where nothing is passed on within a process, the order is strict.
+    localRunCounts: random.chance(0.3) ? [0] : [0, 1, 5, 64, 1_000, 10_000],
     emphasis: random.pick(['none', 'none', 'nesting', 'one attempt'] as const),
   }),
   // Readers, writers and those who want permits, who wait in a process for each other, and some of whom give up.
@@ -207,11 +231,12 @@ export const focuses: Readonly<Record<string, Focus>> = {
     faultMs: [10, 2_000],
     ttlMs: [5_000, 30_000],
     ownTtl: random.pick([0, 0, 0.3]),
-    workMs: [1, random.spread(20, 400)],
+    // Some hold it for long enough to see who waits beside them.
+    workMs: random.chance(0.3) ? [20, 30_000] : [1, random.spread(20, 400)],
     network: fast(random),
     autoRenew: [0.1, 0.6],
     aborts: random.pick([0.1, 0.5]),
-    localRunCounts: [0, 5, 64, 1_000],
+    localRunCounts: random.chance(0.3) ? [0] : [0, 5, 64, 1_000],
     localRunMs: [50, 500, Number.POSITIVE_INFINITY],
     emphasis: random.pick(['work', 'work', 'none', 'nesting'] as const),
   }),

@@ -90,6 +90,8 @@ export interface ClaimStep {
   readonly claim: SimulatedClaim;
   /** It takes a place in the queue; else it asks once. */
   readonly waits: boolean;
+  /** Of one that asks once: after how long without an answer it asks again, for the same owner ID. */
+  readonly repeatsMs: number | undefined;
   readonly ttlMs: number;
   readonly tokens: number;
   readonly workMs: number;
