@@ -88,6 +88,12 @@ const refusals: readonly Refusal[] = [
       'The answer is not in the protocol of Redis: check the host and the port, and whether the server expects TLS.',
   },
   {
+    words: /^WRONGTYPE /,
+    retryable: false,
+    remedy:
+      'Something else was written to the keys that begin with "fence:queue:{" or "fence:places:{", which are for the locks alone: delete those of this lock.',
+  },
+  {
     words: /READONLY /,
     retryable: true,
     remedy: 'The server is a replica: connect to the primary. After a failover, a new connection finds it.',

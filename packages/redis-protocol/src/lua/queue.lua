@@ -77,8 +77,9 @@ end
 
 local function fits(claim, permits, limit)
   if not held then return true end
-  if claim == 's' then return held == '(shared)' end
-  return claim == 'p' and limitHeld == limit and used + permits <= limit + 0
+  local isAlike = claim == 's' and held == '(shared)' or claim == 'p' and limitHeld == limit and used + permits <= limit + 0
+  -- Where the queue was deleted or evicted nobody knows who holds the key: it ends with the last of their leases.
+  return isAlike and call('ZCOUNT', queue, '-inf', '(' .. tickets) > 0
 end
 
 -- Counts a holder beside others, who are of the same kind or none. The lock is written last: without it nobody counts.

@@ -142,6 +142,47 @@ export function queueSuite(kits: readonly ClientKit[]): void {
       for (const each of [adapter, far]) await each.close?.();
     });
 
+    it('where the holders are forgotten nobody holds the key beside them, and their permits come back', async () => {
+      const [adapter, far] = [client.adapter(), other.adapter()];
+      for (const claim of [{ mode: 'shared' }, { mode: 'permits', permits: 2, limit: 3 }] as const) {
+        const key = newName();
+        const forgotten = attempt(key, { claim, ttlMs: 1_500 });
+        const sentAt = performance.now();
+        await grant(adapter, forgotten);
+        await server.command('DEL', `fence:queue:{lock:${key}}`);
+        const one = claim.mode === 'shared' ? claim : { ...claim, permits: 1 };
+        expect(await far.tryAcquire(attempt(key, { claim: one }))).toMatchObject({ status: 'busy' });
+        const next = await queue(far, key, one);
+        await next.granted;
+        expect(performance.now() - sentAt).toBeGreaterThanOrEqual(1_499);
+        expect(await adapter.renew(forgotten, 1_500)).toEqual({ status: 'lost' });
+        if (claim.mode === 'permits') {
+          const rest = attempt(key, { claim });
+          await grant(adapter, rest);
+          await adapter.release(rest);
+        }
+        await far.release(next.request);
+        // What the forgotten holder had asked for expires by itself.
+        await server.command('DEL', `fence:places:{lock:${key}}`);
+        expect(await leftovers()).toEqual([]);
+      }
+      for (const each of [adapter, far]) await each.close?.();
+    });
+
+    it('a key of the queue that is something else is a refusal at once, and says which', async () => {
+      const adapter = client.adapter();
+      const key = newName();
+      await server.command('SET', `fence:queue:{lock:${key}}`, 'text', 'PX', '60000');
+      const refused = lockError('LOCK_BACKEND', {
+        retryable: false,
+        message: expect.stringMatching(/WRONGTYPE.*fence:queue/),
+      });
+      await expect(adapter.tryAcquire(attempt(key))).rejects.toEqual(refused);
+      await expect(adapter.enqueue?.(attempt(key), new AbortController().signal)).rejects.toEqual(refused);
+      await server.command('DEL', `fence:queue:{lock:${key}}`);
+      await adapter.close?.();
+    });
+
     it('shared holds are held together, a writer waits for them, and readers behind it wait for it', async () => {
       const [adapter, far] = [client.adapter(), other.adapter()];
       const key = newName();
