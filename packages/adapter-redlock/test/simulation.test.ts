@@ -79,6 +79,28 @@ it(
   timeout,
 );
 
+describe('with readers, writers and permits, 10,000 more schedules each', () => {
+  it.each(['shared', 'permits'] as const)(
+    'H91, H98, H108: %s: none beside whom it must not be, and tokens in order',
+    (modes) => {
+      expect(playAll(10_000 / share, { ...remembering, modes })).toBeGreaterThan(10_000 / share);
+    },
+    timeout,
+  );
+
+  it.each<['shared' | 'permits', string, Faults]>([
+    ['permits', 'one vote fewer than is sound', { oneVoteTooFew: true }],
+    ['shared', 'a vote for a reader beside a writer', { readersBesideWriters: true }],
+    ['shared', 'a late release of one round that takes the votes of the next', { releasesAnyRound: true }],
+  ])(
+    'the simulation sees, of %s: %s',
+    (modes, _, faults) => {
+      expect(firstBroken({ ...remembering, modes }, faults)).toBeDefined();
+    },
+    timeout,
+  );
+});
+
 describe('the simulation sees', () => {
   it.each<[string, Faults]>([
     ['no allowance for drift', { noDrift: true }],

@@ -1,5 +1,8 @@
+import type { Claim } from '@holdfast/lock-core';
+import type { Verdict } from '../../src/protocol/majority.ts';
 import { majorityOf, type QuorumClock, type QuorumContext, validityMs } from '../../src/protocol/node.ts';
 import { createQuorum, type Quorum } from '../../src/protocol/quorum.ts';
+import { soundQuorum } from '../../src/protocol/quorum-size.ts';
 import type { Judge } from './judge.ts';
 import { connect, type Site, type Weather } from './network.ts';
 import type { Dice, World } from './world.ts';
@@ -10,6 +13,8 @@ export interface ClientFaults {
   readonly noDrift?: boolean;
   /** Takes half of an even number of nodes, or less of an odd one, for a majority. */
   readonly halfIsEnough?: boolean;
+  /** Takes one vote fewer than is sound for permits. */
+  readonly oneVoteTooFew?: boolean;
   /** Takes the votes of its hold back when it stops to use them for a moment. */
   readonly releasesEarly?: boolean;
 }
@@ -37,6 +42,8 @@ export function createClient(
   machine: Machine,
   judge: Judge,
   faults: ClientFaults,
+  drawClaim: () => Claim = () => ({ mode: 'exclusive' }),
+  limit = 1,
 ): { start(acquisitions: number): void } {
   const now = (): number => world.now * machine.rate;
   const inTrueMs = (ms: number): number => ms / machine.rate;
@@ -62,6 +69,7 @@ export function createClient(
   const context: QuorumContext = {
     nodes: sites.map((site) => connect(world, random, weather, site, deliver)),
     majority: faults.halfIsEnough ? Math.floor(sites.length / 2) || 1 : majorityOf(sites.length),
+    permitQuorum: faults.oneVoteTooFew ? soundQuorum(sites.length, limit) - 1 || 1 : undefined,
     clock,
     random: random.below,
     nodeTimeoutMs: random.pick([10, 40, 150]),
@@ -82,6 +90,7 @@ export function createClient(
     const renewedMs = random.pick([100, 200, 400]);
     const ttlMs = random.pick([100, 200, 400].filter((ms) => ms <= renewedMs));
     const tokens = random.pick([1, 1, 65]);
+    let claim = drawClaim();
     const begun = judge.begin();
     let given = false;
     let tries = 1 + random.below(4);
@@ -96,7 +105,7 @@ export function createClient(
       const giveUpWaiting = clock.after(ttlMs / 3, () => {
         if (!answered && !given) again();
       });
-      quorum.acquire({ key: 'k', owner, ttlMs: askedMs, tokens }, (outcome) => {
+      quorum.acquire({ key: 'k', owner, ttlMs: askedMs, tokens, claim }, (outcome) => {
         answered = true;
         giveUpWaiting();
         if (given && deadline === Number.NEGATIVE_INFINITY) return;
@@ -117,7 +126,7 @@ export function createClient(
       if (tries > 0 && random.chance(0.2)) return again();
       given = true;
       left += tries > 0 ? 1 : 0;
-      if (random.chance(0.5)) quorum.release({ key: 'k', owner, first: undefined }, () => {});
+      if (random.chance(0.5)) quorum.release({ key: 'k', owner, claim: 'any', first: undefined }, () => {});
       // Often at the very moment at which the holder's votes end.
       const pauseMs = retryAfterMs !== undefined && random.chance(0.7) ? retryAfterMs + 1 : random.between(0, 40);
       clock.after(pauseMs, next);
@@ -131,7 +140,7 @@ export function createClient(
       judge.end(world.now, owner);
       let releases = 2;
       const release = (): void =>
-        quorum.release({ key: 'k', owner, first: undefined }, ({ items: [freed] }) => {
+        quorum.release({ key: 'k', owner, claim: 'any', first: undefined }, ({ items: [freed] }) => {
           releases -= 1;
           if (freed !== true && releases > 0) release();
         });
@@ -148,7 +157,7 @@ export function createClient(
       const fresh = !given;
       given = true;
       deadline = better;
-      judge.grant(world.now, owner, first, count, trueTime(deadline), begun);
+      judge.grant(world.now, owner, first, count, trueTime(deadline), begun, claim);
       if (fresh) use(first, 1 + random.below(4));
     }
 
@@ -159,23 +168,31 @@ export function createClient(
       const pauseMs = random.chance(0.3) ? deadline - now() : random.between(0, ttlMs / 2);
       clock.after(pauseMs, () => {
         if (deadline <= now() || steps === 0) return giveUp();
-        if (faults.releasesEarly) quorum.release({ key: 'k', owner, first: undefined }, () => {});
-        if (random.chance(0.3)) ask();
+        if (faults.releasesEarly) quorum.release({ key: 'k', owner, claim: 'any', first: undefined }, () => {});
+        if (claim.mode === 'exclusive' && drawClaim().mode === 'shared') renew(first, true);
+        else if (random.chance(0.3)) ask();
         else renew(first);
         use(first, steps - 1);
       });
     }
 
-    function renew(first: number): void {
+    function renew(first: number, downgrades = false): void {
       const sentAt = now();
-      quorum.renew([{ key: 'k', owner, first }], renewedMs, ({ items: [renewed] }) => {
+      if (downgrades) {
+        claim = { mode: 'shared' };
+        judge.share(owner);
+      }
+      const held = { key: 'k', owner, claim, first: claim.mode === 'shared' && !downgrades ? undefined : first };
+      const told = ({ items: [renewed] }: Verdict): void => {
         // What is over stays over.
         if (deadline <= now()) return;
         if (renewed === false) return giveUp();
         if (renewed === undefined) return;
         deadline = Math.max(deadline, sentAt + (faults.noDrift ? renewedMs : validityMs(renewedMs)));
         judge.renewed(world.now, owner, trueTime(deadline));
-      });
+      };
+      if (downgrades) quorum.downgrade(held, renewedMs, told);
+      else quorum.renew([held], renewedMs, told);
     }
 
     ask();

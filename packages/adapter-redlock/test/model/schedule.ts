@@ -1,3 +1,4 @@
+import type { Claim } from '@holdfast/lock-core';
 import { type ClientFaults, createClient, type Machine } from './client.ts';
 import { Broken, createJudge } from './judge.ts';
 import { createSite, type Site, type Weather } from './network.ts';
@@ -12,6 +13,8 @@ export interface Assumptions {
   readonly restart: 'with-memory' | 'empty-delayed' | 'empty-at-once';
   /** Whether tokens are promised, default true: without `fencing` the nodes keep none. */
   readonly tokens?: boolean;
+  /** What is asked for beside exclusive locks, default nothing. */
+  readonly modes?: 'shared' | 'permits';
 }
 
 export type Faults = StoreFaults & ClientFaults;
@@ -54,14 +57,24 @@ export function play(
   const skew = assumptions.restart === 'with-memory' ? random.pick(wildSkewsMicros) : mildSkewMicros;
   // Sometimes the wall clocks agree and are coarse, so that proposals collide.
   const granularityMs = random.chance(0.2) ? 50 : 0.001;
-  const machines: Machine[] = Array.from({ length: 2 + random.below(2) }, () => ({
-    rate: rate(),
-    skewMicros: epochMicros + (granularityMs > 1 ? 0 : random.between(-1, 1) * skew),
-    granularityMs,
-    pausedUntil: 0,
-  }));
+  const machines: Machine[] = Array.from(
+    { length: (assumptions.modes === undefined ? 2 : 3) + random.below(2) },
+    () => ({
+      rate: rate(),
+      skewMicros: epochMicros + (granularityMs > 1 ? 0 : random.between(-1, 1) * skew),
+      granularityMs,
+      pausedUntil: 0,
+    }),
+  );
+  const limit = assumptions.modes === 'permits' ? random.pick([1, 2, 3, 4]) : 1;
+  const drawClaim = (): Claim => {
+    if (assumptions.modes === 'permits') return { mode: 'permits', permits: random.chance(0.7) ? 1 : limit, limit };
+    return { mode: assumptions.modes === 'shared' && random.chance(0.5) ? 'shared' : 'exclusive' };
+  };
   for (const [i, machine] of machines.entries()) {
-    createClient('ABC'[i]!, world, random, sites, weather, machine, judge, faults).start(1 + random.below(3));
+    createClient('ABCD'[i]!, world, random, sites, weather, machine, judge, faults, drawClaim, limit).start(
+      1 + random.below(3),
+    );
   }
   for (let i = random.below(5); i > 0; i--) disaster(random, world, assumptions, clocks, sites, machines, skew);
   world.run(durationMs);
@@ -69,7 +82,7 @@ export function play(
   calm(weather, sites, machines);
   // Whatever clocks have left behind, another client gets the lock.
   const late: Machine = { rate: 1, skewMicros: epochMicros, granularityMs: 0.001, pausedUntil: 0 };
-  createClient('Z', world, random, sites, weather, late, judge, faults).start(20);
+  createClient('Z', world, random, sites, weather, late, judge, faults, drawClaim, limit).start(20);
   for (let at = durationMs; judge.grants === grants; at += 50) {
     if (at > durationMs + calmMs) throw new Broken('liveness', `nobody got the lock in ${calmMs} ms without faults`);
     world.run(at);

@@ -1,4 +1,5 @@
 import type { Ballot, StandingVote, Vote } from '../../src/protocol/node.ts';
+import { createSharedVotes } from './shared-votes.ts';
 
 /** What a protocol with a known mistake does differently at a node. */
 export interface StoreFaults {
@@ -12,6 +13,8 @@ export interface StoreFaults {
   readonly refreshShortens?: boolean;
   /** A late request of an earlier round replaces the vote of a later one of the same owner. */
   readonly replacesLaterRounds?: boolean;
+  /** A node votes for a reader beside a writer. */
+  readonly readersBesideWriters?: boolean;
 }
 
 /** What a node remembers of one lock: the model of the scripts, and compared with them on a real server. */
@@ -35,6 +38,19 @@ export function createVoteStore(now: () => number, faults: StoreFaults = {}): Vo
   let highest = 0;
 
   const clock = (): number => Math.floor(now());
+  const others = createSharedVotes(clock, faults);
+  const ofOthers = (claim: Ballot['claim']): boolean => claim !== undefined && claim.mode !== 'exclusive';
+
+  /** A vote for a reader or for permits. */
+  function voteBeside(ballot: Ballot): Vote {
+    const held = current();
+    const isBlocked = held !== undefined && !(faults.readersBesideWriters && ballot.claim?.mode === 'shared');
+    if (isBlocked) return { kind: 'held', holder: `${held.owner}:${held.first}`, remainingMs: held.until - clock() };
+    return others.vote(ballot, highest, (token) => {
+      if (!faults.forgetsToken) highest = Math.max(highest, token);
+      return highest;
+    });
+  }
 
   function current(): typeof standing {
     if (standing !== undefined && standing.until <= clock()) standing = undefined;
@@ -42,8 +58,12 @@ export function createVoteStore(now: () => number, faults: StoreFaults = {}): Vo
   }
 
   return {
-    vote({ owner, first, last, ttlMs }) {
+    vote(ballot) {
+      if (ofOthers(ballot.claim)) return voteBeside(ballot);
+      const { owner, first, last, ttlMs } = ballot;
       const held = current();
+      const beside = held === undefined ? others.inTheWay() : undefined;
+      if (beside !== undefined) return beside;
       if (held !== undefined && held.owner === owner && held.first === first) return { kind: 'yes' };
       if (held !== undefined && held.owner !== owner) {
         return { kind: 'held', holder: `${held.owner}:${held.first}`, remainingMs: held.until - clock() };
@@ -56,25 +76,36 @@ export function createVoteStore(now: () => number, faults: StoreFaults = {}): Vo
       standing = { owner, first, until: Math.max(held?.until ?? 0, clock() + ttlMs) };
       return { kind: 'yes' };
     },
-    renew({ owner, first }, ttlMs) {
+    renew({ owner, first, claim }, ttlMs) {
       const held = current();
+      if (ofOthers(claim)) {
+        if (claim?.mode !== 'shared' || held?.owner !== owner || held.first !== first)
+          return others.renew(owner, first, ttlMs, true);
+        // The downgrade, or what is made good of it.
+        standing = undefined;
+        others.enter(owner, first, claim, clock() + ttlMs);
+        return true;
+      }
       if (held?.owner !== owner || held.first !== first) return false;
       held.until = clock() + ttlMs;
       return true;
     },
-    extend({ owner, first }, ttlMs) {
+    extend({ owner, first, claim }, ttlMs) {
       const held = current();
+      if (ofOthers(claim) && held?.owner !== owner) return others.renew(owner, first, ttlMs, false);
       if (held?.owner !== owner || held.first !== first) return false;
       held.until = faults.refreshShortens ? clock() + ttlMs : Math.max(held.until, clock() + ttlMs);
       return true;
     },
-    release({ owner, first }) {
+    release({ owner, first, claim }) {
+      if (ofOthers(claim) && others.withdraw(owner, faults.releasesAnyRound ? undefined : first)) return true;
       const held = current();
       if (held?.owner !== owner || (held.first !== first && !faults.releasesAnyRound)) return false;
       standing = undefined;
       return true;
     },
     withdraw(owner) {
+      if (others.withdraw(owner, undefined)) return true;
       if (current()?.owner !== owner) return false;
       standing = undefined;
       return true;
@@ -88,6 +119,7 @@ export function createVoteStore(now: () => number, faults: StoreFaults = {}): Vo
     },
     forget() {
       standing = undefined;
+      others.forget();
       highest = 0;
     },
   };
