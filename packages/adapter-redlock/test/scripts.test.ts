@@ -1,4 +1,5 @@
 import { ioredisBinding } from '@holdfast/adapter-ioredis';
+import type { Claim } from '@holdfast/lock-core';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
@@ -101,5 +102,57 @@ it.each([
       }
     }),
     { numRuns: 300 },
+  );
+});
+
+const claims: readonly Claim[] = [
+  { mode: 'exclusive' },
+  { mode: 'shared' },
+  { mode: 'permits', permits: 1, limit: 3 },
+  { mode: 'permits', permits: 2, limit: 3 },
+];
+// What one owner asks for is always the same.
+const claimOf = (name: string): Claim => claims[['a', 'a:1', 'ab', ''].indexOf(name)]!;
+
+it('readers and permits: the commands do what the simulated nodes do, for any sequence of requests', async () => {
+  const node = nodeOf(true);
+  const ttlMs = 600_000;
+  const withdrawn = (key: string, name: string): Promise<boolean | undefined> =>
+    new Promise((resolve) => {
+      node.withdraw({ key, owner: name, claim: 'any', first: undefined }, true, resolve);
+    });
+  const among = fc.constantFrom(['a', 'a:1', 'a:1x'], ['ab', '', 'abx']);
+  const deed = fc.record({
+    kind: fc.constantFrom('vote', 'vote', 'vote', 'renew', 'extend', 'release', 'withdraw'),
+    who: fc.nat(3),
+    first: token,
+  });
+  await fc.assert(
+    fc.asyncProperty(among, fc.array(deed, { maxLength: 25 }), async (names, steps) => {
+      const key = newName();
+      const model = createVoteStore(() => 0);
+      for (const { kind, who, first } of steps) {
+        const name = names[who % names.length]!;
+        const claim = claimOf(name.replace('x', ''));
+        const vote = { key, owner: name, claim, first };
+        if (kind === 'vote') {
+          const last = claim.mode === 'shared' ? 0 : first;
+          const expected = model.vote({ ...vote, last, ttlMs });
+          const said = await new Promise<Vote>((resolve) => node.vote({ ...vote, last, ttlMs }, resolve));
+          expect(said.kind).toBe(expected.kind);
+          if (expected.kind === 'yes') expect(said).toMatchObject(expected);
+        } else if (kind === 'withdraw') {
+          expect(await withdrawn(key, name)).toBe(model.withdraw(name));
+        } else if (kind === 'release') {
+          node.release(vote);
+          model.release(vote);
+        } else if (claim.mode !== 'exclusive') {
+          const ask = kind === 'renew' ? node.renew.bind(node, [vote], ttlMs) : node.extend.bind(node, vote, ttlMs);
+          const done = await new Promise<readonly boolean[] | undefined>((resolve) => ask(resolve));
+          expect(done).toEqual([model[kind as 'renew' | 'extend'](vote, ttlMs)]);
+        }
+      }
+    }),
+    { numRuns: 150 },
   );
 });
