@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { createRandom } from '../src/random.ts';
 import { Database } from '../src/servers/postgres/database.ts';
 import { Session, statementsOf } from '../src/servers/postgres/session.ts';
-import { drawCall, drawLocking, tables } from './support/postgres-operations.ts';
+import { drawCall, drawLocking, filled, type Operation, tables } from './support/postgres-operations.ts';
 import { PostgresWire, type Said } from './support/postgres-wire.ts';
 
 // Another seed, or more: SIMULATION_SEED=7 SIMULATION_OPERATIONS=500000 npx vitest run packages/simulation
@@ -43,9 +43,9 @@ function createModel() {
     /** Opens a session: `said` is undefined for as long as it waits. */
     open(pid: number) {
       const session = new Session(database, pid);
-      return (text: string): { said: Said | undefined } => {
+      return ({ sql, values }: Operation): { said: Said | undefined } => {
         const result: { said: Said | undefined } = { said: undefined };
-        session.start(statementsOf(text), text, [], (error, answers = []) => {
+        session.start(statementsOf(sql), sql, values, (error, answers = []) => {
           const rows = answers.flatMap((answer) => answer.rows.map((row) => row.map((value) => shown(value))));
           result.said = error === undefined ? { rows } : { error: error.code };
         });
@@ -101,8 +101,13 @@ it(`the model of PostgreSQL answers as the real server does, ${operations} opera
   async function playTogether(): Promise<void> {
     const asked = Array.from({ length: together }, () => {
       nowMs += random.pick([0, 0, 0.25, 3, 60, random.chance(0.02) ? 20_000 : 1]);
-      const text = drawCall(random);
-      return { text, got: modelOne(text).said!, answer: one.ask(`SET test.ms = '${nowMs}'; ${withClockOfTest(text)}`) };
+      const drawn = drawCall(random);
+      const text = filled(drawn);
+      return {
+        text,
+        got: modelOne(drawn).said!,
+        answer: one.ask(`SET test.ms = '${nowMs}'; ${withClockOfTest(text)}`),
+      };
     });
     for (const { text, got, answer } of asked) compare(text, got, await answer);
     await compareHeard();
@@ -117,17 +122,20 @@ it(`the model of PostgreSQL answers as the real server does, ${operations} opera
   async function playTransaction(): Promise<void> {
     nowMs += random.pick([0, 3, 60, 6_000]);
     for (const wire of [one, two]) await wire.ask(`SET test.ms = '${nowMs}'`);
-    const ask = async (text: string): Promise<void> =>
-      compare(`1: ${text}`, modelOne(text).said!, await one.ask(withClockOfTest(text)));
-    await ask('BEGIN');
+    const ask = async (drawn: Operation): Promise<void> => {
+      const text = filled(drawn);
+      compare(`1: ${text}`, modelOne(drawn).said!, await one.ask(withClockOfTest(text)));
+    };
+    await ask({ sql: 'BEGIN', values: [] });
     let blocked: { text: string; got: { said: Said | undefined }; answer: Promise<Said> } | undefined;
     for (let i = random.int(1, 8); i > 0 && blocked === undefined; i--) {
-      const text = drawLocking(random);
+      const drawn = drawLocking(random);
       if (random.chance(0.5)) {
-        await ask(text);
+        await ask(drawn);
         continue;
       }
-      const got = modelTwo(text);
+      const text = filled(drawn);
+      const got = modelTwo(drawn);
       const answer = two.ask(withClockOfTest(text));
       if (got.said !== undefined) {
         compare(`2: ${text}`, got.said, await answer);
@@ -136,10 +144,10 @@ it(`the model of PostgreSQL answers as the real server does, ${operations} opera
       blocked = { text, got, answer };
       await expectToWait(`2: ${text}`, answer);
     }
-    await ask(random.pick(['COMMIT', 'COMMIT', 'ROLLBACK']));
+    await ask({ sql: random.pick(['COMMIT', 'COMMIT', 'ROLLBACK']), values: [] });
     model.settle();
     if (blocked !== undefined) compare(`2: ${blocked.text}`, blocked.got.said!, await blocked.answer);
-    await ask(tables[0]!);
+    await ask({ sql: tables[0]!, values: [] });
   }
 
   /** The real server says that the session waits, and does not answer instead. */

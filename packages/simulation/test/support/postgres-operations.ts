@@ -6,8 +6,25 @@ const keys = ['aa', 'ab00', 'ff'];
 const owners = ['01', '02', '03', '04', '05', 'f00d'];
 const channels = ['', 'ch', 'other'];
 
-const text = (value: string | null): string => (value === null ? 'NULL' : `'${value}'`);
-const list = (values: readonly string[]): string => `'{${values.join(',')}}'::text[]`;
+/** A statement with parameters, which are texts. */
+export interface Operation {
+  readonly sql: string;
+  readonly values: readonly (string | null)[];
+}
+
+const operation = (sql: string, ...values: (string | number | null)[]): Operation => ({
+  sql,
+  values: values.map((value) => (value === null ? null : String(value))),
+});
+
+/** A statement with its parameters in it. */
+export const filled = ({ sql, values }: Operation): string =>
+  values.reduce<string>(
+    (filling, value, i) => filling.replace(`$${i + 1}::`, () => (value === null ? 'NULL::' : `'${value}'::`)),
+    sql,
+  );
+
+const list = (values: readonly string[]): string => `{${values.join(',')}}`;
 
 /** How a request would use a key: what it wants of how much. */
 function drawUnits(random: Random): [string, string] {
@@ -18,37 +35,40 @@ function drawUnits(random: Random): [string, string] {
   return [String(random.int(1, limit)), String(limit)];
 }
 
-/** A statement with its parameters in it. */
-const filled = (sql: string, ...values: (string | number)[]): string =>
-  values.reduce<string>((filling, value, i) => filling.replace(`$${i + 1}::`, `'${value}'::`), sql);
+const askSql = `SELECT holdfast.ask($1::text, $2::text, $3::text::bigint, $4::text::bigint, $5::text::float8, $6::text::integer,
+  $7::text::float8, $8::text)`;
 
 /** One statement of the protocol, with leases from shorter than a step of the clock to longer than the test. */
-export function drawCall(random: Random): string {
+export function drawCall(random: Random): Operation {
   const [key, owner] = [random.pick(keys), random.pick(owners)];
   const leaseMs = random.pick([1, 7.5, 40, 300, 5_000, 60_000]);
   const kind = random.next();
   if (kind < 0.45) {
     const [wanted, all] = drawUnits(random);
-    const waiterMs = random.pick([0, 0, 30, 5_000, 5_000]);
-    const values = [key, owner].map(text).join(', ');
-    const tokens = random.pick([1, 1, 5, 70_000]);
-    if (wanted === whole && random.chance(0.8))
-      return filled(takeSql, key, owner, leaseMs, tokens, waiterMs, random.pick(channels));
-    return `SELECT holdfast.ask(${values}, ${wanted}, ${all}, ${leaseMs}, ${tokens}, ${waiterMs}, ${text(random.pick(channels))})`;
+    const terms = [
+      leaseMs,
+      random.pick([1, 1, 5, 70_000]),
+      random.pick([0, 0, 30, 5_000, 5_000]),
+      random.pick(channels),
+    ];
+    if (wanted === whole && random.chance(0.8)) return operation(takeSql, key, owner, ...terms);
+    return operation(askSql, key, owner, wanted, all, ...terms);
   }
-  if (kind < 0.58) return filled(endSql, key, owner);
-  if (kind < 0.62) return `SELECT holdfast.release(${text(key)}, ${text(owner)})`;
-  if (kind < 0.66) return `SELECT holdfast.force(${text(key)}, ${text(random.chance(0.5) ? owner : null)})`;
+  if (kind < 0.58) return operation(endSql, key, owner);
+  if (kind < 0.62) return operation('SELECT holdfast.release($1::text, $2::text)', key, owner);
+  if (kind < 0.66)
+    return operation('SELECT holdfast.force($1::text, $2::text)', key, random.chance(0.5) ? owner : null);
   const count = random.int(1, 4);
   const some = list(Array.from({ length: count }, () => random.pick(keys)));
   const asked = list(Array.from({ length: count }, () => random.pick(owners)));
-  if (kind < 0.75) return `SELECT holdfast.renew(${some}, ${asked}, ${leaseMs})`;
-  if (kind < 0.8) return `SELECT holdfast.beat(${some}, ${asked}, ${random.pick([0, 30, 5_000])})`;
-  if (kind < 0.85) return `SELECT holdfast.downgrade(${text(key)}, ${text(owner)}, ${leaseMs})`;
-  if (kind < 0.92) return `SELECT holdfast.inspect(${text(key)})`;
-  if (kind < 0.95) return `SELECT holdfast.held_keys(${text(random.pick(['', 'aa', 'ff']))})`;
-  if (kind < 0.97) return `SELECT holdfast.sweep()`;
-  return random.pick(tables);
+  const many = '$1::text::text[], $2::text::text[], $3::text::float8';
+  if (kind < 0.75) return operation(`SELECT holdfast.renew(${many})`, some, asked, leaseMs);
+  if (kind < 0.8) return operation(`SELECT holdfast.beat(${many})`, some, asked, random.pick([0, 30, 5_000]));
+  if (kind < 0.85)
+    return operation('SELECT holdfast.downgrade($1::text, $2::text, $3::text::float8)', key, owner, leaseMs);
+  if (kind < 0.92) return operation('SELECT holdfast.inspect($1::text)', key);
+  if (kind < 0.95) return operation('SELECT holdfast.held_keys($1::text)', random.pick(['', 'aa', 'ff']));
+  return operation(kind < 0.97 ? 'SELECT holdfast.sweep()' : random.pick(tables));
 }
 
 /** What is in the tables, without what only the model or only the server knows. */
@@ -64,7 +84,7 @@ export const tables: readonly string[] = [
 const row = (key: string): string => `decode('${key}', 'hex')`;
 
 /** Something that a transaction does and that others may have to wait for, or that waits for others. */
-export function drawLocking(random: Random): string {
+export function drawLocking(random: Random): Operation {
   // Few keys, so that both sessions often mean the same row.
   const key = random.pick(['aa', 'aa', 'ff']);
   const owner = random.pick(owners);
@@ -72,26 +92,31 @@ export function drawLocking(random: Random): string {
   const policy = random.pick(['', '', ' SKIP LOCKED', ' NOWAIT']);
   // Also what has just been changed to something that is no longer meant.
   const few = random.pick(['', ' AND l.tokens < 2', ' AND l.tokens < 2']);
-  switch (random.int(0, 9)) {
-    case 0:
-    case 1:
-      return `SELECT encode(l.owner, 'hex') FROM holdfast.lock l WHERE l.key = ${row(key)}${few} FOR ${strength}${policy}`;
-    case 2:
-    case 3:
-      return `UPDATE holdfast.lock l SET tokens = l.tokens + 1 WHERE l.key = ${row(key)}${few} RETURNING l.tokens`;
-    case 4:
-      return `DELETE FROM holdfast.lock l WHERE l.key = ${row(key)}${few} RETURNING encode(l.owner, 'hex'), l.tokens`;
-    case 5:
-      return `INSERT INTO holdfast.lock VALUES (${row(key)}, ${row(owner)}, 'epoch', 0, 1, 3, false) ON CONFLICT (key) DO NOTHING RETURNING units`;
-    case 6:
-      return random.chance(0.3)
-        ? `INSERT INTO holdfast.holder VALUES (${row(key)}, ${row(owner)}, 'epoch', 0, 0, 1, 1)`
-        : random.pick([filled(takeSql, key, owner, 5_000, 1, 0, ''), filled(endSql, key, owner)]);
-    case 7:
-      return `SELECT CASE WHEN holdfast.pin('${key}', '${owner}') LIKE 'pinned%' THEN 'pinned' ELSE 'lost' END`;
-    case 8:
-      return `SELECT l.tokens FROM holdfast.lock l WHERE l.tokens < 2 ORDER BY l.key LIMIT 2 FOR ${strength}${policy}`;
-    default:
-      return drawCall(random);
+  const plain = drawPlain();
+  return typeof plain === 'string' ? operation(plain) : plain;
+
+  function drawPlain(): string | Operation {
+    switch (random.int(0, 9)) {
+      case 0:
+      case 1:
+        return `SELECT encode(l.owner, 'hex') FROM holdfast.lock l WHERE l.key = ${row(key)}${few} FOR ${strength}${policy}`;
+      case 2:
+      case 3:
+        return `UPDATE holdfast.lock l SET tokens = l.tokens + 1 WHERE l.key = ${row(key)}${few} RETURNING l.tokens`;
+      case 4:
+        return `DELETE FROM holdfast.lock l WHERE l.key = ${row(key)}${few} RETURNING encode(l.owner, 'hex'), l.tokens`;
+      case 5:
+        return `INSERT INTO holdfast.lock VALUES (${row(key)}, ${row(owner)}, 'epoch', 0, 1, 3, false) ON CONFLICT (key) DO NOTHING RETURNING units`;
+      case 6:
+        return random.chance(0.3)
+          ? `INSERT INTO holdfast.holder VALUES (${row(key)}, ${row(owner)}, 'epoch', 0, 0, 1, 1)`
+          : random.pick([operation(takeSql, key, owner, 5_000, 1, 0, ''), operation(endSql, key, owner)]);
+      case 7:
+        return `SELECT CASE WHEN holdfast.pin('${key}', '${owner}') LIKE 'pinned%' THEN 'pinned' ELSE 'lost' END`;
+      case 8:
+        return `SELECT l.tokens FROM holdfast.lock l WHERE l.tokens < 2 ORDER BY l.key LIMIT 2 FOR ${strength}${policy}`;
+      default:
+        return drawCall(random);
+    }
   }
 }
