@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { createRandom } from '../src/random.ts';
 import { Database } from '../src/servers/postgres/database.ts';
 import { Session, statementsOf } from '../src/servers/postgres/session.ts';
-import { drawCall, drawLocking, filled, type Operation, tables } from './support/postgres-operations.ts';
+import { drawCall, drawLocking, filled, first, type Operation, tables } from './support/postgres-operations.ts';
 import { PostgresWire, type Said } from './support/postgres-wire.ts';
 
 // Another seed, or more: SIMULATION_SEED=7 SIMULATION_OPERATIONS=500000 npx vitest run packages/simulation
@@ -126,6 +126,7 @@ it(`the model of PostgreSQL answers as the real server does, ${operations} opera
       const text = filled(drawn);
       compare(`1: ${text}`, modelOne(drawn).said!, await one.ask(withClockOfTest(text)));
     };
+    await ask(first);
     await ask({ sql: 'BEGIN', values: [] });
     let blocked: { text: string; got: { said: Said | undefined }; answer: Promise<Said> } | undefined;
     for (let i = random.int(1, 8); i > 0 && blocked === undefined; i--) {

@@ -33,10 +33,6 @@ export const postgresRegressions: readonly Regression[] = [
     ),
   ),
   regression(
-    'a lock that was asserted is passed on inside its process',
-    patch('lock-core/release.ts', 'lease.pinned || ', ''),
-  ),
-  regression(
     'a release does not look whose lock it is',
     inAdapter('sql/fast.ts', "AND t.owner = decode(a.owner, 'hex') AND NOT t.crowded", 'AND NOT t.crowded'),
   ),

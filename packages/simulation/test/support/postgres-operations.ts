@@ -83,40 +83,39 @@ export const tables: readonly string[] = [
 
 const row = (key: string): string => `decode('${key}', 'hex')`;
 
+/** Puts a row there for a transaction to change. */
+export const first: Operation = operation(
+  `INSERT INTO holdfast.lock VALUES (${row('aa')}, ${row('01')}, 'epoch', 0, 1, 3, false) ON CONFLICT (key) DO NOTHING`,
+);
+
 /** Something that a transaction does and that others may have to wait for, or that waits for others. */
 export function drawLocking(random: Random): Operation {
   // Few keys, so that both sessions often mean the same row.
-  const key = random.pick(['aa', 'aa', 'ff']);
+  const key = random.pick(['aa', 'aa', 'aa', 'ff']);
   const owner = random.pick(owners);
   const strength = random.pick(['KEY SHARE', 'SHARE', 'NO KEY UPDATE', 'UPDATE']);
   const policy = random.pick(['', '', ' SKIP LOCKED', ' NOWAIT']);
   // Also what has just been changed to something that is no longer meant.
   const few = random.pick(['', ' AND l.tokens < 2', ' AND l.tokens < 2']);
-  const plain = drawPlain();
-  return typeof plain === 'string' ? operation(plain) : plain;
-
-  function drawPlain(): string | Operation {
-    switch (random.int(0, 9)) {
-      case 0:
-      case 1:
-        return `SELECT encode(l.owner, 'hex') FROM holdfast.lock l WHERE l.key = ${row(key)}${few} FOR ${strength}${policy}`;
-      case 2:
-      case 3:
-        return `UPDATE holdfast.lock l SET tokens = l.tokens + 1 WHERE l.key = ${row(key)}${few} RETURNING l.tokens`;
-      case 4:
-        return `DELETE FROM holdfast.lock l WHERE l.key = ${row(key)}${few} RETURNING encode(l.owner, 'hex'), l.tokens`;
-      case 5:
-        return `INSERT INTO holdfast.lock VALUES (${row(key)}, ${row(owner)}, 'epoch', 0, 1, 3, false) ON CONFLICT (key) DO NOTHING RETURNING units`;
-      case 6:
-        return random.chance(0.3)
-          ? `INSERT INTO holdfast.holder VALUES (${row(key)}, ${row(owner)}, 'epoch', 0, 0, 1, 1)`
-          : random.pick([operation(takeSql, key, owner, 5_000, 1, 0, ''), operation(endSql, key, owner)]);
-      case 7:
-        return `SELECT CASE WHEN holdfast.pin('${key}', '${owner}') LIKE 'pinned%' THEN 'pinned' ELSE 'lost' END`;
-      case 8:
-        return `SELECT l.tokens FROM holdfast.lock l WHERE l.tokens < 2 ORDER BY l.key LIMIT 2 FOR ${strength}${policy}`;
-      default:
-        return drawCall(random);
-    }
-  }
+  const own = `FROM holdfast.lock l WHERE l.key = ${row(key)}${few}`;
+  const [asLock, asHolder] = [
+    `${row(key)}, ${row(owner)}, 'epoch', 0, 1, 3, false`,
+    `${row(key)}, ${row(owner)}, 'epoch', 0, 0, 1, 1`,
+  ];
+  const select = operation(`SELECT encode(l.owner, 'hex') ${own} FOR ${strength}${policy}`);
+  const remove = operation(`DELETE ${own} RETURNING encode(l.owner, 'hex'), l.tokens`);
+  const insert = operation(`INSERT INTO holdfast.lock VALUES (${asLock}) ON CONFLICT (key) DO NOTHING RETURNING units`);
+  const update = operation(
+    `UPDATE holdfast.lock l SET tokens = l.tokens + 1 WHERE l.key = ${row(key)}${few} RETURNING l.tokens`,
+  );
+  const [take, end] = [operation(takeSql, key, owner, 5_000, 1, 0, ''), operation(endSql, key, owner)];
+  const others = [
+    operation(`INSERT INTO holdfast.holder VALUES (${asHolder})`),
+    operation(
+      `SELECT l.tokens FROM holdfast.lock l WHERE l.tokens < 2 ORDER BY l.key LIMIT 2 FOR ${strength}${policy}`,
+    ),
+    operation(`SELECT CASE WHEN holdfast.pin('${key}', '${owner}') LIKE 'pinned%' THEN 'pinned' ELSE 'lost' END`),
+    drawCall(random),
+  ];
+  return random.pick([select, select, remove, remove, insert, update, update, take, end, random.pick(others)]);
 }
