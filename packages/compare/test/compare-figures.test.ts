@@ -42,7 +42,12 @@ describe('contention', () => {
     expect(figures.handOversPerSecond.median).toBe(20);
     expect(figures.handOverMs).toMatchObject({ count: 2, min: 3, max: 5 });
     expect(figures.requestsPerHandOver).toBe(4);
-    expect(figures).toMatchObject({ jain: 1, mostToFewest: 1, violations: 0 });
+    expect(figures).toMatchObject({
+      jain: 1,
+      mostToFewest: 1,
+      longestToStrict: 25 / ((2 * 100 - 31) / 4),
+      violations: 0,
+    });
   });
 
   it('shows two holders at once, by the clock over processes and by tokens that do not rise', () => {

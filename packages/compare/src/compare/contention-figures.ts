@@ -31,6 +31,7 @@ export function contentionFigures(rounds: readonly ContentionRound[]): Contentio
     jain: spread(served.map(jainIndex)).median,
     mostToFewest: fewest > 0 ? most / fewest : null,
     longestWaitMs: Math.max(...each.map(({ longestWaitMs }) => longestWaitMs)),
+    longestToStrict: Math.max(...each.map(({ longestWaitMs, strictWaitMs }) => longestWaitMs / strictWaitMs)),
     requestsPerHandOver: Number.isFinite(perHandOver) ? perHandOver : null,
     heldShare: spread(each.map(({ heldShare }) => heldShare)).median,
     violations: each.reduce((sum, { violations }) => sum + violations, 0),

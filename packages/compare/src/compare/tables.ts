@@ -50,6 +50,7 @@ function contentionTable({ contention }: Report): Table {
       'Jain',
       'most/fewest',
       'longest wait ms',
+      '/ strict',
       'requests each',
     ],
     rows: contention.map((line) => [
@@ -61,6 +62,7 @@ function contentionTable({ contention }: Report): Table {
       figure(line.jain),
       some(line.mostToFewest),
       figure(line.longestWaitMs),
+      some(line.longestToStrict ?? null),
       some(line.requestsPerHandOver),
     ]),
   };

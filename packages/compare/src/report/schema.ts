@@ -105,6 +105,11 @@ export interface Contention {
   /** Turns of the waiter with most to those of the one with fewest; null when that one had none. */
   readonly mostToFewest: number | null;
   readonly longestWaitMs: number;
+  /**
+   * That, against what each would wait in an ideal strict queue in which a turn takes as long as here, so that who is slow is not the
+   * fairer for it; absent in reports of earlier versions.
+   */
+  readonly longestToStrict?: number;
   /** Requests to the servers for each hand-over; those within Redis scripts count too. */
   readonly requestsPerHandOver: number | null;
   /** Which part of the time the key was held. */
