@@ -124,15 +124,14 @@ export function createCalls(
     checkOrder(step, invokedAt) {
       // Callers of one owner come in together.
       if (!inOrder || step.call === 'tryAcquire' || step.options.owner !== undefined || oracle.hasForced) return;
-      const longBefore = invokedAt - 2 - 6 * (schedule.network.mostMs + servesWithinMs);
+      const aWhileMs = 2 + 6 * (schedule.network.mostMs + servesWithinMs);
+      const longBefore = invokedAt - aWhileMs;
       for (const call of open) {
         const { step: other, what, startedAt } = call;
         const isEarlier = other.key === step.key && (what === 'acquire' || what === 'using') && startedAt < longBefore;
         if (!isEarlier || other.id === step.id) continue;
         // Those who hold it together are granted it at one moment, and the answers come over several connections.
-        const until = goTogether([step.options, other.options])
-          ? now() + 2 * schedule.network.mostMs
-          : Number.NEGATIVE_INFINITY;
+        const until = goTogether([step.options, other.options]) ? now() + aWhileMs : Number.NEGATIVE_INFINITY;
         const message = `#${step.id} is granted before #${other.id}, which asked ${Math.round(invokedAt - startedAt)} ms before it`;
         overtaken.push({ call, until, message });
       }
