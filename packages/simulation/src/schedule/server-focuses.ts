@@ -1,7 +1,21 @@
 import { type Focus, fast, slow } from './focus.ts';
 
-/** Neighbourhoods of what befalls servers, and of what only some backends can do. */
+/** Neighbourhoods of what operators do, of what befalls servers, and of what only some backends can do. */
 export const serverFocuses: Readonly<Record<string, Focus>> = {
+  // Forced releases, and what they do to those who hold and wait.
+  'forced releases': (random) => ({
+    clients: random.int(2, 3),
+    keys: 1,
+    steps: random.int(4, 14),
+    lengthMs: random.spread(200, 4_000),
+    faults: random.int(0, 4),
+    kinds: ['silence', 'stall', 'half-open', 'reset'],
+    faultMs: [20, 1_500],
+    ttlMs: [500, 10_000],
+    workMs: [2, random.spread(20, 2_000)],
+    network: random.chance(0.5) ? fast(random) : slow(random),
+    emphasis: 'forced releases',
+  }),
   // What only this backend can suffer.
   'what only this backend can suffer': (random) => ({
     clients: random.int(1, 3),
