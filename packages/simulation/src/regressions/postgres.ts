@@ -71,41 +71,11 @@ export const postgresRegressions: readonly Regression[] = [
     inAdapter('queue.ts', 'place.wake(); // the answer to a beat on its way must not set its timer again', ''),
   ),
   regression(
-    'a token that was drawn before a wait is kept',
-    inAdapter('sql/fast.ts', "WHEN pg_sequence_last_value('holdfast.token') = t.token", 'WHEN true'),
-    inAdapter('sql/fast.ts', "interval '20 milliseconds'", "interval '2 seconds'"),
-  ),
-  regression(
-    'a release does not wait for the request on its way',
-    inAdapter('adapter.ts', 'await queue.end(owner);', ''),
-  ),
-  regression(
     'the tables forget with a crash',
     inAdapter(
       'sql/tables.ts',
       'CREATE TABLE IF NOT EXISTS holdfast.lock',
       'CREATE UNLOGGED TABLE IF NOT EXISTS holdfast.lock',
     ),
-  ),
-  regression(
-    'a commit that a crash forgets is good enough',
-    inAdapter('sql/grants.ts', "IF current_setting('synchronous_commit') = 'off' THEN", 'IF false THEN'),
-  ),
-  regression(
-    'a repeated request makes the lease shorter',
-    inAdapter(
-      'sql/steps.ts',
-      'SET expires_at = greatest(l.expires_at, clock_timestamp() + lease_ms',
-      'SET expires_at = greatest(NULL, clock_timestamp() + lease_ms',
-    ),
-  ),
-  regression(
-    'an expired hold is renewed',
-    inAdapter(
-      'sql/upkeep.ts',
-      'WHERE l.key = a.key AND l.owner = a.owner AND l.expires_at > clock_timestamp()',
-      'WHERE l.key = a.key AND l.owner = a.owner',
-    ),
-    inAdapter('sql/grants.ts', 'UPDATE holdfast.lock t SET owner = NULL WHERE t.key = k;', 'NULL;'),
   ),
 ];
