@@ -6,8 +6,9 @@ import type { NodeRequest, Reply, Requests } from './requests.ts';
 // A node that stays away for long while locks come and go: what is forgotten then ends with its TTL.
 const maxPending = 1_000;
 
-// With the connection up the server itself has refused. These pass: it loads its data, runs a long script, or cannot write to disk.
-const passing = /^(LOADING|BUSY|MISCONF)\b/;
+// With the connection up the server itself has refused. These pass: it loads its data, runs a long script, cannot write to disk, has
+// no memory left, which a release of one of several holders needs, or too few replicas.
+const passing = /^-?(LOADING|BUSY|MISCONF|OOM|MASTERDOWN|NOREPLICAS)\b/;
 const pauseMs = 1_000;
 
 /** Requests that withdraw votes from one node. */
@@ -20,8 +21,21 @@ export interface Releases {
   close(): void;
 }
 
-export function createReleases(client: RedisClientBinding, requests: Requests, breaker: CircuitBreaker): Releases {
-  const pending = createPending(client, (request) => send(request, () => {}));
+/** The server that a node's votes are at. */
+export interface Server {
+  /** Whether the connection leads there, as far as is known. */
+  isHere(): boolean;
+  /** Resolves once it does; rejects when an attempt to connect fails, or leads to another server. */
+  whenHere(signal: AbortSignal): Promise<void>;
+}
+
+export function createReleases(
+  client: RedisClientBinding,
+  requests: Requests,
+  breaker: CircuitBreaker,
+  server: Server,
+): Releases {
+  const pending = createPending(client, server, (request) => send(request, () => {}));
   // By what they do. Of a node that answers nothing is kept, since a map that every release goes through costs a fifth of the speed.
   const unanswered = new Map<string, Reply>();
 
@@ -60,21 +74,22 @@ const mayPass = (client: RedisClientBinding, error: unknown): boolean =>
 
 /**
  * Votes that are still to be withdrawn from one node, because it was not connected, its connection broke over it, or the server
- * was not able to. The lock as a whole is released by then, since a majority is, and nobody would ask again: the vote would
+ * was not able to, or because it led to another server. The lock as a whole is released by then, since a majority is, and nobody would ask again: the vote would
  * stand until its TTL, and be missing in the next majority. They are withdrawn once the connection is there again, or a second
  * later (H11).
  */
-function createPending(client: RedisClientBinding, send: (request: NodeRequest) => void) {
+function createPending(client: RedisClientBinding, server: Server, send: (request: NodeRequest) => void) {
   const pending = new Map<string, NodeRequest>();
   const end = new AbortController();
   let waiting = false;
 
   async function sendWhenReady(): Promise<void> {
     waiting = true;
-    if (client.ready) await sleep(pauseMs, undefined, { ref: false, signal: end.signal }).catch(() => {});
-    while (!client.ready && !end.signal.aborted) {
-      // Rejects at each failed attempt to connect, and the client makes the next one.
-      await client.whenReady(end.signal).catch(() => {});
+    const pause = (): Promise<void> => sleep(pauseMs, undefined, { ref: false, signal: end.signal }).catch(() => {});
+    if (client.ready) await pause();
+    while (!server.isHere() && !end.signal.aborted) {
+      // The client makes the next attempt to connect by itself; a name may lead to the right server again later (H119).
+      await server.whenHere(end.signal).catch(() => (client.ready ? pause() : undefined));
     }
     waiting = false;
     const due = [...pending.values()];

@@ -70,7 +70,8 @@ export class RedisNode implements QuorumNode {
     this.single = redisLockAdapter(client, { prefix });
     const channel = (script: typeof exclusiveVotes): Channel => {
       const requests = createRequests(client, breaker, script);
-      return { requests, releases: createReleases(client, requests, breaker) };
+      const server = { isHere: () => this.#isHere(), whenHere: (signal: AbortSignal) => this.whenReady(signal) };
+      return { requests, releases: createReleases(client, requests, breaker, server) };
     };
     this.#exclusive = channel(exclusiveVotes);
     this.#claims = channel(claimVotes);
@@ -81,6 +82,12 @@ export class RedisNode implements QuorumNode {
   /** Connected, to a server that is known. */
   get ready(): boolean {
     return this.#client.ready && this.#options.identities.known(this.#options.index);
+  }
+
+  /** Connected, to a server that is this node's alone. */
+  #isHere(): boolean {
+    const { identities, index } = this.#options;
+    return this.ready && identities.refusal(index) === undefined;
   }
 
   /** A command in a client's offline queue would be sent after its caller gave up (H27). */
@@ -238,17 +245,16 @@ export class RedisNode implements QuorumNode {
     const request = roundRequest(vote, this.#keysOf(vote.key));
     const { releases } = this.#channel(vote.claim);
     if (this.#client.ready) releases.send(request, () => {});
-    else releases.sendLater(request);
+    if (!this.#isHere()) releases.sendLater(request);
   }
 
   withdraw(held: HeldVote, mayStand: boolean, answer: Answer<boolean>): boolean {
     const { key, claim, onWaiting } = held;
     const request = ownerRequest(held, this.#terms(key));
     const { releases } = this.#channel(claim);
-    if (!this.#client.ready || (!mayStand && this.breaker.silent)) {
-      if (mayStand) releases.sendLater(request);
-      return false;
-    }
+    // Over a new connection it may be sent to another server: then it is sent once more when that is known.
+    if (mayStand && !this.#isHere()) releases.sendLater(request);
+    if (!this.#client.ready || (!mayStand && this.breaker.silent)) return false;
     releases.send(request, (reply, error, resent) => {
       if (reply?.kind !== 'count') return answer(undefined, this.error(error ?? brokenConnection(), key));
       if (reply.count > 1) onWaiting?.(reply.count - 1);

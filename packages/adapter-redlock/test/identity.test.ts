@@ -62,6 +62,26 @@ describe.each(['ioredis', 'node-redis'] as const)('H119: over %s', (kind) => {
     await adapter.close?.();
   });
 
+  it('a vote whose release went to another server is withdrawn when the name leads to its own again (H11)', async () => {
+    const [, two, three] = rig.servers.slice(0, 3) as Address[] as [Address, Address, Address];
+    const { adapter, names } = await named(kind);
+    const request = attempt(newName(), { ttlMs: 60_000 });
+    const { fencingToken } = await grant(adapter, request);
+    const voteAtThree = () => rig.servers[2]!.command('EXISTS', `lock:${request.key}`);
+    await until('the vote of the third node', async () => (await voteAtThree()) === 1);
+    names[2]!.lead(two);
+    // It asks the nodes whether they are connected, and so meets the other server.
+    await until('it is renewed by the others', async () => {
+      const { status } = await adapter.renew({ ...request, fencingToken }, 60_000).catch(() => ({ status: 'unknown' }));
+      return status === 'renewed';
+    });
+    expect(await adapter.release({ ...request, fencingToken })).toBe('released');
+    expect(await voteAtThree()).toBe(1);
+    names[2]!.lead(three);
+    await until('it is withdrawn', async () => (await voteAtThree()) === 0);
+    await adapter.close?.();
+  });
+
   it('two names of one server from the start are refused, and taken when they are two', async () => {
     const names = await Promise.all([0, 1, 1].map((i) => relay(rig.servers[i]!)));
     relays.push(...names);
