@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { cases, runConformance } from '../src/index.ts';
+import { outsideMutants } from './mutants/outside.ts';
 import { serverBugs } from './support/table-bugs.ts';
 import { type TableSetup, tableHarness } from './support/table-harness.ts';
 
@@ -81,7 +82,8 @@ describe('cases with broken connections, stopped servers and other processes', (
   }
 
   it('each is broken by one bug at least', () => {
-    const broken = new Set(rows.flatMap(([, ids]) => ids));
+    // The backend of the rows has no queue: what is about places is broken by mutants that have one.
+    const broken = new Set([...rows.flatMap(([, ids]) => ids), ...outsideMutants.flatMap(({ caughtBy }) => caughtBy)]);
     expect(outside.map(({ id }) => id).filter((id) => !broken.has(id))).toEqual([]);
   });
 });

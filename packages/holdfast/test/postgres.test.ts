@@ -18,7 +18,7 @@ it('setup creates the schema, prints its SQL, and is asked for where it is missi
   const missing = await refusal(openLocks(url), 'LOCK_BACKEND');
   expect(missing.message).toContain('holdfast setup');
   const printed = await holdfast(['setup', url, '--print']);
-  expect(printed.stdout).toContain('CREATE TABLE IF NOT EXISTS shop.lock');
+  expect(printed.stdout).toContain('CREATE TABLE IF NOT EXISTS "shop".lock');
   await refusal(openLocks(url), 'LOCK_BACKEND');
   const done = await holdfast(['setup', url]);
   expect([done.code, done.stdout]).toEqual([0, `The schema shop at postgres://${host} is ready.\n`]);

@@ -105,7 +105,7 @@ describe('watch', { timeout: 90_000 }, () => {
     await watching.printed('seen is free\n');
     await using locks = await openLocks(server.url);
     const lock = await locks.acquire('seen', { ttlMs: 60_000 });
-    await watching.printed('seen is held, holder ');
+    await watching.printed('seen is held, mode exclusive, holder ');
     let told = '';
     watching.child.stderr!.on('data', (text) => {
       told += text;

@@ -107,8 +107,8 @@ export const newCallRegressions: readonly Regression[] = [
     patches: [
       patch(
         'redis-protocol/lua/queue.lua',
-        "if claim == 's' then return held == '(shared)' end",
-        "if held == '(shared)' then return true end",
+        'if not held then return true end',
+        "if not held or held == '(shared)' then return true end",
       ),
     ],
   },
