@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { defineConfig } from 'vitest/config';
-import { SlowFirst } from './test/slow-first.ts';
+import { configDefaults, defineConfig } from 'vitest/config';
+import { nightlyFiles, SlowFirst } from './test/slow-first.ts';
 
 // As in the build, a `.lua` import is its text.
 const luaText = {
@@ -13,6 +13,7 @@ export default defineConfig({
   plugins: [luaText],
   test: {
     include: ['test/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...(process.env.HOLDFAST_TEST_ALL ? [] : nightlyFiles)],
     // Many tests wait for real leases to end: only what is slower than that is worth a line.
     slowTestThreshold: 20_000,
     testTimeout: 30_000,

@@ -1,10 +1,21 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
+ * What only `npm run test:all` runs: the suite over a topology that the other Redis client has in `npm test` as well. What depends on
+ * the client there has tests of its own, in `cluster.test.ts` and `sentinel.test.ts` of both adapters.
+ */
+export const nightlyFiles: readonly string[] = [
+  'packages/adapter-node-redis/test/conformance-cluster.test.ts',
+  'packages/adapter-ioredis/test/conformance-sentinel.test.ts',
+];
+
+/**
  * The files that take long, in the order in which they are to begin. vitest knows how long a file takes from its last run; in a
  * fresh clone it would begin with the largest ones, and a long file that begins last runs alone at the end.
  */
 export const slowFiles: readonly string[] = [
+  'packages/adapter-redlock/test/conformance.test.ts',
+  'packages/simulation/test/simulation.test.ts',
   'packages/holdfast/test/conformance/stress.test.ts',
   'packages/adapter-node-redis/test/conformance-cluster.test.ts',
   'packages/adapter-ioredis/test/conformance-cluster.test.ts',
@@ -14,21 +25,22 @@ export const slowFiles: readonly string[] = [
   'packages/adapter-ioredis/test/conformance-single.test.ts',
   'packages/compare/test/competitors-conformance.test.ts',
   'packages/compare/test/compare-run.test.ts',
+  'packages/adapter-etcd/test/conformance-cluster.test.ts',
   'packages/conformance/test/outside.test.ts',
   'packages/adapter-node-redis/test/faults.test.ts',
   'packages/opentelemetry/test/secrets.test.ts',
   'packages/adapter-zookeeper/test/conformance-ensemble.test.ts',
-  'packages/adapter-etcd/test/conformance-cluster.test.ts',
   'packages/adapter-node-redis/test/conformance-sentinel.test.ts',
   'packages/adapter-ioredis/test/faults.test.ts',
   'packages/adapter-zookeeper/test/conformance.test.ts',
-  'packages/adapter-redlock/test/conformance.test.ts',
   'packages/adapter-etcd/test/conformance.test.ts',
   'packages/adapter-ioredis/test/conformance-sentinel.test.ts',
   'packages/holdfast/test/cli/doctor.test.ts',
   'packages/holdfast/test/redis.test.ts',
   'packages/conformance/test/mutants-outside.test.ts',
   'packages/conformance/test/mutants.test.ts',
+  'packages/simulation/test/postgres-model.test.ts',
+  'packages/simulation/test/redis-model.test.ts',
   'packages/adapter-postgres/test/conformance.test.ts',
   'packages/adapter-postgres/test/versions.test.ts',
   'examples/connection-slots/test/connection-slots.test.ts',
