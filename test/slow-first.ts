@@ -1,10 +1,11 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * What only `npm run test:all` runs: the suite over a topology that the other Redis client has in `npm test` as well. What depends on
- * the client there has tests of its own, in `cluster.test.ts` and `sentinel.test.ts` of both adapters.
+ * What only `npm run test:all` runs: the suite over a topology of Redis that the other client has in `npm test` as well. What depends
+ * on the client has tests of its own in both adapters.
  */
 export const nightlyFiles: readonly string[] = [
+  'packages/adapter-node-redis/test/conformance-single.test.ts',
   'packages/adapter-node-redis/test/conformance-cluster.test.ts',
   'packages/adapter-ioredis/test/conformance-sentinel.test.ts',
 ];

@@ -136,3 +136,6 @@ export function failedAcquire(
       );
   }
 }
+
+/** An answer is missing, or may be of another server. */
+export const brokenConnection = (): Error => new Error('the connection broke');

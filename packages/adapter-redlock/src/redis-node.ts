@@ -7,7 +7,7 @@ import {
   unexpectedReply,
 } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
-import { foreignData, nodeError } from './failures.ts';
+import { brokenConnection, foreignData, nodeError } from './failures.ts';
 import { readVotes } from './look.ts';
 import { createReleases, type Releases } from './pending-releases.ts';
 import type { Answer, Ballot, HeldVote, NotAsked, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
@@ -279,20 +279,14 @@ export class RedisNode implements QuorumNode {
   async forceRelease(key: string): Promise<boolean> {
     const votes = await this.votes(key);
     // Each by its owner, so that a request that arrives twice frees nobody else (H112).
-    const freed = await Promise.all(
-      votes.map(({ owner }) => this.#withdrawAny({ key, owner, claim: 'any', first: undefined })),
-    );
-    return freed.includes(true);
-  }
-
-  #withdrawAny(held: HeldVote): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      const isSent = this.withdraw(held, false, (freed, error) => {
-        if (freed === undefined) reject(error);
-        else resolve(freed);
+    const withdrawn = votes.map(({ owner }) => {
+      return new Promise<boolean>((resolve, reject) => {
+        const answer: Answer<boolean> = (freed, error) => (freed === undefined ? reject(error) : resolve(freed));
+        const isSent = this.withdraw({ key, owner, claim: 'any', first: undefined }, false, answer);
+        if (!isSent) reject(this.error(brokenConnection(), key));
       });
-      if (!isSent) reject(this.error(brokenConnection(), held.key));
     });
+    return (await Promise.all(withdrawn)).includes(true);
   }
 
   async close(): Promise<void> {
@@ -301,5 +295,3 @@ export class RedisNode implements QuorumNode {
     await this.single.close?.();
   }
 }
-
-const brokenConnection = (): Error => new Error('the connection broke');

@@ -35,6 +35,7 @@ it(`the model of etcd answers as the real server does, ${operations} operations 
   const real = [await openWatches(client), await openWatches(client)];
   const modelled = real.map(() => model.openWatches());
   let nextLease = 1_000;
+  let watchedAt = 0;
   try {
     await grant(String(nextLease++), 9_000);
     for (let count = 0; count < operations; ) {
@@ -105,8 +106,6 @@ it(`the model of etcd answers as the real server does, ${operations} operations 
     assertSame({ method, request }, model.ask(method, request), reply);
     return 1;
   }
-
-  let watchedAt = 0;
 
   async function compact(): Promise<void> {
     await same();
