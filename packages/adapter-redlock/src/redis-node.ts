@@ -8,18 +8,18 @@ import {
 } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import { brokenConnection, foreignData, nodeError } from './failures.ts';
-import { readVotes } from './look.ts';
 import { createReleases, type Releases } from './pending-releases.ts';
 import type { Answer, Ballot, HeldVote, NotAsked, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
 import type { NodeVote } from './replies.ts';
 import { claimVotes, createRequests, exclusiveVotes, type Reply, type Requests } from './requests.ts';
 import { connectionOf, orAborted, type ServerIdentities } from './server-identity.ts';
+import { readVotes } from './standing-votes.ts';
 import {
+  extendRequest,
   heldByReaders,
   isOfClaims,
   otherUseOf,
   ownerRequest,
-  prolongRequest,
   roundRequest,
   type VoteTerms,
   voteRequest,
@@ -215,7 +215,7 @@ export class RedisNode implements QuorumNode {
     let pending = votes.length;
     let failure: Error | undefined;
     for (const [i, vote] of votes.entries()) {
-      this.#prolong(vote, ttlMs, true, (result, error) => {
+      this.#extendVote(vote, ttlMs, true, (result, error) => {
         pending -= 1;
         renewed[i] = result?.[0] ?? false;
         if (result === undefined) failure ??= error as Error;
@@ -228,13 +228,13 @@ export class RedisNode implements QuorumNode {
 
   extend(vote: StandingVote, ttlMs: number, answer: Answer<readonly boolean[]>): boolean {
     if (this.#notAsked() !== undefined) return false;
-    this.#prolong(vote, ttlMs, false, answer);
+    this.#extendVote(vote, ttlMs, false, answer);
     return true;
   }
 
-  #prolong(vote: StandingVote, ttlMs: number, exactly: boolean, answer: Answer<readonly boolean[]>): void {
+  #extendVote(vote: StandingVote, ttlMs: number, exactly: boolean, answer: Answer<readonly boolean[]>): void {
     const sameServer = this.#serverWatch();
-    const request = prolongRequest(vote, ttlMs, exactly, this.#keysOf(vote.key));
+    const request = extendRequest(vote, ttlMs, exactly, this.#keysOf(vote.key));
     this.#channel(vote.claim).requests.add(request, (reply, error) => {
       if (reply?.kind === 'count' && sameServer()) answer([reply.count > 0]);
       else answer(undefined, this.error(error ?? brokenConnection(), vote.key));

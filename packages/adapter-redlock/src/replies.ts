@@ -58,7 +58,7 @@ export interface NodeVote {
 const modes = { x: 'exclusive', s: 'shared', p: 'permits' } as const;
 
 /**
- * Reads a reply of `look.lua`: the votes that stand; `undefined` where the key is none of a lock.
+ * Reads a reply of `standing-votes.lua`: the votes that stand; `undefined` where the key is none of a lock.
  * @throws LockError LOCK_BACKEND, not retryable, for anything else.
  */
 export function votesReply(reply: unknown, client: string): readonly NodeVote[] | undefined {

@@ -47,7 +47,7 @@ export function voteRequest(ballot: Ballot, { client, keys, fencing, listens }: 
 }
 
 /** Makes the lease longer, or not as short: `exactly` sets it, also to a shorter one. An exclusive vote is only extended so. */
-export function prolongRequest(vote: StandingVote, ttlMs: number, exactly: boolean, keys: LockKeys): NodeRequest {
+export function extendRequest(vote: StandingVote, ttlMs: number, exactly: boolean, keys: LockKeys): NodeRequest {
   const { owner, claim, first } = vote;
   const ttl = String(ttlMs);
   if (isAmongOthers(claim)) return { keys, args: claimArgs(exactly ? 'renew' : 'extend', vote, { ttl }) };

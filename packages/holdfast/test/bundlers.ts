@@ -13,6 +13,9 @@ type Bundle = (entry: string, output: string) => Promise<string[]>;
 const commonjs = commonjsPlugin as unknown as typeof commonjsPlugin.default;
 const json = jsonPlugin as unknown as typeof jsonPlugin.default;
 
+// Our packages as they are installed, wherever the checkout is.
+const ours = /@holdfast\/|node_modules\/holdfast\/|app\.mjs/;
+
 // Clients are CommonJS, and what they require of Node stays a `require`, which an ES module must be given.
 const banner = {
   js: "import { createRequire as requireFor } from 'node:module'; const require = requireFor(import.meta.url);",
@@ -54,7 +57,7 @@ export const bundlers: Readonly<Record<'esbuild' | 'webpack' | 'Rollup', Bundle>
       input,
       // Rollup also warns of what is in the clients, such as their circular imports.
       onLog: (_level, { message, ids = [] }) => {
-        if ([message, ...ids].some((text) => text.includes('holdfast'))) warnings.push(message);
+        if ([message, ...ids].some((text) => ours.test(text))) warnings.push(message);
       },
       plugins: [nodeResolve({ exportConditions: ['node'] }), commonjs(), json()],
     });

@@ -116,7 +116,7 @@ local function vote(owner, first, last, ttl, claim, permits, limit, own, waits)
 end
 
 -- What the owner held alone and shares from now on is let go of here as well, where the downgrade has not been yet.
-local function prolong(owner, first, ttl, claim, exact)
+local function extendVote(owner, first, ttl, claim, exact)
   local refused = open()
   if refused then return refusalOf(refused, 0) end
   if claim == 's' and held == owner .. ':' .. first then
@@ -170,7 +170,7 @@ local function answer(at)
   local what, owner, first, last, ttl = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local claim, permits, limit, own, waits = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7], ARGV[at + 8], ARGV[at + 9]
   if what == 'vote' then return vote(owner, first, last, ttl, claim, permits, limit, own, waits) end
-  if what == 'renew' or what == 'extend' then return prolong(owner, first, ttl, claim, what == 'renew') end
+  if what == 'renew' or what == 'extend' then return extendVote(owner, first, ttl, claim, what == 'renew') end
   if what == 'wait' then return wait(claim, permits) end
   if what == 'waited' then return 1 + call('HDEL', places, '!') end
   return leave(owner, first, what == 'round', own)
