@@ -1,13 +1,15 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * What only `npm run test:all` runs: the suite over a topology of Redis that the other client has in `npm test` as well. What depends
- * on the client has tests of its own in both adapters.
+ * What only `npm run test:all` runs: the suite over a topology of Redis that the other client has in `npm test` as well, and over one
+ * server where `npm test` has it over several. What depends on the client, or on one server, has tests of its own.
  */
 export const nightlyFiles: readonly string[] = [
   'packages/adapter-node-redis/test/conformance-single.test.ts',
   'packages/adapter-node-redis/test/conformance-cluster.test.ts',
   'packages/adapter-ioredis/test/conformance-sentinel.test.ts',
+  'packages/adapter-etcd/test/conformance.test.ts',
+  'packages/adapter-zookeeper/test/conformance.test.ts',
 ];
 
 /**
