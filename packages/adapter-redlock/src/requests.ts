@@ -9,8 +9,8 @@ import {
   unexpectedReply,
 } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
-import claimsSource from './lua/claims.lua';
 import commonSource from './lua/common.lua';
+import sharedVotesSource from './lua/shared-votes.lua';
 import votesSource from './lua/votes.lua';
 import { type ScriptReply, scriptReply, wasSet } from './replies.ts';
 
@@ -24,14 +24,14 @@ export const exclusiveVotes: VoteScript = /* @__PURE__ */ Object.assign(luaScrip
   keysOf: ({ lock, fence }: LockKeys) => [lock, fence],
 });
 /** Shared votes and those for permits. */
-export const claimVotes: VoteScript = /* @__PURE__ */ Object.assign(queueScript(commonSource + claimsSource), {
+export const claimVotes: VoteScript = /* @__PURE__ */ Object.assign(queueScript(commonSource + sharedVotesSource), {
   keysOf: ({ lock, queue, places, fence }: LockKeys) => [lock, queue, places, fence],
 });
 
 // Longer scripts would keep other clients of the server waiting.
 const mostAtOnce = 64;
 
-/** What the script takes, for one request: see `votes.lua` and `claims.lua`. */
+/** What the script takes, for one request: see `votes.lua` and `shared-votes.lua`. */
 export type RequestArgs = readonly string[];
 
 /** What the script says when it does not say that it failed. */

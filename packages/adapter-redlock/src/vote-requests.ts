@@ -16,7 +16,7 @@ const rollbackVoteScript = /* @__PURE__ */ luaScript(rollbackVoteSource);
 /** What stands at a node as the owner of an exclusive vote: the round's own value, of the contract's owner and the proposed token. */
 export const voteValue = ({ owner, first }: Pick<StandingVote, 'owner' | 'first'>): string => `${owner}:${first}`;
 
-/** Whether `claims.lua` deals with it: all but what is known to be exclusive. */
+/** Whether `shared-votes.lua` deals with it: all but what is known to be exclusive. */
 export const isOfClaims = (claim: HeldVote['claim']): boolean => claim === 'any' || isAmongOthers(claim);
 
 /** The server, and what is known of its key. */

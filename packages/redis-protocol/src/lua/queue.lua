@@ -24,7 +24,7 @@ end
 -- Lets the keys of the queue live for so long, at least.
 local function keep(ms)
   if not held or heldAlone() then
-    -- Without holders there are only waiters, and `ms` is as long as any of them has.
+    -- Beside no shared holder there are only waiters, none of whom is kept for longer than `ms`.
     call('PEXPIRE', queue, ms)
     call('PEXPIRE', places, ms)
     return

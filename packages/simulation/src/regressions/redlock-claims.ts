@@ -20,12 +20,12 @@ export const redlockClaimRegressions: readonly Regression[] = [
     ['failures.ts', 'if (limit <= highest) return undefined;', 'if (limit > 0) return undefined;'],
   ),
   fault('a node votes for a reader beside a writer', [
-    'lua/claims.lua',
+    'lua/shared-votes.lua',
     'if not fits(claim, permits, limit) then',
     "if claim ~= 's' and not fits(claim, permits, limit) then",
   ]),
   fault('the release of permits that are over gives back those of another', [
-    'lua/claims.lua',
+    'lua/shared-votes.lua',
     'if not round or ofRound and round ~= first then return 0 end',
     `if not round and limitHeld then call('HSET', places, '#', used - 1) end
      if not round or ofRound and round ~= first then return 0 end`,
@@ -36,9 +36,13 @@ export const redlockClaimRegressions: readonly Regression[] = [
     'highestFirst.at(-1) ?? 0',
   ]),
   fault('votes of a lost round stand', [
-    'lua/claims.lua',
+    'lua/shared-votes.lua',
     "if what == 'wait' then",
     "if what == 'round' then return 0 end\n  if what == 'wait' then",
   ]),
-  fault('a mark outlives the writer that waited', ['lua/claims.lua', 'local markMs = 1500', 'local markMs = 150000']),
+  fault('a mark outlives the writer that waited', [
+    'lua/shared-votes.lua',
+    'local markMs = 1500',
+    'local markMs = 150000',
+  ]),
 ];

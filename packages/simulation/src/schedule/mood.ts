@@ -22,7 +22,7 @@ export interface Mood {
   readonly ttlMs: Span;
   /** How likely a call asks for another lease than its `Locks`. */
   readonly ownTtl: number;
-  /** What the renewals under one lock ask for, one after the other and all over again; default: as any lease. */
+  /** What the renewals under one lock ask for, one after the other and all over again; default: like every lease. */
   readonly renewTtlsMs?: readonly Span[] | undefined;
   /** How long before a call a fault begins, or how long after it; default: at any moment, half of them near a call. */
   readonly leadMs?: Span | undefined;
