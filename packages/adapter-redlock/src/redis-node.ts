@@ -11,7 +11,7 @@ import { brokenConnection, foreignData, nodeError } from './failures.ts';
 import { createReleases, type Releases } from './pending-releases.ts';
 import type { Answer, Ballot, HeldVote, NotAsked, QuorumNode, StandingVote, Vote } from './protocol/node.ts';
 import type { NodeVote } from './replies.ts';
-import { claimVotes, createRequests, exclusiveVotes, type Reply, type Requests } from './requests.ts';
+import { claimVotes, createRequests, exclusiveVotes, type Reply, type Requests, type Turn } from './requests.ts';
 import { connectionOf, orAborted, type ServerIdentities } from './server-identity.ts';
 import { readVotes } from './standing-votes.ts';
 import {
@@ -68,8 +68,9 @@ export class RedisNode implements QuorumNode {
     this.#client = client;
     this.#name = `Redlock node ${index + 1} (${client.name})`;
     this.single = redisLockAdapter(client, { prefix });
+    const turn: Turn = {};
     const channel = (script: typeof exclusiveVotes): Channel => {
-      const requests = createRequests(client, breaker, script);
+      const requests = createRequests(client, breaker, script, turn);
       const server = { isHere: () => this.#isHere(), whenHere: (signal: AbortSignal) => this.whenReady(signal) };
       return { requests, releases: createReleases(client, requests, breaker, server) };
     };

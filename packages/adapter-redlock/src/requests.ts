@@ -61,13 +61,25 @@ interface Waiting {
   readonly reply: Reply;
 }
 
-export function createRequests(client: RedisClientBinding, breaker: CircuitBreaker, script: VoteScript): Requests {
+/** What one node is sent in one turn: each script has requests of its own, and they go out in the order in which they were made. */
+export interface Turn {
+  /** Sends those that wait. */
+  flush?: (() => void) | undefined;
+}
+
+export function createRequests(
+  client: RedisClientBinding,
+  breaker: CircuitBreaker,
+  script: VoteScript,
+  turn: Turn,
+): Requests {
   let waiting: Waiting[] = [];
 
   function flush(): void {
     const sent = waiting;
     if (sent.length === 0) return;
     waiting = [];
+    turn.flush = undefined;
     const [first] = sent as [Waiting];
     if (sent.length > 1 || first.request.alone === undefined) askScript(client, breaker, script, sent, client.resends);
     else askAlone(client, breaker, script, first);
@@ -75,8 +87,13 @@ export function createRequests(client: RedisClientBinding, breaker: CircuitBreak
 
   return {
     add(request, reply) {
-      // After everything else that this turn sends.
-      if (waiting.length === 0) process.nextTick(flush);
+      if (waiting.length === 0) {
+        // A shared vote must not overtake the release of an exclusive one.
+        turn.flush?.();
+        turn.flush = flush;
+        // After everything else that this turn sends.
+        process.nextTick(flush);
+      }
       waiting.push({ request, reply });
       if (waiting.length >= mostAtOnce) flush();
     },
