@@ -128,6 +128,19 @@ describe('tokens and downgrades', () => {
   });
 });
 
+it('H113: the owner that asks again around a downgrade keeps the hold that is shared now', async () => {
+  const adapter = await rig.adapter();
+  const request = attempt(newName(), { ttlMs: 60_000 });
+  const { fencingToken } = await grant(adapter, request);
+  const hold = { key: request.key, owner: request.owner, fencingToken };
+  // As requests that were repeated and are answered late; they wait for each other.
+  const again = [1, 2, 3].map(() => adapter.tryAcquire(request));
+  expect(await adapter.downgrade!(hold, 60_000)).toMatchObject({ status: 'renewed' });
+  for (const outcome of await Promise.all(again)) expect(outcome).toMatchObject({ status: 'granted', fencingToken });
+  expect(await adapter.renew({ ...hold, claim: shared }, 60_000)).toMatchObject({ status: 'renewed' });
+  await grant(adapter, attempt(request.key, { claim: shared }));
+});
+
 describe('H117: a single Redis and Redlock over it share the formats of shared locks and permits', () => {
   async function both() {
     const [server] = rig.servers;

@@ -114,7 +114,9 @@ export class Acquisition {
 
   /** The owner asks again for what it has (H12, H13). */
   #refresh(hold: GrantedHold): void {
-    const { key, owner, ttlMs, claim } = this.#request;
+    const { key, owner, ttlMs } = this.#request;
+    // It may have been downgraded since this was asked for.
+    const { claim } = this.#state;
     const sentAt = this.#means.context.clock.now();
     this.#means.extend({ key, owner, claim, first: hold.first }, ttlMs, ({ items: [held], errors }) => {
       if (this.#state.released) return this.#fail({ kind: 'released' });
