@@ -19,7 +19,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 120_000,
     // Tests wait more than they compute: with as many as the 2 cores that are assumed, those would be idle half of the time.
-    maxWorkers: 5,
+    maxWorkers: 6,
     pool: 'forks',
     sequence: { sequencer: SlowFirst },
   },
