@@ -1,16 +1,15 @@
-import { onceAborted } from './abort-signals.ts';
 import type { AcquireOptions, Lock, LockOwner } from './api.ts';
 import { QueuedAcquisition } from './backend-queue.ts';
 import { type Context, fail, joinableLease, joinReaders, reenter, reentryRefusal } from './context.ts';
 import { channels } from './diagnostics.ts';
-import { closed, isLockError, semaphoreDeadlock, timedOut, unsupported } from './errors.ts';
+import { closed, isLockError, refuse, semaphoreDeadlock, timedOut, unsupported } from './errors.ts';
 import type { Hold } from './hold.ts';
 import { type Acquisition, KeyState } from './key-state.ts';
 import { type Lease, permitsOf } from './lease.ts';
 import type { LockAdapter } from './lock-adapter.ts';
-import { refuse } from './option-names.ts';
 import { checkKey, type ResolvedOptions, resolveOptions, resolveSemaphoreOptions } from './options.ts';
 import { bodyOwner, contextOwner, isWithin, runBody } from './owner.ts';
+import { onceAborted } from './platform.ts';
 import { PollingAcquisition } from './polling-queue.ts';
 import { expireAllDue } from './release.ts';
 import type { Watchdog } from './watchdog.ts';
@@ -89,13 +88,15 @@ export class Acquirer {
 
   private start(key: string, options: ResolvedOptions, owner: LockOwner, once: boolean): Promise<Lock | undefined> {
     const context = this.context;
-    // Its listeners may close these locks, or abort.
-    const known = context.keys.get(key);
-    if (known?.firstLease !== undefined) expireAllDue(context, known);
+    let standing = context.keys.get(key);
+    if (standing?.firstLease !== undefined) {
+      expireAllDue(context, standing);
+      // Its listeners may have closed these locks, or aborted.
+      standing = context.keys.get(key);
+    }
     if (context.closed) throw closed(key);
     options.signal?.throwIfAborted();
     const limit = options.claim.mode === 'permits' ? options.claim.limit : undefined;
-    let standing = context.keys.get(key);
     if (standing !== undefined && standing.limit !== limit) {
       if (!standing.idle) refuseOtherUse(key, standing.limit, limit);
       standing = undefined;
@@ -184,7 +185,7 @@ function refuseOtherUse(key: string, standing: number | undefined, asked: number
   const use = (limit: number | undefined): string =>
     limit === undefined ? 'a lock' : `a semaphore of ${limit} permits`;
   refuse(
-    `${JSON.stringify(key)} is in use as ${use(standing)}, and cannot be ${use(asked)} meanwhile: use one key for one thing`,
+    `${JSON.stringify(key)} is in use as ${use(standing)}, and cannot be ${use(asked)} meanwhile: use each key for one purpose only`,
     key,
   );
 }

@@ -1,6 +1,5 @@
-import { nonsense } from './errors.ts';
+import { isLockError, LockError, refuse } from './errors.ts';
 import type {
-  AcquireAttempt,
   AcquireOutcome,
   Capabilities,
   Granted,
@@ -9,7 +8,6 @@ import type {
   LockAdapter,
   RenewOutcome,
 } from './lock-adapter.ts';
-import { refuse } from './option-names.ts';
 
 /**
  * The boundary to the adapters: what they answer is external data. Each function returns a reply of the declared shape, or
@@ -38,15 +36,6 @@ function describe(value: unknown): string {
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
 const isFiniteNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 
-/** Sends an acquire; an adapter that throws, or that answers with a thenable, is treated as one that returns a promise. */
-export function requestLock(adapter: LockAdapter, attempt: AcquireAttempt): Promise<AcquireOutcome> {
-  try {
-    return Promise.resolve(adapter.tryAcquire(attempt));
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
 /**
  * Refuses anything that is not an adapter before a lock is asked of it.
  * @throws LockError LOCK_INVALID_ARGUMENT
@@ -58,7 +47,7 @@ export function checkAdapter(adapter: unknown): asserts adapter is LockAdapter {
   }
   if (typeof adapter === 'function') refuse(`createLocks takes an adapter, not a function: call it, or ${remedy}`);
   if (typeof adapter !== 'object' || adapter === null)
-    refuse(`createLocks takes an adapter, not ${adapter}: ${remedy}`);
+    refuse(`createLocks takes an adapter, not ${String(adapter)}: ${remedy}`);
   const fields = adapter as Record<string, unknown>;
   if (typeof fields.then === 'function') refuse('createLocks takes an adapter, not a promise: await it first');
   const lacking = ['tryAcquire', 'renew', 'release'].filter((method) => typeof fields[method] !== 'function');
@@ -67,7 +56,7 @@ export function checkAdapter(adapter: unknown): asserts adapter is LockAdapter {
     const given =
       what === 'a Locks'
         ? 'createLocks takes an adapter, not a Locks'
-        : `no adapter: it has no ${lacking.join(', no ')}`;
+        : `createLocks takes an adapter, and this object has no ${lacking.join(', no ')}`;
     refuse(`${given}: ${remedy}`);
   }
   for (const method of [
@@ -89,6 +78,13 @@ export function checkAdapter(adapter: unknown): asserts adapter is LockAdapter {
   if (typeof fields.capabilities !== 'object' || fields.capabilities === null) {
     refuse(`the adapter ${fields.name} declares no capabilities`);
   }
+  const { localRunCount } = fields;
+  const isCount =
+    Number.isSafeInteger(localRunCount) && (localRunCount as number) >= 0 && (localRunCount as number) <= 10_000;
+  if (localRunCount !== undefined && !isCount)
+    refuse(
+      `localRunCount of the adapter ${fields.name} is a whole number from 0 to 10,000, not ${shown(localRunCount)}`,
+    );
   const { ttl, shared, permits } = fields.capabilities as Partial<LockAdapter['capabilities']>;
   for (const [flag, value] of Object.entries({ shared, permits })) {
     if (value !== undefined && typeof value !== 'boolean')
@@ -192,3 +188,24 @@ export function checkPage(adapter: LockAdapter, reply: KeysPage): KeysPage {
   if (!fits) throw nonsense(adapter.name, 'keys', undefined, shown(reply));
   return reply;
 }
+
+/** A `LockError` that no repetition changes: a definite answer. */
+export const isRefusal = (error: unknown): error is LockError => isLockError(error) && error.retryable === false;
+
+/** Whether the adapter says of an acquire that it cannot have taken effect: it never left the process, or it was refused. */
+export const isWithoutEffect = (error: unknown): boolean =>
+  wasNotSent(error) || (isRefusal(error) && (error as { notSent?: unknown }).notSent !== false);
+
+/** Whether a renewal that was refused like this leaves the hold as it was; a key that is no lock any more ends it, and so does a closed adapter. */
+export const leavesHold = (error: LockError): boolean =>
+  error.code !== 'LOCK_FOREIGN_KEY' && error.code !== 'LOCK_CLOSED';
+
+/** Whether the adapter says that the command never left the process, so that the backend cannot know of it. */
+const wasNotSent = (error: unknown): boolean => (error as { notSent?: unknown } | undefined)?.notSent === true;
+
+const nonsense = (backend: string, call: string, key: string | undefined, what: string): LockError =>
+  new LockError(
+    'LOCK_BACKEND',
+    `the adapter ${backend} answered ${call}${key === undefined ? '' : ` of lock ${JSON.stringify(key)}`} with ${what}; report it to the author of the adapter`,
+    { key, retryable: false },
+  );

@@ -1,8 +1,9 @@
 import type { Capabilities, LockInfo } from './lock-adapter.ts';
+import type { Clock } from './platform.ts';
 
 /**
- * The locks of one backend; made by `createLocks` or, from a URL, by `openLocks` of the package `holdfast`. `Token` is `bigint`
- * where fencing is required: then no lock is without a token.
+ * The locks of one backend; created by `createLocks` or, from a URL, by `openLocks` of the package `holdfast`. `Token` is `bigint`
+ * if fencing is required, since every lock then has a token.
  */
 export interface Locks<Token extends bigint | undefined = bigint | undefined> extends AsyncDisposable {
   readonly adapter: { readonly name: string; readonly capabilities: Capabilities };
@@ -12,19 +13,19 @@ export interface Locks<Token extends bigint | undefined = bigint | undefined> ex
    * LOCK_CLOSED; LOCK_FOREIGN_KEY; or the signal's own reason.
    */
   acquire(key: string, options?: AcquireOptions): Promise<Lock<Token>>;
-  /** One attempt, no waiting: `undefined` when the lock is busy. Throws as `acquire`, never LOCK_TIMEOUT. */
+  /** Makes one attempt and does not wait: `undefined` if the lock is busy. Throws like `acquire`, but never LOCK_TIMEOUT. */
   tryAcquire(key: string, options?: AcquireOptions): Promise<Lock<Token> | undefined>;
-  /** Runs `body` under the lock and releases it; gives back the body's result or error, always (H56). */
+  /** Runs `body` under the lock and releases it. The result or error is always that of the body (H56). */
   using<T>(key: string, body: (lock: Lock<Token>) => T | Promise<T>): Promise<T>;
   using<T>(key: string, options: AcquireOptions, body: (lock: Lock<Token>) => T | Promise<T>): Promise<T>;
   /**
-   * Waits for all of the keys. They are sorted and acquired one after the other, so that callers with common keys never deadlock;
-   * `waitMs` and `signal` are for all of them together. Either all are held or none: when it rejects, what it had acquired has been
-   * released. A lock that is lost while the others are still being acquired fails the call.
-   * @throws LockError as `acquire`, with the key that failed; LOCK_LOST; LOCK_INVALID_ARGUMENT without any key
+   * Waits for all keys. They are sorted and acquired one after the other, so that callers with common keys never deadlock. `waitMs`
+   * and `signal` cover all keys together. Either all are held or none: when the call rejects, the locks that it had acquired have been
+   * released. If a lock is lost while the others are still being acquired, the call fails.
+   * @throws LockError like `acquire`, with the key that failed; LOCK_LOST; LOCK_INVALID_ARGUMENT without any key
    */
   acquireAll(keys: readonly string[], options?: AcquireOptions): Promise<LockGroup<Token>>;
-  /** One attempt for each key, no waiting: `undefined`, and nothing held, when one of them is busy. */
+  /** Makes one attempt for each key and does not wait: `undefined`, and nothing is held, if one of them is busy. */
   tryAcquireAll(keys: readonly string[], options?: AcquireOptions): Promise<LockGroup<Token> | undefined>;
   /** Runs `body` under the locks of all keys, as `using` does under one. */
   usingAll<T>(keys: readonly string[], body: (group: LockGroup<Token>) => T | Promise<T>): Promise<T>;
@@ -34,92 +35,96 @@ export interface Locks<Token extends bigint | undefined = bigint | undefined> ex
     body: (group: LockGroup<Token>) => T | Promise<T>,
   ): Promise<T>;
   /**
-   * Leader election: campaigns for the key, runs `body` while it leads, and campaigns again after a loss, once the body has settled;
-   * what the body returns or throws after the loss does not count. `term.signal` aborts with the loss, and with `signal`. It ends
-   * when the body returns or throws while it leads, with that, or when `signal` aborts: once the body has settled it rejects with
-   * the signal's reason. The key is released before it settles. An outage of the backend does not end it. `waitMs`, by default
-   * Infinity whatever these `Locks` have, limits each campaign; `maxHoldMs` limits each term, and it campaigns again.
-   * @throws LockError as `acquire`; LOCK_TIMEOUT and LOCK_BACKEND only with a `waitMs`, or for a refusal
+   * Leader election: campaigns for the key, runs `body` while it leads, and campaigns again after a loss, once the body has settled.
+   * What the body returns or throws after a loss does not count. `term.signal` aborts when the term is lost, and when `signal` aborts.
+   * The call ends with the result or error of the body while it leads, or, when `signal` aborts, with the signal's reason once the
+   * body has settled. The key is released first. An outage of the backend does not end it. `waitMs` limits each campaign (default
+   * Infinity, whatever the default of these `Locks`), and `maxHoldMs` limits each term, after which it campaigns again.
+   * @throws LockError like `acquire`; LOCK_TIMEOUT and LOCK_BACKEND only with a `waitMs`, or for a refusal
    */
   lead(key: string, body: (term: Lock<Token>) => void | Promise<void>, options?: AcquireOptions): Promise<void>;
   /**
-   * Who holds the key, `undefined` when it is free: at once, and again whenever that, the number of waiters or the claim changes.
-   * A hint of the backend is followed at once, all else within half a second, so that shorter states may be missed. Ends when
-   * `signal` aborts, when these `Locks` are closed, or when the loop is left.
-   * @throws LockError LOCK_UNSUPPORTED where the backend cannot tell; LOCK_BACKEND after `backendTimeoutMs` without an answer
+   * Yields who holds the key (`undefined` if it is free) at once, and again whenever the holder, the number of waiters or the claim
+   * changes. Releases that the backend announces are noticed at once, everything else within half a second, so shorter states may be
+   * missed. Ends when `signal` aborts, when these `Locks` are closed, or when the loop is left.
+   * @throws LockError LOCK_UNSUPPORTED if the backend cannot tell; LOCK_BACKEND after `backendTimeoutMs` without an answer
    */
   watch(key: string, options?: WatchOptions): AsyncIterable<LockInfo | undefined>;
   /**
-   * A semaphore: up to `limit` permits of the key are held at a time, over all processes. Asks nothing of the backend.
-   * @throws LockError LOCK_UNSUPPORTED where the backend has no permits; LOCK_INVALID_ARGUMENT for a limit that is none
+   * A semaphore: at most `limit` permits of the key are held at a time, across all processes. Sends nothing to the backend.
+   * @throws LockError LOCK_UNSUPPORTED if the backend has no permits; LOCK_INVALID_ARGUMENT for an invalid limit
    */
   semaphore(key: string, limit: number): Semaphore<Token>;
-  /** A new identity for reentrancy, to be passed as `owner` or bound with `owner.run`. */
+  /** Creates an identity for reentrancy. Pass it as `owner`, or bind it with `owner.run`. */
   createOwner(label?: string): LockOwner;
-  /** Who holds the key in the backend; `undefined` when it is free. Throws LOCK_BACKEND rather than guess (H24). */
+  /** Who holds the key in the backend; `undefined` if it is free. Throws LOCK_BACKEND rather than guessing (H24). */
   inspect(key: string): Promise<LockInfo | undefined>;
   /**
-   * The locks that are held, in no order, looked up while it is iterated: of those taken or freed meanwhile it has some.
-   * `pattern` has `*` for any characters and `?` for one, default `*`. For an operator's eyes: it may read everything there is.
-   * @throws LockError LOCK_UNSUPPORTED where the backend cannot tell; LOCK_BACKEND no answer
+   * Yields the locks that are held, in no particular order, while it looks them up: locks that are acquired or released meanwhile may
+   * or may not be among them. In `pattern`, `*` matches any characters and `?` matches one; the default is `*`. This is for operators,
+   * since it may search the whole database.
+   * @throws LockError LOCK_UNSUPPORTED if the backend cannot tell; LOCK_BACKEND no answer
    */
   list(pattern?: string): AsyncIterable<LockInfo>;
   /**
-   * Frees the key whoever holds it, or only if `owner` does, the owner ID that `inspect` shows; `false` when there was nothing to
-   * free. For an operator's hand, not for a program.
-   * @throws LockError LOCK_UNSUPPORTED where the backend has no way to do it; LOCK_BACKEND no answer
+   * Frees the key, whoever holds it, or only if `owner` (an owner ID that `inspect` shows) holds it. Returns `false` if there was
+   * nothing to free. This is for operators, not for programs.
+   * @throws LockError LOCK_UNSUPPORTED if the backend cannot do it; LOCK_BACKEND no answer
    */
   forceRelease(key: string, owner?: string): Promise<boolean>;
-  /** Fails the waiting with LOCK_CLOSED, releases what is held, and closes what the adapter opened. Idempotent. */
+  /** Fails pending acquisitions with LOCK_CLOSED, releases all held locks, and closes what the adapter opened. Idempotent. */
   close(): Promise<void>;
 }
 
-/** How to acquire, and on what terms to hold; what is left out is as the `Locks` were made. */
+/** How to acquire and hold a lock. For options that are left out, the defaults of the `Locks` apply. */
 export interface AcquireOptions {
-  /** Lease length in ms, default 30,000: shorter frees a crashed holder's lock sooner, longer survives longer stalls. */
+  /**
+   * The length of the lease in ms, default 30,000. A shorter lease frees the lock of a crashed holder sooner; a longer one survives
+   * longer stalls.
+   */
   ttlMs?: number | undefined;
-  /** How long to wait for a busy lock in ms, default Infinity; 0 makes one attempt. */
+  /** How long to wait for a busy lock, in ms; default Infinity. With 0, there is a single attempt. */
   waitMs?: number | undefined;
-  /** The watchdog renews every ttl/3, default true; false lets the lease end by itself after `ttlMs`. */
+  /** Whether the watchdog renews the lease, every third of its length; default true. With false, the lease ends after `ttlMs`. */
   autoRenew?: boolean | undefined;
-  /** The watchdog stops after this many ms and the hold is lost: a hung task cannot block for ever (H50). Default Infinity. */
+  /** The lock is lost after this many ms, so that a task that hangs cannot block the others forever (H50). Default Infinity. */
   maxHoldMs?: number | undefined;
   /**
-   * Lock-delay, as Chubby and Consul have it: after a crash, or a loss that its holder could not prevent, nobody gets the key for this
-   * many ms more, so that what the holder has sent by then arrives before anybody else works. Default 0. A release frees the key at
-   * once, also one after the loss, since it says that the work is over; so do `maxHoldMs`, `close` and a forced release. LOCK_UNSUPPORTED
-   * where holds end with a session.
+   * A lock-delay like that of Chubby and Consul: after a crash, or a loss that the holder could not prevent, nobody gets the key for this
+   * many ms more, so that what the holder had sent arrives before anybody else starts. Default 0. A release frees the key at once, even
+   * after the loss, since the work is then over; so do `close` and a forced release. LOCK_UNSUPPORTED if holds end with a
+   * session.
    */
   graceMs?: number | undefined;
-  /** Cancels the waiting, with the signal's own reason. */
+  /** Cancels the wait, with the signal's own reason. */
   signal?: AbortSignal | undefined;
-  /** Identity for reentrancy; default: the async context's owner, else a new one. */
+  /** The identity for reentrancy. Default: the owner of the async context, or otherwise a new one. */
   owner?: LockOwner | undefined;
-  /** Default true; false: re-acquiring one's own lock fails at once with LOCK_SELF_DEADLOCK. */
+  /** Default true. With false, acquiring one's own lock again fails at once with LOCK_SELF_DEADLOCK. */
   reentrant?: boolean | undefined;
-  /** Default `exclusive`. Any number of owners hold a key `shared` at a time, and none beside an exclusive one. */
+  /** Default `exclusive`. Any number of owners can hold a key `shared` at the same time, but not together with an exclusive holder. */
   mode?: 'exclusive' | 'shared' | undefined;
 }
 
-/** How to acquire permits of a semaphore. They are not reentrant: each acquisition takes its own. */
+/** How to acquire permits of a semaphore. Permits are not reentrant: each acquisition takes its own. */
 export interface SemaphoreOptions extends Omit<AcquireOptions, 'mode' | 'reentrant'> {
-  /** How many at once, default 1. A large request is served in its turn, and not passed by smaller ones. */
+  /** How many permits to hold, default 1. A large request is served in its turn: smaller ones do not overtake it. */
   permits?: number | undefined;
 }
 
-/** Permits of one key. Each acquisition is a lock of its own, with a lease, a fencing token and a signal. */
+/** The permits of one key. Each acquisition is a lock with its own lease, fencing token and signal. */
 export interface Semaphore<Token extends bigint | undefined = bigint | undefined> {
   readonly key: string;
-  /** Kept with the key while it is in use: whoever names another limit meanwhile is refused with LOCK_INVALID_ARGUMENT. */
+  /** Stored with the key while it is in use. Meanwhile, a different limit is refused with LOCK_INVALID_ARGUMENT. */
   readonly limit: number;
-  /** Waits for permits. Throws as `Locks.acquire`. */
+  /** Waits for permits. Throws like `Locks.acquire`. */
   acquire(options?: SemaphoreOptions): Promise<Lock<Token>>;
-  /** One attempt, no waiting: `undefined` when there are too few permits, or others wait. */
+  /** Makes one attempt and does not wait: `undefined` if there are too few permits, or if others are waiting. */
   tryAcquire(options?: SemaphoreOptions): Promise<Lock<Token> | undefined>;
-  /** Runs `body` with permits and releases them; gives back the body's result or error, always. */
+  /** Runs `body` with permits and releases them. The result or error is always that of the body. */
   using<T>(body: (lock: Lock<Token>) => T | Promise<T>): Promise<T>;
   using<T>(options: SemaphoreOptions, body: (lock: Lock<Token>) => T | Promise<T>): Promise<T>;
-  /** Who holds permits: the earliest of them, and how many there are. `undefined` when nobody does. */
+  /** Who holds permits: the first holder, and the number of holders. `undefined` if nobody does. */
   inspect(): Promise<LockInfo | undefined>;
 }
 
@@ -129,43 +134,46 @@ export interface WatchOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** One hold of a key. `await using` releases it at the end of the block. */
+/** A lock that was acquired. `await using` releases it at the end of the block. */
 export interface Lock<Token extends bigint | undefined = bigint | undefined> extends AsyncDisposable {
   readonly key: string;
   readonly owner: LockOwner;
-  /** How it is held; `permits` for a lock of a semaphore. */
+  /** The mode in which it is held; `permits` for a lock of a semaphore. */
   readonly mode: 'exclusive' | 'shared' | 'permits';
   /**
-   * Higher for every later hold of the key; `undefined` where the backend has none. Have the protected resource check it. A shared
-   * lock has the token of the last exclusive hold before it, 0n if there was none.
+   * Higher for every later hold of the key; `undefined` if the backend has no tokens. Let the protected resource check it. A shared
+   * lock has the token of the last exclusive hold before it, or 0n if there was none.
    */
   readonly fencingToken: Token;
   /**
-   * Aborts with LockError LOCK_LOST no later than the lease can pass to another. Keep it in a variable, and look at `aborted`
-   * after adding a listener: each reading of `lock.signal` may be the one that notices the end of the lease.
+   * Aborts with LockError LOCK_LOST before the lease can pass to another owner. Keep it in a variable, and check `aborted` after adding
+   * a listener: any access to `lock.signal` may be the one that notices the end of the lease.
    */
   readonly signal: AbortSignal;
   readonly state: 'held' | 'released' | 'lost';
-  /** Time until the local deadline in ms; 0 when lost or released. */
+  /** The time until the local deadline in ms; 0 once lost or released. */
   readonly remainingMs: number;
-  /** Throws LOCK_LOST unless the lease is good at this very moment. */
+  /** Throws LOCK_LOST if the lease has ended, or LOCK_RELEASED if the lock was released. */
   assertHeld(): void;
   /**
-   * Puts the lock inside a transaction of yours: verifies the hold there, on the client on which the transaction was begun, and pins it. Nobody
-   * else is granted the key until that transaction ends, even if the lease ends meanwhile, so what it writes cannot be stale. Commit before
-   * the lock is released.
-   * @throws LockError LOCK_LOST: roll back; LOCK_INVALID_ARGUMENT without a transaction; LOCK_UNSUPPORTED where the backend is no database
+   * Puts the lock inside your own transaction: verifies the hold there, on the client on which the transaction was begun, and pins it.
+   * Nobody else is granted the key until that transaction ends, even if the lease ends in the meantime, so what it writes cannot be stale.
+   * Commit before you release the lock.
+   * @throws LockError LOCK_LOST: roll back; LOCK_INVALID_ARGUMENT without a transaction; LOCK_UNSUPPORTED if the backend is not a database
    */
   assertIn(client: unknown): Promise<void>;
-  /** Prolongs the lease now. Throws LOCK_LOST when it is gone, LOCK_BACKEND when no answer came (the lease then stands as it was). */
+  /**
+   * Renews the lease now. Throws LOCK_LOST if it is gone, or LOCK_BACKEND if it was refused or had no answer: the lease then stays as it
+   * was, or ends as early as requested.
+   */
   renew(ttlMs?: number): Promise<void>;
   /**
-   * Turns an exclusive lock into a shared one, in one step: nobody else has it exclusively in between, and readers that wait are
-   * let in. Throws as `renew`, and LOCK_INVALID_ARGUMENT when a nested lock relies on the exclusive one; the lock counts as shared
-   * from the call on.
+   * Turns an exclusive lock into a shared one in a single step: nobody else holds it exclusively in between, and waiting readers are let
+   * in. Throws like `renew`, and LOCK_INVALID_ARGUMENT if a nested lock relies on the exclusive one. From the call on, the lock counts
+   * as shared.
    */
   downgrade(): Promise<void>;
-  /** Releases the lock. Never throws for a lost one; idempotent. */
+  /** Releases the lock. Never throws, even if the lock was lost. Idempotent. */
   release(): Promise<'released' | 'lost'>;
   /** What `JSON.stringify` and `util.inspect` show. */
   toJSON(): LockDescription;
@@ -173,21 +181,21 @@ export interface Lock<Token extends bigint | undefined = bigint | undefined> ext
 
 /** The locks of several keys, held together. `await using` releases all of them at the end of the block. */
 export interface LockGroup<Token extends bigint | undefined = bigint | undefined> extends AsyncDisposable {
-  /** One for each different key, in the order of the keys' UTF-8 bytes. */
+  /** One lock for each different key, in the order of the keys' UTF-8 bytes. */
   readonly locks: readonly Lock<Token>[];
-  /** Aborts when any of the locks is lost, with the LockError LOCK_LOST of that lock. Keep it in a variable, as that of a lock. */
+  /** Aborts when any of the locks is lost, with the LOCK_LOST error of that lock. Keep it in a variable, like the signal of a lock. */
   readonly signal: AbortSignal;
-  /** `held` while all of them are; `lost` once one is. */
+  /** `held` while all locks are held; `lost` once one of them is lost. */
   readonly state: 'held' | 'released' | 'lost';
-  /** Throws LOCK_LOST unless the leases of all are good at this very moment. */
+  /** Throws LOCK_LOST if the lease of any lock has ended. */
   assertHeld(): void;
-  /** Releases all of them, the last one first. `lost` if any was lost before. Never throws; idempotent. */
+  /** Releases all locks, the last one first. Returns `lost` if any of them was lost before. Never throws. Idempotent. */
   release(): Promise<'released' | 'lost'>;
   /** What `JSON.stringify` and `util.inspect` show. */
   toJSON(): { readonly state: 'held' | 'released' | 'lost'; readonly locks: readonly LockDescription[] };
 }
 
-/** A lock as it is logged. The token is in digits, since JSON has no bigint. */
+/** A lock as it is logged. The token is a string of digits, since JSON has no bigint. */
 export interface LockDescription {
   readonly key: string;
   readonly state: 'held' | 'released' | 'lost';
@@ -195,52 +203,42 @@ export interface LockDescription {
   readonly remainingMs: number;
 }
 
-/** An identity that may hold locks reentrantly. JavaScript has no thread identity, so it is explicit or bound to the async context. */
+/** An identity for reentrancy. JavaScript has no thread identity, so it is passed explicitly or bound to the async context. */
 export interface LockOwner {
   readonly id: string;
   readonly label: string | undefined;
-  /** Runs `fn` with this owner bound to its async context: acquisitions in it use this owner. */
+  /** Runs `fn` with this owner bound to its async context, so that acquisitions inside it use this owner. */
   run<T>(fn: () => T): T;
 }
 
-/** Defaults for `AcquireOptions`, and how the backend is treated. */
+/** Defaults for `AcquireOptions`, and how to treat the backend. */
 export interface LocksOptions {
-  /** Default 30,000. */
+  /** The length of a lease in ms; default 30,000. See `AcquireOptions`. */
   ttlMs?: number | undefined;
-  /** Default Infinity. */
+  /** How long to wait for a busy lock, in ms; default Infinity. */
   waitMs?: number | undefined;
-  /** Default true. */
+  /** Whether leases are renewed while they are held; default true. */
   autoRenew?: boolean | undefined;
-  /** Default Infinity. */
+  /** How long a lock may be held, in ms; default Infinity. */
   maxHoldMs?: number | undefined;
-  /** Default 0. */
+  /** For how much longer a key stays busy after a crash, in ms; default 0. */
   graceMs?: number | undefined;
-  /** How long a backend without an answer is tried before LOCK_BACKEND; default 10,000. */
+  /** How long to keep trying a backend that does not answer before LOCK_BACKEND, in ms; default 10,000. */
   backendTimeoutMs?: number | undefined;
-  /** One call without an answer counts as unknown after this; default min(ttl/3, 2,000). */
+  /** The time after which the outcome of a single call without an answer counts as unknown, in ms; default min(ttl/3, 2,000). */
   attemptTimeoutMs?: number | undefined;
   /**
-   * Local hand-over: after this many hand-overs inside the process, or this many ms, other processes get their turn.
-   * Default `{ count: 64, ms: 50 }`: longer runs serve more of this process, and a process that comes meanwhile waits longer;
-   * `{ count: 0 }` turns it off.
+   * The local hand-over batch: after this many hand-overs within the process, or this many ms, other processes get their turn.
+   * Default `{ count: 64, ms: 50 }`, with a count of 512 on ZooKeeper, etcd and PostgreSQL, where passing the key on costs a write
+   * to disk. A longer batch serves more waiters of this process and lets other processes wait longer; `{ count: 0 }` turns local
+   * hand-over off.
    */
   localRun?: { count: number; ms?: number | undefined } | undefined;
   /**
-   * Who we are, for people: `inspect`, `list` and `watch` show it as `holder`, and every owner ID in the backend begins with it. At
-   * most 64 characters; default `<host>:<pid>`. It is no identity: two processes may have the same name.
+   * The name of this process, for people: `inspect`, `list` and `watch` show it as `holder`, and every owner ID in the backend begins
+   * with it. At most 64 characters; default `<host>:<pid>`. It is not an identity: two processes may have the same name.
    */
   name?: string | undefined;
-  /** For tests; default the system's clock. */
+  /** The clock, for tests; default the system's clock. */
   clock?: Clock | undefined;
-}
-
-/** Time, injected so that tests run in milliseconds. */
-export interface Clock {
-  /** Monotonic ms; never steps. All leases count on it (H49). */
-  now(): number;
-  /** Wall-clock ms, used only to notice that the machine slept. */
-  wallNow(): number;
-  /** A timer that does not keep the process alive. */
-  setTimeout(callback: () => void, delayMs: number): unknown;
-  clearTimeout(timer: unknown): void;
 }

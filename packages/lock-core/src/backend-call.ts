@@ -1,6 +1,8 @@
 import { randomInt } from 'node:crypto';
+import { isRefusal } from './adapter-replies.ts';
 import type { Context } from './context.ts';
-import { closed, isRefusal, nameCaller, noAnswer, unreachable } from './errors.ts';
+import { closed, nameCaller, noAnswer, unreachable } from './errors.ts';
+import type { AcquireAttempt, AcquireOutcome, LockAdapter } from './lock-adapter.ts';
 import { attemptTimeout } from './options.ts';
 import type { TimedEntry, TimerHeap } from './timer-heap.ts';
 
@@ -52,6 +54,15 @@ export function callAdapter<T>(call: () => PromiseLike<T> | T): Promise<T> {
   }
 }
 
+/** The same for an acquire, without a function made for each. */
+export function requestLock(adapter: LockAdapter, attempt: AcquireAttempt): Promise<AcquireOutcome> {
+  try {
+    return Promise.resolve(adapter.tryAcquire(attempt));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 /**
  * Calls the adapter and waits for the answer no longer than `withinMs`; then the call counts as unknown and rejects. A later
  * answer goes to `late`.
@@ -64,29 +75,42 @@ export function callWithTimeout<T>(
   late?: (answer: T) => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    let pending = true;
-    const entry: TimedEntry = {
-      at: 0,
-      heapIndex: -1,
-      fire() {
-        pending = false;
-        reject(noAnswer(withinMs));
-      },
-    };
-    timers.set(entry, now + withinMs);
-    const settledInTime = (): boolean => {
-      timers.clear(entry);
-      const inTime = pending;
-      pending = false;
-      return inTime;
-    };
+    const limit = new TimeLimit(reject, withinMs);
+    timers.set(limit, now + withinMs);
     callAdapter(call).then(
-      (answer) => (settledInTime() ? resolve(answer) : late?.(answer)),
+      (answer) => (limit.endsIn(timers) ? resolve(answer) : late?.(answer)),
       (error: unknown) => {
-        if (settledInTime()) reject(error);
+        if (limit.endsIn(timers)) reject(error);
       },
     );
   });
+}
+
+/** The time for an answer. A class, since objects with functions of their own would be a tenth of what a release allocates. */
+class TimeLimit implements TimedEntry {
+  at = 0;
+  heapIndex = -1;
+  private isOver = false;
+  private readonly reject: (error: unknown) => void;
+  private readonly withinMs: number;
+
+  constructor(reject: (error: unknown) => void, withinMs: number) {
+    this.reject = reject;
+    this.withinMs = withinMs;
+  }
+
+  /** Counts an answer; false for one that is too late. */
+  endsIn(timers: TimerHeap): boolean {
+    timers.clear(this);
+    const inTime = !this.isOver;
+    this.isOver = true;
+    return inTime;
+  }
+
+  fire(): void {
+    this.isOver = true;
+    this.reject(noAnswer(this.withinMs));
+  }
 }
 
 /** Repeats an idempotent call until it is answered, or fails with LOCK_BACKEND after `backendTimeoutMs`. */

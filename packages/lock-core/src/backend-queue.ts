@@ -1,18 +1,16 @@
-import { checkAcquireReply, checkGrant, requestLock } from './adapter-replies.ts';
+import { checkAcquireReply, checkGrant, isRefusal, isWithoutEffect } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
-import { callAdapter, retryDelayMs } from './backend-call.ts';
+import { callAdapter, requestLock, retryDelayMs } from './backend-call.ts';
 import { type Context, fail } from './context.ts';
-import { isRefusal, isWithoutEffect, noAnswer, timedOut } from './errors.ts';
-import { grantedTooLate, takePossession } from './grant.ts';
+import { noAnswer, timedOut } from './errors.ts';
 import { HeldLock } from './held-lock.ts';
 import type { Hold } from './hold.ts';
 import { Acquisition, type KeyState } from './key-state.ts';
 import { isSameClaim, Lease } from './lease.ts';
 import type { AcquireOutcome, Granted, LockAdapter } from './lock-adapter.ts';
 import { attemptTimeout, type ResolvedOptions } from './options.ts';
-import { type Place as AnyPlace, withdrawn, withdrawPlace } from './place.ts';
-import { endParked, giveUp, park } from './waiter.ts';
-import type { Watchdog } from './watchdog.ts';
+import { type Place as AnyPlace, endParked, giveUp, park, withdrawn, withdrawPlace } from './waiting.ts';
+import { grantedTooLate, takePossession, type Watchdog } from './watchdog.ts';
 
 type Place = AnyPlace<QueuedAcquisition>;
 

@@ -1,4 +1,3 @@
-import type { Clock } from './api.ts';
 import { channels } from './diagnostics.ts';
 import { type LockError, noUpgrade, selfDeadlock } from './errors.ts';
 import type { Hold } from './hold.ts';
@@ -8,8 +7,7 @@ import type { LockAdapter } from './lock-adapter.ts';
 import type { Settings } from './options.ts';
 import { OrphanCleanup } from './orphan-cleanup.ts';
 import { holderOf, isWithin } from './owner.ts';
-import { ProcessKeepalive } from './process-keepalive.ts';
-import { stopHints } from './release-hints.ts';
+import { type Clock, ProcessKeepalive } from './platform.ts';
 import { createGroupedTimers, type GroupedTimers, TimerHeap } from './timer-heap.ts';
 
 /** What the parts of one `Locks` share. */
@@ -24,6 +22,11 @@ export interface Context {
   readonly singleAttempts: Set<Acquisition>;
   readonly keepalive: ProcessKeepalive;
   readonly cleanup: OrphanCleanup;
+  /** Releases by holders that have no answer yet; `onReleased` is called when there are none left. */
+  releasing: number;
+  onReleased: (() => void) | undefined;
+  /** Leases whose last renewal the backend refused. */
+  readonly refusals: WeakMap<Lease, LockError>;
   /** How far the wall clock is ahead of the monotonic one, as of a moment ago. */
   wallAhead(now: number): number;
   closed: boolean;
@@ -56,8 +59,11 @@ export function createContext(adapter: LockAdapter, settings: Settings): Context
     holdTimers: createGroupedTimers(timers),
     keys,
     singleAttempts,
-    keepalive: new ProcessKeepalive(keys, singleAttempts),
+    keepalive: new ProcessKeepalive(() => pendingAcquisitions({ keys, singleAttempts })),
     cleanup: new OrphanCleanup(adapter, settings, timers),
+    releasing: 0,
+    onReleased: undefined,
+    refusals: new WeakMap(),
     wallAhead: wallSampler(settings.clock),
     closed: false,
   };
@@ -68,7 +74,7 @@ export function advance(context: Context, keyState: KeyState, now: number): void
   for (;;) {
     const { first } = keyState;
     if (first === undefined) {
-      if (keyState.hints !== undefined) stopHints(keyState);
+      if (keyState.hints !== undefined) keyState.stopHints();
       const { firstLease, key } = keyState;
       if (firstLease === undefined && keyState.idle && context.keys.get(key) === keyState) context.keys.delete(key);
       return;
@@ -212,4 +218,16 @@ function tellGrant(
     ttlMs: lease.renewMs,
     fencingToken: hold.fencingToken,
   });
+}
+
+/** All pending acquisitions, in the queues of their keys and outside of them. */
+export function* pendingAcquisitions({
+  keys,
+  singleAttempts,
+}: Pick<Context, 'keys' | 'singleAttempts'>): Generator<Acquisition> {
+  for (const keyState of keys.values()) {
+    for (let acquisition = keyState.first; acquisition !== undefined; acquisition = acquisition.after)
+      yield acquisition;
+  }
+  yield* singleAttempts;
 }

@@ -4,9 +4,9 @@ import { type Channel, channel } from 'node:diagnostics_channel';
 export interface LockEvent {
   readonly adapter: string;
   readonly key: string;
-  /** `acquire`, `wait`, `grant`, `fail`: a number of the acquisition in this process. `release`, `lost`: of the one that began the hold. */
+  /** In `acquire`, `wait`, `grant`, `fail`: the acquisition's number in this process. In `release`, `lost`: of the first of the hold. */
   readonly acquisition?: number;
-  /** `acquire`, `wait`: the waiter's, later the backend's owner value of the hold. */
+  /** The owner ID: in `acquire` and `wait` that of the waiter, in later events that of the hold in the backend. */
   readonly owner: string;
   readonly [detail: string]: unknown;
 }
@@ -21,7 +21,7 @@ type Name = 'acquire' | 'wait' | 'grant' | 'fail' | 'renew' | 'release' | 'lost'
  *   `ttlMs`, `fencingToken`;
  * - `holdfast:fail` an acquisition ends without the lock: with `outcome` (`busy` for one attempt, `timeout`, `aborted` or
  *   `error`), `waitedMs` and, but for `busy`, `reason`;
- * - `holdfast:renew` with `outcome` (`renewed`, `lost` or `unknown`);
+ * - `holdfast:renew` with `outcome` (`renewed`, `lost`, `refused` or `unknown`);
  * - `holdfast:release` with `outcome` (`released`, `handed-over`, `lost` or `unknown`) and `heldMs`;
  * - `holdfast:lost` with `reason`, the LockError;
  * - `holdfast:reap` a call without an answer is cleaned up: with `outcome` (`begun`, `released`, `not-held` or `given-up`);

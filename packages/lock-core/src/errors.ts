@@ -2,37 +2,37 @@
 export type LockErrorCode =
   /** The lock stayed busy for longer than `waitMs`. */
   | 'LOCK_TIMEOUT'
-  /** The hold is gone: it expired, was taken over, was released by force, or exceeded `maxHoldMs`. */
+  /** The hold is gone: it expired, was taken over, was ended by a forced release, or exceeded `maxHoldMs`. */
   | 'LOCK_LOST'
-  /** The lock was released by its own holder and is used afterwards. */
+  /** The lock was used after its own holder had released it. */
   | 'LOCK_RELEASED'
-  /** The backend is unreachable, or it answers with errors or with nonsense. */
+  /** The backend is unreachable, or its answers are errors or make no sense. */
   | 'LOCK_BACKEND'
   | 'LOCK_INVALID_ARGUMENT'
   /** The backend lacks a capability. */
   | 'LOCK_UNSUPPORTED'
-  /** A non-reentrant acquire of the owner's own lock. */
+  /** The owner would wait for its own lock, such as with `reentrant: false`. */
   | 'LOCK_SELF_DEADLOCK'
   | 'LOCK_CLOSED'
   /** The key holds data that is not a lock. */
   | 'LOCK_FOREIGN_KEY';
 
-/** The details of a `LockError` besides its code and message. */
+/** The details of a `LockError`, besides its code and message. */
 export interface LockErrorOptions {
   key?: string | undefined;
   cause?: unknown;
-  /** Whether the same call may succeed later. By default true for LOCK_TIMEOUT, LOCK_LOST and LOCK_BACKEND. */
+  /** Whether the same call may succeed later. Default true for LOCK_TIMEOUT, LOCK_LOST and LOCK_BACKEND, and false for other codes. */
   retryable?: boolean | undefined;
   /**
-   * For adapters: nothing was sent, because the backend is not ready. Core may then retry, and has nothing to clean up.
-   * Any other retryable rejection means that the command may have taken effect; `false` says so of a refusal, too.
+   * For adapters. True: nothing was sent, because the backend is not ready, so core may retry and has nothing to clean up. Any other
+   * retryable rejection means that the command may have taken effect. `false` says the same of a rejection that is not retryable.
    */
   notSent?: boolean | undefined;
 }
 
 const retryableCodes: ReadonlySet<LockErrorCode> = new Set(['LOCK_TIMEOUT', 'LOCK_LOST', 'LOCK_BACKEND']);
 
-/** The only error class. Tell errors apart by `code` with `isLockError`, which also recognises other copies of the package. */
+/** The only error class. Distinguish errors by `code` with `isLockError`, which also recognises errors of other copies of the package. */
 export class LockError extends Error {
   override readonly name: string = 'LockError';
   readonly code: LockErrorCode;
@@ -47,14 +47,14 @@ export class LockError extends Error {
     if (options.notSent !== undefined) Object.defineProperty(this, 'notSent', { value: options.notSent });
   }
 
-  /** What a structured logger writes; `JSON.stringify` of a plain Error would give `{}`. */
+  /** What a structured logger writes. `JSON.stringify` of a plain Error would give `{}`. */
   toJSON(): { name: string; code: LockErrorCode; message: string; key: string | undefined; retryable: boolean } {
     const { name, code, message, key, retryable } = this;
     return { name, code, message, key, retryable };
   }
 }
 
-/** Whether `error` is a `LockError` (of any copy of this package), optionally of one code. */
+/** Whether `error` is a `LockError` of any copy of this package and, if `code` is given, has that code. */
 export function isLockError(error: unknown, code?: LockErrorCode): error is LockError {
   // The tag recognises errors of another realm too, such as those of a test runner's sandbox.
   if (!(error instanceof Error) && Object.prototype.toString.call(error) !== '[object Error]') return false;
@@ -63,23 +63,15 @@ export function isLockError(error: unknown, code?: LockErrorCode): error is Lock
   return code === undefined ? typeof actual === 'string' && actual.startsWith('LOCK_') : actual === code;
 }
 
-/** A `LockError` that no repetition changes: a definite answer. */
-export const isRefusal = (error: unknown): error is LockError => isLockError(error) && error.retryable === false;
-
-/** Whether the adapter says of an acquire that it cannot have taken effect: it never left the process, or it was refused. */
-export const isWithoutEffect = (error: unknown): boolean =>
-  wasNotSent(error) || (isRefusal(error) && (error as { notSent?: unknown }).notSent !== false);
-
-/** Whether the adapter says that the command never left the process, so that the backend cannot know of it. */
-export const wasNotSent = (error: unknown): boolean => (error as { notSent?: unknown } | undefined)?.notSent === true;
-
 const name = (key: string): string => JSON.stringify(key);
 const ms = (value: number): string => `${Math.round(value).toLocaleString('en-US')} ms`;
 
 export const timedOut = (key: string, backend: string, waitedMs: number): LockError =>
   new LockError(
     'LOCK_TIMEOUT',
-    `lock ${name(key)} was still busy after ${ms(waitedMs)} (${backend}): wait longer, or try again later`,
+    Math.round(waitedMs) === 0
+      ? `lock ${name(key)} on ${backend} is busy: try again later, or wait for it`
+      : `lock ${name(key)} on ${backend} was still busy after ${ms(waitedMs)}: wait longer, or try again later`,
     { key },
   );
 
@@ -94,7 +86,7 @@ export const unreachable = (key: string | undefined, backend: string, forMs: num
   const what = cause instanceof NoAnswer || cause === undefined ? 'no answer' : 'no usable answer';
   return new LockError(
     'LOCK_BACKEND',
-    `${what} about ${subject} from ${backend} for ${ms(forMs)}${reason(cause)}: check that the backend is up and reachable`,
+    `${what} about ${subject} from ${backend} for ${ms(forMs)}${reason(cause)}: check that the backend is running and reachable`,
     { key, cause },
   );
 };
@@ -105,8 +97,8 @@ export const lost = (key: string, backend: string, why: string, cause?: unknown)
     cause,
   });
 
-export const expired = (key: string, backend: string): LockError =>
-  lost(key, backend, 'its lease ran out before it was renewed');
+export const expired = (key: string, backend: string, refusal?: LockError): LockError =>
+  lost(key, backend, `its lease ran out before it was renewed${reason(refusal)}`, refusal);
 
 export const heldTooLong = (key: string, backend: string, maxHoldMs: number): LockError =>
   lost(key, backend, `it was held for longer than maxHoldMs (${ms(maxHoldMs)})`);
@@ -114,7 +106,7 @@ export const heldTooLong = (key: string, backend: string, maxHoldMs: number): Lo
 export const released = (key: string, backend: string): LockError =>
   new LockError(
     'LOCK_RELEASED',
-    `lock ${name(key)} on ${backend} was released already: acquire it again before you use it`,
+    `lock ${name(key)} on ${backend} has already been released: acquire it again before you use it`,
     { key },
   );
 
@@ -132,40 +124,26 @@ export const closed = (key?: string): LockError =>
 export const selfDeadlock = (key: string): LockError =>
   new LockError(
     'LOCK_SELF_DEADLOCK',
-    `this owner already holds lock ${name(key)} and would wait for itself without end: release it first, or leave \`reentrant\` true`,
+    `this owner already holds lock ${name(key)} and would wait for itself forever: release it first, or leave \`reentrant\` true`,
     { key },
   );
 
 export const noUpgrade = (key: string): LockError =>
   new LockError(
     'LOCK_SELF_DEADLOCK',
-    `this owner shares lock ${name(key)} and would wait for itself without end to have it exclusively: release it first, or ask for it exclusively from the start`,
+    `this owner holds lock ${name(key)} shared and would wait for itself forever to hold it exclusively: release it first, or acquire it exclusively from the start`,
     { key },
   );
 
 export const semaphoreDeadlock = (key: string, held: number, wanted: number, limit: number): LockError =>
   new LockError(
     'LOCK_SELF_DEADLOCK',
-    `the bodies around this call hold ${held} of the ${limit} permits of ${name(key)}, so it would wait for itself without end to have ${wanted} more: ask for all of them at once`,
+    `the bodies around this call hold ${held} of the ${limit} permits of ${name(key)}, so it would wait for itself forever to get ${wanted} more: acquire all of them at once`,
     { key },
   );
 
 export const unsupported = (backend: string, what: string, key?: string): LockError =>
   new LockError('LOCK_UNSUPPORTED', `${backend} has no ${what}`, { key });
-
-export const endless = (backend: string, cursor: string): LockError =>
-  new LockError(
-    'LOCK_BACKEND',
-    `listing the locks of ${backend} would never end: after the page at ${name(cursor)} it named the same page again; report it to the author of the adapter`,
-    { retryable: false },
-  );
-
-export const nonsense = (backend: string, call: string, key: string | undefined, what: string): LockError =>
-  new LockError(
-    'LOCK_BACKEND',
-    `the adapter ${backend} answered ${call}${key === undefined ? '' : ` of lock ${name(key)}`} with ${what}; report it to the author of the adapter`,
-    { key, retryable: false },
-  );
 
 export const forceUnknown = (key: string, backend: string, forMs: number, cause: unknown): LockError =>
   new LockError(
@@ -210,3 +188,61 @@ export const rejection = (error: unknown): Promise<never> =>
     .then(() => {
       throw nameCaller(error);
     });
+
+/** @throws LockError LOCK_INVALID_ARGUMENT */
+export function refuse(message: string, key?: string): never {
+  throw new LockError('LOCK_INVALID_ARGUMENT', message, { key });
+}
+
+/** The value as it is shown in a message. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
+}
+
+/** How many single edits lead from one word to the other; more than two are not counted. */
+function distance(from: string, to: string): number {
+  if (Math.abs(from.length - to.length) > 2) return 3;
+  let above = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= from.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= to.length; j += 1) {
+      const change = (above[j - 1] as number) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      row.push(Math.min(change, (above[j] as number) + 1, (row[j - 1] as number) + 1));
+    }
+    above = row;
+  }
+  return above[to.length] as number;
+}
+
+/** The known name that was probably meant. */
+function closest(name: string, known: readonly string[]): string | undefined {
+  const lower = name.toLowerCase();
+  const prefixed = known.find((one) => lower.length > 2 && one.toLowerCase().startsWith(lower));
+  const near = [...known]
+    .map((one) => ({ one, edits: distance(lower, one.toLowerCase()) }))
+    .filter(({ edits }) => edits <= 2)
+    .sort((a, b) => a.edits - b.edits);
+  return near[0]?.one ?? prefixed;
+}
+
+/**
+ * Refuses unknown options, since a misspelt option would silently keep its default. Used by `createLocks` and by adapters.
+ * @throws LockError LOCK_INVALID_ARGUMENT, which suggests the name that was probably meant
+ */
+export function checkOptionNames(options: unknown, known: readonly string[]): void {
+  if (typeof options === 'function')
+    refuse('options must be an object, not a function: only `using` takes one, as its last argument');
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    refuse(`options must be an object, not ${Array.isArray(options) ? 'an array' : shown(options)}`);
+  }
+  // Neither has names that could be unknown, so both would pass for no options at all.
+  if ('then' in options) refuse('options must be an object, not a promise: await it first');
+  if (options instanceof URL) refuse('options must be an object, not a URL');
+  for (const name in options) {
+    if (known.includes(name)) continue;
+    const meant = closest(name, known);
+    const hint = meant === undefined ? `the options are ${known.join(', ')}` : `did you mean ${meant}?`;
+    refuse(`there is no option ${JSON.stringify(name)}: ${hint}`);
+  }
+}

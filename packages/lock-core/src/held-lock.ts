@@ -1,12 +1,11 @@
 import { inspect } from 'node:util';
-import { onceAborted, sharedController } from './abort-signals.ts';
 import type { Lock, LockDescription, LockOwner } from './api.ts';
 import type { Context } from './context.ts';
-import { notHeld, released, unsupported } from './errors.ts';
+import { notHeld, refuse, released, unsupported } from './errors.ts';
 import type { Hold } from './hold.ts';
 import type { Lease } from './lease.ts';
-import { refuse } from './option-names.ts';
 import { checkTtl } from './options.ts';
+import { onceAborted, sharedController } from './platform.ts';
 import { downgraded, expireIfDue, releaseHold } from './release.ts';
 import { forgetLock } from './warnings.ts';
 
@@ -103,7 +102,7 @@ export class HeldLock implements Lock {
   async renew(ttlMs: number = this.#lease.renewMs): Promise<void> {
     checkTtl(ttlMs);
     this.assertHeld();
-    await this.#lease.watchdog.renewNow(this.#lease, this.#hold, ttlMs);
+    await this.#lease.watchdog.renewNow(this.#lease, this.#hold, ttlMs, this);
   }
 
   async downgrade(): Promise<void> {
@@ -115,14 +114,12 @@ export class HeldLock implements Lock {
     if (!adapter.capabilities.shared || adapter.downgrade === undefined) {
       throw unsupported(adapter.name, 'way to downgrade a lock', this.key);
     }
-    if (this.#hold.count > 1) {
-      refuse(
-        `lock ${JSON.stringify(this.key)} is also held by a body around this one or in it, which relies on having it exclusively: release that first`,
-        this.key,
-      );
+    try {
+      await this.#lease.watchdog.downgradeNow(this.#lease, this.#hold, this);
+    } finally {
+      // It counts as shared whatever was answered, so who waits here has to ask the backend.
+      downgraded(this.#context, this.#lease);
     }
-    await this.#lease.watchdog.downgradeNow(this.#lease, this.#hold);
-    downgraded(this.#context, this.#lease);
   }
 
   release(): Promise<'released' | 'lost'> {

@@ -1,7 +1,9 @@
-import { sharedController } from './abort-signals.ts';
 import type { LockOwner } from './api.ts';
 import type { LockError } from './errors.ts';
 import { withoutOwner } from './owner.ts';
+import { sharedController } from './platform.ts';
+
+const none: readonly object[] = [];
 
 /** The call that begins a hold. */
 export interface HoldStart {
@@ -55,9 +57,14 @@ export class Hold {
     return Math.min(this.since + this.options.maxHoldMs, this.leaseEndsAt);
   }
 
+  /** `unwatched` has something to give. */
+  get isWatchable(): boolean {
+    return this.firstLock !== undefined || this.moreLocks !== undefined;
+  }
+
   /** The locks on it that have not been released. Each is given once, and the hold then keeps it no longer. */
   unwatched(): readonly object[] {
-    if (this.firstLock === undefined && this.moreLocks === undefined) return [];
+    if (!this.isWatchable) return none;
     const locks = [...(this.firstLock === undefined ? [] : [this.firstLock]), ...(this.moreLocks ?? [])];
     this.firstLock = undefined;
     this.moreLocks = undefined;

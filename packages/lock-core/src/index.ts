@@ -1,6 +1,5 @@
 export type {
   AcquireOptions,
-  Clock,
   Lock,
   LockDescription,
   LockGroup,
@@ -11,9 +10,8 @@ export type {
   SemaphoreOptions,
   WatchOptions,
 } from './api.ts';
-export { systemClock } from './clock.ts';
 export type { LockEvent } from './diagnostics.ts';
-export { isLockError, LockError, type LockErrorCode, type LockErrorOptions } from './errors.ts';
+export { checkOptionNames, isLockError, LockError, type LockErrorCode, type LockErrorOptions } from './errors.ts';
 export type {
   AcquireAttempt,
   AcquireOutcome,
@@ -30,4 +28,5 @@ export type {
   RenewOutcome,
 } from './lock-adapter.ts';
 export { createLocks } from './locks.ts';
-export { checkOptionNames } from './option-names.ts';
+
+export { type Clock, systemClock } from './platform.ts';

@@ -1,11 +1,20 @@
-import { checkForceReply, checkInfo, checkPage } from './adapter-replies.ts';
+import { checkForceReply, checkInfo, checkPage, isRefusal } from './adapter-replies.ts';
 import { callWithTimeout, pause, retryDelayMs, retryUntilAnswered } from './backend-call.ts';
 import type { Context } from './context.ts';
-import { closed, endless, forceUnknown, isLockError, isRefusal, lost, nameCaller, unsupported } from './errors.ts';
+import {
+  closed,
+  forceUnknown,
+  isLockError,
+  LockError,
+  lost,
+  nameCaller,
+  refuse,
+  shown,
+  unsupported,
+} from './errors.ts';
 import type { Lease } from './lease.ts';
 import type { InspectedLock, LockHolder, LockInfo } from './lock-adapter.ts';
-import { refuse } from './option-names.ts';
-import { attemptTimeout, checkKey, checkPattern } from './options.ts';
+import { attemptTimeout, checkKey } from './options.ts';
 import { holderOf } from './owner.ts';
 import { loseLease } from './release.ts';
 
@@ -57,7 +66,7 @@ function describeHolder(
 export async function* listLocks(context: Context, pattern: string = '*'): AsyncGenerator<LockInfo, void> {
   const { adapter } = context;
   const { keys, inspect } = adapter;
-  checkPattern(pattern);
+  if (typeof pattern !== 'string') refuse(`a pattern must be a string, not ${shown(pattern)}`);
   if (keys === undefined || inspect === undefined) throw unsupported(adapter.name, 'way to list its locks');
   const seen = new Set<string>();
   let cursor: string | undefined;
@@ -74,6 +83,13 @@ export async function* listLocks(context: Context, pattern: string = '*'): Async
     cursor = page.next;
   } while (cursor !== undefined);
 }
+
+const endless = (backend: string, cursor: string): LockError =>
+  new LockError(
+    'LOCK_BACKEND',
+    `listing the locks of ${backend} would never end: after the page at ${JSON.stringify(cursor)} it named the same page again; report it to the author of the adapter`,
+    { retryable: false },
+  );
 
 async function lookUpListed(context: Context, key: string): Promise<LockInfo | undefined> {
   try {

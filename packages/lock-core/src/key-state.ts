@@ -97,6 +97,14 @@ export class KeyState {
     return this.leases().reduce((held, lease) => held + (isCounted(lease) ? permitsOf(lease.claim) : 0), 0);
   }
 
+  /** Ends the subscription to release hints. */
+  stopHints(): void {
+    const { hints } = this;
+    this.hints = undefined;
+    this.hintsStand = false;
+    hints?.abort();
+  }
+
   /** The waiters behind the first that have been without an answer for too long, from the last on. */
   outOfPatience(settings: Settings, since: number, now: number): Acquisition[] {
     const found: Acquisition[] = [];

@@ -1,9 +1,9 @@
-import { sharedController } from './abort-signals.ts';
-import type { LockOwner } from './api.ts';
+import type { Lock, LockOwner } from './api.ts';
 import { Hold, type HoldStart } from './hold.ts';
 import type { AcquireAttempt, AcquireOutcome, Claim, Granted, HoldRef } from './lock-adapter.ts';
 import type { ResolvedOptions } from './options.ts';
 import { findEnclosing, isWithin } from './owner.ts';
+import { sharedController } from './platform.ts';
 import type { GroupedEntry, TimerGroup } from './timer-heap.ts';
 
 // The wall clock is corrected in small steps.
@@ -11,9 +11,6 @@ export const clockToleranceMs = 50;
 
 /** The time asleep: by how much the wall clock ran ahead of the monotonic one, which stands still meanwhile. */
 export const sleptMs = (aheadMs: number): number => (aheadMs > clockToleranceMs ? aheadMs : 0);
-
-// However short a time the backend promises.
-const soonestRenewalMs = 50;
 
 /** Whether two requests ask for the same: of permits the same number. */
 export const isSameClaim = (one: Claim, other: Claim): boolean =>
@@ -24,8 +21,8 @@ export const permitsOf = (claim: Claim): number => (claim.mode === 'permits' ? c
 /** What watches over leases: the `Watchdog`. */
 export interface LeaseWatcher {
   onDue(lease: Lease, now: number): void;
-  renewNow(lease: Lease, hold: Hold, ttlMs: number): Promise<void>;
-  downgradeNow(lease: Lease, hold: Hold): Promise<void>;
+  renewNow(lease: Lease, hold: Hold, ttlMs: number, lock: Pick<Lock, 'assertHeld'>): Promise<void>;
+  downgradeNow(lease: Lease, hold: Hold, lock: Pick<Lock, 'assertHeld'>): Promise<void>;
 }
 
 /**
@@ -103,8 +100,9 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
   at = 0;
   heapIndex = -1;
   watchdog!: LeaseWatcher;
-  /** Who has not released since the lease was lost; set while the backend keeps the key for the grace. */
+  /** Who has not released since its hold was lost; set where the backend is to keep the key for the grace, until `keepUntil`. */
   unreleased: Set<Hold> | undefined;
+  keepUntil = 0;
   /** The leases of the key in this process are a list. */
   before: Lease | undefined;
   after: Lease | undefined;
@@ -248,9 +246,8 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
     return this.readers !== undefined && this.grantedAt > Number.NEGATIVE_INFINITY;
   }
 
-  *holds(): Generator<Hold> {
-    if (this.readers !== undefined) yield* this.readers.values();
-    else if (this.hold !== undefined) yield this.hold;
+  holds(): Iterable<Hold> {
+    return this.readers?.values() ?? (this.hold === undefined ? [] : [this.hold]);
   }
 
   /** The hold that `owner` may re-enter. Each permit is asked for by itself. */
@@ -260,12 +257,16 @@ export class Lease implements AcquireAttempt, HoldRef, GroupedEntry {
     return hold !== undefined && hold.mode === 'exclusive' && isWithin(owner, hold.owner) ? hold : undefined;
   }
 
-  /** Renews after a third of the lease, on a grid of a sixteenth of that, so that renewals meet in batches. */
+  /** Renews after about a third of the lease: all of one TTL meet at the multiples of it, in two steps where that is soon. */
   planRenewal(sentAt: number, validForMs: number): void {
-    const soonestMs = Math.min(this.renewMs / 20, soonestRenewalMs);
-    const periodMs = Math.max(Math.min(this.renewMs, validForMs) / 3, soonestMs);
-    const gridMs = periodMs / 16;
-    this.renewAt = Math.floor((sentAt + periodMs) / gridMs) * gridMs;
+    const soonestMs = Math.min(this.renewMs / 20, 50); // however short a time the backend promises
+    const inMs = Math.max(Math.min(this.renewMs, validForMs) / 3, soonestMs);
+    const thirdMs = Math.max(this.renewMs / 3, soonestMs);
+    const stepMs = thirdMs / 16;
+    const togetherAt = (Math.floor(sentAt / thirdMs) + 1) * thirdMs;
+    const isTogether = togetherAt - sentAt >= thirdMs / 2 && togetherAt - sentAt <= inMs + stepMs;
+    const stepAt = Math.floor((sentAt + Math.min(inMs, thirdMs / 2)) / stepMs) * stepMs;
+    this.renewAt = isTogether ? togetherAt : stepAt >= sentAt + soonestMs ? stepAt : sentAt + inMs;
   }
 
   /** Counts the time asleep, and gives it; the wall clock is `ahead` of the monotonic one now. */

@@ -1,11 +1,11 @@
 import { inspect } from 'node:util';
-import { onceAborted, sharedController } from './abort-signals.ts';
 import type { Acquirer } from './acquire.ts';
 import type { AcquireOptions, Lock, LockGroup, LockOwner } from './api.ts';
 import type { Context } from './context.ts';
-import { isLockError, timedOut } from './errors.ts';
-import { resolveOptions, sortKeys } from './options.ts';
+import { isLockError, refuse, shown, timedOut } from './errors.ts';
+import { checkKey, resolveOptions } from './options.ts';
 import { bodyOwner, contextOwner, runBody } from './owner.ts';
+import { onceAborted, sharedController } from './platform.ts';
 
 export type GroupBody<T> = (group: LockGroup) => T | Promise<T>;
 
@@ -163,3 +163,15 @@ Object.defineProperty(HeldGroup.prototype, inspect.custom, {
     return `LockGroup ${inspect(this.toJSON())}`;
   },
 });
+
+/** The different keys of a group in the order of their UTF-8 bytes, the same in every process. */
+function sortKeys(keys: unknown): string[] {
+  if (!Array.isArray(keys)) refuse(`the keys must be an array of strings, not ${shown(keys)}`);
+  // Nothing would be locked, and the caller would not notice: a list of keys is empty by mistake.
+  if (keys.length === 0) refuse('at least one key is needed, or nothing would be locked');
+  for (const key of keys) checkKey(key);
+  return [...new Set(keys as string[])]
+    .map((key) => ({ key, bytes: Buffer.from(key) }))
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
+    .map(({ key }) => key);
+}

@@ -1,8 +1,8 @@
-import type { AcquireOptions, Clock, LockOwner, LocksOptions, SemaphoreOptions } from './api.ts';
-import { systemClock } from './clock.ts';
+import type { AcquireOptions, LockOwner, LocksOptions, SemaphoreOptions } from './api.ts';
+import { checkOptionNames, refuse, shown } from './errors.ts';
 import type { Claim } from './lock-adapter.ts';
-import { checkOptionNames, refuse, shown } from './option-names.ts';
 import { newId, ownerIds } from './owner.ts';
+import { type Clock, systemClock } from './platform.ts';
 
 /** The checked options of one `Locks`, with their defaults. */
 export interface Settings {
@@ -34,29 +34,25 @@ const longestKeyBytes = 1_024;
 export function checkKey(key: unknown): asserts key is string {
   if (typeof key !== 'string') {
     const hint = typeof key === 'object' && key !== null ? ': the key comes first, then the options' : '';
-    refuse(`a lock key is a string, not ${key === null ? 'null' : typeof key}${hint}`);
+    refuse(`a lock key must be a string, not ${shown(key)}${hint}`);
   }
-  if (key.length === 0) refuse('a lock key is not empty');
+  if (key.length === 0) refuse('a lock key must not be empty');
   // At most three bytes to a UTF-16 unit, so short keys need no count.
   if (key.length * 3 > longestKeyBytes) {
     const bytes = Buffer.byteLength(key);
     if (bytes > longestKeyBytes)
-      refuse(`a lock key has at most ${longestKeyBytes} bytes of UTF-8, this one has ${bytes}`);
+      refuse(`a lock key may have at most ${longestKeyBytes} bytes of UTF-8, but this one has ${bytes}`);
   }
   // Two different broken strings have the same UTF-8, and would share a lock.
   if (!(key as string & { isWellFormed(): boolean }).isWellFormed()) {
-    refuse('a lock key is well-formed Unicode: this one has a surrogate without its other half', key);
+    refuse('a lock key must be well-formed Unicode, but this one has an unpaired surrogate', key);
   }
-}
-
-export function checkPattern(pattern: unknown): void {
-  if (typeof pattern !== 'string') refuse(`a pattern is a string, not ${shown(pattern)}`);
 }
 
 /** Refuses NaN, 0, negative, fractional and infinite leases (H8) before anything is sent. */
 export function checkTtl(value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value <= 0) {
-    refuse(`ttlMs is a whole number of milliseconds above 0, not ${shown(value)}`);
+    refuse(`ttlMs must be a whole number of milliseconds above 0, not ${shown(value)}`);
   }
   return value;
 }
@@ -68,7 +64,7 @@ function checkSpan(name: string, value: unknown, least: 'zero' | 'above zero', i
     (infinite || value !== Number.POSITIVE_INFINITY);
   if (!fits) {
     const bound = least === 'zero' ? '0 or more' : 'above 0';
-    refuse(`${name} is a number of milliseconds, ${bound}${infinite ? ' or Infinity' : ''}, not ${shown(value)}`);
+    refuse(`${name} must be a number of milliseconds, ${bound}${infinite ? ' or Infinity' : ''}, not ${shown(value)}`);
   }
   return value;
 }
@@ -76,13 +72,13 @@ function checkSpan(name: string, value: unknown, least: 'zero' | 'above zero', i
 function checkGrace(value: unknown, ttlMs: number): number {
   // The backend is asked for both together.
   if (typeof value !== 'number' || !Number.isSafeInteger(value + ttlMs) || value < 0) {
-    refuse(`graceMs is a whole number of milliseconds, 0 or more, not ${shown(value)}`);
+    refuse(`graceMs must be a whole number of milliseconds, 0 or more, not ${shown(value)}`);
   }
   return value;
 }
 
 function checkFlag(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') refuse(`${name} is true or false, not ${shown(value)}`);
+  if (typeof value !== 'boolean') refuse(`${name} must be true or false, not ${shown(value)}`);
   return value;
 }
 
@@ -116,7 +112,7 @@ export function resolveOptions(defaults: ResolvedOptions, options: AcquireOption
   if (options === undefined) return defaults;
   checkOptionNames(options, acquireNames);
   const { reentrant, mode = 'exclusive' } = options;
-  if (mode !== 'exclusive' && mode !== 'shared') refuse(`mode is 'exclusive' or 'shared', not ${shown(mode)}`);
+  if (mode !== 'exclusive' && mode !== 'shared') refuse(`mode must be 'exclusive' or 'shared', not ${shown(mode)}`);
   return resolveHold(defaults, options, reentrant, claims[mode]);
 }
 
@@ -129,7 +125,7 @@ export function resolveSemaphoreOptions(
   checkOptionNames(options, semaphoreNames);
   const { permits = 1 } = options;
   if (!Number.isSafeInteger(permits) || permits < 1 || permits > limit) {
-    refuse(`permits is a whole number from 1 to the limit of the semaphore, ${limit}, not ${shown(permits)}`);
+    refuse(`permits must be a whole number from 1 to the limit of the semaphore, ${limit}, not ${shown(permits)}`);
   }
   return resolveHold(defaults, options, undefined, { mode: 'permits', permits, limit });
 }
@@ -138,7 +134,7 @@ export function resolveSemaphoreOptions(
 export function checkLimit(limit: unknown, key: string): asserts limit is number {
   const fits = typeof limit === 'number' && Number.isSafeInteger(limit) && limit >= 1 && limit <= mostPermits;
   if (!fits) {
-    refuse(`the limit of a semaphore is a whole number from 1 to ${mostPermits}, not ${shown(limit)}`, key);
+    refuse(`the limit of a semaphore must be a whole number from 1 to ${mostPermits}, not ${shown(limit)}`, key);
   }
 }
 
@@ -150,8 +146,9 @@ function resolveHold(
 ): ResolvedOptions {
   const { ttlMs = defaults.ttlMs, waitMs, autoRenew, maxHoldMs, graceMs = defaults.graceMs, signal, owner } = options;
   checkSignal(signal);
-  if (owner !== undefined && typeof owner?.run !== 'function')
-    refuse('owner comes from createOwner() or from another lock');
+  // An AsyncLocalStorage has `run` as well.
+  if (owner !== undefined && (typeof owner?.run !== 'function' || !('id' in owner)))
+    refuse('owner must come from createOwner() or from another lock');
   return {
     ttlMs: checkTtl(ttlMs),
     waitMs: waitMs === undefined ? defaults.waitMs : checkSpan('waitMs', waitMs, 'zero', true),
@@ -170,7 +167,7 @@ export function checkSignal(signal: AbortSignal | undefined): void {
   // By its members, since a test runner's sandbox has a class of its own.
   const fits = typeof signal?.addEventListener === 'function' && typeof signal.throwIfAborted === 'function';
   if (signal === undefined || fits) return;
-  refuse(`signal is an AbortSignal, such as that of an AbortController, not ${shown(signal)}`);
+  refuse(`signal must be an AbortSignal, such as that of an AbortController, not ${shown(signal)}`);
 }
 
 const builtIn: ResolvedOptions = {
@@ -186,22 +183,25 @@ const builtIn: ResolvedOptions = {
   newOwnerId: newId,
 };
 
-/** The options of a `Locks` over the built-in defaults. */
-export function resolveSettings(options: LocksOptions = {}): Settings {
+const usualLocalRun = 64;
+
+/** The options of a `Locks` over the built-in defaults; `localRunCount` is that of the adapter, if it has one. */
+export function resolveSettings(options: LocksOptions = {}, localRunCount: number = usualLocalRun): Settings {
   checkOptionNames(options, locksNames);
   const {
     backendTimeoutMs = 10_000,
     attemptTimeoutMs,
-    localRun = { count: 64 },
+    localRun = { count: localRunCount },
     clock = systemClock,
     name,
     ...acquisition
   } = options;
-  if (typeof localRun !== 'object' || localRun === null) refuse(`localRun is { count, ms }, not ${shown(localRun)}`);
+  if (typeof localRun !== 'object' || localRun === null)
+    refuse(`localRun must be { count, ms }, not ${shown(localRun)}`);
   checkOptionNames(localRun, ['count', 'ms']);
   const { count, ms = 50 } = localRun;
   if (!Number.isSafeInteger(count) || count < 0 || count > 10_000) {
-    refuse(`localRun.count is a whole number from 0 to 10,000, not ${shown(count)}`);
+    refuse(`localRun.count must be a whole number from 0 to 10,000, not ${shown(count)}`);
   }
   return {
     defaults: { ...resolveOptions(builtIn, acquisition), newOwnerId: ownerIds(name, checkClock(clock)) },
@@ -216,7 +216,7 @@ export function resolveSettings(options: LocksOptions = {}): Settings {
 function checkClock(clock: Clock): Clock {
   for (const method of ['now', 'wallNow', 'setTimeout', 'clearTimeout'] as const) {
     if (typeof clock?.[method] !== 'function')
-      refuse(`clock has the functions now, wallNow, setTimeout and clearTimeout: ${method} is missing`);
+      refuse(`clock must have the functions now, wallNow, setTimeout and clearTimeout, but ${method} is missing`);
   }
   return clock;
 }
@@ -224,47 +224,4 @@ function checkClock(clock: Clock): Clock {
 /** When a call about a lease of `ttlMs` counts as unknown. */
 export function attemptTimeout(settings: Settings, ttlMs: number): number {
   return settings.attemptTimeoutMs ?? Math.max(1, Math.min(ttlMs / 3, 2_000));
-}
-
-/** How long after it was sent a command about a lease of `ttlMs` may still arrive, or its effect may last. */
-export function longestArrivalMs(settings: Settings, ttlMs: number): number {
-  return ttlMs + settings.backendTimeoutMs;
-}
-
-/** The arguments of `using`: refuses a body that cannot be called before the lock is asked for. `before` are the arguments before them. */
-export function optionsAndBody<Options, Body extends (...given: never[]) => unknown>(
-  call: 'using' | 'usingAll',
-  given: readonly (Options | Body | undefined)[],
-  before: string,
-): [Options | undefined, Body] {
-  const hasOptions = given.length > 1;
-  const body = hasOptions ? given[1] : given[0];
-  if (typeof body === 'function' && given.length < 3)
-    return [hasOptions ? (given[0] as Options) : undefined, body as Body];
-  const misplaced = given.slice(0, -1).some((argument) => typeof argument === 'function');
-  if (misplaced) refuse(`${call} takes the options before the function: ${call}(${before}options, body)`);
-  refuse(
-    `${call} takes a function to run under the lock, not ${shown(body)}: ${call}(${before}body) or ${call}(${before}options, body)`,
-  );
-}
-
-/** The same for the body of `lead`, which comes before the options. */
-export function checkLeadBody(body: unknown, options: unknown): void {
-  if (typeof body === 'function') return;
-  if (typeof options === 'function') refuse('lead takes the function before the options: lead(key, body, options)');
-  refuse(
-    `lead takes a function to run while it leads, not ${shown(body)}: lead(key, body) or lead(key, body, options)`,
-  );
-}
-
-/** The different keys of a group in the order of their UTF-8 bytes, the same in every process. */
-export function sortKeys(keys: unknown): string[] {
-  if (!Array.isArray(keys)) refuse(`the keys are an array of strings, not ${shown(keys)}`);
-  // Nothing would be locked, and the caller would not notice: a list of keys is empty by mistake.
-  if (keys.length === 0) refuse('there is no key: without any, nothing would be locked');
-  for (const key of keys) checkKey(key);
-  return [...new Set(keys as string[])]
-    .map((key) => ({ key, bytes: Buffer.from(key) }))
-    .sort((a, b) => Buffer.compare(a.bytes, b.bytes))
-    .map(({ key }) => key);
 }

@@ -1,7 +1,7 @@
 import { channels } from './diagnostics.ts';
 import type { Lease } from './lease.ts';
 import type { AcquireOutcome, LockAdapter, ReleaseOutcome } from './lock-adapter.ts';
-import { attemptTimeout, longestArrivalMs, type Settings } from './options.ts';
+import { attemptTimeout, type Settings } from './options.ts';
 import type { TimedEntry, TimerHeap } from './timer-heap.ts';
 
 const firstBackoffMs = 50;
@@ -175,8 +175,9 @@ export class OrphanCleanup {
     orphan.asking = false;
     this.#inFlight -= 1;
     const { lease, unansweredAtSend } = orphan;
-    // `released` covers the one acquire without an answer, unless it freed what an answered one had been granted.
-    const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !lease.granted);
+    // `released` covers the one acquire without an answer, unless it freed what an answered one, or a place in a queue, had been granted.
+    const isOfAnother = lease.granted || lease.queued;
+    const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !isOfAnother);
     if (covered || orphan.isEmpty || this.#now() >= orphan.giveUpAt) return this.#end(orphan, outcome);
     this.#backOff(orphan);
   }
@@ -211,4 +212,9 @@ export class OrphanCleanup {
   #tell({ key, owner }: Lease, outcome: string): void {
     if (channels.reap.hasSubscribers) channels.reap.publish({ adapter: this.#adapter.name, key, owner, outcome });
   }
+}
+
+/** How long after it was sent a command about a lease of `ttlMs` may still arrive, or its effect may last. */
+export function longestArrivalMs(settings: Settings, ttlMs: number): number {
+  return ttlMs + settings.backendTimeoutMs;
 }

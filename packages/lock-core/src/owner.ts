@@ -1,12 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Clock, LockOwner } from './api.ts';
+import type { LockOwner } from './api.ts';
+import { refuse, shown } from './errors.ts';
 import type { LockHolder } from './lock-adapter.ts';
-import { refuse, shown } from './option-names.ts';
+import type { Clock } from './platform.ts';
 
 const idDigits = 32;
-const idsInPool = 64;
+const idsInPool = 256;
 let pool = '';
 let drawn = 0;
 
@@ -53,8 +54,8 @@ function stamp(second: number): string {
 function encodedName(name: string | undefined): string {
   if (name === undefined) return encoded(`${hostname()}:${process.pid}`.slice(-longestName));
   if (typeof name !== 'string' || name === '' || name.length > longestName)
-    refuse(`name is a string of 1 to ${longestName} characters, not ${shown(name)}`);
-  if (!(name as string & { isWellFormed(): boolean }).isWellFormed()) refuse('name is well-formed Unicode');
+    refuse(`name must be a string of 1 to ${longestName} characters, not ${shown(name)}`);
+  if (!(name as string & { isWellFormed(): boolean }).isWellFormed()) refuse('name must be well-formed Unicode');
   return encoded(name);
 }
 
@@ -120,6 +121,7 @@ export class Owner implements LockOwner {
   }
 
   run<T>(fn: () => T): T {
+    if (typeof fn !== 'function') refuse(`owner.run takes a function, not ${shown(fn)}`);
     return new Scope(this, true, undefined).run(fn);
   }
 }

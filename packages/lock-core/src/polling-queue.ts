@@ -1,18 +1,16 @@
-import { checkAcquireReply, requestLock, retryHintMs } from './adapter-replies.ts';
+import { checkAcquireReply, isRefusal, isWithoutEffect, retryHintMs } from './adapter-replies.ts';
 import type { Lock } from './api.ts';
-import { isTooSoon, pollDelayMs, retryDelayMs } from './backend-call.ts';
+import { isTooSoon, pollDelayMs, requestLock, retryDelayMs } from './backend-call.ts';
 import { type Context, fail, leave } from './context.ts';
-import { isRefusal, isWithoutEffect, noAnswer, timedOut } from './errors.ts';
-import { grantedTooLate, takePossession } from './grant.ts';
+import { noAnswer, timedOut } from './errors.ts';
 import { HeldLock } from './held-lock.ts';
 import type { Hold } from './hold.ts';
 import { Acquisition, type KeyState } from './key-state.ts';
 import type { Lease } from './lease.ts';
 import type { AcquireOutcome } from './lock-adapter.ts';
 import { attemptTimeout, type ResolvedOptions } from './options.ts';
-import { listenForHints } from './release-hints.ts';
-import { endParked, giveUp, park } from './waiter.ts';
-import type { Watchdog } from './watchdog.ts';
+import { endParked, giveUp, listenForHints, park } from './waiting.ts';
+import { grantedTooLate, takePossession, type Watchdog } from './watchdog.ts';
 
 /**
  * An acquire on a backend without a queue of its own. The waiters of a process queue up, and only the first asks. When the lock is

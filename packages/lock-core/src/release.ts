@@ -3,13 +3,11 @@ import { admit, advance, type Context, detach } from './context.ts';
 import { channels } from './diagnostics.ts';
 import { expired, heldTooLong, type LockError, lost } from './errors.ts';
 import type { Hold } from './hold.ts';
-import { KeyState } from './key-state.ts';
+import type { Acquisition, KeyState } from './key-state.ts';
 import { isSameClaim, type Lease } from './lease.ts';
-import type { ReleaseOutcome } from './lock-adapter.ts';
+import type { Claim, ReleaseOutcome } from './lock-adapter.ts';
 import { attemptTimeout } from './options.ts';
-
-// A slow answer says little about how long the others need.
-const longestDeferralMs = 50;
+import { deferAfterRelease, letNextAsk } from './waiting.ts';
 
 /**
  * Releases one lock of a hold; the last one frees it, the last reader the lease. Never rejects: when the backend does not answer,
@@ -34,47 +32,17 @@ export function releaseHold(context: Context, lease: Lease, hold: Hold): Promise
     return Promise.resolve('released');
   }
   end(context, lease);
-  const outcome = free(context, lease, hold, now);
+  const isKept = lease.unreleased !== undefined && now < lease.keepUntil;
+  const outcome = isKept ? keep(context, lease, hold, now) : free(context, lease, hold, now);
   if (keyState?.removeLease(lease)) letNextAsk(context, keyState, outcome, now);
   return outcome;
 }
 
-function letNextAsk(context: Context, keyState: KeyState, outcome: Promise<unknown>, now: number): void {
-  const { first } = keyState;
-  if (first !== undefined && context.adapter.enqueue === undefined) deferToOthers(context, keyState, outcome, now);
-  // Behind holders of its own process it may already have asked, and been refused.
-  if (first?.phase === 'sleeping') first.hint(now);
-  // Sent right behind the release, the request of the next waiter costs no round trip of its own.
-  else advance(context, keyState, now);
-}
-
-/**
- * A backend without a queue keeps no order, and a request right behind the release would win each time. So this process asks again
- * once the release is answered, when the others have heard of it as well.
- */
-function deferToOthers(context: Context, keyState: KeyState, outcome: Promise<unknown>, now: number): void {
-  const until = now + longestDeferralMs;
-  keyState.deferredUntil = until;
-  void outcome.then(() => {
-    if (keyState.deferredUntil !== until) return;
-    keyState.deferredUntil = Number.NEGATIVE_INFINITY;
-    keyState.first?.hint(context.settings.clock.now());
-  });
-}
-
-/**
- * The same where nobody here waits yet and the backend has seen others wait: a task that takes the key again at once would win each
- * time, since the others hear of the release no sooner. Each of them gets the time to hear of it and to ask.
- */
-function deferAfterRelease(context: Context, { key, othersWaiting }: Lease, sentAt: number): void {
-  if (context.closed || context.keys.has(key)) return;
-  const now = context.settings.clock.now();
-  const turnMs = Math.max(1, 2 * (now - sentAt));
-  const keyState = new KeyState(key, undefined);
-  keyState.deferredUntil = now + Math.min(othersWaiting * turnMs, longestDeferralMs);
-  context.keys.set(key, keyState);
-  const forget = (at: number): void => advance(context, keyState, at);
-  context.timers.set({ at: 0, heapIndex: -1, fire: forget }, keyState.deferredUntil);
+/** The last reader is gone, but not the grace of one that ended by itself. */
+function keep(context: Context, lease: Lease, hold: Hold, now: number): Promise<'released'> {
+  context.cleanup.addLater(lease, lease.keepUntil);
+  tell(context, lease, hold, 'released', now);
+  return Promise.resolve('released');
 }
 
 /** No command is sent for the lease after this (H54). */
@@ -102,7 +70,21 @@ function free(context: Context, lease: Lease, hold: Hold, now: number): Promise<
     return outcome;
   };
   const withinMs = attemptTimeout(settings, lease.renewMs);
-  return callWithTimeout(timers, now, withinMs, () => adapter.release(lease)).then(answered, unanswered);
+  context.releasing += 1;
+  const end = (): void => {
+    context.releasing -= 1;
+    if (context.releasing === 0) context.onReleased?.();
+  };
+  return callWithTimeout(timers, now, withinMs, () => adapter.release(lease)).then(
+    (reply) => {
+      end();
+      return answered(reply);
+    },
+    () => {
+      end();
+      return unanswered();
+    },
+  );
 }
 
 /**
@@ -111,7 +93,7 @@ function free(context: Context, lease: Lease, hold: Hold, now: number): Promise<
  * released for real: nobody fits, or the batch is over and it is the turn of other processes.
  */
 function handOver(context: Context, keyState: KeyState, lease: Lease, now: number): boolean {
-  const next = keyState.first;
+  const next = lease.claim.mode === 'permits' ? nextForPermit(keyState, lease.claim) : keyState.first;
   if (next === undefined || lease.pinned || lease.claim.mode === 'shared') return false;
   if (!isSameClaim(next.options.claim, lease.claim)) return false;
   const { count, ms } = context.settings.localRun;
@@ -138,6 +120,16 @@ function handOver(context: Context, keyState: KeyState, lease: Lease, now: numbe
   return true;
 }
 
+/**
+ * The first waiter here, but not while the backend has yet to answer it: that answer may be a further permit. Hand-overs come faster
+ * than answers, and if each of them ended the request of its waiter, the process would never get a second permit. Nobody passes one
+ * that asks for another number of permits: it takes none over, and would starve behind those who do.
+ */
+function nextForPermit({ first }: KeyState, claim: Claim): Acquisition | undefined {
+  const isAsking = first?.phase === 'asking' && !first.lease?.queued;
+  return isAsking && isSameClaim(first.options.claim, claim) ? (first.after ?? first) : first;
+}
+
 /** Lets in the readers of this process that wait at the head of the queue. */
 export function downgraded(context: Context, lease: Lease): void {
   const keyState = context.keys.get(lease.key);
@@ -158,7 +150,10 @@ export function loseLease(
   const stood = keyState?.removeLease(lease);
   const holders = [...lease.holds()].filter(({ state }) => state === 'held');
   const isKept = backend === 'is to keep it for the grace' && lease.graceMs > 0;
-  if (isKept) beginGrace(context, lease, holders);
+  if (isKept) {
+    beginGrace(context, lease, holders);
+    context.cleanup.addLater(lease, lease.keepUntil);
+  }
   // Before anything is sent the holders have to stop.
   for (const hold of holders) tellLoss(context, lease, hold, error);
   if (!isKept && (backend !== 'is free of it' || lease.unanswered > 0)) context.cleanup.add(lease);
@@ -166,21 +161,20 @@ export function loseLease(
 }
 
 /**
- * The holders may be paused, or have sent what has not arrived yet: the backend keeps the key for the grace, as after a crash, or
- * until all of them have released. It frees it by itself; the clean-up after that is for what arrives late.
+ * The holders may be paused, or at work until they hear of it, or have sent what has not arrived yet: the backend is to keep the key
+ * for the grace, as after a crash, or until all of them have released.
  */
 function beginGrace(context: Context, lease: Lease, holders: readonly Hold[]): void {
-  lease.unreleased = new Set(holders);
-  // Never before the end of the lease in the backend, which begins later and does not count the drift.
-  const endMs = lease.deadline + 1.02 * (lease.renewMs + lease.graceMs) + 1_000;
-  context.cleanup.addLater(lease, endMs);
+  lease.unreleased = new Set([...(lease.unreleased ?? []), ...holders]);
+  lease.keepUntil = context.settings.clock.now() + lease.graceMs;
 }
 
 function endGrace(context: Context, lease: Lease, hold: Hold): void {
   hold.count -= 1;
   if (hold.count > 0 || !lease.unreleased?.delete(hold) || lease.unreleased.size > 0) return;
   lease.unreleased = undefined;
-  context.cleanup.add(lease);
+  // Others may read on.
+  if (lease.over) context.cleanup.add(lease);
 }
 
 function tellLoss(context: Context, lease: Lease, hold: Hold, error: LockError): void {
@@ -197,7 +191,8 @@ export function expireIfDue(context: Context, lease: Lease): void {
   const now = clock.now();
   const sleptMs = lease.countSleep(clock.wallNow() - now);
   if (now >= lease.deadline) {
-    return loseLease(context, lease, expired(lease.key, context.adapter.name), 'is to keep it for the grace');
+    const error = expired(lease.key, context.adapter.name, context.refusals.get(lease));
+    return loseLease(context, lease, error, 'is to keep it for the grace');
   }
   if (now >= lease.endsAt) endHolds(context, lease, now);
   if (sleptMs === 0 || lease.over) return;
@@ -222,9 +217,10 @@ function endHolds(context: Context, lease: Lease, now: number): void {
     const isTooLong = now >= hold.since + hold.options.maxHoldMs;
     const error = isTooLong ? heldTooLong(hold.key, name, hold.options.maxHoldMs) : expired(hold.key, name);
     if (lease.readers === undefined || lease.readers.size === 1) {
-      return loseLease(context, lease, error, isTooLong ? 'may still hold it' : 'is to keep it for the grace');
+      return loseLease(context, lease, error, 'is to keep it for the grace');
     }
     lease.part(hold);
+    if (lease.graceMs > 0) beginGrace(context, lease, [hold]);
     tellLoss(context, lease, hold, error);
     if (lease.over) return;
   }

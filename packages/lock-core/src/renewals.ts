@@ -1,11 +1,19 @@
-import { checkRenewReplies, checkRenewReply, leaseDeadline } from './adapter-replies.ts';
+import {
+  checkRenewReplies,
+  checkRenewReply,
+  isRefusal,
+  isWithoutEffect,
+  leaseDeadline,
+  leavesHold,
+} from './adapter-replies.ts';
 import { callWithTimeout } from './backend-call.ts';
 import type { Context } from './context.ts';
 import { channels } from './diagnostics.ts';
-import { isRefusal, lost, wasNotSent } from './errors.ts';
+import { lost } from './errors.ts';
 import { type Lease, sleptMs } from './lease.ts';
 import type { LockAdapter, RenewOutcome } from './lock-adapter.ts';
-import { attemptTimeout, longestArrivalMs } from './options.ts';
+import { attemptTimeout } from './options.ts';
+import { longestArrivalMs } from './orphan-cleanup.ts';
 import { expireIfDue, loseLease } from './release.ts';
 
 /** One renewal on its way: of one lease or, in a batch, of many. */
@@ -64,7 +72,8 @@ export class Renewals {
       },
       (cause: unknown) => {
         settle(leases);
-        for (const lease of leases) this.#failed(sent, lease, cause);
+        if (leases.length > 1 && isRefusal(cause)) this.#sendHalves(sent);
+        else for (const lease of leases) this.#failed(sent, lease, cause);
         return { cause };
       },
     );
@@ -74,6 +83,13 @@ export class Renewals {
       lease.sentMs = ttlMs;
     }
     return done;
+  }
+
+  /** The backend may have refused the batch for the sake of one key: the others are not to be lost for it. */
+  #sendHalves({ leases, ttlMs }: Sent): void {
+    const rest = leases.filter(({ over }) => !over);
+    const middle = Math.ceil(rest.length / 2);
+    for (const half of [rest.slice(0, middle), rest.slice(middle)]) if (half.length > 0) void this.send(half, ttlMs);
   }
 
   async #call({ leases, ttlMs, call }: Sent): Promise<readonly RenewOutcome[]> {
@@ -119,6 +135,7 @@ export class Renewals {
     }
     // Whatever the answer, a lease whose time was over before it came stays lost: `loseLease` runs at its deadline.
     if (now >= lease.deadline) return;
+    this.#context.refusals.delete(lease);
     const promisedMs = outcome.validForMs - lease.graceMs;
     const validForMs = Math.min(promisedMs, this.#certainMs(sent, lease, now));
     const deadline = leaseDeadline(sent.at, validForMs, sent.ttlMs, now, adapter.capabilities);
@@ -154,17 +171,16 @@ export class Renewals {
   #failed(sent: Sent, lease: Lease, cause: unknown): void {
     if (lease.over) return;
     const { adapter, settings } = this.#context;
-    tell(adapter.name, lease, 'unknown');
-    if (isRefusal(cause)) {
-      return loseLease(
-        this.#context,
-        lease,
-        lost(lease.key, adapter.name, cause.message, cause),
-        'is to keep it for the grace',
-      );
+    const refused = isRefusal(cause);
+    tell(adapter.name, lease, refused ? 'refused' : 'unknown');
+    if (refused && !leavesHold(cause)) {
+      const error = lost(lease.key, adapter.name, cause.message, cause);
+      return loseLease(this.#context, lease, error, 'is to keep it for the grace');
     }
+    if (refused) this.#context.refusals.set(lease, cause);
+    else this.#context.refusals.delete(lease);
     const now = settings.clock.now();
-    if (!wasNotSent(cause)) {
+    if (!isWithoutEffect(cause)) {
       const known = lease.unknown !== undefined && now < lease.unknown.until ? lease.unknown : undefined;
       const until = sent.at + longestArrivalMs(settings, sent.ttlMs);
       lease.unknown = {
@@ -173,7 +189,10 @@ export class Renewals {
       };
     }
     if (lease.renewing === 0 && lease.confirmUntil <= now) return;
-    lease.renewAt = now + renewPauseMs(lease);
+    const pauseMs = renewPauseMs(lease);
+    // Of a batch that was refused as a whole, each is asked for by itself: not too often, but before the end, which may be near.
+    const refusedMs = Math.min(lease.renewMs / 6, Math.max(pauseMs, (lease.deadline - now) / 2));
+    lease.renewAt = now + (refused ? refusedMs : pauseMs);
     this.#schedule(lease);
   }
 

@@ -1,14 +1,14 @@
-// As in clock.ts: fake timers must not stop a manual clock.
+// As in platform.ts: fake timers must not stop a manual clock.
 import { setImmediate } from 'node:timers';
-import type { Clock } from './api.ts';
+import type { Clock } from './platform.ts';
 
-/** A clock that stands still until it is told to move. */
+/** A clock that moves only when a test moves it. */
 export interface ManualClock extends Clock {
-  /** Moves time on, firing the due timers in order and letting promises settle between them. */
+  /** Moves time forward: fires the timers that become due, in order, and lets promises settle between them. */
   advance(ms: number): Promise<void>;
-  /** Moves time on without firing anything, as a stalled event loop does; the next `advance` fires what is overdue. */
+  /** Moves time forward without firing any timer, like a stalled event loop. The next `advance` fires the overdue timers. */
   stall(ms: number): void;
-  /** Steps the wall clock alone, as an administrator or a sleeping machine does. */
+  /** Moves only the wall clock, as when an administrator sets it or the machine sleeps. */
   stepWall(ms: number): void;
   /** How many timers are armed. */
   readonly pending: number;
@@ -23,7 +23,7 @@ interface ManualTimer {
 /** Lets everything that is ready run: microtasks and the macrotasks that they start. */
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Makes a clock for tests. It starts at `startMs` (default 1,000). */
+/** Creates a clock for tests, which starts at `startMs` (default 1,000). */
 export function manualClock(startMs = 1_000): ManualClock {
   let now = startMs;
   let wallOffset = 1_700_000_000_000;

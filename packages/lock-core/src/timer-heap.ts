@@ -1,4 +1,4 @@
-import type { Clock } from './api.ts';
+import type { Clock } from './platform.ts';
 
 /** Something that happens at a time; it may be in the timers once. */
 export interface TimedEntry {

@@ -1,14 +1,13 @@
-import { onceAborted, sharedController } from './abort-signals.ts';
 import type { WatchOptions } from './api.ts';
 import type { Context } from './context.ts';
-import { closed } from './errors.ts';
+import { checkOptionNames, closed } from './errors.ts';
 import { inspectLock } from './inspect.ts';
 import { KeyState } from './key-state.ts';
 import type { LockInfo } from './lock-adapter.ts';
-import { checkOptionNames } from './option-names.ts';
 import { checkKey, checkSignal } from './options.ts';
-import { listenForHints, stopHints } from './release-hints.ts';
+import { onceAborted, sharedController } from './platform.ts';
 import type { TimedEntry } from './timer-heap.ts';
+import { listenForHints } from './waiting.ts';
 
 /** How long a change without a hint may go unnoticed. */
 const pollMs = 500;
@@ -141,6 +140,6 @@ class Watch {
   close(): void {
     this.stopListening();
     this.context.timers.clear(this.timer);
-    stopHints(this.keyState);
+    this.keyState.stopHints();
   }
 }

@@ -1,10 +1,13 @@
-import { leaseDeadline } from './adapter-replies.ts';
+import { isRefusal, leaseDeadline } from './adapter-replies.ts';
+import type { Lock } from './api.ts';
 import { pause } from './backend-call.ts';
-import type { Context } from './context.ts';
-import { notHeld, unreachable } from './errors.ts';
+import { admit, advance, type Context, detach } from './context.ts';
+import { closed, lost, nameCaller, refuse, unreachable } from './errors.ts';
 import type { Hold } from './hold.ts';
-import { clockToleranceMs, type Lease, type LeaseWatcher } from './lease.ts';
-import { expireIfDue } from './release.ts';
+import type { Acquisition, KeyState } from './key-state.ts';
+import { clockToleranceMs, type Lease, type LeaseWatcher, sleptMs } from './lease.ts';
+import type { Granted } from './lock-adapter.ts';
+import { expireIfDue, loseLease } from './release.ts';
 import { Renewals, renewPauseMs } from './renewals.ts';
 import type { TimedEntry } from './timer-heap.ts';
 import { checkHolds } from './warnings.ts';
@@ -48,17 +51,18 @@ export class Watchdog implements LeaseWatcher {
     this.#context.holdTimers.set(lease, lease.dueAt);
   }
 
-  /** Renews now, whatever the schedule. Throws LOCK_LOST, LOCK_RELEASED or LOCK_BACKEND. */
-  renewNow(lease: Lease, hold: Hold, ttlMs: number): Promise<void> {
+  /** Renews now, whatever the schedule. Throws LOCK_LOST, LOCK_RELEASED or LOCK_BACKEND; a refusal, at once. */
+  renewNow(lease: Lease, hold: Hold, ttlMs: number, lock: Pick<Lock, 'assertHeld'>): Promise<void> {
     return this.#context.keepalive.during(() =>
-      this.#untilAnswered(lease, hold, async () => {
+      this.#untilAnswered(lease, hold, lock, async () => {
         // The lease of several readers is as long as the longest that any of them wants.
         const leaseMs = (lease.readers?.size ?? 1) > 1 ? Math.max(ttlMs, lease.renewMs) : ttlMs;
         if (leaseMs < lease.renewMs) this.#shorten(lease, leaseMs);
         const sentAt = this.#context.settings.clock.now();
         const failure = await this.#renewals.send([lease], leaseMs);
         if (failure === undefined && !lease.over) {
-          lease.renewMs = leaseMs;
+          // A reader may have joined meanwhile that asked for more.
+          lease.renewMs = (lease.readers?.size ?? 1) > 1 ? Math.max(leaseMs, lease.renewMs) : leaseMs;
           this.#moveEnd(lease, hold, sentAt, ttlMs);
         }
         return failure;
@@ -67,9 +71,12 @@ export class Watchdog implements LeaseWatcher {
   }
 
   /** Turns an exclusive hold into a shared one. Throws like `renewNow`; from then on it counts as shared in any case. */
-  downgradeNow(lease: Lease, hold: Hold): Promise<void> {
+  downgradeNow(lease: Lease, hold: Hold, lock: Pick<Lock, 'assertHeld'>): Promise<void> {
+    checkAlone(hold);
     return this.#context.keepalive.during(() =>
-      this.#untilAnswered(lease, hold, async () => {
+      this.#untilAnswered(lease, hold, lock, async () => {
+        // Again, since it may have been re-entered while a renewal was on its way.
+        checkAlone(hold);
         // The backend may let readers in as soon as this is sent.
         lease.share();
         const sentAt = this.#context.settings.clock.now();
@@ -83,19 +90,26 @@ export class Watchdog implements LeaseWatcher {
     );
   }
 
-  /** Repeats a call about a lease until it is answered. */
-  async #untilAnswered(lease: Lease, hold: Hold, call: () => Promise<{ cause: unknown } | undefined>): Promise<void> {
+  /** Repeats a call about a lease until it is answered. A refusal is told at once, and the lease goes on as it was confirmed last. */
+  async #untilAnswered(
+    lease: Lease,
+    hold: Hold,
+    lock: Pick<Lock, 'assertHeld'>,
+    call: () => Promise<{ cause: unknown } | undefined>,
+  ): Promise<void> {
     const { adapter, settings } = this.#context;
     const { clock } = settings;
     const startedAt = clock.now();
     for (;;) {
       while (lease.renewal !== undefined) await lease.renewal;
-      if (hold.state !== 'held') throw notHeld(hold.key, adapter.name, hold.error);
+      // Released meanwhile, it has no say any more, even where bodies around it hold on.
+      lock.assertHeld();
       const failure = await call();
       // The answer may have come when the lease was over, and is then of no use.
       expireIfDue(this.#context, lease);
       if (hold.state !== 'held') continue;
       if (failure === undefined) return;
+      if (isRefusal(failure.cause)) throw nameCaller(failure.cause);
       const forMs = clock.now() - startedAt;
       if (forMs >= settings.backendTimeoutMs) throw unreachable(hold.key, adapter.name, forMs, failure.cause);
       await pause(this.#context, renewPauseMs(lease));
@@ -145,3 +159,61 @@ export class Watchdog implements LeaseWatcher {
     if (watching) this.#context.timers.set(this.#sleepCheck, now + sleepCheckMs);
   }
 }
+
+function checkAlone({ key, mode, count }: Hold): void {
+  if (mode !== 'exclusive' || count <= 1) return;
+  refuse(
+    `lock ${JSON.stringify(key)} is also held by a body around this one or in it, which relies on having it exclusively: release that first`,
+    key,
+  );
+}
+
+/** Why a grant is of no use that came after its own lease. */
+export const grantedTooLate = (ttlMs: number): Error =>
+  new Error(`it was granted too late: ttlMs ${ttlMs} is too short for this backend`);
+
+/**
+ * Makes the caller the holder by the backend's grant. False when the grant came so late that another owner may have the lock
+ * already (H28): then nothing is held here, and what was granted has to be cleaned up.
+ */
+export function takePossession(
+  context: Context,
+  watchdog: Watchdog,
+  keyState: KeyState,
+  acquisition: Acquisition,
+  lease: Lease,
+  grant: Granted,
+  sentAt: number,
+  now: number,
+): boolean {
+  const { capabilities, name } = context.adapter;
+  // The machine may have slept since it asked.
+  const slept = sleptMs(context.settings.clock.wallNow() - now - lease.wallAhead);
+  lease.wallAhead += slept;
+  const deadline = leaseDeadline(sentAt, grant.validForMs - lease.graceMs, lease.ttlMs, now, capabilities) - slept;
+  if (deadline <= now) return false;
+  detach(context, keyState, acquisition);
+  // The backend gave the lock to this owner, so whoever had it here no longer has it.
+  while (keyState.firstLease !== undefined) {
+    const former = keyState.findLease((standing) => excludes(lease, standing));
+    if (former === undefined) break;
+    loseLease(context, former, lost(keyState.key, name, 'the backend gave it to another owner'), 'is free of it');
+    if (context.closed) {
+      // By a listener of that loss.
+      context.cleanup.add(lease);
+      acquisition.reject(closed(keyState.key));
+      return true;
+    }
+  }
+  keyState.addLease(lease);
+  const hold = lease.begin(acquisition, grant, now, deadline, watchdog);
+  // The listeners of the loss above may have let the key be forgotten.
+  if (context.keys.get(keyState.key) !== keyState) context.keys.set(keyState.key, keyState);
+  watchdog.watch(lease);
+  admit(context, keyState, acquisition, lease, hold, 'backend', now);
+  advance(context, keyState, now);
+  return true;
+}
+
+const excludes = ({ claim }: Lease, former: Lease): boolean =>
+  claim.mode === 'exclusive' || former.claim.mode === 'exclusive';

@@ -17,6 +17,29 @@ describe('the queue of the backend', () => {
     expect(new Set(owners).size).toBe(3);
   });
 
+  it('H64: what a place was granted is released until nothing that was sent for it can arrive', async () => {
+    const { clock, adapter, locks, other } = twoClients({}, 'fifo');
+    const held = await other.acquire('k');
+    const { enqueue, backend } = adapter;
+    adapter.enqueue = async (attempt) => {
+      adapter.enqueue = enqueue!;
+      attempt.onQueued?.();
+      await held.release();
+      await backend.tryAcquire(attempt);
+      // Its claim is still on its way when the connection breaks.
+      clock.setTimeout(() => void backend.tryAcquire(attempt), 4_000);
+      throw new Error('connection reset');
+    };
+    const waiting = follow(locks.acquire('k', { ttlMs: 60_000 }));
+    await clock.advance(1_000);
+    await waiting.value?.release();
+    expect(await backend.inspect?.('k')).toBe(undefined);
+    await clock.advance(3_001);
+    expect(await backend.inspect?.('k')).toBeDefined();
+    await clock.advance(4_000);
+    expect(await backend.inspect?.('k')).toBe(undefined);
+  });
+
   it('a queue that fails for backendTimeoutMs is LOCK_BACKEND', async () => {
     const { clock, adapter, locks, other } = twoClients({ backendTimeoutMs: 3_000 }, 'fifo');
     await other.acquire('k');

@@ -114,7 +114,7 @@ for (const fairness of ['fifo', 'none'] as const) {
       });
     }
 
-    it('without renewal, and so without hand-over, too', async () => {
+    it('H121: without renewal, and so without hand-over, too', async () => {
       expectShares(await turnsOf(fairness, 3, 3, { autoRenew: false }), 3);
     });
   });
@@ -130,6 +130,34 @@ describe('a queue of processes', () => {
       expect(new Set(steady.slice(i - 3, i + 1).map((at) => turns[at])).size).toBe(4);
       expect(steady[i]! - steady[i - 1]!).toBe(5);
     }
+  });
+});
+
+describe('the local hand-over batch', () => {
+  it.each([
+    ['the adapter says', 3, undefined, 4],
+    ['these locks say', 3, { count: 1 }, 2],
+    ['nobody says', undefined, undefined, 65],
+  ])('is as long as %s', async (_, localRunCount, localRun, grants) => {
+    const clock = manualClock();
+    const { backend } = faultyAdapter(clock, { fairness: 'fifo' });
+    const locks = createLocks({ ...backend, localRunCount }, { clock, ...(localRun && { localRun }) });
+    const other = createLocks(backend, { clock });
+    const turns: string[] = [];
+    const turn = (who: string) => async (): Promise<void> => void turns.push(who);
+    const held = await createLocks(backend, { clock }).acquire('k');
+    const mine = Array.from({ length: 70 }, () => locks.using('k', turn('mine')));
+    const others = other.using('k', turn('other'));
+    await held.release();
+    await Promise.all([...mine, others]);
+    expect(turns.indexOf('other')).toBe(grants);
+  });
+
+  it('that is none is refused, whoever says it', () => {
+    const { backend } = faultyAdapter(manualClock());
+    expect(() => createLocks({ ...backend, localRunCount: 0.5 })).toThrow(
+      /localRunCount of the adapter memory is a whole number/,
+    );
   });
 });
 

@@ -162,4 +162,48 @@ describe('hand-over inside the process', () => {
     await next.renew();
     expect(next.state).toBe('held');
   });
+
+  it.each([
+    { how: 'with a queue', omit: [] },
+    { how: 'polled', omit: ['enqueue'] as const },
+  ])(
+    'all permits of a semaphore are in use, however much faster they pass on here than the backend answers ($how)',
+    async ({ omit }) => {
+      const { clock, adapter, locks } = twoClients({ localRun: { count: 200, ms: 1_000 } }, 'fifo', [...omit]);
+      for (const operation of ['enqueue', 'tryAcquire'] as const) adapter.otherwise(operation, { replyAfterMs: 20 });
+      const pool = locks.semaphore('s', 4);
+      let [held, most] = [0, 0];
+      const hold = (lock: Lock): void => {
+        held += 1;
+        most = Math.max(most, held);
+        clock.setTimeout(() => {
+          held -= 1;
+          void lock.release();
+          void pool.acquire().then(hold);
+        }, 5);
+      };
+      for (let i = 0; i < 12; i += 1) void pool.acquire().then(hold);
+      await clock.advance(500);
+      expect(most).toBe(4);
+      expect(adapter.calls.filter(({ operation }) => operation === 'release').length).toBeLessThan(40);
+    },
+  );
+
+  it('nobody passes a waiter for more permits while its request is on its way', async () => {
+    const { clock, adapter, locks } = twoClients({ localRun: { count: 200, ms: 1_000 } }, 'fifo', ['enqueue']);
+    adapter.otherwise('tryAcquire', { replyAfterMs: 20 });
+    const pool = locks.semaphore('s', 4);
+    const order: string[] = [];
+    const use = async (name: string, permits: number): Promise<void> => {
+      const lock = await pool.acquire({ permits });
+      order.push(name);
+      clock.setTimeout(() => void lock.release(), 5);
+    };
+    for (let i = 0; i < 12; i += 1) void use('before', 1);
+    void use('all', 4);
+    for (let i = 0; i < 12; i += 1) void use('behind', 1);
+    await clock.advance(1_000);
+    expect(order).toHaveLength(25);
+    expect(order.indexOf('all')).toBe(12);
+  });
 });

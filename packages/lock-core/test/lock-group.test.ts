@@ -56,7 +56,7 @@ describe('the locks of several keys', () => {
     expect(asked.state).toBe('pending');
     await clock.advance(30);
     expect(asked.error).toMatchObject({ code: 'LOCK_TIMEOUT', key: 'c' });
-    expect((asked.error as Error).message).toMatch(/"c" was still busy after 1,0\d\d ms/);
+    expect((asked.error as Error).message).toMatch(/"c" on \S+ was still busy after 1,0\d\d ms/);
     for (const key of ['a', 'b', 'd']) expect(await other.inspect(key), key).toBeUndefined();
     await c.release();
   });

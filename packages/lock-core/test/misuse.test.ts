@@ -1,8 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { memoryAdapter } from '../../adapter-memory/src/index.ts';
-import { createLocks, isLockError, LockError, type Locks } from '../src/index.ts';
+import { createLocks, isLockError, LockError, type LockOwner, type Locks } from '../src/index.ts';
 import { manualClock } from '../src/testing.ts';
 import { faultyAdapter } from './support/faulty-adapter.ts';
 import { codeOf } from './support/outcome.ts';
@@ -23,6 +24,7 @@ describe('misuse is refused at once', () => {
     ['a URL object', new URL('redis://127.0.0.1'), /openLocks/],
     ['undefined', undefined, /undefined/],
     ['null', null, /null/],
+    ['a symbol', Symbol('s'), /Symbol/],
     ['a promise', Promise.resolve(memory), /await/],
     ['a function', memoryAdapter, /call it/],
     ['a Locks', createLocks(memory), /not a Locks/],
@@ -31,6 +33,12 @@ describe('misuse is refused at once', () => {
     ['a method that is no function', { ...memory, inspect: true }, /inspect/],
     ['capabilities that are no object', { ...memory, capabilities: 'all' }, /capabilities/],
     ['a name that is none', { ...memory, name: '' }, /name/],
+    [
+      'a batch of hand-overs that is no number',
+      { ...memory, localRunCount: '64' },
+      /localRunCount of the adapter.*"64"/,
+    ],
+    ['a batch without end', { ...memory, localRunCount: Number.POSITIVE_INFINITY }, /localRunCount.*Infinity/],
     ['a flag that is none', { ...memory, capabilities: { ...memory.capabilities, permits: 'yes' } }, /permits/],
   ];
   for (const [what, adapter, message] of wrong) {
@@ -52,10 +60,19 @@ describe('misuse is refused at once', () => {
     ['options before the key', (locks) => locks.acquire!({ waitMs: 1 }, 'k'), /key comes first/],
     ['a function for options', (locks) => locks.acquire!('k', () => 1), /using/],
     ['a number for options', (locks) => locks.tryAcquire!('k', 5_000), /object/],
+    ['a promise for options', (locks) => locks.tryAcquire!('k', Promise.resolve({ waitMs: 1 })), /await it first/],
+    ['a URL for options', (locks) => locks.tryAcquire!('k', new URL('redis://127.0.0.1')), /not a URL/],
     ['an array for options', (locks) => locks.tryAcquire!('k', []), /array/],
     ['a typo', (locks) => locks.acquire!('k', { waitms: 1 }), /did you mean waitMs/],
     ['another typo', (locks) => locks.acquire!('k', { tllMs: 1 }), /did you mean ttlMs/],
     ['a short form', (locks) => locks.acquire!('k', { ttl: 1 }), /did you mean ttlMs/],
+    ['an owner that is none', (locks) => locks.acquire!('k', { owner: new AsyncLocalStorage() }), /createOwner/],
+    ['an owner with a label that is none', async (locks) => locks.createOwner!({ label: 'a' }), /label/],
+    [
+      'a run of no function',
+      async (locks) => (locks.createOwner!() as unknown as LockOwner).run('a' as never),
+      /function/,
+    ],
     ['nothing alike', (locks) => locks.acquire!('k', { retries: 1 }), /the options are ttlMs/],
   ];
   for (const [what, call, message] of calls) {

@@ -133,6 +133,45 @@ describe('downgrade', () => {
     await expect((await polled.acquire('k')).downgrade()).rejects.toMatchObject({ code: 'LOCK_UNSUPPORTED' });
   });
 
+  it('one that was re-entered while a renewal was on its way is refused, and stays exclusive', async () => {
+    const { clock, adapter, locks, other } = setUp();
+    const owner = locks.createOwner();
+    const lock = await locks.acquire('k', { owner });
+    adapter.next('renew', { replyAfterMs: 100 });
+    const renewed = follow(lock.renew());
+    const done = follow(lock.downgrade());
+    await clock.advance(10);
+    const inner = await locks.acquire('k', { owner });
+    await clock.advance(200);
+    expect([renewed.state, done.error]).toEqual([
+      'resolved',
+      expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT' }),
+    ]);
+    expect([inner.mode, await other.tryAcquire('k', shared)]).toEqual(['exclusive', undefined]);
+    await inner.release();
+    await lock.downgrade();
+    expect(await other.tryAcquire('k', shared)).toBeDefined();
+  });
+
+  it.each<[string, (lock: Lock) => Promise<void>]>([
+    ['downgrade', (lock) => lock.downgrade()],
+    ['shorter renew', (lock) => lock.renew(50)],
+  ])('a %s that waits when its lock is released does nothing to what stays', async (_, ask) => {
+    const { clock, adapter, locks, other } = setUp();
+    const owner = locks.createOwner();
+    const lock = await locks.acquire('k', { owner });
+    adapter.next('renew', { replyAfterMs: 100 });
+    const renewed = follow(lock.renew());
+    const done = follow(ask(lock));
+    await clock.advance(10);
+    const stays = await locks.acquire('k', { owner });
+    await lock.release();
+    await clock.advance(200);
+    expect([renewed.state, done.error]).toEqual(['resolved', expect.objectContaining({ code: 'LOCK_RELEASED' })]);
+    expect([stays.mode, stays.state, await other.tryAcquire('k', shared)]).toEqual(['exclusive', 'held', undefined]);
+    expect(stays.remainingMs).toBeGreaterThan(1_000);
+  });
+
   it('after a local hand-over the readers get the token of the holder that downgraded', async () => {
     const { clock, locks, other } = setUp();
     const held = await other.acquire('k');
@@ -202,4 +241,17 @@ it('an owner that asks twice at the same time has the key until it has released 
   expect(await two!.release()).toBe('released');
   await clock.advance(1);
   expect(await other.inspect('k')).toBe(undefined);
+});
+
+it('a reader that joins while a shorter renew is on its way keeps the lease that it asked for', async () => {
+  const { clock, adapter, locks } = twoClients({}, 'fifo');
+  const one = await locks.acquire('k', { mode: 'shared', ttlMs: 30_000 });
+  adapter.next('renew', { replyAfterMs: 20 });
+  const renewed = follow(one.renew(15_001));
+  await clock.advance(1);
+  const other = await locks.acquire('k', { mode: 'shared', ttlMs: 29_000 });
+  await clock.advance(30_000);
+  expect(renewed.state).toBe('resolved');
+  expect(other.remainingMs).toBeGreaterThan(15_001);
+  await locks.close();
 });

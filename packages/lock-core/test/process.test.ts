@@ -59,6 +59,18 @@ for (const call of [
   });
 }
 
+it('H55: a process that pauses between two campaigns does not end before it leads', async () => {
+  const program = `
+    const adapter = memoryAdapter();
+    let refused = 0;
+    const ask = (operation) => (...given) =>
+      ++refused < 9 ? Promise.reject(new Error('down')) : adapter[operation](...given);
+    const failing = { ...adapter, tryAcquire: ask('tryAcquire'), enqueue: ask('enqueue') };
+    const locks = createLocks(failing, { backendTimeoutMs: 50, ttlMs: 3_000 });
+    await locks.lead('k', (term) => console.log(term.state));`;
+  expect(await run(program)).toBe('held');
+});
+
 it('H48: an event loop blocked for two leases: the first thing that the holder sees is the loss', async () => {
   const program = `
     const lock = await createLocks(memoryAdapter()).acquire('k', { ttlMs: 300 });

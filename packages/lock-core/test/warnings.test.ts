@@ -22,6 +22,7 @@ const onWarning = (warning: Error): void => void emitted.push(warning);
 let clock: ManualClock;
 let locks: Locks;
 let other: Locks;
+let open: (name?: string) => Locks;
 
 beforeEach(() => {
   warnings.length = 0;
@@ -30,8 +31,8 @@ beforeEach(() => {
   process.on('warning', onWarning);
   clock = manualClock();
   const store = memoryStore();
-  const open = (): Locks => createLocks(memoryAdapter({ store, clock }), { clock, ttlMs: 3_000 });
-  [locks, other] = [open(), open()];
+  open = (name) => createLocks(memoryAdapter({ store, clock }), { clock, ttlMs: 3_000, name });
+  [locks, other] = [open(), open('another process')];
 });
 afterEach(async () => {
   await locks.close();
@@ -112,7 +113,7 @@ it('warns once of a task that has waited for a whole lease for what its own proc
   await clock.advance(1_200);
   expect(told()).toEqual(['a own-hold']);
   expect(warnings[0]?.message).toMatch(
-    /waited for lock "a" on memory for 4 s, and this process itself has held it for 4 s/,
+    /waited for lock "a" on memory for [34] s, and this process itself has held it for [34] s/,
   );
   await clock.advance(60_000);
   expect(told()).toEqual(['a own-hold']);
@@ -154,4 +155,49 @@ it('waiting for another process is no such thing, nor for a lock that is not ren
   expect(told()).toEqual([]);
   for (const lock of [locked, mine, others]) await lock.release();
   for (const lock of [theirs, permit, next]) await (await lock).release();
+});
+
+it('tells of other Locks of the same name that wait for one hold, and of nobody who waits on another backend', async () => {
+  await using same = open();
+  await using elsewhere = createLocks(memoryAdapter({ store: memoryStore(), clock }), { clock, ttlMs: 3_000 });
+  const held = [await locks.acquire('a'), await locks.acquire('b'), await other.acquire('c'), await locks.acquire('d')];
+  const blocked = await other.acquire('elsewhere');
+  const wait = [same.acquire('a'), same.acquire('c'), same.acquire('b', { mode: 'shared' })];
+  const first = await elsewhere.acquire('d');
+  const there = elsewhere.acquire('d');
+  await clock.advance(10_000);
+  expect(told()).toEqual(['a own-hold', 'b own-hold', 'd own-hold']);
+  expect(warnings.filter(({ key }) => key === 'a').map(({ message }) => message)).toEqual([
+    expect.stringMatching(
+      /lock "a" on memory for \d s, and this process itself has held it for \d s: .* the same Locks/,
+    ),
+  ]);
+  for (const lock of [...held, first, blocked]) await lock.release();
+  for (const lock of [...wait, there]) await (await lock).release();
+});
+
+it('asks a backend that does not answer about a waiter of other Locks once, and not at each renewal', async () => {
+  const adapter = memoryAdapter({ store: memoryStore(), clock });
+  let asked = 0;
+  const inspect = (): Promise<never> => {
+    asked += 1;
+    return new Promise(() => {});
+  };
+  await using silent = createLocks({ ...adapter, inspect }, { clock, ttlMs: 3_000 });
+  const held = await locks.acquire('a');
+  const first = await adapter.tryAcquire({
+    key: 'a',
+    owner: 'x',
+    ttlMs: 60_000,
+    tokens: 1,
+    signal: new AbortController().signal,
+  });
+  expect(first.status).toBe('granted');
+  const leaving = new AbortController();
+  const waiting = expect(silent.acquire('a', { signal: leaving.signal })).rejects.toThrow();
+  await clock.advance(20_000);
+  expect(asked).toBe(1);
+  leaving.abort();
+  await waiting;
+  await held.release();
 });

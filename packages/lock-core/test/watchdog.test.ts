@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createLocks, type LocksOptions } from '../src/index.ts';
+import { createLocks, type HoldRef, type LockAdapter, LockError, type LocksOptions } from '../src/index.ts';
 import { manualClock } from '../src/testing.ts';
 import { type Fate, faultyAdapter } from './support/faulty-adapter.ts';
 import { follow } from './support/outcome.ts';
@@ -108,6 +108,22 @@ describe('the watchdog', () => {
     await locks.close();
   });
 
+  it('C-280: renews what was acquired all over a third of a lease in one call per third, and no short hold', async () => {
+    const { clock, adapter, locks } = setUp({ ttlMs: 3_000 });
+    for (let i = 0; i < 100; i += 1) {
+      await (await locks.acquire('short')).release();
+      await locks.acquire(`k${i}`);
+      await clock.advance(17);
+      if (i === 20) expect(adapter.count('renew') + adapter.count('renewMany')).toBe(0);
+    }
+    await clock.advance(6_000);
+    const before = [adapter.count('renewMany'), adapter.count('renew')];
+    await clock.advance(30_000);
+    expect(adapter.count('renewMany') - before[0]!).toBeLessThanOrEqual(31);
+    expect(adapter.count('renew')).toBe(before[1]!);
+    await locks.close();
+  });
+
   it('H54: one lease of a batch may go while the batch is on its way', async () => {
     const { clock, adapter, locks } = setUp();
     const first = await locks.acquire('a');
@@ -153,6 +169,49 @@ describe('the watchdog', () => {
     const second = await others.acquire('b');
     await clock.advance(1_200);
     expect([first.state, second.state]).toEqual(['held', 'held']);
+    await others.close();
+  });
+
+  it('a batch that is refused for the sake of one key loses that one alone', async () => {
+    const { clock, adapter } = setUp();
+    let bad = 'k7';
+    let batches = 0;
+    const refuseBad = (refs: readonly HoldRef[]): void => {
+      batches += 1;
+      if (refs.some(({ key }) => key === bad))
+        throw new LockError('LOCK_BACKEND', `no permission for ${bad}`, { retryable: false });
+    };
+    const picky: LockAdapter = {
+      ...adapter,
+      renew: async (ref, ttlMs) => {
+        refuseBad([ref]);
+        return adapter.renew(ref, ttlMs);
+      },
+      renewMany: async (refs, ttlMs) => {
+        refuseBad(refs);
+        return adapter.renewMany!(refs, ttlMs);
+      },
+    };
+    const others = createLocks(picky, { clock, ttlMs: 3_000 });
+    const held = await Promise.all(Array.from({ length: 20 }, (_, i) => others.acquire(`k${i}`)));
+    await clock.advance(1_200);
+    const lost = () => held.filter(({ state }) => state !== 'held').map(({ key }) => key);
+    // Not one request for each of them.
+    expect(batches).toBeLessThan(12);
+    // What was confirmed last stands until its end.
+    expect(lost()).toEqual([]);
+    await clock.advance(2_000);
+    expect(lost()).toEqual(['k7']);
+    expect(held[7]!.signal.reason).toMatchObject({ code: 'LOCK_LOST', cause: { message: 'no permission for k7' } });
+    expect(held[7]!.signal.reason.message).toContain('no permission for k7');
+    bad = 'k19';
+    await clock.advance(1_500);
+    bad = '';
+    await clock.advance(20_000);
+    expect(lost()).toEqual(['k7']);
+    bad = 'k19';
+    await clock.advance(20_000);
+    expect(lost()).toEqual(['k7', 'k19']);
     await others.close();
   });
 
