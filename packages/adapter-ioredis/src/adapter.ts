@@ -8,9 +8,9 @@ import {
 } from '@holdfast/redis-protocol';
 
 /**
- * A lock adapter over an ioredis `Redis` (single server or Sentinel) or `Cluster`. The client stays yours: closing the
- * adapter closes only the subscription connection that it opened for itself.
- * @throws LockError LOCK_INVALID_ARGUMENT for a bad option.
+ * Creates a lock adapter for an ioredis `Redis` (single server or Sentinel) or `Cluster`. The client remains yours: closing the adapter
+ * closes only the connection for subscriptions that the adapter opened itself.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid option, or for anything but an ioredis client
  */
 export function ioredisAdapter(client: IoredisClient | IoredisCluster, options: RedisLockOptions = {}): LockAdapter {
   return redisLockAdapter(ioredisBinding(client), options);

@@ -1,5 +1,6 @@
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
 import {
+  checkRedisTarget,
   checkTlsOf,
   ioredisBinding,
   type RedisLockOptions,
@@ -11,9 +12,9 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis';
 const retryStrategy = (attempt: number): number => Math.min(attempt * 50, 1_000);
 
 /**
- * Connects to a Redis deployment and makes an adapter that owns the client: `close()` closes it too, at once, the server
- * being up or not. Connecting goes on in the background; a server that is down shows when a lock is asked for.
- * @throws LockError LOCK_INVALID_ARGUMENT for a target or an option that makes no sense.
+ * Creates an adapter with a client of its own, which `close()` closes at once, even if the server is down. The client connects in the
+ * background, so a server that is down is reported by the first request for a lock.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid target or option
  */
 export function openIoredis(target: RedisTarget<RedisOptions>, options: RedisLockOptions = {}): LockAdapter {
   const client = connectIoredis(target);
@@ -25,8 +26,9 @@ export function openIoredis(target: RedisTarget<RedisOptions>, options: RedisLoc
   }
 }
 
-/** The client of `openIoredis` by itself, for `ioredisBinding(client, { ownsClient: true })`. */
+/** Creates only the client of `openIoredis`, for `ioredisBinding(client, { ownsClient: true })`. */
 export function connectIoredis(target: RedisTarget<RedisOptions>): Redis | Cluster {
+  checkRedisTarget(target);
   const client = createClient(target);
   // Without a listener ioredis would write each failed attempt to the console.
   client.on('error', () => {});
@@ -35,8 +37,7 @@ export function connectIoredis(target: RedisTarget<RedisOptions>): Redis | Clust
 }
 
 function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
-  const [first] = target.nodes;
-  if (first === undefined) throw new LockError('LOCK_INVALID_ARGUMENT', 'No Redis node to connect to.');
+  const first = target.nodes[0]!;
   const connection: RedisOptions = {
     username: target.username,
     password: target.password,
@@ -73,7 +74,7 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
   });
 }
 
-/** For applications that are bundled: `openLocks(url, { adapters: [ioredisAdapterFactory] })`. */
+/** For bundled applications: `openLocks(url, { adapters: [ioredisAdapterFactory] })`. */
 export const ioredisAdapterFactory: { readonly name: 'ioredis'; readonly open: typeof openIoredis } = {
   name: 'ioredis',
   open: openIoredis,

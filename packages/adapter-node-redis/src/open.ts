@@ -3,6 +3,7 @@ import { type LockAdapter, LockError } from '@holdfast/lock-core';
 import {
   type AnyNodeRedis,
   type ConnectingSignal,
+  checkRedisTarget,
   checkTlsOf,
   connectingSignal,
   nodeRedisBinding,
@@ -15,9 +16,9 @@ import { createClient, createCluster, createSentinel, type RedisClientOptions } 
 const reconnectStrategy = (retries: number): number => Math.min(50 + retries * 50, 1_000);
 
 /**
- * Connects to a Redis deployment and makes an adapter that owns the client: `close()` closes it too, at once, the server
- * being up or not. Connecting goes on in the background; a server that is down shows when a lock is asked for.
- * @throws LockError LOCK_INVALID_ARGUMENT for a target or an option that makes no sense.
+ * Creates an adapter with a client of its own, which `close()` closes at once, even if the server is down. The client connects in the
+ * background, so a server that is down is reported by the first request for a lock.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid target or option
  */
 export function openNodeRedis(target: RedisTarget<RedisClientOptions>, options: RedisLockOptions = {}): LockAdapter {
   const client = connectNodeRedis(target);
@@ -30,8 +31,9 @@ export function openNodeRedis(target: RedisTarget<RedisClientOptions>, options: 
   }
 }
 
-/** The client of `openNodeRedis` by itself, connecting, for `nodeRedisBinding(client, { ownsClient: true })`. */
+/** Creates only the client of `openNodeRedis`, which is connecting, for `nodeRedisBinding(client, { ownsClient: true })`. */
 export function connectNodeRedis(target: RedisTarget<RedisClientOptions>): AnyNodeRedis {
+  checkRedisTarget(target);
   const closing = connectingSignal();
   const client = create(target, closing.signal);
   // node-redis ends the process for a connection error that nobody listens to.
@@ -63,8 +65,7 @@ async function connectAgain(client: AnyNodeRedis, closing: ConnectingSignal['sig
 }
 
 function create(target: RedisTarget<RedisClientOptions>, closing: AbortSignal): AnyNodeRedis {
-  const [first] = target.nodes;
-  if (first === undefined) throw new LockError('LOCK_INVALID_ARGUMENT', 'No Redis node to connect to.');
+  const first = target.nodes[0]!;
   const { username, password, db = 0, tls, options } = target;
   // Node's sockets end with the signal; node-redis hands all of this on to them.
   const socket = { reconnectStrategy, signal: closing, ...(tls ? { tls: true as const } : {}), ...options?.socket };
@@ -97,7 +98,7 @@ function create(target: RedisTarget<RedisClientOptions>, closing: AbortSignal): 
   });
 }
 
-/** For applications that are bundled: `openLocks(url, { adapters: [nodeRedisAdapterFactory] })`. */
+/** For bundled applications: `openLocks(url, { adapters: [nodeRedisAdapterFactory] })`. */
 export const nodeRedisAdapterFactory: { readonly name: 'node-redis'; readonly open: typeof openNodeRedis } = {
   name: 'node-redis',
   open: openNodeRedis,

@@ -3,8 +3,8 @@ import { claimWords, isAmongOthers, otherUse } from './claim.ts';
 import { corruptFence, foreignKey, unknownOutcome } from './errors.ts';
 import type { LockKeys } from './keys.ts';
 import { release } from './release.ts';
-import { type AcquireReply, readAcquireReply } from './replies.ts';
-import { channelOf, keysOfScript, type RedisLockState, runLockScript } from './requests.ts';
+import { type AcquireReply, firstToken, readAcquireReply, unexpectedReply } from './replies.ts';
+import { channelOf, keysOfScript, type LockRequest, type RedisLockState, runLockScript } from './requests.ts';
 import { scripts } from './scripts.ts';
 
 /** A place in the queue: kept by its ticket, and worth asking for again when the lease of the holder is over. */
@@ -29,51 +29,84 @@ export function ask(
   keys: LockKeys,
   place: string,
 ): Promise<AcquireOutcome | Queued> {
-  const { client, publish } = state;
-  const { key, owner, ttlMs, tokens, claim } = attempt;
-  const { resends } = client;
-  const command = keysOfScript(state, scripts.acquire, keys);
-  command.push(owner, String(ttlMs));
-  const amongOthers = isAmongOthers(claim);
-  const isUsual = tokens === 1 && place === '' && publish === 'PUBLISH' && !amongOthers;
-  if (!isUsual) command.push(String(tokens), place, publish);
-  if (amongOthers) command.push(...claimWords(claim));
-  const target = { key: keys.lock, name: key, acquires: owner };
-  return runLockScript<AcquireOutcome | Queued>(
-    state,
-    scripts.acquire,
-    command,
-    target,
-    (raw) => {
-      if (client.resends !== resends) throw sentAgain(state, attempt);
-      return outcomeOf(state, attempt, keys, readAcquireReply(raw, client.name, key));
-    },
-    // Two nodes have the keys, or none has all: an exclusive lock can be had without the queue.
-    () => (amongOthers ? slotMoves : askPastQueue(state, attempt, keys)),
-  );
+  const request = new Request(state, attempt, keys);
+  const isUsual = place === '' && attempt.tokens === 1 && !isAmongOthers(attempt.claim) && state.allowed.has('x');
+  return isUsual ? request.sendUsual() : request.sendAll(place);
 }
 
-function askPastQueue(
-  state: RedisLockState,
-  attempt: AcquireAttempt,
-  keys: LockKeys,
-): Promise<AcquireOutcome | Queued> {
-  const { client, publish, settings } = state;
-  const { key, owner, ttlMs, tokens } = attempt;
-  const { resends } = client;
-  const part = settings.fencing ? ['2', keys.lock, keys.fence] : ['1', keys.lock];
-  const command = [scripts.acquire.sha, ...part, owner, String(ttlMs), String(tokens), '', publish];
-  return runLockScript<AcquireOutcome | Queued>(
-    state,
-    scripts.acquire,
-    command,
-    { key: keys.lock, name: key, acquires: owner },
-    (raw) => {
-      if (client.resends !== resends) throw sentAgain(state, attempt);
-      return outcomeOf(state, attempt, keys, readAcquireReply(raw, client.name, key));
-    },
-    () => slotMoves,
-  );
+/** A request for a lock. */
+class Request implements LockRequest<AcquireOutcome | Queued> {
+  readonly key: string;
+  readonly name: string;
+  readonly acquires: string;
+  private readonly state: RedisLockState;
+  private readonly attempt: AcquireAttempt;
+  private readonly keys: LockKeys;
+  private readonly resends: number;
+  private pastQueue = false;
+
+  constructor(state: RedisLockState, attempt: AcquireAttempt, keys: LockKeys) {
+    this.key = keys.lock;
+    this.name = attempt.key;
+    this.acquires = attempt.owner;
+    this.state = state;
+    this.attempt = attempt;
+    this.keys = keys;
+    this.resends = state.client.resends;
+  }
+
+  /** Asks once for an exclusive lock, and leaves out what only a place or others that wait would need. */
+  sendUsual(): Promise<AcquireOutcome | Queued> {
+    const { lock, queue, fence } = this.keys;
+    const { sha } = scripts.acquire;
+    const { owner, ttlMs } = this.attempt;
+    const ttl = String(ttlMs);
+    // Made at once: a list that grows is copied.
+    return this.send(
+      this.state.settings.fencing ? [sha, '3', lock, queue, fence, owner, ttl] : [sha, '2', lock, queue, owner, ttl],
+    );
+  }
+
+  sendAll(place: string): Promise<AcquireOutcome | Queued> {
+    return this.sendWith(keysOfScript(this.state, scripts.acquire, this.keys), place);
+  }
+
+  // Two nodes have the keys, or none has all: an exclusive lock can be had without the queue, and no other.
+  whileSlotMoves(): AcquireOutcome | Promise<AcquireOutcome | Queued> {
+    if (this.pastQueue || isAmongOthers(this.attempt.claim)) return slotMoves;
+    this.pastQueue = true;
+    const { lock, fence } = this.keys;
+    const part = this.state.settings.fencing ? ['2', lock, fence] : ['1', lock];
+    return this.sendWith([scripts.acquire.sha, ...part], '');
+  }
+
+  private sendWith(command: string[], place: string): Promise<AcquireOutcome | Queued> {
+    const { allowed, publish } = this.state;
+    const { owner, ttlMs, tokens, claim } = this.attempt;
+    const words = claimWords(claim);
+    command.push(owner, String(ttlMs), String(tokens), place, publish);
+    const isFirst = !allowed.has(words[0]);
+    // The first request of its kind tries the rights.
+    if (isFirst) command.push(...words, '1');
+    else if (isAmongOthers(claim)) command.push(...words);
+    return this.send(command);
+  }
+
+  private send(command: string[]): Promise<AcquireOutcome | Queued> {
+    return runLockScript(this.state, scripts.acquire, command, this);
+  }
+
+  read(raw: unknown): AcquireOutcome | Queued | Promise<AcquireOutcome | Queued> {
+    const { attempt, keys, state } = this;
+    const { allowed, client } = state;
+    const [kind] = claimWords(attempt.claim);
+    if (!allowed.has(kind)) allowed.add(kind);
+    if (client.resends !== this.resends) throw sentAgain(state, attempt);
+    const reply = readAcquireReply(raw, client.name, attempt.key);
+    if (reply.kind !== 'more') return outcomeOf(state, attempt, keys, reply);
+    // Nothing was done, and nobody wants it any more.
+    return attempt.signal.aborted ? { status: 'busy' } : this.sendAll('');
+  }
 }
 
 /** What a reply to a request means for it. Throws for a definite refusal. */
@@ -96,12 +129,14 @@ export function outcomeOf(
       throw foreignKey(key, channelOf(state, keys), client.name);
     case 'fence':
       throw corruptFence(key, client.keyPrefix + keys.fence, client.name);
+    case 'more':
+      throw unexpectedReply(reply.kind, 'the acquire script', client.name, key);
     case 'other use':
       throw otherUse(claim, reply.limit, key, client.name);
   }
 }
 
-const grantedWith = (last: string, count: number, validForMs: number): Granted => ({
+const grantedWith = (last: number, count: number, validForMs: number): Granted => ({
   status: 'granted',
   fencingToken: firstToken(last, count),
   tokens: count,
@@ -117,9 +152,4 @@ function sentAgain(state: RedisLockState, { key, owner, signal }: AcquireAttempt
   state.sentTwice.note(owner, unknown, true);
   if (signal.aborted) release(state, { key, owner }, false).catch(() => {});
   return unknown;
-}
-
-/** The first token of a block. Tokens stay below 2^53, so numbers are exact. */
-export function firstToken(last: string, count: number): bigint {
-  return BigInt(Number(last) - count + 1);
 }

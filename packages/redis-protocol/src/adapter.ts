@@ -13,11 +13,12 @@ import { channelOf, countUnanswered, ownersInDoubt, type RedisLockState, whenCon
 import { openPlaces } from './waiting-places.ts';
 
 /**
- * The lock protocol of a Redis server, Cluster or Sentinel group over a client's binding. Needs Redis 6.2, a Cluster 7.0.
+ * Creates a lock adapter for a Redis server, Cluster or Sentinel group from the binding of a client. Needs Redis 6.2 or newer; a
+ * Cluster needs 7.0.
  *
- * A lock is one string key, `prefix + name`, whose value is the owner, set as `SET key owner NX PX ttl`: it excludes, and
- * is excluded by, any program that follows that convention. Those who wait have places in a queue of the server.
- * @throws LockError LOCK_INVALID_ARGUMENT for a bad option.
+ * A lock is one string key, `prefix + name`, whose value is the owner ID, set as `SET key owner NX PX ttl`. It therefore excludes,
+ * and is excluded by, any program that follows that convention. Waiters have places in a queue on the server.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid option
  */
 export function redisLockAdapter(client: RedisClientBinding, options: RedisLockOptions = {}): LockAdapter {
   const state = openState(client, options);
@@ -43,7 +44,7 @@ export function redisLockAdapter(client: RedisClientBinding, options: RedisLockO
       }),
     renew: (hold, ttlMs) => onceConnected(state, hold.key, () => renew(state, hold, ttlMs)),
     downgrade: (hold, ttlMs) => onceConnected(state, hold.key, () => downgrade(state, hold, ttlMs)),
-    release: (hold) => onceConnected(state, hold.key, () => release(state, hold)),
+    release: releaseWhenConnected(state),
     whenFree: (name, signal) =>
       hints.whenFree(channelOf(state, state.keysOf(name)), signal).catch((error) => {
         throw readable(error, client.name, name);
@@ -73,6 +74,7 @@ function openState(client: RedisClientBinding, options: RedisLockOptions): Redis
     }),
     unanswered: countUnanswered(),
     sentTwice: ownersInDoubt(),
+    allowed: new Set(),
     publish: client.cluster ? 'SPUBLISH' : 'PUBLISH',
   };
   state.places = openPlaces(state as RedisLockState);
@@ -89,6 +91,13 @@ function acquireWhenConnected(state: RedisLockState): (attempt: AcquireAttempt) 
     const keys = state.keysOf(attempt.key);
     if (isReady(client, keys)) return acquire(attempt, keys);
     return onceConnected(state, attempt.key, () => acquire(attempt, keys), attempt.signal);
+  };
+}
+
+function releaseWhenConnected(state: RedisLockState): LockAdapter['release'] {
+  return (hold) => {
+    if (isReady(state.client, state.keysOf(hold.key))) return release(state, hold);
+    return onceConnected(state, hold.key, () => release(state, hold));
   };
 }
 

@@ -1,18 +1,18 @@
 import { type Claim, LockError } from '@holdfast/lock-core';
 
 /** A claim in the words of the scripts: x, s or p; the permits; the limit. */
-export type ClaimWords = readonly [claim: string, permits: string, limit: string];
+export type ClaimWords = readonly [claim: 'x' | 's' | 'p', permits: string, limit: string];
 
 const exclusive: ClaimWords = ['x', '1', '0'];
 const shared: ClaimWords = ['s', '1', '0'];
 
-/** What a claim is in the words of the scripts; `undefined` means exclusive. */
+/** A claim as the arguments of the scripts; `undefined` means exclusive. */
 export function claimWords(claim: Claim | undefined): ClaimWords {
   if (claim === undefined || claim.mode === 'exclusive') return exclusive;
   return claim.mode === 'shared' ? shared : ['p', String(claim.permits), String(claim.limit)];
 }
 
-/** Whether a hold with this claim may be one of several. */
+/** Whether a key may have several holders with this claim. */
 export const isAmongOthers = (claim: Claim | undefined): boolean => claim !== undefined && claim.mode !== 'exclusive';
 
 /** The key is in use in another way: as the other kind, or with another limit. */

@@ -2,7 +2,7 @@ import { LockError } from '@holdfast/lock-core';
 import { tlsCheckOf } from './clients/tls-check.ts';
 import { notConnected, readable } from './errors.ts';
 
-/** The part of a client's event interface that waiting needs. */
+/** The part of a client's event interface that is needed to wait for a connection. */
 export interface ClientEvents {
   on(event: string, listener: (...args: unknown[]) => void): unknown;
   off(event: string, listener: (...args: unknown[]) => void): unknown;
@@ -64,7 +64,7 @@ function watch(client: ClientEvents, name: string, readyEvent: string, longestMs
       if (reason !== undefined) settleAll(reason);
     });
   }
-  let check: ReturnType<typeof setTimeout> | undefined;
+  let check: NodeJS.Timeout | undefined;
 
   function enter(settle: (error?: unknown) => void): void {
     if (waiting.size === 0) {

@@ -12,7 +12,7 @@ export function hashTag(key: string): string | undefined {
   return close > open + 1 ? key.slice(open + 1, close) : undefined;
 }
 
-/** The cluster slot of a key: CRC16 (XMODEM) of its hash tag or, without one, of the whole key, modulo 16,384. */
+/** The cluster slot of a key: the CRC16 (XMODEM) of its hash tag, or of the whole key if it has none, modulo 16,384. */
 export function hashSlot(key: string): number {
   let crc = 0;
   for (const byte of Buffer.from(hashTag(key) ?? key)) crc = ((crc << 8) ^ table[(crc >> 8) ^ byte]!) & 0xffff;

@@ -30,11 +30,18 @@ interface Refusal {
   readonly remedy: string;
 }
 
+// Also how a script reports that its user may not do something, which differs in Redis 6.2, 7.0 and 7.2, and how a long command of an
+// unknown user is refused.
+const accessWords =
+  /^(WRONGPASS|NOAUTH|NOPERM)\b|^(ERR |@user_script:).*(user executing the script|ACL failure in script|unauthenticated (multi)?bulk length)/;
+
+/** Whether a server says by this that the user may not do something. */
+export const isAccessRefusal = (words: string): boolean => accessWords.test(words);
+
 const refusals: readonly Refusal[] = [
   {
-    // Also how a script reports that its user may not do something, and how a long command of an unknown user is refused.
     does: 'refuses access',
-    words: /^(WRONGPASS|NOAUTH|NOPERM)\b|^ERR .*(user executing the script|unauthenticated (multi)?bulk length)/,
+    words: accessWords,
     retryable: false,
     remedy: 'Check the user name, the password, and the ACL rules for the keys, channels and commands of the locks.',
   },
@@ -56,7 +63,7 @@ const refusals: readonly Refusal[] = [
   {
     words: /ERR unknown command .?sentinel/i,
     retryable: false,
-    remedy: 'The server is no Redis Sentinel: check the addresses of the sentinels.',
+    remedy: 'The server is not a Redis Sentinel: check the addresses of the sentinels.',
   },
   {
     words: /No such master with that name/,
@@ -116,8 +123,8 @@ const refusals: readonly Refusal[] = [
 ];
 
 /**
- * A refusal by the server as a `LockError` with the server's words, a remedy, and whether a repetition may help; any other error
- * as it is, which means "unknown" and may be tried again (H130).
+ * Turns a refusal by the server into a `LockError` with the server's words, a remedy, and whether a retry may help. Returns any other
+ * error as it is: that means "unknown", and the call may be retried (H130).
  */
 export function readable(error: unknown, client: string, name?: string): unknown {
   if (error instanceof LockError) return error;
@@ -126,7 +133,7 @@ export function readable(error: unknown, client: string, name?: string): unknown
   const { words, refusal } = found;
   const { does = 'refuses the command' } = refusal;
   // The server's words, of which none is a password; the client's error may carry the command, so it is no cause.
-  return new LockError(
+  const answer = new LockError(
     'LOCK_BACKEND',
     `Redis (${client}) ${does}: ${words}${words.endsWith('.') ? '' : '.'} ${refusal.remedy}`,
     {
@@ -134,7 +141,14 @@ export function readable(error: unknown, client: string, name?: string): unknown
       retryable: refusal.retryable,
     },
   );
+  answers.add(answer);
+  return answer;
 }
+
+const answers = new WeakSet<object>();
+
+/** Whether the server has answered by this, as far as `readable` knows its words: the command is not under way any more. */
+export const isAnswer = (error: unknown): boolean => answers.has(error as object);
 
 /**
  * A refusal that came after the client may have sent the command before: that one may have taken effect, so the owner is
@@ -167,7 +181,7 @@ export function isTryAgain(error: unknown): boolean {
 
 /** Redis answered, and did nothing: the slot of the key is being moved to another node. */
 export function slotMoving(client: string, name: string): LockError {
-  const what = `lock ${JSON.stringify(name)} cannot be had from ${client} while Redis Cluster moves its slot to another node`;
+  const what = `lock ${JSON.stringify(name)} cannot be acquired from ${client} while Redis Cluster moves its slot to another node`;
   return new LockError('LOCK_BACKEND', `${what}: try again when it has been moved`, { key: name, notSent: true });
 }
 
@@ -176,8 +190,19 @@ export function isTooOld(error: unknown): boolean {
   return error instanceof LockError && error.message.includes('too old or lacks');
 }
 
-/** The server is too old; `version` is what it says about itself. */
-export function tooOld(error: LockError, version: string | undefined, client: string): LockError {
+/** What a server says of itself; `undefined` when it does not say. */
+export interface ServerKind {
+  readonly version: string | undefined;
+  readonly mode: string | undefined;
+}
+
+/** The server does not know what the scripts need: it is too old, or a sentinel. */
+export function wrongServer(error: LockError, { version, mode }: ServerKind, client: string): LockError {
+  if (mode === 'sentinel') {
+    const what = `Redis (${client}) is a Redis Sentinel, which keeps no data`;
+    const remedy = 'connect to the master that it watches, through a client that is given the sentinels';
+    return new LockError('LOCK_BACKEND', `${what}: ${remedy}.`, { key: error.key, retryable: false });
+  }
   if (version === undefined) return error;
   return new LockError('LOCK_UNSUPPORTED', `Redis ${version} (${client}): ${error.message}`, {
     key: error.key,
@@ -231,7 +256,7 @@ export function notAnswering(client: string, unanswered: number, name?: string):
 }
 
 /** Whether nothing was sent for a call that failed with this error. */
-function wasNotSent(error: unknown): boolean {
+export function wasNotSent(error: unknown): boolean {
   return (error as { notSent?: unknown } | undefined)?.notSent === true;
 }
 

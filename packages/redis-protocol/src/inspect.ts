@@ -1,8 +1,7 @@
 import type { InspectedLock, KeysPage } from '@holdfast/lock-core';
-import { firstToken } from './acquire.ts';
 import { foreignKey, isTryAgain, readable } from './errors.ts';
 import { type LockKeys, nameOf } from './keys.ts';
-import { type InspectReply, readInspectReply, readScanReply } from './replies.ts';
+import { firstToken, type InspectReply, readInspectReply, readScanReply } from './replies.ts';
 import { channelOf, keysOfScript, type RedisLockState, refusedNow, runLockScript } from './requests.ts';
 import { scripts } from './scripts.ts';
 
@@ -16,7 +15,7 @@ export async function inspect(state: RedisLockState, name: string): Promise<Insp
     key: name,
     owner: held.owner,
     remainingMs: held.remainingMs >= 0 ? held.remainingMs : undefined,
-    fencingToken: last && count ? firstToken(last, Number(count)) : undefined,
+    fencingToken: last && count ? firstToken(Number(last), Number(count)) : undefined,
     waiters: held.waiters,
     mode,
     holders: held.owners.length,
@@ -55,10 +54,14 @@ function readOnce(
   command: readonly string[],
 ): Promise<Held | undefined> {
   const { client } = state;
-  return runLockScript(state, scripts.inspect, command, { key: keys.lock, name }, (raw) => {
-    const reply = readInspectReply(raw, client.name, name);
-    if (reply.kind === 'foreign') throw foreignKey(name, channelOf(state, keys), client.name);
-    return reply.kind === 'free' ? undefined : reply;
+  return runLockScript(state, scripts.inspect, command, {
+    key: keys.lock,
+    name,
+    read(raw) {
+      const reply = readInspectReply(raw, client.name, name);
+      if (reply.kind === 'foreign') throw foreignKey(name, channelOf(state, keys), client.name);
+      return reply.kind === 'free' ? undefined : reply;
+    },
   });
 }
 

@@ -1,15 +1,15 @@
 import { LockError } from '@holdfast/lock-core';
 import { hashTag } from './cluster-slot.ts';
 
-/** Where the Redis keys of a lock are; they share one cluster slot for every name. */
+/** The Redis keys of a lock. For every name, they share one cluster slot. */
 export interface LockKeys {
-  /** Key of the lock; its value is the owner. Also the channel of its releases. */
+  /** The key of the lock; its value is the owner ID. Also the channel on which releases are announced. */
   readonly lock: string;
-  /** Key of the fencing tokens. */
+  /** The key of the fencing tokens. */
   readonly fence: string;
-  /** Key of the queue, and of the holders of shared and permit claims. */
+  /** The key of the queue, and of the holders of shared locks and permits. */
   readonly queue: string;
-  /** Key of what they ask for. */
+  /** The key of what the waiters and those holders asked for. */
   readonly places: string;
 }
 
@@ -17,16 +17,16 @@ export interface LockKeys {
 const fenceMark = 'fence:';
 
 /**
- * Maps lock names to keys; two names never share a key.
+ * Maps names of locks to keys. Two names never share a key.
  *
- * - The lock key is `prefix + name`, and its fence key `fence:{prefix + name}`. The others are `fence:queue:{…}` and
- *   `fence:places:{…}`, which no fence key can be.
- * - A name with a hash tag, `a{t}b`, keeps it: the fence key is then `fence:{t}:prefix + name`.
- * - A name with a `}` but no hash tag cannot be a tag itself. Its key is `prefix + '{' + encoded + '}'` with `%`, `{` and
- *   `}` percent-encoded. So is a name that looks like the outcome, `{…%7D…}`; that keeps the mapping one to one.
+ * - The lock key is `prefix + name`, and its fence key is `fence:{prefix + name}`. The other keys are `fence:queue:{…}` and
+ *   `fence:places:{…}`, which cannot be fence keys.
+ * - A name with a hash tag, `a{t}b`, keeps its tag: the fence key is then `fence:{t}:prefix + name`.
+ * - A name with a `}` but no hash tag cannot be a tag itself. Its key is `prefix + '{' + encoded + '}'`, where `%`, `{` and `}` are
+ *   percent-encoded. A name that already has this form, `{…%7D…}`, is encoded as well, so that the mapping stays one to one.
  *
- * `clientPrefix` is what the client puts before each key by itself.
- * @throws LockError LOCK_INVALID_ARGUMENT for a prefix that is empty, has braces, or could make a lock key a fence key.
+ * `clientPrefix` is the prefix that the client itself adds to each key.
+ * @throws LockError LOCK_INVALID_ARGUMENT for a prefix that is empty, has braces, or could turn a lock key into a fence key
  */
 export function lockKeys(prefix: string, clientPrefix = ''): (name: string) => LockKeys {
   checkPrefix(prefix, clientPrefix);
@@ -44,24 +44,43 @@ export function lockKeys(prefix: string, clientPrefix = ''): (name: string) => L
     // Names without a closing brace are the usual case.
     if (name.indexOf('}') < 0) {
       const lock = prefix + name;
-      return keysAt(lock, `{${clientPrefix}${lock}}`);
+      return new Keys(lock, `${clientPrefix + lock}}`);
     }
     const tag = looksEncoded.test(name) ? undefined : hashTag(name);
     if (tag !== undefined) {
       const lock = prefix + name;
-      return keysAt(lock, `{${tag}}:${lock}`);
+      return new Keys(lock, `${tag}}:${lock}`);
     }
     const encoded = name.replace(/[%{}]/g, percentEncode);
-    return keysAt(`${prefix}{${encoded}}`, `{${encoded}}:${prefix}{${encoded}}`);
+    return new Keys(`${prefix}{${encoded}}`, `${encoded}}:${prefix}{${encoded}}`);
   }
 }
 
-const keysAt = (lock: string, rest: string): LockKeys => ({
-  lock,
-  fence: fenceMark + rest,
-  queue: `${fenceMark}queue:${rest}`,
-  places: `${fenceMark}places:${rest}`,
-});
+const [fenceBegin, queueBegin, placesBegin] = [`${fenceMark}{`, `${fenceMark}queue:{`, `${fenceMark}places:{`];
+
+/** Those beside the lock are made when they are wanted: renewals and most releases need few of them. */
+class Keys implements LockKeys {
+  readonly lock: string;
+  /** The tag of the slot without its opening brace, and what follows it. */
+  private readonly tagged: string;
+
+  constructor(lock: string, tagged: string) {
+    this.lock = lock;
+    this.tagged = tagged;
+  }
+
+  get fence(): string {
+    return fenceBegin + this.tagged;
+  }
+
+  get queue(): string {
+    return queueBegin + this.tagged;
+  }
+
+  get places(): string {
+    return placesBegin + this.tagged;
+  }
+}
 
 // Every encoded name has at least one %7D, since only names with a } are encoded.
 const looksEncoded = /^\{[^{}]*%7D[^{}]*\}$/;
@@ -86,8 +105,8 @@ function checkPrefix(prefix: string, clientPrefix: string): void {
   const refuse = (why: string) => new LockError('LOCK_INVALID_ARGUMENT', why);
   if (typeof prefix !== 'string' || prefix === '')
     throw refuse("The option prefix must be a non-empty string, e.g. 'lock:'.");
-  if (/[{}]/.test(prefix)) throw refuse(`The option prefix must have no braces, got '${prefix}'.`);
-  if (/[{}]/.test(clientPrefix)) throw refuse(`The client's keyPrefix must have no braces, got '${clientPrefix}'.`);
+  if (/[{}]/.test(prefix)) throw refuse(`The option prefix must not contain braces, got '${prefix}'.`);
+  if (/[{}]/.test(clientPrefix)) throw refuse(`The client's keyPrefix must not contain braces, got '${clientPrefix}'.`);
   if (prefix.startsWith(fenceMark) || fenceMark.startsWith(prefix)) {
     throw refuse(`The option prefix must differ from '${fenceMark}', where fencing tokens are kept, got '${prefix}'.`);
   }

@@ -3,20 +3,21 @@ import { LockError } from '@holdfast/lock-core';
 /** Options of the Redis adapters. */
 export interface RedisLockOptions {
   /**
-   * What begins the key of every lock, default `lock:`. Locks of applications that share a server want different ones.
-   * Not empty, no braces, and not `fence:`, where the fencing tokens are.
+   * The beginning of the key of every lock, default `lock:`. Applications that share a server should use different prefixes. It must
+   * not be empty, contain braces, or overlap with `fence:`, where the fencing tokens are kept.
    */
   readonly prefix?: string | undefined;
   /**
-   * Fencing tokens, default true. False leaves no key of tokens; then nothing stops a writer whose lease has run out.
+   * Whether locks have fencing tokens, default true. With false, no keys of tokens are kept, and nothing stops a writer whose lease has
+   * expired.
    */
   readonly fencing?: boolean | undefined;
   /**
-   * How many replicas must have the lock before it counts as granted, default 0. More survives more failovers, costs a
-   * round trip, and makes every lock busy while fewer replicas answer; it narrows the gap of a failover, it does not close it.
+   * How many replicas must have the lock before it counts as granted, default 0. More replicas survive more failovers, but cost a
+   * round trip, and all locks are busy while too few replicas answer. This narrows the gap of a failover; it does not close it.
    */
   readonly waitReplicas?: number | undefined;
-  /** How long to wait for those replicas in ms, default 100. Other commands of the connection wait as long. */
+  /** How long to wait for those replicas, in ms; default 100. Other commands on the connection are delayed for as long. */
   readonly waitReplicasTimeoutMs?: number | undefined;
 }
 
@@ -56,7 +57,7 @@ export function redisLockSettings(options: RedisLockOptions, commandTimeoutMs?: 
 }
 
 /**
- * Refuses options that are no object or have an unknown name: a misspelt option would silently mean its default.
+ * Refuses options that are not an object, and unknown names, since a misspelt option would silently keep its default.
  * @throws LockError LOCK_INVALID_ARGUMENT
  */
 export function checkOptionNames(options: unknown, known: readonly string[]): void {
@@ -75,7 +76,7 @@ export function checkOptionNames(options: unknown, known: readonly string[]): vo
 }
 
 const describeValue = (value: unknown): string =>
-  value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+  value === null || value === undefined ? String(value) : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 
 /** The Levenshtein distance of two short words. */
 function distance(a: string, b: string): number {
@@ -97,15 +98,38 @@ function refused(rule: string, value: unknown): LockError {
 /** A Redis deployment to connect to, for `openIoredis` and `openNodeRedis`. */
 export interface RedisTarget<ClientOptions> {
   readonly kind: 'single' | 'cluster' | 'sentinel';
-  /** The server; some nodes of the cluster; the sentinels. */
+  /** The server, some nodes of the cluster, or the sentinels, depending on `kind`. */
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** Database number, default 0; a cluster has only 0. */
+  /** The number of the database, default 0. A cluster has only database 0. */
   readonly db?: number | undefined;
   readonly tls?: boolean | undefined;
-  /** The name of the master that the sentinels watch; needed for `sentinel`. */
+  /** The name of the master that the sentinels watch; required for `sentinel`. */
   readonly masterName?: string | undefined;
-  /** The client library's own options for a connection to a server, over those that are made from the rest. */
+  /** The client library's own options for a connection to a server. They take precedence over those derived from the other fields. */
   readonly options?: ClientOptions | undefined;
+}
+
+const kinds = ['single', 'cluster', 'sentinel'];
+const isPort = (port: unknown): boolean =>
+  Number.isSafeInteger(port) && (port as number) > 0 && (port as number) < 65_536;
+
+/**
+ * Refuses anything that is not a `RedisTarget`. The error does not show the values, since one of them may be a URL with a password.
+ * @throws LockError LOCK_INVALID_ARGUMENT
+ */
+export function checkRedisTarget(target: unknown): void {
+  const refuse = (why: string): never => {
+    throw new LockError('LOCK_INVALID_ARGUMENT', `${why}: { kind: 'single', nodes: [{ host, port }] }.`);
+  };
+  if (typeof target !== 'object' || target === null)
+    refuse(`The Redis deployment to connect to is an object, not ${describeValue(target)}`);
+  const { kind, nodes } = target as { kind?: unknown; nodes?: unknown };
+  if (!kinds.includes(kind as string)) refuse(`The kind of a Redis deployment is one of ${kinds.join(', ')}`);
+  if (!Array.isArray(nodes) || nodes.length === 0) refuse('There is no Redis node to connect to; nodes is an array');
+  for (const node of nodes as { host?: unknown; port?: unknown }[]) {
+    if (typeof node?.host === 'string' && node.host !== '' && isPort(node.port)) continue;
+    refuse('Each Redis node has a host, which is a string, and a port, which is a number from 1 to 65535');
+  }
 }

@@ -45,10 +45,9 @@ function byKey(places: readonly Place[]): readonly (readonly Place[])[] {
   return [...groups.values()];
 }
 
-/** Sends one beat for these places, which are of one slot on a cluster. */
-function keep(waiting: Waiting, places: readonly Place[]): void {
-  const { state } = waiting;
-  const { client, settings } = state;
+/** The command that keeps these places, which are of one slot on a cluster. */
+function beatCommand({ state }: Waiting, places: readonly Place[]): string[] {
+  const { settings } = state;
   const keys = new Map<string, number>();
   const keyWords: string[] = [];
   const words: string[] = [state.publish, settings.fencing ? '4' : '3'];
@@ -61,12 +60,27 @@ function keep(waiting: Waiting, places: readonly Place[]): void {
     const { owner, ttlMs, tokens, claim } = attempt;
     words.push(String(keys.get(of.lock)), owner, String(ttlMs), String(tokens), ticket, ...claimWords(claim));
   }
-  const command = [scripts.beat.sha, String(keyWords.length), ...keyWords, ...words];
-  const first = places[0]!;
-  const target = { key: client.cluster ? first.keys.lock : undefined, name: first.attempt.key };
+  return [scripts.beat.sha, String(keyWords.length), ...keyWords, ...words];
+}
+
+/** Sends one beat for these places. */
+function keep(waiting: Waiting, due: readonly Place[]): void {
+  const { state } = waiting;
+  const { client } = state;
+  let places: readonly Place[] = [];
+  // A server that does not know the script is asked once more, and for nobody who has left or has the lock by then (H106).
+  const command = (): string[] => {
+    places = due.filter(({ done }) => !done);
+    return beatCommand(waiting, places);
+  };
+  const first = due[0]!;
   const sentAt = now();
   const { resends } = client;
-  runLockScript(state, scripts.beat, command, target, (reply) => readBeatReply(reply, places.length, client.name)).then(
+  const answered = runLockScript<readonly unknown[]>(state, scripts.beat, command, {
+    key: client.cluster ? first.keys.lock : undefined,
+    name: first.attempt.key,
+    read: (reply) => readBeatReply(reply, places.length, client.name),
+  }).then(
     (replies) => {
       // Answers to what was sent twice say nothing that lasts.
       if (client.resends !== resends) return;
@@ -78,6 +92,10 @@ function keep(waiting: Waiting, places: readonly Place[]): void {
       for (const place of places) if (!place.done) place.settle(undefined, refusedAgain(error));
     },
   );
+  const beating = answered.then(() => {
+    for (const place of places) if (place.beating === beating) place.beating = undefined;
+  });
+  for (const place of places) place.beating = beating;
 }
 
 function kept(waiting: Waiting, place: Place, reply: unknown, sentAt: number): void {

@@ -1,6 +1,6 @@
 import type { Granted } from '@holdfast/lock-core';
 import { ask, type Queued } from './acquire.ts';
-import { afterSending, refusedAgain, slotMoving, unknownOutcome } from './errors.ts';
+import { afterSending, isAnswer, refusedAgain, slotMoving, unknownOutcome, wasNotSent } from './errors.ts';
 import { beatMs, end, isDefinite, listen, now, type Place, soonestBeatMs, type Waiting, wait } from './place.ts';
 import { release } from './release.ts';
 import { waitForReplicas } from './replica-acknowledgement.ts';
@@ -12,6 +12,7 @@ export function askFor(waiting: Waiting, place: Place): void {
   const { state } = waiting;
   const sentAt = now();
   const isFirst = place.ticket === '0';
+  const { resends } = state.client;
   const connection = state.client.connectionOf?.(place.keys.lock);
   place.asking += 1;
   ask(state, place.attempt, place.keys, place.ticket).then(
@@ -27,10 +28,11 @@ export function askFor(waiting: Waiting, place: Place): void {
       place.asking -= 1;
       if (place.done) return;
       if (isFirst) return place.settle(undefined, error);
-      // The place, and the grant, are still there.
       const again = refusedAgain(afterSending(error, 'the lock was claimed', state.client.name, place.attempt.key));
-      const mayArrive = (error as { notSent?: boolean }).notSent !== true && state.client.resends > 0;
+      // It may arrive behind the release of what the server has granted: core cleans up after this owner, and asks under another (H64).
+      const mayArrive = !wasNotSent(error) && !(isAnswer(error) && state.client.resends === resends);
       if (isDefinite(again) || mayArrive) return place.settle(undefined, again);
+      // The place, and the grant, are still there.
       wait(waiting, place, 4 * soonestBeatMs);
     },
   );
@@ -50,11 +52,9 @@ async function confirm(
   const failure = await waitForReplicas(waiting.state, attempt, place.keys, connection);
   if (place.done) return;
   if (failure === undefined) place.settle(outcome);
-  else if (wasTakenBack(failure)) rest(waiting, place, failure, beatMs);
+  else if (wasNotSent(failure)) rest(waiting, place, failure, beatMs);
   else place.settle(undefined, failure);
 }
-
-const wasTakenBack = (failure: unknown): boolean => (failure as { notSent?: unknown }).notSent === true;
 
 /** Waits like one that finds the lock busy. Then core asks again, under another owner ID, for as long as its caller waits. */
 function rest(waiting: Waiting, place: Place, failure: unknown, forMs: number): void {
@@ -100,6 +100,8 @@ export async function leave(waiting: Waiting, place: Place, reason: unknown): Pr
   place.done = true;
   end(waiting, place);
   const unknown = unknownOutcome('the place in the queue was withdrawn', state.client.name, key);
+  // A server that does not know its script is sent a beat again, which would restore the place behind the release.
+  if (place.beating !== undefined) await place.beating;
   try {
     await release(state, { key, owner });
     place.settle(undefined, isCertain ? reason : unknown);

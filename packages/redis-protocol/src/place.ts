@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-core';
 import type { LockKeys } from './keys.ts';
 import type { RedisLockState } from './requests.ts';
@@ -27,6 +28,8 @@ export interface Place {
   /** When the server was last heard of. */
   answeredAt: number;
   beatAt: number;
+  /** The last beat for it, as long as that has no answer. Never rejects. */
+  beating: Promise<void> | undefined;
   /** Requests that would take the lock for its whole lease, and have no answer. */
   asking: number;
   /** A claim is wanted once the one that is under way is answered. */
@@ -42,7 +45,7 @@ export interface Place {
 interface Line {
   readonly places: Set<Place>;
   readonly listening: AbortController;
-  idle: ReturnType<typeof setTimeout> | undefined;
+  idle: NodeJS.Timeout | undefined;
 }
 
 export interface Waiting {
@@ -54,7 +57,7 @@ export interface Waiting {
   readonly early: Set<string>;
   /** Keeps the places, and plans the next beat. */
   beat(): void;
-  timer: ReturnType<typeof setTimeout> | undefined;
+  timer: NodeJS.Timeout | undefined;
   timerAt: number;
   closed: boolean;
 }

@@ -11,6 +11,8 @@ export interface Places {
   withdraw(owner: string): void;
   /** The server has granted the lock to this owner ID, for a reservation. */
   granted(owner: string): void;
+  /** Whether places of this process wait for the lock of this channel, or did a moment ago. */
+  areKnown(channel: string): boolean;
   /** A message on the channel of a lock. */
   message(channel: string, text: string): void;
   /** A subscription stands, for the first time or again: messages may have been missed. */

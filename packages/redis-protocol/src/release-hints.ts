@@ -41,7 +41,7 @@ interface State {
   readonly channels: Map<string, Channel>;
   connection: RedisSubscriber | undefined;
   closed: boolean;
-  retry: ReturnType<typeof setTimeout> | undefined;
+  retry: NodeJS.Timeout | undefined;
 }
 
 // After which time a refused UNSUBSCRIBE is sent again.
@@ -175,7 +175,7 @@ function addWaiter(state: State, channel: Channel, signal: AbortSignal): Waiter 
   channel.waiters.set(signal, waiter);
   signal.addEventListener('abort', onAbort, { once: true });
   // The first call resolves as soon as the subscription stands.
-  if (channel.standing) queueMicrotask(() => settle(waiter));
+  if (channel.standing) void Promise.resolve().then(() => settle(waiter));
   return waiter;
 }
 

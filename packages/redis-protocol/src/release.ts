@@ -1,9 +1,10 @@
 import type { HoldRef, ReleaseOutcome } from '@holdfast/lock-core';
-import { foreignKey, isTryAgain, unknownOutcome } from './errors.ts';
+import { isAmongOthers } from './claim.ts';
+import { foreignKey, unknownOutcome } from './errors.ts';
 import { holdersOf } from './inspect.ts';
 import type { LockKeys } from './keys.ts';
 import { readReleaseReply } from './replies.ts';
-import { channelOf, keysOfScript, type RedisLockState, runLockScript } from './requests.ts';
+import { channelOf, keysOfScript, type LockRequest, type RedisLockState, runLockScript } from './requests.ts';
 import { scripts } from './scripts.ts';
 
 /**
@@ -24,42 +25,73 @@ export function rollBack(state: RedisLockState, hold: HoldRef): Promise<ReleaseO
 }
 
 function send(state: RedisLockState, hold: HoldRef, publish: string, byCore: boolean): Promise<ReleaseOutcome> {
-  const keys = state.keysOf(hold.key);
-  const command = keysOfScript(state, scripts.release, keys);
-  command.push(hold.owner);
-  if (publish !== 'PUBLISH') command.push(publish);
-  return sendOnce(state, hold, keys, command, byCore).catch((error: unknown) => {
-    // While a slot is being moved its keys may be on two nodes; the lock itself can still be freed.
-    if (!isTryAgain(error)) throw error;
-    return sendOnce(state, hold, keys, [scripts.release.sha, '1', keys.lock, hold.owner, publish], byCore);
-  });
+  const request = new Request(state, hold, publish, byCore);
+  // Where others wait all keys are needed. If that is not known here, the server says so: once, until this process waits as well.
+  const isUsual =
+    publish !== '' && !isAmongOthers(hold.claim) && !state.places.areKnown(channelOf(state, request.keys));
+  return isUsual ? request.sendUsual() : request.sendAll();
 }
 
-function sendOnce(
-  state: RedisLockState,
-  hold: HoldRef,
-  keys: LockKeys,
-  command: readonly string[],
-  byCore: boolean,
-): Promise<ReleaseOutcome> {
-  const { client, places } = state;
-  const before = client.resends;
-  const target = { key: keys.lock, name: hold.key };
-  return runLockScript(state, scripts.release, command, target, (raw): ReleaseOutcome => {
-    const reply = readReleaseReply(raw, client.name, hold.key);
+/** The release of one owner ID. */
+class Request implements LockRequest<ReleaseOutcome> {
+  readonly key: string;
+  readonly name: string;
+  readonly keys: LockKeys;
+  private readonly state: RedisLockState;
+  private readonly owner: string;
+  private readonly publish: string;
+  private readonly byCore: boolean;
+  private readonly resends: number;
+  private pastQueue = false;
+
+  constructor(state: RedisLockState, hold: HoldRef, publish: string, byCore: boolean) {
+    this.keys = state.keysOf(hold.key);
+    this.key = this.keys.lock;
+    this.name = hold.key;
+    this.state = state;
+    this.owner = hold.owner;
+    this.publish = publish;
+    this.byCore = byCore;
+    this.resends = state.client.resends;
+  }
+
+  sendUsual(): Promise<ReleaseOutcome> {
+    const { lock, queue } = this.keys;
+    return this.send([scripts.release.sha, '2', lock, queue, this.owner]);
+  }
+
+  sendAll(): Promise<ReleaseOutcome> {
+    return this.send([...keysOfScript(this.state, scripts.release, this.keys), this.owner]);
+  }
+
+  // Its keys may be on two nodes then; the lock itself can still be freed.
+  whileSlotMoves(): Promise<ReleaseOutcome> | undefined {
+    if (this.pastQueue) return undefined;
+    this.pastQueue = true;
+    return this.send([scripts.release.sha, '1', this.key, this.owner]);
+  }
+
+  private send(command: string[]): Promise<ReleaseOutcome> {
+    if (this.publish !== 'PUBLISH') command.push(this.publish);
+    return runLockScript(this.state, scripts.release, command, this);
+  }
+
+  read(raw: unknown): ReleaseOutcome | Promise<ReleaseOutcome> {
+    const { name, owner } = this;
+    const { client, places, sentTwice } = this.state;
+    const reply = readReleaseReply(raw, client.name, name);
+    if (reply.outcome === 'more') return this.sendAll();
     // The next one may wait in this process, and need not wait for the message.
-    for (const owner of reply.granted) places.granted(owner);
+    for (const granted of reply.granted) places.granted(granted);
     if (reply.outcome === 'released') {
-      if (byCore && state.sentTwice.take(hold.owner)) {
-        throw unknownOutcome('the lock was acquired', client.name, hold.key);
-      }
+      if (this.byCore && sentTwice.take(owner)) throw unknownOutcome('the lock was acquired', client.name, name);
       return 'released';
     }
     // The client may have sent this twice, and the first one may have released (H14).
-    if (client.resends !== before) throw unknownOutcome('the lock was released', client.name, hold.key);
-    if (reply.outcome === 'foreign') throw foreignKey(hold.key, channelOf(state, keys), client.name);
+    if (client.resends !== this.resends) throw unknownOutcome('the lock was released', client.name, name);
+    if (reply.outcome === 'foreign') throw foreignKey(name, client.keyPrefix + this.key, client.name);
     return 'not-held';
-  });
+  }
 }
 
 /** How often a lock is looked at again that changes hands while it is being freed. */
@@ -70,7 +102,11 @@ const mostChanges = 10;
  * twice cannot free the next holder (H112).
  */
 export async function forceRelease(state: RedisLockState, name: string, owner?: string): Promise<boolean> {
-  if (owner !== undefined) return (await release(state, { key: name, owner }, false)) === 'released';
+  if (owner !== undefined) {
+    // A release would take its place from one that waits.
+    if (!(await holdersOf(state, name)).includes(owner)) return false;
+    return (await release(state, { key: name, owner }, false)) === 'released';
+  }
   for (let changes = 0; changes < mostChanges; changes += 1) {
     const owners = await holdersOf(state, name);
     if (owners.length === 0) return false;

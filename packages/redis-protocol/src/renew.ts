@@ -1,6 +1,6 @@
 import type { HoldRef, RenewOutcome } from '@holdfast/lock-core';
 import { isAmongOthers } from './claim.ts';
-import { afterSending, foreignKey } from './errors.ts';
+import { afterSending, foreignKey, unknownOutcome } from './errors.ts';
 import { readRenewReply } from './replies.ts';
 import { channelOf, keysOfScript, type RedisLockState, runLockScript } from './requests.ts';
 import { type LuaScript, scripts } from './scripts.ts';
@@ -27,13 +27,14 @@ export async function renewMany(
   const renewSome = async (places: readonly number[], amongOthers: boolean): Promise<void> => {
     const some = places.map((place) => holds[place]!);
     const renewed = await renewBatchOf(state, some, ttlMs, amongOthers);
-    for (const [i, place] of places.entries()) outcomes[place] = renewed[i]!;
+    for (let i = 0; i < places.length; i += 1) outcomes[places[i]!] = renewed[i]!;
   };
+  const [alone, others]: [number[], number[]] = [[], []];
+  for (let i = 0; i < holds.length; i += 1) (isAmongOthers(holds[i]!.claim) ? others : alone).push(i);
   const batches: Promise<void>[] = [];
-  for (const amongOthers of [false, true]) {
-    const places = [...holds.keys()].filter((i) => isAmongOthers(holds[i]!.claim) === amongOthers);
+  for (const places of [alone, others]) {
     for (let i = 0; i < places.length; i += renewBatch)
-      batches.push(renewSome(places.slice(i, i + renewBatch), amongOthers));
+      batches.push(renewSome(places.slice(i, i + renewBatch), places === others));
   }
   await Promise.all(batches).catch((error: unknown) => {
     throw batches.length === 1 ? error : afterSending(error, 'the locks were renewed', state.client.name);
@@ -52,12 +53,14 @@ async function renewBatchOf(
   const script = amongOthers ? scripts.renewShared : scripts.renew;
   const answers = await sendRenewal(state, script, holds, ttlMs);
   const outcomes: RenewOutcome[] = [];
-  for (const [i, answer] of [...answers].entries()) {
+  const renewed: RenewOutcome = { status: 'renewed', validForMs: ttlMs };
+  for (let i = 0; i < holds.length; i += 1) {
+    const answer = answers[i];
     if (answer === 'f') foreign?.();
     // One that was downgraded is among others now.
     if (answer === 's' && !amongOthers)
       outcomes.push(...(await renewBatchOf(state, [holds[i]!], ttlMs, true, foreign)));
-    else outcomes.push(answer === '1' ? { status: 'renewed', validForMs: ttlMs } : { status: 'lost' });
+    else outcomes.push(answer === '1' ? renewed : { status: 'lost' });
   }
   return outcomes;
 }
@@ -70,6 +73,7 @@ function sendRenewal(
   ttlMs: number,
 ): Promise<string> {
   const { client, keysOf } = state;
+  const { resends } = client;
   const isShared = script === scripts.renewShared;
   // Built in one go: for thousands of locks, making the command is most of what renewal costs.
   const command = [script.sha, String(holds.length * (isShared ? 3 : 1))];
@@ -83,26 +87,41 @@ function sendRenewal(
   command.push(String(ttlMs), jsonList(owners));
   const name = holds[0]!.key;
   const key = holds.length === 1 ? keysOf(name).lock : undefined;
-  return runLockScript(state, script, command, { key, name }, (reply) => {
+  const read = (reply: unknown): string => {
+    assertSentOnce(state, resends, name);
     return readRenewReply(reply, holds.length, client.name, name);
-  });
+  };
+  return runLockScript(state, script, command, { key, name, read });
+}
+
+/** The first copy of what the client has sent twice may arrive behind a later renewal, and shorten that: core counts with it then (H113). */
+function assertSentOnce({ client }: RedisLockState, resends: number, name: string): void {
+  if (client.resends !== resends) throw unknownOutcome('the lock was renewed', client.name, name);
 }
 
 /** Turns an exclusive hold into a shared one, and lets in those who wait for a shared one. */
 export function downgrade(state: RedisLockState, hold: HoldRef, ttlMs: number): Promise<RenewOutcome> {
   const { client, publish } = state;
+  const { resends } = client;
   const keys = state.keysOf(hold.key);
   const command = keysOfScript(state, scripts.downgrade, keys);
   command.push(hold.owner, String(ttlMs), publish);
-  const target = { key: keys.lock, name: hold.key };
-  return runLockScript(state, scripts.downgrade, command, target, (reply): RenewOutcome => {
-    const answer = readRenewReply(reply, 1, client.name, hold.key);
-    if (answer === 'f') throw foreignKey(hold.key, channelOf(state, keys), client.name);
-    return answer === '1' ? { status: 'renewed', validForMs: ttlMs } : { status: 'lost' };
+  return runLockScript<RenewOutcome>(state, scripts.downgrade, command, {
+    key: keys.lock,
+    name: hold.key,
+    read(reply) {
+      assertSentOnce(state, resends, hold.key);
+      const answer = readRenewReply(reply, 1, client.name, hold.key);
+      if (answer === 'f') throw foreignKey(hold.key, channelOf(state, keys), client.name);
+      return answer === '1' ? { status: 'renewed', validForMs: ttlMs } : { status: 'lost' };
+    },
   });
 }
 
 /** Texts as one argument. Half a surrogate pair goes to a server as U+FFFD, but JSON would keep it, as an escape that Redis refuses. */
 function jsonList(texts: readonly string[]): string {
+  const json = JSON.stringify(texts);
+  // Nearly never. To look at each text would take as long as all the rest.
+  if (!json.includes('\\ud')) return json;
   return JSON.stringify(texts.map((text) => (text as string & { toWellFormed(): string }).toWellFormed()));
 }

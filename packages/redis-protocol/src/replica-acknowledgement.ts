@@ -137,7 +137,7 @@ export async function waitForReplicas(
     if (client.connectionOf?.(keys.lock) !== connection || client.resends !== resends)
       return unknownOutcome(what, client.name, key);
     if (replicas >= settings.waitReplicas) return undefined;
-    const message = `Only ${replicas} of ${settings.waitReplicas} replicas of Redis (${client.name}) have the lock; it was given back.`;
+    const message = `Only ${replicas} of ${settings.waitReplicas} replicas of Redis (${client.name}) have the lock, so it was released again.`;
     // Nothing is left of it, as if nothing had been sent.
     return (await takenBack()) ?? new LockError('LOCK_BACKEND', message, { key, notSent: true });
   } catch (error) {

@@ -4,7 +4,7 @@ import { LockError } from '@holdfast/lock-core';
 // stringNumbers, text as Buffers with a type mapping of node-redis, and RESP3 has more types than RESP2. This is the only
 // place that reads replies; a reply of any other type is an error and never a grant (H114).
 
-/** The text of a reply, `undefined` when it is none. */
+/** The text of a reply; `undefined` if the reply is not a text. */
 export function textOf(reply: unknown): string | undefined {
   if (typeof reply === 'string') return reply;
   if (Buffer.isBuffer(reply)) return reply.toString();
@@ -13,7 +13,7 @@ export function textOf(reply: unknown): string | undefined {
   return reply instanceof String ? String(reply) : undefined;
 }
 
-/** The integer of a reply, `undefined` when it is none. */
+/** The integer of a reply; `undefined` if the reply is not an integer. */
 export function integerOf(reply: unknown): number | undefined {
   if (typeof reply === 'number') return Number.isSafeInteger(reply) ? reply : undefined;
   if (typeof reply === 'bigint') return Number.isSafeInteger(Number(reply)) ? Number(reply) : undefined;
@@ -22,14 +22,14 @@ export function integerOf(reply: unknown): number | undefined {
   return Number.isSafeInteger(Number(text)) ? Number(text) : undefined;
 }
 
-/** The text of the reply to `command`, or an error. */
+/** The text of the reply to `command`. @throws LockError LOCK_BACKEND for any other reply, as `unexpectedReply` */
 export function expectText(reply: unknown, command: string, client: string, key?: string): string {
   const text = textOf(reply);
   if (text === undefined) throw unexpectedReply(reply, command, client, key);
   return text;
 }
 
-/** The integer in the reply to `command`, or an error. */
+/** The integer of the reply to `command`. @throws LockError LOCK_BACKEND for any other reply, as `unexpectedReply` */
 export function expectInteger(reply: unknown, command: string, client: string, key?: string): number {
   const integer = integerOf(reply);
   if (integer === undefined) throw unexpectedReply(reply, command, client, key);
@@ -37,14 +37,14 @@ export function expectInteger(reply: unknown, command: string, client: string, k
 }
 
 /**
- * A reply of a type or form that `command` never has. Asking again gives the same, so it is not retryable; but the command ran,
- * and an acquire that is answered so may have been granted (H115).
+ * The error for a reply of a type or form that `command` never has. It is not retryable, since a repeated command would get the same
+ * reply. But the command was carried out, so an acquire with this answer may have been granted (H115).
  */
 export function unexpectedReply(reply: unknown, command: string, client: string, key?: string): LockError {
   return new LockError(
     'LOCK_BACKEND',
     `Redis (${client}) answered ${command} with ${describe(reply)}, which the lock protocol does not expect. ` +
-      'Check the options of the client that change replies, such as reply transformers, and what stands between it and Redis.',
+      'Check the options of the client that change replies, such as reply transformers, and anything between it and Redis.',
     { key, retryable: false, notSent: false },
   );
 }
@@ -60,31 +60,52 @@ function describe(reply: unknown): string {
 
 /** What the acquire script answers. */
 export type AcquireReply =
-  | { readonly kind: 'granted'; readonly last: string; readonly count: number }
+  | { readonly kind: 'granted'; readonly last: number; readonly count: number }
   | { readonly kind: 'busy'; readonly remainingMs: number }
   | { readonly kind: 'queued'; readonly ticket: string; readonly remainingMs: number }
   | { readonly kind: 'foreign' }
   | { readonly kind: 'fence' }
+  /** Nothing was done, and all keys are needed. */
+  | { readonly kind: 'more' }
   /** The key is in use as the other kind, or with this limit. */
   | { readonly kind: 'other use'; readonly limit: string | undefined };
 
-const grant = /^(\d{1,16}) (\d{1,16})$/;
 const queued = /^q (\d{1,16}) (-?\d{1,16})$/;
 const otherUse = /^(?:kind|limit (\d{1,16}))$/;
 
 /** Reads the reply of the acquire script. A grant always has two numbers, so that a number as text is never taken for one. */
 export function readAcquireReply(reply: unknown, client: string, key: string): AcquireReply {
   const text = textOf(reply);
-  const parts = text === undefined ? null : grant.exec(text);
-  if (parts !== null) return { kind: 'granted', last: parts[1]!, count: Number(parts[2]) };
+  const granted = text === undefined ? undefined : readGrant(text);
+  if (granted !== undefined) return granted;
   const remainingMs = integerOf(reply);
   if (remainingMs !== undefined) return { kind: 'busy', remainingMs };
-  if (text === 'foreign' || text === 'fence') return { kind: text };
+  if (text === 'foreign' || text === 'fence' || text === 'more') return { kind: text };
   const place = queued.exec(text ?? '');
   if (place !== null) return { kind: 'queued', ticket: place[1]!, remainingMs: Number(place[2]) };
   const other = otherUse.exec(text ?? '');
   if (other !== null) return { kind: 'other use', limit: other[1] };
   throw unexpectedReply(reply, 'the acquire script', client, key);
+}
+
+/** Reads 'last count'. A pattern, and its groups, would take as long as making the request. */
+function readGrant(text: string): AcquireReply | undefined {
+  const space = text.indexOf(' ');
+  const last = readDigits(text, 0, space);
+  const count = readDigits(text, space + 1, text.length);
+  return last === undefined || count === undefined ? undefined : { kind: 'granted', last, count };
+}
+
+/** The number that 1 to 16 digits are. */
+function readDigits(text: string, from: number, to: number): number | undefined {
+  if (to <= from || to > from + 16) return undefined;
+  let number = 0;
+  for (let i = from; i < to; i += 1) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    number = 10 * number + digit;
+  }
+  return number;
 }
 
 /** Reads the reply of the beat script, one for each of `count` places. */
@@ -106,16 +127,20 @@ export function grantedOwners(text: string): string[] {
 
 /** What the release script answers. */
 export interface ReleaseReply {
-  readonly outcome: 'released' | 'not-held' | 'foreign';
+  /** `more`: nothing was done, and all keys are needed. */
+  readonly outcome: 'released' | 'not-held' | 'foreign' | 'more';
   /** To whom it gave the lock. */
   readonly granted: readonly string[];
 }
 
-const released = /^(-1|0|1)(?:\n([\s\S]+))?$/;
-const outcomes = { '1': 'released', '0': 'not-held', '-1': 'foreign' } as const;
+const released = /^(-1|0|1|more)(?:\n([\s\S]+))?$/;
+const outcomes = { '1': 'released', '0': 'not-held', '-1': 'foreign', more: 'more' } as const;
+const releasedToNobody: ReleaseReply = { outcome: 'released', granted: [] };
 
 /** Reads the reply of the release script. */
 export function readReleaseReply(reply: unknown, client: string, key: string): ReleaseReply {
+  // Nearly always.
+  if (reply === '1') return releasedToNobody;
   const parts = released.exec(textOf(reply) ?? String(integerOf(reply)));
   if (parts === null) throw unexpectedReply(reply, 'the release script', client, key);
   const outcome = outcomes[parts[1] as keyof typeof outcomes];
@@ -182,4 +207,9 @@ export function readScanReply(reply: unknown, client: string): { readonly cursor
     throw unexpectedReply(reply, 'SCAN', client);
   }
   return { cursor, keys: found.map((key) => expectText(key, 'SCAN', client)) };
+}
+
+/** The first token of a block. Tokens stay below 2^53, so numbers are exact. */
+export function firstToken(last: number, count: number): bigint {
+  return BigInt(last - count + 1);
 }

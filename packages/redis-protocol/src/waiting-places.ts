@@ -36,11 +36,13 @@ export function openPlaces(state: RedisLockState): Places {
     enqueue: (attempt, signal, connect) => enqueue(waiting, attempt, signal, connect),
     granted,
     withdraw(owner) {
+      if (waiting.byOwner.size === 0) return;
       const place = waiting.byOwner.get(owner);
       if (place === undefined || place.done) return;
       const { key } = place.attempt;
       place.settle(undefined, unknownOutcome('the place in the queue was withdrawn', state.client.name, key));
     },
+    areKnown: (channel) => waiting.lines.size > 0 && waiting.lines.has(channel),
     message(channel, text) {
       if (waiting.lines.has(channel)) for (const owner of grantedOwners(text)) granted(owner);
     },
@@ -135,6 +137,7 @@ function takePlace(
       ticket: '0',
       answeredAt: calledAt,
       beatAt: Number.POSITIVE_INFINITY,
+      beating: undefined,
       asking: 0,
       claimAgain: false,
       done: false,

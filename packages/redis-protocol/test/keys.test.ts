@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { hashSlot, lockKeys } from '../src/index.ts';
+import { hashSlot, type LockKeys, lockKeys } from '../src/index.ts';
 import { nameOf } from '../src/keys.ts';
 
 // Names of few different characters meet the rules of hash tags far more often than random ones.
@@ -26,6 +26,9 @@ describe('hashSlot', () => {
   });
 });
 
+/** All keys of a lock; its members are made when they are read. */
+const allOf = ({ lock, fence, queue, places }: LockKeys) => ({ lock, fence, queue, places });
+
 describe('lockKeys', () => {
   it('keeps names readable and hash tags in force', () => {
     const keys = lockKeys('lock:');
@@ -35,17 +38,17 @@ describe('lockKeys', () => {
       queue: `fence:queue:${rest}`,
       places: `fence:places:${rest}`,
     });
-    expect(keys('invoice:42')).toEqual(at('lock:invoice:42', '{lock:invoice:42}'));
-    expect(keys('{shop}:42')).toEqual(at('lock:{shop}:42', '{shop}:lock:{shop}:42'));
-    expect(keys('a}b')).toEqual(at('lock:{a%7Db}', '{a%7Db}:lock:{a%7Db}'));
-    expect(keys('{}')).toEqual(at('lock:{%7B%7D}', '{%7B%7D}:lock:{%7B%7D}'));
-    expect(keys('{')).toEqual(at('lock:{', '{lock:{}'));
+    expect(allOf(keys('invoice:42'))).toEqual(at('lock:invoice:42', '{lock:invoice:42}'));
+    expect(allOf(keys('{shop}:42'))).toEqual(at('lock:{shop}:42', '{shop}:lock:{shop}:42'));
+    expect(allOf(keys('a}b'))).toEqual(at('lock:{a%7Db}', '{a%7Db}:lock:{a%7Db}'));
+    expect(allOf(keys('{}'))).toEqual(at('lock:{%7B%7D}', '{%7B%7D}:lock:{%7B%7D}'));
+    expect(allOf(keys('{'))).toEqual(at('lock:{', '{lock:{}'));
   });
 
   it('H17: the keys of one lock share a slot, whatever the name', () => {
     fc.assert(
       fc.property(names, prefixes, clientPrefixes, (name, prefix, clientPrefix) => {
-        const { lock, ...others } = lockKeys(prefix, clientPrefix)(name);
+        const { lock, ...others } = allOf(lockKeys(prefix, clientPrefix)(name));
         const slot = hashSlot(clientPrefix + lock);
         expect(Object.values(others).map((key) => hashSlot(clientPrefix + key))).toEqual([slot, slot, slot]);
       }),
@@ -72,7 +75,7 @@ describe('lockKeys', () => {
       fc.property(names, names, prefixes, clientPrefixes, (one, other, prefix, clientPrefix) => {
         const keys = lockKeys(prefix, clientPrefix);
         const [a, b] = [keys(one), keys(other)];
-        const all = [...Object.values(a), ...Object.values(b)];
+        const all = [...Object.values(allOf(a)), ...Object.values(allOf(b))];
         expect(new Set(all).size).toBe(one === other ? all.length / 2 : all.length);
       }),
       { numRuns: 10_000 },

@@ -26,7 +26,7 @@ function client(library: typeof six, target: Target): TestClient {
   made.on('error', () => {});
   return {
     adapter: (options) => ioredisAdapter(made, options),
-    binding: () => ioredisBinding(made),
+    binding: (options) => ioredisBinding(made, options),
     works: async () => (await made.ping()) === 'PONG',
     listeners: () => made.eventNames().reduce((sum, event) => sum + made.listenerCount(event), 0),
     close: async () => made.disconnect(),

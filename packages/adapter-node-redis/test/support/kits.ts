@@ -35,7 +35,7 @@ function client(library: typeof six, target: Target): TestClient {
   made.connect().catch(() => {});
   return {
     adapter: (options) => nodeRedisAdapter(made, options),
-    binding: () => nodeRedisBinding(made),
+    binding: (options) => nodeRedisBinding(made, options),
     works: async () => (await nodeRedisBinding(made).call('get', ['works?'], 'works?')) === null,
     listeners: () => {
       const emitter = made as unknown as NodeJS.EventEmitter;

@@ -83,5 +83,5 @@ function describe(client: unknown, wanted: 'ioredis' | 'node-redis'): string {
   if (looksLikePool)
     return 'what looks like a pool: pass one client, since locks and their subscriptions need a connection that stays';
   const type = (client as object).constructor?.name ?? 'object';
-  return typeof client === 'object' ? `an object of type ${type}, which is no such client` : `a ${typeof client}`;
+  return typeof client === 'object' ? `an object of type ${type}, which is not such a client` : `a ${typeof client}`;
 }

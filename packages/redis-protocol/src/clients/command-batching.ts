@@ -1,7 +1,9 @@
+import { setImmediate } from 'node:timers';
+
 type Send = (command: string, args: readonly string[]) => Promise<unknown>;
 
 // Smaller ones cost more in system calls than the server gains.
-const groupSize = 8;
+const groupSize = 16;
 
 /**
  * Sends what is called in one turn of the event loop in groups, a group a turn, in the order of the calls: node-redis writes

@@ -4,17 +4,17 @@ type Listener = ((event: Event) => void) | { handleEvent(event: Event): void };
 const most = 128;
 
 /**
- * Ends the sockets that node-redis is still connecting: it forgets those when it is closed, and they would come up and stay
- * (H43). Node registers two listeners for each attempt to connect and never removes one of them, so an AbortSignal would
- * keep something of every attempt; this one forgets the oldest. Sockets that are up are closed by the client.
+ * Ends the sockets that node-redis is still connecting. When node-redis is closed, it forgets those sockets, and they would connect
+ * and stay open (H43). Node registers two listeners for each attempt to connect and never removes one of them, so an AbortSignal
+ * would keep a listener of every attempt; this signal drops the oldest. The client itself closes connected sockets.
  */
 export interface ConnectingSignal {
-  /** For the option `socket.signal` of node-redis, which Node's sockets get. */
+  /** For the option `socket.signal` of node-redis, which passes it on to Node's sockets. */
   readonly signal: AbortSignal;
   abort(): void;
 }
 
-/** Makes one for a client, or for all clients that are closed together. */
+/** Creates a signal for a client, or for all clients that are closed together. */
 export function connectingSignal(): ConnectingSignal {
   const listeners = new Set<Listener>();
   let aborted = false;

@@ -1,6 +1,6 @@
 import type { ClientEvents } from '../client-readiness.ts';
 
-/** The part of the options that the adapter reads. */
+/** The options of an ioredis client that the adapter reads. */
 export interface IoredisOptions {
   readonly keyPrefix?: string | undefined;
   readonly db?: number | undefined;
@@ -8,7 +8,7 @@ export interface IoredisOptions {
   readonly socketTimeout?: number | undefined;
 }
 
-/** What the adapter uses of an ioredis `Redis`, of any major version: a subset of its type. */
+/** The part of an ioredis `Redis` that the adapter uses, for any major version of ioredis. */
 export interface IoredisClient extends ClientEvents {
   readonly status: string;
   /** The socket; absent until the first connection. */
@@ -26,7 +26,7 @@ export type IoredisNode = IoredisClient & {
   readonly options: { readonly host?: string | undefined; readonly port?: number | undefined };
 };
 
-/** What the adapter uses of an ioredis `Cluster`. */
+/** The part of an ioredis `Cluster` that the adapter uses. */
 export interface IoredisCluster extends ClientEvents {
   readonly status: string;
   readonly options: {
@@ -34,7 +34,7 @@ export interface IoredisCluster extends ClientEvents {
     readonly natMap?: unknown;
     readonly redisOptions?: IoredisOptions | undefined;
   };
-  /** Which nodes serve each slot, the master first, as `host:port`. */
+  /** The nodes that serve each slot, as `host:port`, the master first. */
   readonly slots: readonly (readonly string[])[];
   nodes(role?: 'master' | 'all'): readonly IoredisNode[];
   call(command: string, args: (string | Buffer | number)[]): Promise<unknown>;

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { nextTick } from 'node:process';
 import { createReadiness } from '../client-readiness.ts';
 import { notConnected, readable } from '../errors.ts';
 import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../redis-client.ts';
@@ -8,7 +10,7 @@ import { ioredisClusterBinding } from './ioredis-cluster.ts';
 const name = 'ioredis';
 
 // A write to the socket costs about as much as making this many commands.
-const groupSize = 8;
+const groupSize = 16;
 // A command with so many arguments is worth a write of its own.
 const longCommand = 50;
 
@@ -34,11 +36,11 @@ const subscriberOptions = {
 };
 
 /**
- * Binds the Redis lock protocol to an ioredis client, which stays the caller's: it is neither configured nor closed,
- * unless `ownsClient` says that the binding's `close()` closes it.
+ * Binds the Redis lock protocol to an ioredis client. The client still belongs to the caller: the binding does not configure it, and
+ * `close()` closes it only with `ownsClient`.
  *
- * ioredis sends commands that were under way again after a reconnect; the binding counts the connections that were lost.
- * @throws LockError LOCK_INVALID_ARGUMENT for anything but an ioredis `Redis` or `Cluster`.
+ * After a reconnect, ioredis sends unanswered commands again; the binding therefore counts lost connections.
+ * @throws LockError LOCK_INVALID_ARGUMENT for anything but an ioredis `Redis` or `Cluster`
  */
 export function ioredisBinding(
   client: IoredisClient | IoredisCluster,
@@ -88,26 +90,30 @@ function singleBinding(client: IoredisClient, ownsClient: boolean, close: () => 
 }
 
 /**
- * Has the socket send the commands of one turn of the event loop together, where ioredis makes a system call of each. The
- * first of a turn goes out at once, so a command alone is not delayed; then some at a time, so that the server works on
- * them while the next are made.
+ * Has the socket send the commands of one turn of the event loop together, where ioredis makes a system call of each: some at a
+ * time, so that the server works on them while the next are made. The first of a turn goes out at once, so a command alone is
+ * not delayed, unless the turn before had many.
  */
 function writesInGroups(client: IoredisClient): () => void {
   let calls = 0;
+  let isBusy = false;
   let corked: IoredisClient['stream'];
   const endOfTurn = (): void => {
+    isBusy = calls > 1;
     calls = 0;
     corked?.uncork();
     corked = undefined;
   };
   return () => {
     calls += 1;
-    if (calls === 1) process.nextTick(endOfTurn);
-    else if (calls % groupSize === 2) {
-      corked?.uncork();
-      corked = client.stream;
-      corked?.cork();
+    if (calls === 1) {
+      nextTick(endOfTurn);
+      if (!isBusy) return;
     }
+    if (calls % groupSize !== (isBusy ? 1 : 2)) return;
+    corked?.uncork();
+    corked = client.stream;
+    corked?.cork();
   };
 }
 

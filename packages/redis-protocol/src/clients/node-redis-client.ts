@@ -7,10 +7,10 @@ export interface CommandOptions {
   readonly typeMapping?: object;
 }
 
-/** Gets each message and its channel. */
+/** Receives each message and its channel. */
 export type MessageListener = (message: unknown, channel: unknown) => void;
 
-/** What the adapter uses of a client made by `createClient`, of any major version of `redis` from 5 on: a subset of its type. */
+/** The part of a `createClient` client that the adapter uses, for `redis` 5 and newer. */
 export interface NodeRedisClient extends ClientEvents {
   readonly isOpen: boolean;
   readonly isReady: boolean;
@@ -24,13 +24,15 @@ export interface NodeRedisClient extends ClientEvents {
   unsubscribe(channel: string, listener: MessageListener): Promise<unknown>;
 }
 
-/** What the adapter uses of a client made by `createCluster`. */
+/** The part of a `createCluster` client that the adapter uses. */
 export interface NodeRedisCluster extends ClientEvents {
   readonly isOpen: boolean;
-  /** From version 6 on. */
+  /** Present in version 6 and newer. */
   readonly isReady?: boolean;
-  /** By slot. */
+  /** The nodes, indexed by slot. */
   readonly slots: readonly { readonly master: NodeRedisClusterNode }[];
+  /** Asks a node who serves which slots. Not public, but there is no other way to say that it is time. */
+  readonly _slots?: { rediscover?(startWith: never): Promise<unknown> };
   sendCommand(
     firstKey: string | undefined,
     isReadonly: boolean | undefined,
@@ -44,25 +46,32 @@ export interface NodeRedisCluster extends ClientEvents {
   sUnsubscribe(channel: string, listener: MessageListener): Promise<unknown>;
 }
 
-/** A node of a cluster; its connection is made when it is first needed. */
+/** A node of a cluster. Its connection is opened when it is first needed. */
 export interface NodeRedisClusterNode {
-  readonly client?: (ClientEvents & { readonly isReady: boolean; readonly isOpen: boolean }) | undefined;
+  readonly client?:
+    | (ClientEvents & {
+        readonly isReady: boolean;
+        readonly isOpen: boolean;
+        readonly options?: { readonly socket?: object | undefined } | undefined;
+        sendCommand(args: string[]): Promise<unknown>;
+      })
+    | undefined;
   readonly address?: string | undefined;
 }
 
-/** One node's connection of a cluster. */
+/** The connection of a cluster to one of its nodes. */
 export interface NodeSender {
   withCommandOptions?(options: object): object;
   sendCommand(args: string[], options?: CommandOptions): Promise<unknown>;
 }
 
-/** What the adapter uses of a client made by `createSentinel`. */
+/** The part of a `createSentinel` client that the adapter uses. */
 export interface NodeRedisSentinel extends ClientEvents {
   readonly isOpen: boolean;
   readonly isReady: boolean;
   getMasterNode(): unknown;
   sendCommand(isReadonly: boolean | undefined, args: string[]): Promise<unknown>;
-  /** Calls `send` with a connection to the master, and again with another when that one was lost. */
+  /** Calls `send` with a connection to the master, and again with another connection if the first one was lost. */
   _execute(
     isReadonly: boolean | undefined,
     send: (client: NodeSender & ClientEvents) => Promise<unknown>,

@@ -4,6 +4,7 @@ import { stillMoving } from '../errors.ts';
 import type { RedisClientBinding } from '../redis-client.ts';
 import type { NodeRedisCluster, NodeRedisClusterNode } from './node-redis-client.ts';
 import { commandOptions, dropsOf } from './node-redis-command-options.ts';
+import { MasterFinder, nodeIsUp } from './node-redis-masters.ts';
 import { sharedSubscriber } from './shared-subscriber.ts';
 import { whereServed } from './wait-on-cluster.ts';
 
@@ -27,8 +28,7 @@ export function nodeRedisClusterBinding(
   // Version 5 does not tell; there the slots have no nodes before the cluster is connected.
   // One of ours that found no server is connected again soon.
   const isUp = (): boolean => (client.isReady ?? client.slots[0] !== undefined) || !(client.isOpen || ownsClient);
-  const nodeIsUp = (node: NodeRedisClusterNode | undefined): boolean =>
-    node?.client === undefined || node.client.isReady || !node.client.isOpen;
+  const finder = ownsClient ? new MasterFinder(client) : undefined;
   return {
     name,
     cluster: true,
@@ -37,17 +37,25 @@ export function nodeRedisClusterBinding(
     get ready() {
       return isUp();
     },
-    readyFor: (key) => isUp() && nodeIsUp(masterOf(key)),
+    readyFor(key) {
+      if (!isUp()) return false;
+      const node = masterOf(key);
+      if (node !== undefined) finder?.check(node);
+      return nodeIsUp(node);
+    },
     async whenReady(signal, key) {
       if (!isUp()) await whenUp(signal);
       const node = key === undefined ? undefined : masterOf(key)?.client;
       if (node === undefined || nodeIsUp({ client: node })) return;
       await createReadiness(node, name)(signal);
     },
-    call: (command, args, key) =>
-      client.sendCommand(key, false, [command, ...args], options()).catch((error: unknown) => {
+    call(command, args, key) {
+      const sent = client.sendCommand(key, false, [command, ...args], options());
+      const answer = finder && key !== undefined ? finder.asked(masterOf(key), sent) : sent;
+      return answer.catch((error: unknown) => {
         throw stillMoving(error);
-      }),
+      });
+    },
     callMaster(index, command, args) {
       const master = [...new Set(client.slots.map((slot) => slot?.master))].filter((node) => node !== undefined)[index];
       if (master === undefined) return undefined;

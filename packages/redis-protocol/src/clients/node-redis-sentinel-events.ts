@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { LockError } from '@holdfast/lock-core';
 import type { ClientEvents } from '../client-readiness.ts';
 import { readable } from '../errors.ts';
@@ -37,7 +38,7 @@ const known = new WeakMap<NodeRedisSentinel, ClientEvents>();
 function watch(client: NodeRedisSentinel, isUp: () => boolean): ClientEvents {
   const listeners = new Map<string, Listener>();
   let refusal: { error: LockError; since: number; last: number } | undefined;
-  let timer: ReturnType<typeof setInterval> | undefined;
+  let timer: NodeJS.Timeout | undefined;
 
   const note: Listener = (error) => {
     const reason = readable(error, name);

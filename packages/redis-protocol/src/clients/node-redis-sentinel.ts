@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { type ClientEvents, createReadiness } from '../client-readiness.ts';
 import { notConnected } from '../errors.ts';
 import type { RedisClientBinding } from '../redis-client.ts';

@@ -17,9 +17,9 @@ import { nodeRedisSentinelBinding } from './node-redis-sentinel.ts';
 const name = 'node-redis';
 
 /**
- * Binds the Redis lock protocol to a node-redis client, which stays the caller's: it is neither configured nor closed,
- * unless `ownsClient` says that the binding's `close()` closes it.
- * @throws LockError LOCK_INVALID_ARGUMENT for anything but a node-redis client, cluster or sentinel.
+ * Binds the Redis lock protocol to a node-redis client. The client still belongs to the caller: the binding does not configure it, and
+ * `close()` closes it only with `ownsClient`.
+ * @throws LockError LOCK_INVALID_ARGUMENT for anything but a node-redis client, cluster or sentinel, and for one with a key prefix
  */
 export function nodeRedisBinding(
   client: AnyNodeRedis,

@@ -1,4 +1,5 @@
 import { connect as connectTcp } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { connect as connectTls } from 'node:tls';
 import { LockError } from '@holdfast/lock-core';
 
@@ -20,9 +21,9 @@ const checkAgainMs = 2_000;
 const { setTimeout: startTimer } = globalThis;
 
 /**
- * Notes where a client of ours connects to. A server that does not speak TLS takes the beginning of it for half a command, and
- * waits; one that does closes the connection without a word. So while the client cannot connect, the servers are asked the other
- * way round, for otherwise a wrong setting looks like an outage (H130).
+ * Registers where a client that we opened connects to. While the client cannot connect, the servers are tried with the opposite TLS
+ * setting, since a wrong setting would otherwise look like an outage (H130): a server without TLS takes a TLS handshake for an
+ * incomplete command and waits, and a server with TLS closes a connection without TLS silently.
  */
 export function checkTlsOf(client: object, name: string, { nodes, tls }: ClientServers): void {
   let last: { at: number; result: Promise<LockError | undefined> } | undefined;

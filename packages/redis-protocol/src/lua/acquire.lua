@@ -1,5 +1,11 @@
--- What was granted becomes a lease.
-if not isNew and pcall('GET', lock) == asker then return refreshAlone(asker, lease) end
+
+local isUsual = not ARGV[3]
+if isUsual then queue, places, fence = KEYS[2], nil, places end
+local asker, lease, tokensAsked, place, claimed = ARGV[1], ARGV[2], ARGV[3] or '1', ARGV[4] or '', ARGV[6] or 'x'
+local isAlone, isNew = claimed == 'x', place == '' or place == '0'
+local isUnwanted = not isUsual and (not queue or (isNew and pcall('EXISTS', queue) == 0))
+if isAlone and isUnwanted then isTaken = call('SET', lock, asker, 'NX', 'PX', lease) end
+if isTaken and not fence then return '0 0' end
 
 if isTaken then
   local block, refused = mint(lease, tokensAsked)
@@ -10,8 +16,23 @@ if isTaken then
   return refused
 end
 
+-- Whoever has it, that can be told without the places.
+if not places then
+  local holder = pcall('GET', lock)
+  if type(holder) == 'table' then return string.find(holder.err, 'WRONGTYPE', 1, true) and 'foreign' or holder end
+  if holder == asker then return refreshAlone(asker, lease) end
+  if queue and not holder then return 'more' end
+  if queue and string.find(holder, '^%(permits %d+%)$') then return 'kind' end
+  return pcall('PTTL', lock)
+end
+
+local seen
+if not isNew or (not isAlone and isUnwanted) then seen = pcall('GET', lock) end
+-- What was granted becomes a lease.
+if not isNew and seen == asker then return refreshAlone(asker, lease) end
+
 -- The first shared lock, or the first permits, of a key that nobody waits for.
-if not isAlone and isUnwanted and pcall('GET', lock) == false then
+if not isAlone and isUnwanted and seen == false then
   local permits, block = ARGV[7], '0 0'
   local refused = clock()
   if refused then return refused end

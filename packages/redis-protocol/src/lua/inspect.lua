@@ -18,7 +18,10 @@ local function inspectAlone()
   -- Its first token is the time of the grant, unless the server's clock was set back before.
   local since = last and not clock() and last - count + 1
   local told = since and since <= micros + 0 and string.format('%.0f', since) or ''
-  return { owner, left, last and block or '', 'x', '0', waiters, told, owner }
+  -- While the slot of its keys is being moved, this may also be all that is known of a lock with several holders.
+  local limit = string.match(owner, '^%(permits (%d+)%)$')
+  local claim = limit and 'p' or owner == '(shared)' and 's' or 'x'
+  return { owner, left, last and block or '', claim, limit or '0', waiters, told, owner }
 end
 
 if not queue or not (owner == '(shared)' or string.find(owner, '^%(permits %d+%)$')) then return inspectAlone() end

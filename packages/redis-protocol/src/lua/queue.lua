@@ -21,20 +21,11 @@ local function heldAlone()
   return held and held ~= '(shared)' and not limitHeld
 end
 
--- Lets the keys of the queue live for so long, at least.
-local function keep(ms)
-  if not held or heldAlone() then
-    -- Beside no shared holder there are only waiters, none of whom is kept for longer than `ms`.
-    call('PEXPIRE', queue, ms)
-    call('PEXPIRE', places, ms)
-    return
-  end
-  local ofQueue, ofPlaces = call('PTTL', queue), call('PTTL', places)
-  if ofQueue < ms + 0 or ofPlaces < ms + 0 then
-    local longest = string.format('%.0f', math.max(ofQueue, ofPlaces, ms + 0))
-    call('PEXPIRE', queue, longest)
-    call('PEXPIRE', places, longest)
-  end
+-- Keeps the keys of the queue until the last shared holder is over, and at least until a silent waiter counts as dead.
+local function keep(heldMs)
+  local ms = string.format('%.0f', math.max(heldMs + 0, waiterLease))
+  call('PEXPIRE', queue, ms)
+  call('PEXPIRE', places, ms)
 end
 
 -- Takes a holder out of the account.
@@ -83,22 +74,35 @@ local function fits(claim, permits, limit)
 end
 
 -- Counts a holder beside others, who are of the same kind or none. The lock is written last: without it nobody counts.
+local function write(owner, lease, claim, mark, longest, info, sum)
+  call('ZADD', queue, string.format('%.0f', now + lease), owner)
+  call('HSET', places, owner, info)
+  if claim == 'p' then call('HSET', places, '#', sum) end
+  keep(longest)
+  call('SET', lock, mark, 'PX', longest)
+end
+
+-- The same; gives the refusal, if there is one, and then nothing of it is left.
 local function enter(owner, lease, claim, permits, limit, block, since)
   local mark = claim == 's' and '(shared)' or '(permits ' .. limit .. ')'
+  local before = held
   local left = held == mark and call('PTTL', lock) or -2
-  call('ZADD', queue, string.format('%.0f', now + lease), owner)
   -- Those who enter together have an order too.
   entered = entered + 1
   since = since or string.format('%.0f', micros + entered)
-  call('HSET', places, owner, permits .. ' ' .. block .. ' ' .. since)
-  if claim == 'p' then
-    used = (limitHeld and used or 0) + permits
-    limitHeld = limit
-    call('HSET', places, '#', used)
-  end
+  local sum = claim == 'p' and (limitHeld and used or 0) + permits
   held = mark
-  keep(lease)
-  call('SET', lock, mark, 'PX', left > lease + 0 and left or lease)
+  local longest, info = left > lease + 0 and left or lease, permits .. ' ' .. block .. ' ' .. since
+  local done, refused = protected(write, owner, lease, claim, mark, longest, info, sum)
+  if done then
+    if claim == 'p' then limitHeld, used = limit, sum end
+    return
+  end
+  held = before
+  pcall('ZREM', queue, owner)
+  pcall('HDEL', places, owner)
+  if limitHeld then pcall('HSET', places, '#', used) end
+  return type(refused) == 'table' and refused or redis.error_reply(tostring(refused))
 end
 
 -- Gives the lock, which fits, for a lease; gives the tokens, or nil and the refusal.
@@ -111,12 +115,12 @@ local function give(owner, lease, ttl, tokens, claim, permits, limit)
   end
   if not block then return nil, refused end
   if claim ~= 'x' then
-    enter(owner, lease, claim, permits, limit, block)
-    return block
+    refused = enter(owner, lease, claim, permits, limit, block)
+    return not refused and block or nil, refused
   end
+  forget(owner)
   call('SET', lock, owner, 'PX', lease)
   held = owner
-  forget(owner)
   return block
 end
 
@@ -146,15 +150,14 @@ local function tell(publish)
   if message then pcall(publish, lock, message) end
 end
 
--- As `refreshAlone`, beside others; `exact` also to a shorter lease, as a renewal does.
-local function refreshShared(owner, ttl, exact)
+-- As `refreshAlone`, beside others, for a lease that ends at `before`; `exact` also to a shorter one, as a renewal does.
+local function refreshShared(owner, ttl, before, exact)
   local ending = now + ttl
-  local before = tonumber(call('ZSCORE', queue, owner))
   if not exact and before > ending then ending = before end
   call('ZADD', queue, string.format('%.0f', ending), owner)
   local last = call('ZREVRANGEBYSCORE', queue, '(' .. tickets, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
   call('SET', lock, held, 'PX', string.format('%.0f', math.max(1, last - now)))
-  keep(string.format('%.0f', ending - now))
+  keep(last - now)
   local info = call('HGET', places, owner) or ''
   return string.match(info, '^%d+ (%d+ %d+) ') or '0 1'
 end
@@ -191,7 +194,7 @@ local function queueUp(owner, known, ttl, tokens, ticket, claim, permits, limit)
   local made, refused = protected(function()
     call('ZADD', queue, ticket, owner)
     call('HSET', places, owner, info)
-    keep(waiterLease)
+    keep(held and not heldAlone() and call('PTTL', lock) or 0)
   end)
   if made then return ticket end
   pcall('ZREM', queue, owner)
@@ -199,13 +202,13 @@ local function queueUp(owner, known, ttl, tokens, ticket, claim, permits, limit)
   return nil, type(refused) == 'table' and refused or redis.error_reply(tostring(refused))
 end
 
--- `lease` is for how long it is granted now.
-local function ask(owner, lease, ttl, tokens, place, claim, permits, limit)
-  local refused = open()
+-- `lease` is for how long it is granted now; `known` is who holds the lock, where that was read.
+local function ask(owner, lease, ttl, tokens, place, claim, permits, limit, known)
+  local refused = open(known)
   if refused then return refused end
   if held == owner then return refreshAlone(owner, lease) end
   local score = tonumber(call('ZSCORE', queue, owner) or nil)
-  if score and score < tickets + 0 then return refreshShared(owner, lease) end
+  if score and score < tickets + 0 then return refreshShared(owner, lease, score) end
   local other = not score and (place == '' or place == '0') and otherUse(claim, limit)
   if other then return other end
   -- A newcomer need not know who is first while one owner has it alone; who waits clears away those that are dead.

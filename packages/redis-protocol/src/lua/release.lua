@@ -1,10 +1,5 @@
--- Frees the lock from its owner, or withdraws the place of that owner, and grants the lock to who is next. Repeating it is
--- harmless. The fence key stays, so that tokens keep rising.
--- KEYS    lock, which is also the channel; queue; places; fence; absent: no fencing tokens
--- ARGV[1] owner    ARGV[2] PUBLISH (if absent) or SPUBLISH; empty: nobody is granted it yet, or woken
--- Replies 1 released, 0 not held, -1 a key of another kind; behind it, each on a line, who was granted the lock; or the error.
-local owner, publish = ARGV[1], ARGV[2] or 'PUBLISH'
 
+local owner, publish = ARGV[1], ARGV[2] or 'PUBLISH'
 local alone = pcall('GET', lock)
 if alone == owner then
   local refused = pcall('DEL', lock)
@@ -12,14 +7,13 @@ if alone == owner then
   if type(refused) == 'table' and pcall('SET', lock, owner, 'PX', 1).err then return refused end
   if publish == '' then return '1' end
   -- Without the queue beats grant it.
-  if not queue or pcall('EXISTS', queue) == 0 then
-    -- A user without permission for the channel still releases; waiters then find out by polling.
+  if not places or pcall('EXISTS', queue) == 0 then
     pcall(publish, lock, '')
     return '1'
   end
 end
 -- The last of those that hold it together, where nobody waits.
-if queue and (alone == '(shared)' or (type(alone) == 'string' and string.find(alone, '^%(permits %d+%)$'))) then
+if places and (alone == '(shared)' or (type(alone) == 'string' and string.find(alone, '^%(permits %d+%)$'))) then
   local score = pcall('ZSCORE', queue, owner)
   local isHolder = type(score) == 'string' and score + 0 < 100000000000000
   if isHolder and pcall('ZCOUNT', queue, '-inf', '+inf') == 1 and type(pcall('DEL', lock, queue, places)) == 'number' then
@@ -27,7 +21,10 @@ if queue and (alone == '(shared)' or (type(alone) == 'string' and string.find(al
     return '1'
   end
 end
-if not queue then
+if not places then
+  -- Several may hold it, and with the lock alone nobody knows who: as the server says it while the slot is being moved.
+  local isShared = #KEYS == 1 and type(alone) == 'string' and string.find(alone, '^%([sp]')
+  if isShared then return redis.error_reply('TRYAGAIN The holders of this lock cannot be looked up at the moment') end
   if type(alone) ~= 'table' then return '0' end
   return string.find(alone.err, 'WRONGTYPE', 1, true) and '-1' or alone
 end

@@ -5,13 +5,19 @@
 local ttl, owners, outcomes = ARGV[1], cjson.decode(ARGV[2]), {}
 for i = 1, #owners do
   lock, queue, places = KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i]
-  local refused = open()
+  local alone = pcall('GET', lock)
+  -- A downgrade of it was lost on its way, or refused: its user may lack what shared locks need.
+  local isAlone = alone == owners[i]
+  local refused = not isAlone and open(alone) or nil
   if type(refused) == 'table' then return refused end
-  local score = not refused and tonumber(call('ZSCORE', queue, owners[i]) or nil)
+  local score = not isAlone and not refused and tonumber(call('ZSCORE', queue, owners[i]) or nil)
   if refused then
     outcomes[i] = 'f'
   elseif score and score < tickets + 0 then
-    refreshShared(owners[i], ttl, true)
+    refreshShared(owners[i], ttl, score, true)
+    outcomes[i] = '1'
+  elseif isAlone then
+    call('PEXPIRE', lock, ttl)
     outcomes[i] = '1'
   else
     outcomes[i] = '0'

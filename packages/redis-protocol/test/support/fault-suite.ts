@@ -61,6 +61,20 @@ export function faultSuite(kits: readonly ClientKit[]): void {
       expect(await exists(key)).toBe(false);
     });
 
+    it('a server that has no memory left still renews and releases what is held', async () => {
+      const adapter = connect(server).adapter();
+      const request = attempt(newName());
+      await grant(adapter, request);
+      await server.command('CONFIG', 'SET', 'maxmemory', '1');
+      try {
+        expect(await adapter.renew(request, 20_000)).toMatchObject({ status: 'renewed' });
+        expect(await server.command('PTTL', `lock:${request.key}`)).toBeGreaterThan(15_000);
+        expect(await adapter.release(request)).toBe('released');
+      } finally {
+        await server.command('CONFIG', 'SET', 'maxmemory', '0');
+      }
+    });
+
     it('H14: the reply to the release is swallowed and the connection reset: never "lost", and the key is free', async () => {
       const locks = locksOver(connect());
       const lock = await locks.acquire(newName());

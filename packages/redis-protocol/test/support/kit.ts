@@ -17,7 +17,7 @@ export type Target = RedisTarget<never> & {
 /** One client of one library, in the hands of a test as of an application. */
 export interface TestClient {
   adapter(options?: RedisLockOptions): LockAdapter;
-  binding(): RedisClientBinding;
+  binding(options?: { readonly ownsClient?: boolean }): RedisClientBinding;
   /** Whether the client still works. */
   works(): Promise<boolean>;
   /** How many event listeners stand on it. */

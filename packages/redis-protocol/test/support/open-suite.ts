@@ -147,10 +147,26 @@ export function openSuite(kits: readonly ClientKit[]): void {
       server.thaw();
     });
 
-    it.each<Partial<Target>>([{ nodes: [] }, { kind: 'sentinel', masterName: undefined }, { kind: 'cluster', db: 1 }])(
-      'refuses a target without what it needs: %j',
-      (part) => {
-        expect(() => kit.open({ ...single(server), ...part })).toThrow(lockError('LOCK_INVALID_ARGUMENT') as Error);
+    it.each<object>([
+      { nodes: [] },
+      { nodes: '127.0.0.1:6379' },
+      { nodes: ['127.0.0.1:6379'] },
+      { nodes: [null] },
+      { nodes: [{ host: '127.0.0.1', port: '6379' }] },
+      { nodes: [{ host: '127.0.0.1' }] },
+      { nodes: [{ host: '', port: 6379 }] },
+      { kind: 'Single' },
+      { kind: 'sentinel', masterName: undefined },
+      { kind: 'cluster', db: 1 },
+    ])('refuses a target without what it needs: %j', (part) => {
+      expect(() => kit.open({ ...single(server), ...part })).toThrow(lockError('LOCK_INVALID_ARGUMENT') as Error);
+    });
+
+    it.each([undefined, null, 'redis://user:s3cret@host', 6379])(
+      'refuses %s for a target, and does not show it',
+      (target) => {
+        const error = lockError('LOCK_INVALID_ARGUMENT', { message: expect.not.stringContaining('s3cret') });
+        expect(() => kit.open(target as never)).toThrow(error as Error);
       },
     );
   });

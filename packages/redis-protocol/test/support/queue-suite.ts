@@ -1,5 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AcquireAttempt, Granted, LockAdapter } from '@holdfast/lock-core';
-import { type RedisServer, startRedis } from '@holdfast/testbed';
+import { faultProxy, type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { attempt, grant, lockError, newName, until } from './helpers.ts';
 import { type ClientKit, single, type TestClient } from './kit.ts';
@@ -104,6 +105,36 @@ export function queueSuite(kits: readonly ClientKit[]): void {
       expect(await server.command('GET', `lock:${key}`)).toBe(waiter.request.owner);
       await adapter.release(waiter.request);
       await adapter.close?.();
+    });
+
+    it('H106: a place that is given up does not come back by a beat on its way, for which the server does not know the script', async () => {
+      await using proxy = await faultProxy(server);
+      const slow = kit.connect(single(proxy));
+      const adapter = slow.adapter();
+      const near = client.adapter();
+      const key = newName();
+      const holder = attempt(key, { ttlMs: 60_000 });
+      await grant(near, holder);
+      const waiter = await queue(adapter, key);
+      proxy.hold('to-client');
+      // Then the server knows the script of releases, and not that of beats.
+      await server.command('SCRIPT', 'FLUSH');
+      await server.command('CONFIG', 'RESETSTAT');
+      const some = attempt(newName());
+      await grant(near, some);
+      await near.release(some);
+      const refused = async () => String(await server.command('INFO', 'errorstats'));
+      await until('a beat has come', async () => /NOSCRIPT:count=[3-9]/.test(await refused()));
+      waiter.leave();
+      await nextTurn();
+      await proxy.heal();
+      await expect(waiter.granted).rejects.toThrow('no longer');
+      // On the same connection, behind all that was sent.
+      expect(await slow.works()).toBe(true);
+      expect(await near.inspect!(key)).toMatchObject({ waiters: 0 });
+      await near.release(holder);
+      await adapter.close?.();
+      await slow.close();
     });
 
     it('a place that is given up is nobody any more; the next one is granted', async () => {

@@ -1,11 +1,12 @@
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
-import { createLocks, LockError } from '@holdfast/lock-core';
+import { createLocks } from '@holdfast/lock-core';
 import { type RedisServer, startRedis, startRedisCluster, startRedisSentinel } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { attempt, grant, lockError, newName, until } from './helpers.ts';
 import { type ClientKit, single } from './kit.ts';
 import { openRefusalTests } from './open-refusal-tests.ts';
+import { aloneRightsTest, amongOthersRightsTest } from './rights-tests.ts';
 
 const secret = 's3cret-of-the-test';
 
@@ -18,13 +19,6 @@ const freePort = (): Promise<number> =>
     });
   });
 
-// Every command that the protocol sends, in scripts or by itself.
-const commands = [
-  ...['set', 'get', 'del', 'pttl', 'pexpire', 'time', 'publish', 'pubsub', 'subscribe', 'unsubscribe'],
-  ...['evalsha', 'eval', 'scan', 'info', 'wait', 'incr', 'script|load', 'exists', 'zadd', 'zrem', 'zscore', 'zcount'],
-  ...['zrangebyscore', 'zrevrangebyscore', 'hset', 'hget', 'hdel'],
-];
-
 /** Definite refusals: told at once, with the server's words, and nothing is left locked. */
 export function refusalSuite(kits: readonly ClientKit[]): void {
   let server: RedisServer;
@@ -34,61 +28,7 @@ export function refusalSuite(kits: readonly ClientKit[]): void {
   afterAll(() => server?.stop());
 
   describe.each(kits)('$name', (kit) => {
-    it.each([true, false])(
-      'a user who may not use one command, fencing %s: no lock is left, nothing hangs (H115, H130)',
-      {
-        timeout: 120_000,
-      },
-      async (fencing) => {
-        for (const command of commands) {
-          const user = newName('user');
-          await server.command('ACL', 'SETUSER', user, 'on', `>${secret}`, '~*', '&*', '+@all', `-${command}`);
-          // Each case has the scripts unknown once, and known once.
-          if (Math.random() < 0.5) await server.command('SCRIPT', 'FLUSH');
-          const client = kit.connect({ ...single(server), username: user, password: secret });
-          const adapter = client.adapter({ fencing });
-          const request = attempt(newName(), { ttlMs: 60_000, tokens: 65 });
-          const seen = (promise: Promise<unknown> | undefined) =>
-            (promise ?? Promise.resolve()).then(
-              (value) => value,
-              (error: unknown) => {
-                expect(error, `without ${command}`).toBeInstanceOf(LockError);
-                expect(error, `without ${command}`).toMatchObject({ code: 'LOCK_BACKEND', retryable: false });
-                expect((error as Error).message).toMatch(/NOPERM|user executing the script/);
-                return 'refused';
-              },
-            );
-          const exists = async () => (await server.command('EXISTS', `lock:${request.key}`)) === 1;
-          const waiting = new AbortController();
-          await seen(adapter.whenFree?.(request.key, waiting.signal));
-          waiting.abort();
-          const outcome = await seen(adapter.tryAcquire(request));
-          if (outcome === 'refused') {
-            await until(`nothing is left without ${command}`, async () => !(await exists()));
-          } else {
-            await seen(adapter.tryAcquire(request));
-            expect(await exists(), `held without ${command}`).toBe(true);
-          }
-          await seen(adapter.tryAcquire(attempt(request.key)));
-          await seen(adapter.renew(request, 50_000));
-          // openLocks looks at a lock first: it must not be refused for what a lock that is held alone can do without (H130).
-          const looked = await seen(adapter.inspect?.(request.key));
-          if (looked === 'refused')
-            expect(['get', 'pttl', 'zcount', 'evalsha', 'eval', 'script|load'], `inspect without ${command}`).toContain(
-              command,
-            );
-          await seen(adapter.keys?.());
-          const released = await seen(adapter.release(request));
-          // Without GET or EVALSHA nothing can be released, and nothing could be acquired by a script.
-          if (released === 'refused') await server.command('DEL', `lock:${request.key}`);
-          else await until(`it is free without ${command}`, async () => !(await exists()));
-          if (released === 'refused')
-            expect(['get', 'evalsha', 'eval'], `release without ${command}`).toContain(command);
-          await adapter.close?.();
-          await client.close();
-        }
-      },
-    );
+    aloneRightsTest(kit, () => server, secret);
 
     it('a user who may not WAIT is told so, and what was granted is released (H115)', async () => {
       const user = newName('user');
@@ -219,6 +159,8 @@ export function refusalSuite(kits: readonly ClientKit[]): void {
     const kit = kits[0]!;
     openRefusalTests(kit, () => server);
 
+    amongOthersRightsTest(kit, () => server, secret);
+
     it.each([
       ['cluster', /cluster support disabled.*plain client/],
       ['sentinel', /unknown command.*SENTINEL.*check the addresses of the sentinels/i],
@@ -235,8 +177,15 @@ export function refusalSuite(kits: readonly ClientKit[]): void {
       },
     );
 
-    it('a name that no sentinel knows: told at once (H130)', { timeout: 60_000 }, async () => {
+    it('a name that no sentinel knows, a sentinel in place of a server: told at once (H130)', {
+      timeout: 60_000,
+    }, async () => {
       const group = await startRedisSentinel();
+      const asServer = createLocks(kit.open(single(group.sentinels[0]!)), { backendTimeoutMs: 20_000 });
+      await expect(asServer.acquire(newName())).rejects.toEqual(
+        lockError('LOCK_BACKEND', { retryable: false, message: expect.stringContaining('is a Redis Sentinel') }),
+      );
+      await asServer.close();
       const nodes = group.sentinels.map(({ host, port }) => ({ host, port }));
       const locks = createLocks(kit.open({ kind: 'sentinel', nodes, masterName: 'nobody' }), {
         backendTimeoutMs: 20_000,

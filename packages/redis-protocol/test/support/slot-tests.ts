@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createLocks } from '@holdfast/lock-core';
+import { type Claim, createLocks } from '@holdfast/lock-core';
 import { type RedisGroup, type RedisServer, startRedis } from '@holdfast/testbed';
 import { expect, it } from 'vitest';
 import { attempt, grant, newName, until } from './helpers.ts';
@@ -25,6 +25,10 @@ async function moveOf({ nodes }: RedisGroup, key: string) {
       await setSlot(source, 'MIGRATING', targetId);
     },
     move: (name: string) => source.command('MIGRATE', target.host, String(target.port), name, '0', '5000'),
+    async moveRest() {
+      for (const name of (await source.command('CLUSTER', 'GETKEYSINSLOT', slot, '100')) as string[])
+        await this.move(name);
+    },
     async finish() {
       for (const node of [target, source, ...nodes]) await setSlot(node, 'NODE', targetId);
     },
@@ -88,6 +92,33 @@ export function slotTests(kit: ClientKit, cluster: () => RedisGroup): void {
     await locks.close();
     await client.close();
   });
+
+  it.each<Claim>([{ mode: 'shared' }, { mode: 'permits', permits: 2, limit: 5 }])(
+    'a slot on the move: a release of $mode that cannot be looked up is not answered, and takes effect afterwards (H115)',
+    async (claim) => {
+      const client = connect();
+      const adapter = client.adapter();
+      const tag = newName();
+      const key = `{${tag}}shared`;
+      const held = attempt(key, { ttlMs: 60_000, claim });
+      await until('a grant', () => grant(adapter, held).catch(() => undefined));
+      const slot = await moveOf(cluster(), `{${tag}}`);
+      await slot.begin();
+      await slot.move(`lock:${key}`);
+      // The lock says that several may hold it; who they are is still on the other node.
+      expect(await adapter.inspect?.(key)).toMatchObject({ mode: claim.mode });
+      await expect(adapter.release(held)).rejects.toMatchObject({
+        code: 'LOCK_BACKEND',
+        retryable: true,
+        message: expect.stringContaining('TRYAGAIN'),
+      });
+      await slot.moveRest();
+      await slot.finish();
+      expect(await adapter.release(held)).toBe('released');
+      expect(await adapter.inspect?.(key)).toBeUndefined();
+      await client.close();
+    },
+  );
 
   it('waitReplicas does not count the replicas of the node from which the slot moves away (H19)', async () => {
     const client = connect();

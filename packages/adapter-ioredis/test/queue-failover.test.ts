@@ -1,0 +1,4 @@
+import { queueFailoverSuite } from '../../redis-protocol/test/support/queue-failover-suite.ts';
+import { kits } from './support/kits.ts';
+
+queueFailoverSuite(kits);
