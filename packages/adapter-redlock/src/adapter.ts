@@ -12,7 +12,7 @@ import type {
 import { type AnyRedisClient, isAmongOthers } from '@holdfast/redis-protocol';
 import { createCircuitBreaker } from './circuit-breaker.ts';
 import { quorumTimers } from './clock.ts';
-import { failedAcquire, type NodeCount, noMajority, unsoundLimit } from './failures.ts';
+import { failedAcquire, type NodeCount, noMajority, notChanged, unsoundLimit } from './failures.ts';
 import { majorityHints } from './hints.ts';
 import { forceReleaseAll, inspectAll, keysOfEnough, type NodeGroup } from './inspect.ts';
 import { type RedlockOptions, type RedlockSettings, redlockSettings } from './options.ts';
@@ -39,13 +39,13 @@ interface Redlock extends NodeGroup, NodeCount {
 }
 
 /**
- * A lock adapter over 1 to 9 independent Redis servers, by majority: it works while more than half of them do. `clients` are
- * ioredis and node-redis clients in any mix, one per server.
+ * Creates a lock adapter for 1 to 9 independent Redis servers. A majority grants a lock, so it works while more than half of the
+ * servers work. `clients` are ioredis or node-redis clients in any mix, one for each server. Closing the adapter leaves them open.
  *
- * The Redlock algorithm of redis.io, with what it is criticised for lacking: a fencing token, proposed by the client and
- * accepted by a majority (see SAFETY.md). Closing the adapter leaves the clients open.
- * @throws LockError LOCK_INVALID_ARGUMENT for a bad option, for no or too many nodes, or, at the first use, for two nodes that
- * are one server.
+ * This is the Redlock algorithm of redis.io, plus the fencing token that it is criticised for lacking. The client proposes the token,
+ * and a majority accepts it (see SAFETY.md).
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid option, for no nodes or too many, or, at the first use, if two nodes are the
+ * same server
  */
 export function redlockAdapter(clients: readonly AnyRedisClient[], options: RedlockOptions = {}): LockAdapter {
   const redlock = createRedlock(redlockSettings(clients, options));
@@ -86,7 +86,7 @@ function createRedlock({ clients, prefix, fencing, nodeTimeoutMs, permitQuorum }
   const count = clients.length;
   const majority = majorityOf(count);
   const breakers = clients.map(() => createCircuitBreaker(quorumTimers.now, nodeTimeoutMs));
-  const identities = createServerIdentities(clients, breakers, quorumTimers.now);
+  const identities = createServerIdentities(clients, breakers, quorumTimers.now, prefix);
   const listens = (key: string): boolean => hints.listens(key);
   const nodes = clients.map(
     (client, index) =>
@@ -184,8 +184,15 @@ const heldVote = ({ key, owner, fencingToken, claim }: HoldRef): HeldVote => ({
   first: fencingToken === undefined || claim?.mode === 'shared' ? undefined : Number(fencingToken),
 });
 
+/** A renewal that was made before a downgrade, and comes late, calls the hold exclusive still. */
+function asItIs({ quorum }: Redlock, hold: HoldRef): HoldRef {
+  const { key, owner, claim } = hold;
+  return !isAmongOthers(claim) && quorum.isShared(key, owner) ? { key, owner, claim: { mode: 'shared' } } : hold;
+}
+
 /** Renews the exclusive holds together, and the others. */
-async function renewMany(redlock: Redlock, holds: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
+async function renewMany(redlock: Redlock, named: readonly HoldRef[], ttlMs: number): Promise<RenewOutcome[]> {
+  const holds = named.map((hold) => asItIs(redlock, hold));
   const outcomes: RenewOutcome[] = new Array(holds.length);
   const renewSome = async (places: readonly number[]): Promise<void> => {
     const some = places.map((place) => holds[place]!);
@@ -216,7 +223,7 @@ async function renewAlike(redlock: Redlock, holds: readonly HoldRef[], ttlMs: nu
         outcomes[i] = renewal(item, leaseMs);
       }
       if (decided > 0) resolve(outcomes);
-      else reject(noMajority('renew the lock', holds[0]!.key, needing(redlock, holds[0]!), errors, sent));
+      else reject(notChanged('renew the lock', holds[0]!.key, needing(redlock, holds[0]!), errors, sent));
     });
   });
 }
@@ -240,7 +247,7 @@ async function downgrade(redlock: Redlock, hold: HoldRef, ttlMs: number): Promis
   const leaseMs = await readyLease(redlock, ttlMs);
   return new Promise((resolve, reject) => {
     redlock.quorum.downgrade(heldVote(hold), leaseMs, ({ items: [shared], errors, sent }) => {
-      if (shared === undefined) reject(noMajority('downgrade the lock', hold.key, redlock, errors, sent));
+      if (shared === undefined) reject(notChanged('downgrade the lock', hold.key, redlock, errors, sent));
       else resolve(renewal(shared, leaseMs));
     });
   });

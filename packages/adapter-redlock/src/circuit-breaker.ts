@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 /**
  * Notices a node that has fallen silent: a frozen server or a dead line takes every command and answers none. It then gets a
  * command now and then, enough to see it come back, or to see its connection break, so that what it will have to catch up with
@@ -16,7 +17,9 @@ export interface CircuitBreaker {
   answered(): void;
 }
 
-const longestPauseMs = 10_000;
+// The answer to any command that is outstanding tells that the node is back, so more of them only find out whether it is gone.
+// One whose connection was lost without a sign is back only for the next of them.
+const longestPauseMs = 20_000;
 
 export function createCircuitBreaker(now: () => number, timeoutMs: number): CircuitBreaker {
   let outstanding = 0;

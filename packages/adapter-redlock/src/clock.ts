@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import { systemClock } from '@holdfast/lock-core';
 import type { QuorumClock } from './protocol/node.ts';
 

@@ -12,7 +12,7 @@ export interface NodeCount {
 // What a server says for good, and what to do about it. Inside a script it says some of it in other words.
 const refusals: readonly (readonly [RegExp, string])[] = [
   [
-    /^(WRONGPASS|NOAUTH|NOPERM)\b|user executing the script|unauthenticated (multi)?bulk length/,
+    /^(WRONGPASS|NOAUTH|NOPERM)\b|user executing the script|ACL failure in script|unauthenticated (multi)?bulk length/,
     'Check the user name, the password, and the ACL rules for the keys, channels and commands of the locks.',
   ],
   [/^READONLY\b/, 'A node must be a server that takes writes, not a replica.'],
@@ -37,6 +37,7 @@ function refusalIn(error: unknown): string | undefined {
  * an error that means "unknown". Only the server's words are kept, since a client's error may carry the command.
  */
 export function nodeError(node: string, error: unknown, key?: string): Error {
+  if (error instanceof Error && error.message.startsWith(node)) return error;
   if (isLockError(error)) {
     const { code, retryable } = error;
     return new LockError(code, `${node}: ${error.message}`, { key: error.key ?? key, retryable });
@@ -67,7 +68,7 @@ export function unsoundLimit(key: string, count: number, quorum: number, limit: 
     'LOCK_INVALID_ARGUMENT',
     `A semaphore with a limit of ${limit} is not safe on ${count} Redlock nodes of which ${quorum} have to grant a permit ` +
       `(permitQuorum): they could grant ${possible} permits, since (${limit} + 1) * ${quorum} is not above ${count} * ${limit}. ` +
-      `With ${quorum} nodes limits up to ${highest} are, and a limit of ${limit} needs ${soundQuorum(count, limit)} nodes.`,
+      `With ${quorum} nodes, limits up to ${highest} are safe; a limit of ${limit} needs ${soundQuorum(count, limit)} nodes.`,
     { key, retryable: false },
   );
 }
@@ -85,6 +86,8 @@ function otherUse(claim: Claim | undefined, { limit }: OtherUse, key: string): L
   );
 }
 
+const isRefusal = (error: unknown): error is LockError => isLockError(error) && !error.retryable;
+
 /**
  * What to tell when a majority, or as many nodes as permits need, could not be had. Where refusals alone are enough to prevent one, the first of them, which no
  * repetition changes; else an error that is retryable: the outcome is unknown, unless no node was asked.
@@ -96,7 +99,7 @@ export function noMajority(
   errors: readonly unknown[],
   sent = true,
 ): LockError {
-  const refused = errors.filter((error): error is LockError => isLockError(error) && !error.retryable);
+  const refused = errors.filter(isRefusal);
   if (refused.length > count - majority) {
     const [{ code, message }] = refused as [LockError];
     return new LockError(code, message, { key, retryable: false });
@@ -110,6 +113,23 @@ export function noMajority(
       `${sent ? 'The outcome is unknown' : 'Nothing was sent'}. Check that the Redis servers are up and reachable.`,
     { key, notSent: !sent },
   );
+}
+
+/**
+ * The same for a change of a hold. Where a majority refuses, the others may have changed their votes, or may yet: then the refusal says that
+ * it may have had an effect (H14).
+ */
+export function notChanged(
+  what: string,
+  key: string,
+  nodes: NodeCount,
+  errors: readonly unknown[],
+  sent: boolean,
+): LockError {
+  const error = noMajority(what, key, nodes, errors, sent);
+  const isDefinite = errors.length === nodes.count && errors.every((each) => each === undefined || isRefusal(each));
+  if (error.retryable || isDefinite) return error;
+  return new LockError(error.code, error.message, { key, retryable: false, notSent: false });
 }
 
 /** Why an acquisition has no outcome, as an error. */

@@ -1,6 +1,6 @@
-import type { KeysPage, LockInfo } from '@holdfast/lock-core';
-import { type NodeCount, noMajority } from './failures.ts';
-import type { QuorumClock } from './protocol/node.ts';
+import { isLockError, type KeysPage, type LockInfo } from '@holdfast/lock-core';
+import { brokenConnection, type NodeCount, noMajority } from './failures.ts';
+import type { Answer, QuorumClock } from './protocol/node.ts';
 import { quorumFor } from './protocol/quorum-size.ts';
 import type { RedisNode } from './redis-node.ts';
 import type { NodeVote } from './replies.ts';
@@ -148,13 +148,27 @@ function spreadMs(votes: readonly NodeVote[]): number {
   return least === most ? 0 : most - least;
 }
 
+/** Withdraws the votes that stand at a node now, whoever has them; whether there were any. */
+async function freeNode(node: RedisNode, key: string): Promise<boolean> {
+  const votes = await node.votes(key);
+  // Each by its owner, so that a request that arrives twice frees nobody else (H112).
+  const withdrawn = votes.map(({ owner }) => {
+    return new Promise<boolean>((resolve, reject) => {
+      const answer: Answer<boolean> = (freed, error) => (freed === undefined ? reject(error) : resolve(freed));
+      const isSent = node.withdraw({ key, owner, claim: 'any', first: undefined }, false, answer);
+      if (!isSent) reject(node.error(brokenConnection(), key));
+    });
+  });
+  return (await Promise.all(withdrawn)).includes(true);
+}
+
 /** Frees every node of the votes that stand there now; whether a majority had one. */
 export async function forceReleaseAll(group: NodeGroup, key: string): Promise<boolean> {
   const { majority } = group;
   const { outcome, errors } = await gather(
     group,
     group.nodes,
-    (node) => node.forceRelease(key),
+    (node) => freeNode(node, key),
     ({ values, errors: failed, pending }): boolean | undefined => {
       const freed = values.filter((wasHeld) => wasHeld).length;
       if (freed >= majority) return true;
@@ -165,14 +179,17 @@ export async function forceReleaseAll(group: NodeGroup, key: string): Promise<bo
   return outcome;
 }
 
+const isRefusal = (error: unknown): boolean => isLockError(error) && !error.retryable;
+
 /**
  * One page of the locks, of one node after the other. What is held has the votes of a majority, so it shows at one of any
- * `enough` nodes; the rest may be away. The cursor is the number of the node, how many were read to their end, and the node's own.
+ * `enough` nodes; the rest may be away. The cursor is the number of the node, how many were read to their end, how many refused, and
+ * the node's own.
  */
-export async function keysOfEnough(group: NodeGroup, cursor: string = '0 0'): Promise<KeysPage> {
+export async function keysOfEnough(group: NodeGroup, cursor: string = '0 0 0'): Promise<KeysPage> {
   const { nodes, majority } = group;
   const enough = nodes.length - majority + 1;
-  const [node = '', done = '', ...rest] = cursor.split(' ');
+  const [node = '', done = '', refusals = '', ...rest] = cursor.split(' ');
   const asked = Number(node);
   const read = Number(done);
   const at = rest.length === 0 ? undefined : rest.join(' ');
@@ -182,9 +199,13 @@ export async function keysOfEnough(group: NodeGroup, cursor: string = '0 0'): Pr
     (one) => one.single.keys!(at),
     ({ values }) => values[0],
   );
-  if (outcome?.next !== undefined) return { keys: outcome.keys, next: `${asked} ${read} ${outcome.next}` };
+  if (outcome?.next !== undefined) return { keys: outcome.keys, next: `${asked} ${read} ${refusals} ${outcome.next}` };
   const away = asked + 1 - read - (outcome === undefined ? 0 : 1);
-  if (away > nodes.length - enough) throw noMajority('list the locks', '*', countOf(group), errors);
+  const refused = Number(refusals) + (errors.some(isRefusal) ? 1 : 0);
+  if (away > nodes.length - enough) {
+    const refusal = refused > nodes.length - enough ? errors.find(isRefusal) : undefined;
+    throw refusal ?? noMajority('list the locks', '*', countOf(group), errors);
+  }
   const readNow = asked + 1 - away;
-  return { keys: outcome?.keys ?? [], next: readNow === enough ? undefined : `${asked + 1} ${readNow}` };
+  return { keys: outcome?.keys ?? [], next: readNow === enough ? undefined : `${asked + 1} ${readNow} ${refused}` };
 }

@@ -1,15 +1,15 @@
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
-import type { RedisClientBinding } from '@holdfast/redis-protocol';
+import { checkRedisTarget, type RedisClientBinding } from '@holdfast/redis-protocol';
 import { redlockAdapter } from './adapter.ts';
 import type { RedlockOptions } from './options.ts';
 
-/** The servers of a Redlock, for `openRedlock`. */
+/** The servers to connect to, for `openRedlock`. */
 export interface RedlockTarget {
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   readonly tls?: boolean | undefined;
-  /** Default: ioredis if `@holdfast/adapter-ioredis` is installed, else node-redis. */
+  /** The client library. Default: ioredis if `@holdfast/adapter-ioredis` is installed, otherwise node-redis. */
   readonly client?: 'ioredis' | 'node-redis' | undefined;
   readonly options?: RedlockOptions | undefined;
 }
@@ -42,13 +42,13 @@ const clients: Record<'ioredis' | 'node-redis', ClientPackage> = {
 };
 
 /**
- * Connects to the servers and makes an adapter that owns the clients: `close()` closes them too, at once, the servers being up
- * or not. Connecting goes on in the background; too few servers show when a lock is asked for. `options` win over those of
- * the target.
- * @throws LockError LOCK_INVALID_ARGUMENT for a target or an option that makes no sense; LOCK_UNSUPPORTED, with the install
- * command, when no client library is there, or with the reason, as its cause, when one cannot be loaded.
+ * Creates an adapter with clients of its own, which `close()` closes at once, even if the servers are down. The clients connect in the
+ * background, so if too few servers are up, the first request for a lock reports it. `options` take precedence over those of the target.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid target or option; LOCK_UNSUPPORTED if no client library is installed (with the
+ * install command), or if one cannot be loaded (with the reason as its cause)
  */
 export async function openRedlock(target: RedlockTarget, options: RedlockOptions = {}): Promise<LockAdapter> {
+  checkRedisTarget({ ...target, kind: 'single' });
   const { nodes, username, password, tls } = target;
   const connect = await loadClient(target.client);
   const bindings: RedisClientBinding[] = [];
@@ -94,7 +94,7 @@ function cannotBeLoaded(name: string, cause: unknown): LockError {
   });
 }
 
-/** For applications that are bundled: `openLocks(url, { adapters: [redlockAdapterFactory] })`. */
+/** For bundled applications: `openLocks(url, { adapters: [redlockAdapterFactory] })`. */
 export const redlockAdapterFactory: { readonly name: 'redlock'; readonly open: typeof openRedlock } = {
   name: 'redlock',
   open: openRedlock,

@@ -10,24 +10,24 @@ import { majorityOf } from './protocol/node.ts';
 /** Options of the Redlock adapter. */
 export interface RedlockOptions {
   /**
-   * What begins the key of every lock, default `lock:`. Not empty, no braces, and not `fence:`, where the fencing tokens are.
-   * All clients of a lock need the same one.
+   * The beginning of the key of every lock, default `lock:`. All clients of a lock need the same prefix. It must not be empty, contain
+   * braces, or overlap with `fence:`, where the fencing tokens are kept.
    */
   readonly prefix?: string | undefined;
   /**
-   * Fencing tokens, default true. False leaves no second key and costs the servers less, without a script to acquire; then
-   * nothing stops a writer whose lease has run out.
+   * Whether locks have fencing tokens, default true. False costs the servers less, since there is no second key and no script to
+   * acquire a lock; but nothing stops a writer whose lease has expired.
    */
   readonly fencing?: boolean | undefined;
   /**
-   * How long to wait in ms for answers without which there is no majority, default 500, and never more than half of the
-   * TTL. A majority that answers is never kept waiting for the rest. Shorter finds out sooner that too many nodes are down;
-   * longer copes with slower networks.
+   * How long to wait for the answers that are needed for a majority, in ms; default 500, and never more than half of the TTL. Once a
+   * majority has answered, the rest are not waited for. A shorter time detects sooner that too many nodes are down; a longer time
+   * tolerates slower networks.
    */
   readonly nodeTimeoutMs?: number | undefined;
   /**
-   * How many nodes have to grant permits of a semaphore, from a majority to all; default as few as are sound for its limit. With a number
-   * the limits for which it is too few are refused, so that `nodes - permitQuorum` nodes may be down.
+   * How many nodes must grant the permits of a semaphore: from a majority to all. Default: the fewest that are safe for the limit. With
+   * a number, `nodes - permitQuorum` nodes may always be down, and limits that would need a larger quorum are refused.
    */
   readonly permitQuorum?: number | undefined;
 }

@@ -123,7 +123,7 @@ export class RedisNode implements QuorumNode {
   }
 
   vote(ballot: Ballot, answer: (vote: Vote) => void): NotAsked | undefined {
-    const refusal = this.#notAsked();
+    const refusal = this.#notAsked() ?? this.#missingRight(ballot);
     if (refusal !== undefined) return refusal;
     const sameServer = this.#serverWatch();
     const request = voteRequest(ballot, this.#terms(ballot.key));
@@ -172,6 +172,13 @@ export class RedisNode implements QuorumNode {
     const error = identities.refusal(index);
     if (error !== undefined) return { kind: 'refused', error };
     return this.breaker.admits() ? undefined : unreachable;
+  }
+
+  /** What the user may not do that a vote of this kind needs. */
+  #missingRight({ key, claim }: Pick<StandingVote, 'key' | 'claim'>): NotAsked | undefined {
+    const { identities, index } = this.#options;
+    const missing = identities.missingRight(index, isOfClaims(claim) ? 'amongOthers' : 'alone');
+    return missing && { kind: 'refused', error: this.error(missing, key) };
   }
 
   /** Tells later whether an answer is of the server that is this node's: over a new connection it may be another node's. */
@@ -234,6 +241,9 @@ export class RedisNode implements QuorumNode {
   }
 
   #extendVote(vote: StandingVote, ttlMs: number, exactly: boolean, answer: Answer<readonly boolean[]>): void {
+    // A downgrade makes another vote of it.
+    const missing = this.#missingRight(vote);
+    if (missing !== undefined) return void Promise.resolve().then(() => answer(undefined, missing.error));
     const sameServer = this.#serverWatch();
     const request = extendRequest(vote, ttlMs, exactly, this.#keysOf(vote.key));
     this.#channel(vote.claim).requests.add(request, (reply, error) => {
@@ -268,26 +278,16 @@ export class RedisNode implements QuorumNode {
 
   /** The votes that stand here. */
   async votes(key: string): Promise<readonly NodeVote[]> {
+    // What a silent node is asked would only pile up (H116).
+    if (!this.breaker.admits()) throw this.error('it does not answer', key);
     const keys = this.#keysOf(key);
-    const votes = await readVotes(this.#client, keys).catch((error: unknown) => {
+    this.breaker.sent();
+    const reading = readVotes(this.#client, keys).finally(() => this.breaker.answered());
+    const votes = await reading.catch((error: unknown) => {
       throw this.error(error, key);
     });
     if (votes === undefined) throw this.error(foreignData(key, this.#client.keyPrefix + keys.lock, 'foreign'));
     return votes;
-  }
-
-  /** Withdraws the votes that stand now, whoever has them; whether there were any. */
-  async forceRelease(key: string): Promise<boolean> {
-    const votes = await this.votes(key);
-    // Each by its owner, so that a request that arrives twice frees nobody else (H112).
-    const withdrawn = votes.map(({ owner }) => {
-      return new Promise<boolean>((resolve, reject) => {
-        const answer: Answer<boolean> = (freed, error) => (freed === undefined ? reject(error) : resolve(freed));
-        const isSent = this.withdraw({ key, owner, claim: 'any', first: undefined }, false, answer);
-        if (!isSent) reject(this.error(brokenConnection(), key));
-      });
-    });
-    return (await Promise.all(withdrawn)).includes(true);
   }
 
   async close(): Promise<void> {

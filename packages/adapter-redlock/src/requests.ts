@@ -1,3 +1,4 @@
+import { nextTick } from 'node:process';
 import {
   evalScript,
   type LockKeys,
@@ -92,7 +93,7 @@ export function createRequests(
         turn.flush?.();
         turn.flush = flush;
         // After everything else that this turn sends.
-        process.nextTick(flush);
+        nextTick(flush);
       }
       waiting.push({ request, reply });
       if (waiting.length >= mostAtOnce) flush();
@@ -109,8 +110,10 @@ function askAlone(client: RedisClientBinding, breaker: CircuitBreaker, script: V
       const reply = decoded(result, client);
       if (reply instanceof Error) sent.reply(undefined, reply, true);
       else if (reply.kind !== 'count' || reply.count > 0) sent.reply(reply, undefined, client.resends !== before);
-      // A command in a client's offline queue would be sent after its caller gave up (H27).
-      else if (!client.ready) sent.reply(undefined, new Error('the connection broke'), true);
+      // A command in a client's offline queue would be sent after its caller gave up (H27), and over a new connection the release
+      // may have been sent already (H111).
+      else if (!client.ready || client.resends !== before)
+        sent.reply(undefined, new Error('the connection broke'), true);
       else askScript(client, breaker, script, [sent], before);
     },
     (error) => {

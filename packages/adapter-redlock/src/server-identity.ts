@@ -1,5 +1,11 @@
 import { LockError } from '@holdfast/lock-core';
-import { type RedisClientBinding, textOf } from '@holdfast/redis-protocol';
+import {
+  lockKeys,
+  type MissingRights,
+  type RedisClientBinding,
+  readMissingRights,
+  textOf,
+} from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 
 /** What a server tells of itself. */
@@ -18,6 +24,8 @@ interface KnownNode {
   distinct: boolean;
   /** Its clock against the monotonic one, in µs. */
   offsetMicros: number | undefined;
+  /** What its user may not do. */
+  missing: MissingRights | undefined;
   check: Promise<void> | undefined;
 }
 
@@ -33,6 +41,8 @@ export interface ServerIdentities {
   check(i: number): Promise<void>;
   /** Why node `i` must not vote now: it leads to the server of another one. */
   refusal(i: number): LockError | undefined;
+  /** What the user of node `i` may not do, in the server's words: it could not take its vote back (H115). */
+  missingRight(i: number, kind: keyof MissingRights): Error | undefined;
   /** Grows when a node gives its server up: what was asked for before may come from one server twice. */
   readonly moves: number;
   /** The servers' time in µs, as most of them have it; 0 before one has told. */
@@ -42,16 +52,20 @@ export interface ServerIdentities {
 // Later than any clock that is merely wrong, and low enough that tokens stay exact numbers for long.
 const latestMicros = 2 ** 52;
 
+const nobodysKey = 'holdfast:hello';
+
 export function createServerIdentities(
   clients: readonly RedisClientBinding[],
   breakers: readonly CircuitBreaker[],
   now: () => number,
+  prefix: string,
 ): ServerIdentities {
   const nodes: KnownNode[] = clients.map(() => ({
     connection: undefined,
     runId: undefined,
     distinct: false,
     offsetMicros: undefined,
+    missing: undefined,
     check: undefined,
   }));
   const nodeOf = new Map<string, number>();
@@ -90,6 +104,7 @@ export function createServerIdentities(
     let info: ServerInfo;
     try {
       info = readInfo(await client.call('info', ['server']));
+      nodes[i]!.missing = await readMissingRights(client, lockKeys(prefix, client.keyPrefix)(nobodysKey));
     } finally {
       breakers[i]!.answered();
     }
@@ -113,6 +128,7 @@ export function createServerIdentities(
       node.distinct = claim(i, node.runId);
       return node.distinct ? undefined : sameServer(i, nodeOf.get(node.runId)!, node.runId);
     },
+    missingRight: (i, kind) => nodes[i]!.missing?.[kind],
     get moves() {
       return moves;
     },

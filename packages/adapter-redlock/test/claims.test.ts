@@ -178,3 +178,13 @@ describe('H117: a single Redis and Redlock over it share the formats of shared l
     await grant(single, attempt(key));
   });
 });
+
+it('where the nodes have lost who shares a key, it is held by nobody known until the leases are over', async () => {
+  const adapter = await rig.adapter();
+  const request = attempt(newName(), { claim: shared });
+  await grant(adapter, request);
+  await until('all voted', async () => (await rig.votes(request.key)) === 5);
+  for (const server of rig.servers) await server.command('DEL', `fence:queue:{lock:${request.key}}`);
+  expect(await adapter.inspect!(request.key)).toMatchObject({ key: request.key, owner: '(shared)' });
+  expect(await adapter.tryAcquire(attempt(request.key))).toMatchObject({ status: 'busy' });
+});

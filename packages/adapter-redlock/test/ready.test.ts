@@ -50,3 +50,19 @@ it.each(['time', 'signal'])(
     expect(await waiting).toEqual(Array(3).fill('it does not answer'));
   },
 );
+
+it('H116: a node that is silent for ten minutes is asked a few times, however often locks are asked for', async () => {
+  let at = 0;
+  const breaker = createCircuitBreaker(() => at, 100);
+  breaker.sent();
+  breaker.admits();
+  at = 1_000;
+  breaker.admits();
+  await new Promise((resolve) => setImmediate(resolve));
+  let probes = 0;
+  for (const until = at + 600_000; at < until; at += 5) if (breaker.admits()) probes += 1;
+  expect(probes).toBeGreaterThan(5);
+  expect(probes).toBeLessThan(45);
+  breaker.answered();
+  expect(breaker.admits()).toBe(true);
+});

@@ -34,16 +34,12 @@ describe('H130: a command that the user may not use', () => {
     async (rule) => {
       const adapter = await withRules(2, rule);
       const key = newName();
-      // To take a key of its own shows that GET is needed: without, an acquire needs none.
-      const holder = rule === '-get' ? attempt(key) : undefined;
-      if (holder) await rig.servers[1]!.command('SET', `lock:${key}`, 'other:1', 'PX', 60_000);
-      if (holder) await rig.servers[0]!.command('SET', `lock:${key}`, 'other:1', 'PX', 60_000);
       const sentAt = performance.now();
       await expect(adapter.tryAcquire(attempt(key))).rejects.toEqual(
         refusal('Redlock node \\d \\(ioredis\\) refuses: .*(NOPERM|ERR)'),
       );
       expect(performance.now() - sentAt).toBeLessThan(5_000);
-      if (!holder) await until('no vote is left', async () => (await rig.votes(key)) === 0);
+      await until('no vote is left', async () => (await rig.votes(key)) === 0);
     },
   );
 
@@ -78,12 +74,95 @@ describe('H130: a command that the user may not use', () => {
     await until('no vote is left', async () => (await rig.votes(key)) === 0);
   });
 
+  it.each(['-zrem', '-zscore', '-zcount', '-hget', '-hset', '-pexpire', '-time', '-zrevrangebyscore'])(
+    'H115: %s on all nodes: no shared lock, nor permit, that could not be released',
+    async (rule) => {
+      const adapter = await withRules(3, rule);
+      for (const claim of [{ mode: 'shared' }, { mode: 'permits', permits: 1, limit: 2 }] as const) {
+        const request = attempt(newName(), { claim });
+        await expect(adapter.tryAcquire(request)).rejects.toEqual(refusal('NOPERM|ERR'));
+        await until('no vote is left', async () => (await rig.votes(request.key)) === 0);
+      }
+      const request = attempt(newName());
+      await grant(adapter, request);
+      await expect(adapter.downgrade!(request, 5_000)).rejects.toEqual(refusal('NOPERM|ERR'));
+      expect(await adapter.release({ ...request, claim: { mode: 'shared' } })).toBe('released');
+      await until('no vote is left', async () => (await rig.votes(request.key)) === 0);
+    },
+  );
+
+  it('a user without DEL releases all the same', async () => {
+    const adapter = await withRules(3, '-del');
+    const held = async () => {
+      const request = attempt(newName());
+      return { ...request, fencingToken: (await grant(adapter, request)).fencingToken };
+    };
+    const [alone, one, two] = [await held(), await held(), await held()];
+    expect(await adapter.release(alone)).toBe('released');
+    // Those of one turn go out together, by another script.
+    expect(await Promise.all([adapter.release(one), adapter.release(two)])).toEqual(['released', 'released']);
+    for (const { key } of [alone, one, two]) await until('no vote is left', async () => (await rig.votes(key)) === 0);
+  });
+
+  it('a listing without SCAN is refused at once', async () => {
+    await using locks = createLocks(await withRules(3, '-scan'), { backendTimeoutMs: 30_000 });
+    await expect(locks.list()[Symbol.asyncIterator]().next()).rejects.toEqual(refusal('NOPERM'));
+  });
+
   it('a release that is refused is no "not held"', async () => {
-    const adapter = await withRules(2, '-del');
+    const adapter = await withRules(0);
     const request = attempt(newName(), { ttlMs: 3_000 });
     const { fencingToken } = await grant(adapter, request);
-    await expect(adapter.release({ ...request, fencingToken })).rejects.toEqual(refusal('DEL|NOPERM|ERR'));
+    for (const server of rig.servers.slice(0, 2)) {
+      for (const user of (await server.command('ACL', 'USERS')) as string[]) {
+        if (user !== 'default') await server.command('ACL', 'SETUSER', user, '-get');
+      }
+    }
+    await expect(adapter.release({ ...request, fencingToken })).rejects.toEqual(refusal('NOPERM|ERR'));
   });
+
+  it.each(['downgrade', 'renew'] as const)(
+    'H14: a %s that a majority refuses says that the others may have done it',
+    async (change) => {
+      for (const [refusing, notSent] of [
+        [2, false],
+        [3, undefined],
+      ] as const) {
+        const adapter = await withRules(0);
+        const request = attempt(newName(), { ttlMs: 3_000 });
+        const { fencingToken } = await grant(adapter, request);
+        for (const server of rig.servers.slice(0, refusing)) {
+          for (const user of (await server.command('ACL', 'USERS')) as string[]) {
+            if (user !== 'default') await server.command('ACL', 'SETUSER', user, '-get');
+          }
+        }
+        const told = await adapter[change]!({ ...request, fencingToken }, 2_000).catch((error: LockError) => error);
+        expect(told).toEqual(refusal('NOPERM|ERR'));
+        expect((told as LockError & { notSent?: boolean }).notSent).toBe(notSent);
+      }
+    },
+  );
+});
+
+it.each([undefined, { mode: 'shared' }] as const)('a user of some keys alone has their locks: %o', async (claim) => {
+  const adapter = await withRules(3, 'resetkeys', '~lock:app:*', '~fence:*{lock:app:*');
+  const request = attempt(`app:${newName()}`, claim && { claim });
+  await grant(adapter, request);
+  expect(await adapter.release(request)).toBe('released');
+});
+
+it('a refusal that passes is not kept: replicas that become primaries vote for a shared lock', async () => {
+  const servers = rig.servers.slice(0, 3);
+  const [main, ...replicas] = servers as [(typeof servers)[0], ...typeof servers];
+  for (const server of replicas) await server.command('REPLICAOF', rig.servers[3]!.host, rig.servers[3]!.port);
+  const adapter = await rig.adapter({}, [main, ...replicas]);
+  const shared = () => attempt(newName(), { claim: { mode: 'shared' } });
+  try {
+    await expect(adapter.tryAcquire(shared())).rejects.toEqual(refusal('READONLY'));
+  } finally {
+    for (const server of replicas) await server.command('REPLICAOF', 'NO', 'ONE');
+  }
+  await grant(adapter, shared());
 });
 
 it('H130: wrong passwords on a majority are told with the words of the server', async () => {

@@ -22,7 +22,7 @@ beforeAll(async () => {
   const now = () => performance.now();
   const breaker = createCircuitBreaker(now, 60_000);
   const binding = ioredisBinding(client);
-  const identities = createServerIdentities([binding], [breaker], now);
+  const identities = createServerIdentities([binding], [breaker], now, 'lock:');
   await identities.check(0);
   nodeOf = (fencing) =>
     new RedisNode({ client: binding, index: 0, prefix: 'lock:', fencing, breaker, identities, listens: () => false });

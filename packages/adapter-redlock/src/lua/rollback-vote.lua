@@ -8,7 +8,11 @@ if holder ~= ARGV[1] then
   return 0
 end
 local gone = redis.pcall('DEL', KEYS[1])
-if type(gone) == 'table' then return 'error ' .. gone.err end
+-- A user that may SET but not DEL has it expire at once.
+if type(gone) == 'table' then
+  local ended = redis.pcall('SET', KEYS[1], holder, 'PX', 1)
+  if ended.err then return 'error ' .. gone.err end
+end
 if redis.pcall('PUBLISH', KEYS[1], '') == 0 then return 1 end
 -- Among those who heard may be some who listen to all channels.
 local seen = redis.pcall('PUBSUB', 'NUMSUB', KEYS[1])

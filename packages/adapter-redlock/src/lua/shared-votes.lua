@@ -99,12 +99,8 @@ local function vote(owner, first, last, ttl, claim, permits, limit, own, waits)
       drop(owner)
       if ending - now > ttl + 0 then ttl = string.format('%.0f', ending - now) end
     end
-    local done, why = protected(enter, owner, ttl, claim, permits, limit, block, first)
-    if not done then
-      pcall('ZREM', queue, owner)
-      pcall('HDEL', places, owner)
-      return 'error ' .. (type(why) == 'table' and why.err or tostring(why))
-    end
+    refused = enter(owner, ttl, claim, permits, limit, block, first)
+    if refused then return refusalOf(refused, 'foreign') end
     if claim == 'p' then
       local _, _, needs = marked()
       -- Some that stood back may go in beside it.
@@ -121,12 +117,14 @@ local function extendVote(owner, first, ttl, claim, exact)
   if refused then return refusalOf(refused, 0) end
   if claim == 's' and held == owner .. ':' .. first then
     local left = exact and 0 or call('PTTL', lock)
-    enter(owner, left > ttl + 0 and string.format('%.0f', left) or ttl, 's', '0', '0', first .. ' 1', first)
+    refused = enter(owner, left > ttl + 0 and string.format('%.0f', left) or ttl, 's', '0', '0', first .. ' 1', first)
+    if refused then return refusalOf(refused, 0) end
     pcall('PUBLISH', lock, '')
     return 1
   end
-  if standing(owner) ~= first then return 0 end
-  refreshShared(owner, ttl, exact)
+  local round, _, ending = standing(owner)
+  if round ~= first then return 0 end
+  refreshShared(owner, ttl, ending, exact)
   return 1
 end
 
@@ -136,11 +134,13 @@ local function unlock()
 end
 
 local function leave(owner, first, ofRound, own)
-  local refused = open()
-  if refused then return refusalOf(refused, 0) end
-  if held and (held == owner .. ':' .. first or not ofRound and isOf(held, owner)) then
+  held = pcall('GET', lock)
+  if type(held) == 'string' and (held == owner .. ':' .. first or not ofRound and isOf(held, owner)) then
+    -- Also of a user who may do nothing else.
     unlock()
   else
+    local refused = open()
+    if refused then return refusalOf(refused, 0) end
     local round = standing(owner)
     if not round or ofRound and round ~= first then return 0 end
     drop(owner)

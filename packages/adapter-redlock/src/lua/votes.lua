@@ -9,12 +9,18 @@
 -- kind). To the others: 1 + the number of others that wait (done), 0 there was no such vote. To any: 'error <words>' when the
 -- server refused a command; then nothing was written.
 
+-- Undoes a vote; gives the refusal, if there is one. A user that may SET but not DEL has it expire at once.
+local function undo(lock, value)
+  local gone = pcall('DEL', lock)
+  if type(gone) == 'table' and pcall('SET', lock, value, 'PX', '1').err then return gone end
+end
+
 local function withdraw(lock, owner, value, ofRound, own)
   local holder = pcall('GET', lock)
   if type(holder) == 'table' then return failure(holder, 0) end
   if holder ~= value and (ofRound or not holder or not isOf(holder, owner)) then return 0 end
-  local gone = pcall('DEL', lock)
-  if type(gone) == 'table' then return failure(gone, 0) end
+  local refused = undo(lock, holder)
+  if refused then return failure(refused, 0) end
   -- Waking others for a lost round would have them lose rounds, and wake this one, as long as the holder holds.
   if ofRound or pcall('PUBLISH', lock, '') == 0 then return 1 end
   return amongOthers(lock, own)
@@ -28,11 +34,6 @@ local function extend(lock, value, ttl)
   if type(left) == 'table' then return failure(left, 0) end
   if left < ttl + 0 then call('SET', lock, value, 'PX', ttl) end
   return 1
-end
-
--- Undoes a vote. SET is known to be allowed, DEL is not.
-local function undo(lock, value)
-  if type(pcall('DEL', lock)) == 'table' then call('SET', lock, value, 'PX', '1') end
 end
 
 local function vote(lock, fence, owner, first, last, ttl, own)

@@ -13,6 +13,8 @@ export interface Quorum {
   renew(holds: readonly HeldVote[], ttlMs: number, done: (verdict: Verdict) => void): void;
   /** Turns an exclusive hold into a shared one, or renews one that is shared. */
   downgrade(held: HeldVote, ttlMs: number, done: (verdict: Verdict) => void): void;
+  /** Whether this owner has, or had, a hold that was granted as a shared one or downgraded. */
+  isShared(key: string, owner: string): boolean;
   /** Withdraws all votes of an owner, those under way included, for good; whether a majority had one. */
   release(held: HeldVote, done: (verdict: Verdict) => void): void;
   /** Withdraws all votes of an owner, of whatever client; whether a majority had one. */
@@ -36,12 +38,8 @@ export function createQuorum(context: QuorumContext): Quorum {
   return {
     acquire: (request, done) => new Acquisition(means, request, done).start(),
     renew: (holds, ttlMs, done) => renew(context, owners, holds, ttlMs, done),
-    downgrade(held, ttlMs, done) {
-      const state = owners.find(held.key, held.owner);
-      // From now on, whatever becomes of the answers.
-      if (state !== undefined) state.claim = shared;
-      renew(context, owners, [{ ...held, claim: shared }], ttlMs, done);
-    },
+    downgrade: (held, ttlMs, done) => renew(context, owners, [{ ...held, claim: shared }], ttlMs, done),
+    isShared: (key, owner) => owners.find(key, owner)?.claim?.mode === 'shared',
     release: (held, done) => release(context, owners, held, done),
     // Of an owner of another client it is not known where it was asked for: a node that is away is asked once it is back.
     forceRelease: (held, done) =>
@@ -91,8 +89,11 @@ function renew(
   // Counted from the send (H29). From then on nobody may rely on a lease that was longer before.
   const validUntil = context.clock.now() + validityMs(ttlMs);
   const states = holds.map(({ key, owner }) => owners.find(key, owner));
-  for (const state of states) {
+  for (const [i, state] of states.entries()) {
     if (state?.hold) state.hold.validUntil = Math.min(state.hold.validUntil, validUntil);
+    // From now on, whatever becomes of the answers: a node that has it as exclusive still makes it a shared one.
+    const { claim } = holds[i]!;
+    if (state !== undefined && claim !== 'any' && claim?.mode === 'shared') state.claim = claim;
   }
   const votes = holds.map(
     ({ key, owner, claim, first }, i): StandingVote => ({
