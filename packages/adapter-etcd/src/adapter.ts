@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { Capabilities, HoldRef, LockAdapter, LockInfo, ReleaseOutcome, RenewOutcome } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
 import { tryAcquire } from './acquire.ts';
@@ -39,9 +40,9 @@ const capabilities: Capabilities = {
 };
 
 /**
- * Locks on etcd through etcd3; needs etcd 3.4 or newer. A lock is a FIFO queue of keys under `prefix + name + '/'`, in the
- * order of their creation. All locks of one TTL share one lease.
- * @throws LockError LOCK_INVALID_ARGUMENT for an invalid option.
+ * Creates a lock adapter for etcd 3.4 or newer, through the client etcd3. A lock is a FIFO queue of keys under `prefix + name + '/'`,
+ * in the order of their creation. All locks with the same TTL share one lease.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid option
  */
 export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
   const { prefix, callTimeoutMs, clients, owned, endpointOptions } = etcdLockSettings(options);
@@ -65,6 +66,7 @@ export function etcdAdapter(options: EtcdLockOptions = {}): LockAdapter {
   return {
     name: 'etcd',
     capabilities,
+    localRunCount: 512,
     tryAcquire: (attempt) => tryAcquire(backend, attempt),
     renew: (hold, ttlMs) => renew(backend, hold, ttlMs),
     downgrade: (hold, ttlMs) => downgrade(backend, hold, ttlMs),

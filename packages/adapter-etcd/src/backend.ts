@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { type AcquireAttempt, type Claim, type Granted, LockError } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
 import type { Batch } from './batch.ts';
@@ -147,4 +148,9 @@ async function withdraw({ endpoints }: Backend, { key }: QueueKey, token: string
 /** Refuses to wait for a key that never goes. */
 export function assertLeased(name: string, { key, lease }: { key: Buffer; lease: string }): void {
   if (lease === '0') throw foreignKey(name, key);
+}
+
+/** Has those look again who wait in this process behind a key of its own that is gone, or that lets them pass. */
+export function wakeBlocked({ blocked }: Backend, key: string): void {
+  for (const wake of [...(blocked.get(key) ?? [])]) wake();
 }

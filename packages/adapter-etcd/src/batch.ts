@@ -1,3 +1,4 @@
+import { nextTick } from 'node:process';
 import type { ITxnRequest, ITxnResponse } from 'etcd3';
 import { revisionOf } from './answers.ts';
 import type { Endpoints } from './endpoints.ts';
@@ -94,7 +95,7 @@ export function createBatch(endpoints: Endpoints): Batch {
       return new Promise<T>((resolve, reject) => {
         if (waiting.length >= mostParts || clashes(part)) flush();
         waiting.push({ part, resolve: resolve as Sent['resolve'], reject });
-        if (waiting.length === 1) process.nextTick(flush);
+        if (waiting.length === 1) nextTick(flush);
         else claim(part);
       });
     },

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { setImmediate, setTimeout } from 'node:timers';
 import { NoAnswer } from './errors.ts';
 
 /** Gives every call the same time-out. */

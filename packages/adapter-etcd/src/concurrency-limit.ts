@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 /** Runs at most so many tasks at a time. */
 export type ConcurrencyLimit = <T>(run: () => Promise<T>) => Promise<T>;
 

@@ -1,4 +1,4 @@
-import { type LockError, systemClock } from '@holdfast/lock-core';
+import type { LockError } from '@holdfast/lock-core';
 import type { Etcd3 } from 'etcd3';
 import {
   type Authentication,
@@ -69,7 +69,8 @@ export function createEndpoints(
   owned: boolean,
   { credentials, diagnose, onClosed }: EndpointOptions = {},
 ): Endpoints {
-  const deadline = (): number => systemClock.wallNow() + callTimeoutMs + graceMs;
+  // gRPC compares it with the `Date` of that moment, which the fake timers of a test may have replaced (H129).
+  const deadline = (): number => Date.now() + callTimeoutMs + graceMs;
   const authentications: readonly Authentication[] = clients.map((client) =>
     credentials === undefined ? clientAuthentication(client) : passwordAuthentication(client, credentials, deadline),
   );

@@ -110,7 +110,7 @@ const refusals: readonly Refusal[] = [
 
 /** Why no connection can succeed, and what to do about it. */
 const connectionRefusals: readonly Refusal[] = [
-  { says: /Protocol error|Received HTTP status code/, remedy: 'What listens there is no etcd: check host and port.' },
+  { says: /Protocol error|Received HTTP status code/, remedy: 'What listens there is not etcd: check host and port.' },
   {
     says: /wrong.version.number|packet length too long/i,
     remedy: 'The server does not use TLS: check the port, or connect without TLS.',

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 /** Runs the tasks of one name one after the other, in the order of the calls. */
 export type KeyedQueue = <T>(name: string, run: () => Promise<T>) => Promise<T>;
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import { secondsIn } from './answers.ts';
 import type { Endpoints } from './endpoints.ts';
 import { isLeaseGone, isRefusal, wasNeverSent } from './errors.ts';

@@ -6,23 +6,24 @@ import { nameIn } from './key-layout.ts';
 // Keys, of which a lock has one for its holder and one for each waiter.
 const perPage = 1_000;
 
-/** One page of the locks under a prefix. The cursor is the first key of the page. */
+/** One page of the locks under a prefix. The cursor is the first key of the page, whose bytes may be no text, in base64. */
 export async function keysPage(
   client: Etcd3,
   options: CallOptions,
   prefix: string,
-  cursor: string = prefix,
+  cursor?: string,
 ): Promise<KeysPage> {
   const end = Buffer.from(prefix);
   end[end.length - 1]! += 1;
-  const request = { key: Buffer.from(cursor), range_end: end, limit: perPage, keys_only: true };
+  const key = cursor === undefined ? Buffer.from(prefix) : Buffer.from(cursor, 'base64');
+  const request = { key, range_end: end, limit: perPage, keys_only: true };
   const { kvs, more } = await client.kv.range(request, options);
   // A key without a lease is data and no lock (H128).
-  const names = new Set(kvs.filter(({ lease }) => lease !== '0').map(({ key }) => nameIn(prefix, key.toString())));
+  const names = new Set(kvs.filter(({ lease }) => lease !== '0').map((kv) => nameIn(prefix, kv.key.toString())));
   const last = kvs.at(-1);
   return {
     keys: [...names].filter((name) => name !== undefined),
     // The key that follows it; a queue longer than a page takes several pages.
-    next: more && last !== undefined ? `${last.key.toString()}\0` : undefined,
+    next: more && last !== undefined ? Buffer.concat([last.key, Buffer.of(0)]).toString('base64') : undefined,
   };
 }

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { Claim } from '@holdfast/lock-core';
 import type { Endpoints } from './endpoints.ts';
 import { deleteVersions, findRevisions } from './key-versions.ts';

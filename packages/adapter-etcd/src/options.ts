@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
-import { LockError } from '@holdfast/lock-core';
+import { checkOptionNames, LockError } from '@holdfast/lock-core';
 import { Etcd3, GRPCGenericError, type IOptions } from 'etcd3';
 import type { EndpointOptions } from './endpoints.ts';
 import { MemberFailure } from './errors.ts';
@@ -10,33 +10,37 @@ import { trackHandshakes } from './tls-handshakes.ts';
 /** Options of `etcdAdapter`. Either `hosts` or `client` says where etcd is. */
 export interface EtcdLockOptions {
   /**
-   * The members of the cluster, each `host:port`, default `127.0.0.1:2379`. One is used while it answers, then the next.
+   * The members of the cluster, each as `host:port`; default `127.0.0.1:2379`. The adapter uses one member until it stops answering,
+   * and then the next.
    */
   readonly hosts?: string | readonly string[] | undefined;
-  /** A client of yours instead; it is never closed. Turn off its fault handling, which retries and withholds calls by itself. */
+  /** Your own client instead of `hosts`; it is never closed. Turn off its fault handling, which retries and withholds calls. */
   readonly client?: Etcd3 | undefined;
   /**
-   * The beginning of the key of every lock, default `locks/`. Applications that share a cluster need different prefixes, none of
-   * which begins with another.
+   * The beginning of the key of every lock, default `locks/`. Applications that share a cluster need different prefixes. No prefix may
+   * begin with another one.
    */
   readonly prefix?: string | undefined;
-  /** User of etcd's own authentication; needs `password`. */
+  /** The user for etcd's own authentication; requires `password`. */
   readonly username?: string | undefined;
   readonly password?: string | undefined;
-  /** Default false. True trusts the authorities that Node trusts, those of `NODE_EXTRA_CA_CERTS` too; PEM texts name another one, or the client's own certificate. */
+  /**
+   * Whether to connect with TLS, default false. With true, it trusts the certificate authorities that Node trusts, including those of
+   * `NODE_EXTRA_CA_CERTS`. Pass an object for another authority, or for a certificate of the client.
+   */
   readonly tls?: boolean | EtcdTls | undefined;
   /**
-   * How long one call may take in ms, default 2,000. A shorter time finds a dead member sooner, a longer one tolerates a slower
-   * network. Keep it below the shortest TTL.
+   * How long one call may take, in ms; from 1 to 5,000, default 2,000. A shorter time detects a dead member sooner; a longer time
+   * tolerates a slower network. Keep it below half of the shortest TTL, so that there is time to ask another member.
    */
   readonly callTimeoutMs?: number | undefined;
 }
 
-/** PEM texts for TLS. */
+/** Certificates and keys for TLS, in PEM. */
 export interface EtcdTls {
-  /** Whom to trust; default the system's authorities. */
+  /** The certificate authorities to trust; default those that Node trusts. */
   readonly ca?: string | Buffer | undefined;
-  /** The client's certificate; needs `key`. */
+  /** The certificate of the client; requires `key`. */
   readonly cert?: string | Buffer | undefined;
   readonly key?: string | Buffer | undefined;
 }
@@ -55,16 +59,16 @@ const names = ['hosts', 'client', 'prefix', 'username', 'password', 'tls', 'call
 
 /** Checks the options, fills in the defaults, and makes the clients; connecting goes on in the background. */
 export function etcdLockSettings(options: EtcdLockOptions): EtcdLockSettings {
-  for (const name in options) if (!names.includes(name)) throw refused(unknownName(name, names));
+  checkOptionNames(options, names);
   const { client, prefix = 'locks/', callTimeoutMs = 2_000 } = options;
-  if (typeof prefix !== 'string' || prefix === '') throw refused('prefix must be a text that is not empty');
+  if (typeof prefix !== 'string' || prefix === '') throw refused('prefix must be a non-empty string');
   if (!Number.isSafeInteger(callTimeoutMs) || callTimeoutMs < 1 || callTimeoutMs > 5_000) {
     throw refused(`callTimeoutMs must be a whole number of ms from 1 to 5,000, got ${String(callTimeoutMs)}`);
   }
   const common = { prefix, callTimeoutMs };
   if (client === undefined) return { ...common, ...connect(options), owned: true };
   for (const name of ['hosts', 'username', 'password', 'tls'] as const) {
-    if (options[name] !== undefined) throw refused(`${name} does not go with client, which has its own`);
+    if (options[name] !== undefined) throw refused(`${name} cannot be combined with client, which has its own`);
   }
   assertClient(client);
   return { ...common, clients: [client], owned: false, endpointOptions: {} };
@@ -162,28 +166,4 @@ function trustedByNode(): string {
 
 function refused(rule: string): LockError {
   return new LockError('LOCK_INVALID_ARGUMENT', `etcd: ${rule}.`);
-}
-
-/** Names the known option that is nearest to an unknown one. */
-function unknownName(written: string, known: readonly string[]): string {
-  const [near] = known
-    .map((name) => ({ name, steps: editDistance(written.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.steps - b.steps)
-    .filter(({ name, steps }) => steps <= Math.max(1, Math.min(3, name.length / 2)));
-  const hint = near === undefined ? '.' : `; did you mean ${JSON.stringify(near.name)}?`;
-  return `there is no option ${JSON.stringify(written)}${hint} The options are ${known.join(', ')}`;
-}
-
-/** Levenshtein distance. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, substitution));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }

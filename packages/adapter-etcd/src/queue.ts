@@ -1,5 +1,7 @@
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { type AcquireAttempt, type Claim, type Granted, LockError } from '@holdfast/lock-core';
-import { type Acquisition, acquiring, assertLeased, type Backend, queueKey } from './backend.ts';
+import { type Acquisition, acquiring, assertLeased, type Backend, queueKey, wakeBlocked } from './backend.ts';
 import { assertSameUse, enter } from './enter-queue.ts';
 import { placeLost } from './errors.ts';
 import { deleteSeen } from './key-versions.ts';
@@ -138,6 +140,7 @@ class QueueWait {
       const own = { key: this.#place.key, token: this.#token };
       await endpoints.call((client, options) => deleteSeen(client, options, own));
       lockKeys.forget(lockKey);
+      wakeBlocked(this.#backend, lockKey.key);
       throw this.#signal.reason;
     }
     if (lockKey.over) throw placeLost(this.#attempt.key, 'it was given up');

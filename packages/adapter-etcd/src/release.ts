@@ -1,5 +1,6 @@
+import { performance } from 'node:perf_hooks';
 import type { HoldRef, ReleaseOutcome } from '@holdfast/lock-core';
-import { type Backend, queueKey } from './backend.ts';
+import { type Backend, queueKey, wakeBlocked } from './backend.ts';
 import { claimOf } from './claim.ts';
 import { blockersIn } from './position.ts';
 import { find, freeHeld, giveUp, type QueueKey } from './requests.ts';
@@ -21,6 +22,7 @@ export async function release(backend: Backend, hold: HoldRef): Promise<ReleaseO
     // The key of an owner that has held the lock holds it for as long as it exists; about another owner etcd is asked.
     const held = token === undefined ? await leave(backend, request) : await free(backend, hold.key, request, token);
     lockKeys.forget(lockKey);
+    if (token === undefined) wakeBlocked(backend, lockKey.key);
     return held ? 'released' : 'not-held';
   } finally {
     lockKeys.end(lockKey);

@@ -1,6 +1,7 @@
+import { performance } from 'node:perf_hooks';
 import type { Claim, HoldRef, RenewOutcome } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
-import { type Backend, queueKey } from './backend.ts';
+import { type Backend, queueKey, wakeBlocked } from './backend.ts';
 import { claimOf, downgraded, exclusive } from './claim.ts';
 import { checkPresence, type KeyVersion, mostChecked } from './key-versions.ts';
 import { wholeTtl } from './leases.ts';
@@ -101,7 +102,7 @@ async function keepGood(lease: SharedLease, calledAt: number, ttlMs: number): Pr
 export async function downgrade(backend: Backend, hold: HoldRef, askedTtlMs: number): Promise<RenewOutcome> {
   const key = backend.layout.key(hold.key, hold.owner);
   const outcome = await moveUnderLease(backend, hold, wholeTtl(askedTtlMs), downgraded);
-  for (const wake of backend.blocked.get(key) ?? []) wake();
+  wakeBlocked(backend, key);
   return outcome;
 }
 

@@ -1,4 +1,6 @@
 import * as net from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import * as nodeTls from 'node:tls';
 import type { LockError } from '@holdfast/lock-core';
 import { connectionRefused, unusable } from './errors.ts';

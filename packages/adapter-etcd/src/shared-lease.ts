@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { clearInterval, setInterval } from 'node:timers';
 import { systemClock } from '@holdfast/lock-core';
 import { castGrpcError, type Etcd3 } from 'etcd3';
 import { secondsIn } from './answers.ts';

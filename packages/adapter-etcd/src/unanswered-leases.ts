@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { Endpoints } from './endpoints.ts';
 import { isLeaseGone } from './errors.ts';
 
@@ -74,7 +76,9 @@ export function createUnansweredLeases(endpoints: Endpoints): UnansweredLeases {
     close() {
       closed = true;
       clearTimeout(timer);
-      return [...waiting.keys()];
+      const left = [...waiting.keys()];
+      waiting.clear();
+      return left;
     },
   };
 }

@@ -1,4 +1,6 @@
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
 import { FilterType, type IDuplexStream, type IWatchRequest, type IWatchResponse } from 'etcd3';
+import { createCallTimeout } from './call-timeout.ts';
 import type { Endpoints, Member } from './endpoints.ts';
 import { isStaleTokenReason } from './errors.ts';
 
@@ -38,6 +40,7 @@ export function createWatches(endpoints: Endpoints): Watches {
 
 class WatchStream implements Watches {
   readonly #endpoints: Endpoints;
+  readonly #timeout = createCallTimeout(silenceMs);
   readonly #watches = new Set<Watch>();
   readonly #byId = new Map<string, Watch>();
   /** Watches whose creation etcd has not answered, by the ID that they will have; `undefined` for a probe. */
@@ -78,12 +81,19 @@ class WatchStream implements Watches {
     if (this.#opening || this.#stream !== undefined || this.#watches.size === 0) return;
     this.#opening = true;
     const client = this.#endpoints.current;
+    const opened = this.#endpoints.connect().then(async (member) => {
+      return { member, stream: await member.client.watchClient.watch(member.options) };
+    });
     try {
-      const member = await this.#endpoints.connect();
-      const stream = await member.client.watchClient.watch(member.options);
+      // A client of the caller's may wait for a token without end.
+      const { stream, member } = await this.#timeout.within(
+        () => opened,
+        (error) => error,
+      );
       this.#opening = false;
       this.#begin(stream, member);
     } catch {
+      opened.then(({ stream }) => end(stream)).catch(() => {});
       this.#opening = false;
       this.#endpoints.moveOn(client);
       this.#lookAgain();
@@ -191,9 +201,7 @@ class WatchStream implements Watches {
     if (this.#stream === undefined) return;
     const old = this.#stream;
     this.#stream = undefined;
-    // Ended before it is cancelled: etcd3 takes a cancelled open stream for a failed member.
-    old.end();
-    old.cancel();
+    end(old);
   }
 
   /** The stream reports nothing any more: all waiters look for themselves, and then watch over another one (H38). */
@@ -217,4 +225,10 @@ class WatchStream implements Watches {
     const pauseMs = Math.min(firstPauseMs * 2 ** Math.min(this.#failures - 1, 10), longestPauseMs);
     this.#reopening ??= setTimeout(() => this.#open(), pauseMs).unref();
   }
+}
+
+/** Ends the stream before it cancels it: etcd3 takes a cancelled open stream for a failed member. */
+function end(stream: Stream): void {
+  stream.end();
+  stream.cancel();
 }

@@ -2,6 +2,7 @@ import { createLocks } from '@holdfast/lock-core';
 import { type EtcdServer, startEtcd } from '@holdfast/testbed';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { etcdAdapter } from '../src/index.ts';
+import { clientOf } from './support/etcd.ts';
 
 let server: EtcdServer;
 beforeAll(async () => {
@@ -30,4 +31,19 @@ it('lists every held lock once, by its name, and nothing else', { timeout: 120_0
   expect(await listed('a*')).toEqual(['a%2Fb']);
   enough.abort();
   await waiting;
+});
+
+it('H128: lists on behind a page of keys whose bytes are no text', async () => {
+  const client = clientOf(server);
+  const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+  const values = Array.from({ length: 1_000 }, (_, i) => bytes(`binary/\xc0${String(i).padStart(4, '0')}`));
+  for (let i = 0; i < values.length; i += 100) {
+    const success = values.slice(i, i + 100).map((key) => ({ request_put: { key, value: bytes('data') } }));
+    await client.kv.txn({ success });
+  }
+  await using locks = createLocks(etcdAdapter({ hosts: `${server.host}:${server.port}`, prefix: 'binary/' }));
+  await using lock = await locks.acquire('é');
+  const keys: string[] = [];
+  for await (const { key } of locks.list()) keys.push(key);
+  expect(keys).toEqual([lock.key]);
 });

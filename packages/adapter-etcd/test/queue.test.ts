@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLocks } from '@holdfast/lock-core';
 import { type EtcdServer, faultProxy, startEtcd } from '@holdfast/testbed';
@@ -48,6 +49,51 @@ describe('the queue', () => {
     expect(tokens).toEqual([...tokens].sort((a, b) => Number(a - b)));
     expect(new Set(tokens).size).toBe(32);
   }, 90_000);
+
+  it('a stream that never opens, as for want of a token, is given up, and the waiters look for themselves', async () => {
+    const client = clientOf(server);
+    let opened = 0;
+    const never = Object.create(client.watchClient, {
+      watch: { value: () => (opened++ === 0 ? new Promise(() => {}) : client.watchClient.watch()) },
+    });
+    const adapter = adapterOf(server, { client: Object.create(client, { watchClient: { value: never } }) });
+    const other = adapterOf(server);
+    const hold = attemptFor(newName());
+    await other.tryAcquire(hold);
+    const { waiting } = await waitIn(adapter, hold.key);
+    await eventually('it opens again', () => opened > 1);
+    await other.release(hold);
+    expect(await waiting).toMatchObject({ status: 'granted' });
+  });
+
+  it('a stream that opens when it was given up is ended, and its member is not taken for a failed one', async () => {
+    const client = clientOf(server);
+    const ended: boolean[] = [];
+    const open = async () => {
+      const stream = (await client.watchClient.watch()) as unknown as Duplex;
+      // As etcd3 does, which counts a stream that fails while it is writable against its member.
+      stream.once('error', () => ended.push(!stream.writable));
+      return stream;
+    };
+    let giveIn = (): void => {};
+    let opened = 0;
+    const late = Object.create(client.watchClient, {
+      watch: {
+        value: () =>
+          opened++ === 0 ? new Promise<void>((resolve) => (giveIn = resolve)).then(open) : client.watchClient.watch(),
+      },
+    });
+    const adapter = adapterOf(server, { client: Object.create(client, { watchClient: { value: late } }) });
+    const hold = attemptFor(newName());
+    await adapter.tryAcquire(hold);
+    const { waiting } = await waitIn(adapter, hold.key);
+    await eventually('it opens again', () => opened > 1);
+    giveIn();
+    await eventually('it is cancelled', () => ended.length > 0);
+    expect(ended).toEqual([true]);
+    await adapter.release(hold);
+    expect(await waiting).toMatchObject({ status: 'granted' });
+  });
 
   it('H42, H43: an aborted waiter leaves neither key nor watch, and the next one is served at once', async () => {
     const adapter = adapterOf(server);

@@ -41,17 +41,17 @@ describe('an address at which there is no etcd that can be used', () => {
         onTestFinished(() => redis.stop());
         return { hosts: hostOf(redis) };
       },
-      /no etcd/,
+      /not etcd/,
     ],
     [
       'an HTTP/1 server',
       async () => ({ hosts: await listening(createServer((_, response) => response.end())) }),
-      /no etcd/,
+      /not etcd/,
     ],
     [
       'an SSH server',
       async () => ({ hosts: await listening(net.createServer((s) => s.write('SSH-2.0-x\r\n'))) }),
-      /no etcd/,
+      /not etcd/,
     ],
     ['TLS to a server of plain text', async () => ({ hosts: hostOf(server), tls: true }), /does not use TLS/],
     ['plain text to a TLS server', async () => ({ hosts: hostOf(secure) }), /uses TLS/],
@@ -139,8 +139,11 @@ describe('an etcd that refuses a request', () => {
 
 describe('options', () => {
   it('an unknown option is refused with the one that was meant', () => {
-    expect(() => etcdAdapter({ callTimeout: 100 } as EtcdLockOptions)).toThrow('did you mean "callTimeoutMs"?');
-    expect(() => etcdAdapter({ host: '127.0.0.1:1' } as EtcdLockOptions)).toThrow('did you mean "hosts"?');
+    expect(() => etcdAdapter({ callTimeout: 100 } as EtcdLockOptions)).toThrow('did you mean callTimeoutMs?');
+    expect(() => etcdAdapter({ host: '127.0.0.1:1' } as EtcdLockOptions)).toThrow('did you mean hosts?');
+    // Each would otherwise be no options, and so lead to the default address.
+    for (const wrong of [Promise.resolve({}), new URL('http://127.0.0.1:2379'), () => {}, null, 2379])
+      expect(() => etcdAdapter(wrong as EtcdLockOptions)).toThrow('options must be an object');
   });
 
   it.each([
