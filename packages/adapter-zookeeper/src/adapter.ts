@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type {
   AcquireAttempt,
   AcquireOutcome,
@@ -33,15 +34,16 @@ interface Parts {
 }
 
 /**
- * A lock adapter over a ZooKeeper ensemble: the recipe of ephemeral sequential nodes, first come, first served. It makes its
- * own clients of `node-zookeeper-client`, connects at the first call, and `close()` ends its session.
- * @throws LockError LOCK_INVALID_ARGUMENT for a bad option.
+ * Creates a lock adapter for a ZooKeeper ensemble. A lock is a FIFO queue of ephemeral sequential nodes (the usual recipe). The adapter
+ * creates its own clients of `node-zookeeper-client` and connects at the first call; `close()` ends its session.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid option
  */
 export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
   const parts = assemble(resolveSettings(options));
   return {
     name: 'zookeeper',
     capabilities: capabilitiesOf(parts.settings),
+    localRunCount: 512,
     tryAcquire: (attempt) => tryAcquire(parts, attempt),
     enqueue: (attempt, signal) => enqueue(parts, attempt, signal),
     renew: (hold, ttlMs) => renew(parts, hold, ttlMs),
@@ -50,7 +52,7 @@ export function zookeeperAdapter(options: ZookeeperOptions): LockAdapter {
     release: ({ key, owner }) =>
       forKey(key, async () => ((await parts.lockNodes.leave(key, owner)) ? 'released' : 'not-held')),
     inspect: (key) => forKey(key, () => inspect(parts, key)),
-    keys: () => forKey('*', () => keysPage(parts.requests, parts.settings.root)),
+    keys: () => forKey('*', async () => keysPage(await parts.requests.freshChildren(parts.settings.root))),
     forceRelease: (key: string, owner?: string) => forKey(key, () => forceRelease(parts, key, owner)),
     close: () => {
       parts.lockNodes.close();
@@ -96,7 +98,7 @@ async function forKey<T>(key: string, call: () => Promise<T>): Promise<T> {
   }
 }
 
-async function tryAcquire({ requests, lockNodes }: Parts, attempt: AcquireAttempt): Promise<AcquireOutcome> {
+async function tryAcquire({ requests, nodes, lockNodes }: Parts, attempt: AcquireAttempt): Promise<AcquireOutcome> {
   const calledAt = performance.now();
   const { key, owner, ttlMs } = attempt;
   try {
@@ -106,6 +108,7 @@ async function tryAcquire({ requests, lockNodes }: Parts, attempt: AcquireAttemp
     const [blocker] = node.blockers;
     if (blocker !== undefined && (await lockNodes.passDowngraded(node, blocker))) node.blockers = [];
     if (node.blockers.length === 0) return await grant(requests, node, calledAt, calledAt + ttlMs);
+    await nodes.assertEphemeral(key, node.blockers);
     // An attempt that does not wait leaves no node, unless an `enqueue` of the same owner waits with it.
     if (!node.isWaiting) await lockNodes.leave(key, owner);
     return { status: 'busy' };
@@ -199,6 +202,7 @@ async function inspect({ requests, nodes }: Parts, key: string): Promise<LockInf
     const { order, holders, claim } = await nodes.freshQueue(key);
     const [first] = order;
     if (first === undefined) return undefined;
+    await nodes.assertEphemeral(key, [first]);
     const stat = await requests.stat(first);
     // Removed in between: another one is the first now.
     if (stat === undefined) continue;
@@ -221,6 +225,7 @@ async function forceRelease({ requests, nodes }: Parts, key: string, owner: stri
     const { order, holders } = await nodes.freshQueue(key);
     const held = order.slice(0, holders).filter((path) => owner === undefined || ownerOfPath(path) === owner);
     if (held.length === 0) return false;
+    await nodes.assertEphemeral(key, held);
     const removed = await Promise.all(held.map((path) => requests.remove(path)));
     if (removed.includes(true)) return true;
   }

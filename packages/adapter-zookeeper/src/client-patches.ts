@@ -46,6 +46,7 @@ interface Answers {
  *
  * - It hands the library one answer at a time: left to itself, the library copies all that has arrived for each answer.
  * - An error code that the library does not know fails its own request. The library would throw where only the process can catch it.
+ * - Requests are numbered within the 31 bits of the protocol. The library would send nothing more after the last number.
  * - Contenders and containers are created by requests of ZooKeeper 3.5. The answer for a contender then carries the stat of the
  *   new node, which spares asking for it. A container under a plain create would become a persistent node.
  */
@@ -135,6 +136,10 @@ function readable(frame: Buffer, dialect: Dialect, listener: PatchListener): Buf
   return copy;
 }
 
+// The protocol has 31 bits for the number of a request, and the library counts on for ever. Answers come in the order of the requests,
+// so numbers may be used again.
+const mostRequests = 2 ** 30;
+
 function patchRequests(
   manager: ConnectionManager,
   answers: Answers,
@@ -143,6 +148,7 @@ function patchRequests(
 ): void {
   const { queue } = manager;
   manager.queue = (request, done) => {
+    if (manager.xid >= mostRequests) manager.xid = 0;
     const type = typeOnTheWire(request, dialect);
     if (type !== request.header?.type) sendAs(request, type);
     if (done === undefined) return queue.call(manager, request);

@@ -3,13 +3,13 @@ import zookeeper from 'node-zookeeper-client';
 
 type Done<T extends unknown[] = []> = (error: unknown, ...result: T) => void;
 
-/** What the server says of a node; 64-bit numbers are 8 bytes, big-endian. */
+/** The metadata of a node. 64-bit numbers are 8 bytes, big-endian. */
 export interface NodeStat {
   readonly czxid: Buffer;
   readonly ephemeralOwner: Buffer;
 }
 
-/** A client of `node-zookeeper-client`, as far as the adapter uses it. It serves one TCP connection and is then thrown away. */
+/** The part of a `node-zookeeper-client` client that the adapter uses. A client serves one TCP connection and is then discarded. */
 export interface ZookeeperClient {
   readonly connectionManager: ConnectionManager;
   connect(): void;
@@ -30,14 +30,16 @@ export interface ZookeeperClient {
 }
 
 /**
- * The library's internals. It has no public way to end an unresponsive connection, to keep it from connecting again on its own,
- * to carry the newest seen transaction over to another client, or to send requests newer than itself.
+ * The internals of the library that the adapter uses. The library has no public way to end an unresponsive connection, to prevent
+ * reconnects, to pass the last seen transaction on to another client, or to send requests that are newer than the library.
  */
 export interface ConnectionManager {
   connect(): void;
   onSocketData(data: Buffer): void;
   queue(request: ClientRequest, done?: (error: unknown, response: ClientResponse) => void): void;
   zxid: Buffer;
+  /** The number of the next request. */
+  xid: number;
   readonly state: number;
   readonly socket?:
     | { destroy(): void; cork(): void; uncork(): void; on(event: 'error', listener: (error: Error) => void): unknown }
@@ -45,23 +47,23 @@ export interface ConnectionManager {
   readonly connectTimeoutHandler?: NodeJS.Timeout | null | undefined;
 }
 
-/** A request on its way through the library. */
+/** A request inside the library. */
 export interface ClientRequest {
   readonly header: { type: number } | null;
   readonly payload: { readonly flags?: number } | null;
   toBuffer(): Buffer;
 }
 
-/** An answer as the library has read it. */
+/** A response as the library parsed it. */
 export interface ClientResponse {
   readonly payload: {
     readonly path: string;
-    /** Of a transaction: what became of each operation. */
+    /** For a transaction: the result of each operation. */
     readonly results?: readonly { readonly err?: number }[] | undefined;
   };
 }
 
-/** The options of `createClient`; the session is the one to go on with. */
+/** The options of `createClient`. `sessionId` and `sessionPassword` are those of the session to continue. */
 export interface ClientOptions {
   readonly sessionTimeout: number;
   readonly spinDelay: number;
@@ -70,7 +72,7 @@ export interface ClientOptions {
   readonly sessionPassword?: Buffer | undefined;
 }
 
-/** Makes a client for one server, `host:port`, not yet connected. */
+/** Creates a client for one server, `host:port`, without connecting it. */
 export type ClientFactory = (server: string, options: ClientOptions) => ZookeeperClient;
 
 /** The library's own factory. */
@@ -78,11 +80,11 @@ export const createClient: ClientFactory = (server, options) => zookeeper.create
 
 /** One entry of an access control list. */
 export interface AclEntry {
-  /** Sum of 1 read, 2 write, 4 create, 8 delete, 16 admin. */
+  /** The sum of 1 for read, 2 for write, 4 for create, 8 for delete and 16 for admin. */
   readonly permissions: number;
-  /** `world`, `auth`, `digest`, `ip`, … */
+  /** The scheme: `world`, `auth`, `digest`, `ip`, … */
   readonly scheme: string;
-  /** Who, in the words of the scheme: `anyone`, `user:base64`, … */
+  /** The identity, in the format of the scheme: `anyone`, `user:base64`, … */
   readonly id: string;
 }
 

@@ -1,3 +1,6 @@
+import { performance } from 'node:perf_hooks';
+import { nextTick } from 'node:process';
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import { type ClientTerms, makeClient, socketReason, type ZookeeperClient } from './client.ts';
 import { type Dialect, type PatchedClient, patchClient } from './client-patches.ts';
 import { isAnswer, NotSent, ServerError, Unanswered, WrongServer } from './failures.ts';
@@ -111,7 +114,7 @@ export class Connection {
       this.#watchSilence(answerTimeoutMs);
       this.#client.connect();
       // The library makes its socket a tick after it was told to connect, and does not tell what is wrong with it.
-      process.nextTick(() => manager.socket?.on('error', (error) => this.#onSocketError(error)));
+      nextTick(() => manager.socket?.on('error', (error) => this.#onSocketError(error)));
       // This is what the library calls when a connection, or an attempt, has ended.
       manager.connect = this.#endNow;
     });
@@ -204,7 +207,7 @@ export class Connection {
       clearTimeout(manager.connectTimeoutHandler ?? undefined);
     };
     // The library makes its socket, and a timer with it, a tick after it was told to connect.
-    if (manager.socket === undefined) process.nextTick(destroy);
+    if (manager.socket === undefined) nextTick(destroy);
     destroy();
   }
 
@@ -214,7 +217,7 @@ export class Connection {
     if (this.#isCorked || socket === undefined) return;
     this.#isCorked = true;
     socket.cork();
-    process.nextTick(() => {
+    nextTick(() => {
       this.#isCorked = false;
       socket.uncork();
     });

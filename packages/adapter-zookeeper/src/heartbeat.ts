@@ -1,3 +1,4 @@
+import { clearInterval, setInterval } from 'node:timers';
 import type { Link } from './session.ts';
 
 /** How often a session is heard of within its time-out. */

@@ -1,6 +1,5 @@
 import type { Claim, KeysPage } from '@holdfast/lock-core';
 import { kindOf } from './claim.ts';
-import type { Requests } from './requests.ts';
 
 /**
  * How keys and owners become node names. A key is one node, its contenders are the node's children:
@@ -34,6 +33,9 @@ export const childPrefix = (owner: string): string => `_c_${nodeName(owner)}-`;
 export const childName = (owner: string, claim: Claim): string => `${childPrefix(owner)}${kindOf(claim)}-`;
 
 const ours = /^_c_(.*)-(?:lock|shared|\d+of\d+)-(?:-?\d{9,10})$/;
+
+/** Whether the node is an owner's, by the form of its name. */
+export const isOurs = (child: string): boolean => ours.test(child);
 
 /** The owner whose node this is; the whole name when another program made it. */
 export function ownerOf(child: string): string {
@@ -105,7 +107,6 @@ export const inOrder = (children: readonly string[]): string[] | undefined =>
     .map(({ child }) => child);
 
 /** All locks at once: ZooKeeper tells the children of a node only as a whole. Nodes of free locks are there for a while too. */
-export async function keysPage(requests: Requests, root: string): Promise<KeysPage> {
-  const names = await requests.freshChildren(root);
+export function keysPage(names: readonly string[]): KeysPage {
   return { keys: names.map(keyOf).filter((key) => key !== undefined), next: undefined };
 }

@@ -1,8 +1,9 @@
+import { nextTick } from 'node:process';
 import type { Claim } from '@holdfast/lock-core';
 import { claimOf, downgraded } from './claim.ts';
 import type { NodeStat } from './client.ts';
 import { codeOf, foreignKey, isAnswer, wasNotSent } from './failures.ts';
-import { childName, childPrefix, inOrder, isChildOf, nodeName } from './names.ts';
+import { childName, childPrefix, inOrder, isChildOf, isOurs, nodeName } from './names.ts';
 import { countHolders } from './position.ts';
 import { modes, type Requests } from './requests.ts';
 import { codes } from './server-answers.ts';
@@ -37,6 +38,8 @@ export interface Creation {
   mayExist: boolean;
 }
 
+const noSession = Buffer.alloc(8);
+
 /** Whether the node exists, and was created in that session. */
 export const isIn = (session: Session, stat: NodeStat | undefined): stat is NodeStat =>
   stat?.ephemeralOwner.equals(session.id) ?? false;
@@ -50,7 +53,7 @@ const createAttempts = 5;
  */
 const atEndOfTick = <T>(run: () => T): Promise<T> =>
   new Promise((resolve) => {
-    process.nextTick(() => resolve(run()));
+    nextTick(() => resolve(run()));
   });
 
 /** The nodes below the keys, of any owner. */
@@ -93,6 +96,15 @@ export class Nodes {
     } catch (error) {
       if (codeOf(error) !== codes.noAuth) throw error;
       return false;
+    }
+  }
+
+  /** Refuses what would be in the way for ever: a node without a session is data, and no contender of another program (H25). */
+  async assertEphemeral(key: string, paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      if (isOurs(path.slice(path.lastIndexOf('/') + 1))) continue;
+      const stat = await this.#requests.stat(path);
+      if (stat?.ephemeralOwner.equals(noSession)) throw foreignKey(key);
     }
   }
 

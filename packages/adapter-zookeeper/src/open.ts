@@ -2,17 +2,18 @@ import type { LockAdapter } from '@holdfast/lock-core';
 import { zookeeperAdapter } from './adapter.ts';
 import type { ZookeeperOptions } from './options.ts';
 
-/** Which ensemble to use, as a configuration names it. */
+/** A ZooKeeper ensemble to connect to, for `openZookeeper`. */
 export interface ZookeeperTarget {
-  /** `host:port,host:port` */
+  /** The servers, as `host:port,host:port`. */
   readonly servers: string;
   readonly chroot?: string | undefined;
   readonly options?: Omit<ZookeeperOptions, 'servers' | 'chroot'> | undefined;
 }
 
 /**
- * Makes an adapter for a target. Connecting waits for the first call; servers that are down show when a lock is asked for.
- * @throws LockError LOCK_INVALID_ARGUMENT for a target or an option that makes no sense.
+ * Creates an adapter with clients of its own, which it closes. It connects when it is first used, so servers that are down are
+ * reported by the first request for a lock. `more` takes precedence over the options of the target.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid target or option
  */
 export function openZookeeper(
   { servers, chroot, options }: ZookeeperTarget,
@@ -21,7 +22,7 @@ export function openZookeeper(
   return zookeeperAdapter({ ...options, ...more, servers, chroot });
 }
 
-/** For applications that are bundled: `openLocks(url, { adapters: [zookeeperAdapterFactory] })`. */
+/** For bundled applications: `openLocks(url, { adapters: [zookeeperAdapterFactory] })`. */
 export const zookeeperAdapterFactory: { readonly name: 'zookeeper'; readonly open: typeof openZookeeper } = {
   name: 'zookeeper',
   open: openZookeeper,

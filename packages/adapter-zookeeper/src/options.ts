@@ -2,28 +2,28 @@ import { isIPv6 } from 'node:net';
 import { LockError } from '@holdfast/lock-core';
 import { type AclEntry, type ClientFactory, createClient } from './client.ts';
 
-/** How locks are kept in ZooKeeper. */
+/** Options of `zookeeperAdapter`. */
 export interface ZookeeperOptions {
-  /** The ensemble, `host:port,host:port`, optionally with a chroot: `host:port,host:port/app`. The port is 2181 when left out. */
+  /** The ensemble as `host:port,host:port`, optionally with a chroot: `host:port,host:port/app`. The default port is 2181. */
   readonly servers: string;
-  /** A path under which everything takes place; it is made when it is missing. Default none. */
+  /** The path under which all nodes are kept; it is created if it does not exist. Default: the one in `servers`, otherwise none. */
   readonly chroot?: string | undefined;
-  /** The path of the locks under the chroot; default `/locks`. All who are to exclude each other use the same. */
+  /** The path of the locks under the chroot; default `/locks`. Programs exclude each other only if they use the same path. */
   readonly prefix?: string | undefined;
   /**
-   * The session time-out that the server is asked for, in ms; default 30,000. The locks of a crashed process come free
-   * after it. Shorter frees them sooner; longer survives longer stalls of the process, the network or the ensemble. The server
-   * has bounds of its own (by default 2 to 20 of its ticks of 2 s).
+   * The session time-out to request from the server, in ms; default 30,000. It is how long the locks of a crashed process stay busy. A
+   * shorter time frees them sooner; a longer time survives longer stalls of the process, the network or the ensemble. The server limits
+   * it (by default to 2 to 20 ticks of 2 s).
    */
   readonly sessionTimeoutMs?: number | undefined;
-  /** Who we are, e.g. `{ scheme: 'digest', credentials: 'user:password' }`. Default nobody. */
+  /** The identity of the client, e.g. `{ scheme: 'digest', credentials: 'user:password' }`. Default none. */
   readonly auth?: { readonly scheme: string; readonly credentials: string } | undefined;
   /**
-   * Who may use the nodes that are made: `open`, everybody; `creator`, those with the same `auth`; or a list. Default `creator`
-   * when there is an `auth`, else `open`.
+   * Who may use the nodes that the adapter creates: everybody (`open`), clients with the same `auth` (`creator`), or those in a list.
+   * Default: `creator` if there is an `auth`, otherwise `open`.
    */
   readonly acl?: 'open' | 'creator' | readonly AclEntry[] | undefined;
-  /** Makes the library's clients, one per TCP connection; default its `createClient`. To observe or to wrap them. */
+  /** Creates the library's clients, one for each TCP connection, such as to observe or wrap them. Default: its `createClient`. */
   readonly clientFactory?: ClientFactory | undefined;
 }
 
@@ -124,7 +124,7 @@ function checkServer(text: string): string {
   }
   const [, host, port = '2181'] = /^([^:/\s]+)(?::(\d{1,5}))?$/.exec(text.trim()) ?? [];
   if (host === undefined || Number(port) < 1 || Number(port) > 65_535) {
-    refuse(`${JSON.stringify(text)} is no server: servers are host:port, separated by commas`);
+    refuse(`${JSON.stringify(text)} is not a server: write servers as host:port, separated by commas`);
   }
   return `${host}:${port}`;
 }

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { WrongServer } from './failures.ts';
 
 const silenceMs = 500;

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+import { nextTick } from 'node:process';
 import { contradictory, isNames, isStat, missing, unexpected } from './answers.ts';
 import { clientAcl, type NodeStat } from './client.ts';
 import type { Connection, Send } from './connection.ts';
@@ -221,7 +223,7 @@ export class Requests {
     const forget = (): void => {
       this.#barrierOfTick = undefined;
     };
-    process.nextTick(forget);
+    nextTick(forget);
     this.#barrierOfTick = this.#askLeader();
     // It may fail before the tick ends, and the next call is to try again.
     this.#barrierOfTick.catch(forget);

@@ -1,3 +1,5 @@
+import { clearTimeout, setTimeout } from 'node:timers';
+
 const firstPauseMs = 100;
 const longestPauseMs = 3_000;
 

@@ -22,11 +22,11 @@ export const codes = {
 export interface AnswerExplanation {
   /** The name that ZooKeeper's documentation uses. */
   readonly name: string;
-  /** What it means for a lock, as a sentence without its full stop. */
+  /** What it means for a lock, as a sentence without a full stop. */
   readonly meaning: string;
   /** What to do about it. */
   readonly remedy: string;
-  /** Whether the same request may succeed when it is repeated without a change of the set-up. */
+  /** Whether the same request may succeed later without a change of the configuration. */
   readonly retryable: boolean;
 }
 
@@ -111,7 +111,7 @@ const otherNames: Readonly<Record<number, string>> = {
   [-122]: 'REQUEST_TIMEOUT',
 };
 
-/** Explains an error code that a ZooKeeper server answered, also one that the client library does not know. */
+/** Explains an error code from a ZooKeeper server, even if the client library does not know the code. */
 export function explainAnswer(code: number): AnswerExplanation {
   return (
     explained[code] ?? {

@@ -1,4 +1,6 @@
 import { randomInt } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { Dialect } from './client-patches.ts';
 import { Connection, type End } from './connection.ts';
 import { closed, NotSent, WrongServer } from './failures.ts';
@@ -89,7 +91,10 @@ export class Sessions {
     this.#closing.abort(error);
     this.#rejectWaiting(error);
     this.#stopPausing?.();
-    await this.current?.connection.close();
+    const link = this.current;
+    // From now on calls are refused: the library would answer each of them at once, and who waits would ask for ever.
+    this.current = undefined;
+    await link?.connection.close();
     await this.#running;
     this.#endSession(this.#session);
   }

@@ -2,10 +2,10 @@ import type { ZookeeperClient } from './client.ts';
 import { patchClient } from './client-patches.ts';
 
 /**
- * Lets a client of `node-zookeeper-client` answer error codes that it does not know, such as -124 (authentication is enforced).
- * The request then fails with an error that has the `code`, which `explainAnswer` explains; by itself, the client throws where
- * only the process can catch it. For tools that make clients of their own; the adapter does so by itself.
- * @param onRefused Is told when the server will not serve the client at all, and then the client is closed.
+ * Makes a client of `node-zookeeper-client` handle error codes that it does not know, such as -124 (authentication is enforced). The
+ * request then fails with an error whose `code` can be passed to `explainAnswer`. Otherwise, the client would throw where only the
+ * process can catch the error. This is for tools that create their own clients; the adapter does the same for its clients.
+ * @param onRefused is called if the server refuses to serve the client at all. The client is then closed.
  */
 export function tolerateUnknownAnswers(
   client: Pick<ZookeeperClient, 'connectionManager'>,

@@ -1,13 +1,15 @@
 import type { AcquireAttempt } from '@holdfast/lock-core';
-import { SessionOver, Unanswered } from './failures.ts';
+import { isFinal, SessionOver, Unanswered } from './failures.ts';
 import { asked, type LockNode, NodeRemoved } from './lock-node.ts';
 import type { LockNodes } from './lock-nodes.ts';
+import type { Nodes } from './nodes.ts';
 import type { Requests } from './requests.ts';
 import type { Watches } from './watches.ts';
 
 /** The parts that waiting takes. */
 export interface Waiting {
   readonly requests: Requests;
+  readonly nodes: Nodes;
   readonly lockNodes: LockNodes;
   readonly watches: Watches;
 }
@@ -40,6 +42,11 @@ export async function waitForTurn(waiting: Waiting, attempt: AcquireAttempt, sig
 
 async function untilGranted(waiting: Waiting, node: LockNode, signal: AbortSignal): Promise<void> {
   while (node.blockers.length > 0) {
+    await waiting.nodes.assertEphemeral(node.key, node.blockers).catch((error: unknown) => {
+      if (isFinal(error)) throw error;
+    });
+    // Its removal wakes only those who sleep.
+    if (node.isLeaving) throw new NodeRemoved();
     if (!signal.aborted) await untilChange(waiting, node, node.blockers, signal);
     signal.throwIfAborted();
     await refreshThroughOutage(waiting, node, signal);

@@ -112,12 +112,20 @@ describe('where the nodes are', () => {
     await zookeeper.raw.create('/data/config');
     await zookeeper.raw.create('/data/config/colour');
     await zookeeper.raw.create('/data/leaf', 1);
-    for (const key of ['config', 'leaf']) {
+    await zookeeper.raw.create('/data/log');
+    const line = await zookeeper.raw.create('/data/log/line-', 2, 'kept');
+    for (const key of ['config', 'leaf', 'log']) {
       await expect(locks.acquire(key)).rejects.toMatchObject({ code: 'LOCK_FOREIGN_KEY', retryable: false });
       await expect(locks.tryAcquire(key)).rejects.toMatchObject({ code: 'LOCK_FOREIGN_KEY', key });
     }
     await expect(locks.inspect('config')).rejects.toMatchObject({ code: 'LOCK_FOREIGN_KEY' });
     expect(await zookeeper.raw.children('/data/config')).toEqual(['colour']);
+    // A sequence number makes no contender of a node that no session owns.
+    await expect(locks.acquire('log', { mode: 'shared' })).rejects.toMatchObject({ code: 'LOCK_FOREIGN_KEY' });
+    await expect(locks.inspect('log')).rejects.toMatchObject({ code: 'LOCK_FOREIGN_KEY' });
+    await expect(locks.forceRelease('log')).rejects.toMatchObject({ code: 'LOCK_FOREIGN_KEY' });
+    await until('only the data is left', async () => (await zookeeper.raw.children('/data/log')).length === 1);
+    expect(await zookeeper.raw.ownerOf(line)).toBe('0'.repeat(16));
     await zookeeper.raw.remove('/data/leaf');
   });
 });

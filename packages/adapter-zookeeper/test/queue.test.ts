@@ -261,3 +261,31 @@ it('4 processes with 8 waiters each: the order of the grants is the order of the
     await rm(folder, { recursive: true });
   }
 });
+
+it('a waiter ends when its own node is removed, also while it looks at what is in its way', async () => {
+  let onList: (() => void) | undefined;
+  const clientFactory: ClientFactory = (address, options) => {
+    const client = createClient(address, options);
+    const { getChildren } = client;
+    client.getChildren = (path, done) => {
+      getChildren.call(client, path, done);
+      onList?.();
+      onList = undefined;
+    };
+    return client;
+  };
+  const adapter = zookeeperAdapter({ servers: zookeeper.at, clientFactory });
+  const holder = attempt('removed');
+  await adapter.tryAcquire(holder);
+  const ahead = await zookeeper.raw.create('/locks/removed/other-program-', 3);
+  await adapter.release(holder);
+  const waiter = attempt('removed');
+  const waiting = adapter.enqueue!(waiter, new AbortController().signal);
+  await until('it watches', async () => (await watchesOnServer()) === 1);
+  // Sent right behind the list, the removal is answered before anything that is asked because of the list.
+  onList = () => void adapter.release(waiter);
+  await zookeeper.raw.touch(ahead);
+  await expect(waiting).rejects.toThrow('its node has been removed');
+  await adapter.close!();
+  await zookeeper.raw.remove(ahead);
+});

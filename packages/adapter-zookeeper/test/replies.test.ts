@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../src/client.ts';
 import { type ClientFactory, zookeeperAdapter } from '../src/index.ts';
 import { attempt } from './support/attempt.ts';
-import { until } from './support/clients.ts';
+import { rememberingFactory, until } from './support/clients.ts';
 import { useServer } from './support/server.ts';
 
 const zookeeper = useServer();
@@ -163,6 +163,18 @@ describe('answers that are lost', () => {
     await until('the node is gone', async () => (await zookeeper.raw.children('/locks/guaranteed')).length === 0);
     await adapter.close!();
   });
+});
+
+it('a connection goes on when the protocol runs out of numbers for its requests', async () => {
+  const { factory, clients } = rememberingFactory();
+  const adapter = zookeeperAdapter({ servers: zookeeper.at, sessionTimeoutMs, clientFactory: factory });
+  const held = attempt('numbers-held');
+  expect(await adapter.tryAcquire(held)).toMatchObject({ status: 'granted' });
+  clients[0]!.connectionManager.xid = 2 ** 31 - 3;
+  for (let i = 0; i < 4; i += 1) await use(adapter, `numbers-${i}`);
+  expect(await adapter.renew(held, 10_000)).toMatchObject({ status: 'renewed' });
+  expect(clients).toHaveLength(1);
+  await adapter.close!();
 });
 
 describe('servers that do not answer', () => {

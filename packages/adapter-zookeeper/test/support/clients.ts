@@ -26,6 +26,8 @@ export interface Raw extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+class SessionExpired extends Error {}
+
 /** Connects; with a session, takes that over from whoever has it. */
 export async function rawClient(server: string, session?: { id: Buffer; password: Buffer }): Promise<Raw> {
   const client = zookeeper.createClient(server, {
@@ -44,8 +46,12 @@ export async function rawClient(server: string, session?: { id: Buffer; password
         if (state.getCode() === wanted) resolve();
       });
     });
-  const connected = reached(3);
   const ended = reached(0);
+  const expired = reached(-122).then(() => {
+    throw new SessionExpired();
+  });
+  expired.catch(() => {});
+  const connected = Promise.race([reached(3), expired]);
   client.connect();
   await connected;
   const promised = <T>(send: (done: (error: unknown, result: T) => void) => void): Promise<T> =>
@@ -83,8 +89,12 @@ const openAcl = [new zookeeper.ACL(31, new zookeeper.Id('world', 'anyone'))];
 
 /** Ends a session as the server would: its client learns of it when it asks next. */
 export async function expire(server: string, client: ZookeeperClient): Promise<void> {
-  const other = await rawClient(server, { id: client.getSessionId(), password: client.getSessionPassword() });
-  await other.close();
+  const session = { id: client.getSessionId(), password: client.getSessionPassword() };
+  const other = await rawClient(server, session).catch((error: unknown) => {
+    // It has ended meanwhile.
+    if (!(error instanceof SessionExpired)) throw error;
+  });
+  await other?.close();
 }
 
 /** Looks until it is so, for at most `withinMs`. */
