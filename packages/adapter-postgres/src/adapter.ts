@@ -9,7 +9,7 @@ import type {
   LockAdapter,
   RenewOutcome,
 } from '@holdfast/lock-core';
-import { type Asked, readAsked, readInspected, readRenewed, readWord, wordsOf } from './answers.ts';
+import { readAsked, readInspected, readRenewed, readWord, wordsOf } from './answers.ts';
 import { assertIn } from './assert-in.ts';
 import { type Backend, createBackend } from './backend.ts';
 import { isExclusive, mismatch, modeOf, unitsOf } from './claim.ts';
@@ -18,11 +18,12 @@ import { type Ask, grantOf, Queue } from './queue.ts';
 import { fromHex, hex, hexArray } from './statements.ts';
 
 /**
- * Locks on PostgreSQL 13 or newer: rows that are leases on the clock of the server, one statement for each request. It opens its own
- * connections, when they are needed, and ends them in `close`. The tables are made by `holdfast setup` or `createLockSchema`.
+ * Creates a lock adapter for PostgreSQL 13 or newer. Leases are rows, measured on the clock of the server, and each request is one
+ * statement. The adapter opens its own connections when they are needed and closes them in `close`. `holdfast setup` or
+ * `createLockSchema` creates the tables.
  *
- * @throws LockError LOCK_INVALID_ARGUMENT for an option that makes no sense; later, from its calls, LOCK_BACKEND with
- * `retryable` false when the database refuses: no tables, no rights, wrong password.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid option. Its calls reject with LOCK_BACKEND, with `retryable` false, if the
+ * database refuses, such as for missing tables, missing rights or a wrong password.
  */
 export function postgresAdapter(options: PostgresLockOptions = {}): PostgresLockAdapter {
   const settings = settingsOf(options);
@@ -32,18 +33,13 @@ export function postgresAdapter(options: PostgresLockOptions = {}): PostgresLock
   const release = (key: string, owner: string): Promise<unknown> =>
     step(statements.release, [hex(key), hex(owner)], { key });
   const ask = askOf(backend);
-  const queue = new Queue(
-    backend,
-    driver,
-    randomBytes(16).toString('hex'),
-    (attempt, terms) => ask(attempt, terms),
-    release,
-  );
+  const queue = new Queue(backend, driver, randomBytes(16).toString('hex'), ask, release);
   let closing: Promise<void> | undefined;
 
   return {
     name: 'postgres',
     capabilities: capabilitiesOf(driver.listen !== undefined, driver.crossProcess, settings.survivesFailover),
+    localRunCount: 512,
     tryAcquire: sharingUnsent((attempt, onSend) => tryAcquire(ask, attempt, onSend)),
     enqueue: (attempt, signal) => queue.enqueue(attempt, signal),
     async renew(hold, ttlMs) {
@@ -76,7 +72,7 @@ export function postgresAdapter(options: PostgresLockOptions = {}): PostgresLock
   };
 }
 
-/** The adapter, with the lock inside the caller's transaction. */
+/** A `LockAdapter` that can also pin a hold inside the caller's own transaction. */
 export interface PostgresLockAdapter extends LockAdapter {
   assertIn(hold: HoldRef, client: unknown): Promise<void>;
 }
@@ -96,27 +92,28 @@ function capabilitiesOf(listens: boolean, crossProcess: boolean, survivesFailove
   };
 }
 
-type AskOnce = (attempt: AcquireAttempt, terms: Parameters<Ask>[1], onSend?: () => void) => Promise<Asked>;
-
 /** Asks for a lock. @throws LockError LOCK_INVALID_ARGUMENT where the key is in use with another limit */
-function askOf({ statements, step }: Backend): AskOnce {
-  return async ({ key, owner, ttlMs, tokens, claim, signal }, { leaseMs, channel }, onSend) => {
+function askOf({ statements, step }: Backend): Ask {
+  return async (attempt, { leaseMs, channel, isQueued, wanted }, onSend) => {
+    const { key, owner, ttlMs, tokens, claim } = attempt;
     const units = unitsOf(claim);
+    const more = { key, locks: true, wanted, onSend };
     const [who, terms] = [
       [hex(key), hex(owner)],
       [ttlMs, tokens, leaseMs, channel],
     ];
-    const answer = isExclusive(units)
-      ? step(statements.take, [...who, ...terms].map(String), { key, signal, onSend })
-      : step(statements.ask, [...who, units.wanted, units.all, ...terms].map(String), { key, signal, onSend });
+    const answer =
+      isExclusive(units) && !isQueued
+        ? step(statements.take, [...who, ...terms].map(String), more)
+        : step(statements.ask, [...who, units.wanted, units.all, ...terms].map(String), more);
     const asked = readAsked(await answer);
     if (asked.status === 'refused') throw mismatch(key, units, asked.units);
     return asked;
   };
 }
 
-async function tryAcquire(ask: AskOnce, attempt: AcquireAttempt, onSend: () => void): Promise<AcquireOutcome> {
-  const asked = await ask(attempt, { leaseMs: 0, channel: '' }, onSend);
+async function tryAcquire(ask: Ask, attempt: AcquireAttempt, onSend: () => void): Promise<AcquireOutcome> {
+  const asked = await ask(attempt, { leaseMs: 0, channel: '', isQueued: false, wanted: attempt }, onSend);
   // The lease of the row began after this was called (H47).
   if (asked.status === 'granted') return grantOf(asked, attempt.ttlMs);
   return { status: 'busy', retryAfterMs: asked.status === 'busy' ? asked.waitMs : undefined };

@@ -3,7 +3,7 @@
 /** An answer of another shape than the steps have: what became of the request is unknown. */
 function unexpected(answer: unknown): Error {
   const shown = typeof answer === 'string' ? JSON.stringify(answer.slice(0, 120)) : typeof answer;
-  return new Error(`PostgreSQL answered ${shown}, which is no answer of the functions of the locks`);
+  return new Error(`PostgreSQL answered ${shown}, which is not an answer of the lock functions`);
 }
 
 /** The words of an answer; throws when it is no text. */
@@ -92,10 +92,13 @@ export function readInspected(answer: unknown): Inspected | undefined {
   };
 }
 
-/** Reads the number of the transaction in which a hold was pinned, `undefined` for one that is lost. */
-export function readPinned(answer: unknown): string | undefined {
+/**
+ * Reads the number of the transaction in which a hold was pinned. `lost`: it is held no more; `unseen`: or the snapshot of the transaction is
+ * older than the hold.
+ */
+export function readPinned(answer: unknown): string {
   const [status, transaction] = wordsOf(answer);
-  if (status === 'lost') return undefined;
+  if (status === 'lost' || status === 'unseen') return status;
   if (status !== 'pinned') throw unexpected(answer);
   return String(integerIn(transaction, answer));
 }

@@ -1,25 +1,40 @@
 import { type HoldRef, LockError } from '@holdfast/lock-core';
 import { readPinned } from './answers.ts';
-import { answerIn } from './drivers/driver.ts';
+import { answerIn, asText } from './drivers/driver.ts';
+import { queryThrough } from './drivers/query.ts';
 import { readable } from './errors.ts';
 import { hex, type Statement, type Statements } from './statements.ts';
 
 type Query = (statement: Statement, values: string[]) => PromiseLike<unknown>;
 
-/** How to send a statement inside the transaction of a client. @throws LockError LOCK_INVALID_ARGUMENT for anything else */
+interface Parts {
+  unsafe?(text: string, values: string[]): PromiseLike<unknown> & { raw?(): PromiseLike<unknown> };
+  query?(query: unknown, values?: string[]): PromiseLike<unknown>;
+  getTypeParser?: unknown;
+}
+
+/**
+ * How to send a statement inside the transaction of a client, whatever the application has set for the types that it reads.
+ * @throws LockError LOCK_INVALID_ARGUMENT for anything else
+ */
 function queryOf(client: unknown): Query {
-  const parts = (client ?? {}) as {
-    unsafe?: (text: string, values: string[]) => PromiseLike<unknown>;
-    $queryRawUnsafe?: (text: string, ...values: string[]) => PromiseLike<unknown>;
-    query?: (text: string, values: string[]) => PromiseLike<unknown>;
-  };
-  if (typeof parts.unsafe === 'function') return ({ text }, values) => parts.unsafe!(text, values);
-  if (typeof parts.$queryRawUnsafe === 'function') return ({ text }, values) => parts.$queryRawUnsafe!(text, ...values);
-  if (typeof parts.query === 'function') return ({ text }, values) => parts.query!(text, values);
-  if (typeof client === 'function') return ({ text }, values) => client(text, values);
+  const parts = (client ?? {}) as Parts;
+  if (typeof parts.unsafe === 'function') {
+    return ({ text }, values) => {
+      const sent = parts.unsafe!(text, values);
+      return sent.raw?.() ?? sent;
+    };
+  }
+  const query = queryThrough(client);
+  if (query !== undefined) return ({ text }, values) => query(text, values);
+  if (typeof parts.query === 'function') {
+    return typeof parts.getTypeParser === 'function'
+      ? ({ text }, values) => parts.query!({ text, values, types: asText })
+      : ({ text }, values) => parts.query!(text, values);
+  }
   throw new LockError(
     'LOCK_INVALID_ARGUMENT',
-    'assertIn takes the client of an open transaction: one of pg, postgres, PGlite or Prisma, or a function (text, values) => rows',
+    'assertIn takes the client of an open transaction: one of pg, postgres, PGlite, Prisma or Knex, or a function (text, values) => rows',
   );
 }
 
@@ -42,8 +57,12 @@ export async function assertIn(
   };
   const pinned = readPinned(await ask(pin, [hex(key), hex(owner)]));
   const name = JSON.stringify(key);
-  if (pinned === undefined) {
-    throw new LockError('LOCK_LOST', `lock ${name} is no longer held (postgres): roll the transaction back`, { key });
+  if (pinned === 'lost' || pinned === 'unseen') {
+    const what =
+      pinned === 'lost'
+        ? 'is no longer held'
+        : 'is not held in what this transaction sees: it was lost, or acquired after the first statement of the transaction';
+    throw new LockError('LOCK_LOST', `lock ${name} ${what} (postgres): roll the transaction back`, { key });
   }
   // Without a transaction the pin has ended with its statement.
   if ((await ask(transaction, [])) === pinned) return;

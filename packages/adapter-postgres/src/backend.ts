@@ -1,6 +1,8 @@
 import { LockError } from '@holdfast/lock-core';
-import { isWithoutSchema, readable } from './errors.ts';
+import type { Wanted } from './drivers/driver.ts';
+import { isForbidden, isWithoutSchema, readable, readableSetUp } from './errors.ts';
 import type { Settings } from './options.ts';
+import { missingRights } from './rights.ts';
 import { lockSchemaSql, schemaVersion } from './schema.ts';
 import { type Statement, type Statements, statementsFor } from './statements.ts';
 
@@ -12,17 +14,21 @@ export interface Backend {
 }
 
 interface StepOptions {
+  /** Whether it may lock the key. */
+  readonly locks?: boolean;
   /** The lock that it is about, for errors. */
   readonly key?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly wanted?: Wanted | undefined;
   readonly onSend?: (() => void) | undefined;
 }
 
-/** Looks at the version of the schema once, before the first step, and creates the schema where that is allowed. */
+/** Looks at the version of the schema and at the rights once, before the first step, and creates the schema where that is allowed. */
 export function createBackend({ driver, schema, createSchema }: Settings): Backend {
   const statements = statementsFor(schema, driver.prepares);
   let checked: Promise<void> | undefined;
   let isReady = false;
+  /** A right was missing since: what is held may be renewed and released, but nothing more is locked before all rights are there again. */
+  let isDoubtful = false;
 
   async function check(): Promise<void> {
     let version: unknown;
@@ -30,7 +36,9 @@ export function createBackend({ driver, schema, createSchema }: Settings): Backe
       version = await driver.answer(statements.version, []);
     } catch (error) {
       if (!isWithoutSchema(error) || !createSchema) throw error;
-      await driver.run(lockSchemaSql(schema));
+      await driver.run(lockSchemaSql(schema)).catch((refused: unknown) => {
+        throw readableSetUp(refused);
+      });
       version = await driver.answer(statements.version, []);
     }
     if (version !== String(schemaVersion)) {
@@ -40,33 +48,49 @@ export function createBackend({ driver, schema, createSchema }: Settings): Backe
         { retryable: false },
       );
     }
+    // Before anything is locked: without the right to delete, for one, what was acquired could not be released.
+    const missing = await driver.answer(missingRights, [schema]);
+    if (missing !== '') {
+      throw new LockError(
+        'LOCK_BACKEND',
+        `the user lacks rights in the schema ${schema} of PostgreSQL: ${missing}: grant what docs/postgres.md lists`,
+        { retryable: false },
+      );
+    }
     isReady = true;
+    isDoubtful = false;
+  }
+
+  function askAgain(): Promise<void> {
+    checked = undefined;
+    return ready();
   }
 
   async function ready(): Promise<void> {
     checked ??= check().finally(() => {
-      if (!isReady) checked = undefined;
+      if (!isReady || isDoubtful) checked = undefined;
     });
     return checked;
   }
 
   return {
     statements,
-    async step(statement, values, { key, signal, onSend } = {}) {
+    async step(statement, values, { key, locks, wanted, onSend } = {}) {
       try {
         if (!isReady) await ready();
+        else if (isDoubtful && locks) await askAgain();
         try {
-          return await driver.answer(statement, values, signal, onSend);
+          return await driver.answer(statement, values, wanted, onSend);
         } catch (error) {
           // The database was emptied since: nothing has been done, so it may be asked again.
           if (!createSchema || !isWithoutSchema(error)) throw error;
           isReady = false;
-          checked = undefined;
-          await ready();
-          return await driver.answer(statement, values, signal, onSend);
+          await askAgain();
+          return await driver.answer(statement, values, wanted, onSend);
         }
       } catch (error) {
-        throw error === signal?.reason && signal?.aborted ? error : readable(error, key);
+        isDoubtful ||= isForbidden(error);
+        throw wanted?.signal.aborted && error === wanted.signal.reason ? error : readable(error, key);
       }
     },
   };

@@ -5,8 +5,8 @@ export type {
   PgPoolLike,
   PostgresClientLike,
   PostgresJsLike,
-  QueryFunction,
 } from './drivers/clients.ts';
+export type { KnexLike, PrismaLike, QueryFunction } from './drivers/query.ts';
 export { type FactSource, openFacts, type PostgresFacts } from './facts.ts';
 export { openPostgres, type PostgresTarget, postgresAdapterFactory, setUpPostgres } from './open.ts';
 export type { PostgresLockOptions } from './options.ts';

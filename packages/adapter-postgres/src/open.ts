@@ -5,25 +5,28 @@ import { postgresAdapter } from './adapter.ts';
 import type { PostgresLockOptions } from './options.ts';
 import { createLockSchema } from './setup.ts';
 
-/** A database to connect to, for `openPostgres`. What is left out comes from PGUSER, PGDATABASE and so on, as with psql. */
+/** A database to connect to, for `openPostgres`. Fields that are left out come from PGUSER, PGDATABASE and so on, as with psql. */
 export interface PostgresTarget {
   readonly host: string;
   readonly port?: number | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   readonly database?: string | undefined;
-  /** As with psql: `disable`, the default; `require`, any certificate; `verify-ca`, one of an authority that is trusted; `verify-full`, for this host too. */
+  /**
+   * As with psql. `disable` does not use TLS. `require` accepts any certificate; `verify-ca` requires one from a trusted authority;
+   * `verify-full` requires in addition that it is for this host. Default: PGSSLMODE as `pg` reads it, otherwise `disable`.
+   */
   readonly sslmode?: string | undefined;
-  /** A file with the certificates of the authorities that are trusted instead of the system's, in PEM. */
+  /** A PEM file with the certificates of the authorities to trust instead of Node's default authorities. */
   readonly sslrootcert?: string | undefined;
-  /** Files with a certificate of the client and its key, in PEM. */
+  /** A PEM file with the certificate of the client; `sslkey` is the file with its key. */
   readonly sslcert?: string | undefined;
   readonly sslkey?: string | undefined;
 }
 
 /**
- * Makes an adapter with connections of its own, which it closes. It connects when it is first used, so a server that is down is reported by
- * the first request for a lock.
+ * Creates an adapter with connections of its own, which it closes. It connects when it is first used, so a server that is down is
+ * reported by the first request for a lock.
  * @throws LockError LOCK_INVALID_ARGUMENT for an invalid target or option
  */
 export function openPostgres(target: PostgresTarget, options: PostgresLockOptions = {}): LockAdapter {
@@ -32,13 +35,13 @@ export function openPostgres(target: PostgresTarget, options: PostgresLockOption
 
 /**
  * Creates the schema, or brings it up to date; see `createLockSchema`.
- * @throws LockError LOCK_INVALID_ARGUMENT; LOCK_BACKEND when the database refuses
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid target or option; LOCK_BACKEND if the database refuses
  */
 export function setUpPostgres(target: PostgresTarget, options: PostgresLockOptions = {}): Promise<void> {
   return createLockSchema({ ...options, connection: { ...connectionOf(target), ...options.connection } });
 }
 
-/** For applications that are bundled: `openLocks(url, { adapters: [postgresAdapterFactory] })`. */
+/** For bundled applications: `openLocks(url, { adapters: [postgresAdapterFactory] })`. */
 export const postgresAdapterFactory: { readonly name: 'postgres'; readonly open: typeof openPostgres } = {
   name: 'postgres',
   open: openPostgres,

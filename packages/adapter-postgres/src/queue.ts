@@ -1,7 +1,11 @@
+import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { type AcquireAttempt, type Granted, isLockError, LockError } from '@holdfast/lock-core';
 import { type Asked, readBeat } from './answers.ts';
 import type { Backend } from './backend.ts';
-import type { Driver } from './drivers/driver.ts';
+import type { Driver, Wanted } from './drivers/driver.ts';
+import { isUndone } from './errors.ts';
+import { Place } from './place.ts';
 import { hex, hexArray } from './statements.ts';
 
 /** A waiter that has not been heard of for so long counts as dead. */
@@ -14,60 +18,17 @@ const pauseMs = 200;
 // The statement grows with its places.
 const placesAtOnce = 1_000;
 
-/** Asks once for the lock. */
-export type Ask = (
-  attempt: AcquireAttempt,
-  place: { readonly leaseMs: number; readonly channel: string },
-) => Promise<Asked>;
+/** Asks once for the lock, with a place in the queue where `leaseMs` is more than 0. */
+export type Ask = (attempt: AcquireAttempt, place: AskedPlace, onSend?: () => void) => Promise<Asked>;
+
+interface AskedPlace {
+  readonly leaseMs: number;
+  readonly channel: string;
+  readonly isQueued: boolean;
+  readonly wanted: Wanted;
+}
 /** Gives the place up, or the hold that came of it. */
 export type Leave = (key: string, owner: string) => Promise<unknown>;
-
-/** A place in a queue of the database, of a waiter in this process. */
-class Place {
-  readonly key: string;
-  readonly owner: string;
-  /** Whether the owner was released: it must not ask again. */
-  isOver = false;
-  /** The request on its way, if any. */
-  asking: Promise<unknown> | undefined;
-  #wake: (() => void) | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #isAwake = false;
-
-  constructor(key: string, owner: string) {
-    this.key = key;
-    this.owner = owner;
-  }
-
-  /** Ends the sleep, or the next one if it is awake. */
-  wake(): void {
-    clearTimeout(this.#timer);
-    this.#isAwake = true;
-    this.#wake?.();
-  }
-
-  /** Sleeps for so long, or until it is woken. */
-  async sleep(forMs: number | undefined): Promise<void> {
-    this.wakeIn(forMs);
-    if (!this.#isAwake) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-    this.#wake = undefined;
-    this.#isAwake = false;
-    clearTimeout(this.#timer);
-  }
-
-  /** Wakes after so long, and not before unless it is woken. */
-  wakeIn(ms: number | undefined): void {
-    clearTimeout(this.#timer);
-    if (ms === undefined || this.#isAwake) return;
-    // A time that has just passed may be that of a hold which a transaction has pinned.
-    this.#timer = setTimeout(() => this.wake(), Math.min(Math.max(ms + 1, 20), 2 ** 31 - 1));
-    this.#timer.unref();
-  }
-}
 
 /** The places of one adapter: one beat keeps all of them alive, and one connection hears of all grants. */
 export class Queue {
@@ -80,7 +41,7 @@ export class Queue {
   /** By owner; an owner that has called twice has two. */
   readonly #places = new Map<string, Set<Place>>();
   #listening: Promise<void> | undefined;
-  #beat: ReturnType<typeof setTimeout> | undefined;
+  #beat: NodeJS.Timeout | undefined;
   #keptAliveAt = 0;
   #closed: LockError | undefined;
 
@@ -99,18 +60,23 @@ export class Queue {
     const place = new Place(key, owner);
     const wake = (): void => place.wake();
     const calledAt = performance.now();
+    // The signal of the attempt would be made only now, and costs more than the request.
+    const wanted = { signal };
     let isQueued = false;
-    signal.addEventListener('abort', wake);
+    let sleeps = false;
     try {
       for (;;) {
         const sentAt = performance.now();
-        const asked = await this.#askOnce(attempt, place, isQueued);
+        const asked = await this.#askOnce(attempt, place, { isQueued, wanted });
         if (asked?.status === 'granted') return grantOf(asked, attempt.ttlMs + sentAt - calledAt);
+        if (this.#closed !== undefined) throw this.#closed;
         if (asked?.status === 'queued' && !isQueued) {
           isQueued = true;
           this.#join(place);
           attempt.onQueued?.();
         }
+        if (!sleeps) signal.addEventListener('abort', wake);
+        sleeps = true;
         if (!signal.aborted && !place.isOver) await place.sleep(asked?.status === 'queued' ? asked.waitMs : pauseMs);
         if (this.#closed !== undefined) throw this.#closed;
         if (place.isOver)
@@ -121,23 +87,35 @@ export class Queue {
         }
       }
     } finally {
-      signal.removeEventListener('abort', wake);
-      this.#forget(place);
+      if (sleeps) signal.removeEventListener('abort', wake);
+      if (isQueued) this.#forget(place);
     }
   }
 
   /**
-   * The first request is repeated by lock-core. Once a place is confirmed, one lost answer must not cost it: `undefined` says that there
-   * was none.
+   * The first request is repeated by lock-core. Once a place is confirmed, a request that did nothing must not cost it: `undefined` says
+   * that it is to be repeated. One without an answer may still arrive, behind the release of what the place is granted: then what comes
+   * of it is unknown, and lock-core cleans up after this owner (H64).
    */
-  async #askOnce(attempt: AcquireAttempt, place: Place, isQueued: boolean): Promise<Asked | undefined> {
-    const asking = this.#ask(attempt, { leaseMs: waiterLeaseMs, channel: this.#channel });
-    place.asking = asking.catch(() => {});
+  async #askOnce(
+    attempt: AcquireAttempt,
+    place: Place,
+    how: Pick<AskedPlace, 'isQueued' | 'wanted'>,
+  ): Promise<Asked | undefined> {
+    const { isQueued } = how;
+    let isSent = false;
+    const asking = this.#ask(attempt, { ...how, leaseMs: waiterLeaseMs, channel: this.#channel }, () => {
+      isSent = true;
+    });
+    if (isQueued) place.asking = asking.catch(() => {});
     try {
       return await asking;
     } catch (error) {
-      if (!isQueued || (isLockError(error) && !error.retryable)) throw error;
-      return undefined;
+      const isWithoutEffect = isLockError(error) ? error.retryable : !isSent || isUndone(error);
+      if (isQueued && isWithoutEffect) return undefined;
+      // Refused for good, such as for a right that was revoked: the place would stand in the way of others for as long as it counts as alive.
+      if (isQueued && isLockError(error)) await this.#leave(place.key, place.owner).catch(() => {});
+      throw error;
     }
   }
 
@@ -171,7 +149,7 @@ export class Queue {
     this.#listening.then(() => this.#keepAlive(), lost).catch(() => {});
   }
 
-  #nextBeat(): ReturnType<typeof setTimeout> {
+  #nextBeat(): NodeJS.Timeout {
     return setTimeout(
       async () => {
         await this.#keepAlive().catch(() => {}); // the next one may be answered
@@ -211,6 +189,7 @@ export class Queue {
 
   /** Ends the waiting of an owner that is about to be released: a request on its way must not arrive behind the release. */
   async end(owner: string): Promise<void> {
+    if (this.#places.size === 0) return;
     const places = [...(this.#places.get(hex(owner)) ?? [])];
     for (const place of places) {
       place.isOver = true;

@@ -1,4 +1,5 @@
 import { LockError } from '@holdfast/lock-core';
+import { newerSchema } from './errors.ts';
 import { grantsSql } from './sql/grants.ts';
 import { stepsSql } from './sql/steps.ts';
 import { tablesSql } from './sql/tables.ts';
@@ -13,7 +14,7 @@ export function quoteSchema(schema: string): string {
     throw new LockError('LOCK_INVALID_ARGUMENT', 'the name of a schema of PostgreSQL has 1 to 63 bytes');
   }
   // It would end the texts in which the functions are written.
-  if (schema.includes('$')) throw new LockError('LOCK_INVALID_ARGUMENT', 'the name of the schema has no $');
+  if (schema.includes('$')) throw new LockError('LOCK_INVALID_ARGUMENT', 'the name of the schema must not contain $');
   // Any other may be a word of SQL.
   return schema === 'holdfast' ? schema : `"${schema.replaceAll('"', '""')}"`;
 }
@@ -27,8 +28,9 @@ export function named(sql: string, schema: string): string {
 }
 
 /**
- * The SQL that makes the tables and functions of the locks, as one statement: all of it or nothing. Running it again changes nothing.
- * @throws LockError LOCK_INVALID_ARGUMENT
+ * Returns the SQL that creates the tables and functions of the locks. It is one statement, which takes effect completely or not at all.
+ * Running it again changes nothing.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid name of the schema
  */
 export function lockSchemaSql(schema = 'holdfast'): string {
   const name = quoteSchema(schema);
@@ -44,7 +46,7 @@ BEGIN
   IF to_regprocedure('${text}.version()') IS NOT NULL THEN
     EXECUTE 'SELECT ${text}.version()' INTO present;
     IF present > ${schemaVersion} THEN
-      RAISE EXCEPTION 'the schema has version %, this package makes version ${schemaVersion}: use a newer one', present;
+      RAISE EXCEPTION 'the schema has version %, this package makes version ${schemaVersion}: use a newer one', present USING ERRCODE = '${newerSchema}';
     END IF;
   END IF;
   IF to_regnamespace('${text}') IS NULL THEN

@@ -1,11 +1,16 @@
+import { createHash } from 'node:crypto';
 import { named, quoteSchema } from './schema.ts';
-import { endSql, plainTakeSql, takeSql } from './sql/fast.ts';
+import { askSql, endSql, takeSql } from './sql/fast.ts';
 
 /** One statement with parameters that are all texts, and one value, `answer`, as its result. */
 export interface Statement {
   /** For drivers that prepare statements by name. */
   readonly name: string;
   readonly text: string;
+  /** Its answer when it has changed a row and gives none. */
+  readonly changed?: string;
+  /** What comes before it on the same connection: the usual case, with the first of the parameters. This one follows if that has no answer. */
+  readonly first?: Statement & { readonly parameters: number };
 }
 
 /** Every statement that the adapter sends. */
@@ -33,22 +38,33 @@ export interface Statements {
  */
 export function statementsFor(schema: string, prepares: boolean): Statements {
   const name = quoteSchema(schema);
+  // The server cuts the name of a prepared statement after 63 bytes, which would make one of all.
+  const prefix =
+    Buffer.byteLength(schema) <= 40 ? schema : createHash('sha256').update(schema).digest('hex').slice(0, 32);
   const call = (step: string, ...types: string[]): Statement => {
     const parameters = types.map((type, i) => (type === 'text' ? `$${i + 1}::text` : `$${i + 1}::text::${type}`));
     const text = `SELECT ${name}.${step}(${parameters.join(', ')}) AS answer`;
-    return { name: `${schema}.${step}`, text };
+    return { name: `${prefix}.${step}`, text };
   };
+  const usual = (first: NonNullable<Statement['first']>): Pick<Statement, 'first'> => (prepares ? { first } : {});
   return {
-    take: { name: `${schema}.take`, text: named(prepares ? takeSql : plainTakeSql, schema) },
+    take: {
+      name: `${prefix}.ask_alone`,
+      text: named(askSql, schema),
+      ...usual({ name: `${prefix}.take`, text: named(takeSql, schema), parameters: 4 }),
+    },
     ask: call('ask', 'text', 'text', 'bigint', 'bigint', 'float8', 'integer', 'float8', 'text'),
-    release: prepares ? { name: `${schema}.release`, text: named(endSql, schema) } : call('release', 'text', 'text'),
+    release: {
+      ...call('release', 'text', 'text'),
+      ...usual({ name: `${prefix}.end`, text: named(endSql, schema), parameters: 2, changed: 'released' }),
+    },
     force: call('force', 'text', 'text'),
     renew: call('renew', 'text[]', 'text[]', 'float8'),
     downgrade: call('downgrade', 'text', 'text', 'float8'),
     beat: call('beat', 'text[]', 'text[]', 'float8'),
     inspect: call('inspect', 'text'),
     keys: call('held_keys', 'text'),
-    version: { name: `${schema}.version`, text: `SELECT ${name}.version()::text AS answer` },
+    version: { name: `${prefix}.version`, text: `SELECT ${name}.version()::text AS answer` },
     pin: call('pin', 'text', 'text'),
     transaction: {
       name: 'holdfast.transaction',

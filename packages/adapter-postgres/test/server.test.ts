@@ -126,14 +126,29 @@ describe('set-up', () => {
     await adapter.close?.();
   });
 
-  it('the adapter that may create the schema does so again when the database was emptied', async () => {
+  it('the adapter that may create the schema does so again when the database was emptied, and says at once where it cannot', async () => {
     await using server = await startPostgres();
     const adapter = postgresAdapter({ url: server.url, createSchema: true, callTimeoutMs: 20_000 });
     await grant(adapter, attempt('a'));
     await server.query('DROP SCHEMA holdfast CASCADE');
     expect(await adapter.release(attempt('a'))).toBe('not-held');
     await grant(adapter, attempt('a'));
+    await server.query('DROP SCHEMA holdfast CASCADE');
     await adapter.close?.();
+    await server.query(`CREATE SCHEMA mine; CREATE TABLE mine.lock (id int);
+      CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no %', tg_tag; END $$;
+      CREATE EVENT TRIGGER no ON ddl_command_start WHEN TAG IN ('CREATE SCHEMA') EXECUTE FUNCTION no()`);
+    for (const [schema, message] of [
+      ['holdfast', /refuses to create the schema.*no CREATE SCHEMA \(P0001\).*holdfast setup/],
+      ['mine', /column .*owner.* does not exist \(42703\)/],
+    ] as const) {
+      const options = { url: server.url, schema, callTimeoutMs: 20_000 };
+      const refused = { code: 'LOCK_BACKEND', retryable: false, message: expect.stringMatching(message) };
+      await expect(createLockSchema(options)).rejects.toMatchObject(refused);
+      const refusing = postgresAdapter({ ...options, createSchema: true });
+      await expect(refusing.tryAcquire(attempt('a'))).rejects.toMatchObject(refused);
+      await refusing.close?.();
+    }
   });
 
   it.each<[PostgresLockOptions, string]>([
@@ -145,6 +160,9 @@ describe('set-up', () => {
     [{ client: {} as never }, 'client'],
     [{ client: async () => [], url: 'postgres://' }, 'either'],
     [{ ulr: 'postgres://' } as PostgresLockOptions, 'no option "ulr"'],
+    [new URL('postgres://127.0.0.1') as PostgresLockOptions, 'not a URL'],
+    [Promise.resolve({}) as PostgresLockOptions, 'not a promise'],
+    [null as never, 'must be an object'],
   ])('an option that makes no sense is refused at once: %o', (options, message) => {
     expect(() => postgresAdapter(options)).toThrow(
       expect.objectContaining({ code: 'LOCK_INVALID_ARGUMENT', message: expect.stringContaining(message) }),

@@ -4,7 +4,7 @@ import { type FencingToken, tokenText } from './token.ts';
 /** One command on one key: its name, the key, and its other arguments; for example `['HSET', 'cart:7', 'total', '12']`. */
 export type RedisWrite = readonly [command: string, key: string, ...args: (string | number)[]];
 
-/** A client of ioredis or node-redis, of a single server or a cluster. */
+/** An ioredis or node-redis client of a single server or a cluster. */
 export type RedisWriter = IoredisWriter | NodeRedisWriter;
 
 interface IoredisWriter {
@@ -27,19 +27,18 @@ const changesOtherKeys = new Set(
 const changesEveryArgument = new Set(['DEL', 'UNLINK', 'TOUCH', 'PFMERGE']);
 
 /**
- * Writes to Redis unless the fence has seen a higher token, in one atomic step. Returns `false` when it has; nothing is
- * written then.
+ * Writes to Redis in one atomic step, unless the fence has seen a higher token. In that case, it returns `false` and writes nothing.
  *
- * Only a write raises the mark, also one of nothing (`[]`). Without `writes` the answer is whether a higher token was here: the look of a reader, which must not
- * shut out another reader.
+ * Only a write raises the token of the fence, even a write of nothing (`[]`). Without `writes`, the call is the check of a reader: it
+ * returns `false` if the fence has seen a higher token, and changes nothing, so that readers do not exclude each other.
  *
- * The fence is a key beside the data, without an expiry. On a cluster, it shares a slot with all keys that are written: give
- * them one `{hash tag}`. If Redis refuses one of the commands, the call rejects, and fence and data are as they were before.
- * To undo a batch of commands, the Redis user needs the permissions DUMP, PTTL and RESTORE; one command alone needs none.
+ * The fence is a key beside the data, without an expiry. On a cluster, it must share a slot with all keys that are written: give them
+ * the same `{hash tag}`. If Redis refuses one of the commands, the call rejects, and the fence and the data are as before. To undo a
+ * batch of commands, the Redis user needs the permissions DUMP, PTTL and RESTORE; a single command needs none of them.
  *
- * @throws TypeError without a token, or for a command in a batch that changes several keys. Error when Redis refuses the write
- * or the fence holds something that is no token: nothing was written. Any other rejection is the client's: the write may have
- * happened, and may be repeated with the same token.
+ * @throws TypeError without a token, or for a command in a batch that changes several keys. Error if Redis refuses the write, or if the
+ * fence holds something other than a token; nothing was written. Any other rejection is the client's: the write may have happened; it
+ * may be repeated with the same token.
  */
 export async function fencedRedisWrite(
   client: RedisWriter,

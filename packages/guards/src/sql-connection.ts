@@ -1,4 +1,4 @@
-/** One connection of `pg`, or anything that runs a statement on one connection and returns the number of rows. */
+/** One connection of `pg`, or anything else that runs statements on one connection and returns the number of rows. */
 export interface SqlClient {
   query(text: string, values?: unknown[]): Promise<{ rowCount: number | string | bigint | null }>;
 }

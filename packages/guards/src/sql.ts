@@ -1,14 +1,14 @@
 import { assertOneConnection, rowsOf, type SqlClient } from './sql-connection.ts';
 import { type FencingToken, tokenText } from './token.ts';
 
-/** Creates the table of fences (PostgreSQL) unless it exists. */
+/** The statement that creates the table of fences in PostgreSQL, unless it exists. */
 export const sqlFenceTable: string =
   'CREATE TABLE IF NOT EXISTS holdfast_fence (resource text PRIMARY KEY, token bigint NOT NULL)';
 
 /**
- * For a transaction of your own (PostgreSQL): `$1` is the resource, `$2` the token. One row: continue; the fence stays locked
- * until the end of the transaction. No row: a higher token was here, roll back. An error: the fence holds something that is no
- * token. It guards only what is written in the same transaction.
+ * The guard for a transaction of your own (PostgreSQL). `$1` is the resource, `$2` the token. If it returns one row, continue; the fence
+ * stays locked until the end of the transaction. If it returns no row, the fence has seen a higher token: roll back. If it fails, the
+ * fence holds something other than a token. It guards only what is written in the same transaction.
  */
 export const sqlFenceStatement: string = `INSERT INTO holdfast_fence AS fence (resource, token) VALUES ($1, $2)
 ON CONFLICT (resource) DO UPDATE SET token = excluded.token
@@ -16,8 +16,9 @@ WHERE CASE WHEN pg_typeof(fence.token) = 'bigint'::regtype AND fence.token >= 0 
 ELSE ('the fence of ' || fence.resource || ' holds something that is no fencing token')::boolean END`;
 
 /**
- * The check of a reader, which leaves the fence as it is: `$1` is the resource, `$2` the token. One row: continue. No row: a higher token
- * was here. An error: the fence holds something that is no token. Put it behind what was read, in one transaction or none.
+ * The check of a reader, which does not change the fence (PostgreSQL). `$1` is the resource, `$2` the token. If it returns one row,
+ * continue. If it returns no row, the fence has seen a higher token. If it fails, the fence holds something other than a token. Run it
+ * after the reads, with or without a transaction.
  */
 export const sqlFenceCheckStatement: string = `SELECT true AS fits WHERE NOT EXISTS (SELECT FROM holdfast_fence AS fence
 WHERE fence.resource = $1 AND CASE WHEN pg_typeof(fence.token) = 'bigint'::regtype AND fence.token >= 0 THEN fence.token > $2
@@ -38,15 +39,15 @@ ELSE ('in another transaction' || coalesce(current_setting('holdfast.transaction
 const inUse = new WeakSet<SqlClient>();
 
 /**
- * Runs `write` in a transaction of its own unless the fence has seen a higher token. Returns `false` when it has; `write` is
- * not called then. What `write` does through `client` is committed together with the token. If it throws, everything is rolled
- * back and the error is thrown.
+ * Runs `write` in a transaction of its own, unless the fence has seen a higher token. In that case, it returns `false` and does not call
+ * `write`. What `write` does through `client` is committed together with the token. If `write` throws, everything is rolled back, and
+ * the call rejects with that error.
  *
- * `client` is one connection, not a pool, that is in no transaction and that nothing else uses meanwhile. `sqlFenceTable` must
- * have been run. `true` means that PostgreSQL has committed the write.
+ * `client` must be one connection, not a pool. It must not be in a transaction, and nothing else may use it meanwhile. `sqlFenceTable`
+ * must have been run before. `true` means that PostgreSQL has committed the write.
  *
- * @throws TypeError without a token, for a pool, or for a client in use: nothing was written. Any other rejection is the
- * client's: when it comes from COMMIT, the write may have happened, and may be repeated with the same token.
+ * @throws TypeError without a token, for a pool, or for a client in use; nothing was written. Any other rejection is the client's. If
+ * COMMIT failed, the write may have happened; it may be repeated with the same token.
  */
 export async function fencedSqlWrite(
   client: SqlClient,

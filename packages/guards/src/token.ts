@@ -1,4 +1,4 @@
-/** `lock.fencingToken`: each later hold of a key has a higher one. `undefined` on a backend without fencing, which guards refuse. */
+/** The type of `lock.fencingToken`: higher for each later hold of a key. It is `undefined` without fencing, which the guards refuse. */
 export type FencingToken = bigint | undefined;
 
 const highest = 2n ** 63n - 1n;

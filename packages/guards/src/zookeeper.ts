@@ -1,6 +1,6 @@
 import { corruptFence, type FencingToken, storedToken, tokenText } from './token.ts';
 
-/** The result of `client.transaction()` of node-zookeeper-client. */
+/** A transaction: the result of `client.transaction()` of node-zookeeper-client. */
 export interface ZookeeperTransaction {
   create(path: string, data: Buffer): unknown;
   setData(path: string, data: Buffer, version?: number): unknown;
@@ -24,17 +24,17 @@ interface Fence {
 }
 
 /**
- * Writes to ZooKeeper unless the fence has seen a higher token, in one transaction. Returns `false` when it has; nothing is
- * written then. `write` adds the operations to the transaction; it is called again when another writer changed the fence.
+ * Writes to ZooKeeper in one transaction, unless the fence has seen a higher token. In that case, it returns `false` and writes nothing.
+ * `write` adds the operations to the transaction. It is called again if another writer has changed the fence in the meantime.
  *
- * Only a write raises the mark. Without `write` the answer is whether a higher token was here: the look of a reader, which must not
- * shut out another reader.
+ * Only a write raises the token of the fence. Without `write`, the call is the check of a reader: it returns `false` if the fence has
+ * seen a higher token, and changes nothing, so that readers do not exclude each other.
  *
- * The fence is a separate node, created by the first write; its parent must exist.
+ * The fence is a separate node, which the first write creates; its parent must exist.
  *
- * @throws TypeError without a token. Error when the fence holds something that is no token: nothing was written. Any other
- * rejection is the client's: after a lost connection the write may have happened, and may be repeated with the same token.
- * If one of your own operations does not apply, its exception is thrown and nothing is written.
+ * @throws TypeError without a token. Error if the fence holds something other than a token; nothing was written. Any other rejection is
+ * the client's. After a lost connection, the write may have happened; it may be repeated with the same token. If one of your own
+ * operations fails, the call rejects with its exception, and nothing was written.
  */
 export async function fencedZookeeperWrite(
   client: ZookeeperWriter,

@@ -1,7 +1,7 @@
 import { type EtcdServer, startEtcd } from '@holdfast/testbed';
-import { Etcd3 } from 'etcd3';
+import { Etcd3, type ITxnResponse } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fencedEtcdWrite } from '../src/index.ts';
+import { type EtcdWriter, fencedEtcdWrite } from '../src/index.ts';
 import { guardRules } from './guard-rules.ts';
 
 let server: EtcdServer;
@@ -31,6 +31,21 @@ describe('etcd', () =>
     check: (index, resource, token) => fencedEtcdWrite(clients[index], `fence/${resource}`, token),
     log,
   })));
+
+/** A client whose transactions are committed by `around`. */
+const withCommit = (
+  client: Etcd3,
+  around: (commit: () => Promise<ITxnResponse>) => Promise<ITxnResponse>,
+): EtcdWriter => ({
+  get: (key) => client.get(key),
+  put: (key) => client.put(key),
+  if(...condition) {
+    const transaction = client.if(...condition);
+    const commit = transaction.commit.bind(transaction);
+    transaction.commit = () => around(commit);
+    return transaction;
+  },
+});
 
 describe('a fenced write to etcd', () => {
   it('makes several changes, and none of them when it is refused', async () => {
@@ -75,5 +90,30 @@ describe('a fenced write to etcd', () => {
     const twice = [client.put('twice').value('a'), client.put('twice').value('b')];
     await expect(fencedEtcdWrite(client, 'fence/twice', 4n, twice)).rejects.toThrow(/duplicate key/);
     expect([await client.get('fence/twice'), await client.get('twice')]).toEqual([null, null]);
+  });
+
+  it('is never false for a write that took effect before its answer was lost and the client sent it again', async () => {
+    const [client, other] = clients;
+    expect(await fencedEtcdWrite(client, 'resent', 4n, [])).toBe(true);
+    // As etcd3 does: the transaction arrives twice, and the second answer is told.
+    const resending = withCommit(client, async (commit) => {
+      await commit();
+      await fencedEtcdWrite(other, 'resent', 6n, []);
+      return commit();
+    });
+    const writes = [client.put('resent/data').value('written')];
+    await expect(fencedEtcdWrite(resending, 'resent', 4n, writes)).rejects.toThrow(/may have happened/);
+    expect(await client.get('resent/data')).toBe('written');
+  });
+
+  it('is false when a higher token comes before its write, although its own hold has written before', async () => {
+    const [client, other] = clients;
+    expect(await fencedEtcdWrite(client, 'between', 4n, [])).toBe(true);
+    const late = withCommit(client, async (commit) => {
+      await fencedEtcdWrite(other, 'between', 6n, []);
+      return commit();
+    });
+    expect(await fencedEtcdWrite(late, 'between', 4n, [client.put('between/data').value('x')])).toBe(false);
+    expect(await client.get('between/data')).toBeNull();
   });
 });

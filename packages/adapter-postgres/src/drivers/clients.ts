@@ -1,55 +1,60 @@
 import { LockError } from '@holdfast/lock-core';
 import type { Client, ClientConfig, Pool } from 'pg';
-import { answerIn, type Driver, within } from './driver.ts';
+import { answerIn, answerOf, answerTo, asText, type Driver, type Listener, within } from './driver.ts';
 import { type PgSettings, pgConnections } from './pg-connections.ts';
+import { type KnexLike, type PrismaLike, type QueryFunction, queryThrough } from './query.ts';
 
-/** A pool of `pg`: its settings are taken for connections of our own, its connections are left to the application. */
+/** A pool of `pg`. The adapter opens its own connections with the settings of the pool, and does not use those of the pool. */
 export interface PgPoolLike {
   readonly options: object;
   readonly totalCount: number;
   connect(): Promise<unknown>;
 }
 
-/** A client of `pg`, connected, and for the locks alone. */
+/** A connected client of `pg`, which is used only for the locks. */
 export interface PgClientLike {
   readonly processID?: unknown;
+  getTransactionStatus?(): unknown;
   query(config: { name: string; text: string; values: (string | null)[] }): Promise<unknown>;
   query(text: string): Promise<unknown>;
   on(event: string, listener: (...values: never[]) => void): unknown;
+  off(event: string, listener: (...values: unknown[]) => void): unknown;
 }
 
-/** What `postgres()` makes, of the package `postgres`. */
+/** What `postgres()` of the package `postgres` returns. */
 export interface PostgresJsLike {
   unsafe(
     text: string,
     values?: (string | null)[],
     options?: { prepare?: boolean },
-  ): PromiseLike<readonly object[]> & { cancel(): unknown };
+  ): PromiseLike<readonly object[]> & { cancel(): unknown; raw(): PromiseLike<readonly object[]> };
   listen(channel: string, onMessage: (payload: string) => void, onListen?: () => void): PromiseLike<unknown>;
   readonly options: object;
 }
 
-/** A database of PGlite. */
+/** A PGlite database. */
 export interface PgliteLike {
   query(text: string, values?: (string | null)[]): Promise<{ rows: unknown[] }>;
   exec(text: string): Promise<unknown>;
   listen(channel: string, onMessage: (payload: string) => void): Promise<() => Promise<void>>;
 }
 
-/** Runs one statement outside of transactions, and gives its rows: an array of objects, or an object with `rows`. */
-export type QueryFunction = (text: string, values: readonly (string | null)[]) => PromiseLike<unknown>;
-
 /** Every client that the adapter can use. */
-export type PostgresClientLike = PgPoolLike | PgClientLike | PostgresJsLike | PgliteLike | QueryFunction;
+export type PostgresClientLike =
+  | PgPoolLike
+  | PgClientLike
+  | PostgresJsLike
+  | PgliteLike
+  | PrismaLike
+  | KnexLike
+  | QueryFunction;
 
 /** The way to the database through a client of the application. @throws LockError LOCK_INVALID_ARGUMENT for anything else */
 export function driverOf(client: unknown, settings: Omit<PgSettings, 'connection'>): Driver {
   const { callTimeoutMs, pooler } = settings;
-  if (typeof client === 'function') {
-    return isPostgresJs(client)
-      ? postgresJs(client, callTimeoutMs, pooler)
-      : queryFunction(client as QueryFunction, callTimeoutMs);
-  }
+  if (typeof client === 'function' && isPostgresJs(client)) return postgresJs(client, callTimeoutMs, pooler);
+  const query = queryThrough(client);
+  if (query !== undefined) return queryFunction(query, callTimeoutMs);
   const parts = (typeof client === 'object' && client !== null ? client : {}) as Record<string, unknown>;
   const has = (...methods: string[]): boolean => methods.every((method) => typeof parts[method] === 'function');
   if (has('connect') && typeof parts.totalCount === 'number') return likePool(client as Pool, settings);
@@ -57,7 +62,7 @@ export function driverOf(client: unknown, settings: Omit<PgSettings, 'connection
   if (has('query', 'on')) return pgClient(client as PgClientLike, callTimeoutMs, pooler);
   throw new LockError(
     'LOCK_INVALID_ARGUMENT',
-    'client is a Pool or Client of pg, what postgres() makes, a PGlite, or a function (text, values) => rows',
+    'client is a Pool or Client of pg, what postgres() makes, a PGlite, a Prisma client, a Knex, or a function (text, values) => rows',
   );
 }
 
@@ -83,47 +88,86 @@ function likePool(pool: Pool, settings: Omit<PgSettings, 'connection'>): Driver 
 const tooLate = 'The client did not answer (are all of its connections in use?)';
 
 function pgClient(client: PgClientLike, callTimeoutMs: number, pooler: boolean): Driver {
+  let listening: { readonly channel: string; readonly listener: Listener } | undefined;
+  const onNotification = (message: { channel: string; payload?: string }): void => {
+    if (message.channel === listening?.channel) listening.listener.onMessage(message.payload ?? '');
+  };
+  const onEnd = (): void => listening?.listener.onLost();
+  const stopHearing = (): void => {
+    client.off('notification', onNotification as never);
+    client.off('end', onEnd as never);
+  };
   return {
     prepares: !pooler,
     crossProcess: true,
-    async answer({ name, text }, values, signal, onSend) {
-      signal?.throwIfAborted();
+    async answer(statement, values, wanted, onSend) {
+      wanted?.signal.throwIfAborted();
+      refuseTransaction(client);
       onSend?.();
-      const sent = client.query({ text, values: [...values], ...(pooler ? {} : { name }) } as never);
-      return answerIn(await within(callTimeoutMs, tooLate, sent));
+      return answerOf(statement, values, async (each, parameters) => {
+        const { name, text } = each;
+        const sent = client.query({
+          text,
+          values: [...parameters],
+          types: asText,
+          ...(pooler ? {} : { name }),
+        } as never);
+        return answerTo(each, await within(callTimeoutMs, tooLate, sent));
+      });
     },
     async run(sql) {
       await client.query(sql);
     },
     listen: pooler
       ? undefined
-      : async (channel, { onMessage, onLost }) => {
-          client.on('notification', ((message: { channel: string; payload?: string }) => {
-            if (message.channel === channel) onMessage(message.payload ?? '');
-          }) as never);
-          client.on('end', onLost as never);
+      : async (channel, listener) => {
+          stopHearing();
+          listening = { channel, listener };
+          client.on('notification', onNotification as never);
+          client.on('end', onEnd as never);
           await client.query(`LISTEN "${channel}"`);
         },
-    close: async () => {},
+    // The client lives on: nothing of ours may stay on it.
+    async close() {
+      if (listening === undefined) return;
+      stopHearing();
+      await within(callTimeoutMs, tooLate, client.query(`UNLISTEN "${listening.channel}"`)).catch(() => {});
+    },
   };
 }
 
+/** What a transaction of the application locks is seen by nobody until it commits, and gone when it rolls back. */
+function refuseTransaction(client: PgClientLike): void {
+  if (!['T', 'E'].includes(String(client.getTransactionStatus?.()))) return;
+  throw new LockError(
+    'LOCK_INVALID_ARGUMENT',
+    'the client of the locks is in a transaction: give them one of their own',
+    {
+      retryable: false,
+    },
+  );
+}
+
 function postgresJs(sql: PostgresJsLike, callTimeoutMs: number, pooler: boolean): Driver {
-  let listening: { unlisten(): unknown } | undefined;
+  let listening: Promise<{ unlisten(): unknown }> | undefined;
+  let hear: Listener['onMessage'] | undefined;
   return {
     prepares: !pooler,
     crossProcess: true,
-    async answer({ text }, values, signal, onSend) {
-      signal?.throwIfAborted();
+    async answer(statement, values, wanted, onSend) {
+      wanted?.signal.throwIfAborted();
       onSend?.();
-      const sent = sql.unsafe(text, [...values], { prepare: !pooler });
-      try {
-        return answerIn(await within(callTimeoutMs, tooLate, sent));
-      } catch (error) {
-        // One that waits for a connection is never sent.
-        if (!(error instanceof Error && 'severity' in error)) cancel(sent);
-        throw error;
-      }
+      return answerOf(statement, values, async (each, parameters) => {
+        const sent = sql.unsafe(each.text, [...parameters], { prepare: !pooler });
+        try {
+          // Raw, because the application may transform what it reads.
+          return answerTo(each, await within(callTimeoutMs, tooLate, sent.raw()));
+        } catch (error) {
+          // One that waits for a connection is never sent.
+          if (!(error instanceof Error && 'severity' in error)) cancel(sent);
+          throw error;
+        }
+      });
     },
     async run(text) {
       await sql.unsafe(text);
@@ -131,11 +175,19 @@ function postgresJs(sql: PostgresJsLike, callTimeoutMs: number, pooler: boolean)
     listen: pooler
       ? undefined
       : async (channel, { onMessage }) => {
-          // It listens again by itself when its connection breaks; what was missed meanwhile, the waiters find.
-          listening = (await sql.listen(channel, onMessage)) as { unlisten(): unknown };
+          // Once: it listens again by itself when its connection breaks, also after a first failure. What was missed meanwhile, the
+          // waiters find.
+          hear = onMessage;
+          listening ??= Promise.resolve(
+            sql.listen(channel, (payload) => hear?.(payload)) as PromiseLike<{ unlisten(): unknown }>,
+          );
+          await listening;
         },
     async close() {
-      await listening?.unlisten();
+      // Where the first LISTEN failed it gives no way to take the listener away: what is left keeps nothing of ours.
+      hear = undefined;
+      const unlisten = async (): Promise<unknown> => (await listening)?.unlisten();
+      await within(callTimeoutMs, tooLate, unlisten()).catch(() => {});
     },
   };
 }
@@ -151,8 +203,8 @@ function pglite(db: PgliteLike, callTimeoutMs: number): Driver {
     // The database is inside this process.
     prepares: false,
     crossProcess: false,
-    async answer({ text }, values, signal, onSend) {
-      signal?.throwIfAborted();
+    async answer({ text }, values, wanted, onSend) {
+      wanted?.signal.throwIfAborted();
       onSend?.();
       return answerIn(await within(callTimeoutMs, tooLate, db.query(text, [...values])));
     },
@@ -172,8 +224,8 @@ function queryFunction(query: QueryFunction, callTimeoutMs: number): Driver {
   return {
     prepares: false,
     crossProcess: true,
-    async answer({ text }, values, signal, onSend) {
-      signal?.throwIfAborted();
+    async answer({ text }, values, wanted, onSend) {
+      wanted?.signal.throwIfAborted();
       onSend?.();
       return answerIn(await within(callTimeoutMs, tooLate, query(text, [...values])));
     },

@@ -1,15 +1,22 @@
+import { clearTimeout, setTimeout } from 'node:timers';
+import type { CustomTypesConfig } from 'pg';
 import type { Statement } from '../statements.ts';
+
+/** Until when something is wanted. Only read where it matters: lock-core makes the signal of a request when it is first asked for. */
+export interface Wanted {
+  readonly signal: AbortSignal;
+}
 
 /** What the adapter needs of a way to the database. */
 export interface Driver {
   /**
-   * Sends one statement and gives the value of its only column; `onSend` is called just before. Not sent, and rejected, when `signal` has
-   * aborted by then.
+   * Sends a statement and gives its answer; `onSend` is called just before. Not sent, and rejected, when it had to wait and is not wanted by
+   * then.
    */
   answer(
     statement: Statement,
     values: readonly (string | null)[],
-    signal?: AbortSignal,
+    wanted?: Wanted,
     onSend?: () => void,
   ): Promise<unknown>;
   /** Runs one statement without parameters or a result. */
@@ -32,17 +39,38 @@ export interface Listener {
   onLost(): void;
 }
 
-/** The value in the only row of a result: an array of rows, or an object with one. */
+/** The only value in the only row of a result: an array of rows, or an object with one. An application may have its columns renamed. */
 export function answerIn(result: unknown): unknown {
   const rows = Array.isArray(result) ? result : (result as { rows?: unknown } | undefined | null)?.rows;
   const row: unknown = Array.isArray(rows) ? rows[0] : undefined;
   if (typeof row !== 'object' || row === null) return undefined;
-  return Array.isArray(row) ? row[0] : (row as { answer?: unknown }).answer;
+  const [answer] = Object.values(row);
+  return answer instanceof Uint8Array ? Buffer.from(answer).toString('utf8') : answer;
 }
+
+/** Sends one statement. Its answer is `undefined` when there is none. */
+export type Send = (statement: Statement, values: readonly (string | null)[]) => Promise<unknown>;
+
+/** The answer of a statement; of the usual case that comes before it, if that has one. */
+export async function answerOf(statement: Statement, values: readonly (string | null)[], send: Send): Promise<unknown> {
+  const { first } = statement;
+  const answer = first && (await send(first, values.slice(0, first.parameters)));
+  return answer ?? send(statement, values);
+}
+
+/** What a result answers: its value, or that a row was changed. */
+export function answerTo({ changed }: Statement, result: unknown): unknown {
+  if (changed === undefined) return answerIn(result);
+  const { rowCount, count } = (result ?? {}) as { rowCount?: unknown; count?: unknown };
+  return (rowCount ?? count) === 1 ? changed : undefined;
+}
+
+/** Gives `pg` the texts of the server as they are, whatever the application has set for its types. */
+export const asText = { getTypeParser: () => String } as unknown as CustomTypesConfig;
 
 /** Rejects when an answer takes too long: it may come to pass all the same. */
 export async function within<T>(ms: number, what: string, answer: PromiseLike<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what} within ${ms} ms`)), ms);
     timer.unref();

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LockError } from '@holdfast/lock-core';
 import type { Client, ClientConfig, Pool, PoolClient, PoolConfig } from 'pg';
 import { isUndone } from '../errors.ts';
-import { answerIn, type Driver, type Listener } from './driver.ts';
+import { answerIn, answerOf, asText, type Driver, type Listener, type Wanted } from './driver.ts';
+import { sendOver } from './pg-request.ts';
 
 /** The two classes of `pg`. */
 export interface PgClasses {
@@ -21,8 +22,10 @@ export interface PgSettings {
 }
 
 // One statement must see what another one has committed while it waited. To plan again what is always done by index costs more than to do it.
+// What may not be scanned counts as so dear that it would be compiled each time. Functions of the application must not stand in for those of
+// PostgreSQL.
 const sessionSettings =
-  '-c default_transaction_isolation=read\\ committed -c plan_cache_mode=force_generic_plan -c enable_seqscan=off';
+  '-c search_path=pg_catalog -c default_transaction_isolation=read\\ committed -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off';
 
 /** Connections of `pg` that belong to the locks alone, so that an application which has used up its own cannot block them. */
 export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettings): Driver {
@@ -43,8 +46,10 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
         // Counts the waiting for a free one too: a burst must not fail where it only has to wait.
         connectionTimeoutMillis: 5 * callTimeoutMs,
       });
-      // An idle connection that breaks is replaced; without a listener it would end the process.
+      // An idle connection that breaks is replaced; without a listener it would end the process. What breaks one that is in use rejects
+      // its statement as well.
       pool.on('error', ignore);
+      pool.on('connect', (client) => client.on('error', ignore));
       return { pool, classes, config };
     });
     opened.catch(() => {
@@ -55,17 +60,18 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
 
   async function onConnection<T>(
     use: (client: PoolClient) => Promise<T>,
-    signal?: AbortSignal,
+    wanted?: Wanted,
     onSend?: () => void,
   ): Promise<T> {
-    const client = await (await open()).pool.connect();
-    onSend?.();
+    const { pool } = await open();
+    const mayWait = pool.idleCount <= pool.waitingCount;
+    const client = await connected(pool);
     // It may have waited for its turn longer than the caller did: what nobody wants is not sent (H27).
-    if (signal?.aborted) {
+    if (mayWait && wanted?.signal.aborted) {
       client.release();
-      throw signal.reason;
+      throw wanted.signal.reason;
     }
-    client.on('error', ignore); // what breaks the connection rejects the statement as well
+    onSend?.();
     let broken = true;
     try {
       const result = await use(client);
@@ -75,7 +81,6 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
       broken = !isUndone(error); // else its statement may still be running
       throw error;
     } finally {
-      client.off('error', ignore);
       client.release(broken);
     }
   }
@@ -84,12 +89,11 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
     crossProcess: true,
     prepares: !pooler,
 
-    answer: ({ name, text }, values, signal, onSend) =>
+    answer: (statement, values, wanted, onSend) =>
       onConnection(
         // A pooler may give the next statement to a session that has not prepared it.
-        async (client) =>
-          answerIn(await client.query({ text, values: [...values], rowMode: 'array', ...(pooler ? {} : { name }) })),
-        signal,
+        (client) => answerOf(statement, values, (each, parameters) => sendOver(client, each, !pooler, parameters)),
+        wanted,
         onSend,
       ),
 
@@ -101,7 +105,7 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
     isDirect: () =>
       onConnection(async (client) => {
         const { processID } = client as PoolClient & { processID?: unknown };
-        return answerIn(await client.query('SELECT pg_backend_pid() AS answer')) === processID;
+        return answerIn(await client.query('SELECT pg_backend_pid() AS answer')) === String(processID);
       }),
 
     listen: pooler
@@ -121,11 +125,18 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
       ended.abort();
       // Ends the one that listens too, and what a silent server would keep open.
       for (const socket of sockets) {
-        if (socket.connecting) socket.destroy();
+        if (socket.connecting || socket.destroySoon === undefined) socket.destroy();
         else socket.destroySoon();
       }
     },
   };
+}
+
+/** A connection of the pool: with a callback, which costs less than its promises. */
+function connected(pool: Pool): Promise<PoolClient> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => (client === undefined ? reject(error) : resolve(client)));
+  });
 }
 
 function configOf({ connection, callTimeoutMs, pooler }: PgSettings, sockets: Set<Socket>): ClientConfig {
@@ -135,8 +146,13 @@ function configOf({ connection, callTimeoutMs, pooler }: PgSettings, sockets: Se
     ...connection,
     connectionTimeoutMillis: callTimeoutMs,
     query_timeout: callTimeoutMs,
-    stream: () => {
-      const socket = new Socket();
+    // The pool of an application may have it on: then `pg` takes no requests but its own.
+    ...{ pipeline: false },
+    types: asText,
+    // A connector of a cloud, for one, brings its own.
+    stream: (...given) => {
+      const { stream = () => new Socket() } = connection;
+      const socket = (typeof stream === 'function' ? stream(...given) : stream) as Socket;
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
       return socket;

@@ -13,16 +13,22 @@ BEGIN
   END IF;
 END $$;
 
--- The next tokens. After a failover, skips more than the server can have forgotten: 2^24 grants.
+-- The next tokens. After a failover, skips more than the server can have forgotten: 2^24 grants. A session looks once: only a promotion
+-- changes the timeline, and no session that has written lives through one.
 CREATE OR REPLACE FUNCTION holdfast.next_token() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-  here text := left(pg_walfile_name(pg_current_wal_lsn()), 8);
+  here text;
 BEGIN
-  IF NOT EXISTS (SELECT FROM holdfast.origin o WHERE o.timeline = here) THEN
-    UPDATE holdfast.origin o SET timeline = here WHERE o.timeline <> here;
-    IF FOUND THEN
-      PERFORM setval('holdfast.token', s.last_value + 65536::bigint * 16777216) FROM holdfast.token s;
+  IF current_setting('holdfast_session.origin', true) IS DISTINCT FROM 'holdfast.origin' THEN
+    here := left(pg_walfile_name(pg_current_wal_lsn()), 8);
+    IF NOT EXISTS (SELECT FROM holdfast.origin o WHERE o.timeline = here) THEN
+      UPDATE holdfast.origin o SET timeline = here WHERE o.timeline <> here;
+      IF FOUND THEN
+        PERFORM setval('holdfast.token', s.last_value + 65536::bigint * 16777216) FROM holdfast.token s;
+      END IF;
     END IF;
+    -- Undone with the transaction, as the above is; the value says which schema.
+    PERFORM set_config('holdfast_session.origin', 'holdfast.origin', false);
   END IF;
   RETURN nextval('holdfast.token');
 END $$;
@@ -117,7 +123,10 @@ BEGIN
         EXIT WHEN p.units > l.units - taken;
         PERFORM holdfast.give(k, p.owner, p.units, l.units, least(p.ttl_ms, 3000), p.tokens);
         taken := taken + p.units;
-        IF p.channel <> '' AND p.owner IS DISTINCT FROM asker THEN PERFORM pg_notify(p.channel, encode(p.owner, 'hex')); END IF;
+        -- Where a session that listens and stands still has filled the queue, NOTIFY would fail the release. Waiters look by themselves then.
+        IF p.channel <> '' AND p.owner IS DISTINCT FROM asker AND pg_notification_queue_usage() < 0.9 THEN
+          PERFORM pg_notify(p.channel, encode(p.owner, 'hex'));
+        END IF;
       END IF;
       DELETE FROM holdfast.place t WHERE t.key = k AND t.owner = p.owner;
     END LOOP;

@@ -23,6 +23,12 @@ BEGIN
   END IF;
   LOOP
     INSERT INTO holdfast.lock VALUES (k, NULL, NULL, 0, 0, all_units, false) ON CONFLICT (key) DO NOTHING;
+    IF FOUND THEN
+      -- Nobody has the key, and nobody waits for it.
+      SELECT 'granted ' || g.first_token || ' ' || g.got_tokens INTO answer
+        FROM holdfast.give(k, o, wanted_units, all_units, lease_ms, wanted_tokens) g;
+      RETURN answer;
+    END IF;
     -- From here on nobody else decides about this key. Only now may the clock be read.
     SELECT * INTO l FROM holdfast.lock t WHERE t.key = k FOR NO KEY UPDATE;
     EXIT WHEN FOUND; -- else it was released just now
@@ -30,7 +36,8 @@ BEGIN
 
   answer := holdfast.claim(k, o, lease_ms);
   IF answer IS NOT NULL THEN RETURN answer; END IF;
-  IF l.crowded THEN
+  -- A request without a place leaves one that its owner has as it is.
+  IF l.crowded AND waiter_ms > 0 THEN
     UPDATE holdfast.place p SET alive_until = clock_timestamp() + waiter_ms * interval '1 millisecond'
       WHERE p.key = k AND p.owner = o;
   END IF;
@@ -77,7 +84,10 @@ CREATE OR REPLACE FUNCTION holdfast.wait_of(k bytea, o bytea) RETURNS text LANGU
 BEGIN
   RETURN (SELECT CASE WHEN EXISTS (
       SELECT FROM holdfast.place q WHERE q.key = p.key AND q.ticket < p.ticket AND q.alive_until > clock_timestamp()
-    ) THEN '-' ELSE coalesce(holdfast.free_in(k), 0)::text END
+    ) THEN '-' WHEN EXISTS (
+      -- One that is dead was in its way, and it may go together with those who hold the key.
+      SELECT FROM holdfast.place q WHERE q.key = p.key AND q.ticket < p.ticket
+    ) THEN '0' ELSE coalesce(holdfast.free_in(k), 0)::text END
   FROM holdfast.place p WHERE p.key = k AND p.owner = o);
 END $$;
 

@@ -47,8 +47,8 @@ CREATE INDEX IF NOT EXISTS place_order ON holdfast.place (key, ticket);
 -- Keep CACHE at 1: a session that has values in stock would hand out an old one after another session's newer one.
 CREATE SEQUENCE IF NOT EXISTS holdfast.token AS bigint INCREMENT BY 65536 MINVALUE 65536 CACHE 1 NO CYCLE;
 
--- The timeline of the server that gave the last tokens. A promoted standby, or a restored backup, has another one, and may have forgotten
--- some of them.
+-- The timeline of the server that gave the last tokens. A promoted standby, or a server restored from a backup, has another one, and may
+-- have forgotten some of them.
 CREATE TABLE IF NOT EXISTS holdfast.origin (timeline text NOT NULL);
 IF NOT EXISTS (SELECT FROM holdfast.origin) THEN
   INSERT INTO holdfast.origin VALUES (left(pg_walfile_name(pg_current_wal_lsn()), 8));

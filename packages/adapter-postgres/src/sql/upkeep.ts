@@ -69,25 +69,38 @@ BEGIN
       JOIN unnest(asked_keys, asked_owners) AS a (key, owner) ON q.key = decode(a.key, 'hex') AND q.owner = decode(a.owner, 'hex')
       WHERE waiter_ms > 0 FOR UPDATE OF q SKIP LOCKED
     ) AS mine WHERE p.key = mine.key AND p.owner = mine.owner;
-  SELECT string_agg(coalesce(holdfast.wait_of(decode(a.key, 'hex'), decode(a.owner, 'hex')), 'x'), ' ' ORDER BY a.n) INTO answer
+  SELECT string_agg(holdfast.beat_of(decode(a.key, 'hex'), decode(a.owner, 'hex'), waiter_ms > 0), ' ' ORDER BY a.n) INTO answer
     FROM unnest(asked_keys, asked_owners) WITH ORDINALITY AS a (key, owner, n);
   RETURN answer;
 END $$;
 
+-- As wait_of(). But where nobody holds the key, the first in the queue should have asked: the others look too, once with each beat, for a
+-- clock that was set back makes the place of a dead one live on.
+CREATE OR REPLACE FUNCTION holdfast.beat_of(k bytea, o bytea, is_beat boolean) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  answer text := holdfast.wait_of(k, o);
+BEGIN
+  IF answer = '-' AND is_beat AND coalesce(holdfast.free_in(k), 0) = 0 THEN RETURN '0'; END IF;
+  RETURN coalesce(answer, 'x');
+END $$;
+
 -- Inside a transaction of the caller: keeps everybody else from being granted the key until that transaction ends, although the lease
--- may. The number of the transaction lets the caller see whether it is one.
-CREATE OR REPLACE FUNCTION holdfast.pin(asked_key text, asker text) RETURNS text LANGUAGE plpgsql AS $$
+-- may. The number of the transaction lets the caller see whether it is one. The session is the caller's, with what that has set.
+CREATE OR REPLACE FUNCTION holdfast.pin(asked_key text, asker text)
+RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
   k bytea := decode(asked_key, 'hex');
   o bytea := decode(asker, 'hex');
+  is_current boolean := current_setting('transaction_isolation') LIKE 'read%';
   until timestamptz;
 BEGIN
   SELECT l.expires_at INTO until FROM holdfast.lock l WHERE l.key = k AND l.owner = o FOR KEY SHARE;
   IF NOT FOUND THEN
     SELECT h.expires_at INTO until FROM holdfast.holder h WHERE h.key = k AND h.owner = o FOR KEY SHARE;
   END IF;
-  -- Only now may the clock be read.
-  IF until IS NULL OR until <= clock_timestamp() THEN RETURN 'lost'; END IF;
+  IF until IS NULL THEN RETURN CASE WHEN is_current THEN 'lost' ELSE 'unseen' END; END IF;
+  -- Only now may the clock be read. A snapshot may be older than the last renewal, but not than a take-over: to lock the row would fail.
+  IF is_current AND until <= clock_timestamp() THEN RETURN 'lost'; END IF;
   RETURN 'pinned ' || pg_current_xact_id()::text;
 END $$;
 
@@ -145,7 +158,8 @@ CREATE OR REPLACE VIEW holdfast.held AS
       CASE l.units WHEN 4611686018427387904 THEN NULL ELSE h.units END, h.granted_at, h.expires_at, h.token
       FROM holdfast.holder h JOIN holdfast.lock l USING (key) WHERE h.expires_at > clock_timestamp()
   )
-  SELECT CASE position('\\x00'::bytea IN s.key) WHEN 0 THEN convert_from(s.key, 'UTF8') ELSE encode(s.key, 'escape') END AS key,
+  SELECT CASE WHEN position(decode('00', 'hex') IN s.key) = 0 AND getdatabaseencoding() = 'UTF8' THEN convert_from(s.key, 'UTF8')
+      ELSE encode(s.key, 'escape') END AS key,
     regexp_replace(encode(s.owner, 'escape'), '(~[0-9-]+T[0-9:]+Z)?~[0-9a-f]{32}$', '') AS holder,
     s.mode, s.permits, s.granted_at AS since, s.expires_at, s.token,
     (SELECT count(*) FROM holdfast.place p WHERE p.key = s.key AND p.alive_until > clock_timestamp()) AS waiting
