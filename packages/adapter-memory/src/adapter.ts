@@ -35,15 +35,15 @@ import { type Pending, waitForHint, waitInQueue } from './waiters.ts';
 
 /** Options of `memoryAdapter`. */
 export interface MemoryAdapterOptions {
-  /** What this adapter shares with others, default a store of its own: adapters of one store exclude each other. */
+  /** The store that it shares with other adapters, which then exclude each other. Default: a store of its own. */
   store?: MemoryStore | undefined;
-  /** For tests; default the store's clock, else the system's. All adapters of a store use one clock. */
+  /** The clock, for tests. Default: the clock of the store, or else of the system. All adapters of a store use the same clock. */
   clock?: Clock | undefined;
-  /** Default true; false gives no fencing tokens, as the simplest Redis locks do. */
+  /** Whether locks have fencing tokens, default true. With false, they have none, like the simplest Redis locks. */
   fencing?: boolean | undefined;
   /**
-   * Default `fifo`: grants follow the order of queueing over all adapters of the store. `none` has no queue, and leaves waiting to
-   * lock-core: no order between `Locks`, and exclusive locks alone.
+   * With `fifo` (default), waiters of all adapters of the store are served in the order in which they queued. With `none`, there is no
+   * queue, and lock-core does the waiting: there is no order between `Locks`, and only exclusive locks are supported.
    */
   fairness?: 'fifo' | 'none' | undefined;
 }
@@ -56,8 +56,8 @@ const released: Promise<ReleaseOutcome> = Promise.resolve('released');
 const notHeld: Promise<ReleaseOutcome> = Promise.resolve('not-held');
 
 /**
- * The in-process backend: excludes the tasks of one process, and forgets everything when the process ends.
- * @throws LockError LOCK_INVALID_ARGUMENT for an unknown option, and when `clock` is not the clock of `store`.
+ * Creates an adapter for locks inside this process. It excludes only tasks of one process, and all locks end with the process.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an unknown option, or if `clock` is not the clock of `store`
  */
 export function memoryAdapter(options: MemoryAdapterOptions = {}): LockAdapter {
   checkOptionNames(options, ['store', 'clock', 'fencing', 'fairness']);
@@ -81,7 +81,7 @@ export function memoryAdapter(options: MemoryAdapterOptions = {}): LockAdapter {
     keys: () => answer(() => Promise.resolve({ keys: [...store.entries.keys()], next: undefined })),
     forceRelease: (key: string, owner?: string) => answer((now) => Promise.resolve(free(store, key, owner, now))),
     close() {
-      client.closed ??= new LockError('LOCK_CLOSED', 'the memory adapter is closed: make a new one to go on');
+      client.closed ??= new LockError('LOCK_CLOSED', 'the memory adapter is closed: open a new one');
       for (const waiting of [...client.pending]) waiting.cancel(client.closed);
       return Promise.resolve();
     },

@@ -55,21 +55,21 @@ export interface Entry {
 }
 
 /**
- * What several memory adapters share, as several clients share one server. Opaque: make it with `memoryStore()` and hand it
- * to `memoryAdapter`.
+ * A store that several memory adapters share, as several clients share one server. It is opaque: create it with `memoryStore()`, and
+ * pass it to `memoryAdapter`.
  */
 export interface MemoryStore {
-  /** The clock of the first adapter; all leases of a store count on one clock. */
+  /** The clock of the first adapter; all leases of the store are measured on it. */
   clock: Clock | undefined;
   readonly entries: Map<string, Entry>;
   readonly watchers: Map<string, Set<Watcher>>;
-  /** The highest fencing token given; one counter serves all keys, so that nothing has to be kept for a free key. */
+  /** The highest fencing token issued. All keys share one counter, so that nothing has to be kept for a free key. */
   lastToken: bigint;
-  /** When this many keys are held, the expired ones among them are looked for. */
+  /** The number of held keys at which expired keys are looked for. */
   sweepAt: number;
 }
 
-/** Makes an empty store. */
+/** Creates an empty store. */
 export function memoryStore(): MemoryStore {
   return { clock: undefined, entries: new Map(), watchers: new Map(), lastToken: 0n, sweepAt: 1_024 };
 }
@@ -148,7 +148,7 @@ export function checkUse(key: string, entry: Entry, claim: Claim): void {
   const use = (of: number | undefined): string => (of === undefined ? 'a lock' : `a semaphore of ${of} permits`);
   throw new LockError(
     'LOCK_INVALID_ARGUMENT',
-    `${JSON.stringify(key)} is in use as ${use(entry.limit)} (memory), and cannot be ${use(limit)} meanwhile: use one key for one thing`,
+    `${JSON.stringify(key)} is in use as ${use(entry.limit)} (memory), and cannot be ${use(limit)} meanwhile: use each key for one purpose only`,
     { key },
   );
 }

@@ -21,7 +21,7 @@ export interface Events {
     readonly waitedMs: number;
     readonly reason: unknown;
   };
-  renew: LockEvent & { readonly outcome: 'renewed' | 'lost' | 'unknown' };
+  renew: LockEvent & { readonly outcome: 'renewed' | 'lost' | 'refused' | 'unknown' };
   release: Numbered & {
     readonly outcome: 'released' | 'handed-over' | 'lost' | 'unknown';
     readonly heldMs: number;

@@ -7,15 +7,15 @@ import { name, version } from './version.ts';
 /** The options of `holdfastInstrumentation`. */
 export interface HoldfastInstrumentationOptions {
   /**
-   * Adds keys to metrics as the attribute `holdfast.key`: returns the group of a key, such as `invoice` for `invoice:42`, or
-   * `undefined` for none. Default: no key on any metric, since each value creates time series of its own.
+   * Adds the attribute `holdfast.key` to metrics. The function returns the group of a key, such as `invoice` for `invoice:42`, or
+   * `undefined` for none. Default: metrics have no key, since each value creates time series of its own.
    */
   readonly keyGroup?: KeyGroup | undefined;
 }
 
 /**
- * The shape that `registerInstrumentations` and `NodeSDK` accept. `enable` starts to record; `disable` stops and ends the open
- * spans. The providers are those of `@opentelemetry/api` unless they are set.
+ * An instrumentation for `registerInstrumentations` and `NodeSDK`. `enable` starts recording; `disable` stops recording and ends the
+ * open spans. The default providers are those of `@opentelemetry/api`.
  */
 export interface HoldfastInstrumentation {
   readonly instrumentationName: string;
@@ -28,7 +28,7 @@ export interface HoldfastInstrumentation {
   setConfig(config: { enabled?: boolean }): void;
 }
 
-/** Records spans and metrics of every lock of this process, on any adapter, once it is registered or enabled. */
+/** Creates an instrumentation that, once registered or enabled, records spans and metrics of all locks of this process. */
 export function holdfastInstrumentation(options: HoldfastInstrumentationOptions = {}): HoldfastInstrumentation {
   let tracers: TracerProvider | undefined;
   let meters: MeterProvider | undefined;
