@@ -2,11 +2,11 @@ import type { Case } from './case.ts';
 import { cases } from './cases/index.ts';
 import type { SuiteOptions } from './suite.ts';
 
-/** What a binding to a test runner may be told. */
+/** Options of `registerConformance`, for each test runner. */
 export interface BindingOptions extends SuiteOptions {
   /** Which cases to register; default all. */
   readonly filter?: ((testCase: Case) => boolean) | undefined;
-  /** How many cases run side by side; default 24. */
+  /** How many cases run at the same time; default 24. */
   readonly concurrency?: number | undefined;
 }
 

@@ -32,15 +32,15 @@ export function checkHarness(harness: Harness): void {
   for (const [hook, value] of Object.entries(hooks)) {
     if (!Object.hasOwn(hookNames, hook))
       complain(`has a hook "${hook}", which nothing calls; there are ${Object.keys(hookNames).join(', ')}`);
-    if (value !== undefined && typeof value !== 'function') complain(`has a hook "${hook}" that is no function`);
+    if (value !== undefined && typeof value !== 'function') complain(`has a hook "${hook}" that is not a function`);
   }
   for (const [member, value] of Object.entries({ servers, process: open }))
-    if (value !== undefined && typeof value !== 'function') complain(`has a "${member}" that is no function`);
+    if (value !== undefined && typeof value !== 'function') complain(`has a "${member}" that is not a function`);
   for (const [member, value] of Object.entries(timing)) {
     if (!Object.hasOwn(timeNames, member))
       complain(`has a timing "${member}", which nothing reads; there are ${Object.keys(timeNames).join(', ')}`);
     if (value !== undefined && !(Number.isFinite(value) && value >= 0))
-      complain(`has a timing "${member}" that is no number of ms`);
+      complain(`has a timing "${member}" that is not a number of ms`);
   }
   const unknown = Object.keys(knownFailing).filter((id) => !cases.some((testCase) => testCase.id === id));
   if (unknown.length > 0)

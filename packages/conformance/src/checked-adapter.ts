@@ -76,6 +76,7 @@ function answerChecks(capabilities: Capabilities): Partial<Record<keyof LockAdap
       return granted(answer, attempt as AcquireAttempt, elapsedMs, standsMs);
     },
     renew: (answer, [, ttlMs], elapsedMs) => renewed(answer, ttlMs as number, elapsedMs),
+    downgrade: (answer, [, ttlMs], elapsedMs) => renewed(answer, ttlMs as number, elapsedMs),
     renewMany(answer, [holds, ttlMs], elapsedMs) {
       const { length } = holds as readonly unknown[];
       if (!Array.isArray(answer)) return `the answer must be a list, not ${shown(answer)}`;
@@ -112,6 +113,12 @@ function answerChecks(capabilities: Capabilities): Partial<Record<keyof LockAdap
   };
 }
 
+/** Whether an error is one of the program, and none of a backend; that of a request of `fetch` has a cause. */
+const isBug = (error: unknown): boolean =>
+  error instanceof ReferenceError ||
+  error instanceof RangeError ||
+  (error instanceof TypeError && error.cause === undefined);
+
 /** Until when a hold may stand, after all that was answered: to ask again may leave a longer lease as it is. */
 function latestEnds(capabilities: Capabilities) {
   const ends = new Map<string, number>();
@@ -124,7 +131,7 @@ function latestEnds(capabilities: Capabilities) {
   return {
     get: (hold: unknown) => ends.get(nameOf(hold)),
     note(method: string | symbol, [first, ttlMs]: readonly unknown[], answer: unknown, answeredAt: number): void {
-      if (method === 'renew') noteOne(first, ttlMs, answer, answeredAt, false);
+      if (method === 'renew' || method === 'downgrade') noteOne(first, ttlMs, answer, answeredAt, false);
       else if (method === 'renewMany' && Array.isArray(answer))
         for (const [i, hold] of (first as readonly unknown[]).entries())
           noteOne(hold, ttlMs, answer[i], answeredAt, false);
@@ -156,7 +163,13 @@ export function checkedAdapter(
       return (...args: unknown[]) => {
         const wait = name === 'enqueue' ? waitOf(args[0] as AcquireAttempt) : undefined;
         const calledAt = wait?.since ?? performance.now();
-        const answer: unknown = Reflect.apply(member, target, args);
+        let answer: unknown;
+        try {
+          answer = Reflect.apply(member, target, args);
+        } catch (error) {
+          onWrong(`${String(name)}: it must return a promise, and threw ${shown(String(error))}`);
+          throw error;
+        }
         if (!(answer instanceof Promise)) onWrong(`${String(name)}: it must return a promise, not ${shown(answer)}`);
         void Promise.resolve(answer).then(
           (value) => {
@@ -167,7 +180,9 @@ export function checkedAdapter(
             standsUntil.note(name, args, value, answeredAt);
             if (wrong !== undefined) onWrong(`${String(name)}: ${wrong}`);
           },
-          () => {},
+          (error: unknown) => {
+            if (isBug(error)) onWrong(`${String(name)}: it must not reject with an error of its program: ${error}`);
+          },
         );
         return answer;
       };

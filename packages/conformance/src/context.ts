@@ -6,98 +6,100 @@ import type { Register } from './processes/register.ts';
 import type { LockProcess } from './start-process.ts';
 import type { Random } from './stress/random.ts';
 
-/** A hold that a case took from an adapter directly. */
+/** A hold that a case acquired directly from an adapter. */
 export interface RawHold extends HoldRef {
   readonly granted: Granted;
-  /** Monotonic ms before the request was sent: no lease can count from earlier. */
+  /** The monotonic time in ms before the request was sent. No lease can have begun earlier. */
   readonly sentAt: number;
 }
 
-/** What a case does to the world around a client. Each needs the part of the harness that makes it possible. */
+/** How a case changes the surroundings of a client. Each member needs the part of the harness that makes it possible. */
 export interface Outside {
-  /** A new client, warmed up, with fault proxies of its own between it and the servers. They are healed after the case. */
+  /** Opens a new, warmed-up client with its own fault proxies between it and the servers. They are healed after the case. */
   proxied(): Promise<{ readonly adapter: LockAdapter; readonly faults: FaultProxies }>;
-  /** lock-core over such a client, with the defaults of `locks`, but no more than the usual patience with one request, which may be lost. */
+  /** Creates `Locks` with such a client and the defaults of `locks`, but the usual `attemptTimeoutMs`, since requests may be lost. */
   proxiedLocks(options?: LocksOptions): Promise<{ readonly locks: Locks; readonly faults: FaultProxies }>;
-  /** Another process with a client of its own, connected. It is killed after the case. */
+  /** Starts another process with its own, connected client. It is killed after the case. */
   process(): Promise<LockProcess>;
-  /** A resource that looks at fencing tokens; the processes of the case write to it. */
+  /** A resource that checks fencing tokens. The processes of the case write to it. */
   readonly register: Register;
-  /** Stops the servers until the function that it resolves to is called, or the case is over. */
+  /** Freezes the servers until the returned function is called, or until the case ends. */
   freeze(): Promise<() => Promise<void>>;
 }
 
-/** What a case works with. Everything made here is closed after the case, also when it failed. */
+/** What a case works with. Everything that it opens is closed after the case, even if the case fails. */
 export interface Context extends Outside {
   readonly harness: Harness;
   readonly timing: Timing;
   /** How long one call took when the suite warmed up, in ms. */
   readonly latencyMs: number;
-  /** How late something may be seen on this machine, in ms: the calls around it and what its timers are off by. */
+  /** How late an event may be observed on this machine, in ms: the duration of the calls around it, plus the error of its timers. */
   readonly slackMs: number;
   /** How long a race may be repeated, in ms. */
   readonly raceMs: number;
-  /** Whether the run may take a minute, and looks for what shows only after a while. */
+  /** Whether the run may take a minute, and looks for faults that appear only after some time. */
   readonly thorough: boolean;
-  /** What the case draws; it depends on the seed of the run and on the case. */
+  /** The random numbers of the case. They depend on the seed of the run and on the case. */
   readonly random: Random;
-  /** How long something that must happen may take: a lease, what the backend adds to it, and grace. */
+  /** How long something that must happen may take, in ms: a lease, the overshoot of the backend, and the grace time. */
   readonly boundMs: number;
+  /** Whether `forceRelease` of the open clients accepts the owner whose hold it should end. */
+  readonly forcesByName: boolean;
   /** Figures for the report, by name. */
   readonly measures: Record<string, number>;
 
-  /** A key that no other case or run uses. */
+  /** Returns a key that no other case or run uses. */
   key(): string;
-  /** A new client of the backend, its connection warmed up. Where its answer is "unknown", it is asked again. */
+  /** Opens a new, warmed-up client of the backend. If an answer is "unknown", its request is repeated. */
   client(): Promise<LockAdapter>;
   /**
-   * lock-core over a new client, or over the given adapter. Default TTL `longTtlMs`, default patience six bounds, and `graceMs`
-   * with one request: where nothing is broken, its answer comes, if late on a busy machine.
+   * Creates `Locks` with a new client, or with the given adapter. Default: the TTL is `longTtlMs`, `waitMs` and `backendTimeoutMs` are six
+   * times `boundMs`, and `attemptTimeoutMs` is `graceMs`: without faults, every answer arrives, even if late on a busy machine.
    */
   locks(options?: LocksOptions, adapter?: LockAdapter): Promise<Locks>;
 
-  /** One request with a new owner; `longTtlMs` and one token unless told. */
+  /** Creates a request with a new owner ID. Default: `longTtlMs` and one token. */
   attempt(key: string, more?: Partial<AcquireAttempt>): AcquireAttempt;
-  /** Takes a lock that is free, or comes free within the bound. */
+  /** Acquires a lock that is free, or becomes free within `boundMs`. */
   take(adapter: LockAdapter, key: string, more?: Partial<AcquireAttempt>): Promise<RawHold>;
-  /** Fails unless a stranger is told that the key is busy. */
+  /** Fails unless the key is busy for another owner. */
   assertBusy(adapter: LockAdapter, key: string, why: string): Promise<void>;
-  /** Fails unless a stranger can have the key within the grace; frees it again. */
+  /** Fails unless another owner can acquire the key within the grace time. Releases the key again. */
   assertFree(adapter: LockAdapter, key: string, why: string): Promise<void>;
   /**
-   * Lets a hold end without a release and has another client take the key with `longTtlMs`. Fails if that client is let in before
-   * `notBefore`, or not within the bound.
+   * Lets a hold end without a release, and makes another client acquire the key with `longTtlMs`. Fails if that client is granted the
+   * key before `notBefore`, or not within the bound.
    */
   takeOver(adapter: LockAdapter, key: string, notBefore: number): Promise<RawHold>;
-  /** Whether somebody holds the key, asked without disturbing its holder. */
+  /** Whether the key is held. Does not affect its holder. */
   isHeld(adapter: LockAdapter, key: string): Promise<boolean>;
   /** Lets a hold end without a release; the key stays free. */
   lapse(adapter: LockAdapter, key: string): Promise<void>;
   /**
-   * Asks a client whose hold was ended that way. Where its session went with it, its connection may have gone too: the answer
-   * "unknown" is asked again.
+   * Sends a request of a client whose hold ended without a release. If its session ended too, its connection may be lost, so an
+   * "unknown" answer is requested again.
    */
   answerOfLoser<T>(ask: () => Promise<T>): Promise<T>;
 
   /**
-   * Repeats a race until its time is over, or `most` chances for a fault were given; at least once. `round` gives the number of
-   * chances in it. The report says how often a rate of 1 in 500 would have been seen.
+   * Repeats a race until its time is over, or until there were `most` chances for a fault; at least once. `round` returns the number of
+   * chances in the round. The report says how probably a fault with a rate of 1 in 500 would have been found.
    */
   race(
     round: (nth: number) => Promise<number>,
     limits?: { readonly most?: number; readonly withinMs?: number },
   ): Promise<void>;
-  /** Sleeps until this moment, of the monotonic clock. */
+  /** Sleeps until this time of the monotonic clock. */
   until(ms: number): Promise<void>;
-  /** Fails with `message` when something came later than the slack of this machine allows; a starved backend is recognised. */
+  /** Fails with `message` if something was later than the slack of this machine allows. Recognises a starved backend. */
   assertInTime(lateMs: number, message: string): void;
 
-  /** Monotonic ms. */
+  /** The monotonic time in ms. */
   now(): number;
   sleep(ms: number): Promise<void>;
-  /** Starts what the case awaits later; when the case fails first, a rejection of it is nobody's concern. */
+  /** Marks a promise that the case awaits later. If the case fails before, a rejection of the promise is ignored. */
   begin<T>(promise: Promise<T>): Promise<T>;
-  /** Looks until `look` gives something other than `undefined` or `false`, within the bound or `withinMs`. */
+  /** Calls `look` until it returns anything but `undefined` or `false`, within the bound or `withinMs`. */
   eventually<T>(
     what: string,
     look: () => T | Promise<T>,
@@ -106,11 +108,14 @@ export interface Context extends Outside {
   /** Awaits `promise`, within the bound or `withinMs`. */
   soon<T>(what: string, promise: Promise<T>, withinMs?: number): Promise<T>;
   /**
-   * Has a client of its own ask for a free key again and again until the case is over, so that `assertMachineRan` knows how long the
-   * backend kept its callers waiting: one that is starved renews nothing in time either.
+   * Makes a separate client request a free key repeatedly until the case ends, so that `assertMachineRan` knows how long the backend
+   * kept its callers waiting: a starved backend does not renew leases in time either.
    */
   watchBackend(): Promise<void>;
-  /** Ends the case without a verdict when its event loop, or the backend that is watched, has stalled for longer than this: a lease may then be lost by right. */
+  /**
+   * Ends the case without a verdict if its event loop, or the watched backend, has stalled for longer than `withinMs`: a lease may then
+   * be lost legitimately.
+   */
   assertMachineRan(withinMs: number): Promise<void>;
 }
 

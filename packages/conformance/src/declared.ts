@@ -1,14 +1,6 @@
 import type { Case } from './case.ts';
 import type { Harness } from './harness.ts';
-import type { CaseResult } from './report.ts';
-
-/** A capability that is declared. What no case could check is declared, not verified. */
-export interface Claim {
-  readonly name: 'fencing' | 'fifo' | 'session' | 'push' | 'failover' | 'crossProcess' | 'shared' | 'permits';
-  readonly verified: boolean;
-  /** What the harness would need for it to be verified. */
-  readonly reason?: string | undefined;
-}
+import type { CaseResult, Claim } from './report.ts';
 
 interface Evidence extends Pick<Claim, 'name'> {
   /** The claim, where it is made. */

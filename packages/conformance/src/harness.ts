@@ -1,95 +1,95 @@
 import type { Capabilities, LockAdapter, Locks, LocksOptions } from '@holdfast/lock-core';
 import type { ProxyTarget } from './faults/types.ts';
 
-/** How an adapter is brought to the suite. */
+/** What the suite needs to test an adapter. */
 export interface Harness {
-  /** Stands in titles and reports, e.g. `ioredis 6, cluster`. */
+  /** The name in titles and reports, e.g. `ioredis 6, cluster`. */
   readonly name: string;
   /**
-   * Makes a client of the backend. Called at least twice per case: the clients share the backend and nothing else. The suite
-   * calls `close` on each; where the adapter's client is the caller's, let `close` end that client too.
+   * Creates a client of the backend. Called at least twice per case; the clients must share only the backend. The suite calls `close`
+   * on each. If the adapter does not own its client, let `close` end that client too.
    *
-   * @param at where to connect to instead of the servers, one address for each of them: there the suite has put a proxy that
-   * breaks connections. Only passed where `servers` is given.
+   * @param at The addresses to connect to instead of the servers, one for each server. Proxies of the suite, which break connections,
+   * listen there. Passed only if `servers` is given.
    */
   adapter(at?: readonly ProxyTarget[]): Promise<LockAdapter>;
-  /** Where the servers of the backend listen. Without it the cases with broken connections are skipped. */
+  /** The addresses of the servers of the backend. Without it, the cases with broken connections are skipped. */
   servers?(): readonly ProxyTarget[];
-  /** How another process makes a client. Without it the cases with several processes are skipped. */
+  /** How another process creates a client. Without it, the cases with several processes are skipped. */
   process?(): ProcessClient;
-  /** What the adapter is expected to declare, every flag of it. */
+  /** The capabilities that the adapter must declare, with every flag. */
   readonly capabilities: Capabilities;
-  /** To slow a case down for a slow backend; the defaults are derived from the capabilities. */
+  /** Slows the cases down for a slow backend. The defaults are derived from the capabilities. */
   readonly timing?: Partial<Timing> | undefined;
   readonly hooks?: Hooks | undefined;
-  /** What the report says was tested, e.g. `{ client: 'ioredis 5.11.1', server: 'redis 8.2.3' }`; asked at the end of a run. */
+  /** The tested versions for the report, e.g. `{ client: 'ioredis 5.11.1', server: 'redis 8.2.3' }`. Called at the end of a run. */
   versions?(): Versions | Promise<Versions>;
-  /** The seed of what the harness itself leaves to chance, for the report. */
+  /** The seed of the harness's own random choices, for the report. */
   readonly seed?: string | number | undefined;
   /**
-   * Cases that fail for a reason that you know, by id, with that reason. They still run, and one that passes fails the run:
-   * the list cannot outlive its reasons.
+   * Cases that fail for a known reason: that reason, by the ID of the case. They still run, and if one of them passes, the run fails, so
+   * that the list stays correct.
    */
   readonly knownFailing?: Readonly<Record<string, string>> | undefined;
   /** Passed to every `createLocks` of the suite. */
   readonly locksOptions?: LocksOptions | undefined;
-  /** Makes the `Locks` of every case; default `createLocks` of lock-core. To check what you have wrapped around it. */
+  /** Creates the `Locks` of every case, such as to check a wrapper. Default: `createLocks` of lock-core. */
   createLocks?(adapter: LockAdapter, options: LocksOptions): Locks;
 }
 
-/** Names and versions of what was tested; what is left out is not reported. */
+/** The names and versions of what was tested. Fields that are left out are not reported. */
 export interface Versions {
   readonly adapter?: string | undefined;
   readonly client?: string | undefined;
   readonly server?: string | undefined;
 }
 
-/** A module by which a process that the suite starts makes a client of the same backend. */
+/** A module with which a process that the suite starts creates a client of the same backend. */
 export interface ProcessClient {
   /**
-   * Its URL, e.g. `new URL('./open-adapter.js', import.meta.url)`. It exports `openAdapter(options, at?)`, which gives an adapter or the
-   * promise of one; `at` is as in `adapter(at)`, and passed by stress runs that break connections.
+   * Its URL, e.g. `new URL('./open-adapter.js', import.meta.url)`. It must export `openAdapter(options, at?)`, which returns an adapter
+   * or the promise of one. `at` is as in `adapter(at)`; stress runs that break connections pass it.
    */
   readonly module: URL | string;
-  /** What `openAdapter` is called with: addresses and the like, as JSON. */
+  /** The first argument of `openAdapter`, such as addresses. Passed as JSON. */
   readonly options?: unknown;
-  /** Arguments of Node for the process, e.g. `['--import', 'tsx']` for a module in TypeScript; default those of this process. */
+  /** The arguments of Node for the process, e.g. `['--import', 'tsx']` for a TypeScript module. Default: those of this process. */
   readonly execArgv?: readonly string[] | undefined;
 }
 
 /**
- * What only the author of the harness can do to the backend. All optional; the cases that need one are skipped without it. Those that
- * disturb all clients (all but `revoke`) are used by cases that run alone, after the others.
+ * Operations on the backend that only the author of the harness can provide. All are optional; without one, the cases that need it are
+ * skipped. All hooks except `revoke` disturb all clients, so the cases that use them run alone, after the others.
  */
 export interface Hooks {
   /** Makes the backend drop the hold of `key` as if its holder had crashed, e.g. by ending its session. */
   revoke?(key: string): Promise<void>;
   /**
-   * Stops the servers in their tracks (SIGSTOP): connections stay open, and nothing is answered from when this resolves: a
-   * server of many threads goes on for a while after the signal. Resolves to what lets them go on.
+   * Freezes the servers (SIGSTOP): connections stay open, but nothing is answered. Must resolve only when that is the case, since a
+   * server with many threads continues for a while after the signal. Resolves to a function that lets the servers continue.
    */
   freeze?(): Promise<() => void | Promise<void>>;
-  /** Kills the servers and starts them again, with what they keep over a crash; resolves when they answer. */
+  /** Kills the servers and starts them again, with the data that survives a crash. Resolves when they answer. */
   restart?(): Promise<void>;
-  /** Moves the backend's own clock on, where that is no real one. */
+  /** Advances the clock of the backend, if it is not a real clock. */
   advance?(ms: number): Promise<void>;
-  /** Makes the backend lose its leader or primary; resolves when another server has taken over. */
+  /** Makes the backend lose its leader or primary. Resolves when another server has taken over. */
   failover?(): Promise<void>;
 }
 
-/** The times that all cases derive theirs from, in ms. */
+/** The times in ms from which all cases derive their own. */
 export interface Timing {
-  /** The lease of a hold that is to expire; default a little more than the backend's shortest and than 400, and than four calls take. */
+  /** The lease of a hold that should expire. Default: slightly more than the backend's shortest lease, than 400, and than four calls. */
   readonly ttlMs: number;
-  /** The lease of a hold that must stand while it is renewed; default a little more than three times `ttlMs` and than 1,200. */
+  /** The lease of a hold that must not expire while it is renewed. Default: slightly more than three times `ttlMs`, and than 1,200. */
   readonly leaseMs: number;
-  /** The lease of a hold whose end plays no role; default 61,337. */
+  /** The lease of a hold whose expiry does not matter; default 61,337. */
   readonly longTtlMs: number;
-  /** How long "eventually" lasts, beyond what the backend declares; default 2,000; twenty calls, as they were measured at warm-up, are added. */
+  /** How long "eventually" lasts, beyond what the backend declares; default 2,000. The time of twenty calls at warm-up is added. */
   readonly graceMs: number;
-  /** How long "it must not happen" is watched; default 250. Never used to prove that something happened. */
+  /** How long the suite observes that something does not happen; default 250. Never used to prove that something happened. */
   readonly quietMs: number;
-  /** Between two looks; default a fiftieth of `ttlMs`, at least 20. */
+  /** The time between two polls; default a fiftieth of `ttlMs`, and at least 20. */
   readonly pollMs: number;
 }
 

@@ -1,8 +1,8 @@
-/** One bug that published lock libraries had or have. */
+/** A bug that a published lock library has or had. */
 export interface Hazard {
-  /** For ever; cases and test titles name it as `H16`. */
+  /** Permanent. Cases and test titles refer to it as, for example, `H16`. */
   readonly number: number;
-  /** `safety`: two holders are possible. `liveness`: stuck, orphaned or crashed. `usage`: the caller is misled. */
+  /** `safety`: two holders are possible. `liveness`: a lock or process gets stuck, orphaned or crashes. `usage`: the caller is misled. */
   readonly kind: 'safety' | 'liveness' | 'usage';
   readonly group: string;
   readonly name: string;
@@ -137,7 +137,7 @@ const groups: readonly (readonly [group: string, rows: readonly Row[]])[] = [
     ],
   ],
   [
-    'Other modes of a lock (planned)',
+    'Other modes of a lock',
     [
       ['liveness', 'a writer starved by readers'],
       ['liveness', 'a reader starved by writers'],

@@ -8,10 +8,10 @@ import { startCases } from './start-cases.ts';
 import { openSuite } from './suite.ts';
 
 /**
- * Registers every case as a test of mocha. A failing MUST fails; a failing SHOULD and a skip show their reason in the title.
+ * Registers every case as a Mocha test. A failing MUST fails. A failing SHOULD is skipped; the title shows why a test was skipped.
  *
- * Mocha runs one test at a time, so with the first of them all cases start side by side, and each test awaits its own. The
- * price: with `--grep` they all run, and those that were chosen are reported.
+ * Mocha runs one test at a time, so all cases start together with the first test, and each test awaits its own case. The disadvantage is
+ * that with `--grep` all cases run, although only the selected ones are reported.
  */
 export function registerConformance(harness: Harness, options: BindingOptions = {}): void {
   const chosen = chosenCases(options);

@@ -7,7 +7,7 @@ import { verdictOf } from './report.ts';
 import { inOrderOfStart } from './start-cases.ts';
 import { openSuite, type Suite } from './suite.ts';
 
-/** Registers every case as a test of node:test. A failing MUST fails; a failing SHOULD and a skip show their reason. */
+/** Registers every case as a test of node:test. A failing MUST fails. A failing SHOULD is skipped, with its reason. */
 export function registerConformance(harness: Harness, options: BindingOptions = {}): void {
   const chosen = chosenCases(options);
   let suite: Promise<Suite> | undefined;

@@ -1,7 +1,7 @@
 import { row } from './markdown.ts';
 import type { CaseResult, Races, Report } from './report.ts';
 
-/** The report as JSON, without the error objects; their messages stand in `reason`. */
+/** Renders the report as JSON, without the error objects. `reason` has their messages. */
 export function renderJson(report: Report): string {
   const results = report.results.map(({ error: _, ms, ...result }) => ({ ...result, ms: Math.round(ms) }));
   return `${JSON.stringify({ ...report, results, ms: Math.round(report.ms) }, null, 2)}\n`;
@@ -29,9 +29,9 @@ const unverifiedOf = ({ claims = [] }: Report): string[] =>
   claims.filter(({ verified }) => !verified).map(({ name }) => name);
 
 /**
- * A badge for shields.io, as JSON of its endpoint format: green when every MUST that applies passed and all that is declared
- * was verified, yellow when some are known to fail or something is declared and not verified, red when the run failed, grey
- * when a filter left cases out. It names what was verified, and what was not as such.
+ * Renders a badge for shields.io, in its endpoint format (JSON). It is red if the run failed, and grey if a filter left out cases. It is
+ * green if every MUST that applies passed and every declared capability was verified, and yellow if some cases are known to fail or some
+ * capabilities were not verified. It names the verified capabilities, and marks the others as not verified.
  */
 export function renderBadge(report: Report): string {
   const { passed, of } = mustOf(report);
@@ -49,9 +49,9 @@ const racesText = ({ chances, seenOf1In500 }: Races): string =>
   `${chances.toLocaleString('en')} chances: a fault in one of 500 would be seen in ${seenOf1In500} of 100 such runs`;
 
 /**
- * The report as a page of Markdown.
+ * Renders the report as a Markdown page.
  *
- * @param contract where CONTRACT.md is, to link each case to its rule; default: the rules are named, not linked
+ * @param contract The address of CONTRACT.md, to link each case to its rule. By default, the rules are named but not linked.
  */
 export function renderMarkdown(report: Report, contract?: string): string {
   const { suite, harness, adapter, versions, node, capabilities, seed, counts, results, unhandled } = report;

@@ -1,60 +1,67 @@
 import type { Case } from './case.ts';
-import type { Claim } from './declared.ts';
 import type { Harness, Versions } from './harness.ts';
 
+/** A declared capability. It counts as verified only if cases could check it. */
+export interface Claim {
+  readonly name: 'fencing' | 'fifo' | 'session' | 'push' | 'failover' | 'crossProcess' | 'shared' | 'permits';
+  readonly verified: boolean;
+  /** What the harness would need so that it can be verified. */
+  readonly reason?: string | undefined;
+}
+
 /**
- * What became of a case: `known-failing` failed as the harness said it would, and `unexpected-pass` passed although the
+ * The outcome of a case. `known-failing`: it failed, and the harness lists it as failing. `unexpected-pass`: it passed although the
  * harness lists it as failing.
  */
 export type Outcome = 'pass' | 'fail' | 'skip' | 'known-failing' | 'unexpected-pass';
 
-/** What became of one case. */
+/** The result of one case. */
 export interface CaseResult extends Pick<Case, 'id' | 'level' | 'rule' | 'title'> {
   readonly outcome: Outcome;
-  /** Why it was skipped, how it failed, or why that was expected. */
+  /** Why it was skipped, how it failed, or why the failure was expected. */
   readonly reason?: string | undefined;
   readonly error?: unknown;
   readonly ms: number;
-  /** Figures that the case took, by name. */
+  /** The figures that the case measured, by name. */
   readonly measures: Readonly<Record<string, number>>;
 }
 
-/** How many chances a case gave to a fault that shows now and then. */
+/** How many chances a case gave an intermittent fault to appear. */
 export interface Races {
   readonly id: Case['id'];
   readonly chances: number;
-  /** In how many of 100 runs such as this one a fault of 1 in 500 would have been seen. */
+  /** In how many of 100 such runs a fault with a rate of 1 in 500 would have been found. */
   readonly seenOf1In500: number;
 }
 
-/** What a run of the suite found; `renderJson`, `renderMarkdown` and `renderBadge` write it down. */
+/** The report of a run of the suite. `renderJson`, `renderMarkdown` and `renderBadge` render it. */
 export interface Report {
-  /** The suite's own version: other versions have other cases. */
+  /** The name and version of the suite. Other versions have other cases. */
   readonly suite: { readonly name: string; readonly version: string };
   readonly harness: string;
   readonly adapter: string;
-  /** Of adapter, client and server, as far as the harness gives them. */
+  /** The versions of adapter, client and server, if the harness gives them. */
   readonly versions: Versions;
   readonly node: string;
   readonly capabilities: Harness['capabilities'];
   readonly seed: Harness['seed'];
-  /** Of what the cases drew; the same seed draws the same. */
+  /** The seed of the random choices of the cases. The same seed makes the same choices. */
   readonly drawn?: string | undefined;
   readonly thorough?: boolean | undefined;
   /** How long one call took at warm-up, in ms. */
   readonly latencyMs?: number | undefined;
-  /** What is declared, and whether it was verified. */
+  /** The declared capabilities, and whether they were verified. */
   readonly claims?: readonly Claim[] | undefined;
-  /** What the races were good for. */
+  /** How likely the races were to find a rare fault. */
   readonly races?: readonly Races[] | undefined;
   readonly results: readonly CaseResult[];
   readonly counts: Readonly<Record<Outcome, number>>;
-  /** False when a filter left cases out. */
+  /** False if a filter left out cases, or if the run was aborted. */
   readonly complete: boolean;
   readonly ms: number;
-  /** Promises that were rejected with nobody listening (H53); one of them fails the run. */
+  /** Unhandled rejections (H53). A single one fails the run. */
   readonly unhandled: readonly string[];
-  /** True when every MUST passed, was skipped or is known to fail, nothing passed unexpectedly, and nothing was rejected unhandled. */
+  /** True if no MUST failed (other than those known to fail), no case passed unexpectedly, and there was no unhandled rejection. */
   readonly ok: boolean;
 }
 

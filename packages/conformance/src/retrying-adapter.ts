@@ -1,5 +1,5 @@
 import { AssertionError } from 'node:assert/strict';
-import { isLockError, type LockAdapter } from '@holdfast/lock-core';
+import { type AcquireAttempt, isLockError, type LockAdapter } from '@holdfast/lock-core';
 import type { Context } from './context.ts';
 
 /** Thrown when nothing can be concluded; the case is then skipped, with the message as its reason. */
@@ -13,7 +13,7 @@ export class TooLate extends AssertionError {
 }
 
 /** Calls that answer the same when they are made again. */
-const repeatable: ReadonlySet<unknown> = new Set(['tryAcquire', 'renew', 'renewMany', 'inspect', 'keys']);
+const repeatable: ReadonlySet<unknown> = new Set(['tryAcquire', 'renew', 'renewMany', 'downgrade', 'inspect', 'keys']);
 /** Calls whose second answer may be "no" because the first had done it. */
 const onceOnly: ReadonlySet<unknown> = new Set(['release', 'forceRelease']);
 
@@ -28,7 +28,8 @@ export function retryingAdapter(context: Context, adapter: LockAdapter): LockAda
       if (typeof member !== 'function') return member;
       const call = (...args: unknown[]): Promise<unknown> => Reflect.apply(member, target, args);
       if (repeatable.has(name))
-        return (...args: unknown[]) => untilKnown(context, `${String(name)} is answered`, () => call(...args));
+        return (...args: unknown[]) =>
+          untilKnown(context, `${String(name)} is answered`, () => call(...args), isUnwanted(args[0]));
       if (!onceOnly.has(name)) return call;
       return (...args: unknown[]) => {
         let asked = 0;
@@ -46,8 +47,17 @@ export function retryingAdapter(context: Context, adapter: LockAdapter): LockAda
   });
 }
 
+/** Whether nobody wants the answer any more, of a request with a signal. */
+const isUnwanted = (request: unknown) => (): boolean =>
+  (request as Partial<AcquireAttempt> | undefined)?.signal?.aborted === true;
+
 /** What `ask` gives, asked again while that is unknown. @throws its own last error when it stays so, or is definite */
-export async function untilKnown<T>(context: Context, what: string, ask: () => Promise<T>): Promise<T> {
+export async function untilKnown<T>(
+  context: Context,
+  what: string,
+  ask: () => Promise<T>,
+  isEnough = () => false,
+): Promise<T> {
   let failure: unknown;
   let known: { readonly value: T } | undefined;
   const look = async () => {
@@ -57,7 +67,7 @@ export async function untilKnown<T>(context: Context, what: string, ask: () => P
     } catch (error) {
       failure = error;
       const definite = error instanceof Inconclusive || (isLockError(error) && !error.retryable);
-      return definite;
+      return definite || isEnough();
     }
   };
   await context.eventually(what, look).catch((error) => Promise.reject(failure ?? error));

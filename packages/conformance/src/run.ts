@@ -8,19 +8,19 @@ import { startCases } from './start-cases.ts';
 import { messageOf, openSuite, type Suite, type SuiteOptions } from './suite.ts';
 import { noteUnhandled } from './unhandled.ts';
 
-/** What to run of the suite, and how. */
+/** Which cases of the suite to run, and how. */
 export interface RunOptions extends SuiteOptions {
   /** Which cases to run; default all. */
   readonly filter?: ((testCase: Case) => boolean) | undefined;
-  /** How many cases run side by side, so that the suite pays few TTLs; default 24. */
+  /** How many cases run at the same time, so that they wait for the end of leases together; default 24. */
   readonly concurrency?: number | undefined;
-  /** Told of each result at once, for a display of progress; `of` is how many there will be. */
+  /** Called with each result at once, to display progress. `of` is the total number of cases. */
   readonly onResult?: ((result: CaseResult, of: number) => void) | undefined;
-  /** Aborted: cases that have not begun are skipped, those that run are ended as ever. */
+  /** When it aborts, cases that have not started are skipped. Running cases continue to their end. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Runs the cases against a backend; never rejects for a failing case. @throws TypeError for an incomplete harness, or no case */
+/** Runs the cases against a backend. Does not reject if a case fails. @throws TypeError for an incomplete harness, or without any case */
 export async function runConformance(harness: Harness, options: RunOptions = {}): Promise<Report> {
   const unhandled = noteUnhandled();
   try {

@@ -3,7 +3,7 @@ import type { Case } from './case.ts';
 import type { Harness } from './harness.ts';
 import { runConformance } from './run.ts';
 
-/** A bug that the self-test puts into the adapter of a harness, and whether the suite found it there. */
+/** A bug that the self-test injected into the adapter of a harness, and whether the suite found it. */
 export interface SelfTestResult {
   readonly bug: string;
   /** The cases that were run for it. */
@@ -67,8 +67,8 @@ const bugs: readonly Bug[] = [
 ];
 
 /**
- * Shows that a harness can fail: puts one bug after another into its adapter and runs the cases that must find it. A bug that
- * is not found means that the harness tests something else than its adapter, such as two clients that share no backend.
+ * Checks that a harness can fail: injects one bug after another into its adapter, and runs the cases that must find it. If a bug is not
+ * found, the harness does not test its adapter properly, such as if its clients do not share a backend.
  */
 export async function selfTest(harness: Harness): Promise<readonly SelfTestResult[]> {
   const results: SelfTestResult[] = [];

@@ -5,12 +5,12 @@ import { inspect } from 'node:util';
 import { isLockError, type LockAdapter } from '@holdfast/lock-core';
 import type { Case, Gate, Need } from './case.ts';
 import { checkHarness } from './check-harness.ts';
-import { type Claim, claimsOf } from './declared.ts';
+import { claimsOf } from './declared.ts';
 import { type Harness, timingOf } from './harness.ts';
 import { CONCURRENCY, limiter } from './limiter.ts';
 import { openContext, type RunSettings } from './open-context.ts';
 import { probe, starvedNow } from './probe.ts';
-import type { CaseResult } from './report.ts';
+import type { CaseResult, Claim } from './report.ts';
 import { Inconclusive, TooLate } from './retrying-adapter.ts';
 
 /** Processes take their time to start, on a busy machine a lot of it. */
@@ -18,42 +18,45 @@ const processMs = 60_000;
 
 /** A backend that answers within this, in ms, is not held up by the cases that ask for a lot. */
 const fastMs = 0.2;
-/** How many of those cases run side by side on any other. */
-const heavyAtOnce = 2;
+/** How many of those cases run side by side on any other: where a call takes so long, in ms, it is on its way, and keeps no server busy. */
+const heavyAtOnce = (latencyMs: number): number => (latencyMs < 100 ? 2 : 8);
+
+/** Of the time of a case, how much its timers may be late before the patience of its locks shows nothing. */
+const MOST_LAGGED = 0.4;
 
 /** What a case needs that breaks connections, or stops what others work with. */
 const disturbing: ReadonlySet<Need> = new Set(['servers', 'process', 'freeze', 'restart', 'failover', 'advance']);
 
-/** A harness whose declarations were checked, ready to run cases. */
+/** A checked harness that is ready to run cases. */
 export interface Suite {
   readonly adapterName: string;
-  /** No case takes longer, processes that it starts aside: after this it is failed. */
+  /** A case fails if it takes longer than this, in ms. Cases that start processes get more time. */
   readonly caseTimeoutMs: number;
-  /** Of what the cases draw. */
+  /** The seed of the random choices of the cases. */
   readonly seed: string;
   /** How long one call took at warm-up, in ms. */
   readonly latencyMs: number;
   readonly thorough: boolean;
-  /** What is declared, and whether these results verify it. */
+  /** The declared capabilities, and whether these results verify them. */
   verified(results: readonly CaseResult[]): readonly Claim[];
   run(testCase: Case): Promise<CaseResult>;
 }
 
-/** How a run of the suite goes about it. */
+/** Options of a run of the suite. */
 export interface SuiteOptions {
-  /** Of what the cases draw; default a new one for each run, which the report names. */
+  /** The seed of the random choices of the cases. Default: a new seed for each run, which the report shows. */
   readonly seed?: string | undefined;
-  /** Takes a minute where it took seconds: more rounds of each race, and holds that last longer. */
+  /** Default false. With true, the run takes a minute instead of seconds: it has more rounds of each race, and longer holds. */
   readonly thorough?: boolean | undefined;
-  /** How long "eventually" lasts, in place of `timing.graceMs` of the harness. */
+  /** How long "eventually" lasts, in ms; replaces `timing.graceMs` of the harness. */
   readonly graceMs?: number | undefined;
 }
 
 /**
- * Looks once at what the harness and its adapter offer, and at how long a call takes.
+ * Prepares a run of the suite: determines once what the harness and its adapter offer, and how long a call takes.
  *
- * @throws TypeError for a mistake in the harness: an adapter that is none, one client given twice, a capability flag that is
- * missing or has no legal value, a hook that does not exist, or a `knownFailing` that names no case
+ * @throws TypeError for a mistake in the harness: something that is not an adapter, the same client twice, a capability flag that is
+ * missing or has an invalid value, an unknown hook, or an unknown case in `knownFailing`
  */
 export async function openSuite(given: Harness, options: SuiteOptions = {}): Promise<Suite> {
   const { graceMs, seed = randomBytes(4).toString('hex'), thorough = false } = options;
@@ -90,13 +93,14 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
 
   /** What came too late from a backend that is starved shows nothing; a case that slows it down itself is not excused. */
   async function orStarved({ needs = [] }: Case, error: unknown, mostMs: number, lagged: number): Promise<unknown> {
+    const isUnanswered = isLockError(error, 'LOCK_BACKEND') && error.retryable;
+    const isDisturbing = needs.some((need) => disturbing.has(need));
     // The patience of locks is counted by the clock.
-    if (isLockError(error, 'LOCK_TIMEOUT') && lagged > 0.5)
+    if ((isLockError(error, 'LOCK_TIMEOUT') || (isUnanswered && !isDisturbing)) && lagged > MOST_LAGGED)
       return new Inconclusive(
         `this machine was starved: its timers were late by ${Math.round(100 * lagged)} % of the time`,
       );
-    const isLate = error instanceof TooLate || (isLockError(error, 'LOCK_BACKEND') && error.retryable);
-    if (!isLate || needs.some((need) => disturbing.has(need))) return error;
+    if (!(error instanceof TooLate || isUnanswered) || isDisturbing) return error;
     const starvedMs = await starvedNow(harness, mostMs).catch(() => undefined);
     if (starvedMs === undefined) return error;
     const [now, before] = [starvedMs, latencyMs].map((ms) => ms.toFixed(ms < 10 ? 1 : 0));
@@ -119,7 +123,7 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
     while (latencyMs >= fastMs && others > 0) await sleep(timing.pollMs);
     return attempt(testCase);
   };
-  const inLane = limiter(latencyMs < fastMs ? CONCURRENCY : heavyAtOnce);
+  const inLane = limiter(latencyMs < fastMs ? CONCURRENCY : heavyAtOnce(latencyMs));
   return {
     adapterName,
     caseTimeoutMs,

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { memoryAdapter, memoryStore } from '../../adapter-memory/src/index.ts';
 import { adapterFaults } from '../src/faults/index.ts';
 import { createRecorder, formatEvent } from '../src/history/index.ts';
@@ -36,7 +36,9 @@ describe('a mistake in the harness is reported before the first case', () => {
 
   it('a timing that nothing reads, or that is no time', async () => {
     await expect(refused({ timing: { leasMs: 900 } })).rejects.toThrow(/timing "leasMs", which nothing reads/);
-    await expect(refused({ timing: { graceMs: '900' } })).rejects.toThrow(/timing "graceMs" that is no number of ms/);
+    await expect(refused({ timing: { graceMs: '900' } })).rejects.toThrow(
+      /timing "graceMs" that is not a number of ms/,
+    );
   });
 
   it('one client given twice', async () => {
@@ -110,7 +112,8 @@ describe('the command that checks a recorded history', () => {
   const command = fileURLToPath(new URL('../src/check-history.ts', import.meta.url));
   const run = (...args: readonly string[]) =>
     spawnSync(process.execPath, ['--import', import.meta.resolve('tsx'), command, ...args], { encoding: 'utf8' });
-  const folder = mkdtempSync(join(tmpdir(), 'history-'));
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-history-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   it('says that a right one is valid, and shows two holders of another', async () => {
     const recorder = createRecorder({ file: join(folder, 'right.jsonl') });
@@ -147,7 +150,7 @@ describe('the command that checks a recorded history', () => {
     expect(run().status).toBe(64);
     writeFileSync(join(folder, 'none.jsonl'), 'hello\n');
     const none = run(join(folder, 'none.jsonl'));
-    expect(none.stderr).toMatch(/Line 1 is no event of a history/);
+    expect(none.stderr).toMatch(/Line 1 is not an event of a history/);
     expect(none.status).toBe(64);
   });
 });

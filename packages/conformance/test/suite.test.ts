@@ -63,6 +63,32 @@ describe('the reference passes', { timeout: 120_000 }, () => {
     return { name: 'memory', adapter: async () => make(), capabilities: make().capabilities };
   };
 
+  const only = (...ids: readonly string[]) => ({ filter: ({ id }: Case) => ids.includes(id) });
+
+  it('with leases of ten minutes', async () => {
+    const harness = { ...harnessOf(true, 'fifo'), timing: { longTtlMs: 600_011 } };
+    const report = await runConformance(harness, only('LK-0295'));
+    expect(report.results.map(({ reason }) => reason)).toEqual([undefined]);
+  });
+
+  it('where the backend counts in seconds', async () => {
+    const right = harnessOf(true, 'fifo');
+    const inSeconds = async () => {
+      const adapter = await right.adapter();
+      return {
+        ...adapter,
+        async inspect(key: string) {
+          const info = await adapter.inspect!(key);
+          return info?.since && { ...info, since: new Date(Math.floor(info.since.getTime() / 1_000) * 1_000) };
+        },
+      };
+    };
+    const ttl = { minMs: 1_000, granularityMs: 1_000, maxOvershootMs: 1_000 };
+    const harness = { ...right, adapter: inSeconds, capabilities: { ...right.capabilities, ttl } };
+    const report = await runConformance(harness, only('LK-0294'));
+    expect(report.results.map(({ reason }) => reason)).toEqual([undefined]);
+  });
+
   for (const fencing of [true, false]) {
     for (const fairness of ['fifo', 'none'] as const) {
       it.concurrent(`with fencing ${fencing} and fairness ${fairness}`, async () => {

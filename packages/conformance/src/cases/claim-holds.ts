@@ -8,16 +8,31 @@ export const exclusive: Claim = { mode: 'exclusive' };
 export const shared: Claim = { mode: 'shared' };
 export const permits = (count: number, limit: number): Claim => ({ mode: 'permits', permits: count, limit });
 
-/** A claim in words. */
-export function nameOf(claim: Claim): string {
-  if (claim.mode !== 'permits') return claim.mode;
-  return `${claim.permits} of ${claim.limit} permits`;
+/** What a claim is for, in a word or two. */
+export function kindOf(claim: Claim): string {
+  return claim.mode === 'permits' ? `${claim.permits} of ${claim.limit} permits` : claim.mode;
 }
+
+/** What a claim asks for, with its article: a request for … */
+export function nameOf(claim: Claim): string {
+  if (claim.mode === 'permits') return kindOf(claim);
+  return claim.mode === 'shared' ? 'a shared hold' : 'an exclusive hold';
+}
+
+/** What a claim was granted as, with its article: the renewal of … */
+export const holdOf = (claim: Claim = exclusive): string =>
+  claim.mode === 'permits' ? `a hold of ${kindOf(claim)}` : nameOf(claim);
+
+/** The same at the beginning of a sentence. */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** A hold, and the client that has it. */
 export interface Held extends RawHold {
   readonly adapter: LockAdapter;
 }
+
+/** What is needed to ask about a hold. */
+export type Claimed = Pick<Held, 'key' | 'owner' | 'claim' | 'adapter'>;
 
 /** Takes what can be granted now. */
 export async function takeClaim(
@@ -62,15 +77,15 @@ export async function assertClaimFree(
 }
 
 /** Fails unless the hold stands. */
-export async function assertStands(context: Context, hold: Held, why: string): Promise<void> {
+export async function assertStands(context: Context, hold: Claimed, why: string): Promise<void> {
   const { status } = await hold.adapter.renew(hold, context.timing.longTtlMs);
-  assert.equal(status, 'renewed', `A hold of ${nameOf(hold.claim ?? exclusive)} must stand: ${why}`);
+  assert.equal(status, 'renewed', `${capital(holdOf(hold.claim))} must stand: ${why}`);
 }
 
 /** Fails unless the hold is over for its owner, who then can neither renew nor release it. */
 export async function assertGone(context: Context, hold: Held, why: string): Promise<void> {
   const { status } = await hold.adapter.renew(hold, context.timing.longTtlMs);
-  assert.equal(status, 'lost', `The renewal of a hold of ${nameOf(hold.claim ?? exclusive)} must be "lost": ${why}`);
+  assert.equal(status, 'lost', `The renewal of ${holdOf(hold.claim)} must be "lost": ${why}`);
   await assertRelease(hold.adapter.release(hold), 'not-held');
 }
 

@@ -3,6 +3,7 @@ import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
 import type { LockProcess } from '../start-process.ts';
 import { assertRelease } from './assert-release.ts';
+import { assertStands, shared, takeClaim } from './claim-holds.ts';
 import { queued } from './join-queue.ts';
 
 /** More than one lease of a place and one reservation take anywhere, however many of the waiters are dead. */
@@ -48,6 +49,35 @@ export const deadWaiterCases: readonly Case[] = [
         }),
       );
       context.measures.deadWaitersMs = context.now() - freedAt;
+    },
+  },
+  {
+    id: 'LK-0360',
+    level: 'MUST',
+    long: true,
+    rule: 'C-190',
+    title: 'a writer is killed while it waits: a reader behind it is let in beside one that keeps the key',
+    hazards: [92, 103],
+    requires: { crossProcess: true, shared: true },
+    needs: ['process'],
+    async run(context) {
+      const other = await context.process();
+      const [one, locks] = [await context.client(), await context.locks()];
+      const key = context.key();
+      const reader = await takeClaim(context, one, key, shared);
+      await other.wait(key, context.timing.leaseMs);
+      await queued(context, one, key, 1);
+      const behind = context.begin(locks.acquire(key, { ...patient, mode: 'shared' }));
+      await queued(context, one, key, 2);
+      await other.kill();
+      const lock = await context.soon(
+        'a reader passes a writer that is dead',
+        behind,
+        deadWaitersMs + 2 * context.boundMs,
+      );
+      await assertStands(context, reader, 'a reader was let in beside it');
+      await assertRelease(lock.release());
+      await assertRelease(one.release(reader));
     },
   },
   {

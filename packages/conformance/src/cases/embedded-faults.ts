@@ -37,6 +37,7 @@ export const embeddedFaultCases: readonly Case[] = [
   {
     id: 'LK-0194',
     level: 'MUST',
+    long: true,
     rule: 'C-50',
     title: 'releases and renewals whose answers are lost, or that are made twice, leave the next holder alone',
     hazards: [14, 70],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Claim, HoldRef, LockAdapter } from '@holdfast/lock-core';
 import type { Context } from '../context.ts';
-import { exclusive, nameOf, shared } from './claim-holds.ts';
+import { exclusive, kindOf, shared } from './claim-holds.ts';
 import { join, type Waiter } from './join-queue.ts';
 
 /** An owner, as the rule sees it. */
@@ -63,7 +63,7 @@ async function followOnOneKey(
   const rule = openRule();
   const story: string[] = [];
   let parties = 0;
-  const note = (what: string, { number, claim }: Party) => story.push(`${what} ${number} (${nameOf(claim)})`);
+  const note = (what: string, { number, claim }: Party) => story.push(`${what} ${number} (${kindOf(claim)})`);
 
   const check = async (): Promise<void> => {
     rule.settle();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { HoldRef, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context, RawHold } from '../context.ts';
+import { join } from './join-queue.ts';
 
 const KEYS = 16;
 const REQUESTS = 10;
@@ -10,7 +11,7 @@ const REQUESTS = 10;
 interface Succession {
   readonly former: RawHold;
   readonly by: LockAdapter;
-  readonly hold: RawHold;
+  readonly hold: HoldRef;
 }
 
 /** A request of a former owner, and what it must be answered. */
@@ -46,8 +47,11 @@ export const formerOwnerCases: readonly Case[] = [
         const key = context.key();
         const expires = nth % 2 > 0 && expiry === 'ttl';
         const former = await context.take(one, key, expires ? { ttlMs: context.timing.ttlMs } : {});
+        const waiter = two.enqueue && nth % 4 > 1 ? await join(context, two, key) : undefined;
         if (!expires) await one.release(former);
-        return { former, by: two, hold: await context.take(two, key) };
+        if (waiter === undefined) return { former, by: two, hold: await context.take(two, key) };
+        await context.soon('a waiter is granted when the hold before it has ended', waiter.granted);
+        return { former, by: two, hold: waiter.attempt };
       };
       const held = await Promise.all(Array.from({ length: KEYS }, (_, nth) => succeed(nth)));
       const trial = async ({ former, by, hold }: Succession) => {

@@ -2,10 +2,24 @@ import type { Case } from '../case.ts';
 import { abortCases } from './abort.ts';
 import { adminCases } from './admin.ts';
 import { argumentCases } from './arguments.ts';
+import { claimAbortCases } from './claim-aborts.ts';
+import { claimBesideCases } from './claim-beside.ts';
+import { claimCrowdCases } from './claim-crowds.ts';
+import { claimEndCases } from './claim-ends.ts';
+import { claimHintCases } from './claim-hints.ts';
+import { claimLeaseCases } from './claim-leases.ts';
+import { claimLimitCases } from './claim-limits.ts';
+import { claimLookCases } from './claim-looks.ts';
+import { claimMomentCases } from './claim-moments.ts';
+import { claimNameCases } from './claim-names.ts';
+import { claimQueueCases } from './claim-queues.ts';
+import { claimRefCases } from './claim-refs.ts';
+import { claimTokenCases } from './claim-tokens.ts';
 import { closingCases } from './closing.ts';
 import { deadWaiterCases } from './dead-waiters.ts';
 import { declarationCases } from './declaration.ts';
 import { embeddedFaultCases } from './embedded-faults.ts';
+import { endOfClientCases } from './ends-of-clients.ts';
 import { exclusionCases } from './exclusion.ts';
 import { expiryCases } from './expiry.ts';
 import { expiryMomentCases } from './expiry-moment.ts';
@@ -33,6 +47,7 @@ import { partitionCases } from './partitions.ts';
 import { permitQueueCases } from './permit-queue.ts';
 import { permitCases } from './permits.ts';
 import { processCases } from './processes.ts';
+import { promptCases } from './prompt.ts';
 import { queuePromiseCases } from './queue-promises.ts';
 import { quietCases } from './quiet.ts';
 import { raceCases } from './races.ts';
@@ -49,7 +64,7 @@ import { usingCases } from './using.ts';
 import { waitingCases } from './waiting.ts';
 import { watchdogCases } from './watchdog.ts';
 
-/** Every case, by id. Ids are for ever: a new case gets the next free one, whatever its group. */
+/** All cases, ordered by ID. IDs are permanent: a new case gets the next free ID, regardless of its group. */
 export const cases: readonly Case[] = [
   ...declarationCases,
   ...exclusionCases,
@@ -100,4 +115,19 @@ export const cases: readonly Case[] = [
   ...modeLookCases,
   ...modeRaceCases,
   ...modeRuleCases,
+  ...claimAbortCases,
+  ...claimCrowdCases,
+  ...claimEndCases,
+  ...claimHintCases,
+  ...claimLeaseCases,
+  ...claimLimitCases,
+  ...claimLookCases,
+  ...claimMomentCases,
+  ...claimNameCases,
+  ...claimQueueCases,
+  ...claimRefCases,
+  ...claimTokenCases,
+  ...endOfClientCases,
+  ...claimBesideCases,
+  ...promptCases,
 ].sort((a, b) => a.id.localeCompare(b.id));

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LockAdapter, LockInfo, Locks } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import { longestLease } from '../checked-adapter.ts';
@@ -9,22 +10,26 @@ import { assertUnanswered, impatient } from './unanswered.ts';
 const MOST_KEYS = 613;
 
 /** Goes through all pages; `afterFirst` is told what the first one named. */
-async function keysOf(
+export async function keysOf(
   context: Context,
   adapter: LockAdapter,
   afterFirst: (named: ReadonlySet<string>) => Promise<void> = async () => {},
 ): Promise<ReadonlySet<string>> {
   const named = new Set<string>();
   let cursor: string | undefined;
-  const page = async () => {
-    const { keys, next } = await adapter.keys!(cursor);
-    for (const key of keys) named.add(key);
-    if (cursor === undefined) await afterFirst(named);
-    cursor = next;
-    return cursor === undefined;
+  const untilMs = context.now() + 8 * context.boundMs;
+  const pages = async () => {
+    do {
+      const { keys, next } = await adapter.keys!(cursor);
+      for (const key of keys) named.add(key);
+      if (cursor === undefined) await afterFirst(named);
+      cursor = next;
+      // An embedded backend answers within one turn of the event loop.
+      await nextTurn();
+    } while (cursor !== undefined && context.now() < untilMs);
   };
-  // Of a backend that others use too it may be many pages.
-  await context.eventually('a page of the keys is the last one', page, 4 * context.boundMs);
+  // Of a backend that others use too it may be many pages, and few keys on each.
+  await context.soon('a page of the keys is the last one', pages(), 4 * context.boundMs);
   return named;
 }
 
@@ -46,7 +51,18 @@ export const listingCases: readonly Case[] = [
     needs: ['keys'],
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];
-      const odd = ['/a b', '{c}:d', '*?[e]%2F', 'ü🔒', `.${'x'.repeat(900)}`];
+      const odd = [
+        '/a b',
+        '{c}:d',
+        '*?[e]%2F',
+        'ü🔒',
+        `.${'x'.repeat(900)}`,
+        'f\ng',
+        'h\u0000i',
+        'e\u0301',
+        ' j ',
+        '"k,l"',
+      ];
       // What has ended by itself stands among the rest, where it may be counted in a page.
       const { expiry, ttl } = context.harness.capabilities;
       const ended = Array.from({ length: expiry === 'ttl' ? 17 : 0 }, () => context.key());
@@ -54,10 +70,16 @@ export const listingCases: readonly Case[] = [
       const endsAt =
         context.now() + longestLease(context.harness.capabilities, context.timing.ttlMs) + ttl.maxOvershootMs;
       const keys = Array.from({ length: 20 }, (_, i) => context.key() + (odd[i] ?? ''));
+      // Many that begin alike: in the order of UTF-16 one half of them stands before the other, in that of UTF-8 behind it.
+      const alike = context.key();
+      // One that is a folder of another, elsewhere.
+      keys.push(`${keys[19]}/below`);
       const startedAt = context.now();
       const holds = await Promise.all(keys.map((key, i) => context.take(i % 2 ? one : two, key)));
       while (keys.length < MOST_KEYS && context.now() - startedAt < context.raceMs) {
-        const more = Array.from({ length: 43 }, () => context.key());
+        const more = Array.from({ length: 43 }, (_, i) =>
+          i % 2 ? context.key() : `${alike}${i % 4 ? '\uffee' : '\u{1f512}'}${keys.length + i}`,
+        );
         const taken = more.map((key, i) => context.take((keys.length + i) % 2 ? one : two, key));
         holds.push(...(await Promise.all(taken)));
         keys.push(...more);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
 import { noteUnhandled } from '../unhandled.ts';
+import { turnsMs } from './waiting.ts';
 
 /** Many at once. */
 export const loadCases: readonly Case[] = [
@@ -42,8 +43,7 @@ export const loadCases: readonly Case[] = [
       await context.sleep(context.timing.pollMs);
       abort.abort();
       await holder.release(hold);
-      // Each of the 100 is granted the lock and releases it, one after the other.
-      const withinMs = 2 * context.boundMs + 400 * context.latencyMs;
+      const withinMs = 2 * context.boundMs + turnsMs(context, 100);
       await context.soon('every waiter is served or gone', Promise.all(waits), withinMs);
       assert.equal(served.length, 100);
       assert.equal(new Set(served).size, 100, 'A waiter was served twice');

@@ -88,6 +88,7 @@ export const namedForceReleaseCases: readonly Case[] = [
   {
     id: 'LK-0191',
     level: 'MUST',
+    long: true,
     rule: 'C-113',
     title: 'a forced release of a key whose hold has ended by itself answers false',
     hazards: [],
@@ -116,6 +117,7 @@ export const namedForceReleaseCases: readonly Case[] = [
   {
     id: 'LK-0192',
     level: 'MUST',
+    long: true,
     rule: 'C-112',
     title: 'inspect shows no hold that has ended by itself, from the moment at which it is over',
     hazards: [],

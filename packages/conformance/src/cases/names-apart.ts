@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import type { LockAdapter } from '@holdfast/lock-core';
+import type { Claim, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import { type Context, newOwner } from '../context.ts';
 import { ALIKE, LENGTHS } from './alike.ts';
 import { assertRelease } from './assert-release.ts';
+import { assertStands, takeClaim } from './claim-holds.ts';
+import { claimsOf } from './every-claim.ts';
 import { CUTS, collision, HASHES } from './hashes.ts';
 
 /** Fails unless a key and another one are locks of their own. */
@@ -211,23 +213,26 @@ export const nameCases: readonly Case[] = [
     hazards: [4, 86],
     async run(context) {
       const adapter = await context.client();
-      for (const between of [':', '/', '|', '-', '_', ',', ' ', '\u0000', '.', '']) {
+      const trial = async (claim: Claim, between: string) => {
         const [key, owner] = [context.key(), newOwner()];
-        const hold = await context.take(adapter, `${key}${between}x`, { owner });
-        const other = context.attempt(key, { owner: `x${between}${owner}` });
+        const hold = await takeClaim(context, adapter, `${key}${between}x`, claim, { owner });
+        const other = context.attempt(key, { owner: `x${between}${owner}`, claim });
         assert.equal(
           (await adapter.tryAcquire(other)).status,
           'granted',
           `A key shares a lock with one that goes on with ${JSON.stringify(between)}`,
         );
         assert.equal(
-          await adapter.release({ key, owner }),
+          await adapter.release({ key, owner, claim }),
           'not-held',
           'An owner released a key that another owner holds',
         );
         await assertRelease(adapter.release(other));
+        await assertStands(context, hold, `a key was released that it goes on with ${JSON.stringify(between)}`);
         await assertRelease(adapter.release(hold));
-      }
+      };
+      for (const between of [':', '/', '|', '-', '_', ',', ' ', '\u0000', '.', ''])
+        await Promise.all(claimsOf(context).map((claim) => trial(claim, between)));
     },
   },
 ];

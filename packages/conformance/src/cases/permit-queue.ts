@@ -26,6 +26,7 @@ export const permitQueueCases: readonly Case[] = [
   {
     id: 'LK-0214',
     level: 'MUST',
+    long: true,
     rule: 'C-173',
     title: 'a large request waits its turn and is not passed by small ones, which come in beside it then',
     hazards: [92, 95],

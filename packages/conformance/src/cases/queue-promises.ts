@@ -1,10 +1,85 @@
 import assert from 'node:assert/strict';
+import type { Claim, Granted, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import { longestLease } from '../checked-adapter.ts';
+import type { Context } from '../context.ts';
 import { assertRelease } from './assert-release.ts';
-import { join, type Waiter } from './join-queue.ts';
+import { holdOf, takeClaim } from './claim-holds.ts';
+import { claimsOf, wholeOf } from './every-claim.ts';
+import { join, queued, type Waiter } from './join-queue.ts';
 
 const isGranted = ({ grantedAt }: Waiter) => grantedAt !== undefined;
+
+/** A hold that others wait for, and what its owner may do with it all the same. */
+async function waitedFor(
+  context: Context,
+  [one, two, three]: readonly [LockAdapter, LockAdapter, LockAdapter],
+  claim: Claim,
+): Promise<void> {
+  const key = context.key();
+  const hold = await takeClaim(context, one, key, claim);
+  const waiters = [
+    await join(context, two, key, { claim: wholeOf(claim) }),
+    await join(context, three, key, { claim: wholeOf(claim) }),
+  ];
+  const of = `of ${holdOf(claim)} that others wait for`;
+  const renewed = await one.renew(hold, context.timing.longTtlMs);
+  assert.equal(renewed.status, 'renewed', `The renewal ${of}`);
+  const [jointly] = (await one.renewMany?.([hold], context.timing.longTtlMs)) ?? [];
+  assert.equal(jointly?.status ?? 'renewed', 'renewed', `The joint renewal ${of}`);
+  const attempt = context.attempt(key, { owner: hold.owner, claim });
+  const again = await one.tryAcquire(attempt);
+  assert.equal(again.status, 'granted', `The request of the owner ${of}`);
+  const queued = await context.soon(
+    `enqueue of the owner ${of} is answered at once`,
+    one.enqueue!(attempt, attempt.signal),
+  );
+  for (const { fencingToken } of [again as Granted, queued])
+    assert.equal(fencingToken, hold.fencingToken, `Asking again changed the token ${of}`);
+  assert.equal((await one.inspect?.(key))?.owner ?? hold.owner, hold.owner, 'inspect names a waiter as the holder');
+  for (const waiter of waiters) {
+    const stolen = await waiter.adapter.renew(waiter.attempt, context.timing.longTtlMs);
+    assert.equal(stolen.status, 'lost', 'A waiter could renew a hold that it waits for');
+  }
+  assert.equal(waiters.some(isGranted), false, 'A waiter was granted while the hold was renewed');
+  await assertRelease(one.release(hold));
+  for (const waiter of waiters) {
+    await context.soon('the next waiter is granted', waiter.granted);
+    await assertRelease(waiter.adapter.release(waiter.attempt));
+  }
+}
+
+/** Two calls of one owner, with these TTLs, behind a holder and before another waiter. */
+async function enqueueTwice(context: Context, firstMs: number, againMs: number): Promise<void> {
+  const [one, two, three] = [await context.client(), await context.client(), await context.client()];
+  const key = context.key();
+  const hold = await context.take(one, key);
+  const first = await join(context, two, key, { ttlMs: firstMs });
+  const next = await join(context, three, key);
+  const twice = await join(context, two, key, { owner: first.attempt.owner, ttlMs: againMs });
+  await queued(context, one, key, 2);
+  await one.release(hold);
+  const answers = await context.soon(
+    'both calls of one owner are answered',
+    Promise.allSettled([first.granted, twice.granted]),
+  );
+  const tokens = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.fencingToken] : []));
+  assert.ok(tokens.length > 0, 'An owner that enqueued twice was not granted');
+  assert.equal(new Set(tokens).size, 1, 'Two calls of one owner have different fencing tokens');
+  // One place, so that the answer to the second call may be that to the first.
+  const until = answers.map((answer) => (answer.status === 'fulfilled' ? first.calledAt + answer.value.validForMs : 0));
+  const left = (await one.inspect?.(key))?.remainingMs;
+  const leastMs = Math.max(...until) - context.now() - context.harness.capabilities.ttl.granularityMs;
+  assert.ok(
+    left === undefined || left >= leastMs,
+    `An owner that enqueued twice was promised ${Math.round(leastMs)} ms more; inspect says ${left}`,
+  );
+  await assertRelease(two.release(first.attempt));
+  await context.soon('the next in the queue is granted, when an owner with two calls has released', next.granted);
+  assert.equal(await two.release(first.attempt), 'not-held', 'An owner that had released holds the key again');
+  await assertRelease(three.release(next.attempt));
+  await context.assertFree(one, key, 'all have released it; an owner that enqueued twice has one place');
+}
 
 /** What the backend's queue promises to those who wait in it. */
 export const queuePromiseCases: readonly Case[] = [
@@ -106,29 +181,8 @@ export const queuePromiseCases: readonly Case[] = [
     hazards: [],
     needs: ['enqueue'],
     async run(context) {
-      const [one, two, three] = [await context.client(), await context.client(), await context.client()];
-      const key = context.key();
-      const hold = await context.take(one, key, { ttlMs: context.timing.leaseMs });
-      const waiters = [await join(context, two, key), await join(context, three, key)];
-      const renewed = await one.renew(hold, context.timing.longTtlMs);
-      assert.equal(renewed.status, 'renewed', 'A hold that others wait for could not be renewed');
-      const [jointly] = (await one.renewMany?.([hold], context.timing.longTtlMs)) ?? [];
-      assert.equal(jointly?.status ?? 'renewed', 'renewed', 'A hold that others wait for could not be renewed jointly');
-      const again = await one.tryAcquire(context.attempt(key, { owner: hold.owner }));
-      assert.equal(again.status, 'granted', 'The holder asked again and was refused its own lock: others wait for it');
-      if (again.status === 'granted')
-        assert.equal(again.fencingToken, hold.fencingToken, 'Asking again changed the token: others wait for the key');
-      assert.equal((await one.inspect?.(key))?.owner ?? hold.owner, hold.owner, 'inspect names a waiter as the holder');
-      for (const waiter of waiters) {
-        const stolen = await waiter.adapter.renew(waiter.attempt, context.timing.longTtlMs);
-        assert.equal(stolen.status, 'lost', 'A waiter could renew a hold that it waits for');
-      }
-      assert.equal(waiters.some(isGranted), false, 'A waiter was granted while the hold was renewed');
-      await assertRelease(one.release(hold));
-      for (const waiter of waiters) {
-        await context.soon('the next waiter is granted', waiter.granted);
-        await assertRelease(waiter.adapter.release(waiter.attempt));
-      }
+      const clients = [await context.client(), await context.client(), await context.client()] as const;
+      await Promise.all(claimsOf(context).map((claim) => waitedFor(context, clients, claim)));
     },
   },
   {
@@ -139,37 +193,8 @@ export const queuePromiseCases: readonly Case[] = [
     hazards: [64],
     needs: ['enqueue'],
     async run(context) {
-      const [one, two, three] = [await context.client(), await context.client(), await context.client()];
-      const key = context.key();
-      const hold = await context.take(one, key);
       const { longTtlMs, leaseMs } = context.timing;
-      const [firstMs, againMs] = context.random.next() < 0.5 ? [longTtlMs, leaseMs] : [leaseMs, longTtlMs];
-      const first = await join(context, two, key, { ttlMs: firstMs });
-      const twice = await join(context, two, key, { owner: first.attempt.owner, ttlMs: againMs });
-      const next = await join(context, three, key);
-      await one.release(hold);
-      const answers = await context.soon(
-        'both calls of one owner are answered',
-        Promise.allSettled([first.granted, twice.granted]),
-      );
-      const tokens = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.fencingToken] : []));
-      assert.ok(tokens.length > 0, 'An owner that enqueued twice was not granted');
-      assert.equal(new Set(tokens).size, 1, 'Two calls of one owner have different fencing tokens');
-      // One place, so that the answer to the second call may be that to the first.
-      const until = answers.map((answer) =>
-        answer.status === 'fulfilled' ? first.calledAt + answer.value.validForMs : 0,
-      );
-      const left = (await one.inspect?.(key))?.remainingMs;
-      const leastMs = Math.max(...until) - context.now() - context.harness.capabilities.ttl.granularityMs;
-      assert.ok(
-        left === undefined || left >= leastMs,
-        `An owner that enqueued twice was promised ${Math.round(leastMs)} ms more; inspect says ${left}`,
-      );
-      await assertRelease(two.release(first.attempt));
-      await context.soon('the next in the queue is granted, when an owner with two calls has released', next.granted);
-      assert.equal(await two.release(first.attempt), 'not-held', 'An owner that had released holds the key again');
-      await assertRelease(three.release(next.attempt));
-      await context.assertFree(one, key, 'all have released it; an owner that enqueued twice has one place');
+      await Promise.all([enqueueTwice(context, longTtlMs, leaseMs), enqueueTwice(context, leaseMs, longTtlMs)]);
     },
   },
   {

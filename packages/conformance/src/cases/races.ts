@@ -3,6 +3,8 @@ import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context, RawHold } from '../context.ts';
 import { assertRelease } from './assert-release.ts';
+import { claimsOf, wholeOf } from './every-claim.ts';
+import { join } from './join-queue.ts';
 
 const KEYS = 16;
 const CONTENDERS = 12;
@@ -163,18 +165,33 @@ export const raceCases: readonly Case[] = [
     async run(context) {
       const [one, two, three] = [await context.client(), await context.client(), await context.client()];
       const keys = Array.from({ length: KEYS }, () => context.key());
-      const trial = async (key: string) => {
-        const hold = await context.take(one, key);
-        const refused = [two, three, one].map((adapter) => ({ adapter, attempt: context.attempt(key) }));
+      const claims = claimsOf(context);
+      const ends: ((hold: RawHold) => Promise<unknown>)[] = [
+        async (hold) => assertRelease(one.release(hold)),
+        async (hold) => (two.forceRelease ? two.forceRelease(hold.key) : one.release(hold)),
+        async (hold) => (context.forcesByName ? two.forceRelease!(hold.key, hold.owner) : one.release(hold)),
+        // Who waited has given up its place by a release: it is in nobody's way.
+        async (hold) => {
+          const waiter = two.enqueue && (await join(context, two, hold.key, { claim: wholeOf(hold.claim!) }));
+          if (waiter) await assertRelease(two.release(waiter.attempt), 'not-held');
+          await assertRelease(one.release(hold));
+        },
+      ];
+      const trial = async (key: string, nth: number) => {
+        const claim = claims[nth % claims.length]!;
+        const asked = { claim: wholeOf(claim) };
+        const hold = await context.take(one, key, { claim });
+        const refused = [two, three, one].map((adapter) => ({ adapter, attempt: context.attempt(key, asked) }));
         for (const { adapter, attempt } of refused)
           answered((await adapter.tryAcquire(attempt)).status, 'busy', 'A request for a key that another owner holds');
-        await assertRelease(one.release(hold));
+        const end = ends[Math.floor(nth / claims.length) % ends.length]!;
+        await end(hold);
         for (const { adapter } of refused) {
-          const attempt = context.attempt(key);
+          const attempt = context.attempt(key, asked);
           answered(
             (await adapter.tryAcquire(attempt)).status,
             'granted',
-            'The first request after a release, of a client that was told "busy" before,',
+            'The first request after a release, also a forced one, of a client that was told "busy" before,',
           );
           await assertRelease(adapter.release(attempt));
         }

@@ -21,6 +21,7 @@ export const sharedQueueCases: readonly Case[] = [
   {
     id: 'LK-0201',
     level: 'MUST',
+    long: true,
     rule: 'C-173',
     title: 'a reader never passes a writer that waits, and readers behind it get in together after it',
     hazards: [91, 92],
@@ -99,7 +100,9 @@ export const sharedQueueCases: readonly Case[] = [
           );
         await assertClaimBusy(context, two, key, exclusive, 'its holder has downgraded it, and reads');
       }
-      const reader = await takeClaim(context, two, key, shared);
+      const reader = { ...context.attempt(key, { claim: shared }), adapter: two };
+      const { status } = await two.tryAcquire(reader);
+      assert.equal(status, 'granted', 'The first request of a reader after a downgrade');
       await assertStands(context, asReader, 'it was downgraded');
       const again = await one.tryAcquire(context.attempt(key, { owner: writer.owner, claim: shared }));
       assert.equal(again.status, 'granted', 'Who downgraded asked again, shared, and was refused its own hold');
@@ -123,9 +126,14 @@ export const sharedQueueCases: readonly Case[] = [
     needs: ['enqueue'],
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];
-      const trial = async (writerFirst: boolean) => {
+      const trial = async (writerFirst: boolean, wasRenewed = false) => {
         const key = context.key();
         const holder = await takeClaim(context, one, key, exclusive);
+        if (wasRenewed) {
+          await assertStands(context, holder, 'it is renewed');
+          await one.renewMany?.([holder], context.timing.longTtlMs);
+          await takeClaim(context, one, key, exclusive, { owner: holder.owner });
+        }
         const before = writerFirst ? [await join(context, two, key, { claim: exclusive })] : [];
         const readers = [
           await join(context, two, key, { claim: shared }),
@@ -146,7 +154,7 @@ export const sharedQueueCases: readonly Case[] = [
           await releaseWaiter(waiter);
         }
       };
-      await Promise.all([trial(false), trial(true)]);
+      await Promise.all([trial(false), trial(true), trial(false, true)]);
     },
   },
 ];

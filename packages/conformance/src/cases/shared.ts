@@ -158,6 +158,11 @@ export const sharedCases: readonly Case[] = [
       await assertGone(context, a, 'all readers were released by force');
       await assertGone(context, c, 'all readers were released by force');
       await assertClaimFree(context, one, key, exclusive, 'all readers were released by force');
+      const writer = await takeClaim(context, one, key, exclusive);
+      await one.downgrade!(writer, context.timing.longTtlMs);
+      const isFreed = await two.forceRelease!(key, writer.owner);
+      assert.equal(isFreed, true, 'A writer that had downgraded was to be freed by name');
+      await assertGone(context, writer, 'it was released by force, after its downgrade');
     },
   },
   {

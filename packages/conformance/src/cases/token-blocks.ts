@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import type { AcquireOutcome, Claim, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import type { RawHold } from '../context.ts';
+import type { Context, RawHold } from '../context.ts';
+import { holdOf, takeClaim } from './claim-holds.ts';
+import { claimsOf, wholeOf } from './every-claim.ts';
+import { join } from './join-queue.ts';
 
 /** How long a key lies idle before its next token: longer than a cache or a sweep that forgets its counter might wait. */
 const IDLE_MS = { usual: 2_300, thorough: 21_000 };
@@ -12,6 +16,22 @@ function assertAbove(earlier: RawHold, later: RawHold, after: string): void {
     later.fencingToken! > lastOf(earlier),
     `After ${after} came token ${later.fencingToken}; up to ${lastOf(earlier)} were reserved before`,
   );
+}
+
+/** A hold of the first client that the queue granted it. */
+async function takeQueued(
+  context: Context,
+  [one, two]: readonly [LockAdapter, LockAdapter],
+  key: string,
+  claim: Claim,
+  tokens: number,
+): Promise<RawHold> {
+  const before = await takeClaim(context, two, key, wholeOf(claim));
+  const { attempt, calledAt, granted } = await join(context, one, key, { claim, tokens });
+  await two.release(before);
+  const answer = await context.soon('a waiter is granted after the release', granted);
+  const { owner } = attempt;
+  return { key, owner, claim, fencingToken: answer.fencingToken, granted: answer, sentAt: calledAt };
 }
 
 /** Blocks of fencing tokens, over all that may happen to a hold. */
@@ -60,28 +80,40 @@ export const tokenBlockCases: readonly Case[] = [
     requires: { fencing: true },
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];
-      for (const [first, again] of [
-        [3, 17],
-        [17, 3],
-        [1, 8],
-        [6, 1],
-      ] as const) {
+      const trial = async (claim: Claim, [first, again]: readonly [number, number], isQueued: boolean) => {
         const key = context.key();
-        const old = await context.take(one, key, { tokens: first });
+        const old = isQueued
+          ? await takeQueued(context, [one, two], key, claim, first)
+          : await takeClaim(context, one, key, claim, { tokens: first });
         const block = [old.fencingToken, old.granted.tokens ?? 1];
-        for (let asked = 0; asked < 3; asked++) {
-          const outcome = await one.tryAcquire(context.attempt(key, { owner: old.owner, tokens: again }));
+        const attempt = context.attempt(key, { owner: old.owner, tokens: again, claim });
+        const answers: AcquireOutcome[] = [await one.tryAcquire(attempt), await one.tryAcquire(attempt)];
+        if (one.enqueue)
+          answers.push(await context.soon('enqueue of the holder', one.enqueue(attempt, attempt.signal)));
+        for (const outcome of answers) {
           assert.equal(outcome.status, 'granted', 'The holder asked again and was refused its own lock');
           if (outcome.status !== 'granted') continue;
           assert.deepEqual(
             [outcome.fencingToken, outcome.tokens ?? 1],
             block,
-            `The owner of a block of ${first} tokens asked again for ${again}, and was told of another block`,
+            `The owner of ${holdOf(claim)} with a block of ${first} tokens asked again for ${again}, and was told of another block`,
           );
         }
         await one.release(old);
-        assertAbove(old, await context.take(two, key), `a block of ${first} that was asked for again with ${again}`);
-      }
+        const next = await takeClaim(context, two, key, claim);
+        assertAbove(old, next, `a block of ${first} that was asked for again with ${again}`);
+      };
+      const sizes = [
+        [3, 17],
+        [17, 3],
+        [1, 8],
+        [6, 1],
+      ] as const;
+      const claims = claimsOf(context).filter(({ mode }) => mode !== 'shared');
+      const trials = claims.flatMap((claim) =>
+        sizes.flatMap((size) => (one.enqueue ? [false, true] : [false]).map((queued) => trial(claim, size, queued))),
+      );
+      await Promise.all(trials);
     },
   },
   {

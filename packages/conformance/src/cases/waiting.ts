@@ -15,6 +15,9 @@ async function rejectsWithTimeout(context: Context, acquire: () => Promise<unkno
   assert.ok(waited >= waitMs - EARLY_MS, `LOCK_TIMEOUT after ${waited.toFixed(1)} ms instead of ${waitMs} ms`);
 }
 
+/** How long that many turns may take, one after the other, where waiters poll and the machine is busy. */
+export const turnsMs = ({ latencyMs }: Context, turns: number): number => turns * (200 + 4 * latencyMs);
+
 /** Waiting for a busy lock. */
 export const waitingCases: readonly Case[] = [
   {
@@ -137,7 +140,7 @@ export const waitingCases: readonly Case[] = [
       }
       await context.sleep(context.timing.pollMs);
       await lock.release();
-      await context.soon('all eight waiters are served', Promise.all(waits));
+      await context.soon('all eight waiters are served', Promise.all(waits), context.boundMs + turnsMs(context, 8));
       assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7], 'The order of service');
     },
   },
@@ -154,7 +157,7 @@ export const waitingCases: readonly Case[] = [
       const key = context.key();
       let served = 0;
       const waits = Array.from({ length: 30 }, (_, i) => clients[i % 3]!.using(key, () => void served++));
-      await context.soon('all 30 waiters are served', Promise.all(waits), 2 * context.boundMs);
+      await context.soon('all 30 waiters are served', Promise.all(waits), 2 * context.boundMs + turnsMs(context, 30));
       assert.equal(served, 30);
     },
   },
@@ -195,6 +198,7 @@ export const waitingCases: readonly Case[] = [
       await context.soon('the subscription stands', two.whenFree!(key, abort.signal), graceMs);
       for (let round = 0; round < 12; round++) {
         const hint = context.begin(two.whenFree!(key, abort.signal));
+        if (round % 3 === 1) await one.renew(hold, context.timing.longTtlMs);
         await one.release(hold);
         await context.soon(`the hint of release ${round} arrives`, hint, graceMs);
         hold = await context.take(one, key);

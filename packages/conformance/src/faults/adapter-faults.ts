@@ -1,36 +1,37 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 
 /**
- * What may become of one call on its way to the backend and back:
- * `request-lost` it is not made, `reply-lost` it is made and its answer is lost: both reject, as of a broken connection;
- * `late` rejects at once, and is made some time later; `twice` is made again after its answer, which is the first one.
+ * A fault of one call. `request-lost` rejects without making the call. `reply-lost` makes the call, and rejects as if its answer were
+ * lost. `late` rejects at once, and makes the call some time later. `twice` makes the call twice, and returns the first answer.
+ * `delayMs` makes the call, and delays its answer.
  */
 export type AdapterFault = 'request-lost' | 'reply-lost' | 'late' | 'twice' | { readonly delayMs: number };
 
-/** The methods on whose way something may happen. */
+/** The methods whose calls can have faults. */
 export type FaultyMethod =
   | 'tryAcquire'
   | 'renew'
   | 'renewMany'
+  | 'downgrade'
   | 'release'
   | 'enqueue'
   | 'inspect'
   | 'keys'
   | 'forceRelease';
 
-/** An adapter with a bad network before it, for backends that have no network. */
+/** An adapter behind a simulated bad network, for backends without a network. */
 export interface AdapterFaults {
   readonly adapter: LockAdapter;
-  /** What becomes of the next calls of a method, one fault for each. */
+  /** Injects faults into the next calls of a method, one fault for each call. */
   inject(method: FaultyMethod, ...faults: readonly AdapterFault[]): void;
-  /** How many faults were injected so far. */
+  /** The number of faults that were injected so far. */
   readonly injected: number;
 }
 
 /** How late a `late` call is made, in ms. */
 const lateMs = 50;
 
-/** Puts faults before an adapter. */
+/** Wraps an adapter so that faults can be injected into its calls. */
 export function adapterFaults(right: LockAdapter): AdapterFaults {
   const queues = new Map<PropertyKey, AdapterFault[]>();
   let injected = 0;

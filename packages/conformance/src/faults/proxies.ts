@@ -1,11 +1,11 @@
 import { faultProxy } from './proxy.ts';
 import type { Direction, FaultProxy, ProxyTarget } from './types.ts';
 
-/** One proxy before each server of a backend; every fault is injected by all of them at once. */
+/** One proxy in front of each server of a backend. All of them inject every fault at once. */
 export interface FaultProxies extends AsyncDisposable {
-  /** In the order of the servers: where a client is to connect to. */
+  /** The proxies to which a client should connect, in the order of the servers. */
   readonly proxies: readonly FaultProxy[];
-  /** Client connections that are open now, over all proxies. */
+  /** The number of client connections that are open now, over all proxies. */
   readonly connections: number;
   /** As `FaultProxy.delay`. */
   delay(ms: number, direction?: Direction): void;

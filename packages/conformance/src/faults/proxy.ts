@@ -8,7 +8,7 @@ import type { Direction, FaultProxy, ProxyTarget } from './types.ts';
 
 const host = '127.0.0.1';
 
-/** Starts a transparent proxy to `target` on a free port of 127.0.0.1; its methods make it misbehave. */
+/** Starts a proxy to `target` on a free port of 127.0.0.1. It is transparent until its methods inject faults. */
 export async function faultProxy(target: ProxyTarget): Promise<FaultProxy> {
   const toServer: LaneFaults = { mode: 'pass', delayMs: 0 };
   const toClient: LaneFaults = { mode: 'pass', delayMs: 0 };

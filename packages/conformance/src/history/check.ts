@@ -8,27 +8,30 @@ import { split } from './split.ts';
 import { checkExclusion, type ExclusionOptions, isExclusive, type Violation } from './sweep.ts';
 import { checkLinearizable, type Linearization } from './wgl.ts';
 
-/** What `checkHistory` checks beside exclusion, fencing and stale writes, and at what cost. */
+/** Options of `checkHistory`: what it checks besides exclusion, fencing and stale writes, and at what cost. */
 export interface CheckOptions extends ExclusionOptions {
-  /** Also: a request is refused only while somebody may hold the key. Default false. Of keys with exclusive holds alone. A search, so for small histories of each key. */
+  /**
+   * Whether to check that requests are refused only while the key may be held; default false. Applies only to keys with nothing but
+   * exclusive holds. It is a search, so use it for small histories of each key.
+   */
   readonly strict?: boolean | undefined;
-  /** Also: grants follow the order of confirmed places in the queue. Default false. For histories of adapters, and small ones. */
+  /** Whether to check that grants follow the confirmed places in the queue; default false. For small histories of adapters. */
   readonly fifo?: boolean | undefined;
-  /** The budget of each search, as in `checkLinearizable`; more decides larger histories, and takes longer. Default 1,000,000. */
+  /** The budget of each search, as in `checkLinearizable`; default 1,000,000. A larger one decides larger histories, but takes longer. */
   readonly maxNodes?: number | undefined;
 }
 
-/** What a history shows. */
+/** The result of `checkHistory`. */
 export interface HistoryReport {
-  /** `unknown`: nothing wrong was found, and a search was too large to be finished. Take it for a failure. */
+  /** `unknown`: no violation was found, but a search exceeded its budget. Treat it as a failure. */
   readonly verdict: 'valid' | 'invalid' | 'unknown';
   readonly violations: readonly Violation[];
-  /** The keys on which a search was given up. */
+  /** The keys for which a search exceeded its budget. */
   readonly undecided: readonly string[];
   readonly history: History;
 }
 
-/** Checks a history: exclusion, the order of fencing tokens, and writes to fenced resources. */
+/** Checks exclusion, the order of fencing tokens, and writes to fenced resources in a history. */
 export function checkHistory(events: readonly HistoryEvent[], options: CheckOptions = {}): HistoryReport {
   const history = interpret(events);
   const violations = [...checkExclusion(history.holds, options), ...checkWrites(history.writes)];

@@ -1,45 +1,45 @@
 import { readFileSync } from 'node:fs';
 import type { Claim } from '@holdfast/lock-core';
 
-/** One thing that happened to a lock, as it was seen from outside. A history is a list of them, of any number of processes. */
+/** An event of a lock, as observed from outside. A history is a list of events, from any number of processes. */
 export interface HistoryEvent {
-  /** Ms of `process.hrtime`, which all processes of one machine share. Of an invoke: before the send; of a return: after the answer. */
+  /** Ms of `process.hrtime`, which all processes of a machine share: before the request for an invoke, after the answer for a return. */
   readonly t: number;
-  /** Which process or client; a label for people. */
+  /** The label of the process or client. */
   readonly process: string;
-  /** The call: its invoke and its return share it. */
+  /** The ID of the call; its invoke and its return have the same. */
   readonly op: string;
-  /** What was called; `hold` for what comes by itself. */
+  /** What was called; `hold` for an event without a call. */
   readonly f: 'acquire' | 'renew' | 'downgrade' | 'release' | 'write' | 'hold';
   /**
-   * `ok`: granted, renewed, released, accepted. `fail`: certainly not (busy, lost, refused). `info`: nobody knows. `queued`: the place
-   * in the queue is confirmed. `lost`: the holder was told that its hold is gone.
+   * `ok`: granted, renewed, released or accepted. `fail`: certainly not (busy, lost, refused). `info`: the outcome is unknown.
+   * `queued`: the place in the queue was confirmed. `lost`: the holder was notified of the loss.
    */
   readonly kind: 'invoke' | 'queued' | 'ok' | 'fail' | 'info' | 'lost';
   readonly key: string;
-  /** One possession of the key, from the first request to the release. */
+  /** The ID of the hold, from its first request to its release. */
   readonly hold: string;
-  /** Who holds: holds of one owner may overlap. Not known yet at some invokes. */
+  /** The owner. Holds of the same owner may overlap. Not yet known for some invokes. */
   readonly owner?: string | undefined;
-  /** Of an acquire: what was asked for; absent: exclusive. */
+  /** For an acquire: what was requested; exclusive if absent. */
   readonly claim?: Claim | undefined;
   readonly fence?: bigint | undefined;
-  /** How many tokens from `fence` upwards belong to the hold; default 1. */
+  /** How many tokens, from `fence` upwards, belong to the hold; default 1. */
   readonly tokens?: number | undefined;
-  /** Until when, by the same clock, the lease stands at least, as far as is known with this event. */
+  /** The earliest time, on the same clock, at which the lease can end, as known at this event. */
   readonly deadline?: number | undefined;
-  /** Why it failed, or is unknown. */
+  /** Why it failed, or why its outcome is unknown. */
   readonly why?: string | undefined;
 }
 
-/** One event as a line of JSONL, without its end of line. */
+/** Formats an event as a line of JSONL, without the line break. */
 export function formatEvent(event: HistoryEvent): string {
   return JSON.stringify(event, (_name, value: unknown) => (typeof value === 'bigint' ? String(value) : value));
 }
 
 /**
- * Reads histories in JSONL and merges them by time. A last line without an end, as a killed process may leave it, is left out.
- * @throws SyntaxError naming the line that is no event.
+ * Parses histories in JSONL and merges them by time. Ignores an incomplete last line, which a killed process may leave.
+ * @throws SyntaxError for a line that is not an event; the message has the number of the line
  */
 export function parseHistory(...texts: readonly string[]): HistoryEvent[] {
   const events = texts.flatMap((text) => {
@@ -50,7 +50,7 @@ export function parseHistory(...texts: readonly string[]): HistoryEvent[] {
   return events.sort((a, b) => a.t - b.t);
 }
 
-/** Reads the JSONL files of the processes of one run and merges them by time. @throws what `readFileSync` and `parseHistory` throw. */
+/** Reads the JSONL files of the processes of a run and merges them by time. @throws the errors of `readFileSync` and `parseHistory` */
 export function readHistoryFiles(...paths: readonly string[]): HistoryEvent[] {
   return parseHistory(...paths.map((path) => readFileSync(path, 'utf8')));
 }
@@ -61,10 +61,10 @@ function parseEvent(line: string, number: number): HistoryEvent {
     for (const name of ['op', 'f', 'kind', 'key', 'hold'] as const) {
       if (typeof event[name] !== 'string') throw new SyntaxError(`"${name}" is missing`);
     }
-    if (!Number.isFinite(event.t)) throw new SyntaxError('"t" is no number');
+    if (!Number.isFinite(event.t)) throw new SyntaxError('"t" is not a number');
     if (event.f === 'write' && fence === undefined) throw new SyntaxError('"fence" of a write is missing');
     return fence === undefined ? event : { ...event, fence: BigInt(fence) };
   } catch (cause) {
-    throw new SyntaxError(`Line ${number} is no event of a history: ${(cause as Error).message}`, { cause });
+    throw new SyntaxError(`Line ${number} is not an event of a history: ${(cause as Error).message}`, { cause });
   }
 }

@@ -3,8 +3,9 @@ import type { Hold, Write } from './holds.ts';
 import { nameOf, type Violation } from './sweep.ts';
 
 /**
- * Fencing: tokens rise strictly in the order of the cores, and re-entry keeps the token. A hold without a token says nothing. Exact
- * where the cores are disjoint and no owner asks twice at once; `checkHistory` searches where one does. [] when there is no violation.
+ * Checks fencing: tokens increase strictly in the order of the cores, and a re-entry keeps the token. Holds without a token are ignored.
+ * The check is exact if the cores are disjoint and no owner has two requests at the same time; otherwise, `checkHistory` searches.
+ * Returns [] if there is no violation.
  */
 export function checkFences(holds: readonly Hold[]): Violation[] {
   const violations: Violation[] = [];
@@ -34,7 +35,7 @@ export function checkFences(holds: readonly Hold[]): Violation[] {
   return violations;
 }
 
-/** The register's side: no accepted write is below one that was accepted before it began. [] when there is none. */
+/** Checks that no accepted write has a lower token than a write that was accepted before it began. Returns [] if there is none. */
 export function checkWrites(writes: readonly Write[]): Violation[] {
   const violations: Violation[] = [];
   for (const ofKey of groupBy(
@@ -62,8 +63,8 @@ function compare(a: bigint | undefined, b: bigint | undefined): number {
 }
 
 /**
- * Whether an owner asks for a key while it gives the key back: then it is open which possession, and so which token, the new hold
- * belongs to, and only a search can tell.
+ * Whether an owner requests a key while it is releasing it. In that case, it is open whether the new hold is a re-entry, and so which
+ * token it must have: only a search can decide.
  */
 export function isAmbiguous(holds: readonly Hold[]): boolean {
   const byOwner = groupBy(holds, ({ owner, key }) => `${owner}\0${key}`);

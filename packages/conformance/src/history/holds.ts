@@ -2,67 +2,67 @@ import type { Claim } from '@holdfast/lock-core';
 import type { HistoryEvent } from './events.ts';
 import { groupBy } from './group-by.ts';
 
-/** A hold of which the holder knows. Its core, from `start` to `end`, is when it certainly had the key. */
+/** A hold that was reported to its holder. Its core, from `start` to `end`, is the time when it certainly had the key. */
 export interface Hold {
   readonly id: string;
   readonly process: string;
   readonly key: string;
   readonly owner: string;
-  /** What it was granted for; absent: exclusive. */
+  /** What it was granted for; exclusive if absent. */
   readonly claim?: Claim | undefined;
-  /** When its downgrade was called: from then on its holder counts on no more than a shared one. */
+  /** When `downgrade` was called. From then on, its holder relies only on a shared hold. */
   readonly sharedFrom?: number | undefined;
-  /** Its first and its last fencing token; `undefined` where there was none. */
+  /** Its first fencing token; `lastFence` is the last. `undefined` if it had none. */
   readonly fence: bigint | undefined;
   readonly lastFence: bigint | undefined;
-  /** When it was first asked for. */
+  /** When it was first requested. */
   readonly invokedAt: number;
-  /** When the grant was told. */
+  /** When the grant was reported to the holder. */
   readonly start: number;
-  /** The call of its release, the loss, or the deadline of its lease, whichever came first; Infinity when nothing ended it. */
+  /** When `release` was called, when it was lost, or when its lease ended, whichever came first; Infinity if nothing ended it. */
   readonly end: number;
   readonly endedBy: 'release' | 'lost' | 'deadline' | 'nothing';
-  /** When the backend had confirmed the release; Infinity when it has not: then it may have freed the key at any time after `end`. */
+  /** When the backend confirmed the release. Infinity if it did not: it may then have freed the key at any time after `end`. */
   readonly doneAt: number;
 }
 
-/** An interval in which something was asked. */
+/** A request, with the interval from the call to its answer. */
 export interface Call {
   readonly process: string;
   readonly key: string;
   readonly hold: string;
   readonly owner: string | undefined;
   readonly invokedAt: number;
-  /** Infinity when there was no answer. */
+  /** Infinity if there was no answer. */
   readonly returnedAt: number;
 }
 
-/** A place in the queue: asked for at `invokedAt`, confirmed at `returnedAt`. */
+/** A place in the queue, which was requested at `invokedAt` and confirmed at `returnedAt`. */
 export interface Place extends Call {
-  /** Whether the hold came of it. */
+  /** Whether it led to a grant. */
   readonly granted: boolean;
 }
 
-/** A write to a resource that looks at fencing tokens. */
+/** A write to a resource that checks fencing tokens. */
 export interface Write extends Call {
   readonly fence: bigint;
   readonly accepted: boolean;
 }
 
-/** What the events of a history say, put together. */
+/** The holds, requests and writes of a history, derived from its events. */
 export interface History {
   readonly events: readonly HistoryEvent[];
-  /** By `start`. A grant that was over before it was told is none of them. */
+  /** The holds, ordered by `start`. A grant that ended before it was reported is not included. */
   readonly holds: readonly Hold[];
-  /** Requests that were refused because the key was busy. */
+  /** The requests that were refused because the key was busy. */
   readonly refusals: readonly Call[];
-  /** Requests that may have been granted without anybody being told. */
+  /** The requests that may have been granted without the caller knowing. */
   readonly unanswered: readonly Call[];
   readonly places: readonly Place[];
   readonly writes: readonly Write[];
 }
 
-/** Puts the events of a history together. */
+/** Derives the holds, requests and writes of a history from its events. */
 export function interpret(events: readonly HistoryEvent[]): History {
   const inOrder = [...events].sort((a, b) => a.t - b.t);
   const stories = groupBy(inOrder, ({ hold, key }) => `${hold}\0${key}`);

@@ -1,21 +1,21 @@
 import type { Model } from './wgl.ts';
 
-/** What can happen to a lock. */
+/** An operation of a lock. */
 export interface LockOp {
-  /** `expire`: the hold ends without its holder's doing. `busy`: a request is refused. `queue` and `leave`: a place in the queue. */
+  /** `expire`: the hold ends without a release. `busy`: a request is refused. `queue`, `leave`: a place in the queue begins or ends. */
   readonly f: 'acquire' | 'release' | 'expire' | 'busy' | 'queue' | 'leave';
-  /** A hold is given back by itself only, never in place of another one of its owner. */
+  /** The hold. A release ends only its own hold, and never another hold of the same owner. */
   readonly hold: string;
-  /** Who may enter again; `undefined` where nobody knows: of some refusals. */
+  /** The owner, which may re-enter; `undefined` if it is unknown, as for some refusals. */
   readonly owner: string | undefined;
-  /** The first and the last fencing token of an acquire; `undefined` matches any. */
+  /** The first fencing token of an acquire; `lastFence` is the last. `undefined` matches any token. */
   readonly fence?: bigint | undefined;
   readonly lastFence?: bigint | undefined;
-  /** False where nobody knows whether it happened at all; default true. */
+  /** False if it is unknown whether the operation happened at all; default true. */
   readonly sure?: boolean | undefined;
 }
 
-/** A lock that does not look at who gives it back. The state is whether it is held. */
+/** The model of a lock that anybody can release. The state is whether it is held. */
 export function mutex(): Model<boolean, LockOp> {
   return model<boolean>(false, String, (held, { f }) => {
     if (f === 'busy') return held ? [held] : [];
@@ -23,7 +23,7 @@ export function mutex(): Model<boolean, LockOp> {
   });
 }
 
-/** A lock that only its holder frees and nobody enters twice. The state is the hold. */
+/** The model of a lock that only its holder can release, without reentrancy. The state is the hold. */
 export function ownerAware(): Model<string | undefined, LockOp> {
   return model<string | undefined>(undefined, String, (holder, { f, hold }) => {
     if (f === 'busy') return holder === undefined ? [] : [holder];
@@ -32,13 +32,13 @@ export function ownerAware(): Model<string | undefined, LockOp> {
   });
 }
 
-/** Who is in, with which holds; nobody when there is none. */
+/** The owner that holds the lock, and its holds. Without any hold, the lock is free. */
 export interface Entered {
   readonly owner: string | undefined;
   readonly holds: readonly string[];
 }
 
-/** A lock that its owner may enter again. */
+/** The model of a reentrant lock. */
 export function reentrant(): Model<Entered, LockOp> {
   const keyOf = ({ owner, holds }: Entered) => JSON.stringify([owner, holds]);
   return model<Entered>({ owner: undefined, holds: [] }, keyOf, (state, op) => {
@@ -47,13 +47,13 @@ export function reentrant(): Model<Entered, LockOp> {
   });
 }
 
-/** Who holds, and the highest fencing token so far. */
+/** The hold, and the highest fencing token so far. */
 export interface Fenced {
   readonly holder: string | undefined;
   readonly highest: bigint;
 }
 
-/** An owner-aware lock whose tokens rise from above `highest`; default 0. */
+/** The model of an owner-aware lock whose tokens increase, all above `highest`; default 0. */
 export function fenced(highest = 0n): Model<Fenced, LockOp> {
   const keyOf = (state: Fenced) => `${state.highest} ${state.holder}`;
   return model<Fenced>({ holder: undefined, highest }, keyOf, (state, { f, hold, fence, lastFence }) => {
@@ -64,13 +64,13 @@ export function fenced(highest = 0n): Model<Fenced, LockOp> {
   });
 }
 
-/** Who is in, with which holds and token, and the highest token so far. */
+/** The owner that holds the lock, its holds and token, and the highest token so far. */
 export interface FencedEntered extends Entered {
   readonly current: bigint | undefined;
   readonly highest: bigint;
 }
 
-/** A reentrant lock whose tokens rise from above `highest`, default 0; re-entry keeps the token. */
+/** The model of a reentrant lock whose tokens increase, all above `highest` (default 0). A re-entry keeps the token. */
 export function reentrantFenced(highest = 0n): Model<FencedEntered, LockOp> {
   const initial: FencedEntered = { owner: undefined, holds: [], current: undefined, highest };
   const keyOf = (state: FencedEntered) =>
@@ -94,13 +94,13 @@ export function reentrantFenced(highest = 0n): Model<FencedEntered, LockOp> {
   });
 }
 
-/** Which hold has the key, and which wait, first come first. */
+/** The hold that has the key, and the waiting holds in the order of the queue. */
 export interface Queue {
   readonly holder: string | undefined;
   readonly waiting: readonly string[];
 }
 
-/** An owner-aware lock that is granted in the order of the queue; who has no place in it gets the key only when nobody waits. */
+/** The model of an owner-aware lock with a queue. A request without a place in the queue is granted only if nobody is waiting. */
 export function fifo(): Model<Queue, LockOp> {
   const keyOf = ({ holder, waiting }: Queue) => JSON.stringify([holder, waiting]);
   return model<Queue>({ holder: undefined, waiting: [] }, keyOf, (state, { f, hold }) => {

@@ -4,7 +4,7 @@ import type { Operation } from './wgl.ts';
 
 const never = Number.POSITIVE_INFINITY;
 
-/** A hold as the general checker sees it: its acquire, and its release or, where no release was confirmed, its expiry. */
+/** Converts holds to operations for `checkLinearizable`: an acquire, and a release or, if no release was confirmed, an expiry. */
 export function operationsOf(holds: readonly Hold[]): Operation<LockOp>[] {
   return holds.flatMap(({ id: hold, owner, fence, lastFence, invokedAt, start, end, doneAt }) => {
     const operations: Operation<LockOp>[] = [
@@ -16,7 +16,7 @@ export function operationsOf(holds: readonly Hold[]): Operation<LockOp>[] {
   });
 }
 
-/** Refusals, which must meet a holder, and the requests without an answer, which may have become one. */
+/** The refusals as operations, each of which needs a holder, and the unanswered requests, any of which may have become that holder. */
 export function refusalsOf({ refusals, unanswered }: Pick<History, 'refusals' | 'unanswered'>): Operation<LockOp>[] {
   // As an owner of its own: what nobody was told of re-enters nothing.
   const maybe = (f: LockOp['f'], { hold, invokedAt }: Call): Operation<LockOp> => ({
@@ -34,7 +34,7 @@ export function refusalsOf({ refusals, unanswered }: Pick<History, 'refusals' | 
   ];
 }
 
-/** Places in the queue, confirmed at the latest when they are; one that was given up may have gone at any time. */
+/** The places in the queue as operations. A place exists at the latest when it is confirmed; an abandoned place may end at any time. */
 export function placesOf({ places }: Pick<History, 'places'>): Operation<LockOp>[] {
   return places.flatMap(({ hold, owner, invokedAt, returnedAt, granted }) => {
     const place: Operation<LockOp> = { call: invokedAt, return: returnedAt, op: { f: 'queue', hold, owner } };

@@ -5,34 +5,35 @@ import { type Notes, reasonOf } from './notes.ts';
 import { recordAdapter } from './record-adapter.ts';
 import { recordLocks } from './record-locks.ts';
 
-/** Where a recorder writes, and as whom. */
+/** Options of `createRecorder`. */
 export interface RecorderOptions {
   /**
-   * Where to append the events as JSONL, each at once, so that they outlive a killed process; default nowhere. One file per process, to be
-   * merged by `readHistoryFiles`.
+   * The file to which events are appended as JSONL; default none. Each event is written at once, so that it survives if the process is
+   * killed. Use one file for each process; `readHistoryFiles` merges them.
    */
   readonly file?: string | undefined;
-  /** The label of this process or client in the history; default its pid. Distinct within a history. */
+  /** The label of this process or client, which must be unique in the history; default its process ID. */
   readonly process?: string | undefined;
 }
 
-/** Notes what happens to locks. */
+/** Records the events of locks. */
 export interface Recorder {
   /** All events so far. */
   readonly events: readonly HistoryEvent[];
-  /** The adapter as it is, each of its calls noted before the send and after the answer. */
+  /** Wraps an adapter, and records each of its calls before the request and after the answer. */
   adapter(adapter: LockAdapter): LockAdapter;
-  /** The locks as they are, each acquire, renewal, downgrade, release and loss noted; semaphores are not. */
+  /** Wraps locks. Records each acquire, renewal, downgrade, release and loss, also of semaphores and groups, but not `lead`. */
   locks(locks: Locks): Locks;
   /**
-   * Notes one write to a resource that looks at fencing tokens: `send` resolves to whether it was accepted; its rejection is "unknown", and passed on.
+   * Records a write to a resource that checks fencing tokens. `send` must resolve to whether the write was accepted. If it rejects, the
+   * write is recorded as unknown, and the call rejects with the same error.
    */
   write(key: string, fence: bigint, send: () => Promise<boolean>): Promise<boolean>;
   /** Closes the file. Idempotent. */
   close(): void;
 }
 
-/** Makes a recorder. @throws what `openSync` throws when the file cannot be opened. */
+/** Creates a recorder. @throws the error of `openSync` if the file cannot be opened */
 export function createRecorder(options: RecorderOptions = {}): Recorder {
   const label = options.process ?? String(process.pid);
   const events: HistoryEvent[] = [];

@@ -2,7 +2,7 @@ import type { History } from './holds.ts';
 import type { Violation } from './sweep.ts';
 import { describeEvent, timelineOf } from './timeline.ts';
 
-/** The violations of a history as one HTML page that needs nothing else, in light and dark. */
+/** Renders the violations of a history as a self-contained HTML page, in light and dark mode. */
 export function renderHtml(history: History, violations: readonly Violation[]): string {
   const count = violations.length === 1 ? '1 violation' : `${violations.length} violations`;
   return `<!doctype html>

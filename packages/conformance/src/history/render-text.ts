@@ -4,7 +4,7 @@ import { describeEvent, timelineOf } from './timeline.ts';
 
 const WIDTH = 64;
 
-/** A violation and the moments around it as text, for a terminal or a test's message. Times in ms from the first moment drawn. */
+/** Renders a violation and the events around it as text, for a terminal or the message of a test. Times are ms from the first event. */
 export function renderText(history: History, violation: Violation): string {
   const { from, to, rows, events } = timelineOf(history, violation);
   const column = (t: number) => Math.round(((Math.min(Math.max(t, from), to) - from) / (to - from)) * (WIDTH - 1));

@@ -1,8 +1,8 @@
 import type { Hold } from './holds.ts';
 
 /**
- * Cuts the holds of one key where nothing is under way and nobody holds, so that each window can be searched by itself. A hold
- * that expired is over for others at its end, but its own owner may yet come back to it.
+ * Splits the holds of one key where no call is in progress and the key is not held, so that each window can be searched separately. A
+ * hold that expired is over for other owners at its end, but its own owner may still re-enter it.
  */
 export function split(holds: readonly Hold[]): Hold[][] {
   const lastAsked = new Map<string, number>();

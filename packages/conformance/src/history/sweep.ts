@@ -1,29 +1,30 @@
 import { groupBy } from './group-by.ts';
 import type { Hold } from './holds.ts';
 
-/** Something that must not happen, with the holds that did it. */
+/** A violation of a rule, with the holds that violated it. */
 export interface Violation {
   readonly rule: 'exclusion' | 'fencing' | 'stale-write' | 'linearizability';
   readonly key: string;
   readonly message: string;
-  /** The moments that it is about, on the clock of the history. */
+  /** When the violation begins, on the clock of the history; `to` is when it ends. */
   readonly from: number;
   readonly to: number;
   readonly holds: readonly Hold[];
-  /** For how long two owners held the key at once. */
+  /** How long two owners held the key at the same time, in ms. */
   readonly overlapMs?: number | undefined;
 }
 
 /** What `checkExclusion` tolerates. */
 export interface ExclusionOptions {
-  /** How far the clocks of the processes may be apart, in ms; default 0, as on one machine. An overlap counts only beyond twice that. */
+  /** How much the clocks of the processes may differ, in ms; default 0, as on one machine. Overlaps of up to twice that are ignored. */
   readonly skewMs?: number | undefined;
 }
 
 /**
- * Exclusion, exactly, in O(n log n): a history of a lock with leases is linearizable if and only if the cores of different owners
- * are disjoint. Any linearization contains the cores, and to acquire at the return and to release at the call makes just them. Cores
- * are closed intervals that may touch. Where claims are shared or permits, those that go together may overlap. Gives the first violation of each key and most of the later ones; [] when there is none.
+ * Checks exclusion exactly, in O(n log n). The core of a hold is the time from `start` to `end`. A history of a lock with leases is
+ * linearizable if and only if the cores of different owners are disjoint: any linearization contains the cores, and acquiring at the
+ * return and releasing at the call gives exactly the cores. Cores are closed intervals, which may touch. Compatible holds, which are
+ * shared or permits, may overlap. Returns the first violation of each key, and most later ones; [] if there is none.
  */
 export function checkExclusion(holds: readonly Hold[], options: ExclusionOptions = {}): Violation[] {
   const toleratedMs = 2 * (options.skewMs ?? 0);

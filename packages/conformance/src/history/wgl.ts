@@ -1,24 +1,24 @@
-/** What an object does, one operation after the other. */
+/** The sequential behaviour of an object: what it does if its operations happen one after the other. */
 export interface Model<State, Op> {
   readonly initial: State;
-  /** The states that `op` may lead to; [] when it cannot happen in `state`. */
+  /** The states to which `op` may lead; [] if it cannot happen in `state`. */
   step(state: State, op: Op): readonly State[];
-  /** Equal for equal states only. */
+  /** A key of the state, which must be equal only for equal states. */
   keyOf(state: State): string;
 }
 
-/** An operation with the closed interval in which it took effect. Infinity as return: any time later. */
+/** An operation, with the closed interval in which it took effect. If `return` is Infinity, it took effect at any later time. */
 export interface Operation<Op> {
   readonly call: number;
   readonly return: number;
   readonly op: Op;
 }
 
-/** Whether operations have an order that explains their answers. */
+/** Whether there is an order of the operations that explains their answers. */
 export interface Linearization {
-  /** `unknown`: given up after `maxNodes`. */
+  /** `unknown`: the search was abandoned after `maxNodes` steps. */
   readonly verdict: 'valid' | 'invalid' | 'unknown';
-  /** The longest order that was found, as indices into the operations; all of them when valid. */
+  /** The longest order that was found, as indices of the operations. It has all operations if the verdict is `valid`. */
   readonly order: readonly number[];
 }
 
@@ -31,9 +31,9 @@ interface Entry {
 }
 
 /**
- * Is there one order of all operations, each within its interval, that the model allows? The search of Wing and Gong (1993) with Lowe's
- * memory of visited configurations (2017), in the form of Porcupine (Athalye). Exponential in the worst case, hence the budget:
- * `maxNodes` steps of the model, default 1,000,000.
+ * Checks whether the model allows an order of all operations, each within its interval. The algorithm is the search of Wing and Gong
+ * (1993) with Lowe's cache of visited configurations (2017), as in Porcupine (Athalye). It is exponential in the worst case, so it has a
+ * budget: `maxNodes` steps of the model, default 1,000,000.
  */
 export function checkLinearizable<State, Op>(
   model: Model<State, Op>,

@@ -4,15 +4,16 @@ import { groupBy } from '../history/group-by.ts';
 import { type History, type Hold, interpret } from '../history/holds.ts';
 import { checkExclusion, isExclusive, nameOf, type Violation } from '../history/sweep.ts';
 
-/** What the history of a stress run says. */
+/** The verdict on the history of a stress run. */
 export interface Judgement {
   readonly history: History;
   readonly violations: readonly Violation[];
 }
 
 /**
- * Exclusion, fencing order, no stale write accepted, and none of a holder refused. Linear: `Locks` never gives the token of a hold that
- * ended, so no search is needed where an owner asks again after a loss, as `checkHistory` makes for adapters.
+ * Checks exclusion and the order of fencing tokens, that no stale write was accepted, and that no write of a holder was refused. Takes
+ * linear time: `Locks` never returns the token of a hold that has ended, so there is no need to search, as `checkHistory` does for
+ * adapters, when an owner requests the key again after a loss.
  */
 export function judge(events: readonly HistoryEvent[]): Judgement {
   const history = interpret(events);
@@ -37,7 +38,7 @@ function isReentry({ rule, holds: [a, b] }: Violation): boolean {
   return rule === 'fencing' && a !== undefined && b !== undefined && a.owner === b.owner && a.fence === b.fence;
 }
 
-/** A write that began and ended within its hold must be accepted: nobody else can have had a higher token yet. */
+/** Checks that every write that began and ended within its hold was accepted: no other owner can have had a higher token yet. */
 export function checkHolderWrites({ holds, writes }: Pick<History, 'holds' | 'writes'>): Violation[] {
   const byToken = groupBy(holds, ({ key, fence }) => `${key}\0${fence}`);
   const violations: Violation[] = [];

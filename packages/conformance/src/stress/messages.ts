@@ -23,7 +23,7 @@ export interface WorkerPlan {
   readonly patient: boolean;
 }
 
-/** A key that could not be had after the end of all, or that somebody holds who should be gone. */
+/** A key that could not be acquired after the end of the run, or that is held by an owner that should be gone. */
 export interface Orphan {
   readonly key: string;
   readonly why: string;

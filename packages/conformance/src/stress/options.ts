@@ -1,46 +1,46 @@
 import type { Harness } from '../harness.ts';
 import { timingOf } from '../harness.ts';
 
-/** What may happen during a stress run. */
+/** A fault that a stress run can inject. */
 export type Nemesis =
-  /** A process stands still for up to almost two leases, and goes on (SIGSTOP, SIGCONT). */
+  /** A process is frozen for up to almost two leases, and then continues (SIGSTOP, SIGCONT). */
   | 'pause'
-  /** A process dies (SIGKILL), and another takes its place. */
+  /** A process is killed (SIGKILL) and replaced by another one. */
   | 'kill'
-  /** Connections are reset, refused, delayed, or swallow all in one direction or in both; by a proxy before each server. */
+  /** Connections are reset, refused or delayed, or lose all bytes in one or both directions, by a proxy in front of each server. */
   | 'cut'
-  /** The servers stand still: the hook `freeze`. */
+  /** The servers are frozen, by the hook `freeze`. */
   | 'freeze'
-  /** The servers crash and start again: the hook `restart`. */
+  /** The servers crash and start again, by the hook `restart`. */
   | 'restart';
 
 /** All faults that a stress run can inject. */
 export const nemeses: readonly Nemesis[] = ['pause', 'cut', 'kill', 'freeze', 'restart'];
 
-/** How long and how hard to stress a backend. */
+/** Options of `runStress`: how long and how hard to stress the backend. */
 export interface StressOptions {
   readonly durationMs: number;
-  /** Default 4; a backend within one process has 1. */
+  /** The number of processes; default 4, or 1 for a backend within one process. */
   readonly processes?: number | undefined;
-  /** Clients of the backend in each process; default 2, with two tasks on each. */
+  /** The number of clients of the backend in each process, with two tasks each; default 2. */
   readonly clients?: number | undefined;
-  /** How many keys they contend for; default 4. Fewer: more waiting. */
+  /** The number of contended keys; default 4. With fewer keys, there is more waiting. */
   readonly keys?: number | undefined;
-  /** Which faults; default all that the harness allows. */
+  /** Which faults to inject; default all that the harness allows. */
   readonly nemesis?: readonly Nemesis[] | undefined;
-  /** Decides workload and faults, though not how long each call takes; default drawn at random. */
+  /** The seed of the workload and the faults, but not of the duration of each call; default random. */
   readonly seed?: string | undefined;
-  /** The lease of the locks in ms; default the backend's shortest, at least 1,000. Faults last about as long. */
+  /** The lease of the locks in ms; default the backend's shortest, and at least 1,000. Faults last about as long. */
   readonly ttlMs?: number | undefined;
-  /** Where the histories go; it must exist. */
+  /** The folder for the histories, which must exist. */
   readonly folder: string;
-  /** Told about every second. */
+  /** Called about once a second. */
   readonly onProgress?: ((progress: StressProgress) => void) | undefined;
-  /** Aborted: the run ends early, and what was recorded is checked. */
+  /** When it aborts, the run ends early, and what was recorded so far is checked. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How far a stress run has come. */
+/** The progress of a stress run. */
 export interface StressProgress {
   readonly elapsedMs: number;
   readonly holds: number;
@@ -48,7 +48,7 @@ export interface StressProgress {
   readonly doing: 'running' | 'stopping' | 'claiming' | 'checking';
 }
 
-/** Why a fault cannot be injected on a backend; `undefined` when it can. */
+/** Why a fault cannot be injected into a backend; `undefined` if it can. */
 export function unavailable(nemesis: Nemesis, harness: Harness): string | undefined {
   if (nemesis === 'cut' && harness.servers === undefined)
     return 'the harness does not say where the servers are, so no proxy can stand before them';
@@ -59,7 +59,7 @@ export function unavailable(nemesis: Nemesis, harness: Harness): string | undefi
   return undefined;
 }
 
-/** The options with their defaults. */
+/** The options of a stress run, with their defaults. */
 export interface StressSettings {
   readonly durationMs: number;
   readonly processes: number;
@@ -69,9 +69,9 @@ export interface StressSettings {
   readonly nemesis: readonly Nemesis[];
   readonly seed: string;
   readonly ttlMs: number;
-  /** How long a crashed holder's lock stays taken at most. */
+  /** How long the lock of a crashed holder stays busy at most, in ms. */
   readonly leaseMs: number;
-  /** How long the end of anything may take after that. */
+  /** How long any operation may take beyond that to end, in ms. */
   readonly graceMs: number;
 }
 

@@ -6,7 +6,7 @@ const plural = (count: number, one: string, many = `${one}s`): string =>
 const seconds = (ms: number): string =>
   ms < 120_000 ? `${Math.round(ms / 1_000)} s` : `${(ms / 60_000).toFixed(1)} min`;
 
-/** The outcome of a stress run in one line. */
+/** Renders the outcome of a stress run as one line. */
 export function renderStressLine({ ok, violations, orphans, troubles, counts, ms, interrupted }: StressReport): string {
   const found = [
     plural(violations.length, 'violation'),
@@ -17,7 +17,7 @@ export function renderStressLine({ ok, violations, orphans, troubles, counts, ms
   return `${verdict}: ${found} in ${plural(counts.granted, 'hold')} over ${seconds(ms)}${interrupted ? ', ended early' : ''}.`;
 }
 
-/** What was done and counted in a stress run, by name. */
+/** Returns the settings and counts of a stress run, as pairs of a name and a text. */
 export function stressFacts(report: StressReport): [string, string][] {
   const { settings, counts, faults, versions, suite, node, machine, processes } = report;
   const injected = Object.entries(faults).map(([name, count]) => `${name} ${count}`);
@@ -50,12 +50,12 @@ export function stressFacts(report: StressReport): [string, string][] {
   return facts.filter((fact): fact is [string, string] => fact[1] !== undefined);
 }
 
-/** What must not happen and did, in words. */
+/** Returns everything that went wrong in a stress run, as texts. */
 export function stressFindings({ violations, orphans, troubles }: StressReport): string[] {
   return [...violations, ...orphans.map(({ key, why }) => `"${key}" was left behind: ${why}`), ...troubles];
 }
 
-/** A stress run as a page of Markdown. */
+/** Renders the report of a stress run as a Markdown page. */
 export function renderStressMarkdown(report: StressReport): string {
   const findings = stressFindings(report);
   return [

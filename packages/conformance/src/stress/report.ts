@@ -6,24 +6,24 @@ import type { Nemesis, StressSettings } from './options.ts';
 
 /** What was counted in a stress run. */
 export interface StressCounts {
-  /** Calls of acquire, tryAcquire and using. */
+  /** The number of acquire requests: calls of `acquire`, `tryAcquire`, `using` and the like. */
   readonly asked: number;
   readonly granted: number;
-  /** Of those granted, which were shared, and which were permits of a semaphore. */
+  /** How many of the grants were shared; `permits` is how many were permits of a semaphore. */
   readonly shared: number;
   readonly permits: number;
-  /** Busy, or not within the time that the caller had. */
+  /** Requests that were refused, or not granted within the caller's `waitMs`. */
   readonly busy: number;
-  /** Requests that were given up while they waited, or had no answer: their process was killed, or the backend could not be reached. */
+  /** Requests that were cancelled while waiting, or had no answer because of a killed process or an unreachable backend. */
   readonly unanswered: number;
-  /** Holds that ended without a release: lost, left to lapse, or of a killed process. */
+  /** Holds that ended without a release: they were lost, left to expire, or belonged to a killed process. */
   readonly ended: number;
   readonly writes: number;
-  /** Writes with an old token, which the guarded resource refused. */
+  /** Writes with an old token, which the protected resource refused. */
   readonly refused: number;
 }
 
-/** What a stress run found. */
+/** The report of a stress run. */
 export interface StressReport {
   readonly suite: { readonly name: string; readonly version: string };
   readonly harness: string;
@@ -32,20 +32,20 @@ export interface StressReport {
   readonly machine: string;
   readonly capabilities: Capabilities;
   readonly settings: StressSettings;
-  /** How long locks were used. */
+  /** How long locks were used, in ms. */
   readonly ms: number;
-  /** It ended before its time, because it was told to. */
+  /** Whether it was aborted before its end. */
   readonly interrupted: boolean;
-  /** How many processes used locks in all. */
+  /** The total number of processes that used locks. */
   readonly processes: number;
   readonly faults: Readonly<Partial<Record<Nemesis, number>>>;
   readonly counts: StressCounts;
-  /** What must not happen, in words. */
+  /** The violations, as texts. */
   readonly violations: readonly string[];
   readonly orphans: readonly Orphan[];
-  /** Rejections and exceptions that nobody caught, processes that ended by themselves or did not end. */
+  /** Unhandled rejections and exceptions, and processes that ended unexpectedly or did not end. */
   readonly troubles: readonly string[];
-  /** True when there are none of these, and at least one lock was had. */
+  /** True if there were no violations, orphans or troubles, and at least one lock was granted. */
   readonly ok: boolean;
 }
 

@@ -17,10 +17,10 @@ import { type Nemesis, type StressOptions, type StressProgress, stressSettings }
 import { countsOf, type StressReport } from './report.ts';
 import { startWorker, type Worker } from './workers.ts';
 
-/** A stress run with all that explains its report. */
+/** A stress run: its report, and what explains it. */
 export interface StressRun extends Judgement {
   readonly report: StressReport;
-  /** The faults in their order, on the clock of the history. */
+  /** The faults in their order; `t` is the time on the clock of the history. */
   readonly faults: readonly { readonly t: number; readonly what: string }[];
 }
 
@@ -28,9 +28,9 @@ export interface StressRun extends Judgement {
 const endWithinMs = 45_000;
 
 /**
- * Has processes use locks at random while faults are injected, and checks the history of all that they did.
+ * Runs processes that use locks at random while faults are injected, and checks the history of everything that they did.
  *
- * @throws TypeError for options that the harness does not allow; Error when the first processes cannot open the backend
+ * @throws TypeError for options that the harness does not allow; Error if the first processes cannot open the backend
  */
 export async function runStress(harness: Harness, options: StressOptions): Promise<StressRun> {
   const settings = stressSettings(harness, options, () => randomBytes(4).toString('hex'));

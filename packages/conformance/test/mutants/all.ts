@@ -1,6 +1,12 @@
 import { argumentMutants } from './arguments.ts';
+import { claimEndMutants } from './claim-ends.ts';
+import { claimLeaseMutants } from './claim-leases.ts';
+import { claimQueueMutants } from './claim-queues.ts';
 import { endingMutants } from './ending.ts';
 import { handleMutants } from './handles.ts';
+import { heardLateMutants } from './heard-late.ts';
+import { jointRenewalMutants } from './joint-renewals.ts';
+import { leaseWayMutants } from './lease-ways.ts';
 import { listingMutants } from './listing.ts';
 import { lookalikeMutants } from './lookalikes.ts';
 import { lookingMutants } from './looking.ts';
@@ -8,6 +14,10 @@ import { modeLocksMutants } from './mode-locks.ts';
 import { momentMutants } from './moments.ts';
 import type { Mutant } from './mutant.ts';
 import { nameMutants } from './names.ts';
+import { oddLookMutants } from './odd-looks.ts';
+import { oddMomentMutants } from './odd-moments.ts';
+import { oddQueueMutants } from './odd-queues.ts';
+import { otherEndMutants } from './other-ends.ts';
 import { ownerMutants } from './owners.ts';
 import { patienceMutants } from './patience.ts';
 import { permitMutants } from './permits.ts';
@@ -18,8 +28,10 @@ import { quorumMutants } from './quorum.ts';
 import { readerMutants } from './readers.ts';
 import { sequenceMutants } from './sequences.ts';
 import { takingMutants } from './taking.ts';
+import { toldMutants } from './told-of-keys.ts';
 import { valueMutants } from './values.ts';
 import { waitingMutants } from './waiting.ts';
+import { whoIsMeantMutants } from './who-is-meant.ts';
 
 /** The mutants that need no server, by what they get wrong. */
 export const groups: Readonly<Record<string, readonly Mutant[]>> = {
@@ -35,6 +47,16 @@ export const groups: Readonly<Record<string, readonly Mutant[]>> = {
   'Readers and writers': readerMutants,
   Permits: permitMutants,
   'Places of waiters with claims': placeMutants,
+  'Leases of readers, of permits and after a downgrade': claimLeaseMutants,
+  'What is over, and what is told of it': claimEndMutants,
+  'Places, tokens and numbers, of every kind of hold': claimQueueMutants,
+  'Names that are mixed up, clients that end, and hints': otherEndMutants,
+  'The moment at which a lease ends, signals that abort, and calls that come late': oddMomentMutants,
+  'Who is let in without a release, and who asks the queue again': oddQueueMutants,
+  'What is told of leases, tokens and keys': oddLookMutants,
+  'Leases that began in another way, or stand beside others': [...leaseWayMutants, ...jointRenewalMutants],
+  'What is listed, and who is told of an end': [...toldMutants, ...heardLateMutants],
+  'Who is meant, and how many there may be': whoIsMeantMutants,
   'Modes, in lock-core': modeLocksMutants,
   'Names that are taken for one another': lookalikeMutants,
   'Looking, freeing by hand, closing, declaring': lookingMutants,

@@ -53,6 +53,25 @@ function keepsTurns(right: LockAdapter): LockAdapter {
   };
 }
 
+/** A writer that waits keeps further readers out, and nobody asks whether it still lives. */
+function keepsReadersOut(right: LockAdapter): LockAdapter {
+  const waiting = new Map<string, string>();
+  return {
+    ...right,
+    async tryAcquire(attempt) {
+      const { key, owner, claim } = attempt;
+      const [name] = owner.split('~') as [string];
+      const isReader = claim?.mode === 'shared';
+      if (isReader && waiting.has(key)) return { status: 'busy' };
+      const outcome = await right.tryAcquire(attempt);
+      if (isReader) return outcome;
+      if (outcome.status === 'busy') waiting.set(key, name);
+      else if (waiting.get(key) === name) waiting.delete(key);
+      return outcome;
+    },
+  };
+}
+
 /** Bugs of the server, which a lost answer or a restart brings to light. */
 const serverMutants: readonly OutsideMutant[] = [
   {
@@ -134,6 +153,14 @@ const serverMutants: readonly OutsideMutant[] = [
     caughtBy: ['LK-0260'],
     message: /Not within .* passes the waiters that are dead/,
     engine: keepsTurns,
+  },
+  {
+    bug: 'a writer that waits keeps readers out, even when it is dead',
+    seenIn: 'H92, H103',
+    caughtBy: ['LK-0360'],
+    message: /Not within .* a reader passes a writer that is dead/,
+    declares: { shared: true },
+    engine: keepsReadersOut,
   },
   {
     bug: 'a lease is no longer than a timer can be',

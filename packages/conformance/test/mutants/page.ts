@@ -66,15 +66,15 @@ export function renderPage(findings: Findings): string {
   ]);
   const findersOf = (id: string) => all.filter(({ foundBy }) => foundBy.includes(id));
   return [
-    '# Mutants: how the suite is known to find bugs',
+    '# Mutants: how we know that the suite finds bugs',
     '',
-    `${all.length} locks with one bug each, most of them taken from published libraries and tutorials (\`H…\` is a number in the`,
-    '[list of known bugs](hazards.md)). The [conformance suite](../packages/conformance/README.md) rejects every one, and each of its',
-    `${must.length} MUST cases finds at least one. ${findings.rightInAll} right adapters pass: those that the mutants are made from, and the memory adapter`,
-    'with every combination of the capabilities that it can be given.',
+    `Each of these ${all.length} locks has one bug. Most of the bugs come from published libraries and tutorials (\`H…\` is a number in the`,
+    '[list of known bugs](hazards.md)). The [conformance suite](../packages/conformance/README.md) rejects every mutant, and each of its',
+    `${must.length} MUST cases finds at least one. ${findings.rightInAll} correct adapters pass: those from which the mutants are made, and the memory adapter`,
+    'with every combination of capabilities that it can have.',
     '',
-    'This page is made by `pnpm mutants`; a test fails when it is no longer true. **Bold** are the cases that are there for the bug. Numbers in',
-    'messages are written as “n”. Mutants on a server are run with those cases only.',
+    '`pnpm mutants` generates this page, and a test fails when the page is out of date. The cases in **bold** are there for the bug. Numbers in',
+    'messages are shown as “n”. Mutants on a server are run with the bold cases only.',
     '',
     ...sections,
     '## Which mutants each case finds',

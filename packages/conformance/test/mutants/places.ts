@@ -21,7 +21,8 @@ export const placeMutants: readonly Mutant[] = [
     seenIn: 'H105, Redisson #3004',
     base: 'claims',
     caughtBy: ['LK-0202', 'LK-0223'],
-    message: /those at the head of the queue are granted|was granted before its turn/,
+    message:
+      /those at the head of the queue are granted|was granted before its turn|The answer to the last one of join/,
     adapter: withRules({
       leave(entry, waiter) {
         const at = entry.queue.indexOf(waiter);

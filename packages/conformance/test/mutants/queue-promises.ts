@@ -69,7 +69,7 @@ export const queuePromiseMutants: readonly Mutant[] = [
     seenIn: 'never published',
     base: 'queue',
     caughtBy: ['LK-0171'],
-    message: /that others wait for could not be renewed/,
+    message: /The renewal of an exclusive hold that others wait for/,
     adapter: (right) => ({
       enqueue: counted(right),
       renew: async (hold, ttlMs) => ((waiting.get(hold.key) ?? 0) > 0 ? { status: 'lost' } : right.renew(hold, ttlMs)),
@@ -80,7 +80,7 @@ export const queuePromiseMutants: readonly Mutant[] = [
     seenIn: 'H64',
     base: 'queue',
     caughtBy: ['LK-0172'],
-    message: /both calls of one owner are answered|different fencing tokens/,
+    message: /2 waiters are queued|both calls of one owner are answered|different fencing tokens/,
     adapter(right) {
       const places = new Map<string, number>();
       return {

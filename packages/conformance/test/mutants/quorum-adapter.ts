@@ -59,7 +59,8 @@ export function quorumAdapter(all: readonly Table[], client: number, rules: Quor
       if (rules.givesBack) withdraw({ key, owner });
       return { status: 'busy' };
     },
-    async renew({ key, owner }, ttlMs) {
+    async renew({ key, owner }, askedMs) {
+      const ttlMs = Math.max(askedMs, quorumCapabilities.ttl.minMs);
       const kept = nodes.filter((node) => {
         if (live(node, key)?.owner === owner || (rules.rejoins && !live(node, key)))
           return vote(node, key, owner, ttlMs, true);

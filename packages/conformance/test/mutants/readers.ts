@@ -28,7 +28,7 @@ export const readerMutants: readonly Mutant[] = [
     seenIn: 'H44',
     base: 'claims',
     caughtBy: ['LK-0200', 'LK-0211', 'LK-0225', 'LK-0227'],
-    message: /A request for exclusive must be told "busy"/,
+    message: /A request for an exclusive hold must be told "busy"/,
     adapter: withRules({
       fits: (claim, holders) => rightRules.fits(claim, holders) || (claim.mode === 'exclusive' && everyReader(holders)),
     }),
@@ -38,7 +38,7 @@ export const readerMutants: readonly Mutant[] = [
     seenIn: 'H44',
     base: 'claims',
     caughtBy: ['LK-0200', 'LK-0211'],
-    message: /A request for shared must be told "busy"/,
+    message: /A request for a shared hold must be told "busy"/,
     adapter: withRules({ fits: (claim, holders) => isReader(claim) || rightRules.fits(claim, holders) }),
   },
   {

@@ -60,8 +60,9 @@ export function tableClient({ host, port, reconnects = true }: TableClientOption
   return {
     name: 'table over TCP',
     capabilities: networkCapabilities,
-    tryAcquire: ({ key, owner, ttlMs, tokens }) => ask('tryAcquire', { key, owner, ttlMs, tokens }),
+    tryAcquire: ({ key, owner, ttlMs, tokens, claim }) => ask('tryAcquire', { key, owner, ttlMs, tokens, claim }),
     renew: ({ key, owner }, ttlMs) => ask('renew', { key, owner }, ttlMs),
+    downgrade: ({ key, owner }, ttlMs) => ask('downgrade', { key, owner }, ttlMs),
     release: ({ key, owner }) => ask('release', { key, owner }),
     inspect: (key) => ask('inspect', key),
     keys: (cursor) => ask('keys', cursor),

@@ -6,7 +6,7 @@ import { encode, receive } from './wire.ts';
 
 export interface Request {
   readonly id: number;
-  readonly call: 'tryAcquire' | 'renew' | 'release' | 'inspect' | 'keys' | 'forceRelease';
+  readonly call: 'tryAcquire' | 'renew' | 'downgrade' | 'release' | 'inspect' | 'keys' | 'forceRelease';
   readonly args: readonly unknown[];
 }
 
