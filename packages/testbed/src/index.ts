@@ -9,7 +9,7 @@ export { type PostgresOptions, type PostgresServer, startPostgres, startPostgres
 export { type PostgresMajor, postgresMajors } from './postgres-builds.ts';
 export { type PostgresTlsServer, startPostgresTls } from './postgres-tls.ts';
 export { type RedisGroup, type RedisOptions, type RedisServer, startRedis, startRedisNodes } from './redis.ts';
-export { startRedisCluster } from './redis-cluster.ts';
+export { type ReplicatedRedisCluster, startRedisCluster, startReplicatedRedisCluster } from './redis-cluster.ts';
 export { type RedisSentinel, startRedisSentinel } from './redis-sentinel.ts';
 export { type RedisTlsServer, startRedisTls } from './redis-tls.ts';
 export type { ServerProcess } from './server-process.ts';

@@ -4,26 +4,25 @@ import type { BackendId } from '../report/schema.ts';
 export const beyond: Readonly<Record<BackendId, string>> = {
   memory: 'More processes cannot share these locks: change the backend in the configuration.',
   ioredis:
-    'A Redis Cluster spreads the locks by their keys, with all that belongs to a lock in one slot; there each hold is renewed by a request of its own. Or several Redis servers, and a fixed rule in the application that says which key lives on which. Connections: raise `maxclients` (and the limit of open files), or hold locks in fewer processes.',
-  'node-redis':
-    'As for ioredis: a Redis Cluster, or several servers and a fixed rule by key; `maxclients` for connections.',
+    'Use a Redis Cluster, which distributes locks by key; each hold is then renewed by its own request. Or use several Redis servers, and a fixed rule in the application that assigns each key to a server. For more connections, raise `maxclients` (and the limit of open files), or hold the locks in fewer processes.',
+  'node-redis': 'As with ioredis.',
   redlock:
-    'A second group of nodes of its own, and a fixed rule in the application that says which key lives on which group: more nodes in the same group make every lock dearer. `maxclients` of each node for connections.',
+    'Use a second group of nodes, and a fixed rule in the application that assigns each key to a group. More nodes in the same group only make every lock more expensive. For more connections, raise `maxclients` on each node.',
   zookeeper:
-    'More heap for Java holds more locks. Observers take connections and reads off the voters. More writes need a second ensemble, and a fixed rule that says which key lives on which. `maxClientCnxns` (60 by default) limits the connections from one address.',
-  etcd: 'More members make writes slower, not faster: a second cluster, and a fixed rule that says which key lives on which. `--quota-backend-bytes` (2 GiB by default) limits the data, old revisions until they are compacted included.',
+    'A larger Java heap holds more locks. Observers relieve the voting servers of connections and reads. For more writes, use a second ensemble, and a fixed rule that assigns each key to an ensemble. `maxClientCnxns` (60 by default) limits the connections from one address.',
+  etcd: 'Use a second cluster, and a fixed rule that assigns each key to a cluster: more members make writes slower, not faster. `--quota-backend-bytes` (2 GiB by default) limits the data, including old revisions until they are compacted.',
   postgres:
-    'A second server, and a fixed rule in the application that says which key lives on which. More standbys answer no request for a lock. Connections: a pooler such as PgBouncer (waiters poll then), a smaller `maxConnections`, or locks held in fewer processes; a higher `max_connections` costs the server memory. The vacuum must keep up: each renewal writes a new version of its row.',
+    'Use a second server, and a fixed rule in the application that assigns each key to a server. Standbys do not help, because every request for a lock goes to the primary. For more connections, use a pooler such as PgBouncer (waiters then poll), a smaller `maxConnections`, or fewer processes; a higher `max_connections` costs the server memory. Vacuuming must keep up, because each renewal writes a new version of its row.',
 };
 
-/** What no figure here says. */
+/** What the figures do not include. */
 export const assumptions: readonly string[] = [
-  'Held locks only, spread evenly over the processes. Taking, waiting for and releasing locks comes on top: see the other sections of the report.',
-  'More locks than the servers held in the run are marked *. There requests follow their fitted exponent, and CPU grows at least in proportion.',
-  'Renewals run every third of the TTL: with twice the TTL there are about half as many requests a second.',
-  'Connections are those of the measured process. A Redis client has one to each server, and one more from its first wait on; on PostgreSQL each process has up to `maxConnections` (10 by default) and that one more. Processes that hold nothing are counted with their connections only.',
-  'What a process costs the servers beside its locks, in CPU and in memory, was not measured apart from them: with thousands of processes take server cores and memory for a lower bound.',
-  'Memory of PostgreSQL is the size of its tables and indexes, with old versions that the vacuum has not yet freed.',
-  'Memory of ZooKeeper is the size of its data, without what Java needs around it.',
-  'Clients and servers shared one machine. A network between them was not measured.',
+  'The figures are for held locks only, distributed evenly over the processes. The cost of acquiring, waiting and releasing is in addition: see the other sections of the report.',
+  'Figures for more locks than were held in the run are marked *. They are extrapolated: requests by their fitted exponent, CPU at least in proportion.',
+  'Locks are renewed every third of the TTL, so twice the TTL means about half as many requests per second.',
+  'Connections are those of the measured process. A Redis client has one to each server, and one more from its first wait on. On PostgreSQL, each process has up to `maxConnections` (10 by default), and one more from its first wait on. Processes that hold nothing count only with their connections.',
+  'The CPU and memory that a process costs the servers in addition to its locks were not measured separately. With thousands of processes, regard server cores and memory as a lower bound.',
+  'The memory of PostgreSQL is the size of its tables and indexes, including old versions that have not been vacuumed yet.',
+  'The memory of ZooKeeper is the size of its data, without the overhead of Java.',
+  'Clients and servers shared one machine, without a network between them.',
 ];

@@ -14,7 +14,7 @@ const columns: readonly (readonly [head: string, pick: keyof NeedText])[] = [
   ['sessions, leases', 'sessionsAndLeases'],
   ['cores of a process', 'clientCores'],
   ['memory of a process', 'clientMemory'],
-  ['servers like the measured ones', 'verdict'],
+  ['the measured servers', 'verdict'],
 ];
 
 /** `docs/capacity.md`: the whole page, from the figures of a report. */
@@ -23,11 +23,11 @@ export function capacityPage(report: Report): string {
   const texts = capacityModels(report).map((model) => capacityText(report, model));
   return `# Capacity
 
-What 1,000, 100,000 and 1,000,000 held locks need in 10, 1,000 and 10,000 client processes, where each backend stops, and how to go past it.
+What 1,000, 100,000 and 1,000,000 held locks need in 10, 1,000 and 10,000 client processes, where each backend reaches its limit, and how to go beyond it.
 
-Nothing here was measured at that size. It is reckoned from the costs that [one ${mode} run](comparison/report.html) measured with fewer locks in one
-process: ${dateOf(report)}, ${machine.cpu}, ${machine.memory}, ${machine.system}, Node ${machine.node}. \`pnpm compare\` measures on your machine, and its page has
-the same tables with your figures; \`pnpm --filter @holdfast/compare sample\` writes this page from them. Orders of magnitude are what it is good for.
+These figures are not measured. They are estimated from [one ${mode} run](comparison/report.html) with fewer locks in one
+process: ${dateOf(report)}, ${machine.cpu}, ${machine.memory}, ${machine.system}, Node ${machine.node}. Expect the right order of magnitude, not more. \`pnpm compare\` measures on your
+machine, and its page has the same tables with your figures; \`pnpm --filter @holdfast/compare sample\` writes this page from them.
 
 ${assumptions.map((text) => `- ${text}`).join('\n')}
 
@@ -40,11 +40,11 @@ function chapter({ title, about, needs, stops, beyond }: CapacityText): string {
 
 ${about}
 
-**Where it stops**
+**Limits**
 
 ${stops.map((stop) => `- ${stop}`).join('\n')}
 
-**How to go past it.** ${beyond}
+**Beyond the limits.** ${beyond}
 
 ${row(columns.map(([head]) => head))}
 ${row(columns.map((_, i) => (i < columns.length - 1 ? '--:' : '---')))}

@@ -36,7 +36,7 @@ export function capacityText(report: Report, model: CapacityModel): CapacityText
   const counts = backend.servers === 0 ? [1] : processCounts;
   return {
     title: backend.title,
-    about: `${backend.server}; ${backend.client}. Measured with up to ${whole(measuredTo)} locks, held by one process, TTL ${figure(ttlMs / 1_000)} s.${defaultTtl(backend.id, ttlMs)}`,
+    about: `${backend.servers === 0 ? '' : `${backend.server}; ${backend.client}. `}Measured with up to ${whole(measuredTo)} locks in one process, with a TTL of ${figure(ttlMs / 1_000)} s.${defaultTtl(backend.id, ttlMs)}`,
     needs: lockCounts.flatMap((locks) => counts.map((processes) => needText(model.need(locks, processes), limits))),
     stops: counts.map((processes) => stopText(stopOf(model, limits, processes), processes)),
     beyond: beyond[backend.id],
@@ -46,13 +46,13 @@ export function capacityText(report: Report, model: CapacityModel): CapacityText
 /** ZooKeeper looks after its locks by the session time-out, not by the TTL. */
 function defaultTtl(id: BackendId, ttlMs: number): string {
   if (id === 'zookeeper' || ttlMs >= defaultTtlMs) return '';
-  return ` With the default TTL of 30 s each lock is renewed ${figure(defaultTtlMs / ttlMs)} times more seldom.`;
+  return ` With the default TTL of 30 s, there are ${figure(defaultTtlMs / ttlMs)} times fewer renewals.`;
 }
 
 function needText(need: Need, limits: readonly Limit[]): NeedText {
   const over = exceeded(limits, need).map(({ what }) => what);
   const servers = serversFor(limits, need);
-  const groups = servers > 1 ? `; keys over ${whole(servers)} such servers or groups` : '';
+  const groups = servers > 1 ? `; distribute the keys over ${whole(servers)} such servers or groups` : '';
   return {
     locks: whole(need.locks) + (need.extrapolated ? ' *' : ''),
     processes: whole(need.processes),
@@ -74,7 +74,7 @@ function owned({ sessions, leases }: Need): string {
 
 function stopText({ locks, limit, extrapolated }: Stop, processes: number): string {
   const who = processes === 1 ? 'One process' : `${whole(processes)} processes`;
-  if (limit === undefined) return `${who}: no limit that is known here.`;
+  if (limit === undefined) return `${who}: no known limit.`;
   if (locks === 0) return `${who}: none. The limit is ${limit.what}.`;
   return `${who}: about ${rounded(locks)} locks${extrapolated ? ' *' : ''}. The limit is ${limit.what}.`;
 }

@@ -9,7 +9,12 @@ export interface RivalLine extends Pick<Rival, 'name' | 'isHoldfast' | 'isRaw' |
   /** The key of the raw calls that its ratios are to. */
   readonly base: string;
   readonly execPath: string | undefined;
+  /** Several may hold the key at once: readers, or those with permits. */
+  readonly severalHold?: boolean;
 }
+
+/** How many permits the semaphores have. */
+const limit = 10;
 
 const delays: Readonly<Record<RivalName, string>> = {
   'redis-semaphore': 'default: asks every 10 ms, gives up after 10 s',
@@ -60,6 +65,39 @@ export function rivalLines(
   };
   return [
     ...on(['redis-semaphore', 'redlock', '@verrou/core'], undefined, process.version),
+    ...modeLines(port, versions),
     ...(newer === undefined ? [] : on(['redlock-universal'], newer.execPath, newer.version)),
+  ];
+}
+
+/** Strict order, and what is not a lock: semaphores beside those of redis-semaphore, and readers, of which nobody else has any. */
+function modeLines(port: number, versions: Machine['clients']): RivalLine[] {
+  const base = `raw, Node ${process.version}`;
+  const common = {
+    ...{ client: `ioredis ${versions.ioredis}, Node ${process.version}`, servers: 1, base, execPath: undefined },
+    ...{ isHoldfast: true, isRaw: false, delays: ours },
+  };
+  const redis = { kind: 'redis', client: 'ioredis 6', port, fencing: true } as const;
+  return [
+    { ...common, key: 'ours, strict', name: 'Holdfast, strict order', spec: { ...redis, strict: true } },
+    {
+      ...common,
+      ...{ key: 'ours, permits', name: `Holdfast, semaphore of ${limit}`, severalHold: true },
+      spec: { kind: 'redis permits', port, limit },
+    },
+    {
+      ...common,
+      ...{
+        key: 'redis-semaphore, permits',
+        name: `redis-semaphore ${versions['redis-semaphore']}, semaphore of ${limit}`,
+      },
+      ...{ isHoldfast: false, delays: 'default: asks every 10 ms; does not give up', severalHold: true },
+      spec: { kind: 'redis-semaphore permits', port, limit },
+    },
+    {
+      ...common,
+      ...{ key: 'ours, shared', name: 'Holdfast, shared locks; of the waiters half are writers', severalHold: true },
+      spec: { kind: 'redis shared', port },
+    },
   ];
 }

@@ -89,7 +89,7 @@ export async function rivals(
         ...{ name, isHoldfast, isRaw, delays, client, servers },
         sequential: cyclesOf(line, cycles.get(1)!),
         inFlight: cyclesOf(line, cycles.get(64)!),
-        contention: turns.flatMap(({ cell, figures }) => contentionOf(cell, figures.get(key) ?? [])),
+        contention: turns.flatMap(({ cell, figures }) => contentionOf(line, cell, figures.get(key) ?? [])),
       };
     }),
   };
@@ -105,11 +105,16 @@ function cyclesOf({ key, base, isRaw }: RivalLine, figures: Rounds<CycleFigures>
   };
 }
 
-function contentionOf(cell: Cell, rounds: readonly (RivalRound | undefined)[]): RivalContention[] {
+function contentionOf(
+  { severalHold }: RivalLine,
+  cell: Cell,
+  rounds: readonly (RivalRound | undefined)[],
+): RivalContention[] {
   const measured = rounds.filter((round) => round !== undefined);
   if (measured.length === 0) return [];
   const figures = contentionFigures(measured);
-  const { handOversPerSecond, handOverMs, jain, longestWaitMs, requestsPerHandOver, violations } = figures;
+  const { handOversPerSecond, handOverMs, jain, longestWaitMs, requestsPerHandOver } = figures;
+  const violations = severalHold ? 0 : figures.violations;
   const errors = measured.reduce((sum, round) => sum + round.errors, 0);
   return [{ ...cell, handOversPerSecond, handOverMs, jain, longestWaitMs, requestsPerHandOver, violations, errors }];
 }

@@ -16,7 +16,11 @@ export async function faults(context: PartContext): Promise<Partial<Report>> {
   const { backends, quick, progress } = context;
   const ids = backends.map(({ id }) => id);
   if (ids.includes('memory')) {
-    context.notMeasured('memory', 'all faults', 'The lock and all who want it live in one process: it dies with them.');
+    context.notMeasured(
+      'memory',
+      'all faults',
+      'The lock and everybody who wants it are in one process, and end with it.',
+    );
   }
   const scenarios = scenariosFor(ids, quick);
   const rounds = context.rounds ?? (quick ? 1 : 2);

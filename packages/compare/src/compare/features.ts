@@ -9,12 +9,12 @@ const whole = (value: number): string => value.toLocaleString('en-US');
 const lines: readonly { readonly name: string; readonly meaning: string; of(capabilities: Capabilities): string }[] = [
   {
     name: 'Fencing tokens',
-    meaning: 'Each grant has a higher number than the one before, so that a resource can refuse a holder that is late.',
+    meaning: 'Each grant has a higher number than the one before, so that a resource can refuse a late holder.',
     of: ({ fencing }) => yesNo(fencing),
   },
   {
     name: 'Order of waiters',
-    meaning: 'FIFO: first come, first served, over all processes.',
+    meaning: 'FIFO: first come, first served, across all processes.',
     of: ({ fairness }) => (fairness === 'fifo' ? 'FIFO' : 'within a process only'),
   },
   {
@@ -24,28 +24,28 @@ const lines: readonly { readonly name: string; readonly meaning: string; of(capa
   },
   {
     name: 'Waiters are told',
-    meaning: 'Whether the servers tell a waiter that the lock is free, or it has to ask again and again.',
+    meaning: 'Whether the server notifies a waiter that the lock is free, or the waiter has to poll.',
     of: ({ wakeup }) => (wakeup === 'push' ? 'yes' : 'no, they ask'),
   },
   {
     name: survivesFailover,
-    meaning: 'No two hold the lock when a server that leads dies and another one takes over.',
+    meaning: 'No two holders have the lock when the leading server dies and another one takes over.',
     of: (capabilities) => yesNo(capabilities.survivesFailover),
   },
   {
     name: 'Across processes',
-    meaning: 'Processes, also of different machines, exclude each other.',
+    meaning: 'Processes exclude each other, also on different machines.',
     of: ({ crossProcess }) => yesNo(crossProcess),
   },
   {
     name: 'Shortest TTL',
-    meaning: 'The shortest lease, and the steps in which it is counted.',
+    meaning: 'The shortest lease, and the steps in which it is measured.',
     of: ({ ttl: { minMs, granularityMs } }) =>
       `${whole(minMs)} ms${granularityMs > 1 ? `, in steps of ${whole(granularityMs)} ms` : ''}`,
   },
   {
     name: 'Freed late by at most',
-    meaning: 'How long after the end of its lease a lock of a dead holder may still be busy.',
+    meaning: 'How long the lock of a dead holder may stay busy after the end of its lease.',
     of: ({ ttl: { maxOvershootMs } }) => `${whole(maxOvershootMs)} ms`,
   },
 ];

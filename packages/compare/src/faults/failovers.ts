@@ -5,10 +5,10 @@ const title = 'The leader of the servers is killed';
 /** Long, so that no renewal hides what the failover does; the default of the library. */
 const sentinelTtlMs = 30_000;
 const loses =
-  'Redis answers before its replicas know: a master that dies takes the locks with it that they had not got. waitReplicas narrows the gap.';
+  'Redis answers before its replicas know of a lock, so the death of the master loses the locks that they have not received. waitReplicas narrows the gap.';
 
 const losesCommits =
-  'PostgreSQL answers before an asynchronous standby knows: a primary that dies takes the commits with it that the standby had not got. Synchronous replication closes the gap.';
+  'PostgreSQL answers before an asynchronous standby knows of a commit, so the death of the primary loses the commits that the standby has not received. Synchronous replication closes the gap.';
 
 /** The death of a leader, on those that have one, and of one node of Redlock. */
 export function failovers(ttlMs: number): Scenario[] {

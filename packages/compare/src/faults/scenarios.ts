@@ -10,10 +10,8 @@ const seconds = (ms: number): string => `${ms / 1_000} s`;
 
 type Sort = Omit<Scenario, 'backend' | 'open' | 'ttlMs'> & { open(backend: FaultyBackend): Promise<Scene> };
 
-const forgets =
-  'A server that comes back empty has forgotten who holds what; the holder hears of it at its next renewal.';
-const countsAnew =
-  'It counts from the beginning, too, so that the tokens of the next holders are lower until it has caught up.';
+const forgets = 'A server that comes back empty has forgotten all holders; they learn of this at their next renewal.';
+const countsAnew = 'Its tokens start again, too, so those of the next holders are lower at first.';
 
 /** Faults that every backend can have. */
 const everywhere: readonly Sort[] = [
@@ -25,13 +23,13 @@ const everywhere: readonly Sort[] = [
   },
   {
     id: 'holder-paused',
-    title: `The process of the holder is stopped for ${seconds(2 * ttlMs)}, two times its TTL`,
+    title: `The process of the holder is stopped for ${seconds(2 * ttlMs)}, twice its TTL`,
     ...{ setup: '', lastsMs: 2 * ttlMs, ofServers: false, expected: '' },
     open: (backend) => plain(backend, () => ({ begin: (holder) => holder.pause(), end: (holder) => holder.resume() })),
   },
   {
     id: 'partition',
-    title: `A partition swallows all that the holder and the servers say to each other, for ${seconds(2 * ttlMs)}`,
+    title: `A partition swallows all traffic between the holder and the servers, for ${seconds(2 * ttlMs)}`,
     ...{ setup: '', lastsMs: 2 * ttlMs, ofServers: false, expected: '' },
     open: partition,
   },
@@ -51,7 +49,7 @@ const everywhere: readonly Sort[] = [
 const ofServers = (setup: string, count?: number): Sort[] => [
   {
     id: 'server-frozen',
-    title: `The server is frozen for ${seconds(1.5 * ttlMs)}, its connections stay open`,
+    title: `The server is frozen for ${seconds(1.5 * ttlMs)}, while its connections stay open`,
     ...{ setup, lastsMs: 1.5 * ttlMs, ofServers: true, expected: '' },
     open: (backend) =>
       plain(backend, (servers) => ({

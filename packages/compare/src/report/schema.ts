@@ -267,7 +267,7 @@ export interface RivalContention {
   readonly jain: number;
   readonly longestWaitMs: number;
   readonly requestsPerHandOver: number | null;
-  /** Two holders at once, by the clock. */
+  /** Two holders at once, by the clock; 0 of what several may hold. */
   readonly violations: number;
   /** Acquisitions that gave up although the lock passed from hand to hand. */
   readonly errors: number;

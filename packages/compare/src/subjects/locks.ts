@@ -58,13 +58,17 @@ export function permitsSubject(adapter: LockAdapter, limit: number, closeClient:
   };
 }
 
-/** Shared locks. */
+/** Shared locks; of the waiters half are writers. */
 export function sharedSubject(adapter: LockAdapter, closeClient: () => unknown): Subject {
   const locks = createLocks(adapter);
   return {
     async cycle(key) {
       const lock = await locks.acquire(key, { mode: 'shared' });
       return lock.release();
+    },
+    waiter: async (key, index) => {
+      const asked = optionsOf('shared and exclusive', index);
+      return async () => turnOf(await locks.acquire(key, asked));
     },
     async close() {
       await locks.close();

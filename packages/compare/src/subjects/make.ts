@@ -2,6 +2,8 @@ import { subscribe } from 'node:diagnostics_channel';
 import { locksSubject } from './locks.ts';
 import type { Subject, SubjectSpec } from './subject.ts';
 
+const orderOf = ({ strict }: { readonly strict?: boolean }) => (strict ? { localRun: { count: 0 } } : undefined);
+
 /** Makes a subject and connects it. Only what it needs is loaded: loading all clients takes longer than a short measurement. */
 export async function makeSubject(spec: SubjectSpec): Promise<Subject> {
   switch (spec.kind) {
@@ -29,13 +31,13 @@ export async function makeSubject(spec: SubjectSpec): Promise<Subject> {
       return (await import('./etcd.ts')).rawEtcdQueueSubject(spec.port);
     case 'etcd': {
       const { openEtcd } = await import('@holdfast/adapter-etcd');
-      return locksSubject(openEtcd({ hosts: [`127.0.0.1:${spec.port}`] }));
+      return locksSubject(openEtcd({ hosts: [`127.0.0.1:${spec.port}`] }), { options: orderOf(spec) });
     }
     case 'zookeeper raw':
       return (await import('./zookeeper.ts')).rawZookeeperSubject(spec.port);
     case 'zookeeper': {
       const { openZookeeper } = await import('@holdfast/adapter-zookeeper');
-      return locksSubject(openZookeeper({ servers: `127.0.0.1:${spec.port}` }));
+      return locksSubject(openZookeeper({ servers: `127.0.0.1:${spec.port}` }), { options: orderOf(spec) });
     }
     case 'postgres':
       return (await import('./postgres.ts')).postgresSubject(spec.port);

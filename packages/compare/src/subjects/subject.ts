@@ -49,8 +49,9 @@ export type SubjectSpec = (
   | { readonly kind: 'redis permits' | 'redis-semaphore permits'; readonly port: number; readonly limit: number }
   | { readonly kind: 'redis shared'; readonly port: number }
   | { readonly kind: 'handoff'; readonly port: number }
-  | { readonly kind: 'etcd raw' | 'etcd raw queue' | 'etcd'; readonly port: number }
-  | { readonly kind: 'zookeeper raw' | 'zookeeper'; readonly port: number }
+  | { readonly kind: 'etcd raw' | 'etcd raw queue' | 'zookeeper raw'; readonly port: number }
+  /** `strict`: as above. */
+  | { readonly kind: 'etcd' | 'zookeeper'; readonly port: number; readonly strict?: boolean }
   | {
       readonly kind: 'postgres raw' | 'postgres advisory loop' | 'postgres advisory transaction' | 'postgres';
       readonly port: number;

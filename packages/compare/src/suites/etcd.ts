@@ -5,11 +5,12 @@ import { etcdRequests, etcdVersion } from '../servers.ts';
 import { median, ratios, spread } from '../stats.ts';
 import { startSubjects } from '../subject-processes.ts';
 import type { Suite } from '../suite.ts';
+import { backendTurns, backendTurnTable, backendTurnTargets, inTwoProcesses } from './backend-turns.ts';
 import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
 import { lossFailures, measureHoldingOf } from './holding.ts';
-import { exclusionFailures, handovers, measureTurnsOf, turnTable } from './turns.ts';
+import { exclusionFailures, handovers } from './turns.ts';
 
-const [raw, queue, ours] = ['raw', 'raw, a queue', 'Holdfast'];
+const [raw, queue, ours, strict] = ['raw', 'raw, a queue', 'Holdfast', 'Holdfast, strict order'];
 const task = { locks: 1_000, ttlMs: 3_000 };
 
 /** etcd: free locks, a wanted lock, and held locks. */
@@ -24,23 +25,24 @@ export const etcd: Suite = {
     progress('starting');
     await using subjects = await startSubjects({
       [raw]: { kind: 'etcd raw', port },
+      ...inTwoProcesses({
+        [ours]: { kind: 'etcd', port },
+        [strict]: { kind: 'etcd', port, strict: true },
+      }),
       [queue]: { kind: 'etcd raw queue', port },
-      [ours]: { kind: 'etcd', port },
     });
-    const names = [raw, ours];
+    const free = new Map([raw, queue, ours].map((name) => [name, subjects.get(name)!]));
     const { quick } = effort;
 
     // Many at a time share transactions, and leave the client's code for a single one cold.
-    for (const name of [raw, queue, ours]) {
+    for (const [name, subject] of free) {
       progress(`warming up ${name}`);
-      await subjects.get(name)!.ask('cycles', { inFlight: 1, forMs: quick ? 2_000 : 4_000 });
+      await subject.ask('cycles', { inFlight: 1, forMs: quick ? 2_000 : 4_000 });
     }
-    const cycles = await cycleRounds(subjects, effort, progress, { rounds: 21, sliceMs: 300, warmUpOps: 10_000 });
-    const turns = await interleave(names, effort.rounds ?? (quick ? 3 : 7), progress, (name, round) =>
-      measureTurnsOf([subjects.get(name)!], { key: `handover-${name}-${round}`, forMs: quick ? 1_000 : 2_000 }),
-    );
+    const cycles = await cycleRounds(free, effort, progress, { rounds: 21, sliceMs: 300, warmUpOps: 10_000 });
+    const turns = await backendTurns(subjects, effort, progress);
     // They keep a lease alive, too.
-    for (const name of [raw, queue]) await subjects.get(name)![Symbol.asyncDispose]();
+    for (const [name, subject] of subjects) if (name !== ours) await subject[Symbol.asyncDispose]();
     const holding = await interleave([ours], effort.rounds ?? (quick ? 1 : 3), progress, (name) =>
       measureHoldingOf(subjects.get(name)!, task, 10_000, async () => [await etcdRequests(server)]),
     );
@@ -53,11 +55,7 @@ export const etcd: Suite = {
           cycles,
           [raw, queue, ours].map((name) => ({ name, base: raw })),
         ),
-        turnTable(
-          turns,
-          names.map((name) => ({ name, base: raw })),
-          'polling every 10 ms',
-        ),
+        backendTurnTable(turns, 'polling every 10 ms'),
         {
           title: `${figure(task.locks)} held locks with a TTL of ${task.ttlMs / 1_000} s`,
           head: ['', 'requests/s', 'node CPU s in 10 s'],
@@ -76,6 +74,7 @@ export const etcd: Suite = {
           better: 'more',
           unit: '',
         },
+        ...backendTurnTargets(turns),
         {
           what: `${ours}: requests to keep ${figure(task.locks)} locks`,
           value: spread(requests),

@@ -5,11 +5,12 @@ import { zookeeperRequests, zookeeperVersion } from '../servers.ts';
 import { median, spread } from '../stats.ts';
 import { startSubjects } from '../subject-processes.ts';
 import type { Suite } from '../suite.ts';
+import { backendTurns, backendTurnTable, backendTurnTargets, inTwoProcesses } from './backend-turns.ts';
 import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
 import { lossFailures, measureHoldingOf } from './holding.ts';
-import { exclusionFailures, handovers, measureTurnsOf, turnTable } from './turns.ts';
+import { exclusionFailures } from './turns.ts';
 
-const [raw, ours] = ['raw', 'Holdfast'];
+const [raw, ours, strict] = ['raw', 'Holdfast', 'Holdfast, strict order'];
 const task = { locks: 1_000, ttlMs: 3_000 };
 
 /** ZooKeeper: free locks, a wanted lock, and held locks. How quick it is depends on the disk: each lock is two synced writes. */
@@ -21,16 +22,23 @@ export const zookeeper: Suite = {
     progress('starting');
     await using subjects = await startSubjects({
       [raw]: { kind: 'zookeeper raw', port },
-      [ours]: { kind: 'zookeeper', port },
+      ...inTwoProcesses({
+        [ours]: { kind: 'zookeeper', port },
+        [strict]: { kind: 'zookeeper', port, strict: true },
+      }),
     });
     const names = [raw, ours];
     const { quick } = effort;
 
     // The server's compiler takes its time, too.
-    const cycles = await cycleRounds(subjects, effort, progress, { rounds: 21, sliceMs: 300, warmUpOps: 40_000 });
-    const turns = await interleave(names, effort.rounds ?? (quick ? 3 : 7), progress, (name, round) =>
-      measureTurnsOf([subjects.get(name)!], { key: `handover-${round}`, forMs: quick ? 1_000 : 2_000 }),
-    );
+    const cycles = await cycleRounds(new Map(names.map((name) => [name, subjects.get(name)!])), effort, progress, {
+      rounds: 21,
+      sliceMs: 300,
+      warmUpOps: 40_000,
+    });
+    const turns = await backendTurns(subjects, effort, progress);
+    // Their sessions are kept alive, too.
+    for (const [name, subject] of subjects) if (name !== ours) await subject[Symbol.asyncDispose]();
     const holding = await interleave([ours], effort.rounds ?? (quick ? 1 : 3), progress, (name) =>
       measureHoldingOf(subjects.get(name)!, task, 10_000, async () => [await zookeeperRequests(server)]),
     );
@@ -44,11 +52,7 @@ export const zookeeper: Suite = {
           cycles,
           names.map((name) => ({ name, base: raw })),
         ),
-        turnTable(
-          turns,
-          names.map((name) => ({ name, base: raw })),
-          'creates and deletes alone, without looking or watching',
-        ),
+        backendTurnTable(turns, 'creates and deletes alone, without looking or watching'),
         {
           title: `${figure(task.locks)} held locks with a TTL of ${task.ttlMs / 1_000} s`,
           head: ['', 'requests/s', 'node CPU s in 10 s'],
@@ -59,13 +63,7 @@ export const zookeeper: Suite = {
       ],
       targets: [
         ...cycleTargets(cycles, ours, raw, { sequential: 0.95, inFlight: 0.95 }),
-        {
-          what: `${ours}: hand-overs`,
-          value: spread(column(turns, ours, handovers)),
-          limit: 1_000,
-          better: 'more',
-          unit: '/s',
-        },
+        ...backendTurnTargets(turns),
         {
           // A whole batch more or less falls into the window, and there are pings.
           what: `${ours}: requests for each held lock in a third of the TTL`,

@@ -44,7 +44,7 @@ describe('choosing-a-backend.md', () => {
     expect(page).toContain(
       '| times the best one | Redis (ioredis) | Redis (node-redis) | Redlock | ZooKeeper | etcd |',
     );
-    expect(page).toContain('| Many short locks, each on a key of its own | 1.00 | 1.30 | 3.10 | 7.70 | 9.30 |');
+    expect(page).toContain('| Many short locks, each on its own key | 1.00 | 1.30 | 3.10 | 7.70 | 9.30 |');
     expect(page).toContain(
       '| A lock that must hold when a server dies | ruled out | ruled out | ruled out | 1.00 | 1.21 |',
     );

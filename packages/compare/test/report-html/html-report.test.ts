@@ -142,9 +142,25 @@ it('shows the exceptions among the faults first, with their drawings, and closes
   const [shown = '', ...closed] = others.split('<details>');
   expect(shown).not.toContain('<svg');
   expect(closed.join('')).toContain('<svg');
-  // One name for all rows of a fault, and no column without a figure.
-  expect(exceptions.match(/<th scope="rowgroup"/g)).toHaveLength(1);
-  expect(exceptions).not.toContain('stale accepted</th>');
+  // The name stands out once for all rows of a fault, and there is no column without a figure.
+  expect(exceptions.match(/<th scope="row">/g)).toHaveLength(1);
+  expect(exceptions).not.toContain('stale writes accepted</th>');
+});
+
+it('hides a backend that is not ticked: its rows, columns, drawings, and what has its colour', () => {
+  const report = madeUpReport();
+  const page = htmlReport(report);
+  for (const { id, title } of report.backends) {
+    expect(page).toContain(`<label><input type="checkbox" id="show-${id}" checked> ${title}</label>`);
+    const marks = `[data-backend="${id}"], [fill="var(--${id})"], [stroke="var(--${id})"]`;
+    expect(page).toContain(`:root:has(#show-${id}:not(:checked)) main :is(${marks}) { display: none; }`);
+  }
+  for (const tag of ['tr', 'td', 'th', 'li', 'div'])
+    expect(page).toMatch(new RegExp(`<${tag}[^>]* data-backend="etcd"`));
+  // The colour of a backend is used for nothing else: the drawings of other libraries have their own.
+  const others = /<section id="rivals">.*?<\/section>/s.exec(page)![0];
+  expect(others).toContain('var(--library)');
+  for (const { id } of report.backends) expect(others).not.toContain(`var(--${id})`);
 });
 
 it('gives each mark one meaning in all drawings', () => {

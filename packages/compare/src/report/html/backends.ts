@@ -1,5 +1,5 @@
 import type { BackendId, Report } from '../schema.ts';
-import { html, type Markup } from './markup.ts';
+import { html, type Markup, ofBackend } from './markup.ts';
 
 /**
  * A colour and a shape for each backend, the same in all charts: who cannot tell the colours apart has the shapes. All are filled, since
@@ -40,7 +40,24 @@ const outlines: Readonly<Record<string, string>> = {
 
 export function legend(report: Report, ids: readonly BackendId[]): Markup {
   const entry = (id: BackendId) => {
-    return html`<li><svg width="12" height="12" viewBox="-1 -1 12 12" aria-hidden="true"><path d="${outlines[shapeOf(id)]}" fill="${colourOf(id)}" stroke="${colourOf(id)}" stroke-width="1.5"/></svg> ${titleOf(report, id)}</li>`;
+    return html`<li${ofBackend(id)}><svg width="12" height="12" viewBox="-1 -1 12 12" aria-hidden="true"><path d="${outlines[shapeOf(id)]}" fill="${colourOf(id)}" stroke="${colourOf(id)}" stroke-width="1.5"/></svg> ${titleOf(report, id)}</li>`;
   };
   return html`<ul class="legend">${ids.map(entry)}</ul>`;
+}
+
+/**
+ * Boxes to tick, one for each backend, and the rules that hide what is not ticked: rows, columns and drawings of the backend, and what
+ * has its colour in a chart. It needs no script.
+ */
+export function filter({ backends }: Report): Markup {
+  const boxes = backends.map(
+    ({ id, title }) => html`<label><input type="checkbox" id="show-${id}" checked> ${title}</label>\n`,
+  );
+  const rules = backends.map(({ id }) => {
+    const marks = `[data-backend="${id}"], [fill="${colourOf(id)}"], [stroke="${colourOf(id)}"]`;
+    return `:root:has(#show-${id}:not(:checked)) main :is(${marks}) { display: none; }\n`;
+  });
+  return html`<fieldset class="filter"><legend>Show in tables and charts</legend>${boxes}</fieldset>
+<style>${{ html: rules.join('') }}</style>
+`;
 }

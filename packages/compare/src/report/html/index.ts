@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { dateOf } from '../date.ts';
 import type { Report } from '../schema.ts';
+import { filter } from './backends.ts';
 import { html, type Markup } from './markup.ts';
 import { capacity } from './sections/capacity.ts';
 import { rivals } from './sections/competitors.ts';
@@ -43,7 +44,7 @@ export function htmlReport(report: Report): string {
 <style>${style()}</style>
 </head>
 <body>
-${head(report)}${contents(sections)}
+${head(report)}${contents(sections)}${filter(report)}
 <main>
 ${sections}</main>
 </body>

@@ -31,30 +31,33 @@ export interface Column<Row> {
   readonly cell: (row: Row) => Value;
   /** Words stand on the left, figures on the right. */
   readonly words?: boolean;
+  /** The backend that the whole column is about, for the filter. */
+  readonly backend?: string;
 }
 
+/** What the filter of the page hides when its backend is not to be shown. */
+export const ofBackend = (id: string | undefined): Markup | undefined =>
+  id === undefined ? undefined : html` data-backend="${id}"`;
+
 /**
- * A table that scrolls sideways by itself where the screen is narrow. A column with nothing in it is left out, and rows that begin alike
- * have their first cell together.
+ * A table that scrolls sideways by itself where the screen is narrow. A column with nothing in it is left out. Of rows that begin alike,
+ * the first cell stands out once: each has it all the same, since the filter may hide the first of them.
  */
-export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): Markup {
+export function table<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  backendOf: (row: Row) => string | undefined = () => undefined,
+): Markup {
   const [first, ...others] = columns;
   const rest = others.filter(({ cell }) => rows.some((row) => !['', '–'].includes(rendered(cell(row)))));
   const heads = rows.map((row) => rendered(first!.cell(row)));
-  const startsGroup = (i: number): boolean => heads[i] !== heads[i - 1];
-  const groupSize = (i: number): number => {
-    let end = i + 1;
-    while (end < rows.length && !startsGroup(end)) end += 1;
-    return end - i;
-  };
-  const head = (i: number): Markup | false =>
-    startsGroup(i) &&
-    html`<th scope="${groupSize(i) > 1 ? 'rowgroup' : 'row'}" rowspan="${groupSize(i)}">${{ html: heads[i]! }}</th>`;
+  const head = (i: number): Markup =>
+    html`<th scope="row"${heads[i] === heads[i - 1] && html` class="again"`}>${{ html: heads[i]! }}</th>`;
   const side = ({ words }: Column<Row>) => (words ? 'words' : 'figure');
   const line = (row: Row, i: number) =>
-    html`<tr>${head(i)}${rest.map((column) => html`<td class="${side(column)}">${column.cell(row)}</td>`)}</tr>\n`;
+    html`<tr${ofBackend(backendOf(row))}>${head(i)}${rest.map((column) => html`<td class="${side(column)}"${ofBackend(column.backend)}>${column.cell(row)}</td>`)}</tr>\n`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Table: ${first!.head}, ${rest.map(({ head }) => head).join(', ')}"><table>
-<thead><tr><th scope="col">${first!.head}</th>${rest.map((column) => html`<th scope="col" class="${side(column)}">${column.head}</th>`)}</tr></thead>
+<thead><tr><th scope="col">${first!.head}</th>${rest.map((column) => html`<th scope="col" class="${side(column)}"${ofBackend(column.backend)}>${column.head}</th>`)}</tr></thead>
 <tbody>
 ${rows.map(line)}</tbody></table></div>`;
 }

@@ -54,14 +54,14 @@ export function recommendations(report: Report): Recommendation[] {
 function nothing({ excluded }: Ranking): string[] {
   return excluded.length === 0
     ? ['Not measured in this run.']
-    : ['Every backend that was measured is ruled out.', ...out(excluded)];
+    : ['All measured backends are ruled out.', ...out(excluded)];
 }
 
 function figures({ winners, others, excluded, lead }: Ranking, say: (value: number) => string): string[] {
   const each = (candidates: readonly Candidate[]) =>
     candidates.map(({ name, value }) => `${name} ${say(value)}`).join(', ');
   const lines = [`${each(winners)}.`];
-  if (winners.length > 1) lines.push('Too close in this run to tell them apart.');
+  if (winners.length > 1) lines.push('This run cannot tell them apart.');
   if (others.length > 0)
     lines.push(`Then ${each(others)}.${lead === undefined ? '' : ` The best is ${lead} times as good as the next.`}`);
   return [...lines, ...out(excluded)];
@@ -72,7 +72,7 @@ function out(excluded: readonly Candidate[]): string[] {
   const reasons = [...new Set(excluded.map(({ ruledOut }) => ruledOut))];
   const whom = (reason: string | undefined) =>
     excluded.filter(({ ruledOut }) => ruledOut === reason).map(({ name }) => name);
-  return reasons.map((reason) => `Ruled out: ${whom(reason).join('; ')} (${reason}).`);
+  return reasons.map((reason) => `Ruled out (${reason}): ${whom(reason).join('; ')}.`);
 }
 
 /** Whoever is recommended for its speed may still be the one that loses a lock: that is said beside it. */
@@ -84,10 +84,13 @@ function cautions(report: Report, winners: readonly Candidate[]): string[] {
   );
   return [
     ...(weak.length > 0
-      ? [`Mind: ${listed(weak.map((id) => titleOf(report, id)))} may let two in when a server that leads dies.`]
+      ? [
+          `Note: ${listed(weak.map((id) => titleOf(report, id)))} may grant a lock to two holders when the leading server dies.`,
+        ]
       : []),
     ...seen.map(
-      (fault) => `Two held it at once in this run, ${titleOf(report, fault.backend)}: ${titleAndSetup(fault)}.`,
+      (fault) =>
+        `In this run, ${titleOf(report, fault.backend)} had two holders at once in this case: ${titleAndSetup(fault)}.`,
     ),
   ];
 }
@@ -97,9 +100,9 @@ function warningsOf(report: Report, winners: readonly Candidate[]): string[] {
   return [...new Set(winners.map(({ backend }) => backend))].flatMap((id) => {
     const seen = report.faults
       .filter((fault) => fault.backend === id && breaksHere(fault) && fault.overlapMs > 0)
-      .map((fault) => ` In this run two held it at once: ${titleAndSetup(fault)}.`);
+      .map((fault) => ` In this run, it had two holders at once in this case: ${titleAndSetup(fault)}.`);
     const weak = needsServer(report, id) && !promisesFailover(report, id);
-    const may = weak ? ' may let two in when a server that leads dies.' : ':';
+    const may = weak ? ' may grant a lock to two holders when the leading server dies.' : ':';
     return weak || seen.length > 0 ? [`${titleOf(report, id)}${may}${seen.join('')}`] : [];
   });
 }

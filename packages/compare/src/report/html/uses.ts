@@ -24,8 +24,8 @@ const milliseconds = (value: number) => `${figure(value)} ms`;
 
 export const uses: readonly Use[] = [
   {
-    use: 'Many short locks, each on a key of its own',
-    rule: 'Locks taken and given back per second, 64 in flight, one client process. Locks in memory are left out: they exclude within one process only.',
+    use: 'Many short locks, each on its own key',
+    rule: 'Locks acquired and released per second, 64 in flight, one client process. Locks in memory are left out, because they exclude only within one process.',
     better: 'more',
     unit: perSecond('locks'),
     candidates: (report) =>
@@ -33,14 +33,14 @@ export const uses: readonly Use[] = [
   },
   {
     use: 'One lock at a time, with as little delay as possible',
-    rule: 'Median time to take and give back a free lock, one at a time. Locks in memory are left out.',
+    rule: 'Median time to acquire and release a free lock, one at a time. Locks in memory are left out.',
     better: 'less',
     unit: (value) => `${figure(value)} µs`,
     candidates: (report) => free(report, 1, ({ latencyUs }) => exactly(latencyUs.p50)),
   },
   {
-    use: 'One key that many processes want',
-    rule: 'Hand-overs to another waiter per second, most processes, 32 waiters where measured, the shortest hold.',
+    use: 'One key that many processes contend for',
+    rule: 'Hand-overs to another waiter per second, with the most processes, 32 waiters if measured, and the shortest hold.',
     better: 'more',
     unit: perSecond('hand-overs'),
     candidates: (report) =>
@@ -48,7 +48,7 @@ export const uses: readonly Use[] = [
   },
   {
     use: 'Every waiter gets its turn',
-    rule: 'Longest wait for a key that many processes want, as a multiple of the time in which each of the waiters could have had one turn.',
+    rule: 'Longest wait for a contended key, as a multiple of the time in which each waiter could have had one turn.',
     better: 'less',
     unit: (value) => `${figure(value)} times`,
     candidates: (report) =>
@@ -58,14 +58,14 @@ export const uses: readonly Use[] = [
   },
   {
     use: 'A lock that must hold when a server dies',
-    rule: 'Promised, and no two holders and no stale write in any fault of the run (servers that come back empty aside); then the shortest time until a lock can be had again.',
+    rule: 'It must be guaranteed, without two holders or a stale write in any fault of the run (except servers that come back empty). Then the shortest time until a lock can be acquired again decides.',
     better: 'less',
     unit: milliseconds,
     candidates: survivors,
   },
   {
     use: 'A crashed holder must be replaced soon',
-    rule: 'Time from the kill of the holder to the grant of the next, as a multiple of the TTL. The moment of the kill between two renewals moves it by a third of a TTL, so less than that is no difference.',
+    rule: 'Time from the death of the holder to the next grant, as a multiple of the TTL. It varies by a third of a TTL with the moment between two renewals, so smaller differences are ignored.',
     better: 'less',
     unit: (value) => `${figure(value)} TTLs`,
     candidates: (report) =>
@@ -87,7 +87,7 @@ export const uses: readonly Use[] = [
   },
   {
     use: 'Very many locks held at the same time',
-    rule: 'CPU of client and servers to keep the most locks that every backend was measured with; no lock may get lost.',
+    rule: 'CPU of client and servers that it takes to keep the highest number of locks that every backend was measured with. No lock may be lost.',
     better: 'less',
     unit: (value, report) => `${figure(value)} cores for ${whole(largestCommon(report)[0]!.locks)} locks`,
     candidates: crowdsOfLocks,
@@ -95,7 +95,7 @@ export const uses: readonly Use[] = [
   {
     use: 'All holders are in one process',
     inOneProcess: true,
-    rule: 'Locks taken and given back per second, one at a time, with the backend that needs no server beside the others.',
+    rule: 'Locks acquired and released per second, one at a time; includes the backend that needs no server.',
     better: 'more',
     unit: perSecond('locks'),
     candidates: inProcess,
@@ -123,7 +123,7 @@ function crowded(report: Report, judged: (point: Contention) => Judged): Candida
       backend: point.backend,
       name: titleOf(report, point.backend),
       ...judged(point),
-      ruledOut: point.violations > 0 ? `${point.violations} times two held the key at once` : undefined,
+      ruledOut: point.violations > 0 ? `two holders had the key at once, ${point.violations} times` : undefined,
     }))
     .filter(({ value }) => Number.isFinite(value));
 }
@@ -169,7 +169,7 @@ function survivors(report: Report): Candidate[] {
 
 /** What went well a few times may still not be promised. */
 function notPromised(report: Report, backend: Fault['backend']): string | undefined {
-  return promisesFailover(report, backend) ? undefined : 'it is not promised';
+  return promisesFailover(report, backend) ? undefined : 'not guaranteed';
 }
 
 /** Whether the backend's adapter says that exclusion survives the loss of a leader. */

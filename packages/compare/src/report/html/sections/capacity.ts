@@ -6,12 +6,11 @@ import { details, html, type Markup, table } from '../markup.ts';
 import { section } from './gaps.ts';
 
 export function capacity(report: Report): Markup {
-  const intro =
-    'What held locks need, reckoned from the costs measured above, and where one server like the measured one stops.';
+  const intro = 'What held locks need, and the limits of the measured servers, estimated from the costs above.';
   const texts = capacityModels(report).map((model) => capacityText(report, model));
   const content = html`${texts.map(one)}
 <h3>What this leaves out</h3><ul>${assumptions.map((text) => html`<li>${text}</li>`)}</ul>`;
-  return section('capacity', 'How far it goes', intro, texts.length > 0 ? content : undefined);
+  return section('capacity', 'Capacity', intro, texts.length > 0 ? content : undefined);
 }
 
 function one({ title, about, needs, stops, beyond }: CapacityText): Markup {

@@ -7,7 +7,7 @@ import { gaps, section } from './gaps.ts';
 
 export function rivals(report: Report): Markup {
   const intro =
-    'Other libraries on the same Redis, with their own default delays and with tuned ones. Ratios are to the raw calls of the same client on the same version of Node.';
+    'Other libraries on the same Redis server, with their default delays and with tuned ones. Ratios are relative to raw calls of the same client on the same version of Node.';
   const all = report.rivals;
   const content = html`${gaps(report, 'rivals')}${all.length > 0 && figures(all)}`;
   return section('rivals', 'Other libraries', intro, all.length + report.notMeasured.length > 0 ? content : undefined);
@@ -15,7 +15,7 @@ export function rivals(report: Report): Markup {
 
 const nameOf = ({ name, delays, servers }: Rival) => `${name}, ${delays}${servers > 1 ? `, ${servers} nodes` : ''}`;
 const colourOf = ({ isHoldfast, isRaw }: Rival) =>
-  isHoldfast ? 'var(--ioredis)' : isRaw ? 'var(--memory)' : 'var(--etcd)';
+  isHoldfast ? 'var(--holdfast)' : isRaw ? 'var(--quiet)' : 'var(--library)';
 
 function figures(all: readonly Rival[]): Markup {
   const cycles = (title: string, pick: (rival: Rival) => RivalCycles | null) => {

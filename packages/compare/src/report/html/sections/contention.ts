@@ -10,12 +10,12 @@ import { gaps, section } from './gaps.ts';
 
 export function contention(report: Report): Markup {
   const intro =
-    'Many waiters for one key. Only a hand-over to another waiter counts; who takes the lock again at once has handed nothing over. Bars: the middle half of the rounds.';
+    'Many waiters contend for one key. A hand-over counts only if another waiter gets the lock. Bars: the middle half of the rounds.';
   const all = report.contention;
   const content = html`${gaps(report, 'contention')}${all.length > 0 && figures(report)}`;
   return section(
     'contention',
-    'A key that many want',
+    'A contended key',
     intro,
     all.length + report.notMeasured.length > 0 ? content : undefined,
   );
@@ -54,8 +54,8 @@ function figures(report: Report): Markup {
   return html`${legend(report, present(report, all))}${charts(grid.flat())}
 <h3>How long a hand-over and a turn take</h3>${distributions(report)}
 <h3>Fairness</h3>
-<p>Jain's index is 1 when every waiter got as many turns, and 1 divided by the number of waiters when one got them all. The longest wait is also
-shown against what each would wait in an ideal strict queue whose turns take as long, so that a slow backend is not the fairer for it.</p>
+<p>Jain's index is 1 if all waiters got the same number of turns, and 1 divided by the number of waiters if one of them got all turns. The longest
+wait is also compared with the wait in an ideal strict queue with turns of the same length, so that a slow backend does not look fairer.</p>
 ${legend(report, present(report, all))}${charts([...fairness, waits, requests])}
 ${details('All figures', allFigures(report))}`;
 }
@@ -132,29 +132,33 @@ function allFigures(report: Report): Markup {
   const rows = present(report, report.contention).flatMap((id) =>
     report.contention.filter(({ backend }) => backend === id),
   );
-  return table(rows, [
-    { head: 'backend', cell: ({ backend }) => titleOf(report, backend) },
-    { head: 'waiters', cell: ({ waiters }) => waiters },
-    { head: 'processes', cell: ({ processes: count }) => count },
-    { head: 'hold ms', cell: ({ holdMs }) => holdMs },
-    { head: 'hand-overs/s', cell: ({ handOversPerSecond }) => spreadText(handOversPerSecond) },
-    { head: 'p50 ms', cell: ({ handOverMs }) => figure(handOverMs.p50) },
-    { head: 'p99 ms', cell: ({ handOverMs }) => figure(handOverMs.p99) },
-    { head: 'Jain', cell: ({ jain }) => figure(jain) },
-    {
-      head: 'most/fewest',
-      cell: ({ mostToFewest }) => (mostToFewest === null ? 'one had none' : figure(mostToFewest)),
-    },
-    { head: 'longest wait ms', cell: ({ longestWaitMs }) => figure(longestWaitMs) },
-    {
-      head: '/ strict queue',
-      cell: ({ longestToStrict }) => (longestToStrict === undefined ? '–' : figure(longestToStrict)),
-    },
-    {
-      head: 'requests',
-      cell: ({ requestsPerHandOver }) => (requestsPerHandOver === null ? '–' : figure(requestsPerHandOver)),
-    },
-    { head: 'held', cell: ({ heldShare }) => `${Math.round(heldShare * 100)} %` },
-    { head: 'two holders', cell: ({ violations }) => violations },
-  ]);
+  return table(
+    rows,
+    [
+      { head: 'backend', cell: ({ backend }) => titleOf(report, backend) },
+      { head: 'waiters', cell: ({ waiters }) => waiters },
+      { head: 'processes', cell: ({ processes: count }) => count },
+      { head: 'hold ms', cell: ({ holdMs }) => holdMs },
+      { head: 'hand-overs/s', cell: ({ handOversPerSecond }) => spreadText(handOversPerSecond) },
+      { head: 'p50 ms', cell: ({ handOverMs }) => figure(handOverMs.p50) },
+      { head: 'p99 ms', cell: ({ handOverMs }) => figure(handOverMs.p99) },
+      { head: 'Jain', cell: ({ jain }) => figure(jain) },
+      {
+        head: 'most/fewest',
+        cell: ({ mostToFewest }) => (mostToFewest === null ? 'one had none' : figure(mostToFewest)),
+      },
+      { head: 'longest wait ms', cell: ({ longestWaitMs }) => figure(longestWaitMs) },
+      {
+        head: '/ strict queue',
+        cell: ({ longestToStrict }) => (longestToStrict === undefined ? '–' : figure(longestToStrict)),
+      },
+      {
+        head: 'requests',
+        cell: ({ requestsPerHandOver }) => (requestsPerHandOver === null ? '–' : figure(requestsPerHandOver)),
+      },
+      { head: 'held', cell: ({ heldShare }) => `${Math.round(heldShare * 100)} %` },
+      { head: 'two holders', cell: ({ violations }) => violations },
+    ],
+    ({ backend }) => backend,
+  );
 }

@@ -2,7 +2,7 @@ import { figure } from '../../../format.ts';
 import type { Fault, FaultId, Report } from '../../schema.ts';
 import { titleOf } from '../backends.ts';
 import { charts } from '../chart.ts';
-import { details, html, type Markup, table } from '../markup.ts';
+import { details, html, type Markup, ofBackend, table } from '../markup.ts';
 import { spoken, timeline } from '../timeline.ts';
 import { middleMs } from '../uses.ts';
 import { gaps, section } from './gaps.ts';
@@ -19,9 +19,9 @@ const headings: Readonly<Record<FaultId, string>> = {
 };
 
 export function faults(report: Report): Markup {
-  const intro = html`One process holds a key and goes on writing to a fenced resource without looking at its loss signal; another waits; something breaks at 0 s.
-A bar lasts as long as the holder may believe in its hold. Red stands for two holders at once, which must not be.
-<b>!</b> told of the loss; <b class="good">×</b> a late write of the old holder, refused by the fencing token; <b class="bad">✓</b> one that got through.`;
+  const intro = html`One process holds a key and keeps writing to a fenced resource, ignoring its loss signal. Another process waits. A fault is injected at 0 s.
+Each bar shows how long a holder may believe that it holds the key. Red: two holders at once, which must never happen.
+<b>!</b> the holder learns of the loss; <b class="good">×</b> a late write of the old holder is refused because of its fencing token; <b class="bad">✓</b> a late write gets through.`;
   const all = report.faults;
   const exceptions = all.filter((fault) => verdictOf(fault) !== 'never');
   const others = all.filter((fault) => verdictOf(fault) === 'never');
@@ -61,9 +61,9 @@ function drawings(report: Report, id: FaultId, all: readonly Fault[]): Markup {
 }
 
 function one(fault: Fault, title: string): Markup {
-  return html`<div>${timeline(fault, { title })}
+  return html`<div${ofBackend(fault.backend)}>${timeline(fault, { title })}
 <p class="note">${verdict(fault)} ${times(fault)}</p>
-${fault.expected !== '' && html`<p class="note"><span class="warn">Can happen here:</span> ${fault.expected}</p>`}
+${fault.expected !== '' && html`<p class="note"><span class="warn">Possible here:</span> ${fault.expected}</p>`}
 ${details('Moments', moments(fault))}</div>`;
 }
 
@@ -78,9 +78,9 @@ function times({ nextHolderMs, holderToldMs, holderKept, serviceBackMs, staleWri
   return [
     `TTL ${figure(ttlMs / 1000)} s.`,
     nextHolderMs.length > 0 && `Next holder after ${range(nextHolderMs)}.`,
-    holderToldMs.length > 0 && `Old holder told after ${range(holderToldMs)}.`,
-    holderKept > 0 && `Kept its lock through the fault in ${count(holderKept, 'round')}.`,
-    serviceBackMs.length > 0 && `Locks could be had again after ${range(serviceBackMs)}.`,
+    holderToldMs.length > 0 && `Old holder learned of the loss after ${range(holderToldMs)}.`,
+    holderKept > 0 && `The holder kept its lock in ${count(holderKept, 'round')}.`,
+    serviceBackMs.length > 0 && `Locks could be acquired again after ${range(serviceBackMs)}.`,
     gapMs !== null && gapMs >= 0 && `Shortest gap between the two holds ${figure(gapMs)} ms.`,
     staleWrites.refused > 0 && `${count(staleWrites.refused, 'late write')} refused.`,
   ]
@@ -111,17 +111,21 @@ const ordered = (all: readonly Fault[]) => [...all].sort((a, b) => order.indexOf
 /** A line for each fault and set-up. */
 function overview(report: Report, all: readonly Fault[]): Markup {
   const unlessNone = (value: number) => (value === 0 ? '–' : value);
-  return table(ordered(all), [
-    { head: 'fault', cell: ({ id }) => headings[id] },
-    { head: 'backend', words: true, cell: (fault) => nameOf(report, fault) },
-    { head: 'two holders', words: true, cell: (fault) => verdictWords[verdictOf(fault)] },
-    { head: 'overlap ms', cell: ({ overlapMs }) => (overlapMs === 0 ? '–' : figure(overlapMs)) },
-    { head: 'next holder', cell: ({ nextHolderMs }) => middleMs(nextHolderMs) },
-    { head: 'told', cell: ({ holderToldMs }) => middleMs(holderToldMs) },
-    { head: 'back', cell: ({ serviceBackMs }) => middleMs(serviceBackMs) },
-    { head: 'stale refused', cell: ({ staleWrites }) => unlessNone(staleWrites.refused) },
-    { head: 'stale accepted', cell: ({ staleWrites }) => unlessNone(staleWrites.accepted) },
-  ]);
+  return table(
+    ordered(all),
+    [
+      { head: 'fault', cell: ({ id }) => headings[id] },
+      { head: 'backend', words: true, cell: (fault) => nameOf(report, fault) },
+      { head: 'two holders', words: true, cell: (fault) => verdictWords[verdictOf(fault)] },
+      { head: 'overlap ms', cell: ({ overlapMs }) => (overlapMs === 0 ? '–' : figure(overlapMs)) },
+      { head: 'next holder', cell: ({ nextHolderMs }) => middleMs(nextHolderMs) },
+      { head: 'loss noticed', cell: ({ holderToldMs }) => middleMs(holderToldMs) },
+      { head: 'service back', cell: ({ serviceBackMs }) => middleMs(serviceBackMs) },
+      { head: 'stale writes refused', cell: ({ staleWrites }) => unlessNone(staleWrites.refused) },
+      { head: 'stale writes accepted', cell: ({ staleWrites }) => unlessNone(staleWrites.accepted) },
+    ],
+    ({ backend }) => backend,
+  );
 }
 
 type Verdict = 'seen' | 'possible' | 'never';

@@ -10,15 +10,15 @@ const costs: Readonly<Record<GrowthCost, { title: string; axis: string }>> = {
   clientCpu: { title: 'CPU of the client process', axis: 'cores' },
   serverCpu: { title: 'CPU of all servers', axis: 'cores' },
   requestsPerSecond: { title: 'Requests to all servers', axis: 'requests/s' },
-  acquireMs: { title: 'Time to take them all', axis: 'ms' },
-  totalMs: { title: 'Time until the last one had its turn', axis: 'ms' },
-  clientCpuUs: { title: 'CPU of the client for all of them', axis: 'µs' },
+  acquireMs: { title: 'Time to acquire all locks', axis: 'ms' },
+  totalMs: { title: 'Time until the last waiter has had its turn', axis: 'ms' },
+  clientCpuUs: { title: 'CPU of the client for all waiters', axis: 'µs' },
   requests: { title: 'Requests to all servers', axis: 'requests' },
 };
 
 export function scale(report: Report): Markup {
   const intro =
-    'One process takes so many locks and keeps them: only renewals run. Dashed: the fitted curve cost = factor × n ^ exponent. An exponent of 1 is linear, 0 costs nothing more.';
+    'One process acquires n locks and keeps them, so only renewals run. Dashed: the fitted curve cost = factor × n ^ exponent. With an exponent of 1, the cost is linear; with 0, further locks cost nothing.';
   const points = report.scale;
   const content = html`${gaps(report, 'scale')}${
     points.length > 0 &&
@@ -35,7 +35,7 @@ ${exponents(report, 'locks')}${details('All figures', scaleFigures(report))}`
 }
 
 export function waiters(report: Report): Markup {
-  const intro = 'So many waiters of one process ask for one key at the same moment, and each takes one turn.';
+  const intro = 'All waiters of one process request one key at the same moment, and each gets one turn.';
   const points = report.waiters;
   const content = html`${gaps(report, 'waiters')}${
     points.length > 0 &&
@@ -114,46 +114,58 @@ function lag(report: Report): Markup {
 
 function exponents(report: Report, over: Growth['over']): Markup {
   const all = report.growth.filter((each) => each.over === over);
-  if (all.length === 0) return html`<p class="gap">No curve was fitted: it takes two points.</p>`;
+  if (all.length === 0) return html`<p class="gap">No curve was fitted, because that takes two points.</p>`;
   const measured = [...new Set(all.map(({ cost }) => cost))];
   const cell = (id: Growth['backend'], cost: GrowthCost) => {
     const growth = all.find((each) => each.backend === id && each.cost === cost);
     return growth === undefined ? '–' : `${figure(growth.exponent)} (r² ${figure(growth.r2)})`;
   };
-  return html`<h3>Exponents</h3>${table(present(report, all), [
-    { head: 'backend', cell: (id) => titleOf(report, id) },
-    ...measured.map((cost) => ({ head: costs[cost].title, cell: (id: Growth['backend']) => cell(id, cost) })),
-  ])}`;
+  return html`<h3>Exponents</h3>${table(
+    present(report, all),
+    [
+      { head: 'backend', cell: (id) => titleOf(report, id) },
+      ...measured.map((cost) => ({ head: costs[cost].title, cell: (id: Growth['backend']) => cell(id, cost) })),
+    ],
+    (id) => id,
+  )}`;
 }
 
 const known = (value: number | null) => (value === null ? '–' : figure(value));
 
 function scaleFigures(report: Report): Markup {
-  return table(report.scale, [
-    { head: 'backend', cell: ({ backend }) => titleOf(report, backend) },
-    { head: 'locks', cell: ({ locks }) => locks.toLocaleString('en-US') },
-    { head: 'TTL ms', cell: ({ ttlMs }) => ttlMs },
-    { head: 'client cores', cell: ({ clientCpu }) => figure(clientCpu) },
-    { head: 'server cores', cell: ({ serverCpu }) => known(serverCpu) },
-    { head: 'requests/s', cell: ({ requestsPerSecond }) => known(requestsPerSecond) },
-    { head: 'client bytes/lock', cell: ({ clientBytesPerLock }) => known(clientBytesPerLock) },
-    { head: 'server bytes/lock', cell: ({ serverBytesPerLock }) => known(serverBytesPerLock) },
-    { head: 'lag p99 ms', cell: ({ eventLoopLagP99Ms }) => figure(eventLoopLagP99Ms) },
-    { head: 'taken in ms', cell: ({ acquireMs }) => figure(acquireMs) },
-    { head: 'connections', cell: ({ connections }) => connections ?? '–' },
-    { head: 'lost', cell: ({ lost }) => lost },
-  ]);
+  return table(
+    report.scale,
+    [
+      { head: 'backend', cell: ({ backend }) => titleOf(report, backend) },
+      { head: 'locks', cell: ({ locks }) => locks.toLocaleString('en-US') },
+      { head: 'TTL ms', cell: ({ ttlMs }) => ttlMs },
+      { head: 'client cores', cell: ({ clientCpu }) => figure(clientCpu) },
+      { head: 'server cores', cell: ({ serverCpu }) => known(serverCpu) },
+      { head: 'requests/s', cell: ({ requestsPerSecond }) => known(requestsPerSecond) },
+      { head: 'client bytes/lock', cell: ({ clientBytesPerLock }) => known(clientBytesPerLock) },
+      { head: 'server bytes/lock', cell: ({ serverBytesPerLock }) => known(serverBytesPerLock) },
+      { head: 'lag p99 ms', cell: ({ eventLoopLagP99Ms }) => figure(eventLoopLagP99Ms) },
+      { head: 'acquired in ms', cell: ({ acquireMs }) => figure(acquireMs) },
+      { head: 'connections', cell: ({ connections }) => connections ?? '–' },
+      { head: 'lost', cell: ({ lost }) => lost },
+    ],
+    ({ backend }) => backend,
+  );
 }
 
 function waiterFigures(report: Report): Markup {
-  return table(report.waiters, [
-    { head: 'backend', cell: ({ backend }) => titleOf(report, backend) },
-    { head: 'waiters', cell: ({ waiters: count }) => count.toLocaleString('en-US') },
-    { head: 'total ms', cell: ({ totalMs }) => figure(totalMs) },
-    { head: 'wait p50 ms', cell: ({ waitMs }) => figure(waitMs.p50) },
-    { head: 'wait p99 ms', cell: ({ waitMs }) => figure(waitMs.p99) },
-    { head: 'client CPU µs each', cell: ({ clientCpuUsPerWaiter }) => figure(clientCpuUsPerWaiter) },
-    { head: 'server CPU µs each', cell: ({ serverCpuUsPerWaiter }) => known(serverCpuUsPerWaiter) },
-    { head: 'requests each', cell: ({ requestsPerWaiter }) => known(requestsPerWaiter) },
-  ]);
+  return table(
+    report.waiters,
+    [
+      { head: 'backend', cell: ({ backend }) => titleOf(report, backend) },
+      { head: 'waiters', cell: ({ waiters: count }) => count.toLocaleString('en-US') },
+      { head: 'total ms', cell: ({ totalMs }) => figure(totalMs) },
+      { head: 'wait p50 ms', cell: ({ waitMs }) => figure(waitMs.p50) },
+      { head: 'wait p99 ms', cell: ({ waitMs }) => figure(waitMs.p99) },
+      { head: 'client CPU µs each', cell: ({ clientCpuUsPerWaiter }) => figure(clientCpuUsPerWaiter) },
+      { head: 'server CPU µs each', cell: ({ serverCpuUsPerWaiter }) => known(serverCpuUsPerWaiter) },
+      { head: 'requests each', cell: ({ requestsPerWaiter }) => known(requestsPerWaiter) },
+    ],
+    ({ backend }) => backend,
+  );
 }

@@ -15,8 +15,8 @@ export function head(report: Report): Markup {
 <h1>Which lock? Redis, Redlock, ZooKeeper, etcd and PostgreSQL, measured</h1>
 <p>${backends.map(({ title }) => title).join(', ')}, all through Holdfast. ${dateOf(report)}, ${mode === 'quick' ? 'quick' : 'full'} run of ${figure(tookMs / 60_000)} minutes, started ${startedAt.slice(11, 16)} UTC.
 On ${machine.cpu}, ${machine.memory}, ${machine.system}, Node ${machine.node}.</p>
-${machine.load > 0.5 && html`<p class="caution">Other work ran on this machine at the start (load ${figure(machine.load)}). Trust ratios more than figures, and small differences not at all.</p>`}
-${mode === 'quick' && html`<p class="caution">A quick run: few rounds, short slices. It shows orders of magnitude; take a full run before you decide.</p>`}
+${machine.load > 0.5 && html`<p class="caution">Other work ran on this machine at the start (load ${figure(machine.load)}). Trust ratios more than absolute figures, and ignore small differences.</p>`}
+${mode === 'quick' && html`<p class="caution">A quick run: few rounds, short slices. It shows orders of magnitude. Do a full run before you decide.</p>`}
 ${unexpected > 0 && html`<p class="alarm"><strong class="bad">${unexpected} unexpected violation${unexpected > 1 ? 's' : ''}</strong> of mutual exclusion or fencing under faults: see <a href="#faults">Faults</a>.</p>`}
 ${failures.length > 0 && html`<div class="alarm"><strong class="bad">This run failed; do not rely on its figures.</strong><ul>${failures.map((failure) => html`<li>${failure}</li>`)}</ul></div>`}
 </header>
@@ -36,13 +36,13 @@ export function choices(report: Report): Markup {
     }),
   );
   const intro =
-    'Computed from the figures further down: on another machine, or another network, the order may be another. Those in bold are the best, or too close to it in this run to tell them apart.';
-  const ruledOut = rows.flatMap(({ use, ruledOut }) => ruledOut.map((reason) => html`<li>${use}. ${reason}</li>`));
+    'Computed from the figures below; on another machine or in another network, the order may differ. Bold: the best, and those that this run cannot tell from it.';
+  const ruledOut = rows.flatMap(({ use, ruledOut }) => ruledOut.map((reason) => html`<li>${use}: ${reason}</li>`));
   const warnings = [...new Set(rows.flatMap(({ warnings }) => warnings))];
   const notes = [...ruledOut, ...warnings.map((warning) => html`<li class="warn">${warning}</li>`)];
   const content = html`${table(rows, [{ head: 'Use', cell: ({ use }) => use }, ...columns])}
 ${notes.length > 0 && html`<ul class="wide">${notes}</ul>`}
-${details('By which figure', html`<ul class="wide">${rows.map(({ use, rule }) => html`<li>${use}: ${rule}</li>`)}</ul>`)}`;
+${details('Which figure decides', html`<ul class="wide">${rows.map(({ use, rule }) => html`<li>${use}: ${rule}</li>`)}</ul>`)}`;
   return section('choose', 'Recommendations', intro, content);
 }
 

@@ -4,21 +4,22 @@ import { html, type Markup, table } from '../markup.ts';
 import { gapText, section } from './gaps.ts';
 
 export function features({ features: all, backends }: Report): Markup {
-  const intro = 'What each backend promises through Holdfast, beside any figure.';
+  const intro = 'What each backend guarantees through Holdfast.';
   const content = table(all, [
     { head: 'feature', cell: ({ name, meaning }) => html`${name}<br><span class="note">${meaning}</span>` },
     ...backends.map(({ id, title }) => ({
       head: title,
+      backend: id,
       words: true,
       cell: ({ values }: Report['features'][number]) => values[id] ?? '–',
     })),
   ]);
-  return section('features', 'What each backend can do', intro, all.length > 0 ? content : undefined);
+  return section('features', 'What each backend guarantees', intro, all.length > 0 ? content : undefined);
 }
 
 export function notMeasured(report: Report): Markup {
   const all = report.notMeasured;
-  const intro = 'Gaps of this run, each with its reason.';
+  const intro = 'The gaps of this run, with their reasons.';
   const content =
     all.length === 0
       ? html`<p>Nothing was left out in this run.</p>`
@@ -45,13 +46,17 @@ export function run(report: Report): Markup {
     ...settings.map(({ name, value }): [string, string] => [name, value]),
   ];
   const content = html`<dl>${lines.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
-${table(backends, [
-  { head: 'backend', cell: ({ title }) => title },
-  { head: 'client', words: true, cell: ({ client }) => client },
-  { head: 'server', words: true, cell: ({ server }) => server },
-  { head: 'servers', cell: ({ servers }) => servers },
-])}`;
+${table(
+  backends,
+  [
+    { head: 'backend', cell: ({ title }) => title },
+    { head: 'client', words: true, cell: ({ client }) => client },
+    { head: 'server', words: true, cell: ({ server }) => server },
+    { head: 'servers', cell: ({ servers }) => servers },
+  ],
+  ({ id }) => id,
+)}`;
   const intro =
-    'The servers and the clients shared one machine: a network between them would add its round trip to every figure.';
+    'The servers and the clients ran on one machine. A network between them would add its round trip to every figure.';
   return section('run', 'Machine, versions, settings', intro, content);
 }

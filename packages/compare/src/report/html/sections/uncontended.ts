@@ -9,7 +9,7 @@ import { gaps, section } from './gaps.ts';
 
 export function uncontended(report: Report): Markup {
   const intro =
-    'Free locks, taken and given back again and again by one client process. Hollow: the smallest sequence of raw calls of the same client that locks.';
+    'One client process acquires and releases free locks repeatedly. Hollow: the shortest sequence of raw calls of the same client that implements a lock.';
   const all = ordered(report);
   const content = html`${gaps(report, 'uncontended')}${all.length > 0 && figures(report, all)}`;
   return section('free-locks', 'A free lock', intro, all.length + report.notMeasured.length > 0 ? content : undefined);
@@ -43,7 +43,7 @@ function figures(report: Report, all: readonly Uncontended[]): Markup {
   );
   const shares = loads.map((load) =>
     lines(
-      { title: `Share of locks that were done within a time, ${load} in flight` },
+      { title: `Share of locks completed within a time, ${load} in flight` },
       { name: 'µs', log: true },
       { name: 'share', log: false, max: 1 },
       all
@@ -76,15 +76,19 @@ function cumulative({ p10, p25, p50, p75, p90, p99, p999 }: Distribution): { x: 
 }
 
 function allFigures(all: readonly Uncontended[], name: (point: Uncontended) => string): Markup {
-  return table(all, [
-    { head: 'backend', cell: name },
-    { head: 'in flight', cell: ({ inFlight }) => inFlight },
-    { head: 'locks/s', cell: ({ opsPerSecond }) => spreadText(opsPerSecond) },
-    { head: 'to raw calls', cell: ({ ratioToRaw }) => (ratioToRaw === null ? '–' : spreadText(ratioToRaw)) },
-    { head: 'p50 µs', cell: ({ latencyUs }) => figure(latencyUs.p50) },
-    { head: 'p99 µs', cell: ({ latencyUs }) => figure(latencyUs.p99) },
-    { head: 'p99.9 µs', cell: ({ latencyUs }) => figure(latencyUs.p999) },
-    { head: 'client CPU µs', cell: ({ clientCpuUs }) => spreadText(clientCpuUs) },
-    { head: 'raw calls', words: true, cell: ({ what }) => what },
-  ]);
+  return table(
+    all,
+    [
+      { head: 'backend', cell: name },
+      { head: 'in flight', cell: ({ inFlight }) => inFlight },
+      { head: 'locks/s', cell: ({ opsPerSecond }) => spreadText(opsPerSecond) },
+      { head: 'to raw calls', cell: ({ ratioToRaw }) => (ratioToRaw === null ? '–' : spreadText(ratioToRaw)) },
+      { head: 'p50 µs', cell: ({ latencyUs }) => figure(latencyUs.p50) },
+      { head: 'p99 µs', cell: ({ latencyUs }) => figure(latencyUs.p99) },
+      { head: 'p99.9 µs', cell: ({ latencyUs }) => figure(latencyUs.p999) },
+      { head: 'client CPU µs', cell: ({ clientCpuUs }) => spreadText(clientCpuUs) },
+      { head: 'raw calls', words: true, cell: ({ what }) => what },
+    ],
+    ({ backend }) => backend,
+  );
 }
