@@ -37,10 +37,11 @@ function chosenBackends(): BackendName[] {
   return chosen;
 }
 
-function report(backend: BackendName, { finding, simulations, grants, ms }: CampaignResult): void {
-  const perMinute = Math.round((simulations / Math.max(1, ms)) * 60_000);
+function report(backend: BackendName, { finding, simulations, grants, ms, cpuMs }: CampaignResult): void {
+  const perMinute = Math.round((simulations / Math.max(1, cpuMs)) * 60_000);
+  const seconds = `${(ms / 1_000).toFixed(1)} s, ${(cpuMs / 1_000).toFixed(1)} s of one core`;
   write(
-    `${backend}: ${simulations} simulations with ${grants} grants in ${(ms / 1_000).toFixed(1)} s, ${perMinute} a minute`,
+    `${backend}: ${simulations} simulations with ${grants} grants in ${seconds}: ${perMinute} a minute of one core`,
   );
   if (finding !== undefined) write(`\n${renderTimeline(finding.schedule, finding.outcome, command(finding))}\n`);
 }

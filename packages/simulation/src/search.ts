@@ -24,6 +24,8 @@ export interface CampaignResult {
   readonly simulations: number;
   readonly grants: number;
   readonly ms: number;
+  /** The processor time of that. */
+  readonly cpuMs: number;
 }
 
 export interface CampaignTerms {
@@ -46,11 +48,16 @@ export async function runCampaign(terms: CampaignTerms): Promise<CampaignResult>
   const { backend, budgetMs, patches, nextSeed, shrinkMs, onSeed, accept = isNew } = terms;
   const programs = await loadPrograms(backend, patches);
   const startedAt = performance.now();
+  const cpuAtStart = process.cpuUsage();
+  const spent = (): { ms: number; cpuMs: number } => {
+    const { user, system } = process.cpuUsage(cpuAtStart);
+    return { ms: performance.now() - startedAt, cpuMs: (user + system) / 1_000 };
+  };
   let grants = 0;
   for (let simulations = 0; ; simulations++) {
-    const ms = performance.now() - startedAt;
+    const isOver = performance.now() - startedAt > budgetMs;
     const seed = nextSeed(simulations);
-    if (ms > budgetMs || seed === undefined) return { finding: undefined, simulations, grants, ms };
+    if (isOver || seed === undefined) return { finding: undefined, simulations, grants, ...spent() };
     const schedule = drawSchedule(seed, backend, models[backend]);
     onSeed?.(backend, seed);
     const outcome = await simulate(schedule, programs);
@@ -69,6 +76,6 @@ export async function runCampaign(terms: CampaignTerms): Promise<CampaignResult>
       outcome: await simulate(smallest, programs),
       after: simulations,
     };
-    return { finding, simulations: simulations + 1, grants, ms: performance.now() - startedAt };
+    return { finding, simulations: simulations + 1, grants, ...spent() };
   }
 }

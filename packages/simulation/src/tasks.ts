@@ -52,10 +52,17 @@ function secondsOf(pid: number): number {
   }
 }
 
-/** Has a process of its own do the task; gives the seed on which it stood still, if it did. */
-export function runTask(task: Task, onTold: (told: Told) => void): Promise<Hang | undefined> {
+/** Has a process of its own do the task; gives the seed on which it stood still, if it did, for this much processor time. */
+export function runTask(
+  task: Task,
+  onTold: (told: Told) => void,
+  standsStillSeconds: number = longestSeconds,
+): Promise<Hang | undefined> {
   return new Promise((resolve, reject) => {
-    const child = fork(script, { execArgv: ['--import', 'tsx'], serialization: 'advanced' });
+    const child = fork(script, {
+      execArgv: ['--max-semi-space-size=64', '--import', 'tsx'],
+      serialization: 'advanced',
+    });
     const pid = child.pid ?? 0;
     let last: Hang | undefined;
     let hang: Hang | undefined;
@@ -65,7 +72,7 @@ export function runTask(task: Task, onTold: (told: Told) => void): Promise<Hang 
       if (last === undefined) return;
       const seconds = secondsOf(pid);
       if (last !== seen) [seen, since] = [last, seconds];
-      if (seconds - since < longestSeconds) return;
+      if (seconds - since < standsStillSeconds) return;
       hang = last;
       child.kill('SIGKILL');
     }, 500);

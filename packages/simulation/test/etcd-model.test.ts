@@ -41,9 +41,9 @@ it(`the model of etcd answers as the real server does, ${operations} operations 
     for (let count = 0; count < operations; ) {
       count += await playTogether();
       count += await playLeases();
-      if (random.chance(0.3)) await playWatch();
+      if (random.chance(0.5)) await playWatch();
       if (random.chance(0.1)) count += await alone('LeaseRevoke', { ID: random.pick(knownLeases()) });
-      if (random.chance(0.1)) await compact();
+      if (random.chance(0.2)) await compact();
       if (leases.all.size === 0) await grant(String(nextLease++), 9_000);
     }
     await same();
@@ -124,7 +124,19 @@ it(`the model of etcd answers as the real server does, ${operations} operations 
       here.cancel(id);
       return same();
     }
-    const start = random.pick([0, store.revision, store.revision + 1, store.revision + 40, store.revision - 60, 1]);
+    const { revision, compacted } = store;
+    const starts = [
+      0,
+      revision,
+      revision + 1,
+      revision + 40,
+      revision - 60,
+      1,
+      compacted - 1,
+      compacted,
+      compacted + 1,
+    ];
+    const start = random.chance(0.3) ? compacted : random.pick(starts);
     const create_request = {
       ...random.pick([
         { key: Buffer.from('locks/k1/ann') },
@@ -134,7 +146,8 @@ it(`the model of etcd answers as the real server does, ${operations} operations 
       ]),
       start_revision: Math.max(0, start),
       filters: random.pick([['Noput'], ['Noput'], ['Noput', 'Nodelete'], []]),
-      watch_id: random.chance(0.5) ? 0 : random.int(1, 40),
+      // Some of those that etcd would choose next.
+      watch_id: random.chance(0.5) ? 0 : random.int(1, random.pick([6, 40])),
     };
     there.stream.write({ create_request } as never);
     here.create(create_request);

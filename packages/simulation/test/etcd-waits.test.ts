@@ -63,3 +63,21 @@ it('on etcd, a lock is not granted under a lease that has run on while the machi
     expect((await simulate(slept, programs)).failures, `slept for ${sleptMs} ms`).toEqual([]);
   }
 });
+
+it('on etcd, a reader behind a writer of its process hears at once that the writer has given up', {
+  timeout: 60_000,
+}, async () => {
+  const programs = await loadPrograms('etcd');
+  const shared = { options: { mode: 'shared' } } as const;
+  for (let abortMs = 2; abortMs < 12; abortMs += 0.5) {
+    const steps = [
+      { ...step(1, 0, 400), ...shared },
+      { ...step(2, 100, 1), options: { abortMs } },
+      { ...step(3, 101, 1), ...shared },
+    ];
+    const { notes, failures } = await simulate({ ...schedule(0), seed: `gives up ${abortMs}`, steps }, programs);
+    expect(failures).toEqual([]);
+    // A watch tells it only 100 ms later.
+    expect(notes.find(({ what }) => what.startsWith('#3 holds'))!.at, `gave up after ${abortMs} ms`).toBeLessThan(160);
+  }
+});

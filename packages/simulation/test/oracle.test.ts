@@ -1,8 +1,9 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { Programs } from '../src/backends/backend.ts';
 import { loadPrograms } from '../src/backends/programs.ts';
+import { patch } from '../src/regressions/regression.ts';
 import { simulate } from '../src/run/simulate.ts';
-import type { Fault, Schedule, Step } from '../src/schedule/types.ts';
+import type { Fault, Schedule, Step, StepOptions } from '../src/schedule/types.ts';
 
 // What the oracle must say, and must not say, about schedules that seeds reach too seldom.
 
@@ -28,8 +29,12 @@ const schedule = (seed: string, steps: readonly Step[], faults: readonly Fault[]
   network: { leastMs: 0.1, mostMs: 2, slowRate: 0, slowMs: 1 },
 });
 
-const rulesOf = async (one: Schedule): Promise<string[]> =>
-  (await simulate(one, programs)).failures.map(({ rule }) => rule);
+const rulesOf = async (one: Schedule, run = programs): Promise<string[]> =>
+  (await simulate(one, run)).failures.map(({ rule }) => rule);
+
+/** The shipped code with a fault in it. */
+const withFault = (file: string, find: string, replace: string): Promise<Programs> =>
+  loadPrograms('memory', [patch(`lock-core/${file}`, find, replace)]);
 
 it('a request that arrives after its clean-up stays for its lease, and nobody is to blame', async () => {
   const heldUp = (ms: number): Fault => ({
@@ -49,4 +54,54 @@ it('those who hold a key together may hear of it in any order', async () => {
   ];
   for (let i = 1; i <= 20; i++)
     expect(await rulesOf(schedule(`together ${i}`, steps, [], { lanes: 2 })), `seed ${i}`).toEqual([]);
+});
+
+it('a renewal that arrives later than lock-core counts with may shorten the next one, and no earlier one may', async () => {
+  // The first renewal counts for its lease and backendTimeoutMs: 1,100 ms.
+  const renewals = [1_000, 9_000].map((ttlMs) => ({ do: 'renew', ttlMs, awaited: true }) as const);
+  const inside = [{ do: 'work', ms: 10 }, ...renewals, { do: 'work', ms: 6_000 }] as const;
+  const holds = step(1, 100, 'acquire', { options: { autoRenew: false }, inside });
+  const late = (ms: number): Schedule => {
+    const next = step(2, 300, 'acquire', { client: 1, inside: [{ do: 'work', ms: 50 }] });
+    const one = schedule('shorter', [holds, next], []);
+    const heldUp = { kind: 'half-open', at: 108, client: 0, server: 0, ms, brokenAfterMs: 20 } as const;
+    return { ...one, clients: [one.clients[0]!, one.clients[0]!], faults: [heldUp] };
+  };
+  const until = 'const until = sent.at + longestArrivalMs(settings, sent.ttlMs);';
+  const forgetful = await withFault('renewals.ts', until, 'const until = sent.at + sent.ttlMs / 4;');
+  expect(await rulesOf(late(2_000))).toEqual([]);
+  expect(await rulesOf(late(900))).toEqual([]);
+  expect(await rulesOf(late(900), forgetful)).toEqual(['two holders']);
+});
+
+/** Many calls of one process, one after the other, and one of another process that waits beside them. */
+function beside(count: number, everyMs: number, ms: number, options: StepOptions, other: StepOptions, more: object) {
+  const key = options.permits === undefined ? 'k1' : 'p1';
+  const inside = [{ do: 'work', ms }] as const;
+  const many = Array.from({ length: count }, (_, i) => step(i + 2, i * everyMs, 'using', { key, options, inside }));
+  const steps = [...many, step(1, 12, 'using', { key, client: 1, options: other })].sort((a, b) => a.at - b.at);
+  const one = schedule('beside', steps, [], { fencing: false, ...more });
+  const client = { ...one.clients[0]!, locks: [{ ttlMs: 30_000, localRun: { count: 5, ms: 5 } }] };
+  return { ...one, clients: [client, client], network: { ...one.network, leastMs: 0.1, mostMs: 0.3 } };
+}
+
+it('readers who join each other past a writer of another process are unfair', async () => {
+  const readers = beside(80, 2, 10, { mode: 'shared' }, {}, {});
+  const endless = await withFault('context.ts', ' || now - lease.grantedAt >= localRun.ms', '');
+  expect(await rulesOf(readers)).toEqual([]);
+  expect(await rulesOf(readers, endless)).toContain('unfair');
+});
+
+it('permits that stay in one process while another one waits are unfair', async () => {
+  const permits = beside(150, 0.5, 3, { permits: 1 }, { permits: 3 }, {});
+  const endless = await withFault('release.ts', 'lease.handOvers >= count || batchMs >= ms', 'false');
+  expect(await rulesOf(permits)).toEqual([]);
+  expect(await rulesOf(permits, endless)).toContain('unfair');
+});
+
+it('a process that asks again right behind its release is unfair where nobody keeps a queue', async () => {
+  const polling = beside(200, 0.1, 0.5, {}, {}, { fairness: 'none' });
+  const greedy = await withFault('waiting.ts', 'keyState.deferredUntil = until;', '');
+  expect(await rulesOf(polling)).toEqual([]);
+  expect(await rulesOf(polling, greedy)).toContain('unfair');
 });

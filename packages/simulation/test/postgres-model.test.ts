@@ -4,7 +4,15 @@ import { expect, it } from 'vitest';
 import { createRandom } from '../src/random.ts';
 import { Database } from '../src/servers/postgres/database.ts';
 import { Session, statementsOf } from '../src/servers/postgres/session.ts';
-import { drawCall, drawLocking, filled, first, type Operation, tables } from './support/postgres-operations.ts';
+import {
+  drawCall,
+  drawConflict,
+  drawLocking,
+  filled,
+  first,
+  type Operation,
+  tables,
+} from './support/postgres-operations.ts';
 import { PostgresWire, type Said } from './support/postgres-wire.ts';
 
 // Another seed, or more: SIMULATION_SEED=7 SIMULATION_OPERATIONS=500000 npx vitest run packages/simulation
@@ -129,26 +137,46 @@ it(`the model of PostgreSQL answers as the real server does, ${operations} opera
     await ask(first);
     await ask({ sql: 'BEGIN', values: [] });
     let blocked: { text: string; got: { said: Said | undefined }; answer: Promise<Said> } | undefined;
-    for (let i = random.int(1, 8); i > 0 && blocked === undefined; i--) {
-      const drawn = drawLocking(random);
-      if (random.chance(0.5)) {
-        await ask(drawn);
-        continue;
-      }
+    const askOther = async (drawn: Operation): Promise<void> => {
       const text = filled(drawn);
       const got = modelTwo(drawn);
       const answer = two.ask(withClockOfTest(text));
-      if (got.said !== undefined) {
-        compare(`2: ${text}`, got.said, await answer);
-        continue;
-      }
+      if (got.said !== undefined) return compare(`2: ${text}`, got.said, await unlessItWaits(answer));
       blocked = { text, got, answer };
       await expectToWait(`2: ${text}`, answer);
+    };
+    if (random.chance(0.5)) {
+      const { held, wanted, meanwhile } = drawConflict(random);
+      await ask(held);
+      await askOther(wanted);
+      if (meanwhile !== undefined) await ask(meanwhile);
+    }
+    for (let i = random.int(0, 8); i > 0 && blocked === undefined; i--) {
+      await (random.chance(0.5) ? ask : askOther)(drawLocking(random));
     }
     await ask({ sql: random.pick(['COMMIT', 'COMMIT', 'ROLLBACK']), values: [] });
     model.settle();
     if (blocked !== undefined) compare(`2: ${blocked.text}`, blocked.got.said!, await blocked.answer);
     await ask({ sql: tables[0]!, values: [] });
+  }
+
+  /** Whether the second session waits for a lock. */
+  async function isWaiting(): Promise<boolean> {
+    const said = await listener.ask(
+      `SELECT count(*) FROM pg_stat_activity WHERE pid = ${two.pid} AND wait_event_type = 'Lock'`,
+    );
+    return 'rows' in said && said.rows[0]?.[0] === '1';
+  }
+
+  /** The answer; or that it waits, for the other session, which would never end. */
+  async function unlessItWaits(answer: Promise<Said>): Promise<Said> {
+    for (;;) {
+      const pause = new Promise<undefined>((resolve) => setTimeout(resolve, 200, undefined));
+      const said = await Promise.race([answer, pause]);
+      if (said !== undefined) return said;
+      // Seen twice, so that it is no lock of a moment.
+      if ((await isWaiting()) && (await isWaiting())) return { error: 'waits' };
+    }
   }
 
   /** The real server says that the session waits, and does not answer instead. */
@@ -157,10 +185,8 @@ it(`the model of PostgreSQL answers as the real server does, ${operations} opera
     void answer.then((said) => {
       early = said;
     });
-    const waits = `SELECT count(*) FROM pg_stat_activity WHERE pid = ${two.pid} AND wait_event_type = 'Lock'`;
     for (;;) {
-      const said = await listener.ask(waits);
-      if ('rows' in said && said.rows[0]?.[0] === '1') return;
+      if (await isWaiting()) return;
       if (early !== undefined) compare(text, { error: 'waits' }, early);
     }
   }

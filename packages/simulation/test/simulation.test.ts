@@ -70,7 +70,7 @@ it('the patches of all regressions fit the shipped code', () => {
 
 it('an endless loop in the shipped code is reported with its seed', { timeout: 120_000 }, async () => {
   const name = 'a clean-up that is to be repeated later spins';
-  const hang = await runTask({ kind: 'regression', name, seconds: 60 }, () => {});
+  const hang = await runTask({ kind: 'regression', name, seconds: 60 }, () => {}, 5);
   expect(hang).toMatchObject({ backend: 'memory', seed: expect.stringMatching(/^regression\.\d+$/) });
 });
 

@@ -38,8 +38,11 @@ export interface ClientProcess {
   readonly environment: Environment;
   /** What the shipped code exports in this process. */
   readonly shipped: Record<string, unknown>;
-  /** Writes beside the lock through a guard, where the backend has one: false when a newer token was there. Set by `connect`. */
-  guard?: (key: string, token: bigint) => Promise<boolean>;
+  /**
+   * Writes beside the lock through a guard, or only looks, where the backend has one: false when a newer token was there. Set by
+   * `connect`.
+   */
+  guard?: (key: string, token: bigint, isLook: boolean) => Promise<boolean>;
   /** Begins a transaction, where the backend is a database. Set by `connect`. */
   openTransaction?: () => Promise<OpenTransaction>;
 }
@@ -72,6 +75,8 @@ export interface Backend {
   heldSince?(key: string, owner: string): number | undefined;
   /** What a single server of several keeps, though nobody holds it: votes that were not withdrawn. */
   strays?(): readonly string[];
+  /** For how many things clients are to be told what happens, all in all. */
+  subscriptions?(): number;
   /** The token of the last write through a guard. */
   guarded?(key: string): string | undefined;
   /** Something that only this backend can suffer. */
@@ -113,6 +118,10 @@ export interface BackendModel {
   tellsWithinMs?(options: Schedule['options']): number;
   /** Whether callers that wait are promised to be granted in the order in which they asked. */
   isFifo?(options: Schedule['options']): boolean;
+  /** That of its adapter. */
+  readonly localRunCount?: number;
+  /** Whether it keeps no queue, and those who wait are told when they may ask again. */
+  isAsked?(options: Schedule['options']): boolean;
   /** Whether a key that is free may be busy all the same, as where too few replicas answer. */
   mayRefuseFreeKey?(options: Schedule['options']): boolean;
 }

@@ -13,6 +13,7 @@ export const etcdModel: BackendModel = {
   entry: `
     export { createLocks, isLockError } from '@holdfast/lock-core';
     export { etcdAdapter } from '@holdfast/adapter-etcd';
+    export { fencedEtcdWrite } from '@holdfast/guards';
   `,
   libraries: ['etcd3'],
   imports: ['etcd3'],
@@ -30,6 +31,7 @@ export const etcdModel: BackendModel = {
     'database full',
   ],
   slowestHintMs: 4_000,
+  hasGuard: true,
   hasClaims: true,
   takesModes: () => true,
   drawOptions: (random) => ({
@@ -42,6 +44,7 @@ export const etcdModel: BackendModel = {
   }),
   servers: ({ members }) => members as number,
   isFifo: () => true,
+  localRunCount: 512,
   // Where answers take longer than the time-out that was chosen, no call succeeds but by chance.
   mayRefuseFreeKey: ({ callTimeoutMs }) => Number(callTimeoutMs) < 500,
   granularityMs: 1_000,
@@ -76,12 +79,22 @@ function createEtcdBackend(stage: Stage): Backend {
       };
     },
     fault: createFaults(stage, cluster),
+    guarded: (key) => store.within(Buffer.from(dataOf(key)), Buffer.alloc(0))[0]?.value.toString(),
     heal() {
       cluster.state.noSpace = false;
       for (const member of cluster.members) member.lagMs = 0;
     },
+    subscriptions: () =>
+      cluster.members.reduce(
+        (sum, { watches }) => sum + [...watches.streams].reduce((of, { size }) => of + size, 0),
+        0,
+      ),
     leftovers: () => [
-      ...store.within(Buffer.from([0]), Buffer.from([0])).map(({ key }) => `the key ${key.toString()}`),
+      ...store
+        .within(Buffer.from([0]), Buffer.from([0]))
+        .map(({ key }) => key.toString())
+        .filter((key) => !/^(data|fence)\//.test(key))
+        .map((key) => `the key ${key}`),
       ...cluster.members.flatMap(({ watches, machine }) =>
         [...watches.streams].map(({ size }) => `a stream of ${size} watches at ${machine.name}`),
       ),
@@ -162,5 +175,29 @@ function connectAdapter(client: ClientProcess, { schedule: { options } }: Stage)
   const make = client.shipped.etcdAdapter as (options: object) => LockAdapter;
   const { callTimeoutMs, authentication } = options;
   const credentials = authentication ? { username: user.name, password: user.password } : {};
+  client.guard = createGuard(client, { hosts, ...(authentication ? { auth: credentials } : {}) });
   return () => make({ hosts, callTimeoutMs, ...credentials });
+}
+
+const dataOf = (key: string): string => `data/${key}`;
+
+/** Over a client of the application's own, which is made when it first writes. */
+function createGuard({ environment, shipped }: ClientProcess, options: object): NonNullable<ClientProcess['guard']> {
+  const { Etcd3 } = environment.require('etcd3') as { Etcd3: new (options: object) => EtcdClient };
+  const write = shipped.fencedEtcdWrite as (
+    client: EtcdClient,
+    fence: string,
+    token: bigint,
+    operations?: readonly unknown[],
+  ) => Promise<boolean>;
+  let client: EtcdClient | undefined;
+  return (key, token, isLook) => {
+    client ??= new Etcd3(options);
+    const operations = isLook ? undefined : [client.put(dataOf(key)).value(String(token))];
+    return write(client, `fence/${key}`, token, operations);
+  };
+}
+
+interface EtcdClient {
+  put(key: string): { value(value: string): unknown };
 }

@@ -28,6 +28,7 @@ export const memoryModel: BackendModel = {
   }),
   servers: () => 1,
   isFifo: ({ fairness }) => fairness === 'fifo',
+  isAsked: ({ fairness, hints }) => fairness === 'none' && hints === true,
   takesModes: ({ fairness }) => fairness === 'fifo',
   create(stage) {
     return createMemoryBackend(stage);
@@ -116,6 +117,7 @@ function createMemoryBackend(stage: Stage): Backend {
     },
     fault() {},
     heal() {},
+    subscriptions: () => [...store.watchers.values()].reduce((sum, all) => sum + all.size, 0),
     leftovers: () => [
       ...[...store.entries.keys()].flatMap((key) => (holdersOf(key).length > 0 ? [`the lock ${key}`] : [])),
       ...[...store.watchers.keys()].map((key) => `a subscription to ${key}`),

@@ -52,6 +52,7 @@ export const postgresModel: BackendModel = {
   }),
   servers: () => 1,
   isFifo: ({ pauseRate, maxConnections, pooler }) => pauseRate === 0 && maxConnections === 10 && !pooler,
+  localRunCount: 512,
   // Where answers take longer than the time-out that was chosen, no call succeeds but by chance.
   mayRefuseFreeKey: ({ callTimeoutMs }) => Number(callTimeoutMs) < 500,
   servesWithinMs: 30,

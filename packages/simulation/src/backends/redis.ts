@@ -72,6 +72,7 @@ function createRedisBackend(stage: Stage): Backend {
     heal() {
       server.refusal = undefined;
     },
+    subscriptions: () => [...server.sessions].reduce((sum, { channels }) => sum + channels.size, 0),
     leftovers: () => [
       ...server.store
         .keys()
@@ -94,10 +95,12 @@ function connectAdapter(process: ClientProcess, { schedule, programs }: Stage): 
   });
   const { redisLockAdapter: make, fencedRedisWrite } = process.shipped as {
     redisLockAdapter(binding: unknown, options: object): LockAdapter;
-    fencedRedisWrite(client: unknown, fence: string, token: bigint, writes: readonly string[][]): Promise<boolean>;
+    fencedRedisWrite(client: unknown, fence: string, token: bigint, writes?: readonly string[][]): Promise<boolean>;
   };
-  process.guard = (key, token) =>
-    fencedRedisWrite(client, `fence:{${key}}`, token, [['SET', dataOf(key), String(token)]]);
+  process.guard = (key, token, isLook) => {
+    const writes = isLook ? undefined : [['SET', dataOf(key), String(token)]];
+    return fencedRedisWrite(client, `fence:{${key}}`, token, writes);
+  };
   // Who plays claims looks at tokens.
   const isFenced = fencing || schedule.claims !== undefined;
   return () => make(binding(), { fencing: isFenced, waitReplicas, waitReplicasTimeoutMs });

@@ -33,6 +33,8 @@ export const redlockModel: BackendModel = {
   hasClaims: true,
   takesModes: () => true,
   servers: ({ nodes }) => nodes as number,
+  // Where answers take longer than the time-out that was chosen, no call succeeds but by chance.
+  isAsked: ({ nodeTimeoutMs }) => Number(nodeTimeoutMs) > 200,
   create: createRedlockBackend,
 };
 
@@ -114,6 +116,8 @@ function createRedlockBackend(stage: Stage): Backend {
       for (const server of servers) server.refusal = undefined;
     },
     strays,
+    subscriptions: () =>
+      servers.reduce((sum, { sessions }) => sum + [...sessions].reduce((of, { channels }) => of + channels.size, 0), 0),
     leftovers: () => [
       ...strays(),
       ...places(),

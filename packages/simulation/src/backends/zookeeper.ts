@@ -3,6 +3,7 @@ import { createMachine } from '../engine/machine.ts';
 import { firstPort } from '../engine/socket.ts';
 import { createEnsemble, type Ensemble } from '../servers/zookeeper/ensemble.ts';
 import type { Backend, BackendModel, Holder, Stage } from './backend.ts';
+import { createZookeeperGuard, dataOf } from './zookeeper-guard.ts';
 
 const cutOffForLong = 'cut off from the others until sessions end, and then';
 
@@ -13,6 +14,7 @@ export const zookeeperModel: BackendModel = {
   entry: `
     export { createLocks, isLockError } from '@holdfast/lock-core';
     export { zookeeperAdapter } from '@holdfast/adapter-zookeeper';
+    export { fencedZookeeperWrite } from '@holdfast/guards';
   `,
   libraries: [library],
   imports: [library],
@@ -27,6 +29,7 @@ export const zookeeperModel: BackendModel = {
   ],
   // A process may lose its session and live on; its node goes with the session.
   slowestHintMs: 5_500,
+  hasGuard: true,
   hasClaims: true,
   takesModes: () => true,
   drawOptions: (random) => ({
@@ -72,6 +75,7 @@ function createZookeeperBackend(stage: Stage): Backend {
       const servers = ensemble.members.map(({ index }) => `127.0.0.1:${firstPort + index}`).join(',');
       const { sessionTimeoutMs } = options;
       const auth = options.auth ? { scheme: 'digest', credentials: 'application:secret' } : undefined;
+      client.guard = createZookeeperGuard(client, servers, sessionTimeoutMs as number);
       return () => make({ servers, sessionTimeoutMs, auth });
     },
     holderOf: (key) => holderOf(ensemble, key),
@@ -91,6 +95,11 @@ function createZookeeperBackend(stage: Stage): Backend {
       }
     },
     heal: ensemble.heal,
+    guarded: (key) => ensemble.truth.nodes.get(dataOf(key))?.data?.toString() || undefined,
+    subscriptions: () =>
+      ensemble.members
+        .flatMap(({ front }) => [...front.peers])
+        .reduce((sum, { dataWatches, childWatches }) => sum + dataWatches.size + childWatches.size, 0),
     leftovers: () => leftovers(ensemble),
   };
 }

@@ -17,9 +17,13 @@ export interface ClaimTask {
   /** When it was granted, in virtual time. */
   grantedAt: number | undefined;
   token: bigint | undefined;
+  /** The last of its block. */
+  lastToken?: bigint;
   /** Until when its process believes that it holds, by its own clock. */
   deadline: number;
   /** When somebody began to force it out, and when that one was told that it is done. */
+  /** Requests without an answer so far: what is granted to them is its own as well. */
+  asking: number;
   forcing: boolean;
   forcedAt: number | undefined;
   /** Since when nothing else has been in its way. */
@@ -127,10 +131,12 @@ export function createClaimOracle(
       if (other.token === undefined || other.grantedAt! >= task.askedAt) continue;
       const [isShared, wasShared] = [task, other].map(({ step }) => step.claim.mode === 'shared');
       if (isShared && wasShared) continue;
-      if (isShared ? task.token! < other.token : task.token! <= other.token)
+      // Its holder may have passed the lock on, and got to the last one.
+      const before = other.lastToken ?? other.token;
+      if (isShared ? task.token! < before : task.token! <= before)
         fail(
           'wrong answer',
-          `${nameOf(task)} has the token ${task.token}, and ${nameOf(other)} had ${other.token} before`,
+          `${nameOf(task)} has the token ${task.token}, and ${nameOf(other)} had up to ${before} before`,
         );
     }
   }
@@ -158,6 +164,7 @@ export function createClaimOracle(
       if (token === undefined) return fail('wrong answer', `${nameOf(task)} has no token`);
       if (tokens > task.step.tokens) fail('wrong answer', `${nameOf(task)} has ${tokens} tokens and asked for fewer`);
       task.token = token;
+      if (task.claim.mode !== 'shared') task.lastToken = token + BigInt(tokens) - 1n;
       task.grantedAt = now();
       task.phase = 'held';
       if (task.claim.mode !== 'shared') checkTokens(task, token, token + BigInt(tokens) - 1n);

@@ -105,6 +105,7 @@ export async function playClaims(
       const open = oracle.tasks.filter(({ phase, machine }) => phase !== 'over' && machine.state !== 'crashed');
       oracle.fail('never settles', open.map(({ step, phase }) => `#${step.id} is ${phase}`).join(', '));
     }
+    if (!hasFailed() && faults.length === 0) await lookForStrays();
     let open = 0;
     for (const { adapter, machine } of players) {
       if (machine.state !== 'running') continue;
@@ -124,6 +125,15 @@ export async function playClaims(
     process.off('unhandledRejection', onUnhandled);
     for (const machine of [...machines, ...network.hosts.map((host) => host.machine)]) machine.crash();
   }
+  /** Whoever was refused or has released leaves no vote at any server. */
+  async function lookForStrays(): Promise<void> {
+    const until = world.now + 2_000;
+    world.at(until, () => {});
+    await runUntil(() => world.now >= until);
+    for (const stray of hasFailed() ? [] : (backend.strays?.() ?? []))
+      oracle.fail('held by nobody', `${stray} is still there, though nobody asks any more`);
+  }
+
   return {
     failures: oracle.failures,
     notes,
@@ -141,7 +151,7 @@ async function play(player: Player, step: ClaimStep): Promise<void> {
   const { key, claim, ttlMs, tokens } = step;
   const calledAt = machine.now();
   const rest = { phase: 'asking', grantedAt: undefined, token: undefined, deadline: 0, freeSince: undefined } as const;
-  const force = { forcing: false, forcedAt: undefined };
+  const force = { asking: 0, forcing: false, forcedAt: undefined };
   const task: ClaimTask = { step, machine, owner, calledAt, askedAt: now(), claim, ...rest, ...force };
   oracle.tasks.push(task);
   note(`#${step.id} ${step.waits ? 'queues' : 'asks'} for ${key}, ${describe(claim)}, by ${owner.slice(0, 6)}`);
@@ -158,6 +168,13 @@ async function play(player: Player, step: ClaimStep): Promise<void> {
       ? await asksOnce(player, step, () => {
           const answer = adapter.tryAcquire(attempt);
           open.push(answer);
+          task.asking += 1;
+          answer.then(
+            () => {
+              task.asking -= 1;
+            },
+            () => {}, // it may still arrive
+          );
           return answer;
         })
       : adapter.enqueue
@@ -255,8 +272,9 @@ async function forceOut({ operator, note, now }: Player, task: ClaimTask): Promi
   const { step, owner } = task;
   if (task.phase !== 'held') return;
   task.forcing = true;
+  const mayAskAgain = task.asking > 0;
   note(`#${step.id} is forced out`);
   const force = operator().forceRelease as (key: string, owner: string) => Promise<boolean>;
   const isDone = await force(step.key, owner).catch(() => false);
-  if (isDone) task.forcedAt = now();
+  if (isDone && !mayAskAgain) task.forcedAt = now();
 }

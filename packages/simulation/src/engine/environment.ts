@@ -2,6 +2,7 @@ import * as asyncHooks from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { createRequire } from 'node:module';
+import type { LastingCollections } from './lasting-collections.ts';
 import type { Machine, Timer } from './machine.ts';
 
 const require = createRequire(import.meta.url);
@@ -30,11 +31,18 @@ export const globalNames = [
   'Math',
   'process',
   'AbortSignal',
+  'Map',
+  'Set',
   'globalThis',
 ] as const;
 
 /** Makes the globals and modules of one program. Whatever depends on time or chance comes from the machine. */
-export function createEnvironment(machine: Machine, net: object, isLibrary = false): Environment {
+export function createEnvironment(
+  machine: Machine,
+  net: object,
+  isLibrary = false,
+  collections: LastingCollections['globals'] = { Map, Set },
+): Environment {
   const timers = timerFunctions(() => environment.machine, isLibrary);
   const performance = { now: () => environment.machine.now(), timeOrigin: 0, mark() {}, measure() {} };
   const random = (): number => environment.machine.random.next();
@@ -70,6 +78,7 @@ export function createEnvironment(machine: Machine, net: object, isLibrary = fal
       Math: Object.assign(Object.create(Math) as object, { random }),
       process: virtualProcess(),
       AbortSignal: virtualAbortSignal(timers.setTimeout),
+      ...collections,
     }),
   };
   return environment;
@@ -156,8 +165,12 @@ function sleeper(start: Start, clear: (timer: unknown) => void) {
 }
 
 function seededCrypto(machine: () => Machine): object {
-  const byte = (): number => machine().random.int(0, 255);
-  const randomBytes = (size: number): Buffer => Buffer.from(Array.from({ length: size }, byte));
+  const randomBytes = (size: number): Buffer => {
+    const made = Buffer.allocUnsafe(size);
+    const { random } = machine();
+    for (let i = 0; i < size; i++) made[i] = random.int(0, 255);
+    return made;
+  };
   const randomInt = (...args: number[]): number => {
     const [least, below] = args.length > 1 ? [args[0]!, args[1]!] : [0, args[0]!];
     return machine().random.int(least, below - 1);

@@ -78,7 +78,12 @@ export const backendRegressions: readonly Regression[] = [
     backends: ['redis'],
     patches: [
       patch(
-        'redis-protocol/lua/free.lua',
+        'redis-protocol/lua/usual-acquire.lua',
+        "call('SET', lock, ARGV[1], 'NX', 'PX', lease)",
+        "call('SET', lock, ARGV[1], 'NX')",
+      ),
+      patch(
+        'redis-protocol/lua/acquire.lua',
         "call('SET', lock, asker, 'NX', 'PX', lease)",
         "call('SET', lock, asker, 'NX')",
       ),
@@ -124,6 +129,7 @@ export const backendRegressions: readonly Regression[] = [
   {
     name: 'Redlock: the lease counts from the answers',
     backends: ['redlock'],
+    about: 'late answers',
     patches: [
       patch(
         'adapter-redlock/protocol/acquire.ts',
@@ -152,6 +158,7 @@ export const backendRegressions: readonly Regression[] = [
   {
     name: 'Redlock: a vote that comes in late is kept',
     backends: ['redlock'],
+    about: 'some servers that answer late',
     patches: [
       patch(
         'adapter-redlock/protocol/round.ts',

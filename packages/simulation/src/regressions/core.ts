@@ -24,7 +24,7 @@ export const coreRegressions: readonly Regression[] = [
     patches: [
       patch(
         'lock-core/orphan-cleanup.ts',
-        "const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !lease.granted);",
+        "const covered = unansweredAtSend === 0 || (outcome === 'released' && unansweredAtSend === 1 && !isOfAnother);",
         'const covered = unansweredAtSend >= 0 && outcome !== undefined;',
       ),
     ],
@@ -55,7 +55,11 @@ export const coreRegressions: readonly Regression[] = [
     name: 'a lease counts from the answer',
     backends: ['memory'],
     patches: [
-      patch('lock-core/grant.ts', 'leaseDeadline(sentAt, grant.validForMs -', 'leaseDeadline(now, grant.validForMs -'),
+      patch(
+        'lock-core/watchdog.ts',
+        'leaseDeadline(sentAt, grant.validForMs -',
+        'leaseDeadline(now, grant.validForMs -',
+      ),
     ],
   },
   {
@@ -66,7 +70,7 @@ export const coreRegressions: readonly Regression[] = [
   {
     name: 'a grant that comes after its own lease is taken',
     backends: ['memory'],
-    patches: [patch('lock-core/grant.ts', 'if (deadline <= now) return false;', '')],
+    patches: [patch('lock-core/watchdog.ts', 'if (deadline <= now) return false;', '')],
   },
   {
     name: 'a shorter renewal counts only once it is answered',
@@ -143,8 +147,12 @@ export const coreRegressions: readonly Regression[] = [
     name: 'a place in the queue is not given up when its caller goes',
     backends: ['memory'],
     patches: [
-      patch('lock-core/place.ts', 'withdrawal.abort(withdrawn);', ''),
-      patch('lock-core/place.ts', 'const cleanUp = (): void => cleanup.add(lease);', 'const cleanUp = (): void => {};'),
+      patch('lock-core/waiting.ts', 'withdrawal.abort(withdrawn);', ''),
+      patch(
+        'lock-core/waiting.ts',
+        'const cleanUp = (): void => cleanup.add(lease);',
+        'const cleanUp = (): void => {};',
+      ),
     ],
   },
   {
@@ -210,7 +218,7 @@ export const coreRegressions: readonly Regression[] = [
     backends: ['memory'],
     patches: [
       patch(
-        'lock-core/lead.ts',
+        'lock-core/locks.ts',
         'await body(term);',
         "await Promise.race([body(term), new Promise((resolve) => term.signal.addEventListener('abort', resolve))]);",
       ),

@@ -5,10 +5,12 @@ import { drawSchedule } from '../schedule/draw.ts';
 import type { BackendName, Schedule } from '../schedule/types.ts';
 import { runCampaign } from '../search.ts';
 import { backendRegressions } from './backends.ts';
+import { combinationRegressions } from './combinations.ts';
 import { coreRegressions } from './core.ts';
 import { etcdRegressions } from './etcd.ts';
 import { modeRegressions } from './modes.ts';
 import { newCallRegressions } from './new-calls.ts';
+import { plantedRegressions } from './planted.ts';
 import { postgresRegressions } from './postgres.ts';
 import { redisQueueRegressions } from './redis-queue.ts';
 import { redlockClaimRegressions } from './redlock-claims.ts';
@@ -28,6 +30,8 @@ export const regressions: readonly Regression[] = [
   ...zookeeperRegressions,
   ...postgresRegressions,
   ...claimRegressions,
+  ...plantedRegressions,
+  ...combinationRegressions,
 ];
 
 /** By which seed a regression was found, and after how long. */

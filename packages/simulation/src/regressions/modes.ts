@@ -53,6 +53,35 @@ export const modeRegressions: readonly Regression[] = [
     patches: [patch('lock-core/watchdog.ts', 'lease.share();', '')],
   },
   {
+    name: 'a lock that is re-entered while its downgrade waits for a renewal is downgraded',
+    backends: ['memory'],
+    about: 'nesting',
+    patches: [
+      patch(
+        'lock-core/watchdog.ts',
+        '        checkAlone(hold);\n        // The backend may let',
+        '        // The backend may let',
+      ),
+    ],
+  },
+  {
+    name: 'the grace of a reader that ends by itself is cut short by the release of another one',
+    backends: ['memory', 'redis'],
+    about: 'readers with a grace',
+    patches: [patch('lock-core/release.ts', 'now < lease.keepUntil;', 'false;')],
+  },
+  {
+    name: 'a hold that ends by its maxHoldMs has no grace',
+    backends: ['memory', 'redis'],
+    patches: [
+      patch(
+        'lock-core/release.ts',
+        "return loseLease(context, lease, error, 'is to keep it for the grace');\n    }\n    lease.part",
+        "return loseLease(context, lease, error, isTooLong ? 'may still hold it' : 'is to keep it for the grace');\n    }\n    lease.part",
+      ),
+    ],
+  },
+  {
     name: 'permits pass on to a larger request',
     backends: ['memory'],
     patches: [
@@ -82,6 +111,6 @@ export const modeRegressions: readonly Regression[] = [
   {
     name: 'the next waiter of a process does not queue again after a real release',
     backends: ['memory'],
-    patches: [patch('lock-core/release.ts', 'else advance(context, keyState, now);', '')],
+    patches: [patch('lock-core/waiting.ts', 'else advance(context, keyState, now);', '')],
   },
 ];

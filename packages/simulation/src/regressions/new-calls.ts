@@ -21,7 +21,7 @@ export const newCallRegressions: readonly Regression[] = [
   {
     name: 'a leader that lost its term is done',
     backends: ['memory'],
-    patches: [patch('lock-core/lead.ts', 'if (!wasLost) return;', 'return;')],
+    patches: [patch('lock-core/locks.ts', 'if (!wasLost) return;', 'return;')],
   },
   {
     name: 'a watch looks again at hints only',

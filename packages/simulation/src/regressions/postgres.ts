@@ -34,7 +34,7 @@ export const postgresRegressions: readonly Regression[] = [
   ),
   regression(
     'a release does not look whose lock it is',
-    inAdapter('sql/fast.ts', "AND t.owner = decode(a.owner, 'hex') AND NOT t.crowded", 'AND NOT t.crowded'),
+    inAdapter('sql/fast.ts', "AND t.owner = decode($2::text, 'hex') AND NOT t.crowded", 'AND NOT t.crowded'),
   ),
   {
     ...regression(

@@ -12,7 +12,8 @@ export const redisQueueRegressions: readonly Regression[] = [
     name: 'Redis queue: a newcomer takes what a release leaves free, past the queue',
     backends: ['redis'],
     patches: [
-      patch('redis-protocol/lua/free.lua', "not queue or (isNew and pcall('EXISTS', queue) == 0)", 'true'),
+      patch('redis-protocol/lua/usual-acquire.lua', "try('EXISTS', KEYS[2]) == 0 and ", ''),
+      patch('redis-protocol/lua/acquire.lua', "not queue or (isNew and pcall('EXISTS', queue) == 0)", 'true'),
       patch(queue, fits, anyFits),
       patch(handOn, '  serve()\n  if not held', '  if not held'),
     ],
@@ -20,7 +21,7 @@ export const redisQueueRegressions: readonly Regression[] = [
   {
     name: 'Redis queue: who is granted the lock keeps its place',
     backends: ['redis'],
-    patches: [patch(queue, '  held = owner\n  forget(owner)', '  held = owner')],
+    patches: [patch(queue, "  forget(owner)\n  call('SET', lock, owner", "  call('SET', lock, owner")],
   },
   {
     name: 'Redis queue: a claim does not make a lease of the reservation',

@@ -19,3 +19,20 @@ export const patch = (file: string, find: string, replace: string): SourcePatch 
   find,
   replace,
 });
+
+/** A fault that one textual change makes. */
+export const fault = (
+  backend: BackendName | readonly BackendName[],
+  name: string,
+  file: string,
+  find: string,
+  replace: string,
+  more: Partial<Regression> = {},
+): Regression => ({
+  name,
+  backends: typeof backend === 'string' ? [backend] : backend,
+  patches: [patch(file, find, replace)],
+  ...more,
+});
+
+export const inClaims: Partial<Regression> = { inClaims: true };

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import type { AcquireOptions, Lock, LockOwner, Locks, Semaphore } from '@holdfast/lock-core';
 import type { ClientProcess } from '../backends/backend.ts';
 import { semaphore } from '../schedule/draw-modes.ts';
@@ -5,10 +6,12 @@ import type { Deed, Schedule, Step } from '../schedule/types.ts';
 import { acquireCodes, type Calls } from './calls.ts';
 import { termsOf } from './deadlines.ts';
 import { describeStep } from './describe-step.ts';
+import { write } from './guarded-write.ts';
 import type { Held } from './held.ts';
 import { acquireAll, lead, type Played, watch } from './longer-calls.ts';
 import { look } from './operator-calls.ts';
 import type { Oracle } from './oracle.ts';
+import type { Shares } from './shares.ts';
 import { transact } from './transactions.ts';
 import type { Watches } from './watches.ts';
 
@@ -18,6 +21,8 @@ export interface Actor {
   readonly locks: readonly Locks[];
   /** Whether any of its steps is not at its end. */
   readonly isBusy: boolean;
+  /** What listens to the signal that is given to many of its calls, and ends none of them. */
+  readonly listeners: number;
   start(step: Step): void;
   closeAll(): Promise<void>;
 }
@@ -35,16 +40,18 @@ export interface ActorTerms {
   readonly oracle: Oracle;
   readonly calls: Calls;
   readonly watches: Watches;
+  readonly shares: Shares;
   now(): number;
   note(who: string, what: string): void;
 }
 
 /** Plays the application in one process. */
 export function createActor(terms: ActorTerms): Actor {
-  const { process, schedule, locks, oracle, calls, note, now } = terms;
+  const { process, schedule, locks, oracle, calls, shares, note, now } = terms;
   const { machine } = process;
   const owners = new Map<number, LockOwner>();
   let busy = 0;
+  const shutdown = new AbortController();
 
   const sleep = (ms: number): Promise<void> => new Promise((resolve) => machine.later(ms, resolve));
 
@@ -54,11 +61,13 @@ export function createActor(terms: ActorTerms): Actor {
     return known;
   }
 
-  function optionsOf({ options, client, id }: Step): AcquireOptions {
+  function optionsOf({ options, client, id, call }: Step): AcquireOptions {
     const { abortMs, owner, ...rest } = options;
     const defined = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
     if (owner !== undefined) Object.assign(defined, { owner: ownerOf(owner) });
-    if (abortMs === undefined) return defined;
+    // Those of leaders and of watchers get one from us, which listens to this one.
+    if (abortMs === undefined)
+      return id % 2 === 0 && call !== 'lead' && call !== 'watch' ? { ...defined, signal: shutdown.signal } : defined;
     const controller = new AbortController();
     const reason = new Error(`the caller of step ${client}/${id} gave up`);
     if (abortMs === 0) controller.abort(reason);
@@ -108,7 +117,10 @@ export function createActor(terms: ActorTerms): Actor {
     );
     // After a sleep of the machine a lock may be lost by the time that it is handed out; it says so itself.
     if (lock.state === 'held') {
-      if (!oracle.isHeldBy(step.key, held.identity)) calls.checkOrder(step, invokedAt);
+      if (!oracle.isHeldBy(step.key, held.identity)) {
+        calls.checkOrder(step, invokedAt);
+        shares.granted(step);
+      }
       oracle.granted(held);
     } else if (machine.stoodStillMs === 0 && !oracle.hasForced && oracle.excuses.length === 0) {
       oracle.fail('wrong answer', `${held.name} is given a lock that is ${lock.state} already`);
@@ -149,19 +161,10 @@ export function createActor(terms: ActorTerms): Actor {
       if (deed.awaited) await downgrade;
       return;
     }
-    if (deed.do === 'write') return write(held);
+    if (deed.do === 'write') return write({ ...terms, sleep }, held);
     if (deed.do === 'transaction') return transact({ ...terms, sleep }, held, lock, deed);
     const nested = run({ ...deed.step, at: now() }, inside);
     if (!deed.beside) await nested;
-  }
-
-  /** An answer may never come: the application goes on after a while. */
-  async function write({ step: { key }, lock, name }: Held): Promise<void> {
-    const token = lock.fencingToken;
-    if (token === undefined || process.guard === undefined) return;
-    const answer = await Promise.race([process.guard(key, token).catch(() => undefined), sleep(1_000)]);
-    note(machine.name, `${name} writes with token ${token}: ${answer ?? 'no answer'}`);
-    if (answer === false) oracle.refusedWrite(key, token, name);
   }
 
   async function release(held: Held): Promise<void> {
@@ -264,6 +267,9 @@ export function createActor(terms: ActorTerms): Actor {
     locks,
     get isBusy() {
       return busy > 0;
+    },
+    get listeners() {
+      return getEventListeners(shutdown.signal, 'abort').length;
     },
     start(step) {
       busy += 1;

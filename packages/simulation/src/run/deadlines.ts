@@ -76,4 +76,13 @@ export function longestWayMs({ faults, network }: Schedule): number {
   }, wayMs);
 }
 
+/** Whether a renewal under this lock may be on its way for longer than its lease and `backendTimeoutMs`, which nobody counts with. */
+export function arrivesTooLate(schedule: Schedule, step: Step): boolean {
+  const { ttlMs: usualMs, backendTimeoutMs } = termsOf(schedule, step);
+  const longestMs = longestWayMs(schedule);
+  return step.inside.some(
+    (deed) => deed.do === 'renew' && longestMs > Math.min(deed.ttlMs ?? usualMs, usualMs) + backendTimeoutMs,
+  );
+}
+
 const delaying: readonly Fault['kind'][] = ['stall', 'half-open', 'freeze', 'pause', 'suspend'];

@@ -12,6 +12,7 @@ export interface Failure {
     | 'never settles'
     | 'settles too late'
     | 'out of turn'
+    | 'unfair'
     | 'stale write'
     | 'granted while pinned'
     | 'waits while the key is free'
@@ -52,6 +53,15 @@ export interface Held {
   readonly stoodStillMs: number;
   readonly terms: Terms;
 }
+
+/** Whether a reader has joined another one of its process: it shares that one's lease, and nobody was asked. */
+export const isJoined = (held: Held, other: Held, now: number): boolean =>
+  held.invokedAt === now &&
+  held.lock.mode === 'shared' &&
+  other.lock.mode === 'shared' &&
+  held.machine === other.machine &&
+  held.step.locks === other.step.locks &&
+  held.lock.fencingToken === other.lock.fencingToken;
 
 /** Whether it is a hold of its own, with its own options, and no re-entry into another one. */
 export const isOwn = ({ identity, machine, step }: Held): boolean => identity === `${machine.name} step ${step.id}`;

@@ -1,13 +1,14 @@
 import type { Backend } from '../backends/backend.ts';
 import { models } from '../backends/models.ts';
+import type { LastingCollections } from '../engine/lasting-collections.ts';
 import type { Machine } from '../engine/machine.ts';
-import type { Network } from '../engine/network.ts';
 import { allSteps, keysOf } from '../schedule/all-steps.ts';
 import { goTogether, isOtherMode } from '../schedule/draw-modes.ts';
 import type { Deed, Schedule } from '../schedule/types.ts';
 import type { Calls, OpenCall } from './calls.ts';
 import { longestWayMs, termsOf } from './deadlines.ts';
 import type { Oracle } from './oracle.ts';
+import type { AdapterWatch } from './watched-adapter.ts';
 import type { Watches } from './watches.ts';
 
 /** Whether everything goes on, and ends. Asked only when nothing goes wrong any more. */
@@ -16,8 +17,8 @@ export interface Liveness {
   readonly patienceMs: number;
   /** To be called every now and then, in the calm part. */
   look(): void;
-  /** To be called every second, at all times. */
-  lookAtTraffic(): void;
+  /** Nobody has asked for anything for seconds, and nobody holds anything. */
+  lookWhenIdle(): void;
   /** All locks are about to be closed, which gives up what is not cleaned up by then. */
   stop(): void;
   /** `isQuiet`: nothing was left to clean up when the closing began. */
@@ -30,29 +31,34 @@ export interface Liveness {
 interface Terms {
   readonly schedule: Schedule;
   readonly backend: Backend;
-  readonly network: Network;
   readonly machines: readonly Machine[];
   readonly calls: Calls;
   readonly oracle: Oracle;
   readonly watches: Watches;
+  readonly adapters: AdapterWatch;
+  /** Those of each process. */
+  readonly lasting: readonly LastingCollections[];
   now(): number;
   note(who: string, what: string): void;
 }
 
 export function createLiveness(terms: Terms): Liveness {
-  const { schedule, backend, network, machines, calls, oracle, watches, now, note } = terms;
+  const { schedule, backend, machines, calls, oracle, watches, adapters, lasting, now, note } = terms;
   const mayRefuse = models[schedule.backend].mayRefuseFreeKey?.(schedule.options) ?? false;
   // Where answers take longer than the time-out that was chosen, a clean-up succeeds but by chance.
   const { slowRate, slowMs } = schedule.network;
   const answersTooLate = slowRate > 0 && Number(schedule.options.callTimeoutMs) < slowMs;
-  // What a server refuses to give up, or what another one answers in its place, stays to the end of the lease.
-  const withdrawsAll = schedule.faults.every((fault) => fault.kind !== 'server' || fault.name === 'flush scripts');
+  // What a server refuses to give up, or what another one answers in its place, stays to the end of the lease; so does a vote that a
+  // connection delivers which its client has given up.
+  const withdrawsAll = schedule.faults.every(
+    (fault) => fault.kind !== 'half-open' && (fault.kind !== 'server' || fault.name === 'flush scripts'),
+  );
   const keys = [...new Set(allSteps(schedule.steps).flatMap(keysOf))];
   let isStopped = false;
   const freeSince = new Map<string, number>();
-  const traffic = new Map<number, { sent: number; grants: number; busyFor: number }>();
   let groupsSince = Number.POSITIVE_INFINITY;
   const orphanSince = new Map<string, number>();
+  const deadSince = new Map<string, number>();
   const sharersSince = new Map<string, number>();
   const holders = new Map<string, { readonly owner: string | undefined; readonly since: number }>();
   const playsModes = allSteps(schedule.steps).some(
@@ -60,7 +66,8 @@ export function createLiveness(terms: Terms): Liveness {
   );
   // Where some messages take longer than a lease, many grants come too late.
   const limitMs = 6_000 + models[schedule.backend].slowestHintMs + (schedule.network.slowRate > 0 ? 20_000 : 0);
-  const renewalsInASecond = (3_000 / shortestTtl(schedule)) * models[schedule.backend].servers(schedule.options);
+  // What lasts in a process is of its keys and servers, and not of its calls.
+  const mostKept = 15 + 5 * keys.length;
   const mostTimers = 40 + 8 * allSteps(schedule.steps).length;
   const mayLeave = (): boolean => answersTooLate || oracle.mayBeBack;
 
@@ -108,10 +115,16 @@ export function createLiveness(terms: Terms): Liveness {
 
     const held = heldSince(key, holder?.owner);
     if (slowRate === 0) watches.look(key, holder?.owner, now() - held, !playsModes);
-    // Whoever has asked since then asks for an owner ID of its own.
+    // Whoever has asked since then asks for an owner ID of its own, and so do those of other processes.
+    const process = holder && adapters.processOf(holder.owner);
     const touched = [...calls.open].some(
-      ({ step, what, startedAt }) => what !== 'watch' && startedAt <= held && keysOf(step).includes(key),
+      ({ step, what, startedAt, machine }) =>
+        what !== 'watch' &&
+        startedAt <= held &&
+        (process === undefined || process === machine.name) &&
+        keysOf(step).includes(key),
     );
+    lookAtTheDead(key, process, waiting);
     if (holder !== undefined && !oracle.isHeld(key) && !touched && !mayLeave()) {
       const since = orphanSince.get(key) ?? now();
       orphanSince.set(key, since);
@@ -124,6 +137,21 @@ export function createLiveness(terms: Terms): Liveness {
     } else orphanSince.delete(key);
   }
 
+  /** Those who were killed delay the others once, however many of them held or waited. */
+  function lookAtTheDead(key: string, process: string | undefined, waiting: readonly OpenCall[]): void {
+    const isOfTheDead = machines.some(({ name, state }) => name === process && state === 'crashed');
+    const isLive = oracle.isHeld(key) || (backend.holderOf(key) !== undefined && !isOfTheDead);
+    if (isLive || waiting.length === 0 || mayRefuse || mayLeave()) return void deadSince.delete(key);
+    const since = deadSince.get(key) ?? now();
+    deadSince.set(key, since);
+    const first = waiting.find(({ startedAt }) => startedAt <= since);
+    if (first === undefined || now() - since <= orphanLimitMs(key)) return;
+    oracle.fail(
+      'waits while the key is free',
+      `#${first.step.id} in ${first.machine.name} has waited for ${key} for ${Math.round(now() - since)} ms in which nobody had it but processes that were killed`,
+    );
+  }
+
   /** Those who may hold a key together with all who hold it and all who want it have nobody to wait for. */
   function lookAtSharers(key: string): void {
     const held = oracle.holdersOf(key);
@@ -133,7 +161,7 @@ export function createLiveness(terms: Terms): Liveness {
       ...held.map(({ step, lock }) => ({ ...step.options, mode: lock.mode === 'shared' ? lock.mode : undefined })),
       ...wanted.map(({ step }) => step.options),
     ];
-    if (first === undefined || held.length === 0 || mayLeave() || !goTogether(all))
+    if (first === undefined || held.length === 0 || mayRefuse || mayLeave() || !goTogether(all))
       return void sharersSince.delete(key);
     const since = sharersSince.get(key) ?? now();
     sharersSince.set(key, since);
@@ -177,23 +205,11 @@ export function createLiveness(terms: Terms): Liveness {
         }
       }
     },
-    lookAtTraffic() {
-      for (const [client, machine] of machines.entries()) {
-        const sent = network.sentBy(client);
-        const waiting = [...calls.open].filter((call) => call.machine === machine).length;
-        const grants = oracle.events.length;
-        const before = traffic.get(client);
-        // A waiter asks about once in a second, or four times where it gets no hints.
-        const mostSent = 120 + 40 * waiting + 2 * renewalsInASecond;
-        const isBusy = before !== undefined && before.grants === grants && sent - before.sent > mostSent;
-        traffic.set(client, { sent, grants, busyFor: isBusy ? before.busyFor + 1 : 0 });
-        if (isBusy && before.busyFor >= 2) {
-          oracle.fail(
-            'asks without a pause',
-            `${machine.name} has sent ${sent - before.sent} messages in a second, for three seconds on end, with ${waiting} calls open and no grant`,
-          );
-        }
-      }
+    lookWhenIdle() {
+      const most = 2 + 4 * keys.length * machines.length;
+      const subscriptions = backend.subscriptions?.() ?? 0;
+      if (subscriptions > most)
+        oracle.fail('left behind', `${subscriptions} subscriptions, though nobody waits for anything`);
     },
     stop() {
       isStopped = true;
@@ -226,6 +242,13 @@ export function createLiveness(terms: Terms): Liveness {
         oracle.fail('held by nobody', `${stray} is still there, though all locks are closed`);
     },
     lookAtTheEnd() {
+      for (const [i, { size }] of lasting.entries()) {
+        if (machines[i]!.state === 'running' && size > mostKept && !answersTooLate)
+          oracle.fail(
+            'left behind',
+            `${machines[i]!.name} keeps ${size} entries in maps and sets long after it closed its locks`,
+          );
+      }
       for (const left of backend.leftovers()) oracle.fail('left behind', left);
       for (const machine of machines) {
         if (machine.state === 'running' && machine.timers > 0) {
@@ -238,15 +261,6 @@ export function createLiveness(terms: Terms): Liveness {
 }
 
 const asking: ReadonlySet<string> = new Set(['acquire', 'using', 'tryAcquire', 'acquireAll', 'tryAcquireAll', 'lead']);
-
-/** The shortest lease that anybody asks for. */
-function shortestTtl({ clients, steps }: Schedule): number {
-  const asked = [
-    ...clients.flatMap(({ locks }) => locks.map(({ ttlMs }) => ttlMs ?? 30_000)),
-    ...allSteps(steps).map(({ options }) => options.ttlMs ?? 30_000),
-  ];
-  return Math.min(...asked);
-}
 
 /** The longest lease that anybody asks for, with its grace; those of weeks do not count beyond `mostMs`. */
 export function longestTtl({ clients, steps }: Schedule, mostMs: number = Number.POSITIVE_INFINITY): number {

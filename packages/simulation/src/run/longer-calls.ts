@@ -46,6 +46,14 @@ export async function lead(played: Played, step: Step, around: Enclosing | undef
   if (options.signal?.aborted) enough.abort(options.signal.reason);
   let running = 0;
   let wasLost = false;
+  // Its body is to stop, so that nobody has to wait for it.
+  enough.signal.addEventListener('abort', () => {
+    const term = terms.at(-1);
+    void Promise.resolve().then(() => {
+      if (running > 0 && term?.signal.aborted === false)
+        oracle.fail('wrong answer', `#${step.id} was told to end, and the signal of its term says nothing`);
+    });
+  });
   const body = async (term: Lock): Promise<void> => {
     running += 1;
     terms.push(term);

@@ -1,8 +1,9 @@
 import type { HistoryEvent } from '@holdfast/conformance/history';
 import type { Machine } from '../engine/machine.ts';
 import { createGraces } from './graces.ts';
-import { type Failure, goTogether, type Held, isOwn } from './held.ts';
+import { type Failure, goTogether, type Held, isJoined, isOwn } from './held.ts';
 import { createPinnedHolds, type PinnedHolds } from './pinned-holds.ts';
+import { createTermChecks } from './term-checks.ts';
 import { createWrites, type Writes } from './writes.ts';
 
 interface Forced {
@@ -16,6 +17,8 @@ export interface Oracle extends Omit<Writes & PinnedHolds, 'granted'> {
   readonly events: HistoryEvent[];
   readonly excuses: readonly string[];
   readonly hasForced: boolean;
+  /** Whether a hold may have been shortened without a fault of anybody, so that the next one may overlap it. */
+  readonly mayOverlap: boolean;
   /** Whether a server has lost writes, a release among them perhaps, whose leases are not over yet. */
   readonly mayBeBack: boolean;
   fail(rule: Failure['rule'], message: string): void;
@@ -57,9 +60,11 @@ interface OracleTerms {
   readonly longestTtlMs: number;
   /** Nothing goes wrong that could take a lock away. */
   readonly isQuiet: boolean;
+  /** Whether a renewal to a shorter lease may arrive later than lock-core counts with, behind a longer one. */
+  mayShortenLate(held: Held): boolean;
 }
 
-export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms): Oracle {
+export function createOracle({ now, note, longestTtlMs, isQuiet, mayShortenLate }: OracleTerms): Oracle {
   const failures: Failure[] = [];
   const events: HistoryEvent[] = [];
   const excuses: string[] = [];
@@ -73,6 +78,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
   /** Keys that were held beside others: a forced release that names nobody frees all of their holders. */
   const besideOthers = new Set<string>();
   const closedWith = new Set<string>();
+  let mayOverlap = false;
   /** When a process went on, since when it had stood still, and for how long it may not know. */
   const resumed = new Map<Machine, { readonly at: number; readonly since: number; readonly wakingMs: number }>();
 
@@ -82,6 +88,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
   };
 
   const graces = createGraces((message) => fail('wrong answer', message), now);
+  const terms = createTermChecks((message) => fail('wrong answer', message), now);
   const pins = createPinnedHolds(fail);
   const writes = createWrites(fail, () => excuses.length > 0);
 
@@ -118,13 +125,6 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
   function excuse(held: Held, why: string, at = now()): void {
     held.excused ??= why;
     held.excusedUntil = Math.max(held.excusedUntil, at + longestTtlMs * 1.02 + 100);
-  }
-
-  function checkMaxHold(held: Held): void {
-    const { machine, grantedAt, stoodStillMs, terms } = held;
-    const heldMs = now() - grantedAt;
-    if (machine.stoodStillMs > stoodStillMs || !isOwn(held) || heldMs < terms.maxHoldMs * 1.01 + 50) return;
-    fail('wrong answer', `${held.name} is held for ${Math.round(heldMs)} ms, and maxHoldMs is ${terms.maxHoldMs}`);
   }
 
   function believes({ step, lock, signal }: Held): boolean {
@@ -180,21 +180,12 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     fail('two holders', `${key} is held by ${names.join(' and by ')}`);
   }
 
-  function checkMode({ name, lock, step: { options } }: Held): void {
-    // A reader inside an exclusive body has the exclusive lock.
-    const right =
-      options.permits !== undefined
-        ? lock.mode === 'permits'
-        : lock.mode === 'exclusive' || (options.mode === 'shared' && lock.mode === 'shared');
-    if (!right) fail('wrong answer', `${name} asked for ${options.mode ?? 'an exclusive lock'} and has ${lock.mode}`);
-  }
-
   /** What ended while its process stood still is not released by it, whatever its application does when it goes on. */
   function release(held: Held): void {
-    graces.over(held.step.key);
     const since = stoppedSince(held.machine);
     if (since !== undefined && held.lock.state !== 'held') end(held, 'lost', since);
     else end(held, 'release');
+    graces.over(held);
   }
 
   return {
@@ -204,25 +195,34 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     get hasForced() {
       return forcings.length > 0;
     },
+    get mayOverlap() {
+      return mayOverlap;
+    },
     get mayBeBack() {
       return now() <= excusedAllAt + longestTtlMs * 1.02 + 100;
     },
     fail,
     granted(held) {
       const ofKey = inHand.get(held.step.key) ?? new Set();
-      // Re-entry into a hold that was taken away by force, and does not know it yet.
-      for (const { identity, excused, excusedUntil, askedAt } of ofKey) {
-        if (identity !== held.identity) continue;
+      // It re-enters, or shares, a hold that was taken away by force, and does not know it yet.
+      for (const other of ofKey) {
+        if (other.identity !== held.identity && !isJoined(held, other, now())) continue;
+        const { excused, excusedUntil, askedAt } = other;
         held.askedAt = Math.min(held.askedAt, askedAt);
         if (excused === undefined) continue;
         held.excused = excused;
         held.excusedUntil = excusedUntil;
       }
+      if (mayShortenLate(held)) {
+        mayOverlap = true;
+        held.excused = 'a late renewal';
+        held.excusedUntil = Number.POSITIVE_INFINITY;
+      }
       // It was granted before, and its answer was on its way.
       if (held.askedAt <= excusedAllAt) excuse(held, excuses.at(-1)!, excusedAllAt);
       inHand.set(held.step.key, ofKey.add(held));
       if (held.lock.mode !== 'exclusive') besideOthers.add(held.step.key);
-      checkMode(held);
+      terms.granted(held);
       pins.granted(held);
       graces.granted(held);
       writes.granted(held.step.key, held.lock.fencingToken);
@@ -232,7 +232,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
     pinned: pins.pinned,
     released: release,
     closing(machine, locks, isTheEnd) {
-      graces.over();
+      graces.allOver();
       for (const ofKey of inHand.values()) {
         for (const held of [...ofKey]) {
           if (held.machine !== machine || held.step.locks !== locks) continue;
@@ -262,11 +262,12 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
       if (owners.size > called)
         fail('wrong answer', `${called} forced releases of ${key} freed the holds of ${owners.size} owners`);
     },
+    asksToWrite: writes.asksToWrite,
     refusedWrite: writes.refusedWrite,
     sawWrite: writes.sawWrite,
     excuseAll(why) {
       excuses.push(why);
-      graces.over();
+      graces.allOver();
       excusedAllAt = now();
       for (const ofKey of inHand.values()) for (const held of ofKey) excuse(held, why);
     },
@@ -280,7 +281,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet }: OracleTerms):
             noteResumed(machine);
             // What was lost while nothing of it ran was believed by nobody.
             if (!believes(held)) end(held, 'lost', stoppedSince(machine));
-            else checkMaxHold(held);
+            else terms.stay(held);
           } else end(held, 'lost');
         }
         if (ofKey.size > 1) judge(key, ofKey);

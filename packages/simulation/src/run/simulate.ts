@@ -3,6 +3,7 @@ import type { ClientProcess, Programs } from '../backends/backend.ts';
 import { models } from '../backends/models.ts';
 import { playClaims } from '../claims/play-claims.ts';
 import { createEnvironment } from '../engine/environment.ts';
+import { createLastingCollections, type LastingCollections } from '../engine/lasting-collections.ts';
 import { createMachine } from '../engine/machine.ts';
 import { createNetwork } from '../engine/network.ts';
 import { createNet } from '../engine/socket.ts';
@@ -13,11 +14,14 @@ import { isOtherMode } from '../schedule/draw-modes.ts';
 import type { Schedule } from '../schedule/types.ts';
 import { type Actor, createActor } from './actor.ts';
 import { createCalls, isNeverSilent } from './calls.ts';
+import { arrivesTooLate } from './deadlines.ts';
 import { describeFault, strike } from './faults.ts';
 import { judgeHistory } from './history.ts';
 import { createLiveness, longestTtl } from './liveness.ts';
 import { createOracle } from './oracle.ts';
 import { fingerprint, type Note, type Outcome } from './outcome.ts';
+import { createShares } from './shares.ts';
+import { createTrafficWatch } from './traffic.ts';
 import { createAdapterWatch } from './watched-adapter.ts';
 import { createWatches } from './watches.ts';
 
@@ -39,6 +43,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     note,
     longestTtlMs: longestTtl(schedule) + (model.granularityMs ?? 0),
     isQuiet: isNeverSilent(schedule),
+    mayShortenLate: ({ step }) => arrivesTooLate(schedule, step),
   });
   const backend = model.create({
     world,
@@ -52,6 +57,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   });
   const machines = schedule.clients.map((terms, i) => createMachine(world, `process ${i + 1}`, terms, terms.originMs));
   const calls = createCalls(machines, oracle, schedule, () => world.now, note);
+  const shares = createShares(schedule, calls.open, oracle, () => world.now);
   const watches = createWatches(oracle.fail, 2_000 + model.slowestHintMs);
   const onUnhandled = (error: unknown): void => {
     oracle.fail('unhandled rejection', error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -59,8 +65,11 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
   process.on('unhandledRejection', onUnhandled);
 
   const adapters = createAdapterWatch(oracle.fail, 100 + 20 * allSteps(schedule.steps).length);
+  const lasting: LastingCollections[] = [];
   const actors = schedule.clients.map((terms, index): Actor => {
-    const environment = createEnvironment(machines[index]!, {});
+    const collections = createLastingCollections();
+    lasting.push(collections);
+    const environment = createEnvironment(machines[index]!, {}, false, collections.globals);
     environment.net = createNet(network, index, environment);
     for (const name of model.imports ?? []) environment.modules.set(name, programs.library(name, environment));
     const shipped = programs.shipped(environment);
@@ -71,7 +80,18 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     const locks = terms.locks.map((options) =>
       createLocks(adapters.watch(open(), machines[index]!.name), { name: 'simulated', ...onlySet(options) }),
     );
-    return createActor({ process: client, schedule, locks, oracle, calls, watches, now: () => world.now, note });
+    collections.started();
+    return createActor({
+      process: client,
+      schedule,
+      locks,
+      oracle,
+      calls,
+      watches,
+      shares,
+      now: () => world.now,
+      note,
+    });
   });
 
   for (const step of schedule.steps) {
@@ -110,11 +130,12 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     const liveness = createLiveness({
       schedule,
       backend,
-      network,
       machines,
       calls,
       oracle,
       watches,
+      adapters,
+      lasting,
       now: () => world.now,
       note,
     });
@@ -132,8 +153,9 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
       if (world.now < until) world.after(250, () => tick(until));
     };
 
+    const lookAtTraffic = createTrafficWatch({ schedule, network, machines, calls, oracle });
     const watchTraffic = (): void => {
-      liveness.lookAtTraffic();
+      lookAtTraffic();
       calls.checkTime();
       if (!isIdle() || world.now < calmAt) world.after(1_000, watchTraffic);
     };
@@ -154,6 +176,8 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     const lingersUntil = lingers ? world.now + 12_000 : world.now;
     world.at(lingersUntil, () => {});
     await runUntil(() => world.now >= lingersUntil);
+    if (hasFailed()) return;
+    if (lingers) liveness.lookWhenIdle();
     if (hasFailed()) return;
     liveness.stop();
 
@@ -176,6 +200,16 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     await runUntil(() => (open === 0 && calls.open.size === 0) || world.now > closedBy);
     if (hasFailed()) return;
     liveness.lookAfterClose(open, lingers);
+    for (const {
+      listeners,
+      process: { machine },
+    } of actors) {
+      if (machine.state === 'running' && listeners > 0)
+        oracle.fail(
+          'left behind',
+          `${listeners} listeners to a signal of ${machine.name}, none of whose calls is open`,
+        );
+    }
 
     const closedAt = world.now;
     if (lingers) {

@@ -6,6 +6,8 @@ export interface AdapterWatch {
   watch(adapter: LockAdapter, who: string): LockAdapter;
   /** Calls without an answer, and subscriptions that nobody has ended. */
   readonly open: ReadonlySet<object>;
+  /** The process that has asked for the lock by this owner ID. */
+  processOf(owner: string): string | undefined;
   /** All locks are closed: no subscription may go on. */
   lookAtTheEnd(): void;
 }
@@ -23,6 +25,7 @@ export function createAdapterWatch(
 ): AdapterWatch {
   const past = new Map<string, Past>();
   const open = new Set<object>();
+  const processes = new Map<string, string>();
   const subscriptions = new Set<AbortSignal>();
 
   function look(call: string, owner: string, who: string): void {
@@ -46,6 +49,7 @@ export function createAdapterWatch(
       ...adapter,
       tryAcquire(attempt: AcquireAttempt) {
         look('tryAcquire', attempt.owner, who);
+        processes.set(attempt.owner, who);
         return watched(who, async () => {
           const outcome = await adapter.tryAcquire(attempt);
           // A grant to a repetition that was sent before counts, whatever comes in between.
@@ -72,6 +76,7 @@ export function createAdapterWatch(
     if (enqueue !== undefined)
       own.enqueue = (attempt, signal) => {
         look('enqueue', attempt.owner, who);
+        processes.set(attempt.owner, who);
         return watched(who, () => enqueue.call(adapter, attempt, signal));
       };
     if (whenFree !== undefined)
@@ -84,6 +89,7 @@ export function createAdapterWatch(
 
   return {
     open,
+    processOf: (owner) => processes.get(owner),
     watch,
     lookAtTheEnd() {
       const left = [...subscriptions].filter(({ aborted }) => !aborted).length;

@@ -46,7 +46,10 @@ export function withModes(random: Random, step: Step, mix: ModeMix): Step {
 
 function withDowngrade(random: Random, inside: readonly Deed[]): Deed[] {
   const at = random.int(0, inside.length);
-  return [...inside.slice(0, at), { do: 'downgrade', awaited: random.chance(0.8) }, ...inside.slice(at)];
+  const awaited = random.chance(0.8);
+  // It waits for a renewal that is on its way, and what is nested begins meanwhile.
+  const renewal: Deed[] = awaited ? [] : [{ do: 'renew', ttlMs: undefined, awaited: false }];
+  return [...inside.slice(0, at), ...renewal, { do: 'downgrade', awaited }, ...inside.slice(at)];
 }
 
 /** Whether these options ask for anything but an exclusive lock. */

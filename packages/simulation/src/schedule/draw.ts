@@ -11,7 +11,12 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
   const random = createRandom(`${backend} ${seed}`);
   const options = model.drawOptions(random.fork('options'));
   const serverFaults = model.serverFaults(options);
-  const mood = drawMood(random.fork('mood'), serverFaults.length > 0, about, model.hasTransactions);
+  const troubles = {
+    hasServerFaults: serverFaults.length > 0,
+    hasTransactions: model.hasTransactions ?? false,
+    hasNodes: backend === 'redlock' && model.servers(options) > 1,
+  };
+  const mood = drawMood(random.fork('mood'), troubles, about);
   const clients = Array.from({ length: mood.clients }, (_, i) => drawClient(random.fork(`client ${i}`), mood));
   const draft = {
     random: random.fork('steps'),
@@ -27,7 +32,7 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
   const count = playsClaims ? 0 : mood.steps;
   const modes = random.fork('modes');
   const playsModes = model.takesModes?.(options) === true && modes.chance(mood.modes ?? 0.5);
-  const mix = playsModes ? drawModeMix(modes) : undefined;
+  const mix = playsModes ? (mood.mix ?? drawModeMix(modes)) : undefined;
   const steps = Array.from({ length: count }, () => drawStep(draft))
     .map((step) => (mix ? withModes(modes, step, mix) : step))
     .sort((a, b) => a.at - b.at);
@@ -67,7 +72,7 @@ const localRunMs = [0.5, 5, 50, 500, Number.POSITIVE_INFINITY];
 function drawLocks(random: Random, mood: Mood): LocksTerms {
   return {
     ttlMs: drawTtl(random, mood),
-    waitMs: maybe(random, 0.3, () => drawWait(random)),
+    waitMs: maybe(random, mood.ownWait ?? 0.3, () => drawWait(random)),
     autoRenew: maybe(random, 0.3, () => random.chance(0.5)),
     maxHoldMs: maybe(random, 0.1, () => random.spread(50, 60_000)),
     backendTimeoutMs: maybe(random, mood.backendTimeoutMs ? 0.8 : 0.4, () =>
@@ -187,11 +192,10 @@ function drawStepOptions({ random, mood, hasLeases }: Draft, around: Around | un
   return {
     ttlMs: maybe(random, mood.ownTtl, () => drawTtl(random, mood)),
     // A nested call may wait for its own surroundings: it must give up.
-    waitMs: around !== undefined ? random.spread(1, 3_000) : maybe(random, 0.5, () => drawWait(random)),
+    waitMs: around !== undefined ? random.spread(1, 3_000) : maybe(random, mood.ownWait ?? 0.5, () => drawWait(random)),
     autoRenew: maybe(random, mood.autoRenew[0], () => random.chance(mood.autoRenew[1])),
     maxHoldMs: maybe(random, 0.08, () => random.spread(20, 20_000)),
-    graceMs:
-      mood.graceMs && hasLeases ? maybe(random, 0.6, () => Math.round(random.spread(...mood.graceMs!))) : undefined,
+    graceMs: mood.graceMs && hasLeases ? maybe(random, 0.6, () => Math.round(random.pick(mood.graceMs!))) : undefined,
     reentrant: maybe(random, 0.1, () => random.chance(0.3)),
     owner,
     abortMs: maybe(random, mood.aborts, () => (random.chance(0.1) ? 0 : random.spread(0.5, 5_000))),

@@ -1,32 +1,8 @@
 import type { Random } from '../random.ts';
+import { crowdFocuses } from './crowd.ts';
 import { type Focus, fast, slow } from './focus.ts';
-import type { Mood } from './mood.ts';
+import { deadWaiters, goingOnAsReaders, shorterThenLonger } from './focus-variants.ts';
 import { serverFocuses } from './server-focuses.ts';
-
-/** The lease is made shorter, which is held up on its way, and then much longer, which overtakes it. */
-const shorterThenLonger = (random: Random, ttlMs: number): Partial<Mood> => ({
-  clients: random.int(2, 3),
-  keys: 1,
-  modes: 0.15,
-  steps: random.int(2, 6),
-  lengthMs: ttlMs * random.spread(0.5, 3),
-  faults: random.int(2, 4),
-  kinds: ['half-open'],
-  faultMs: [ttlMs * 0.5, ttlMs * 3],
-  lagMs: [0.1, 6],
-  ttlMs: [ttlMs, ttlMs * 2],
-  renewTtlsMs: [
-    [ttlMs * 0.3, ttlMs * 0.8],
-    [ttlMs * 10, ttlMs * 40],
-  ],
-  workMs: [ttlMs, ttlMs * 8],
-  network: fast(random),
-  autoRenew: [0.8, 0.5],
-  aborts: 0.05,
-  backendTimeoutMs: [ttlMs, ttlMs * 10],
-  attemptTimeoutMs: [ttlMs / 30, ttlMs / 8],
-  emphasis: 'renewed holds',
-});
 
 /** Short simulations, each about one neighbourhood in which faults of one kind live. */
 export const focuses: Readonly<Record<string, Focus>> = {
@@ -158,6 +134,7 @@ export const focuses: Readonly<Record<string, Focus>> = {
       workMs: [ttlMs / 20, ttlMs * random.spread(0.2, 2)],
       network: fast(random),
       autoRenew: [0.8, 0.85],
+      graceMs: random.chance(0.3) ? [ttlMs / 4, ttlMs * 3] : undefined,
       localRunCounts: [0, 5, 64, 1_000],
     };
   },
@@ -179,6 +156,7 @@ export const focuses: Readonly<Record<string, Focus>> = {
       aborts: 0.05,
       graceMs: random.chance(0.3) ? [ttlMs / 4, ttlMs * 3] : undefined,
       emphasis: random.pick(['work', 'work', 'none', 'renewals'] as const),
+      ...(random.chance(0.3) && deadWaiters(random)),
     };
   },
   // Callers of one process that pass the lock on among themselves, while the process is cut off for about a lease.
@@ -204,21 +182,6 @@ export const focuses: Readonly<Record<string, Focus>> = {
     };
   },
   // Many callers at once and nothing that goes wrong: order, tokens, wake-ups.
-  'a crowd': (random) => ({
-    clients: random.int(1, 4),
-    keys: 1,
-    steps: random.int(8, 40),
-    lengthMs: random.spread(5, 2_000),
-    faults: random.chance(0.7) ? 0 : 1,
-    kinds: ['server', 'pause', 'reset'],
-    ttlMs: [5_000, 30_000],
-    workMs: [0.1, random.spread(0.2, 30)],
-    network: fast(random),
-    aborts: 0.1,
-    // Where nothing is passed on within a process, the order is strict.
-    localRunCounts: random.chance(0.3) ? [0] : [0, 1, 5, 64, 1_000, 10_000],
-    emphasis: random.pick(['none', 'none', 'nesting', 'one attempt'] as const),
-  }),
   // Readers, writers and those who want permits, who wait in a process for each other, and some of whom give up.
   'several modes': (random) => ({
     clients: random.int(1, 3),
@@ -239,6 +202,7 @@ export const focuses: Readonly<Record<string, Focus>> = {
     localRunCounts: random.chance(0.3) ? [0] : [0, 5, 64, 1_000],
     localRunMs: [50, 500, Number.POSITIVE_INFINITY],
     emphasis: random.pick(['work', 'work', 'none', 'nesting'] as const),
+    ...(random.chance(0.15) && goingOnAsReaders(random)),
   }),
   // Renewals to longer and shorter leases that overtake each other on the way.
   'renewals that overtake each other': (random) => {
@@ -294,5 +258,6 @@ export const focuses: Readonly<Record<string, Focus>> = {
       emphasis: 'several keys',
     };
   },
+  ...crowdFocuses,
   ...serverFocuses,
 };

@@ -1,4 +1,5 @@
 import type { Random } from '../random.ts';
+import type { ModeMix } from './draw-modes.ts';
 import { focuses } from './focuses.ts';
 import type { Fault, Schedule } from './types.ts';
 
@@ -22,6 +23,8 @@ export interface Mood {
   readonly ttlMs: Span;
   /** How likely a call asks for another lease than its `Locks`. */
   readonly ownTtl: number;
+  /** How likely a call, or its `Locks`, says how long it waits; default: about half. */
+  readonly ownWait?: number;
   /** What the renewals under one lock ask for, one after the other and all over again; default: like every lease. */
   readonly renewTtlsMs?: readonly Span[] | undefined;
   /** How long before a call a fault begins, or how long after it; default: at any moment, half of them near a call. */
@@ -36,6 +39,8 @@ export interface Mood {
   readonly aborts: number;
   /** How likely some ask for shared locks and for permits, where the backend has them; default: about half. */
   readonly modes?: number;
+  /** Of which of them there are how many; default: drawn. */
+  readonly mix?: ModeMix;
   /** Where it is drawn at all. */
   readonly graceMs?: Span | undefined;
   readonly attemptTimeoutMs: Span | undefined;
@@ -58,16 +63,33 @@ export interface Mood {
 
 const inTransactions = 'a lock in a transaction';
 const ofServers = ['what only this backend can suffer', 'a server in trouble'];
+const ofNodes = 'some servers that answer late';
+
+/** What a backend can suffer beside what all can. */
+export interface Troubles {
+  readonly hasServerFaults: boolean;
+  readonly hasTransactions: boolean;
+  /** Servers that are asked one by one. */
+  readonly hasNodes: boolean;
+}
 
 /** `about` chooses a neighbourhood; without it three of ten simulations are of a general kind. */
-export function drawMood(random: Random, hasServerFaults: boolean, about?: string, hasTransactions = false): Mood {
+export function drawMood(
+  random: Random,
+  { hasServerFaults, hasTransactions, hasNodes }: Troubles,
+  about?: string,
+): Mood {
   const general = drawGeneral(random);
   const chosen = random.next();
   const names = Object.keys(focuses).filter(
-    (one) => (hasServerFaults || !ofServers.includes(one)) && (hasTransactions || one !== inTransactions),
+    (one) =>
+      (hasServerFaults || !ofServers.includes(one)) &&
+      (hasTransactions || one !== inTransactions) &&
+      (hasNodes || one !== ofNodes),
   );
   const drawn = hasServerFaults && chosen < 0.25 ? 'a server in trouble' : random.pick(names);
-  const often = hasTransactions && chosen >= 0.5 && chosen < 0.7 ? inTransactions : drawn;
+  const special = hasTransactions ? inTransactions : hasNodes ? ofNodes : undefined;
+  const often = special !== undefined && chosen >= (hasNodes ? 0.6 : 0.5) && chosen < 0.7 ? special : drawn;
   const name = about ?? (chosen < 0.7 ? often : undefined);
   if (name === undefined) return general;
   const focus = focuses[name];

@@ -47,6 +47,28 @@ export const serverFocuses: Readonly<Record<string, Focus>> = {
     aborts: 0.1,
     attemptTimeoutMs: random.chance(0.6) ? [10, 200] : undefined,
   }),
+  // Contenders of which each is answered late by some servers, or not at all: votes that come in when all is decided.
+  'some servers that answer late': (random) => {
+    const breaks = random.chance(0.4);
+    return {
+      clients: random.int(1, 3),
+      keys: 1,
+      modes: 0.3,
+      steps: random.int(4, 14),
+      lengthMs: random.spread(5, 600),
+      faults: random.int(2, 6),
+      kinds: breaks ? ['outage', 'reset'] : random.pick([['stall'], ['stall', 'freeze']]),
+      faultMs: [1, 1_500],
+      ...(breaks ? { lagMs: [0.5, random.spread(2, 16)] } : { leadMs: [0.01, 2] }),
+      ttlMs: [20_000, 60_000],
+      workMs: [0.05, random.spread(0.1, breaks ? 1 : 200)],
+      // Where the answers of the servers are far apart, more breaks between them.
+      network: breaks ? { leastMs: 0.5, mostMs: random.spread(2, 12), slowRate: 0, slowMs: 1 } : fast(random),
+      aborts: 0.1,
+      attemptTimeoutMs: random.chance(0.5) ? [20, 2_000] : undefined,
+      emphasis: random.pick(['one attempt', 'none', 'work'] as const),
+    };
+  },
   // Transactions that outlast the leases of the locks that they assert, of processes that stand still or are cut off meanwhile.
   'a lock in a transaction': (random) => {
     const ttlMs = random.spread(60, 1_500);

@@ -20,7 +20,7 @@ const operation = (sql: string, ...values: (string | number | null)[]): Operatio
 /** A statement with its parameters in it. */
 export const filled = ({ sql, values }: Operation): string =>
   values.reduce<string>(
-    (filling, value, i) => filling.replace(`$${i + 1}::`, () => (value === null ? 'NULL::' : `'${value}'::`)),
+    (filling, value, i) => filling.replaceAll(`$${i + 1}::`, () => (value === null ? 'NULL::' : `'${value}'::`)),
     sql,
   );
 
@@ -51,10 +51,10 @@ export function drawCall(random: Random): Operation {
       random.pick([0, 0, 30, 5_000, 5_000]),
       random.pick(channels),
     ];
-    if (wanted === whole && random.chance(0.8)) return operation(takeSql, key, owner, ...terms);
+    if (wanted === whole && random.chance(0.5)) return operation(takeSql, key, owner, ...terms.slice(0, 2));
     return operation(askSql, key, owner, wanted, all, ...terms);
   }
-  if (kind < 0.58) return operation(endSql, key, owner);
+  if (kind < 0.53) return operation(endSql, key, owner);
   if (kind < 0.62) return operation('SELECT holdfast.release($1::text, $2::text)', key, owner);
   if (kind < 0.66)
     return operation('SELECT holdfast.force($1::text, $2::text)', key, random.chance(0.5) ? owner : null);
@@ -83,39 +83,71 @@ export const tables: readonly string[] = [
 
 const row = (key: string): string => `decode('${key}', 'hex')`;
 
-/** Puts a row there for a transaction to change. */
+/** Puts a row there for a transaction to change, as it is looked for. */
 export const first: Operation = operation(
-  `INSERT INTO holdfast.lock VALUES (${row('aa')}, ${row('01')}, 'epoch', 0, 1, 3, false) ON CONFLICT (key) DO NOTHING`,
+  `INSERT INTO holdfast.lock AS l VALUES (${row('aa')}, ${row('01')}, 'epoch', 0, 1, 3, false)
+     ON CONFLICT (key) DO UPDATE SET tokens = 1`,
 );
+
+const strengths = ['KEY SHARE', 'SHARE', 'NO KEY UPDATE', 'UPDATE'];
+
+/** How strongly rows are locked, and what happens where they are locked already. */
+function drawLock(random: Random): string {
+  const strength = random.pick(strengths);
+  // The server follows a row that was changed to its new version, and waits there whatever it is told.
+  const policy = strength === 'KEY SHARE' ? '' : random.pick(['', '', ' SKIP LOCKED', ' NOWAIT']);
+  return `FOR ${strength}${policy}`;
+}
+
+/** What can be done to one row; mostly only while it is as `first` has left it. */
+function drawOnRow(random: Random, key: string): { select: Operation; remove: Operation; update: Operation } {
+  // Also what has just been changed to something that is no longer meant.
+  const few = random.pick(['', ' AND l.tokens < 2', ' AND l.tokens < 2']);
+  const own = `FROM holdfast.lock l WHERE l.key = ${row(key)}${few}`;
+  return {
+    select: operation(`SELECT encode(l.owner, 'hex') ${own} ${drawLock(random)}`),
+    remove: operation(`DELETE ${own} RETURNING encode(l.owner, 'hex'), l.tokens`),
+    update: operation(
+      `UPDATE holdfast.lock l SET tokens = l.tokens + 1 WHERE l.key = ${row(key)}${few} RETURNING l.tokens`,
+    ),
+  };
+}
+
+/** The server tells the same only once in a transaction. */
+const drawNotices = (random: Random): Operation =>
+  operation(
+    'SELECT pg_notify($1::text, $2::text), pg_notify($3::text, $4::text)',
+    ...Array.from({ length: 2 }, () => [random.pick(['ch', 'ch', 'other']), random.pick(['01', '02'])]).flat(),
+  );
 
 /** Something that a transaction does and that others may have to wait for, or that waits for others. */
 export function drawLocking(random: Random): Operation {
   // Few keys, so that both sessions often mean the same row.
   const key = random.pick(['aa', 'aa', 'aa', 'ff']);
   const owner = random.pick(owners);
-  const strength = random.pick(['KEY SHARE', 'SHARE', 'NO KEY UPDATE', 'UPDATE']);
-  const policy = random.pick(['', '', ' SKIP LOCKED', ' NOWAIT']);
-  // Also what has just been changed to something that is no longer meant.
-  const few = random.pick(['', ' AND l.tokens < 2', ' AND l.tokens < 2']);
-  const own = `FROM holdfast.lock l WHERE l.key = ${row(key)}${few}`;
   const [asLock, asHolder] = [
     `${row(key)}, ${row(owner)}, 'epoch', 0, 1, 3, false`,
     `${row(key)}, ${row(owner)}, 'epoch', 0, 0, 1, 1`,
   ];
-  const select = operation(`SELECT encode(l.owner, 'hex') ${own} FOR ${strength}${policy}`);
-  const remove = operation(`DELETE ${own} RETURNING encode(l.owner, 'hex'), l.tokens`);
+  const { select, remove, update } = drawOnRow(random, key);
   const insert = operation(`INSERT INTO holdfast.lock VALUES (${asLock}) ON CONFLICT (key) DO NOTHING RETURNING units`);
-  const update = operation(
-    `UPDATE holdfast.lock l SET tokens = l.tokens + 1 WHERE l.key = ${row(key)}${few} RETURNING l.tokens`,
-  );
-  const [take, end] = [operation(takeSql, key, owner, 5_000, 1, 0, ''), operation(endSql, key, owner)];
+  const [take, end] = [operation(takeSql, key, owner, 5_000, 1), operation(endSql, key, owner)];
   const others = [
     operation(`INSERT INTO holdfast.holder VALUES (${asHolder})`),
-    operation(
-      `SELECT l.tokens FROM holdfast.lock l WHERE l.tokens < 2 ORDER BY l.key LIMIT 2 FOR ${strength}${policy}`,
-    ),
+    operation(`SELECT l.tokens FROM holdfast.lock l WHERE l.tokens < 2 ORDER BY l.key LIMIT 2 ${drawLock(random)}`),
     operation(`SELECT CASE WHEN holdfast.pin('${key}', '${owner}') LIKE 'pinned%' THEN 'pinned' ELSE 'lost' END`),
+    drawNotices(random),
     drawCall(random),
   ];
   return random.pick([select, select, remove, remove, insert, update, update, take, end, random.pick(others)]);
+}
+
+/** What a transaction does to the row of `first`, what another session then wants of it, and what the transaction does meanwhile. */
+export function drawConflict(random: Random): { held: Operation; wanted: Operation; meanwhile: Operation | undefined } {
+  const [before, after, beside] = [drawOnRow(random, 'aa'), drawOnRow(random, 'aa'), drawOnRow(random, 'aa')];
+  return {
+    held: random.pick([before.select, before.select, before.update, before.remove, drawNotices(random)]),
+    wanted: random.pick([after.select, after.select, after.select, after.update, after.remove]),
+    meanwhile: random.pick([undefined, beside.update, beside.remove, drawNotices(random)]),
+  };
 }

@@ -1,38 +1,29 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { scripts } from '../../../redis-protocol/src/scripts.ts';
 import type { Random } from '../../src/random.ts';
 
 const packages = fileURLToPath(new URL('../../../', import.meta.url));
 const script = (path: string): string => readFileSync(packages + path, 'latin1');
 
-const protocol = 'redis-protocol/src/lua';
 const redlock = 'adapter-redlock/src/lua';
 
-const queueScript = script(`${protocol}/queue.lua`).replace(
-  'waiterLease, reservation = 4000, 3000',
-  // Like all leases here, too long to end during the test, for it would not end on both servers at the same moment.
-  'waiterLease, reservation = 4000000, 3000000',
-);
-const withQueue = (usual: string, rest: string, afterTokens = ''): string =>
-  ['keys', usual, 'tokens', afterTokens, 'queue', rest]
-    .map((name) => (name === '' ? '' : name === 'queue' ? queueScript : script(`${protocol}/${name}.lua`)))
-    .join('');
+/** Like all leases here, too long to end during the test, for it would not end on both servers at the same moment. */
+const withLongLeases = (source: string): string =>
+  source.replace('waiterLease, reservation = 4000, 3000', 'waiterLease, reservation = 4000000, 3000000');
 
 /** The shipped scripts. */
 export const shipped: Readonly<Record<string, string>> = {
-  acquire: withQueue('free', 'ask', 'acquire'),
-  beat: withQueue('', 'beat'),
-  downgrade: withQueue('', 'downgrade'),
-  inspect: withQueue('', 'inspect'),
-  release: withQueue('release', 'hand-on'),
-  renew: script(`${protocol}/renew.lua`),
-  renewShared: withQueue('', 'renew-shared'),
+  ...Object.fromEntries(Object.entries(scripts).map(([name, { source }]) => [name, withLongLeases(source)])),
   votes: script(`${redlock}/votes.lua`),
   rollback: script(`${redlock}/rollback-vote.lua`),
 };
 
 /** One thing to do, on the model and on the real server; `sleep` lets what is due expire. */
 export type Operation = readonly string[] | { readonly sleepMs: number };
+
+export const shaOf = (source: string): string => createHash('sha1').update(source, 'latin1').digest('hex');
 
 const owners = ['ann', 'ann:7', 'bob', 'bob:1700000000000000', '', 'cyd', 'dan'];
 const commands = [
@@ -85,15 +76,17 @@ const drawLongTtl = (random: Random): string =>
 
 function drawScript(random: Random, key: string, fence: string, owner: string): string[] {
   const ttl = drawTtl(random);
+  const isByHash = random.chance(0.15);
   const evaluate = (name: string, keys: string[], args: string[]): string[] => [
-    'EVAL',
-    shipped[name]!,
+    ...(isByHash ? ['EVALSHA', shaOf(shipped[name]!)] : ['EVAL', shipped[name]!]),
     String(keys.length),
     ...keys,
     ...args,
   ];
   const own = String(random.int(0, 1));
-  const all = [key, `fence:queue:${key}`, `fence:places:${key}`, ...(random.chance(0.8) ? [fence] : [])];
+  const tokens = random.chance(0.8) ? [fence] : [];
+  const queue = `fence:queue:${key}`;
+  const all = [key, queue, `fence:places:${key}`, ...tokens];
   switch (
     random.pick([
       ...['acquire', 'acquire', 'acquire', 'acquire', 'inspect', 'release', 'release', 'release', 'beat', 'beat'],
@@ -101,14 +94,22 @@ function drawScript(random: Random, key: string, fence: string, owner: string): 
     ])
   ) {
     case 'acquire': {
-      const request = random.pick([
-        [],
-        drawRequest(random),
-        drawRequest(random),
-        [...drawRequest(random), ...drawClaim(random)],
+      const shape = random.pick([
+        'usual',
+        'usual',
+        'exclusive',
+        'exclusive',
+        'exclusive',
+        'any',
+        'any',
+        'past the queue',
       ]);
-      const asksOnce = (request[1] ?? '') === '';
-      return evaluate('acquire', all, [owner, asksOnce ? ttl : drawLongTtl(random), ...request]);
+      if (shape === 'usual') return evaluate('acquire', [key, queue, ...tokens], [owner, ttl]);
+      if (shape === 'past the queue') {
+        return evaluate('acquire', [key, ...tokens], [owner, ttl, random.pick(['1', '65']), '', 'PUBLISH']);
+      }
+      const request = [...drawRequest(random), ...(shape === 'any' ? drawClaim(random) : [])];
+      return evaluate('acquire', all, [owner, request[1] === '' ? ttl : drawLongTtl(random), ...request]);
     }
     case 'beat': {
       const places = Array.from({ length: random.int(1, 3) }, () => [
@@ -128,7 +129,7 @@ function drawScript(random: Random, key: string, fence: string, owner: string): 
     case 'inspect':
       return evaluate('inspect', random.pick([all, all, all, [key], [key, fence]]), []);
     case 'release':
-      return evaluate('release', random.chance(0.9) ? all : [key], [
+      return evaluate('release', random.pick([all, all, all, all, all, all, [key, queue], [key, queue], [key]]), [
         owner,
         ...random.pick([[], ['PUBLISH'], ['NOSUCH'], ['']]),
       ]);
@@ -198,13 +199,19 @@ function drawCommand(random: Random, key: string, owner: string): string[] {
         'SCAN',
         '0',
         'MATCH',
-        random.pick(['*', 'fence:*', '{k?}', '\\{k1\\}']),
+        random.pick(['*', 'fence:*', '{k?}', '{k?', '\\{k1\\}']),
         'COUNT',
         '1000',
         ...(random.chance(0.5) ? ['TYPE', 'string'] : []),
       ];
-    case 'SCRIPT':
-      return ['SCRIPT', 'FLUSH'];
+    case 'SCRIPT': {
+      const known = shipped[random.pick(Object.keys(shipped))]!;
+      return random.pick([
+        ['SCRIPT', 'FLUSH'],
+        ['SCRIPT', 'LOAD', known],
+        ['SCRIPT', 'EXISTS', shaOf(known), 'f'.repeat(40)],
+      ]);
+    }
     case 'NOPE':
       return random.pick([
         ['NOPE', 'a', 'b'],
@@ -226,21 +233,31 @@ function drawCommand(random: Random, key: string, owner: string): string[] {
     case 'ZCOUNT':
       return ['ZCOUNT', key, ...drawRange(random)];
     case 'ZRANGEBYSCORE':
-    case 'ZREVRANGEBYSCORE':
+    case 'ZREVRANGEBYSCORE': {
+      const range = drawRange(random);
+      const limits = hasOrder(range)
+        ? [random.pick(['0', '0', '1', '2']), random.pick(['0', '1', '2', '-1'])]
+        : ['0', random.pick(['900', '-1'])];
       return [
         name,
         key,
-        ...(name === 'ZRANGEBYSCORE' ? drawRange(random) : drawRange(random).reverse()),
+        ...(name === 'ZRANGEBYSCORE' ? range : range.reverse()),
         ...(random.chance(0.5) ? ['WITHSCORES'] : []),
-        ...(random.chance(0.5) ? ['LIMIT', '0', random.pick(['900', '-1'])] : []),
+        ...(random.chance(0.5) ? ['LIMIT', ...limits] : []),
       ];
+    }
     default:
       return [name, key];
   }
 }
 
+const tickets = '100000000000000';
+
+/** Whether what is in a range is in the same order on both servers: leases that end in one ms on one may not on the other. */
+export const hasOrder = (range: readonly string[]): boolean => range.includes(tickets);
+
 const drawRange = (random: Random): string[] => [
-  random.pick(['-inf', '(1', '100000000000000', 'low']),
+  random.pick(['-inf', '(1', tickets, tickets, 'low']),
   random.pick(['+inf', '(100000000000000', '1700000000000000', '2']),
 ];
 

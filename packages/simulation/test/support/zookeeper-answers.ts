@@ -41,14 +41,25 @@ function readBody(kind: string, reader: Reader, names: Names): object {
     case 'getChildren':
       // In the order of a hash table.
       return { children: reader.list(reader.text).sort(), ...readStat(reader, names) };
-    case 'check': {
-      const type = reader.int();
-      const first = [type, reader.flag(), reader.int(), ...(type === -1 ? [reader.int()] : [])];
-      return { results: [...first, reader.int(), reader.flag(), reader.int()] };
+    case 'multi': {
+      const results: unknown[] = [];
+      for (let isDone = false; !isDone; ) {
+        const type = reader.int();
+        isDone = reader.flag();
+        results.push({ type, isDone, error: reader.int(), ...(isDone ? {} : readResult(type, reader, names)) });
+      }
+      return { results };
     }
     default:
       return {};
   }
+}
+
+/** What is told about one operation of a transaction. */
+function readResult(type: number, reader: Reader, names: Names): object {
+  if (type === -1) return { again: reader.int() };
+  if (type === 1) return { path: reader.text() };
+  return type === 5 ? readStat(reader, names) : {};
 }
 
 function readStat(reader: Reader, names: Names): object {

@@ -50,8 +50,9 @@ export function drawRequest(random: Random, xid: number, tree: Tree): Sent {
       'getData',
       'getChildren',
       'getChildren',
-      'check',
-      'check',
+      'multi',
+      'multi',
+      'multi',
       'ping',
       'setData',
       'setData',
@@ -88,8 +89,8 @@ export function drawRequest(random: Random, xid: number, tree: Tree): Sent {
       const watch = random.chance(0.5);
       return request(xid, kind, kind === 'getData' ? 4 : 12, `${path} ${watch}`, text(path), flag(watch));
     }
-    case 'check':
-      return check(xid, random.chance(0.7) ? '/' : drawPath(random, tree));
+    case 'multi':
+      return drawTransaction(random, xid, tree);
     case 'ping':
       return ping();
   }
@@ -136,13 +137,37 @@ function create(
   acl: readonly Entry[],
   data: Buffer | null,
 ): Sent {
-  const entries = acl.map(([permissions, scheme, id]) => Buffer.concat([int(permissions), text(scheme), text(id)]));
   const kind = type === 1 ? 'create' : 'createWithStat';
   const what = `${path} ${mode} ${acl.flat().join(' ')}`;
-  return request(xid, kind, type, what, text(path), bytes(data), list(entries), int(mode));
+  return request(xid, kind, type, what, text(path), bytes(data), list(entries(acl)), int(mode));
 }
 
-function check(xid: number, path: string): Sent {
-  const ends = [int(-1), flag(true), int(-1)];
-  return request(xid, 'check', 14, path, int(13), flag(false), int(-1), text(path), int(-1), ...ends);
+const entries = (acl: readonly Entry[]): Buffer[] =>
+  acl.map(([permissions, scheme, id]) => Buffer.concat([int(permissions), text(scheme), text(id)]));
+
+/** Mostly one check, as the adapter sends it; else some operations of which one node is often meant by several. */
+function drawTransaction(random: Random, xid: number, tree: Tree): Sent {
+  const count = random.chance(0.3) ? 1 : random.int(1, 5);
+  const some = [drawPath(random, tree), `/app/d${random.int(1, 3)}`, random.chance(0.5) ? '/' : drawPath(random, tree)];
+  const operations = Array.from({ length: count }, () => drawPart(random, random.pick(some)));
+  const parts = operations.flatMap(({ type, body }) => [int(type), flag(false), int(-1), ...body]);
+  const what = operations.map((one) => one.what).join(', ');
+  return request(xid, 'multi', 14, what, ...parts, int(-1), flag(true), int(-1));
+}
+
+function drawPart(random: Random, path: string): { type: number; what: string; body: Buffer[] } {
+  const version = random.pick([-1, -1, -1, 0, 1, 2]);
+  const kind = random.pick(['check', 'check', 'create', 'setData', 'setData', 'delete'] as const);
+  const what = `${kind} ${path} ${version}`;
+  if (kind === 'check' || path === '/') return { type: 13, what, body: [text(path), int(version)] };
+  if (kind === 'delete') return { type: 2, what, body: [text(path), int(version)] };
+  const data = random.pick([null, Buffer.from('shared'), Buffer.from('x')]);
+  if (kind === 'setData') return { type: 5, what, body: [text(path), bytes(data), int(version)] };
+  const acl = random.chance(0.2) ? drawAcl(random) : open;
+  const mode = random.pick([modes.persistent, modes.persistent, modes.ephemeralSequential]);
+  return {
+    type: 1,
+    what: `create ${path} ${mode} ${acl.flat().join(' ')}`,
+    body: [text(path), bytes(data), list(entries(acl)), int(mode)],
+  };
 }

@@ -97,7 +97,7 @@ const builtIns: Readonly<Record<string, BuiltIn>> = {
   current_setting: ([name], { settings }) => settings.get(name as string) ?? '',
   set_config: ([name, value, isLocal], { settings, transaction }) => {
     const before = settings.get(name as string) ?? '';
-    if (isLocal === true) transaction.restores.push(() => settings.set(name as string, before));
+    (isLocal === true ? transaction.restores : transaction.undo).push(() => settings.set(name as string, before));
     settings.set(name as string, value as string);
     return value!;
   },
@@ -110,8 +110,10 @@ const builtIns: Readonly<Record<string, BuiltIn>> = {
   pg_notify: ([channel, payload], { transaction }) => {
     const isKnown = transaction.notices.some((one) => one.channel === channel && one.payload === payload);
     if (!isKnown) transaction.notices.push({ channel: channel as string, payload: payload as string });
-    return null;
+    // A void, which is shown as an empty text.
+    return '';
   },
+  pg_notification_queue_usage: () => 0,
   pg_current_wal_lsn: () => '0/0',
   pg_walfile_name: (_, { timeline }) => timeline().toString(16).toUpperCase().padStart(8, '0').padEnd(24, '0'),
   pg_is_in_recovery: () => false,

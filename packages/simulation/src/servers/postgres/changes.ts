@@ -122,6 +122,7 @@ function* changeRows(statement: Node, others: Node[], scope: Scope, deletes: boo
     if (row === undefined) throw new NotModelled('a change of', name);
     let candidate = within(scope, bound);
     if (done.has(row) || !(yield* holds(whereClause, candidate))) continue;
+    const wasLocked = latest(row, transaction)?.touchedBy === transaction.id;
     // Another row of the same statement may have been changed by what it calls; this one then is what it has become.
     const version = yield* lockRow(row, strength, scope);
     if (version === undefined) continue;
@@ -134,7 +135,7 @@ function* changeRows(statement: Node, others: Node[], scope: Scope, deletes: boo
     done.add(row);
     const made = deletes ? undefined : yield* assign(table, statement.targetList, version.values, candidate);
     if (latest(row, transaction) !== version) throw new NotModelled('a row that is changed by its own change', name);
-    change(row, made, transaction, scope.snapshot.command);
+    change(row, made, transaction, scope.snapshot.command, wasLocked);
     const after = made ?? version.values;
     yield* result.add(within(scope, bound.with(0, { ...bound[0]!, values: after })));
   }

@@ -186,7 +186,7 @@ export class Front {
     session.start(statements, text, parameters, (error, answers = []) => {
       for (const { tag, columns, rows } of answers) {
         if (isSimple && tag.startsWith('SELECT')) this.#out.push(back.columns(columns));
-        if (isSimple || tag.startsWith('SELECT')) this.#out.push(...rows.map(back.row));
+        this.#out.push(...rows.map(back.row));
         this.#out.push(back.complete(tag));
       }
       if (error !== undefined) this.#fail(error, isSimple);

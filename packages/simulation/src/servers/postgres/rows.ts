@@ -144,17 +144,23 @@ export function insert(table: Table, values: readonly Value[], own: Transaction,
   return row;
 }
 
-/** Ends the latest version of a row, and puts another one in its place if there is one. */
-export function change(row: Row, values: readonly Value[] | undefined, own: Transaction, command: number): void {
+/** Ends the latest version of a row, and puts another one in its place if there is one; `wasLocked`: by this transaction, before. */
+export function change(
+  row: Row,
+  values: readonly Value[] | undefined,
+  own: Transaction,
+  command: number,
+  wasLocked = false,
+): void {
   const before = latest(row, own);
   if (before === undefined) throw new NotModelled('a change of a row that is gone');
   before.endedBy = own;
   before.endedIn = command;
   own.changed.add(row.table);
-  // Those who still hold a weaker lock hold it on the new version too.
-  const others = [...row.locks.keys()].find((other) => other !== own);
+  // Those who still hold a weaker lock hold it on the new version too, and so does a lock that came before the change.
+  const holder = [...row.locks.keys()].find((other) => other !== own) ?? (wasLocked ? own : undefined);
   if (values !== undefined)
-    row.versions.push({ values, by: own, command, endedBy: undefined, endedIn: 0, touchedBy: others?.id ?? 0 });
+    row.versions.push({ values, by: own, command, endedBy: undefined, endedIn: 0, touchedBy: holder?.id ?? 0 });
   own.undo.push(() => {
     before.endedBy = undefined;
     if (values !== undefined) row.versions.pop();

@@ -23,8 +23,9 @@ export function createLuaScripts(): LuaScripts {
   const functions = new Map<string, number>();
   let call: Call = () => null;
 
-  const textAt = (index: number): string => textOf(lua.lua_tolstring(L, index));
-  const pushText = (text: string): void => void lua.lua_pushlstring(L, bytes(text), text.length);
+  // Texts are of one character per byte.
+  const textAt = (index: number): string => lua.lua_tojsstring(L, index);
+  const pushText = (text: string): void => void lua.lua_pushliteral(L, text);
 
   function pushReply(reply: Reply): void {
     if (reply === null) lua.lua_pushboolean(L, false);
@@ -73,8 +74,8 @@ export function createLuaScripts(): LuaScripts {
   }
 
   const invoke = (throws: boolean) => (): number => {
-    const count = lua.lua_gettop(L);
-    const args = Array.from({ length: count }, (_, i) => textAt(i + 1));
+    const args: string[] = [];
+    for (let i = 1, count = lua.lua_gettop(L); i <= count; i++) args.push(textAt(i));
     const reply = call(args);
     if (reply instanceof Refusal && throws) {
       pushField('err', reply.message);
@@ -167,14 +168,6 @@ function bytes(text: string): Uint8Array {
   const made = new Uint8Array(text.length);
   for (let i = 0; i < made.length; i++) made[i] = text.charCodeAt(i);
   return made;
-}
-
-/** The text of bytes, one character each; most are too short for a buffer to be worth it. */
-function textOf(from: Uint8Array): string {
-  if (from.length > 80) return Buffer.from(from.buffer, from.byteOffset, from.length).toString('latin1');
-  let text = '';
-  for (let i = 0; i < from.length; i++) text += String.fromCharCode(from[i]!);
-  return text;
 }
 
 const keysName = bytes('KEYS');

@@ -1,10 +1,11 @@
 import { bytes, flag, frame, int, list, long, text } from './jute.ts';
-import { checkType, type Operation } from './requests.ts';
-import { container, type EventType, type ZNode } from './tree.ts';
+import { type Operation, typeOf } from './requests.ts';
+import { type Change, container, type EventType, type Transaction, type ZNode } from './tree.ts';
 
 /** Error codes of the protocol. */
 export const errors = {
   none: 0,
+  runtimeInconsistency: -2,
   noNode: -101,
   noAuth: -102,
   badVersion: -103,
@@ -52,11 +53,21 @@ export function writeBody(operation: Operation, path: string, node: ZNode | unde
   return [];
 }
 
-/** A transaction is answered for each of its operations. */
-export const checkBody = (error: number): Buffer[] => [
-  ...(error === 0 ? [int(checkType), flag(false), int(0)] : [int(-1), flag(false), int(error), int(error)]),
-  ...[int(-1), flag(true), int(-1)],
-];
+/** A transaction is answered for each of its operations; `error` says that none of them was carried out. */
+export function transactionBody(
+  operations: readonly Operation[],
+  { change, error, errors: each = [] }: Pick<Transaction, 'change' | 'error' | 'errors'>,
+  nodes: readonly (ZNode | undefined)[],
+): Buffer[] {
+  const changes = change.kind === 'multi' ? change.changes : [];
+  const results = operations.flatMap((operation, i): Buffer[] => {
+    if (error !== 0) return [int(-1), flag(false), int(each[i]!), int(each[i]!)];
+    const done: Change | undefined = changes[i];
+    const path = done !== undefined && 'path' in done ? done.path : '';
+    return [int(typeOf(operation)), flag(false), int(0), ...writeBody(operation, path, nodes[i])];
+  });
+  return [...results, int(-1), flag(true), int(-1)];
+}
 
 /** What follows the header in the answer to a read. */
 export function readBody(kind: 'exists' | 'getData' | 'getChildren', node: ZNode): Buffer[] {

@@ -2,7 +2,16 @@ import type { Machine } from '../../engine/machine.ts';
 import type { Connection } from '../../engine/network.ts';
 import { type ByteConnection, sendBytes } from '../../engine/socket.ts';
 import { type Identity, identify, permissions, permits } from './access.ts';
-import { checkBody, encodeAnswer, encodeEvent, encodeHandshake, errors, readBody, writeBody, xids } from './answers.ts';
+import {
+  encodeAnswer,
+  encodeEvent,
+  encodeHandshake,
+  errors,
+  readBody,
+  transactionBody,
+  writeBody,
+  xids,
+} from './answers.ts';
 import { createFrameParser } from './jute.ts';
 import type { Write } from './prepare.ts';
 import { type Operation, type Request, readHandshake, readRequest } from './requests.ts';
@@ -62,7 +71,7 @@ interface Pending {
 }
 
 const isWrite = ({ kind }: Operation): boolean =>
-  ['create', 'delete', 'setData', 'check', 'closeSession'].includes(kind);
+  ['create', 'delete', 'setData', 'multi', 'closeSession'].includes(kind);
 
 const noPassword = Buffer.alloc(16);
 
@@ -164,11 +173,15 @@ export function createFront(terms: FrontTerms): Front {
     }
   }
 
-  function answerWrite(peer: Peer, { xid, operation }: Request, { error, change }: Transaction): void {
+  function answerWrite(peer: Peer, { xid, operation }: Request, outcome: Transaction): void {
+    const { error, change } = outcome;
     if (error === errors.sessionMoved) return end(peer);
-    const { zxid, nodes } = terms.tree();
-    if (operation.kind === 'check' && error !== errors.sessionExpired) {
-      return send(peer, encodeAnswer(xid, zxid, errors.none, ...checkBody(error)));
+    const { zxid, nodes, changed } = terms.tree();
+    if (operation.kind === 'multi' && error !== errors.sessionExpired) {
+      return send(
+        peer,
+        encodeAnswer(xid, zxid, errors.none, ...transactionBody(operation.operations, outcome, changed)),
+      );
     }
     const path = change.kind === 'create' || change.kind === 'setData' ? change.path : '';
     const body = error === errors.none ? writeBody(operation, path, nodes.get(path)) : [];

@@ -17,13 +17,16 @@ export interface Write {
 export interface Decision {
   readonly change: Change;
   readonly error: number;
+  /** Of each of several operations. */
+  readonly errors?: readonly number[];
 }
 
 const refuse = (error: number): Decision => ({ change: { kind: 'none' }, error });
 const accept = (change: Change): Decision => ({ change, error: errors.none });
 
 /** Decides about a request, by the data as they will be after everything that was decided before. */
-export function prepare({ operation, session, identities }: Write, tree: Tree): Decision {
+export function prepare(write: Write, tree: Tree): Decision {
+  const { operation, session, identities } = write;
   switch (operation.kind) {
     case 'createSession':
       return accept({ kind: 'createSession', session, timeoutMs: operation.timeoutMs });
@@ -38,11 +41,31 @@ export function prepare({ operation, session, identities }: Write, tree: Tree): 
     case 'check': {
       const node = tree.nodes.get(operation.path);
       if (node === undefined) return refuse(errors.noNode);
-      return refuse(permits(node.acl, permissions.read, identities) ? errors.none : errors.noAuth);
+      if (!permits(node.acl, permissions.read, identities)) return refuse(errors.noAuth);
+      const isOther = operation.version !== -1 && operation.version !== node.version;
+      return refuse(isOther ? errors.badVersion : errors.none);
     }
+    case 'multi':
+      return prepareAll(write, operation.operations, tree);
     default:
       throw new Error(`A ${operation.kind} changes nothing, and is not for the leader.`);
   }
+}
+
+/** All or none: each is decided by the data as those before it leave them. */
+function prepareAll(write: Write, operations: readonly Operation[], tree: Tree): Decision {
+  const draft = tree.copy();
+  const changes: Change[] = [];
+  for (const [i, operation] of operations.entries()) {
+    const { change, error } = prepare({ ...write, operation }, draft);
+    if (error !== errors.none) {
+      const told = operations.map((_, j) => (j < i ? errors.none : j === i ? error : errors.runtimeInconsistency));
+      return { ...refuse(error), errors: told };
+    }
+    draft.apply({ zxid: 0, time: 0, change, error, request: undefined }, () => {});
+    changes.push(change);
+  }
+  return { ...accept({ kind: 'multi', changes }), errors: operations.map(() => errors.none) };
 }
 
 function prepareCreate(

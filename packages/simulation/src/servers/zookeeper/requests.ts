@@ -16,7 +16,8 @@ export type Operation =
   | { readonly kind: 'setData'; readonly path: string; readonly data: Buffer | null; readonly version: number }
   | { readonly kind: 'exists'; readonly path: string }
   | { readonly kind: 'getData' | 'getChildren'; readonly path: string; readonly watch: boolean }
-  | { readonly kind: 'check'; readonly path: string }
+  | { readonly kind: 'check'; readonly path: string; readonly version: number }
+  | { readonly kind: 'multi'; readonly operations: readonly Operation[] }
   | { readonly kind: 'ping' | 'closeSession' }
   | { readonly kind: 'auth'; readonly scheme: string; readonly credentials: Buffer };
 
@@ -91,7 +92,7 @@ function readOperation(type: number, reader: Reader): Operation {
       return { kind, path: reader.text(), watch: reader.flag() };
     }
     case opcodes.multi:
-      return readCheck(reader);
+      return readTransaction(reader);
     case opcodes.ping:
       return { kind: 'ping' };
     case opcodes.closeSession:
@@ -114,20 +115,25 @@ function readCreate(type: number, reader: Reader): Operation {
   return { kind: 'create', path, data, acl, mode, withStat: type !== opcodes.create };
 }
 
-/** A transaction of one check, whatever the version. */
-function readCheck(reader: Reader): Operation {
-  const type = reader.int();
-  reader.flag();
-  reader.int();
-  const path = reader.text();
-  const version = reader.int();
-  const last = reader.int();
-  const isDone = reader.flag();
-  reader.int();
-  if (type !== opcodes.check || version !== -1 || last !== -1 || !isDone)
-    throw new Error('The model of ZooKeeper knows transactions of one check only.');
-  return { kind: 'check', path };
+const inTransactions: readonly number[] = [opcodes.create, opcodes.delete, opcodes.setData, opcodes.check];
+
+/** Several operations, all or none. */
+function readTransaction(reader: Reader): Operation {
+  const operations: Operation[] = [];
+  for (;;) {
+    const type = reader.int();
+    const isDone = reader.flag();
+    reader.int();
+    if (isDone) return { kind: 'multi', operations };
+    if (!inTransactions.includes(type))
+      throw new Error(`The model of ZooKeeper does not know transactions with requests of type ${type}.`);
+    operations.push(
+      type === opcodes.check
+        ? { kind: 'check', path: reader.text(), version: reader.int() }
+        : readOperation(type, reader),
+    );
+  }
 }
 
-/** The number of a check, in the answer to a transaction. */
-export const checkType: number = opcodes.check;
+/** The number of an operation, in the answer to a transaction. */
+export const typeOf = ({ kind }: Operation): number => opcodes[kind as keyof typeof opcodes];

@@ -36,6 +36,7 @@ export type Change =
   | { readonly kind: 'setData'; readonly path: string; readonly data: Buffer | null }
   | { readonly kind: 'createSession'; readonly session: bigint; readonly timeoutMs: number }
   | { readonly kind: 'closeSession'; readonly session: bigint }
+  | { readonly kind: 'multi'; readonly changes: readonly Change[] }
   | { readonly kind: 'none' };
 
 export interface Transaction {
@@ -44,6 +45,8 @@ export interface Transaction {
   readonly change: Change;
   /** What its sender is told. */
   readonly error: number;
+  /** What the sender of several operations is told about each. */
+  readonly errors?: readonly number[] | undefined;
   /** The request that it answers; none for what the leader does by itself. */
   readonly request: number | undefined;
 }
@@ -82,6 +85,8 @@ export class Tree {
   readonly sessions: Map<bigint, number>;
   /** The newest transaction in it. */
   zxid = 0;
+  /** The nodes that the newest transaction of several operations changed, each as that operation left it. */
+  changed: readonly (ZNode | undefined)[] = [];
 
   constructor(nodes?: Map<string, ZNode>, sessions?: Map<bigint, number>) {
     this.nodes = nodes ?? new Map([['/', newNode(0, 0, { children: new Set(['zookeeper']), data: Buffer.alloc(0) })]]);
@@ -97,6 +102,10 @@ export class Tree {
 
   apply({ zxid, time, change }: Transaction, onEvent: OnEvent): void {
     this.zxid = zxid;
+    this.#change(zxid, time, change, onEvent);
+  }
+
+  #change(zxid: number, time: number, change: Change, onEvent: OnEvent): void {
     switch (change.kind) {
       case 'create':
         return this.#create(zxid, time, change, onEvent);
@@ -109,6 +118,13 @@ export class Tree {
       }
       case 'createSession':
         this.sessions.set(change.session, change.timeoutMs);
+        return;
+      case 'multi':
+        this.changed = change.changes.map((one) => {
+          this.#change(zxid, time, one, onEvent);
+          const node = 'path' in one ? this.nodes.get(one.path) : undefined;
+          return node && { ...node, children: new Set(node.children) };
+        });
         return;
       case 'closeSession': {
         this.sessions.delete(change.session);
