@@ -17,15 +17,16 @@ import { passwordIn, secretForms } from './secrets.ts';
 /** The backend and its options: a URL such as `redis://127.0.0.1:6379?ttl=10s`, or an object. */
 export type LocksConfig = string | AdapterConfig;
 
-/** A configuration object. Everything but `adapter` is an option under its name in code: `ttlMs`, `prefix`, … */
+/** A configuration object. All fields except `adapter` are options, under their names in code: `ttlMs`, `prefix`, … */
 export interface AdapterConfig {
   /**
-   * A lock URL; or the package (or the path from the working directory) of a third party's adapter, whose export
-   * `createAdapter(options)` is called with the options that are not `LocksOptions`.
+   * A lock URL, or the adapter of a third party: the name of its package, or its path relative to the working directory. It must
+   * export `createAdapter(options)`, which is called with all options that are not `LocksOptions`.
    */
   readonly adapter: string;
-  /** For URLs, so that a secret does not have to be part of one. */
+  /** The user for a URL that names none. */
   readonly username?: string | undefined;
+  /** The password for a URL that contains none, so that no secret has to be part of the URL. */
   readonly password?: string | undefined;
   readonly [option: string]: unknown;
 }
@@ -86,6 +87,11 @@ function assertConfigObject(config: unknown): asserts config is AdapterConfig {
   const { adapter, tryAcquire } = config as { adapter?: unknown; tryAcquire?: unknown };
   if (typeof tryAcquire === 'function')
     throw invalid(`${form}. For an adapter that is open, use createLocks(adapter).`);
+  if (typeof config !== 'object') throw invalid(`${form}, not a ${typeof config}.`);
+  if (adapter === undefined)
+    throw invalid(
+      `${form}, and this object has no "adapter". For options of a client, open it yourself: createLocks(ioredisAdapter(client)).`,
+    );
   if (typeof adapter !== 'string' || adapter === '') throw invalid(`${form}.`);
 }
 

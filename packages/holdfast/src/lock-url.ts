@@ -86,14 +86,14 @@ export function withPorts(url: LockUrl, defaultPort: number): Address[] {
 }
 
 const encodeHint =
-  'a "#", or an "@" after the hosts, stands where none may be. If the password holds one of / ? # @ : % write it percent-encoded (%2F %3F %23 %40 %3A %25).';
+  'a "#", or an "@" after the hosts, is in a place where none may be. If the password contains one of / ? # @ : %, write it percent-encoded (%2F %3F %23 %40 %3A %25).';
 
 function parseHost(entry: string, wrong: (what: string) => Error): Host {
   const [, host, port] = hostForm.exec(entry) ?? [];
   const number = port === undefined ? undefined : Number(port);
   if (host === undefined || number === 0 || (number ?? 0) > 65_535) {
     throw wrong(
-      'hosts are written host or host:port, separated by commas, with a port from 1 to 65535. If the password holds one of / ? # @ : % write it percent-encoded (%2F %3F %23 %40 %3A %25).',
+      'hosts are written host or host:port, separated by commas, with a port from 1 to 65535. If the password contains one of / ? # @ : %, write it percent-encoded (%2F %3F %23 %40 %3A %25).',
     );
   }
   return { host: host.replace(/^\[|\]$/g, ''), port: number };
@@ -107,7 +107,7 @@ function parseQuery(
   const params = new Map<string, string>();
   for (const pair of query.split('&').filter((part) => part !== '')) {
     const [name, value] = splitAt(pair, '=').map((part) => decode(part ?? '')) as [string, string];
-    if (params.has(name)) throw wrong('an option stands in it twice.');
+    if (params.has(name)) throw wrong('it contains an option twice.');
     params.set(name, value);
   }
   return params;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   createLocks,
   isLockError,
@@ -13,32 +14,35 @@ import type { AdapterFactory } from './packages.ts';
 import { assertRequirements, checkRequirementNames, type Requirements } from './requirements.ts';
 import { isSchemeOption } from './schemes.ts';
 import { withoutSecrets } from './secrets.ts';
-import { reasonFromServers } from './server-answer.ts';
+import { type Refusal, reasonFromServers, refusalByAll, unreachable } from './server-answer.ts';
 
+/** Options of `openLocks`: the defaults of the locks, and how to open the backend. */
 export interface OpenLocksOptions extends LocksOptions {
-  /** What the application needs of the backend; `openLocks` refuses one that lacks it. Default: nothing. */
+  /** What the application requires of the backend; `openLocks` refuses a backend that lacks it. Default: nothing. */
   require?: Requirements | undefined;
   /** The application's own URL schemes, by name without the colon: `{ dynamo: (url) => dynamoAdapter(url) }`. They take precedence. */
   schemes?: Readonly<Record<string, SchemeHandler>> | undefined;
   /**
-   * The factories of adapter packages that the application imports itself: `[ioredisAdapterFactory]`. They take precedence over
-   * what is installed, and a bundler that cannot follow the imports of this package needs them. Default: none.
+   * The factories of adapter packages that the application itself imports, such as `[ioredisAdapterFactory]`; default none. They take
+   * precedence over installed packages. Pass them if your bundler cannot follow the imports of this package.
    */
   adapters?: readonly AdapterFactory[] | undefined;
   /**
-   * Default false: the backend is asked once, so that a wrong host or password shows at start-up and not at the first lock.
-   * True: nothing is sent, for applications that must start while the backend is down.
+   * Default false: `openLocks` sends one request to the backend, so that a wrong host or password is reported at start-up and not by
+   * the first lock. With true, nothing is sent; use it for applications that must be able to start while the backend is down.
    */
   lazy?: boolean | undefined;
 }
 
-/** Options with which no lock is without a fencing token, so that its type is `bigint`. */
+/** Options that require fencing tokens: every lock then has one, and its type is `bigint`. */
 export interface FencedLocksOptions extends OpenLocksOptions {
   require: Requirements & { fencing: true };
 }
 
 const optionNames = [...objectNames(locksOptionTable), 'clock', 'require', 'schemes', 'adapters', 'lazy'];
 const pingKey = 'holdfast:hello';
+/** After so long without an answer, the servers are asked directly: some client libraries retry after any refusal. */
+const soonMs = 1_500;
 const noAnswer = {
   what: 'does not answer.',
   remedy: 'Check that it is running and that it can be reached from here.',
@@ -46,16 +50,16 @@ const noAnswer = {
 };
 
 /**
- * Opens the locks that a configuration names: finds the adapter, opens its client, checks what the application requires of
- * it, and asks the backend once.
+ * Opens the locks of a configuration: finds the adapter, opens its client, checks what the application requires of the backend and,
+ * unless `lazy` is true, sends the backend one request.
  *
- * Options in the configuration take precedence over those in code: code states defaults, and the deployment decides. `close()`,
- * or the end of an `await using` block, closes everything that was opened. With `require: { fencing: true }` the type of
+ * Options in the configuration take precedence over those in code: the code sets defaults, and the deployment decides. `close()`, or
+ * the end of an `await using` block, closes everything that was opened. With `require: { fencing: true }`, the type of
  * `lock.fencingToken` is `bigint`.
  *
- * @throws LockError LOCK_INVALID_ARGUMENT for a mistake in the configuration; LOCK_UNSUPPORTED when the adapter's package is
- * not installed or cannot be loaded, or the backend lacks something of `require`; LOCK_BACKEND when the backend does not answer
- * within `backendTimeoutMs`, or refuses. No error contains a password.
+ * @throws LockError LOCK_INVALID_ARGUMENT for a mistake in the configuration; LOCK_UNSUPPORTED if the adapter's package is not
+ * installed or cannot be loaded, or if the backend lacks something in `require`; LOCK_BACKEND if the backend refuses, or does not
+ * answer within `backendTimeoutMs`. No error contains a password.
  */
 export function openLocks(config: LocksConfig, options: FencedLocksOptions): Promise<Locks<bigint>>;
 export function openLocks(config: LocksConfig, options?: OpenLocksOptions): Promise<Locks>;
@@ -119,21 +123,43 @@ function assertOptions(options: unknown): asserts options is OpenLocksOptions {
 }
 
 /** Sends the backend one inexpensive request, so that the first error names the address and not a lock. */
-async function ping(locks: Locks, { address, tls, url }: Plan): Promise<void> {
+async function ping(locks: Locks, plan: Plan): Promise<void> {
+  const { address, tls, url } = plan;
+  const where = `The lock backend ${address} (${locks.adapter.name})`;
   // The timers of locks do not keep the process alive. Without this one, it would end before the answer.
   const keepAlive = setInterval(() => {}, 60_000);
+  let refusal: Refusal | undefined;
   try {
-    await locks.inspect(pingKey);
+    refusal = await refusalOr(locks.inspect(pingKey), plan);
   } catch (error) {
     if (!isLockError(error, 'LOCK_BACKEND')) throw error;
     const { cause, message } = error;
     // Some clients give up, or blame the wrong thing, after a refusal: the words of the server itself come first.
     const found = await reasonFromServers(tls.servers, tls.wanted, url);
     const refused = { what: 'cannot be used:', remedy: message, retryable: false };
-    const { what, remedy, retryable } = found ?? (error.retryable ? noAnswer : refused);
-    const where = `The lock backend ${address} (${locks.adapter.name})`;
+    const silent = error.retryable && url !== undefined ? ((await unreachable(url)) ?? noAnswer) : noAnswer;
+    const { what, remedy, retryable } = found ?? (error.retryable ? silent : refused);
     throw new LockError('LOCK_BACKEND', `${where} ${what} ${remedy}`, { retryable, cause });
   } finally {
     clearInterval(keepAlive);
   }
+  if (refusal === undefined) return;
+  throw new LockError('LOCK_BACKEND', `${where} ${refusal.what} ${refusal.remedy}`, { retryable: false });
+}
+
+/** Waits for an answer, or until it is known that each of the servers refuses: that refusal. */
+async function refusalOr(answer: Promise<unknown>, { tls, url }: Plan): Promise<Refusal | undefined> {
+  const answered = answer.then(
+    () => undefined,
+    () => undefined,
+  );
+  const settled = new AbortController();
+  const refusal = sleep(soonMs, undefined, { ref: false, signal: settled.signal }).then(
+    () => (url === undefined ? undefined : refusalByAll(url, tls.wanted)),
+    () => undefined, // it was answered in time
+  );
+  const found = await Promise.race([answered, refusal]);
+  settled.abort();
+  if (found === undefined) await answer;
+  return found;
 }

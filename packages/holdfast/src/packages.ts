@@ -5,8 +5,8 @@ import { isLockError, type LockAdapter, LockError } from '@holdfast/lock-core';
 import { invalid } from './invalid.ts';
 
 /**
- * What an adapter package exports for `openLocks(url, { adapters: [ioredisAdapterFactory] })`: the import is in the
- * application, so every bundler finds it.
+ * What an adapter package exports for `openLocks(url, { adapters: [ioredisAdapterFactory] })`. The application imports it, so that
+ * every bundler finds it.
  */
 export interface AdapterFactory {
   /** The name of the adapter, such as `ioredis`. */
@@ -51,12 +51,13 @@ export async function openInstalled(
     const factory = given.find(({ name }) => name === adapter);
     if (factory !== undefined) return factory.open({ ...target, ...more } as never, options as never);
   }
-  for (const { name, needs, load, target: more } of packages) {
+  for (const one of packages) {
+    const { name, load, target: more } = one;
     const loaded = await load();
     if (loaded === undefined)
       throw cannotBeLoaded(name, new Error('its version does not fit this version of holdfast.'));
     if ('failure' in loaded) {
-      if ([name, ...needs].some((wanted) => isMissing(loaded.failure, wanted))) continue;
+      if (isNotInstalled(one, loaded.failure)) continue;
       throw cannotBeLoaded(name, loaded.failure);
     }
     try {
@@ -66,19 +67,43 @@ export async function openInstalled(
       if (!isLockError(error, 'LOCK_UNSUPPORTED') || error.cause !== undefined) throw error;
     }
   }
+  throw notInstalled(packages);
+}
+
+/** Why a package cannot be imported, with what to do about it. */
+export function explainLoadFailure(one: AdapterPackage, failure: unknown): LockError {
+  return isNotInstalled(one, failure) ? notInstalled([one]) : cannotBeLoaded(one.name, failure);
+}
+
+const isNotInstalled = ({ name, needs }: AdapterPackage, failure: unknown): boolean =>
+  [name, ...needs].some((wanted) => isMissing(failure, wanted));
+
+function notInstalled(packages: readonly AdapterPackage[]): LockError {
   const commands = packages.map(({ name, needs }) => ['npm install', name, ...needs].join(' '));
-  throw new LockError(
+  return new LockError(
     'LOCK_UNSUPPORTED',
     `The package for this backend is not installed: ${commands.join('   or   ')}`,
   );
 }
 
 function cannotBeLoaded(name: string, cause: unknown): LockError {
-  const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
-  return new LockError('LOCK_UNSUPPORTED', `The package ${name} is installed but cannot be loaded: ${reason}`, {
-    cause,
-  });
+  const reason = cause instanceof Error ? cause.message.split('\n')[0]! : String(cause);
+  const [, remedy = ''] = remediesInBundles.find(([pattern]) => pattern.test(reason)) ?? [];
+  const message = `The package ${name} is installed but cannot be loaded: ${reason}${remedy}`;
+  return new LockError('LOCK_UNSUPPORTED', message, { cause });
 }
+
+/** What a bundle breaks, by what Node then says of it. */
+const remediesInBundles: readonly (readonly [RegExp, string])[] = [
+  [
+    /__dirname|rpc\.proto/,
+    '. In a bundle, its client cannot find its own files: make the client external, and install it where the bundle runs.',
+  ],
+  [
+    /^Dynamic require of|require is not defined/,
+    '. A bundle in the format of ES modules must be given a `require`: see "Bundles" in the README of holdfast.',
+  ],
+];
 
 /**
  * Opens the adapter of a third party's module: its export `createAdapter`, else its default export, is called with the options.

@@ -2,25 +2,25 @@ import { type Capabilities, LockError } from '@holdfast/lock-core';
 import { checkNames } from './options.ts';
 import { schemes } from './schemes.ts';
 
-/** What an application needs of a backend. What is left out, or false, asks for nothing. */
+/** What an application requires of a backend. A field that is left out or false requires nothing. */
 export interface Requirements {
-  /** Fencing tokens that rise over release, expiry and crash. */
+  /** Fencing tokens that increase across releases, expiry and crashes. */
   fencing?: boolean | undefined;
-  /** Exclusion that holds when the backend loses its leader or primary. */
+  /** Exclusion that still holds after the backend has lost its leader or primary. */
   survivesFailover?: boolean | undefined;
   /** Exclusion between processes, not only between the tasks of one. */
   crossProcess?: boolean | undefined;
-  /** Grants in the order of queueing, across processes: over all waiters, so there is no local hand-over. */
+  /** Grants in the order in which all waiters queued, across processes. Turns local hand-over off. */
   fairness?: 'fifo' | undefined;
-  /** What frees a crashed holder's lock. */
+  /** What frees the lock of a crashed holder. */
   expiry?: 'ttl' | 'session' | undefined;
-  /** Waiters are told of a release, they need not ask. */
+  /** Waiters are notified of a release, instead of polling. */
   wakeup?: 'push' | undefined;
   /** Shared locks beside exclusive ones: many readers or one writer. */
   shared?: boolean | undefined;
   /** Semaphores. */
   permits?: boolean | undefined;
-  /** Upper bounds, in ms. */
+  /** Upper bounds for the `ttl` capabilities of the backend, in ms. */
   ttl?: Partial<Capabilities['ttl']> | undefined;
 }
 
@@ -60,10 +60,7 @@ export function assertRequirements(name: string, given: Capabilities, required: 
     }
   }
   if (missing.length === 0) return;
-  throw new LockError(
-    'LOCK_UNSUPPORTED',
-    `The lock backend ${name} does not give what is required: ${missing.join('; ')}.`,
-  );
+  throw new LockError('LOCK_UNSUPPORTED', `The lock backend ${name} lacks what is required: ${missing.join('; ')}.`);
 }
 
 /** Other names of a backend that is listed already. */
@@ -73,5 +70,5 @@ function backendsWith(flag: (typeof flags)[number], needed: string | true): stri
   const giving = Object.entries(schemes)
     .filter(([name, scheme]) => !isOtherName(name) && scheme.gives[flag] === needed)
     .map(([name]) => name);
-  return giving.length === 0 ? 'no backend gives it' : `given by ${giving.join(', ')}`;
+  return giving.length === 0 ? 'no backend has it' : `available with ${giving.join(', ')}`;
 }

@@ -1,9 +1,6 @@
-import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import { type Address, hostAndPort, type LockUrl, withPorts } from './lock-url.ts';
-import { tlsProblem } from './tls-problem.ts';
-
-const timeoutMs = 1_000;
+import { closesAtOnce, connectFailure, exchange } from './tcp-probe.ts';
+import { tlsProblems } from './tls-problem.ts';
 
 /** Why a server that answers cannot be used, in words that follow its name. */
 export interface Refusal {
@@ -23,23 +20,69 @@ export async function reasonFromServers(
   wantsTls: boolean,
   url: LockUrl | undefined,
 ): Promise<Refusal | undefined> {
-  const [tls, refusal] = await Promise.all([
-    tlsProblem(servers, wantsTls),
-    url === undefined ? undefined : refusalOf(url, wantsTls),
+  const [problems, refusals] = await Promise.all([
+    tlsProblems(servers, wantsTls),
+    url === undefined ? [] : refusalsOf(url, wantsTls),
   ]);
-  return tls === undefined ? refusal : { ...tls, retryable: true };
+  return toTell(problems, neededOf(url, problems)) ?? toTell(refusals, neededOf(url, refusals));
 }
 
-async function refusalOf(url: LockUrl, tls: boolean): Promise<Refusal | undefined> {
-  const { ask, port } = questions[url.scheme] ?? { ask: askRedis, port: isSentinel(url) ? 26_379 : 6_379 };
-  const found = await Promise.all(
-    withPorts(url, port).map(async (server) => {
-      const refusal = await ask(server, url, tls);
-      return refusal && { ...refusal, what: `answers at ${hostAndPort(server)}, but ${refusal.what}` };
+/** Why the servers cannot be used, whatever is tried again; `undefined` if enough of them may work. */
+export async function refusalByAll(url: LockUrl, tls: boolean): Promise<Refusal | undefined> {
+  const refusals = await refusalsOf(url, tls);
+  const refusal = toTell(refusals, neededOf(url, refusals));
+  return refusal?.retryable === false ? refusal : undefined;
+}
+
+/** How many of the servers have to work. Any one of a cluster, or of several sentinels, leads to the others. */
+const neededOf = (url: LockUrl | undefined, { length }: readonly unknown[]): number =>
+  url?.scheme === 'redlock' ? Math.floor(length / 2) + 1 : 1;
+
+/** What to tell of several servers. It may go by itself as long as enough of them are not known to refuse for good. */
+function toTell(problems: readonly (Refusal | undefined)[], needed: number): Refusal | undefined {
+  const told = problems.find((each) => each?.retryable === false) ?? problems.find((each) => each !== undefined);
+  const possible = problems.filter((each) => each?.retryable !== false).length;
+  return told && { ...told, retryable: possible >= needed };
+}
+
+/** Why no connection to some of the servers can be made, in the words of the system; `undefined` if all of them accept one. */
+export async function unreachable(url: LockUrl): Promise<Refusal | undefined> {
+  const failures = await Promise.all(serversOf(url).map(connectFailure));
+  const reasons = failures.filter((failure) => failure !== undefined);
+  if (reasons.length === 0) return undefined;
+  const isUnknownHost = reasons.every((reason) => reason.includes('ENOTFOUND'));
+  return {
+    what: `does not answer: ${reasons.join('; ')}.`,
+    remedy: isUnknownHost
+      ? 'Check the host name in the lock URL.'
+      : 'Check that it is running and that it can be reached from here.',
+    retryable: true,
+  };
+}
+
+const serversOf = (url: LockUrl): readonly Address[] => withPorts(url, questionsFor(url).port);
+
+const questionsFor = (url: LockUrl): { readonly ask: Ask; readonly port: number } =>
+  questions[url.scheme] ?? { ask: askRedis, port: isSentinel(url) ? 26_379 : 6_379 };
+
+function refusalsOf(url: LockUrl, tls: boolean): Promise<(Refusal | undefined)[]> {
+  const { ask } = questionsFor(url);
+  return Promise.all(
+    serversOf(url).map(async (server) => {
+      const [refusal, isClosed] = await Promise.all([ask(server, url, tls), closesAtOnce(server)]);
+      if (refusal !== undefined) {
+        return { ...refusal, what: `answers at ${hostAndPort(server)}, but ${refusal.what}` };
+      }
+      return isClosed ? closing(server) : undefined;
     }),
   );
-  return found.find((refusal) => refusal !== undefined);
 }
+
+const closing = (server: Address): Refusal => ({
+  what: `accepts connections at ${hostAndPort(server)}, and closes them at once.`,
+  remedy: 'Check the port, whether the server is ready, and anything in front of it (a proxy, a firewall).',
+  retryable: true,
+});
 
 type Ask = (server: Address, url: LockUrl, tls: boolean) => Promise<Refusal | undefined>;
 
@@ -67,7 +110,8 @@ async function askRedis(server: Address, url: LockUrl, tls: boolean): Promise<Re
       };
     }
   }
-  const error = lines.find((line) => line.startsWith('-'))?.slice(1);
+  // Who may not PING may use the locks all the same.
+  const error = lines.find((line) => line.startsWith('-') && !/^-NOPERM .*'ping'/i.test(line))?.slice(1);
   return error === undefined ? undefined : explainRedis(error, url);
 }
 
@@ -159,28 +203,3 @@ async function answers(
 }
 
 const bulk = (word: string): string => `$${Buffer.byteLength(word)}\r\n${word}\r\n`;
-
-/** Sends a text and gives what comes back until it is enough, the server ends, or the time is over. */
-function exchange(server: Address, tls: boolean, sent: string, isEnough: (text: string) => boolean): Promise<string> {
-  return new Promise((resolve) => {
-    // Credentials are sent, so the certificate must be trusted.
-    const socket: Socket = tls ? connectTls({ ...server, rejectUnauthorized: true }) : connectTcp(server);
-    let received = '';
-    const end = (): void => {
-      socket.destroy();
-      resolve(received);
-    };
-    const timer = setTimeout(end, timeoutMs);
-    socket.once('close', () => {
-      clearTimeout(timer);
-      end();
-    });
-    socket.on('error', end);
-    socket.setEncoding('utf8');
-    socket.on('data', (text: string) => {
-      received += text;
-      if (isEnough(received) || received.length > 10_000) end();
-    });
-    socket.write(sent);
-  });
-}

@@ -1,50 +1,66 @@
 import { connect } from 'node:tls';
-import type { Address } from './lock-url.ts';
+import { type Address, hostAndPort } from './lock-url.ts';
 
 const patienceMs = 1_000;
 
-/** How a handshake went: `trusted`, why its certificate is not, that the server ended it, or that it came to nothing. */
-type Handshake = 'trusted' | 'untrusted' | 'date' | 'name' | 'ended' | 'none';
+/** How a handshake went: `trusted`, why its certificate is not, that the answer was not TLS, that the server ended it, or that it came to nothing. */
+type Handshake = 'trusted' | 'untrusted' | 'date' | 'name' | 'plain' | 'ended' | 'none';
 
 /** What is wrong, in words that follow the name of the server, and what to do. */
 export interface TlsProblem {
   readonly what: string;
   readonly remedy: string;
+  /** Whether it may go by itself. */
+  readonly retryable: boolean;
 }
+
+const plain = {
+  what: 'does not seem to speak TLS there.',
+  remedy: 'Name its TLS port, or leave TLS out of the lock URL.',
+};
 
 const whenWanted: Partial<Record<Handshake, TlsProblem>> = {
   untrusted: {
     what: 'has a TLS certificate that is not trusted here.',
     remedy:
       'Name the file of its authority in NODE_EXTRA_CA_CERTS before Node starts, or open the client yourself with its option `ca`.',
+    retryable: false,
   },
   date: {
     what: 'has a TLS certificate that has expired or is not valid yet.',
     remedy: 'Renew it, and check the clock of this machine.',
+    retryable: false,
   },
   name: {
     what: 'has a TLS certificate for another host.',
     remedy: 'Write the host in the lock URL as the certificate names it.',
+    retryable: false,
   },
-  ended: {
-    what: 'does not seem to speak TLS there.',
-    remedy: 'Name its TLS port, or leave TLS out of the lock URL.',
-  },
+  plain: { ...plain, retryable: false },
+  // Or it is just being restarted.
+  ended: { ...plain, retryable: true },
 };
 
 const speaksTls: TlsProblem = {
   what: 'speaks TLS there.',
   remedy: 'Write rediss:// instead of redis://, or ?tls=true for Redlock and etcd; or name its port without TLS.',
+  retryable: false,
 };
 
 /**
- * Whether TLS is why a backend does not answer; `undefined` when it is not, as far as can be seen. The client libraries hide
- * the reason, each in its own way, so this tries a handshake by itself, without credentials.
+ * Whether TLS is why servers do not answer, for each of them; `undefined` when it is not, as far as can be seen. The client
+ * libraries hide the reason, each in its own way, so this tries a handshake by itself, without credentials.
  */
-export async function tlsProblem(servers: readonly Address[], wanted: boolean): Promise<TlsProblem | undefined> {
-  const handshakes = await Promise.all(servers.map(shakeHands));
-  if (wanted) return handshakes.map((each) => whenWanted[each]).find((problem) => problem !== undefined);
-  return handshakes.some((each) => each !== 'none' && each !== 'ended') ? speaksTls : undefined;
+export function tlsProblems(servers: readonly Address[], wanted: boolean): Promise<(TlsProblem | undefined)[]> {
+  return Promise.all(
+    servers.map(async (server) => {
+      const handshake = await shakeHands(server);
+      const speaks = handshake !== 'none' && handshake !== 'ended' && handshake !== 'plain';
+      const problem = wanted ? whenWanted[handshake] : speaks ? speaksTls : undefined;
+      if (problem === undefined || servers.length === 1) return problem;
+      return { ...problem, what: problem.what.replace(/\.$/, `: the server ${hostAndPort(server)}.`) };
+    }),
+  );
 }
 
 function shakeHands({ host, port }: Address): Promise<Handshake> {
@@ -60,7 +76,10 @@ function shakeHands({ host, port }: Address): Promise<Handshake> {
     socket.once('connect', () => {
       isUp = true;
     });
-    socket.on('error', () => end(isUp ? 'ended' : 'none'));
+    socket.on('error', ({ message }) => {
+      const isPlain = /wrong version number|packet length too long/i.test(message);
+      end(!isUp ? 'none' : isPlain ? 'plain' : 'ended');
+    });
     socket.once('secureConnect', () =>
       end(socket.authorized ? 'trusted' : verdictOn(String(socket.authorizationError))),
     );

@@ -4,12 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type RedisServer, startRedis } from '@holdfast/testbed';
+import { type RedisServer, startEtcd, startPostgres, startRedis } from '@holdfast/testbed';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundlers } from './bundlers.ts';
 import { askNext, buildNext } from './next-app.ts';
 
 const names = ['holdfast', 'lock-core', 'adapter-memory', 'redis-protocol', 'adapter-ioredis'];
+const others = ['node-redis', 'redlock', 'zookeeper', 'etcd', 'postgres'].map((name) => `adapter-${name}`);
+const clients: Readonly<Record<string, string>> = {
+  ioredis: 'adapter-ioredis',
+  redis: 'adapter-node-redis',
+  'node-zookeeper-client': 'adapter-zookeeper',
+  etcd3: 'adapter-etcd',
+  pg: 'adapter-postgres',
+};
 const execute = promisify(execFile);
 const packages = fileURLToPath(new URL('../..', import.meta.url));
 const app = `
@@ -25,6 +34,26 @@ const withFactory = app
 /** webpack and Rollup mention an adapter that is not installed; the import of it is caught. */
 const notInstalled = /(resolve '|^")@holdfast\/adapter-(?!ioredis|memory)[a-z-]+['"]/;
 
+const installedName = (name: string): string => (name === 'holdfast' ? name : `@holdfast/${name}`);
+
+/** Writes an application that has these packages and clients installed. */
+function application(folder: string, ours: readonly string[], theirs: readonly string[]): void {
+  for (const name of ours) {
+    for (const part of ['dist', 'package.json'])
+      cpSync(join(packages, name, part), join(folder, 'node_modules', installedName(name), part), { recursive: true });
+  }
+  for (const client of theirs) link(client, folder);
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(folder, 'app.mjs'), app);
+  writeFileSync(join(folder, 'with-factory.mjs'), withFactory);
+}
+
+function link(client: string, folder: string): void {
+  const installed = realpathSync(join(packages, clients[client]!, 'node_modules', client));
+  mkdirSync(join(folder, 'node_modules'), { recursive: true });
+  symlinkSync(installed, join(folder, 'node_modules', client), 'junction');
+}
+
 // An application that has installed holdfast, the adapter of ioredis and ioredis. Its bundles run where there is nothing else.
 describe('a bundle', () => {
   let folder: string;
@@ -32,16 +61,8 @@ describe('a bundle', () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'holdfast-bundlers-'));
-    for (const name of names) {
-      const installed = join(folder, 'app/node_modules', name === 'holdfast' ? name : `@holdfast/${name}`);
-      for (const part of ['dist', 'package.json'])
-        cpSync(join(packages, name, part), join(installed, part), { recursive: true });
-    }
-    const client = realpathSync(join(packages, 'adapter-ioredis/node_modules/ioredis'));
-    symlinkSync(client, join(folder, 'app/node_modules/ioredis'), 'junction');
-    writeFileSync(join(folder, 'app/package.json'), '{ "type": "module" }');
-    writeFileSync(join(folder, 'app/app.mjs'), app);
-    writeFileSync(join(folder, 'app/with-factory.mjs'), withFactory);
+    application(join(folder, 'app'), names, ['ioredis']);
+    application(join(folder, 'all'), [...names, ...others], Object.keys(clients));
     redis = await startRedis();
   });
   afterAll(async () => {
@@ -76,27 +97,66 @@ describe('a bundle', () => {
     },
   );
 
-  // Next.js comes from the registry, 340 MB, so this is for the nightly run.
-  if (process.env.HOLDFAST_TEST_ALL) {
-    it('of Next.js and Turbopack has the recipe running outside the project', { timeout: 900_000 }, async () => {
-      const built = join(folder, 'next');
-      const sources = names.map((name): [string, string] => [
-        name === 'holdfast' ? name : `@holdfast/${name}`,
-        join(packages, name),
-      ]);
-      const printed = await buildNext(built, sources);
-      expect(printed).toContain('Turbopack');
-      expect(printed).not.toMatch(/warn|error|holdfast/i);
-      const elsewhere = mkdtempSync(join(tmpdir(), 'holdfast-next-'));
-      const away = join(folder, 'next-away');
-      renameSync(join(built, 'node_modules'), away);
+  // The other bundlers take 20 s for it, so they are for the nightly run.
+  const forAll = Object.entries(bundlers).filter(([name]) => name === 'esbuild' || process.env.HOLDFAST_TEST_ALL);
+  it.each(forAll)('of %s holds every adapter, with etcd3 beside it', { timeout: 300_000 }, async (name, bundle) => {
+    await using etcd = await startEtcd();
+    await using postgres = await startPostgres();
+    const output = join(folder, `${name}-all`);
+    mkdirSync(output);
+    expect(await bundle(join(folder, 'all/app.mjs'), output)).toEqual([]);
+    link('etcd3', output);
+    const file = join(output, 'bundle.mjs');
+    expect(await run(file, redis.url)).toContain('locked with ioredis');
+    expect(await run(file, redis.url.replace('redis:', 'redis+node-redis:'))).toContain('locked with node-redis');
+    expect(await run(file, etcd.url)).toContain('locked with etcd');
+    expect(await run(file, `${postgres.url}?createSchema=true`)).toContain('locked with postgres');
+    // Without servers, it is the adapter that fails to connect.
+    for (const backend of ['zookeeper', 'redlock'])
+      expect(await run(file, `${backend}://127.0.0.1:1?backendTimeout=300ms`)).toContain(
+        `(${backend}) does not answer`,
+      );
+  });
+
+  it('of Next.js and Turbopack has the recipe running outside the project', { timeout: 900_000 }, async () => {
+    const built = fileURLToPath(new URL('../../../.cache/next', import.meta.url));
+    const printed = await buildNext(
+      built,
+      names.map((name) => [installedName(name), join(packages, name)]),
+    );
+    expect(printed).toContain('Turbopack');
+    expect(printed).not.toMatch(/warn|error|holdfast/i);
+    const elsewhere = mkdtempSync(join(tmpdir(), 'holdfast-next-'));
+    const [installed, away] = [join(built, 'node_modules'), join(built, 'away')];
+    renameSync(installed, away); // so that nothing is taken from there
+    try {
       expect(await askNext(built, elsewhere, redis.url)).toBe('200 {"paid":"/42"}');
       expect(await redis.command('EXISTS', 'fence:{lock:invoice:/42}')).toBe(1);
       expect(await askNext(built, elsewhere, 'memory:')).toBe('200 {"paid":"/42"}');
       expect(await askNext(built, elsewhere, 'etcd://127.0.0.1:2379')).toBe('503 ');
+    } finally {
+      renameSync(away, installed);
       rmSync(elsewhere, { recursive: true, force: true });
+    }
+  });
+
+  it('that lacks a `require` says so, and what to do', { timeout: 120_000 }, async () => {
+    const outfile = join(folder, 'without-require.mjs');
+    const entryPoints = [join(folder, 'app/app.mjs')];
+    await build({
+      entryPoints,
+      outfile,
+      bundle: true,
+      minify: true,
+      platform: 'node',
+      format: 'esm',
+      logLevel: 'silent',
     });
-  }
+    const said = await run(outfile, redis.url);
+    expect(said).toMatch(
+      /adapter-ioredis is installed but cannot be loaded: Dynamic require of "\w+".* see "Bundles" in the README/,
+    );
+  });
 
   it('holds an adapter that the application imports itself', { timeout: 120_000 }, async () => {
     const output = join(folder, 'with-factory');

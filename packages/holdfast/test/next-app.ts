@@ -1,9 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { transformSync } from 'esbuild';
 import { freePorts } from '../../testbed/src/ports.ts';
 
 const execute = promisify(execFile);
@@ -11,41 +12,32 @@ const config = `export default {
   output: 'standalone', outputFileTracingRoot: import.meta.dirname, turbopack: { root: import.meta.dirname },
 };
 `;
-const layout = `export default function Layout({ children }: { children: unknown }) {
-  return <html><body>{children as never}</body></html>;
-}
-`;
+const client = 'ioredis';
+const wanted = ['next@16.4.6', 'react@19', 'react-dom@19', `${client}@6`];
 
-/** The route handler of the recipe. */
+/** The route handler of the recipe, in JavaScript: a test of the documents checks its types. */
 function recipe(): string {
   const page = readFileSync(fileURLToPath(new URL('../../../docs/recipes.md', import.meta.url)), 'utf8');
   const code = /\n### Next\.js\n[^`]*```ts\n(.*?)```/s.exec(page.replaceAll('`globalThis`', 'globalThis'))?.[1];
   if (code === undefined) throw new Error('docs/recipes.md has no route handler for Next.js');
-  return code;
+  return transformSync(code, { loader: 'ts' }).code;
 }
 
-/** Installs Next.js from the registry beside the packages, and builds an application of the recipe with Turbopack. Gives what that printed. */
+/** Builds an application of the recipe with Turbopack, and gives what that printed. Next.js comes from the registry, once for a checkout. */
 export async function buildNext(folder: string, packages: readonly [name: string, source: string][]): Promise<string> {
   mkdirSync(join(folder, 'app/[invoice]'), { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
   writeFileSync(join(folder, 'next.config.mjs'), config);
-  writeFileSync(join(folder, 'app/layout.tsx'), layout);
-  writeFileSync(join(folder, 'app/[invoice]/route.ts'), recipe());
-  const wanted = [
-    'next@16.4.6',
-    'react@19',
-    'react-dom@19',
-    'typescript@5',
-    '@types/node@20',
-    '@types/react@19',
-    'ioredis@6',
-  ];
-  await execute('npm', ['install', '--no-audit', '--no-fund', ...wanted], { cwd: folder });
+  writeFileSync(join(folder, 'app/[invoice]/route.js'), recipe());
+  if (!existsSync(join(folder, 'node_modules', client, 'package.json')))
+    await execute('npm', ['install', '--no-audit', '--no-fund', ...wanted], { cwd: folder });
   // npm would remove what it did not install.
   for (const [name, source] of packages) {
-    for (const part of ['dist', 'package.json'])
-      cpSync(join(source, part), join(folder, 'node_modules', name, part), { recursive: true });
+    const installed = join(folder, 'node_modules', name);
+    rmSync(installed, { recursive: true, force: true });
+    for (const part of ['dist', 'package.json']) cpSync(join(source, part), join(installed, part), { recursive: true });
   }
+  rmSync(join(folder, '.next'), { recursive: true, force: true });
   const env = { ...process.env, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' };
   const built = await execute(process.execPath, ['node_modules/next/dist/bin/next', 'build'], { cwd: folder, env });
   return built.stdout + built.stderr;

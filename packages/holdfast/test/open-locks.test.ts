@@ -66,8 +66,8 @@ describe('require', () => {
       require: { crossProcess: true, expiry: 'session', ttl: { minMs: 0 } },
     });
     const error = await refusal(opening, 'LOCK_UNSUPPORTED');
-    expect(error.message).toMatch(/crossProcess \(given by redis, redlock, zookeeper, etcd, postgres\)/);
-    expect(error.message).toMatch(/expiry: session \(given by zookeeper\)/);
+    expect(error.message).toMatch(/crossProcess \(available with redis, redlock, zookeeper, etcd, postgres\)/);
+    expect(error.message).toMatch(/expiry: session \(available with zookeeper\)/);
     expect(error.message).toMatch(/ttl\.minMs of at most 0 ms \(it has 1 ms\)/);
     expect(error.retryable).toBe(false);
     expect(closed()).toBe(1);

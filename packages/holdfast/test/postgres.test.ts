@@ -74,17 +74,17 @@ describe('doctor', () => {
     await holdfast(['setup', `postgres://postgres@${host}/postgres?schema=clinic`]);
     const found = await findings(`postgres://postgres@${host}/postgres?schema=clinic&survivesFailover=true`);
     expect(found).toEqual([
-      'danger: fsync is off.',
-      'danger: The URL says survivesFailover, and no commit waits for a standby.',
+      'critical: fsync is off.',
+      'critical: The URL declares survivesFailover, but commits do not wait for a standby.',
       'note: idle_in_transaction_session_timeout is off.',
     ]);
     await server.query('CREATE ROLE poor LOGIN');
     const poor = await findings(`postgres://poor@${host}/postgres?schema=clinic`);
     expect(poor).toContainEqual(
-      expect.stringMatching(/^danger: The user lacks rights: USAGE on schema clinic, .*place/),
+      expect.stringMatching(/^critical: The user lacks rights: USAGE on schema clinic, .*place/),
     );
     expect(await findings(`postgres://postgres@${host}/postgres?schema=absent`)).toContain(
-      'danger: The schema of the locks is missing.',
+      'critical: The schema of the locks is missing.',
     );
   });
 });

@@ -10,6 +10,8 @@ import {
 } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocks } from '../src/index.ts';
+import { parseLockUrl } from '../src/lock-url.ts';
+import { refusalByAll } from '../src/server-answer.ts';
 
 let redis: RedisServer;
 let at: string;
@@ -77,6 +79,29 @@ describe('a server that answers with a refusal is not said to be unreachable (H1
     }
   });
 
+  it('TLS to a server that does not speak it', async () => {
+    await using http = await httpServer();
+    for (const url of [`rediss://${http.at}`, `etcd://${http.at}?tls=true`]) {
+      const { message, retryable } = await errorOf(url);
+      expect(message).toMatch(/does not seem to speak TLS/);
+      expect(retryable).toBe(false);
+    }
+  });
+
+  it('an HTTP server is named soon, however long the client library tries', async () => {
+    await using http = await httpServer();
+    const startedAt = performance.now();
+    const schemes = both.flatMap((client) => [`redis+cluster${client}`, `redis+sentinel${client}`]);
+    await Promise.all(
+      schemes.map(async (scheme) => {
+        const opening = openLocks(`${scheme}://${http.at}/0`, { backendTimeoutMs: 60_000 });
+        const refused = { retryable: false, message: expect.stringMatching(/is not Redis/) };
+        await expect(opening, scheme).rejects.toMatchObject(refused);
+      }),
+    );
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
+  });
+
   it('servers of other kinds on the port', async () => {
     await using etcd = await startEtcd();
     await using zookeeper = await startZookeeper();
@@ -112,6 +137,17 @@ describe('a server that answers with a refusal is not said to be unreachable (H1
   });
 });
 
+it('a user who may not PING is refused nothing that the locks need (H130)', async () => {
+  await redis.command('ACL', 'SETUSER', 'silent', 'on', '>sesame', '~*', '&*', '+@all', '-ping');
+  const url = parseLockUrl(`redis://silent:sesame@${at}`);
+  expect(await refusalByAll(url, false)).toBeUndefined();
+  await redis.command('ACL', 'SETUSER', 'silent', '>other', '<sesame');
+  expect(await refusalByAll(url, false)).toMatchObject({
+    what: expect.stringContaining('WRONGPASS'),
+    retryable: false,
+  });
+});
+
 it('a server that accepts and says nothing is said not to answer', { timeout: 30_000 }, async () => {
   const silent = createServer(() => {});
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
@@ -123,4 +159,24 @@ it('a server that accepts and says nothing is said not to answer', { timeout: 30
   } finally {
     silent.close();
   }
+});
+
+it('a server that accepts and closes is said to do so', { timeout: 30_000 }, async () => {
+  const closing = createServer((socket) => socket.end());
+  await new Promise<void>((resolve) => closing.listen(0, '127.0.0.1', resolve));
+  const { port } = closing.address() as AddressInfo;
+  try {
+    for (const scheme of ['redis', 'zookeeper']) {
+      const { message, retryable } = await errorOf(`${scheme}://127.0.0.1:${port}`);
+      expect(message).toMatch(/accepts connections at .*, and closes them at once/);
+      expect(retryable).toBe(true);
+    }
+  } finally {
+    closing.close();
+  }
+});
+
+it('an unknown host is said to be unknown', { timeout: 30_000 }, async () => {
+  const { message } = await errorOf('etcd://nobody.invalid');
+  expect(message).toMatch(/does not answer: getaddrinfo E[A-Z_]+ nobody\.invalid\. Check/);
 });

@@ -2,6 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type EtcdServer, type RedisTlsServer, startEtcd, startRedisTls } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Address, hostAndPort, parseLockUrl } from '../src/lock-url.ts';
+import { reasonFromServers } from '../src/server-answer.ts';
 import { start } from './cli/support.ts';
 
 const password = 'tls-S3cret';
@@ -94,4 +96,17 @@ it('the doctor says so too', async () => {
     }),
   ]);
   expect(stdout).not.toContain(password);
+});
+
+it('several servers: a certificate ends the hope for as many as are needed (H130)', async () => {
+  const nobody = { host: '127.0.0.1', port: 1 };
+  const untrusted = { host: '127.0.0.1', port: stranger.tlsPort };
+  const told = (servers: readonly Address[], scheme: string) =>
+    reasonFromServers(servers, true, parseLockUrl(`${scheme}://${servers.map(hostAndPort).join(',')}`));
+  const other = { host: '127.0.0.1', port: redis.tlsPort };
+  const what = expect.stringContaining(`not trusted here: the server 127.0.0.1:${stranger.tlsPort}.`);
+  expect(await told([nobody, untrusted], 'rediss+cluster')).toMatchObject({ what, retryable: true });
+  expect(await told([untrusted, other], 'rediss+cluster')).toMatchObject({ what, retryable: false });
+  expect(await told([nobody, nobody, untrusted], 'redlock')).toMatchObject({ what, retryable: true });
+  expect(await told([nobody, untrusted, other], 'redlock')).toMatchObject({ what, retryable: false });
 });

@@ -2,14 +2,31 @@ import { InvalidArgumentError, Option } from 'commander';
 import { readDuration } from '../options.ts';
 
 /** An option `--name <duration>` whose value is in ms; written as in a lock URL: `500ms`, `30s`, `1h`. */
-export function durationOption(name: string, description: string, short: string = ''): Option {
-  return new Option(`${short}--${name} <duration>`, description).argParser((text) => {
-    try {
-      return readDuration(text, 'It');
-    } catch (error) {
-      throw new InvalidArgumentError((error as Error).message);
-    }
+export function durationOption(name: string, description: string): Option {
+  return new Option(`--${name} <duration>`, description).argParser(parseDuration);
+}
+
+/** The same for one that cannot be 0. */
+export function positiveDurationOption(name: string, description: string): Option {
+  return new Option(`--${name} <duration>`, description).argParser((text: string) => {
+    const ms = parseDuration(text);
+    if (ms === 0) throw new InvalidArgumentError('It must be above 0.');
+    return ms;
   });
+}
+
+/** Node takes a timer of more than 2^31 ms for one of 1 ms. */
+const longestMs = 24 * 86_400_000;
+
+/** @throws InvalidArgumentError */
+export function parseDuration(text: string): number {
+  try {
+    const ms = readDuration(text, 'It');
+    if (ms <= longestMs) return ms;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  throw new InvalidArgumentError('It is at most 24d.');
 }
 
 const units = [

@@ -5,7 +5,7 @@
 export const exitCodes = {
   /** Done; the answer is yes. */
   ok: 0,
-  /** The answer is no: the key is free, a danger was found, the adapter does not conform. */
+  /** The answer is no: the key is free, a critical problem was found, the adapter does not conform. */
   no: 1,
   /** A mistake on the command line or in the lock URL. */
   usage: 64,
@@ -15,6 +15,8 @@ export const exitCodes = {
   unavailable: 69,
   /** A bug of ours. */
   internal: 70,
+  /** The answer cannot be written: the disk is full, or nobody reads the token of `holdfast acquire`. */
+  notWritten: 74,
   /** `holdfast run`: another one has the lock (with `--try`, or past `--wait`). */
   busy: 75,
   /** A package is not installed, or the backend cannot do what was asked. */

@@ -2,6 +2,7 @@ import { isLockError, type LockErrorCode } from '@holdfast/lock-core';
 import { CommanderError } from 'commander';
 import { exitCodes } from './exit-codes.ts';
 import { note, noteJson, shown, styledNote } from './output.ts';
+import { Interrupted } from './run/signals.ts';
 
 /** An error of the command line itself, which needs no stack. */
 export class Failure extends Error {
@@ -29,6 +30,7 @@ const exitCodeOf: Readonly<Partial<Record<LockErrorCode | 'LOCK_RELEASED', numbe
 export function report(error: unknown, json: boolean): number {
   if (error instanceof CommanderError) return reportUsage(error, json);
   if (isLockError(error)) return say(error.message, exitCodeOf[error.code] ?? exitCodes.internal, json, error.code);
+  if (error instanceof Interrupted) return error.exitCode;
   if (error instanceof Failure) return say(error.message, error.exitCode, json);
   // A bug: the report of it needs the stack.
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -58,7 +58,7 @@ export function lockLines(key: string, info: LockInfo | undefined): string[] {
   lines.push(row('owner', shown(owner)));
   if (fencingToken !== undefined) lines.push(row('fencing token', String(fencingToken)));
   if (remainingMs !== undefined) lines.push(row('lease', `${shownDuration(remainingMs)} left, unless it is renewed`));
-  else lines.push(row('lease', 'as long as the session of its holder'));
+  else lines.push(row('lease', 'until it is released, or the session of its holder ends'));
   if (waiters !== undefined) lines.push(row('waiting', String(waiters)));
   return lines;
 }

@@ -1,9 +1,12 @@
 #!/usr/bin/env node
-import { report } from './failure.ts';
+import { exitCodes } from './exit-codes.ts';
+import { Failure, report } from './failure.ts';
 import { endQuietlyOnClosedPipe } from './output.ts';
 import { buildProgram, wantsJson } from './program.ts';
 
-endQuietlyOnClosedPipe();
+endQuietlyOnClosedPipe((error) => {
+  throw new Failure(`The answer cannot be written (${error.code}).`, exitCodes.notWritten);
+});
 // Deprecations of client libraries: the user of a command cannot fix them.
 process.noDeprecation = true;
 // The timers of locks do not keep the process alive, and an unreachable server leaves nothing else to wait for.

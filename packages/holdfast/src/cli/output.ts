@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { passwordIn, secretForms } from '../secrets.ts';
 
@@ -9,12 +10,12 @@ export function print(line = ''): void {
   stdout.write(`${line}\n`);
 }
 
-/** Resolves when the answer has been written. */
-export function printed(): Promise<void> {
-  return new Promise((resolve) => stdout.write('', () => resolve()));
+/** One line of an answer that must arrive. @throws when nobody reads it */
+export function deliver(line: string): void {
+  writeSync(1, `${line}\n`);
 }
 
-/** The answer as JSON on one line; a `bigint` becomes a string of digits, since tokens can exceed what a double holds. */
+/** The answer as JSON on one line. */
 export function printJson(value: unknown): void {
   print(toJson(value));
 }
@@ -41,8 +42,20 @@ export function isTerminal(): boolean {
 }
 
 /** How wide text may be: as wide as the terminal, but no wider than reads well. */
-export function terminalWidth(): number {
-  return Math.min(stdout.columns ?? 100, 100);
+function terminalWidth(): number {
+  return Math.min(stdout.columns ?? 80, 100);
+}
+
+/** Text in lines that fit beside an indent, broken between words. */
+export function wrapped(text: string, indent: number = 0): string[] {
+  const width = Math.max(30, terminalWidth() - indent);
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 let drawn = 0;
@@ -75,12 +88,13 @@ export function shown(text: string): string {
   });
 }
 
-/** A reader that has enough (`holdfast list | head`) is no failure. */
-export function endQuietlyOnClosedPipe(): void {
+/** A reader that has enough (`holdfast list | head`) is no failure, and nothing that runs ends because nobody reads our notes. */
+export function endQuietlyOnClosedPipe(onOtherError: (error: NodeJS.ErrnoException) => never): void {
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit();
-    throw error;
+    onOtherError(error);
   });
+  stderr.on('error', () => {});
 }
 
 /** A message without any password of an argument or of LOCK_URL, wherever the message comes from. */
@@ -91,6 +105,7 @@ export function withoutPasswords(text: string): string {
     .reduce((left, secret) => left.replaceAll(secret, '***'), text);
 }
 
-function toJson(value: unknown): string {
+/** JSON on one line; a `bigint` becomes a string of digits, since tokens can exceed what a double holds. */
+export function toJson(value: unknown): string {
   return JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? part.toString() : part));
 }

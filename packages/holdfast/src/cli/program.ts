@@ -12,24 +12,19 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   release: async () => (await import('./commands/release.ts')).releaseCommand(),
   setup: async () => (await import('./commands/setup.ts')).setupCommand(),
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand(),
-  completion: async () => (await import('./commands/completion.ts')).completionCommand(),
   conformance: async () => (await import('./commands/conformance.ts')).conformanceCommand(),
   compare: async () => (await import('./commands/compare.ts')).compareCommand(),
 };
 
-/** The whole command line. */
-export function buildWholeProgram(): Promise<Command> {
-  return buildProgram([]);
-}
-
-/** The command line with the command that `args` name, or with all of them, for help and completion. */
+/** The command line with the command that `args` names, or with all of them, for help and completion. */
 export async function buildProgram(args: readonly string[]): Promise<Command> {
   const program = emptyProgram(wantsJson(args));
-  const called = Object.hasOwn(commands, args[0] ?? '') ? [args[0]!] : Object.keys(commands);
-  for (const name of called) {
+  const isOne = Object.hasOwn(commands, args[0] ?? '');
+  for (const name of isOne ? [args[0]!] : Object.keys(commands)) {
     const command = await commands[name]!();
-    program.addCommand(command.copyInheritedSettings(program));
+    program.addCommand(command.copyInheritedSettings(program).showHelpAfterError(`(see holdfast ${name} --help)`));
   }
+  if (!isOne) (await import('./commands/completion.ts')).addCompletion(program);
   return program;
 }
 
@@ -40,16 +35,21 @@ export function wantsJson(args: readonly string[]): boolean {
 }
 
 function emptyProgram(json: boolean): Command {
-  return new Command('holdfast')
-    .description('Distributed locks over Redis, Redlock, ZooKeeper, etcd and PostgreSQL, from the command line.')
-    .version(manifest.version, '-v, --version')
-    .exitOverride()
-    .showHelpAfterError('(holdfast --help shows what there is)')
-    .configureOutput({
-      writeOut: (text) => writeText(text, 'stdout'),
-      // Under --json, the caller of the program reports the error, as one line of JSON.
-      writeErr: (text) => {
-        if (!json) writeText(text, 'stderr');
-      },
-    });
+  return (
+    new Command('holdfast')
+      .description('Distributed locks over Redis, Redlock, ZooKeeper, etcd and PostgreSQL, from the command line.')
+      .version(manifest.version, '-v, --version')
+      .exitOverride()
+      // Descriptions are wrapped in a narrow terminal too.
+      .configureHelp({ minWidthToWrap: 20, subcommandTerm: (command) => command.name() })
+      .showHelpAfterError('(see holdfast --help)')
+      .configureOutput({
+        writeOut: (text) => writeText(text, 'stdout'),
+        outputError: (text, write) => write(text.replace(/^error: /, 'holdfast: ')),
+        // Under --json, the caller of the program reports the error, as one line of JSON.
+        writeErr: (text) => {
+          if (!json) writeText(text, 'stderr');
+        },
+      })
+  );
 }

@@ -5,10 +5,10 @@ import { platformError } from './errors.ts';
 import type { WebLockCallback, WebLockInfo, WebLockOptions, WebLockSnapshot, WebLocks } from './types.ts';
 
 /**
- * The locks as `navigator.locks`: code that is written to the platform's interface excludes other processes with it.
+ * Wraps locks in the interface of `navigator.locks`, so that code written for the platform's interface excludes other processes.
  *
- * A lock's name is its key, so `request('report', …)` and `locks.using('report', …)` exclude each other. A request inside the
- * callback of another one for the same name waits for ever, as on the platform.
+ * The name of a lock is its key, so `request('report', …)` and `locks.using('report', …)` exclude each other. As on the platform, a
+ * request inside the callback of another request for the same name waits forever.
  */
 export function webLocks(locks: Locks): WebLocks {
   const clientId = randomUUID();

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type RedisServer, startEtcd, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocks } from '../../src/index.ts';
@@ -95,7 +96,7 @@ describe('list', { timeout: 90_000 }, () => {
     const some = JSON.parse((await holdfast(['list', 'b:? *', '--json', '--url', url])).stdout);
     expect(some).toMatchObject([{ key: 'b:2 *', held: true, fencingToken: String(b.fencingToken) }]);
     const none = await holdfast(['list', 'c*', '--url', url]);
-    expect(none).toEqual({ code: 0, stdout: '', stderr: 'No such lock is held.\n' });
+    expect(none).toEqual({ code: 0, stdout: '', stderr: 'No lock that matches is held.\n' });
   });
 });
 
@@ -118,46 +119,18 @@ describe('watch', { timeout: 90_000 }, () => {
     watching.child.kill('SIGTERM');
     expect((await watching.ended).code).toBe(143);
   });
-});
 
-describe('release', { timeout: 90_000 }, () => {
-  it('needs a token or --force', async () => {
-    const { code, stderr } = await holdfast(['release', 'k'], env);
-    expect(code).toBe(64);
-    expect(stderr).toContain('give --token <token>, or --force');
-  });
-
-  it('by the token that acquire printed: that lock and no other', async () => {
-    const { code, stdout } = await holdfast(['acquire', 'steps', '--ttl', '1m'], env);
-    expect(code).toBe(0);
-    const token = stdout.trim();
-    await using locks = await openLocks(server.url);
-    expect(await locks.inspect('steps')).toMatchObject({ fencingToken: BigInt(token) });
-    expect((await holdfast(['acquire', 'steps', '--ttl', '1m', '--wait', '50ms'], env)).code).toBe(75);
-    const wrong = await holdfast(['release', 'steps', '--token', String(BigInt(token) - 1n)], env);
-    expect(wrong).toMatchObject({ code: 1, stdout: 'steps is held with another token\n' });
-    expect(await locks.inspect('steps')).toBeDefined();
-    expect(await holdfast(['release', 'steps', '--token', token], env)).toMatchObject({ code: 0 });
-    expect(await locks.inspect('steps')).toBeUndefined();
-  });
-
-  it('asks, and where nobody can answer it leaves the lock alone', async () => {
-    await using locks = await openLocks(server.url);
-    await using _ = await locks.acquire('asked');
-    const { code, stderr } = await holdfast(['release', '--force', 'asked'], env);
-    expect(code).toBe(64);
-    expect(stderr).toContain('say --yes');
-    expect(await locks.inspect('asked')).toBeDefined();
-  });
-
-  it('--yes frees it, and says so; a free one is 1', async () => {
-    await using locks = await openLocks(server.url);
-    await using _ = await locks.acquire('forced');
-    const forced = await holdfast(['release', '--force', '--yes', 'forced'], env);
-    expect(forced).toEqual({ code: 0, stdout: 'forced is free now\n', stderr: '' });
-    expect(await locks.inspect('forced')).toBeUndefined();
-    const again = await holdfast(['release', '--force', '--yes', '--json', 'forced'], env);
-    expect([again.code, JSON.parse(again.stdout)]).toEqual([1, { key: 'forced', released: false }]);
+  it('a signal ends it while the server is silent, however long it would wait for an answer', async () => {
+    const watching = start(['watch', 'silent', '--interval', '20ms', '--url', `${server.url}?backendTimeout=5m`]);
+    await watching.printed('silent is free\n');
+    server.freeze();
+    // By then it has asked again.
+    await sleep(500);
+    watching.child.kill('SIGTERM');
+    const code = await Promise.race([watching.ended.then((ended) => ended.code), sleep(30_000)]);
+    server.thaw();
+    watching.child.kill('SIGKILL');
+    expect(code).toBe(143);
   });
 });
 
@@ -170,12 +143,20 @@ describe.concurrent('a backend that is not there', { timeout: 90_000 }, () => {
       const { code, stdout, stderr } = await holdfast([command, 'k', '--url', 'redis://127.0.0.1:1', ...more]);
       expect({ code, stdout }).toEqual({ code: 69, stdout: '' });
       expect(stderr).toBe(
-        'holdfast: The lock backend redis://127.0.0.1:1 (ioredis) does not answer. Check that it is running and that it can be reached from here.\n',
+        'holdfast: The lock backend redis://127.0.0.1:1 (ioredis) does not answer: connect ECONNREFUSED 127.0.0.1:1. Check that it is running and that it can be reached from here.\n',
       );
       // 5 s and the start; the rest is for a loaded machine.
       expect(performance.now() - startedAt).toBeLessThan(30_000);
     },
   );
+
+  it('setup: the same', async () => {
+    const { code, stderr } = await holdfast(['setup', 'postgres://u:sEcret@127.0.0.1:1/shop']);
+    expect({ code, stderr }).toEqual({
+      code: 69,
+      stderr: expect.stringMatching(/^holdfast: The database postgres:\/\/127.0.0.1:1 cannot be set up: .*\n$/),
+    });
+  });
 
   it('as JSON with --json', async () => {
     const { code, stderr } = await holdfast([
@@ -244,6 +225,10 @@ describe('the whole', { timeout: 90_000 }, () => {
       const help = await holdfast([name, '--help']);
       expect(help.code).toBe(0);
       expect(help.stdout, name).toContain('Examples:');
+      expect(
+        help.stdout.split('\n').filter((line) => line.length > 80),
+        name,
+      ).toEqual([]);
     }
   });
 

@@ -39,7 +39,7 @@ describe('several keys before the dashes', { timeout: 90_000 }, () => {
     expect(code).toBe(75);
     const { code: late, stderr } = await holdfast(['run', 'a', 'busy', '--wait', '200ms', '--', 'true'], env);
     expect(late).toBe(75);
-    expect(stderr).toContain('"busy" was still busy');
+    expect(stderr).toContain('"busy" on ioredis was still busy');
     expect(await locks.inspect('a')).toBeUndefined();
     expect(held.state).toBe('held');
   });
@@ -57,11 +57,11 @@ describe('several keys before the dashes', { timeout: 90_000 }, () => {
 
   it.each([
     [['run', 'a', 'b', '--'], "missing required argument 'command'"],
-    [['run', '--lead', 'a', 'b', '--', 'true'], '--lead takes one key'],
+    [['run', '--lead', 'a', 'b', '--', 'true'], '--lead takes only one key'],
     [['run', '--lead', '--try', 'a', '--', 'true'], 'cannot be used with'],
-    [['run', '--limit', '3', 'a', 'b', '--', 'true'], '--limit takes one key'],
+    [['run', '--limit', '3', 'a', 'b', '--', 'true'], '--limit takes only one key'],
     [['run', '--limit', '0', 'a', '--', 'true'], 'whole number above 0'],
-    [['run', '--limit', '2', '--permits', '3', 'a', '--', 'true'], 'at least as many'],
+    [['run', '--limit', '2', '--permits', '3', 'a', '--', 'true'], 'that is not lower'],
     [['run', '--permits', '1', 'a', '--', 'true'], '--permits needs a --limit'],
     [['run', '--shared', '--lead', 'a', '--', 'true'], 'cannot be used with'],
   ])('%j is 64 and says why', async (args, why) => {
@@ -84,6 +84,16 @@ describe('how the key is held', { timeout: 90_000 }, () => {
     };
     expect(await remaining('plain')).toBeLessThanOrEqual(20_000);
     expect(await remaining('graced', '--grace', '9s')).toBeGreaterThan(22_000);
+  });
+
+  it('with --grace nobody else begins before a command that was stopped by --max-hold has ended', async () => {
+    await using locks = await openLocks(server.url);
+    const script = `trap '' TERM; echo "pid $$"; while :; do sleep 0.1; done`;
+    const running = start(['run', 'long', '--max-hold', '500ms', '--grace', '1s', '--', 'sh', '-c', script], env);
+    await running.printed('pid');
+    await using _ = await locks.acquire('long');
+    expect(runs(Number(/pid (\d+)/.exec(running.stdout)![1]))).toBe(false);
+    expect((await running.ended).code).toBe(79);
   });
 
   it('--shared beside others, --limit beside as many as it says', async () => {

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { faultProxy, type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -37,7 +38,7 @@ describe('a lock that is lost', { timeout: 120_000 }, () => {
     const { code, stdout, stderr } = await running.ended;
     expect(code).toBe(79);
     expect(stderr).toMatch(
-      /^holdfast: .*"silent".* The command is stopped\.\nholdfast: It and 1 other process were stopped \(SIGTERM\)\.\n$/,
+      /^holdfast: .*"silent".* that it guards\. The command is stopped\.\nholdfast: It and 1 other process were stopped \(SIGTERM\)\.\n$/,
     );
     expect(pidsIn(stdout).filter(runs)).toEqual([]);
   });
@@ -98,7 +99,7 @@ describe('a lock that is lost', { timeout: 120_000 }, () => {
   it('H48: suspended past the lease: its command is stopped meanwhile, and it says so when it goes on', async () => {
     const running = start(['run', 'stalled', '--ttl', '1s', '--', 'sh', '-c', family], onServer());
     await running.printed('pids');
-    await until('it is guarded', () => !existsSync('/proc') || guardsOf(pidsIn(running.stdout)[0]!) === 2);
+    await until('it is guarded', () => !existsSync('/proc') || guardsOf(pidsIn(running.stdout)[0]!).length === 2);
     running.child.kill('SIGSTOP');
     await using locks = await openLocks(server.url);
     // Another holder may come a moment before the command is gone: only the fencing token tells them apart.
@@ -106,6 +107,17 @@ describe('a lock that is lost', { timeout: 120_000 }, () => {
     await until('the command is gone', () => pidsIn(running.stdout).filter(runs).length === 0);
     running.child.kill('SIGCONT');
     expect((await running.ended).code).toBe(79);
+  });
+
+  it('the clock of the guard is one sleep: steps of some seconds would add up to a delay over an hour', async () => {
+    using folder = temporaryFolder();
+    const slept = folder.file('slept');
+    writeFileSync(folder.file('sleep'), `#!/bin/sh\necho "$1" >>'${slept}'\nexec /bin/sleep "$@"\n`, { mode: 0o755 });
+    const env = { ...onServer(), PATH: `${dirname(slept)}:${process.env.PATH}` };
+    const running = start(['run', 'hour', '--ttl', '1h', '--', 'sh', '-c', 'read -r line'], env, 'pipe');
+    await until('the guard sleeps', () => existsSync(slept) && /^3[56]\d\d$/m.test(readFileSync(slept, 'utf8')));
+    running.child.stdin!.end('done\n');
+    expect((await running.ended).code).toBe(0);
   });
 
   it('suspended for a while, within its lease: the command goes on, and is not stopped later', async () => {
@@ -122,12 +134,32 @@ describe('a lock that is lost', { timeout: 120_000 }, () => {
   });
 });
 
+it('a second signal does not cut off the release', { timeout: 90_000 }, async () => {
+  await using proxy = await faultProxy(server);
+  const script = `trap 'exit 3' TERM; echo "pids $$ $$"; while :; do sleep 0.1; done`;
+  const url = `redis://${proxy.host}:${proxy.port}`;
+  const running = start(['run', 'twice', '--', 'sh', '-c', script], { LOCK_URL: url });
+  await running.printed('pids');
+  proxy.hold();
+  running.child.kill('SIGTERM');
+  const [pid] = pidsIn(running.stdout);
+  await until('it has seen the end of the command', () => !existsSync(`/proc/${pid}`));
+  running.child.kill('SIGTERM');
+  running.child.kill('SIGINT');
+  await proxy.heal();
+  expect((await running.ended).code).toBe(3);
+  await using locks = await openLocks(server.url);
+  expect(await locks.inspect('twice')).toBeUndefined();
+});
+
 describe('holdfast itself is killed', { timeout: 120_000 }, () => {
   it('SIGKILL: its command is stopped all the same, and the lease ends', async () => {
     const running = start(['run', 'orphan', '--ttl', '3s', '--', 'sh', '-c', family], onServer());
     await running.printed('pids');
     // The command may be quicker than the guard, which stands a moment later.
-    await until('it is guarded', () => !existsSync('/proc') || guardsOf(pidsIn(running.stdout)[0]!) === 2);
+    await until('it is guarded', () => !existsSync('/proc') || guardsOf(pidsIn(running.stdout)[0]!).length === 2);
+    // What stops a whole service sends its signal to the guards too.
+    for (const guard of guardsOf(pidsIn(running.stdout)[0]!)) process.kill(guard, 'SIGTERM');
     running.child.kill('SIGKILL');
     expect((await running.ended).code).toBe(137);
     await until('the command is gone', () => pidsIn(running.stdout).filter(runs).length === 0);
@@ -135,15 +167,23 @@ describe('holdfast itself is killed', { timeout: 120_000 }, () => {
     await using _ = await locks.acquire('orphan', { waitMs: 60_000 });
   });
 
-  it('SIGKILL: what the command started outside its process group is stopped as well', async () => {
-    const args = ['run', 'orphans', '--ttl', '3s', '--grace', '1s', '--', 'sh', '-c', farFamily];
+  it('SIGKILL, of its guards before: all that the command started is stopped, and no guard stays for the lease', async () => {
+    const args = ['run', 'orphans', '--ttl', '10m', '--grace', '1s', '--', 'sh', '-c', farFamily];
     const running = start(args, onServer());
     await running.printed('three');
     const pids = farPids(running.stdout);
     expect(pids.filter(runs)).toHaveLength(3);
-    await until('it is guarded', () => !existsSync('/proc') || guardsOf(pids.at(-1)!) === 2);
+    const guards = (): number[] => guardsOf(pids.at(-1)!);
+    await until('it is guarded', () => !existsSync('/proc') || guards().length === 2);
+    const [waiting] = guards().sort((a, b) => a - b);
+    if (waiting !== undefined) process.kill(waiting, 'SIGKILL');
+    await until(
+      'it is guarded again',
+      () => !existsSync('/proc') || (guards().length === 2 && !guards().includes(waiting!)),
+    );
     running.child.kill('SIGKILL');
     await until('all are gone', () => pids.filter(runs).length === 0);
+    await until('no guard', () => guards().length === 0);
   });
 
   it('SIGKILL with --on-lost warn: the command goes on', async () => {
@@ -163,24 +203,28 @@ describe('holdfast itself is killed', { timeout: 120_000 }, () => {
     const running = start(['run', 'dismissed', '--', 'sh', '-c', 'echo "pids $$ $$"'], onServer());
     const { stdout } = await running.ended;
     const [pid] = pidsIn(stdout);
-    await until('no guard', () => guardsOf(pid!) === 0);
+    await until('no guard', () => guardsOf(pid!).length === 0);
   });
 });
 
-/** One guard waits for the death of `holdfast`, one for the end of the lease. */
-const guardsOf = (pid: number): number => guards().filter((line) => line.includes(`holdfast-guard\0-${pid}\0`)).length;
-
-/** The command lines of the guards that run on this machine. */
-function guards(): string[] {
+/** One guard waits for the death of `holdfast`, one for the end of the lease. What one of them forks looks like it until it is something else. */
+function guardsOf(pid: number): number[] {
   if (!existsSync('/proc')) return [];
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((name) => {
-      try {
-        return readFileSync(`/proc/${name}/cmdline`, 'utf8');
-      } catch {
-        return ''; // it has ended
-      }
-    })
-    .filter((line) => line.includes('holdfast-guard'));
+    .filter((name) => textOf(name, 'cmdline').includes(`holdfast-guard\0-${pid}\0`))
+    .filter(
+      (name) =>
+        textOf(name, 'stat')
+          .replace(/^.*\) /s, '')
+          .split(' ')[2] === name,
+    )
+    .map(Number);
+}
+
+function textOf(pid: string, file: 'cmdline' | 'stat'): string {
+  try {
+    return /^\d+$/.test(pid) ? readFileSync(`/proc/${pid}/${file}`, 'utf8') : '';
+  } catch {
+    return ''; // it has ended
+  }
 }

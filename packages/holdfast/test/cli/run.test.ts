@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocks } from '../../src/index.ts';
-import { holdfast, start, temporaryFolder, until } from './support.ts';
+import { holdfast, holdfastWords, start, temporaryFolder, until } from './support.ts';
 
 let server: RedisServer;
 let env: { LOCK_URL: string };
@@ -53,6 +53,13 @@ describe('the command', { timeout: 90_000 }, () => {
     expect(stdout).toBe('<>\n');
   });
 
+  it('goes on when nobody reads our notes', async () => {
+    const running = start(['run', 'k-unread', '--json', '--', 'sh', '-c', 'read _; exit 3'], env, 'pipe');
+    running.child.stderr!.destroy();
+    running.child.stdin!.end('\n');
+    expect((await running.ended).code).toBe(3);
+  });
+
   it('ended by a signal: 128 + its number', async () => {
     expect((await holdfast(['run', 'k-signal', '--', 'sh', '-c', 'kill -KILL $$'], env)).code).toBe(137);
   });
@@ -62,9 +69,17 @@ describe('the command', { timeout: 90_000 }, () => {
     writeFileSync(folder.file('text'), 'no program');
     expect(await holdfast(['run', 'k-none', '--', 'no-such-command-here'], env)).toMatchObject({
       code: 127,
-      stderr: 'holdfast: there is no command no-such-command-here\n',
+      stderr: 'holdfast: command not found: no-such-command-here\n',
     });
     expect(await holdfast(['run', 'k-none', '--', folder.file('text')], env)).toMatchObject({ code: 126 });
+    // Of these reasons Node throws, instead of an event.
+    expect(await holdfast(['run', 'k-none', '--', ''], env)).toMatchObject({
+      code: 127,
+      stderr: 'holdfast: the command is empty\n',
+    });
+    const inFile = await holdfast(['run', 'k-none', '--json', '--', `${folder.file('text')}/x`], env);
+    expect(inFile.code).toBe(126);
+    expect(inFile.stderr.split('\n')[1]).toMatch(/"not-started".*cannot be executed \(ENOTDIR\)"}$/);
     expect(await holder('k-none')).toBeUndefined();
   });
 
@@ -99,7 +114,7 @@ describe('a busy lock', { timeout: 90_000 }, () => {
     const { code, stdout, stderr } = await holdfast(['run', 'busy-wait', '--wait', '700ms', '--', 'echo', 'ran'], env);
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(700);
     expect({ code, stdout }).toEqual({ code: 75, stdout: '' });
-    expect(stderr).toMatch(/^holdfast: lock "busy-wait" was still busy after .*\n$/);
+    expect(stderr).toMatch(/^holdfast: lock "busy-wait" on ioredis was still busy after .*\n$/);
   });
 
   it('with the options of flock: -n, -w in seconds, -E for the exit code', async () => {
@@ -109,6 +124,21 @@ describe('a busy lock', { timeout: 90_000 }, () => {
     const startedAt = performance.now();
     expect((await holdfast(['run', '-w', '0.5', '-E', '3', 'busy-flock', '--', 'false'], env)).code).toBe(3);
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(500);
+  });
+
+  it('held by a run around this one: it says that both wait for each other', async () => {
+    const inner = [...holdfastWords, 'run', '-w', '0.2', 'nested', '--', 'true'];
+    const between = [...holdfastWords, 'run', 'between', '--', ...inner];
+    const { code, stderr } = await holdfast(['run', 'nested', '--', ...between], env);
+    expect({ code, stderr }).toEqual({ code: 75, stderr: expect.stringContaining('both wait for each other') });
+  });
+
+  it('permits held by a run around this one: nobody waits for the other, since more may come back', async () => {
+    await using locks = await openLocks(server.url);
+    await using _ = await locks.semaphore('nested-pool', 2).acquire();
+    const inner = [...holdfastWords, 'run', '-w', '0.2', '--limit', '2', 'nested-pool', '--', 'true'];
+    const { code, stderr } = await holdfast(['run', '--limit', '2', 'nested-pool', '--', ...inner], env);
+    expect({ code, stderr }).toEqual({ code: 75, stderr: expect.not.stringContaining('wait for each other') });
   });
 
   it('is waited for, and two commands never run at once', async () => {
@@ -158,53 +188,9 @@ describe('a cron job on three machines', { timeout: 120_000 }, () => {
   });
 });
 
-describe('wrong usage', { timeout: 90_000 }, () => {
-  it.each([
-    [['run'], "missing required argument 'key'"],
-    [['run', 'k'], "missing required argument 'command'"],
-    [['run', '--', 'echo', 'x'], "missing required argument 'key'"],
-    [['run', '--try', '--ttl', '5s', '--', 'env', 'echo', '--', 'x'], "missing required argument 'key'"],
-    [['run', 'k', '--ttl', '30', '--', 'true'], 'needs a unit'],
-    [['run', 'k', '--try', '--wait', '1s', '--', 'true'], "cannot be used with option '-n, --try'"],
-    [['run', 'k', '--on-lost', 'cry', '--', 'true'], 'Allowed choices are kill, warn'],
-    [['run', 'k', 'ls', '-l'], "unknown option '-l'"],
-    [['rum', 'k'], 'Did you mean run?'],
-  ])('%j is 64 and says why', async (args, why) => {
-    const { code, stderr, stdout } = await holdfast(args, env);
-    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
-    expect(stderr).toContain(why);
-  });
-
-  it('memory: is refused, since no other process is excluded', async () => {
-    const { code, stderr } = await holdfast(['run', 'k', '--url', 'memory:', '--', 'true']);
-    expect(code).toBe(78);
-    expect(stderr).toContain('crossProcess');
-  });
-
-  it.each([
-    [['run', '--json', '--', 'echo', 'x'], /'key'/],
-    [['run', 'k', '--json', '--ttl', '30', '--', 'true'], /needs a unit/],
-    [['list', '--nosuch', '--json'], /unknown option '--nosuch'/],
-    [['inspect', '--json'], /missing required argument 'key'/],
-    [['nosuch', '--json'], /unknown command 'nosuch'/],
-    [['--json'], /./],
-    [['conformance', '--json', '--nemesis', 'fire'], /no fault "fire"/],
-    [['release', 'k', '--json'], /--force/],
-    [['doctor', '--json', 'redis://h?tll=1s'], /Did you mean "ttl"/],
-  ])('%j is one line of JSON', async (args, message) => {
-    const { code, stderr, stdout } = await holdfast(args, env);
-    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
-    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
-    const { error } = JSON.parse(stderr);
-    expect(error).toMatchObject({ exitCode: 64, message: expect.stringMatching(message) });
-  });
-
-  it('without a backend it says how to name one', async () => {
-    expect(await holdfast(['run', 'k', '--', 'true'])).toMatchObject({
-      code: 64,
-      stderr: 'holdfast: Which backend? Give --url, or set LOCK_URL, such as LOCK_URL=redis://127.0.0.1:6379.\n',
-    });
-  });
+it('a lease that is longer than any timer of Node does not start a guard each ms', { timeout: 90_000 }, async () => {
+  const url = `${server.url}?ttl=100d`;
+  expect(await holdfast(['run', 'long', '--', 'true'], { LOCK_URL: url })).toEqual({ code: 0, stdout: '', stderr: '' });
 });
 
 it('tells JSON lines on stderr with --json', { timeout: 90_000 }, async () => {

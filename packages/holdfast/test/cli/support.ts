@@ -24,20 +24,24 @@ export interface Running {
   readonly stdout: string;
 }
 
-/** Starts `holdfast` with nothing at its stdin, and no colours. */
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+/** Starts `holdfast` with nothing at its stdin, unless there is a pipe, and no colours. */
+export function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  stdin: 'ignore' | 'pipe' = 'ignore',
+): Running {
   const [file, ...words] = holdfastWords;
   const { LOCK_URL: _, ...inherited } = process.env;
   const child = spawn(file!, [...words, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe'],
     env: { ...inherited, NO_COLOR: '1', ...env },
   });
   let stdout = '';
   let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
   });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
   const ended = new Promise<Ended>((resolve) => {

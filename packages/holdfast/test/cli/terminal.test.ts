@@ -143,6 +143,17 @@ describe(haveScript ? 'at a terminal' : 'at a terminal: there is no util-linux s
     expect(lines.some((line) => line.length > 40)).toBe(true);
   });
 
+  it.each([[], ['run'], ['conformance'], ['release'], ['completion']])('the help of %s fits', async (...names) => {
+    const help = atTerminal([...names, '--help']);
+    await help.code;
+    expect(
+      help
+        .screen()
+        .split('\r\n')
+        .filter((line) => line.length > 60),
+    ).toEqual([]);
+  });
+
   it('watch draws the picture in place of the last one', async () => {
     await using locks = await openLocks(server.url);
     const watch = atTerminal(['watch', 'drawn', '--interval', '50ms']);

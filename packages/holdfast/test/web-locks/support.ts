@@ -1,7 +1,13 @@
 import { startEtcd, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll } from 'vitest';
 import { type Locks, openLocks } from '../../src/index.ts';
-import { type WebLocks, webLocks } from '../../src/web-locks/index.ts';
+import {
+  type WebLock,
+  type WebLockOptions,
+  type WebLockSnapshot,
+  type WebLocks,
+  webLocks,
+} from '../../src/web-locks/index.ts';
 
 /** Two views of one backend, as two tabs have of one browser, and the locks under them. */
 export interface Tabs {
@@ -64,4 +70,31 @@ export async function hold(view: WebLocks, name: string): Promise<{ letGo(): voi
   });
   await Promise.race([held, done]);
   return { letGo, done };
+}
+
+let names = 0;
+export const uniqueName = (): string => `case ${++names}`;
+
+export const granted = (lock: WebLock | null): boolean => lock !== null;
+
+/** What a query says about one name. */
+export const entriesOf = (list: WebLockSnapshot['held'], name: string): WebLockSnapshot['held'] =>
+  list.filter((entry) => entry.name === name);
+export const modesOf = (list: WebLockSnapshot['held'], name: string): unknown[] =>
+  entriesOf(list, name).map(({ mode }) => mode);
+
+/** Requests a lock and keeps it until `letGo`; what becomes of the request is for whoever looks at `done`. */
+export function requestAndHold(
+  view: WebLocks,
+  name: string,
+  options: WebLockOptions = {},
+): { letGo: () => void; done: Promise<unknown> } {
+  const { opened, open: letGo } = gate();
+  const done = view.request(name, options, () => opened);
+  done.catch(() => {});
+  return { letGo, done };
+}
+
+export async function until(look: () => Promise<boolean>): Promise<void> {
+  while (!(await look())) await new Promise((resolve) => setTimeout(resolve, 1));
 }

@@ -4,34 +4,35 @@ import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import { exitCodes } from '../exit-codes.ts';
 import { Failure } from '../failure.ts';
+import { helpText } from '../help-text.ts';
 import { startChild } from '../run/child.ts';
 
 const help = `
-It starts servers of its own, on this machine. It is a part of the repository of Holdfast, and needs a
-clone of it.
+It starts its own servers on this machine. It is part of Holdfast's repository, so it needs a clone of
+that.
 
 Arguments of the comparison:
-  --quick               shorter and noisier, less than 3 minutes
-  --only <parts>        some of its parts, with commas
-  --backends <names>    some of the backends, with commas
-  --rounds <n>          how often each measurement is repeated
+  --quick             shorter and noisier, under 3 minutes
+  --only <parts>      only these parts, comma-separated
+  --backends <names>  only these, comma-separated
+  --rounds <n>        how often to repeat each measurement
 
 Examples:
   holdfast compare --quick
   holdfast compare --only faults --backends ioredis,etcd
-  holdfast compare -- --help    all that it takes
+  holdfast compare -- --help    lists all arguments
 
-Exit codes: those of the comparison; 78 it is not here.
+Exit codes: that of the comparison; 78 it is not installed.
 `;
 
 /** `holdfast compare`: Redis, Redlock, ZooKeeper, etcd and PostgreSQL under the same work and the same faults. */
 export function compareCommand(): Command {
   return new Command('compare')
-    .description('Compare locks on Redis, Redlock, ZooKeeper, etcd and PostgreSQL: the same work and the same faults.')
+    .description('Compare locks on Redis, Redlock, ZooKeeper, etcd and PostgreSQL under the same work and faults.')
     .usage('[arguments of the comparison]')
-    .argument('[args...]', 'passed on')
+    .argument('[args...]', 'passed on to the comparison')
     .allowUnknownOption()
-    .addHelpText('after', help)
+    .addHelpText('after', helpText(help))
     .action(compare);
 }
 
@@ -54,7 +55,7 @@ function findComparison(): string {
     }
   }
   throw new Failure(
-    'The comparison is not installed here. Clone the repository of Holdfast and run `pnpm compare` in it.',
+    'The comparison is not installed here. Clone the repository of Holdfast, and run `pnpm compare` there.',
     exitCodes.unsupported,
   );
 }

@@ -7,10 +7,11 @@ import { checkSuite, type SuiteOptions } from '../conformance/check-suite.ts';
 import { moduleHarness } from '../conformance/module-harness.ts';
 import { outputOption } from '../conformance/outputs.ts';
 import { urlHarness } from '../conformance/url-harness.ts';
-import { durationOption } from '../durations.ts';
+import { durationOption, positiveDurationOption } from '../durations.ts';
 import { Failure } from '../failure.ts';
+import { helpText } from '../help-text.ts';
 import { note } from '../output.ts';
-import { Interrupted, interruptible } from '../run/signals.ts';
+import { interruptible } from '../run/signals.ts';
 
 interface Options extends SuiteOptions, Partial<Omit<StressOptions, 'json' | 'markdown'>> {
   readonly url?: string | undefined;
@@ -19,16 +20,17 @@ interface Options extends SuiteOptions, Partial<Omit<StressOptions, 'json' | 'ma
 const faults = ['pause', 'cut', 'kill', 'freeze', 'restart'] as const;
 
 const help = `
-The suite needs: npm install --save-dev @holdfast/conformance @holdfast/lock-core
+The suite is a separate package:
+  npm install -D @holdfast/conformance @holdfast/lock-core
 
 Examples:
   holdfast conformance redis://127.0.0.1:6379
-  holdfast conformance ./my-harness.ts --markdown report.md --badge badge.json
-  holdfast conformance etcd://127.0.0.1:2379 --filter LK-0042,fencing,H12
-  holdfast conformance redis://127.0.0.1:6379 --stress 60s --processes 4 --nemesis pause,cut,kill
+  holdfast conformance ./my-harness.ts --markdown report.md
+  holdfast conformance etcd://db --filter LK-0042,fencing,H1
+  holdfast conformance redis://db --stress 60s --processes 4
 
-A module exports a harness, or a function that returns one (default, or named "harness"); see the README of @holdfast/conformance.
-The suite uses keys of its own and leaves nothing behind. It injects faults by its own proxy and into its own processes, never into your server.
+A module exports a harness, or a function that returns one, as "default" or as "harness"; see the README of @holdfast/conformance.
+The suite uses its own keys and leaves nothing behind. It injects faults through its own proxy and into its own processes, never into your server.
 
 Exit codes: 0 conforms, or sound under stress; 1 does not; 64 wrong usage; 69 no backend; 78 a package is missing; 130 Ctrl-C.
 `;
@@ -44,13 +46,13 @@ export function conformanceCommand(): Command {
     .addOption(urlOption())
     .option(
       '--filter <words>',
-      'only the cases with one of these in id, rule, level, title or hazards; comma-separated',
+      'only the cases with one of these words in their id, rule, level, title or hazards; comma-separated',
     )
     .addOption(outputOption('json', 'the report as JSON'))
     .addOption(outputOption('markdown', 'the report as a page'))
-    .addOption(outputOption('badge', 'a badge for shields.io, as JSON of its endpoint format'))
+    .addOption(outputOption('badge', 'a badge for shields.io, in the JSON format of its endpoint'))
     .addOption(
-      durationOption('stress', 'use locks at random for so long, with faults, and check the history').conflicts([
+      durationOption('stress', 'use locks at random for this long, with faults, and check the history').conflicts([
         'filter',
         'badge',
       ]),
@@ -59,29 +61,29 @@ export function conformanceCommand(): Command {
     .addOption(countOption('clients', 'stress: clients in each of them (default: 2)'))
     .addOption(countOption('keys', 'stress: keys that they contend for (default: 4)'))
     .addOption(nemesisOption())
-    .option('--seed <text>', 'stress: decides workload and faults (default: drawn)')
-    .addOption(durationOption('ttl', 'stress: the lease of the locks (default: the shortest, at least 1s)'))
-    .option('--out <folder>', 'stress: where the evidence of a violation goes (default: holdfast-stress-<seed>)')
-    .addHelpText('after', help)
+    .option('--seed <text>', 'stress: determines the workload and the faults (default: random)')
+    .addOption(positiveDurationOption('ttl', 'stress: the lease of the locks (default: the shortest, at least 1s)'))
+    .option('--out <folder>', 'stress: where to put the evidence of a violation (default: holdfast-stress-<seed>)')
+    .addHelpText('after', helpText(help))
     .action(conformance);
 }
 
 function countOption(name: string, description: string): Option {
   return new Option(`--${name} <n>`, description).argParser((text) => {
     if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
-    throw new InvalidArgumentError('It is a whole number, 1 or more.');
+    throw new InvalidArgumentError('It must be a whole number from 1 to 99999.');
   });
 }
 
 function nemesisOption(): Option {
   return new Option(
     '--nemesis <list>',
-    `stress: of ${faults.join(', ')} (default: all that can be injected)`,
+    `stress: which of ${faults.join(', ')} to inject (default: all that are possible)`,
   ).argParser((text) => {
     const names = text.split(',').map((name) => name.trim());
     const wrong = names.find((name) => !(faults as readonly string[]).includes(name));
     if (wrong === undefined) return names;
-    throw new InvalidArgumentError(`There is no fault "${wrong}"; there are ${faults.join(', ')}.`);
+    throw new InvalidArgumentError(`There is no fault "${wrong}". The faults are ${faults.join(', ')}.`);
   });
 }
 
@@ -107,9 +109,6 @@ async function conformance(argument: string | undefined, options: Options): Prom
       if (uncut !== undefined && nemesis === undefined) note(`Without the fault "cut": ${uncut}.`);
       return checkStress(harness, { ...options, stress }, signal);
     });
-  } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
-    process.exitCode = error.exitCode;
   } finally {
     const dispose = (harness as Partial<AsyncDisposable>)[Symbol.asyncDispose];
     await dispose?.call(harness);

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { helpText } from '../help-text.ts';
 import { lockJson, lockLines } from '../lock-info.ts';
 import { print, printJson } from '../output.ts';
 
@@ -16,8 +17,8 @@ Exit codes: 0 held, 1 free.
 export function inspectCommand(): Command {
   const command = new Command('inspect')
     .description('Show who holds a lock, for how long, and how many wait for it.')
-    .argument('<key>', 'the lock')
-    .addHelpText('after', help);
+    .argument('<key>', 'the key of the lock')
+    .addHelpText('after', helpText(help));
   return withBackend(command).action(inspect);
 }
 

@@ -1,25 +1,26 @@
 import type { LockInfo } from '@holdfast/lock-core';
 import { Command } from 'commander';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
+import { helpText } from '../help-text.ts';
 import { lockJson, lockTable } from '../lock-info.ts';
 import { note, print, printJson } from '../output.ts';
 
 const help = `
-In a pattern * stands for any characters and ? for one; quote it, or the shell takes it. Redis is searched as a whole, in small
-steps: on a big database that takes a while, and keeps nobody waiting.
+In a pattern, * matches any characters and ? matches one. Quote the pattern, so that the shell does not expand it. On Redis, the whole
+database is searched in small steps. On a big database, this takes a while but blocks nobody.
 
 Examples:
   holdfast list
   holdfast list 'invoice:*'
-  holdfast list --json | jq -r '.[] | select(.waiters > 10) | .key'
+  holdfast list --json | jq -r '.[] | select(.waiters > 9)'
 `;
 
 /** `holdfast list [pattern]`: the locks that are held. */
 export function listCommand(): Command {
   const command = new Command('list')
     .description('List the locks that are held.')
-    .argument('[pattern]', 'only the keys that fit, such as "invoice:*"', '*')
-    .addHelpText('after', help);
+    .argument('[pattern]', 'only the keys that match, such as "invoice:*"', '*')
+    .addHelpText('after', helpText(help));
   return withBackend(command).action(list);
 }
 
@@ -29,6 +30,6 @@ async function list(pattern: string, options: BackendOptions): Promise<void> {
   for await (const info of locks.list(pattern)) infos.push(info);
   infos.sort((a, b) => (a.key < b.key ? -1 : 1));
   if (options.json) printJson(infos.map((info) => lockJson(info.key, info)));
-  else if (infos.length === 0) note('No such lock is held.');
+  else if (infos.length === 0) note(pattern === '*' ? 'No lock is held.' : 'No lock that matches is held.');
   else for (const line of lockTable(infos)) print(line);
 }

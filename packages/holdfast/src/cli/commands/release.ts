@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { Failure } from '../failure.ts';
+import { helpText } from '../help-text.ts';
 import { lockLines } from '../lock-info.ts';
 import { note, print, printJson, shown } from '../output.ts';
 
@@ -13,37 +14,41 @@ interface Options extends BackendOptions {
 }
 
 const help = `
-With --token, the lock that "holdfast acquire" left is released, and no other. With --force, whoever holds the lock loses it: its
-holder is told that the lock is lost, at the latest at its next renewal; until then it may still be at work. A resource that
-checks fencing tokens refuses it.
+With --token, the lock is released only if it is the one that "holdfast acquire" left. With --force, whoever holds the lock loses it.
+The holder learns of this at its next renewal at the latest, and may still be at work until then. A resource that checks fencing tokens
+refuses its writes.
 
 Examples:
   holdfast release deploy --token "$TOKEN"
   holdfast release --force nightly-report
-  holdfast release --force nightly-report --yes    without asking, in a script
 
-Exit codes: 0 freed, 1 it was free, held with another token, or the answer was no.
+  In a script, without asking:
+    holdfast release --force nightly-report --yes
+
+Exit codes: 0 freed, 1 not freed: the lock was free or is held with another token, or you answered no.
 `;
 
 /** `holdfast release <key>`: frees the lock with a token, or with `--force` whoever holds it. */
 export function releaseCommand(): Command {
   const command = new Command('release')
     .description('Release a lock by its fencing token, or free it by force, whoever holds it.')
-    .argument('<key>', 'the lock')
+    .argument('<key>', 'the key of the lock')
     .addOption(new Option('--token <token>', 'the fencing token that "acquire" printed').argParser(readToken))
-    .addOption(new Option('--force', 'the lock belongs to another owner; asks first').conflicts('token'))
+    .addOption(new Option('--force', 'free the lock, whoever holds it; asks first').conflicts('token'))
     .addOption(new Option('-y, --yes', 'do not ask'))
-    .addHelpText('after', help);
+    .addHelpText('after', helpText(help));
   return withBackend(command).action((key: string, options: Options) => {
     const { token, force } = options;
     if (token !== undefined) return releaseToken(key, token, options);
     if (force) return release(key, options);
-    return command.error('error: give --token <token>, or --force to free it whoever holds it', { exitCode: 64 });
+    return command.error('error: give --token <token>, or --force to free the lock, whoever holds it', {
+      exitCode: 64,
+    });
   });
 }
 
 function readToken(text: string): bigint {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It is the number that "holdfast acquire" printed.');
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be the number that "holdfast acquire" printed.');
   return BigInt(text);
 }
 
@@ -75,7 +80,7 @@ async function release(key: string, options: Options): Promise<void> {
 
 async function confirmed(lines: readonly string[]): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    throw new Failure('It is held, and there is no terminal to ask at: say --yes to free it all the same.');
+    throw new Failure('The lock is held, and there is no terminal to ask at. To free it without asking, add --yes.');
   }
   for (const line of lines) note(line);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });

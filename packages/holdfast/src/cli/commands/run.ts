@@ -1,19 +1,19 @@
 import { type AcquireOptions, isLockError, type Locks } from '@holdfast/lock-core';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
-import { durationOption } from '../durations.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { type BusyOptions, withBusyOptions } from '../busy-options.ts';
+import { durationOption, positiveDurationOption } from '../durations.ts';
 import { report } from '../failure.ts';
+import { helpText } from '../help-text.ts';
+import { enclosingKeys } from '../run/enclosing-keys.ts';
 import { createEvents, type Events } from '../run/events.ts';
 import { type Held, heldOne } from '../run/held.ts';
 import { leadWithCommand } from '../run/lead-with-command.ts';
 import { runUnderLock } from '../run/run-under-lock.ts';
-import { Interrupted, interruptible } from '../run/signals.ts';
+import { interruptible, outliveSignals } from '../run/signals.ts';
 
-interface Options extends BackendOptions {
+interface Options extends BackendOptions, BusyOptions {
   readonly ttl?: number;
-  readonly wait?: number;
-  readonly try?: true;
   readonly lead?: true;
   readonly shared?: true;
   readonly permits?: number;
@@ -22,35 +22,38 @@ interface Options extends BackendOptions {
   readonly maxHold?: number;
   readonly onLost: 'kill' | 'warn';
   readonly grace: number;
-  readonly conflictExitCode: number;
   readonly passUrl?: true;
 }
 
 const examples = `
 Examples:
-  A cron job on three machines, of which one runs it; the others exit with 75 at once:
+  A cron job on three machines. Only one of them runs it;
+  the others exit with 75 at once:
     LOCK_URL=redis://db:6379
-    0 3 * * *  holdfast run nightly-report --try --min-hold 5m -- /usr/local/bin/report
+    0 3 * * * holdfast run report -n --min-hold 5m -- report
 
   Wait for the lock, at most 10 s:
     holdfast run deploy --wait 10s -- ./deploy.sh production
 
-  As flock(1) has it, for all machines: -n does not wait, -w waits so many seconds, -E is the exit code when busy:
-    holdfast run -n -E 0 nightly-report -- ./report.sh
+  Like flock(1), but across machines: -n does not wait, -w
+  waits for some seconds, -E sets the exit code when busy:
+    holdfast run -n -E 0 report -- ./report.sh
 
-  One of the machines runs the worker, and another one takes over when it is gone:
+  One of the machines runs the worker, and another one takes
+  over when that machine dies:
     holdfast run scheduler --lead -- node worker.js
 
   Two keys, both or none:
     holdfast run account:1 account:2 -- ./transfer.sh
 
-  At most 3 backups at a time, on all machines together:
+  At most 3 backups at a time, across all machines:
     holdfast run backup --limit 3 -- ./backup.sh
 
   Let the database refuse a writer that resumed too late:
-    holdfast run import -- sh -c 'psql -v fence="$HOLDFAST_FENCING_TOKEN" -f import.sql'
+    holdfast run import -- sh -c \\
+      'psql -v fence="$HOLDFAST_FENCING_TOKEN" -f job.sql'
 
-Exit codes: those of the command; 75 busy, 79 lock lost, 69 no backend, 64 wrong usage, 126 and 127 as a shell.
+Exit codes: that of the command; 75 busy, 79 lock lost, 69 no backend, 64 wrong usage, 126 and 127 like a shell.
 `;
 
 /** `holdfast run <key>... -- <command>`: runs a command while the locks of the keys are held. */
@@ -58,17 +61,18 @@ export function runCommand(): Command {
   const command = new Command('run')
     .summary('Run a command while a lock is held.')
     .description(
-      'Run a command while a lock is held, on all machines at most one at a time. Of several keys it holds all or none.\n' +
-        'It finds the fencing token in HOLDFAST_FENCING_TOKEN and the key in HOLDFAST_KEY; with several keys, in\n' +
-        'HOLDFAST_FENCING_TOKENS and HOLDFAST_KEYS, as JSON.',
+      'Run a command while a lock is held, so that it runs only once at a time across all machines. With several keys, ' +
+        'all locks are held or none. The command finds the key in HOLDFAST_KEY and the fencing token in ' +
+        'HOLDFAST_FENCING_TOKEN; with several keys, in HOLDFAST_KEYS and HOLDFAST_FENCING_TOKENS, as JSON.',
     )
-    .usage('[options] <key>... -- <command> [args...]')
-    .argument('<key>', 'the lock; there may be several keys before the --')
-    .argument('<command>', 'what to run')
+    .usage('[options] <key>... -- <command> [args]')
+    .argument('<key>', 'the key of the lock; several keys may precede the --')
+    // Required all the same: commander drops the dashes, so of `run -- date` it would say that the command is missing.
+    .argument('[command]', 'what to run')
     .argument('[args...]', 'its arguments')
-    .addOption(durationOption('ttl', 'the lease: what a crash of this machine costs the others (default: 30s)'))
-    .addOption(waitOption().conflicts('try'))
-    .addOption(new Option('-n, --try', 'do not wait: exit with 75 when it is busy'))
+    .addOption(
+      positiveDurationOption('ttl', 'the lease: how long the others wait if this machine crashes (default: 30s)'),
+    )
     .addOption(
       new Option(
         '--lead',
@@ -76,33 +80,28 @@ export function runCommand(): Command {
       ).conflicts('try'),
     )
     .addOption(
-      new Option('-s, --shared', 'beside others who hold it shared, and none who holds it alone').conflicts([
+      new Option('-s, --shared', 'hold the lock shared, together with other shared holders').conflicts([
         'lead',
         'limit',
         'permits',
       ]),
     )
     .addOption(
-      new Option('--limit <n>', 'a semaphore: at most so many permits at a time, the same number in all calls')
+      new Option('--limit <n>', 'a semaphore with this many permits; the same number in all calls')
         .argParser(readCount)
         .conflicts('lead'),
     )
-    .addOption(new Option('--permits <n>', 'how many of them (default: 1)').argParser(readCount))
-    .addOption(
-      new Option('-E, --conflict-exit-code <n>', 'the exit code when it is busy')
-        .argParser(readExitCode)
-        .default(exitCodes.busy),
-    )
+    .addOption(new Option('--permits <n>', 'how many permits to hold (default: 1)').argParser(readCount))
     .addOption(
       durationOption(
         'min-hold',
         'hold the lock for at least this long; make it longer than your clock skew, so that a cron job runs once',
-      ).default(0, 'not'),
+      ).default(0, 'off'),
     )
     .addOption(
       durationOption(
         'max-hold',
-        'the lock is lost after this, so that a hung command cannot block the others indefinitely',
+        'the lock is lost after this time, so that a command that hangs cannot block the others indefinitely',
       ),
     )
     .addOption(
@@ -113,26 +112,27 @@ export function runCommand(): Command {
     .addOption(
       durationOption(
         'grace',
-        'from SIGTERM to SIGKILL when the lock is lost; if given, the backend keeps the lock for that time after a loss or a crash, but for ZooKeeper',
+        'the time from SIGTERM to SIGKILL when the lock is lost; if given, the backend (except ZooKeeper) also keeps the lock for this time after a loss or a crash',
       ).default(5_000, '5s'),
     )
-    .addOption(new Option('--pass-url', 'let the command see LOCK_URL even if it has a password'))
-    .addHelpText('after', examples);
-  return withBackend(command).action((key: string, file: string, args: string[], options: Options) => {
-    const keys = keysBeforeDashes(command) ?? [key];
-    const words = keys.length === 0 ? [] : [key, file, ...args].slice(keys.length);
-    const [first, ...rest] = words;
-    // Commander drops the dashes, so `run -- sudo reboot` would take sudo for the key.
-    if (keys.length === 0) usageError(command, "missing required argument 'key'");
-    if (first === undefined) usageError(command, "missing required argument 'command'");
-    for (const name of ['lead', 'limit'] as const) {
-      if (options[name] && keys.length > 1) command.error(`error: --${name} takes one key`, { exitCode: 64 });
-    }
-    const { permits = 1, limit = options.permits === undefined ? permits : 0 } = options;
-    if (permits > limit) command.error('error: --permits needs a --limit <n> of at least as many', { exitCode: 64 });
-    const keepsGrace = command.getOptionValueSource('grace') !== 'default';
-    return run(keys, [first, ...rest], options, keepsGrace);
-  });
+    .addOption(new Option('--pass-url', 'let the command see LOCK_URL even if it contains a password'))
+    .addHelpText('after', helpText(examples));
+  return withBackend(withBusyOptions(command)).action(
+    (_key: string, _file: unknown, _args: unknown, options: Options) => {
+      const { args } = command;
+      const keys = keysBeforeDashes(command) ?? args.slice(0, 1);
+      const [first, ...rest] = args.slice(keys.length);
+      if (keys.length === 0) usageError(command, "missing required argument 'key'");
+      if (first === undefined) usageError(command, "missing required argument 'command'");
+      for (const name of ['lead', 'limit'] as const) {
+        if (options[name] && keys.length > 1) command.error(`error: --${name} takes only one key`, { exitCode: 64 });
+      }
+      const { permits = 1, limit = options.permits === undefined ? permits : 0 } = options;
+      if (permits > limit) command.error('error: --permits needs a --limit <n> that is not lower', { exitCode: 64 });
+      const keepsGrace = command.getOptionValueSource('grace') !== 'default';
+      return run(keys, [first, ...rest], options, keepsGrace);
+    },
+  );
 }
 
 function readCount(text: string): number {
@@ -142,20 +142,7 @@ function readCount(text: string): number {
 }
 
 function usageError(command: Command, problem: string): never {
-  command.error(`error: ${problem}: write holdfast run <key>... -- <command>`, { exitCode: 64 });
-}
-
-/** As flock(1), it takes a number without a unit for seconds. */
-function waitOption(): Option {
-  const option = durationOption('wait', 'how long to wait for a busy lock, -w 10 for 10 s (default: no limit)', '-w, ');
-  const { parseArg } = option;
-  return option.argParser((text) => parseArg!(/^\d+(\.\d+)?$/.test(text) ? `${text}s` : text, undefined));
-}
-
-function readExitCode(text: string): number {
-  const code = Number(text);
-  if (!/^\d+$/.test(text) || code > 255) throw new InvalidArgumentError('It must be a number from 0 to 255.');
-  return code;
+  command.error(`error: ${problem}: the form is holdfast run <key>... -- <command>`, { exitCode: 64 });
 }
 
 /** What stands before the first `--` beside options; `undefined` without one. */
@@ -185,6 +172,7 @@ async function run(
   const { ttl: ttlMs, maxHold: maxHoldMs, wait: waitMs, shared = false, limit } = options;
   const require = { crossProcess: true, shared, permits: limit !== undefined };
   await using locks = await openBackend(options, { require });
+  outliveSignals();
   // The guards count whole seconds, and stop the command up to two seconds late.
   const lockDelayMs = Math.ceil(graceMs / 1_000) * 1_000 + 2_000;
   const hasLockDelay = keepsGrace && locks.adapter.capabilities.expiry === 'ttl';
@@ -200,11 +188,9 @@ async function run(
       process.exitCode = options.conflictExitCode;
     } else process.exitCode = await runHeld(acquired);
   } catch (error) {
-    if (error instanceof Interrupted) process.exitCode = error.exitCode;
-    else if (isLockError(error, 'LOCK_TIMEOUT')) {
-      report(error, options.json === true);
-      process.exitCode = options.conflictExitCode;
-    } else throw error;
+    if (!isLockError(error, 'LOCK_TIMEOUT')) throw error;
+    report(error, options.json === true);
+    process.exitCode = options.conflictExitCode;
   }
 }
 
@@ -234,6 +220,13 @@ async function acquire(
   const ask = limit === undefined ? ofGroup : ofSemaphore(keys.join(''), limit);
   const first = await ask(false);
   if (first !== undefined || options.try) return first;
-  events.progress('waiting', `${keys.join(' ')} is busy, waiting`);
+  // Of a semaphore, permits that others hold may come back.
+  const around = limit === undefined ? keys.find((key) => enclosingKeys().includes(key)) : undefined;
+  if (around === undefined) events.progress('waiting', `${keys.join(' ')} is busy, waiting`);
+  else {
+    const why =
+      'a "holdfast run" around this one holds a key of that name. If it is on the same backend, both wait for each other';
+    events.problem('waiting', `${around} is busy, and ${why}.`);
+  }
   return ask(true);
 }

@@ -2,49 +2,53 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isLockError, type LockInfo, type Locks } from '@holdfast/lock-core';
 import { Command } from 'commander';
 import { type BackendOptions, openBackend, withBackend } from '../backend.ts';
-import { durationOption } from '../durations.ts';
+import { positiveDurationOption } from '../durations.ts';
+import { helpText } from '../help-text.ts';
 import { lockJson, lockLines } from '../lock-info.ts';
 import { isTerminal, note, print, printJson, redraw, styled } from '../output.ts';
-import { Interrupted, interruptible } from '../run/signals.ts';
+import { interruptible } from '../run/signals.ts';
 
 interface Options extends BackendOptions {
   readonly interval: number;
 }
 
 const help = `
-At a terminal the picture is redrawn; elsewhere, and with --json, there is a line for each change of holder or queue.
-How many wait is known where the backend keeps the queue: ZooKeeper and etcd.
+At a terminal, the display is redrawn. Elsewhere, and with --json, there is a line for each change of the holder or the queue.
+The number of waiters is known on all backends that keep a queue, that is, all except Redlock.
 
 Examples:
   holdfast watch nightly-report
-  holdfast watch nightly-report --json --interval 200ms | tee changes.jsonl
+  holdfast watch nightly-report --json --interval 200ms
 `;
 
 /** `holdfast watch <key>`: the holder and the queue, live. */
 export function watchCommand(): Command {
   const command = new Command('watch')
     .description('Show the holder of a lock and its queue, live, until Ctrl-C.')
-    .argument('<key>', 'the lock')
-    .addOption(durationOption('interval', 'how often to check').default(500, '500ms'))
-    .addHelpText('after', help);
+    .argument('<key>', 'the key of the lock')
+    .addOption(positiveDurationOption('interval', 'how often to check').default(500, '500ms'))
+    .addHelpText('after', helpText(help));
   return withBackend(command).action(watch);
 }
 
 async function watch(key: string, options: Options): Promise<void> {
   await using locks = await openBackend(options);
   const show = options.json ? jsonChanges(key) : isTerminal() ? picture(key) : lineChanges(key);
-  try {
-    await interruptible(async (signal) => {
-      for (;;) {
-        show(await check(locks, key));
-        signal.throwIfAborted();
-        await sleep(options.interval, undefined, { signal }).catch(() => signal.throwIfAborted());
-      }
-    });
-  } catch (error) {
-    if (!(error instanceof Interrupted)) throw error;
-    process.exitCode = error.exitCode;
-  }
+  await interruptible(async (signal) => {
+    for (;;) {
+      show(await unlessAborted(check(locks, key), signal));
+      await sleep(options.interval, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  });
+}
+
+/** Rejects when the signal aborts first: a backend that is silent keeps nobody who wants to leave. */
+function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(signal.reason);
+    signal.addEventListener('abort', leave, { once: true });
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
 }
 
 /** What one check showed. A backend that is unreachable for a while does not end the watch. */
@@ -82,10 +86,7 @@ function jsonChanges(key: string): (seen: Check) => void {
 function changes(show: (seen: Check) => void): (seen: Check) => void {
   let last: string | undefined;
   return (seen) => {
-    const now =
-      'problem' in seen
-        ? 'problem'
-        : `${seen.info?.owner} ${seen.info?.fencingToken} ${seen.info?.waiters} ${seen.info?.holders}`;
+    const now = 'problem' in seen ? 'problem' : JSON.stringify({ ...lockJson('', seen.info), remainingMs: undefined });
     if (now !== last) show(seen);
     last = now;
   };

@@ -2,7 +2,7 @@ import { isLockError } from '@holdfast/lock-core';
 import { reasonFromServers } from '../../server-answer.ts';
 import { clockFindings } from './clock.ts';
 import { type CurrentHolds, listHolds } from './current-holds.ts';
-import { type Diagnosis, danger, type Finding, merged } from './diagnosis.ts';
+import { critical, type Diagnosis, type Finding, merged } from './diagnosis.ts';
 import type { Target } from './target.ts';
 import { tryLock } from './trial.ts';
 
@@ -33,7 +33,7 @@ async function refusalFindings({ tls, url }: Target): Promise<Finding[]> {
   const refusal = await reasonFromServers(tls.servers, tls.wanted, url);
   return refusal === undefined
     ? []
-    : [danger(`The server ${refusal.what}`, 'No application can lock anything there.', refusal.remedy)];
+    : [critical(`The server ${refusal.what}`, 'No application can acquire a lock there.', refusal.remedy)];
 }
 
 /** Whether no server answered. */
@@ -52,16 +52,16 @@ export async function diagnose(target: Target): Promise<Diagnosis> {
   return (await import('./redis.ts')).diagnoseRedis(target);
 }
 
-const inMemory: Finding = danger(
+const inMemory: Finding = critical(
   'memory: is separate in each process.',
-  'It excludes only the tasks of one process.',
-  'Use any other backend as soon as there are two processes.',
+  'Its locks exclude only the tasks of one process.',
+  'Use any other backend as soon as you have two processes.',
 );
 
 function failedTrial(message: string): Finding {
-  return danger(
+  return critical(
     `No lock can be acquired: ${message}`,
-    'Every application fails in the same way.',
-    'See the reason above.',
+    'Applications will fail in the same way.',
+    'Remove the cause that the message names.',
   );
 }

@@ -1,5 +1,5 @@
 /** How bad a finding is: two may hold the lock or none can; something may go wrong one day; good to know. */
-export type Severity = 'danger' | 'warning' | 'note';
+export type Severity = 'critical' | 'warning' | 'note';
 
 /** Something that endangers the locks of a backend. */
 export interface Finding {
@@ -35,8 +35,8 @@ export interface Diagnosis {
   readonly findings: readonly Finding[];
 }
 
-export function danger(what: string, harm: string, remedy: string): Finding {
-  return { severity: 'danger', what, harm, remedy };
+export function critical(what: string, harm: string, remedy: string): Finding {
+  return { severity: 'critical', what, harm, remedy };
 }
 
 export function warning(what: string, harm: string, remedy: string): Finding {
@@ -64,4 +64,4 @@ export function merged(findings: readonly Finding[]): Finding[] {
   return [...bySentence.values()].sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
 }
 
-const order: readonly Severity[] = ['danger', 'warning', 'note'];
+const order: readonly Severity[] = ['critical', 'warning', 'note'];

@@ -77,7 +77,7 @@ export async function inspectEtcd({ url, options }: Target, node: { host: string
 async function getVersion(base: string, signal: AbortSignal): Promise<{ server: string; dateMs: number }> {
   const response = await fetch(`${base}/version`, { signal });
   const { etcdserver } = (await response.json()) as { etcdserver?: string };
-  if (etcdserver === undefined) throw new Error('it is no etcd');
+  if (etcdserver === undefined) throw new Error('it is not etcd');
   return { server: etcdserver, dateMs: Date.parse(response.headers.get('date') ?? '') };
 }
 

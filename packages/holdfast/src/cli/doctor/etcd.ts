@@ -1,5 +1,5 @@
 import { withPorts } from '../../lock-url.ts';
-import { at, type Diagnosis, danger, type Finding, warning } from './diagnosis.ts';
+import { at, critical, type Diagnosis, type Finding, warning } from './diagnosis.ts';
 import { type EtcdFacts, type EtcdMember, inspectEtcd } from './etcd-member.ts';
 import { membershipFindings } from './membership.ts';
 import type { Target } from './target.ts';
@@ -23,10 +23,10 @@ export async function diagnoseEtcd(target: Target): Promise<Diagnosis> {
 function clusterFindings(facts: readonly EtcdFacts[]): Finding[] {
   if (new Set(facts.map(({ clusterId }) => clusterId)).size <= 1) return [];
   return [
-    danger(
-      'The hosts of the URL belong to different clusters.',
-      'Each cluster grants the same lock: two holders, depending on which host answers.',
-      'Name the members of one cluster.',
+    critical(
+      'The hosts in the URL belong to different clusters.',
+      'Each cluster grants the same lock, so two processes can hold it at once.',
+      'Name the members of one cluster only.',
     ),
   ];
 }
@@ -36,25 +36,23 @@ function memberFindings({ report: { address, version }, facts }: EtcdMember): Fi
   const findings: Finding[] = [];
   const [major = 0, minor = 0] = (version ?? '').split('.').map(Number);
   if (major < 3 || (major === 3 && minor < 4)) {
-    findings.push(danger(`etcd ${version} is too old.`, 'Acquiring a lock needs 3.4 or newer.', 'Upgrade it.'));
+    findings.push(critical(`etcd ${version} is too old.`, 'Locks need version 3.4 or later.', 'Upgrade it.'));
   }
   if (facts.leader === undefined) {
     findings.push(
-      danger(
-        'It knows no leader.',
-        'No lock can be acquired or renewed: there is no majority, or an election is going on.',
-        'Bring the other members back; check again when the election is over.',
+      critical(
+        'It has no leader.',
+        'No lock can be acquired or renewed: the cluster has no majority, or an election is in progress.',
+        'Bring the other members back, or check again after the election.',
       ),
     );
   }
   for (const alarm of new Set(facts.alarms)) {
     findings.push(
-      danger(
-        `The alarm ${alarm} is raised.`,
-        alarm === 'NOSPACE' ? 'It takes no writes, so no lock can be acquired.' : 'Its data cannot be trusted.',
-        alarm === 'NOSPACE'
-          ? 'Compact, defragment, and disarm the alarm (etcdctl alarm disarm).'
-          : 'Replace the member.',
+      critical(
+        `The ${alarm} alarm is active.`,
+        alarm === 'NOSPACE' ? 'It accepts no writes, so no lock can be acquired.' : 'Its data may be corrupt.',
+        alarm === 'NOSPACE' ? 'Compact and defragment it, then run etcdctl alarm disarm.' : 'Replace the member.',
       ),
     );
   }
@@ -66,6 +64,10 @@ function learnerFindings(facts: EtcdFacts | undefined): Finding[] {
   if (learners.length === 0) return [];
   const what = `${learners.length === 1 ? 'One member is a learner' : `${learners.length} members are learners`}.`;
   return [
-    warning(what, 'It has no vote, so it does not help to survive a failure.', 'Promote it when it has caught up.'),
+    warning(
+      what,
+      'A learner has no vote, so it does not help the cluster to survive a failure.',
+      'Promote it when it has caught up.',
+    ),
   ];
 }

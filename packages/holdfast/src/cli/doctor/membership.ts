@@ -7,7 +7,7 @@ export function membershipFindings(word: string, voting: number, named: number):
   if (voting === 1) {
     findings.push(
       warning(
-        `There is one ${word} only.`,
+        `There is only one ${word}.`,
         'While it is down, no lock can be acquired, and held locks are lost when their leases end.',
         'Use three, on different machines.',
       ),
@@ -16,7 +16,7 @@ export function membershipFindings(word: string, voting: number, named: number):
     findings.push(
       warning(
         `There are ${voting} ${word}s, an even number.`,
-        `They tolerate the loss of ${tolerated}, as ${voting - 1} would, and one more server can fail.`,
+        `They tolerate ${tolerated} ${tolerated === 1 ? 'failure' : 'failures'}, no more than ${voting - 1} would.`,
         `Use ${voting - 1} or ${voting + 1}.`,
       ),
     );
@@ -24,9 +24,9 @@ export function membershipFindings(word: string, voting: number, named: number):
   if (named < voting) {
     findings.push(
       hint(
-        `The URL names ${named} of ${voting} ${word}s.`,
-        'When those are down, the others are not found, although they still grant locks.',
-        'Name them all.',
+        `The URL names ${named} of the ${voting} ${word}s.`,
+        'If the named ones are down, clients do not find the others, although these could still grant locks.',
+        'Name all of them.',
       ),
     );
   }

@@ -1,4 +1,4 @@
-import { at, danger, type Finding, hint, warning } from './diagnosis.ts';
+import { at, critical, type Finding, hint, warning } from './diagnosis.ts';
 import type { RedisFacts, RedisServer } from './redis-server.ts';
 
 /** What endangers locks at one Redis server that has locks, whatever it is part of. */
@@ -13,10 +13,10 @@ function versionFindings({ info }: RedisFacts): Finding[] {
   const least = info.cluster_enabled === '1' ? [7, 0] : [6, 2];
   if (major > least[0]! || (major === least[0] && minor >= least[1]!)) return [];
   return [
-    danger(
+    critical(
       `Redis ${info.redis_version} is too old.`,
-      'Locks need commands that it does not have, so acquiring one fails.',
-      `Upgrade to ${least.join('.')} or newer.`,
+      'Locks need commands that it does not have, so no lock can be acquired.',
+      `Upgrade to ${least.join('.')} or later.`,
     ),
   ];
 }
@@ -24,9 +24,9 @@ function versionFindings({ info }: RedisFacts): Finding[] {
 function roleFindings({ info }: RedisFacts): Finding[] {
   if (info.role !== 'slave') return [];
   return [
-    danger(
+    critical(
       `It is a replica of ${info.master_host}:${info.master_port}.`,
-      'A replica takes no writes, so no lock can be acquired there.',
+      'A replica accepts no writes, so no lock can be acquired there.',
       'Name the master, or the sentinels: redis+sentinel://host:26379,host:26379/master-name.',
     ),
   ];
@@ -35,39 +35,38 @@ function roleFindings({ info }: RedisFacts): Finding[] {
 function evictionFindings({ info }: RedisFacts): Finding[] {
   const policy = info.maxmemory_policy;
   if (policy === undefined || policy === 'noeviction') return [];
-  const what = `Keys are evicted when the memory is full (maxmemory-policy ${policy}).`;
-  const remedy = 'CONFIG SET maxmemory-policy noeviction, or give locks a server of their own.';
-  if (info.maxmemory === '0') return [hint(what, 'There is no maxmemory, so it does not happen as it is now.', remedy)];
-  return [danger(what, 'A lock can vanish while it is held, and another holder gets it too.', remedy)];
+  const what = `It evicts keys when its memory is full (maxmemory-policy ${policy}).`;
+  const remedy = 'Run CONFIG SET maxmemory-policy noeviction, or use a separate server for locks.';
+  if (info.maxmemory === '0') return [hint(what, 'This does not happen as long as maxmemory is not set.', remedy)];
+  return [critical(what, 'A lock can be evicted while it is held, and then be granted to another owner.', remedy)];
 }
 
 function persistenceFindings({ info, save, appendfsync }: RedisFacts): Finding[] {
-  const remedy =
-    'appendonly yes with appendfsync always; or let the server restart only after the longest lease is over.';
+  const remedy = 'Set appendonly yes and appendfsync always. Or delay each restart until the longest lease has ended.';
   if (info.aof_enabled === '1') {
     if (appendfsync === 'always' || appendfsync === undefined) return [];
     return [
       hint(
-        `The log is written to the disk ${appendfsync === 'everysec' ? 'once a second' : 'now and then'} (appendfsync ${appendfsync}).`,
-        'A crash of the machine forgets the locks of that time; a crash of the server alone does not.',
-        'appendfsync always, if that matters to you.',
+        `The append-only file reaches the disk ${appendfsync === 'everysec' ? 'only once a second' : 'only when the system writes it'} (appendfsync ${appendfsync}).`,
+        'A crash of the machine loses the locks granted since the last write. A crash of the server process does not.',
+        'Set appendfsync always if that matters to you.',
       ),
     ];
   }
   if (save === '') {
     return [
-      danger(
-        'Nothing is kept on the disk.',
-        'After a restart every lock is free, while its holder is still at work.',
+      critical(
+        'Nothing is saved to disk.',
+        'After a restart, every lock is free although its holder is still at work.',
         remedy,
       ),
     ];
   }
-  const how = save === undefined ? 'at most snapshots' : `snapshots only (save ${save})`;
+  const how = save === undefined ? 'at most snapshots are saved' : `only snapshots are saved (save ${save})`;
   return [
     warning(
-      `No log is kept on the disk, ${how}.`,
-      'After a crash the server knows only the locks of the last snapshot; the later ones are free, while their holders are at work.',
+      `There is no append-only file; ${how}.`,
+      'After a crash, the server knows only the locks of the last snapshot. Later ones are free although their holders are still at work.',
       remedy,
     ),
   ];
@@ -83,24 +82,24 @@ export function replicaFindings(
   const replicas = Number(facts.info.connected_slaves ?? 0);
   const count = replicas === 0 ? 'none' : String(replicas);
   if (waitReplicas > replicas) {
-    const finding = danger(
-      `Grants wait for ${waitReplicas} replicas (waitReplicas), and there are ${count}.`,
-      'Every lock counts as busy.',
+    const finding = critical(
+      `waitReplicas is ${waitReplicas}, but there ${replicas === 1 ? 'is one replica' : `are ${count === 'none' ? 'no' : count} replicas`}.`,
+      'No lock can be acquired: each grant waits for the missing replicas.',
       `Bring the replicas back, or set waitReplicas to at most ${replicas}.`,
     );
     return at(address, [finding]);
   }
   if (replicas > 0 && waitReplicas === 0) {
     const finding = warning(
-      `Replicas: ${count}, and grants do not wait for any.`,
-      'Replication lags behind: a failover can lose a lock just granted, and another holder gets it too.',
-      'Add ?waitReplicas=1 to the URL, which narrows the gap; only ZooKeeper and etcd close it.',
+      `${replicas === 1 ? 'There is one replica, but grants do' : `There are ${replicas} replicas, but grants do`} not wait for ${replicas === 1 ? 'it' : 'any of them'}.`,
+      'Replication lags behind, so a failover can lose a lock that was just granted, and another owner can get it.',
+      'Add ?waitReplicas=1 to the URL. This narrows the gap; only ZooKeeper, etcd, and PostgreSQL with synchronous replication close it.',
     );
     return at(address, [finding]);
   }
   if (replicas === 0 && failsOver) {
     return at(address, [
-      warning('There is no replica.', 'When the master is lost, no lock can be acquired.', 'Add one.'),
+      warning('There is no replica.', 'If the master fails, no lock can be acquired.', 'Add a replica.'),
     ]);
   }
   return [];

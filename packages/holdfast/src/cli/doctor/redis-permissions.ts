@@ -1,4 +1,4 @@
-import { danger, type Finding } from './diagnosis.ts';
+import { critical, type Finding } from './diagnosis.ts';
 import type { RedisConnection } from './redis-client.ts';
 
 /** Which keys and channels a lock uses. */
@@ -47,9 +47,9 @@ export async function permissionFindings(connection: RedisConnection, names: Loc
     if (refusal === undefined) continue;
     const subject = /KEYS|TIME|INFO|SCRIPT|EVAL/.test(command) ? '' : ` on ${args[0]}`;
     findings.push(
-      danger(
+      critical(
         `The user may not use ${command}${subject}: "${refusal.split('\n')[0]}".`,
-        'Taking, renewing or releasing a lock fails.',
+        'Locks cannot be acquired, renewed or released.',
         'Grant the permission: ACL SETUSER <user> +<command> ~<prefix>* ~fence:* &<prefix>*.',
       ),
     );

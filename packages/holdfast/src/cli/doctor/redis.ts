@@ -1,6 +1,6 @@
 import { hostAndPort } from '../../lock-url.ts';
 import { redisTarget } from '../../redis-target.ts';
-import { at, type Diagnosis, danger, type Finding, warning } from './diagnosis.ts';
+import { at, critical, type Diagnosis, type Finding, warning } from './diagnosis.ts';
 import { reasonOf } from './measure.ts';
 import { loadRedisClient } from './redis-client.ts';
 import { replicaFindings, serverFindings } from './redis-findings.ts';
@@ -71,12 +71,14 @@ function modeFindings(kind: 'single' | 'cluster', servers: readonly RedisServer[
   return servers.flatMap(({ report: { address }, facts }) => {
     if (facts === undefined || (facts.info.cluster_enabled === '1') === (kind === 'cluster')) return [];
     return kind === 'cluster'
-      ? at(address, [danger('It is no cluster node.', 'The client finds no cluster there.', 'Write redis:// for it.')])
+      ? at(address, [
+          critical('It is not a cluster node.', 'The client finds no cluster there.', 'Write redis:// in the URL.'),
+        ])
       : at(address, [
-          danger(
+          critical(
             'It is a node of a cluster.',
-            'It refuses the keys of the other nodes, so most locks fail.',
-            'Write redis+cluster:// with some of the nodes.',
+            'It refuses keys that belong to other nodes, so most locks fail.',
+            'Write redis+cluster:// in the URL, and name some of the nodes.',
           ),
         ]);
   });
@@ -87,8 +89,8 @@ function sentinelFindings({ sentinels, quorum }: { sentinels: number; quorum: nu
   return [
     warning(
       `${sentinels} ${sentinels === 1 ? 'sentinel watches' : 'sentinels watch'} the master, with a quorum of ${quorum}.`,
-      'Fewer than three, an even number or a quorum below the majority: a failover may not come, or come without need, and each may lose locks.',
-      'Three or five sentinels on different machines, with a quorum of more than half.',
+      'With fewer than three sentinels, an even number, or a quorum below a majority, a failover may not happen when it is needed, or happen when it is not. Each one may lose locks.',
+      'Use three or five sentinels on different machines, with a quorum of more than half.',
     ),
   ];
 }

@@ -1,5 +1,5 @@
 import { withPorts } from '../../lock-url.ts';
-import { type Diagnosis, danger, type Finding, warning } from './diagnosis.ts';
+import { critical, type Diagnosis, type Finding, warning } from './diagnosis.ts';
 import { loadRedisClient } from './redis-client.ts';
 import { serverFindings } from './redis-findings.ts';
 import { inspectRedis, type RedisServer } from './redis-server.ts';
@@ -36,10 +36,10 @@ function sameServerFindings(servers: readonly RedisServer[]): Finding[] {
   return [...byRunId.values()]
     .filter((addresses) => addresses.length > 1)
     .map((addresses) =>
-      danger(
-        `${addresses.join(' and ')} are one server.`,
-        'It would have more than one vote, so a majority would be no majority. The adapter refuses to work with it.',
-        'Give each node a server of its own; two databases of one server are one server.',
+      critical(
+        `${addresses.join(' and ')} are the same server.`,
+        'It would have more than one vote, so two owners could each get a majority. The adapter refuses such nodes.',
+        'Give each node its own server. Two databases of one server are the same server.',
       ),
     );
 }
@@ -51,7 +51,11 @@ function countFindings(servers: readonly RedisServer[]): Finding[] {
   const findings: Finding[] = [];
   if (all < 3) {
     findings.push(
-      warning(`There are ${all} nodes.`, 'With fewer than three, none of them may fail.', 'Use three or five.'),
+      warning(
+        `There ${all === 1 ? 'is one node' : `are ${all} nodes`}.`,
+        'With fewer than three, no node may fail.',
+        'Use three or five.',
+      ),
     );
   } else if (all % 2 === 0) {
     findings.push(
@@ -64,8 +68,8 @@ function countFindings(servers: readonly RedisServer[]): Finding[] {
   }
   if (up > 0 && up < majority) {
     findings.push(
-      danger(
-        `${up} of ${all} nodes answer, which is no majority.`,
+      critical(
+        `Only ${up} of ${all} nodes ${up === 1 ? 'answers' : 'answer'}, which is not a majority.`,
         'No lock can be acquired.',
         'Bring the others back.',
       ),
@@ -74,8 +78,8 @@ function countFindings(servers: readonly RedisServer[]): Finding[] {
     const left = up - majority;
     findings.push(
       warning(
-        `${up} of ${all} nodes answer.`,
-        `Locks work, and ${left === 0 ? 'none' : left} more may fail.`,
+        `Only ${up} of ${all} nodes answer.`,
+        `Locks work, but ${left === 0 ? 'no' : left} more node${left > 1 ? 's' : ''} may fail.`,
         'Bring the others back.',
       ),
     );
@@ -91,8 +95,8 @@ function clockFindings(servers: readonly RedisServer[]): Finding[] {
   return [
     warning(
       'The clocks of the nodes differ by more than a second.',
-      'Fencing tokens begin at the time of day: after a node has lost its memory they rise only as far as clocks agree.',
-      'Let NTP set them.',
+      'New fencing tokens start from the time of day. After nodes have lost their data, tokens keep rising only if the clocks agree.',
+      'Synchronise them with NTP.',
     ),
   ];
 }
@@ -102,9 +106,9 @@ function replicationFindings(servers: readonly RedisServer[]): Finding[] {
     .filter(({ facts }) => Number(facts?.info.connected_slaves ?? 0) > 0)
     .map(({ report: { address } }) => ({
       ...warning(
-        'A node has replicas.',
-        'When one of them takes its place, the votes that it had not received yet are forgotten.',
-        'Redlock needs independent servers without failover.',
+        'This node has replicas.',
+        'If a replica takes its place, votes that it has not received yet are lost.',
+        'Use independent servers without failover for Redlock.',
       ),
       at: [address],
     }));

@@ -1,12 +1,12 @@
 import { shownDuration } from '../durations.ts';
 import { lockTable } from '../lock-info.ts';
-import { shown, styled, terminalWidth } from '../output.ts';
+import { shown, styled, wrapped } from '../output.ts';
 import type { CheckResult } from './checks.ts';
 import type { CurrentHolds } from './current-holds.ts';
 import type { Finding, ServerReport, Severity } from './diagnosis.ts';
 
 const colours: Readonly<Record<Severity, 'red' | 'yellow' | 'cyan'>> = {
-  danger: 'red',
+  critical: 'red',
   warning: 'yellow',
   note: 'cyan',
 };
@@ -15,7 +15,7 @@ const colours: Readonly<Record<Severity, 'red' | 'yellow' | 'cyan'>> = {
 export function resultLines(address: string, { servers, findings, lockMs, holds }: CheckResult): string[] {
   const lines = [styled('bold', address), ''];
   if (servers.length > 0) lines.push(...serverLines(servers), '');
-  if (lockMs !== undefined) lines.push(`A lock is acquired and released in ${shownDuration(lockMs)}.`, '');
+  if (lockMs !== undefined) lines.push(`Acquiring and releasing a lock takes ${shownDuration(lockMs)}.`, '');
   if (holds !== undefined && holds.infos.length > 0) lines.push(...holdLines(holds), '');
   for (const finding of findings) lines.push(...findingLines(finding), '');
   lines.push(summary(findings, servers));
@@ -56,7 +56,7 @@ const mostShown = 5;
 function holdLines({ infos, isCut }: CurrentHolds): string[] {
   const count = `${isCut ? 'More than ' : ''}${infos.length}`;
   const shownInfos = infos.slice(0, mostShown);
-  const which = infos.length > mostShown ? '; the oldest' : '';
+  const which = infos.length > mostShown ? '; the oldest are' : '';
   return [`Held now: ${count}${which}:`, ...lockTable(shownInfos).map((line) => `  ${line}`)];
 }
 
@@ -68,9 +68,9 @@ function clock(offsetMs: number | undefined, errorMs: number = 0): string {
 
 function findingLines({ severity, what, at = [], harm, remedy }: Finding): string[] {
   const indent = 9;
-  const [first = '', ...more] = wrapped(at.length === 0 ? what : `${at.join(', ')}: ${what}`, indent);
+  const [first = '', ...more] = wrapped(shown(at.length === 0 ? what : `${at.join(', ')}: ${what}`), indent);
   const label = styled(colours[severity], severity.padEnd(indent));
-  const rest = [...more, ...wrapped(harm, indent), ...wrapped(`Remedy: ${remedy}`, indent)];
+  const rest = [...more, ...wrapped(shown(harm), indent), ...wrapped(shown(`Remedy: ${remedy}`), indent)];
   return [label + styled('bold', first), ...rest.map((line) => ' '.repeat(indent) + line)];
 }
 
@@ -78,21 +78,11 @@ function summary(findings: readonly Finding[], servers: readonly ServerReport[])
   if (servers.length > 0 && servers.every(({ problem }) => problem !== undefined)) {
     return styled('red', 'No server could be checked.');
   }
-  const counts = (['danger', 'warning', 'note'] as const).flatMap((severity) => {
+  const counts = (['critical', 'warning', 'note'] as const).flatMap((severity) => {
     const count = findings.filter((finding) => finding.severity === severity).length;
-    return count === 0 ? [] : styled(colours[severity], `${count} ${severity}${count === 1 ? '' : 's'}`);
+    return count === 0
+      ? []
+      : styled(colours[severity], `${count} ${severity}${count === 1 || severity === 'critical' ? '' : 's'}`);
   });
   return counts.length === 0 ? styled('green', 'Nothing puts locks at risk here.') : counts.join(', ');
-}
-
-/** Text in lines that fit beside the indent, broken between words. */
-function wrapped(text: string, indent: number): string[] {
-  const width = Math.max(30, terminalWidth() - indent);
-  const lines: string[] = [];
-  for (const word of shown(text).split(' ')) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
 }

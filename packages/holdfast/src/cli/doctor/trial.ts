@@ -26,9 +26,9 @@ export async function tryLock({ text, url, options }: Target): Promise<Trial> {
   const lockMs = rounded(systemClock.now() - before);
   const ttlMs = Number(options.ttlMs ?? 30_000);
   const slow = warning(
-    `Acquiring and releasing a lock takes ${shownDuration(lockMs)}, and a lease lasts ${shownDuration(ttlMs)}.`,
+    `Acquiring and releasing a lock takes ${shownDuration(lockMs)}, while a lease lasts only ${shownDuration(ttlMs)}.`,
     'A few slow answers in a row are enough to lose a lock.',
-    'Use a longer ttl, or a backend that is nearer.',
+    'Use a longer ttl or a backend that is closer.',
   );
   return { lockMs, findings: lockMs > ttlMs / 20 ? [slow] : [] };
 }

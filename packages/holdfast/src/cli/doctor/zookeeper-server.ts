@@ -14,7 +14,7 @@ export async function inspectZookeeper(node: { host: string; port: number }): Pr
       if (answer.includes('not in the whitelist')) return { address, roundTripMs };
       const role = /^Mode: (.*)$/m.exec(answer)?.[1];
       // A server without a majority answers that it is not serving.
-      if (role === undefined) throw new Error(answer.trim().split('\n')[0] || 'it answers nothing');
+      if (role === undefined) throw new Error(answer.trim().split('\n')[0] || 'it gave an empty answer');
       return { address, role, version: /version: ([\w.]+)/.exec(answer)?.[1], roundTripMs };
     });
   } catch (error) {

@@ -1,6 +1,6 @@
 import { hostAndPort, withPorts } from '../../lock-url.ts';
 import { shownDuration } from '../durations.ts';
-import { at, type Diagnosis, danger, type Finding, hint, type ServerReport, warning } from './diagnosis.ts';
+import { at, critical, type Diagnosis, type Finding, hint, type ServerReport, warning } from './diagnosis.ts';
 import { reasonOf } from './measure.ts';
 import { membershipFindings } from './membership.ts';
 import type { Target } from './target.ts';
@@ -43,8 +43,8 @@ function serverFindings({ address, version, problem }: ServerReport): Finding[] 
     return at(address, [
       hint(
         'The command srvr is not in 4lw.commands.whitelist.',
-        'Its version and its role are not known here.',
-        'Nothing, unless you want to see them.',
+        'So its version and role are not shown here.',
+        'Add it if you want to see them; locks do not need it.',
       ),
     ]);
   }
@@ -53,8 +53,8 @@ function serverFindings({ address, version, problem }: ServerReport): Finding[] 
   return at(address, [
     warning(
       `ZooKeeper ${version} has no container nodes.`,
-      'A node stays for every key that was ever locked.',
-      'Upgrade to 3.5 or newer.',
+      'For every key that was ever locked, a node remains.',
+      'Upgrade to 3.5 or later.',
     ),
   ]);
 }
@@ -64,19 +64,19 @@ function majorityFindings(servers: readonly ServerReport[]): Finding[] {
   const alone = up.filter(({ role }) => role === 'standalone');
   if (alone.length === 0 || servers.length === 1) return [];
   return [
-    danger(
-      `${alone.map(({ address }) => address).join(' and ')} ${alone.length === 1 ? 'is a server' : 'are servers'} alone, no part of an ensemble.`,
-      'The hosts of the URL grant the same lock each by itself: two holders, depending on which host answers.',
-      'Name the servers of one ensemble.',
+    critical(
+      `${alone.map(({ address }) => address).join(' and ')} ${alone.length === 1 ? 'runs' : 'run'} standalone and ${alone.length === 1 ? 'is' : 'are'} not part of an ensemble.`,
+      'Each host in the URL grants locks by itself, so two processes can hold the same lock.',
+      'Name the servers of one ensemble only.',
     ),
   ];
 }
 
 function noSession(reason: string): Finding {
-  return danger(
+  return critical(
     `No session could be opened: ${reason}.`,
     'No lock can be acquired.',
-    'Check the credentials in the URL, and that a majority of the servers is up.',
+    'Check the credentials in the URL, and check that a majority of the servers is up.',
   );
 }
 
@@ -92,11 +92,11 @@ function sessionFindings(
     const longer = timeoutMs > wantedMs;
     findings.push(
       warning(
-        `A session time-out of ${shownDuration(wantedMs)} is outside the bounds of the servers; they grant ${shownDuration(timeoutMs)}.`,
+        `The servers do not allow a session time-out of ${shownDuration(wantedMs)}; they grant ${shownDuration(timeoutMs)}.`,
         longer
-          ? 'The lock of a crashed process comes free later than you asked.'
-          : 'A stall that you meant to survive loses the lock.',
-        `?sessionTimeout=${timeoutMs}ms in the URL, or ${longer ? 'a lower minSessionTimeout' : 'a higher maxSessionTimeout'} (by default 2 and 20 ticks) at the servers.`,
+          ? 'The locks of a crashed process become free later than you asked for.'
+          : 'A stall that you meant to survive can cost the lock.',
+        `Write ?sessionTimeout=${timeoutMs}ms in the URL, or set a ${longer ? 'lower minSessionTimeout (2 ticks by default)' : 'higher maxSessionTimeout (20 ticks by default)'} on the servers.`,
       ),
     );
   }

@@ -42,15 +42,20 @@ export function startChild(command: string, args: readonly string[], env: NodeJS
   };
   // Before the command starts: a signal in between would end this process and leave the command behind.
   for (const name of forwarded) process.on(name, pass);
-  const child = spawn(command, args, { stdio: 'inherit', env, detached: !atTerminal });
-  if (child.pid !== undefined) target = atTerminal ? child.pid : -child.pid;
-  const ended = new Promise<ChildEnd>((resolve) => {
-    child.once('error', (error: NodeJS.ErrnoException) => resolve(notStarted(command, error)));
+  let pid: number | undefined;
+  const ended = new Promise<ChildEnd>((resolve, reject) => {
+    const child = spawn(command, args, { stdio: 'inherit', env, detached: !atTerminal });
+    pid = child.pid;
+    if (pid !== undefined) target = atTerminal ? pid : -pid;
+    child.once('error', reject);
     child.once('exit', (code, name) => resolve({ exitCode: code ?? exitCodes.signal + constants.signals[name!] }));
-  }).finally(() => {
-    for (const name of forwarded) process.off(name, pass);
-  });
-  return { pid: child.pid, ownGroup: !atTerminal, ended };
+  })
+    // Of some reasons Node tells by an event, of others it throws.
+    .catch((error: NodeJS.ErrnoException) => notStarted(command, error))
+    .finally(() => {
+      for (const name of forwarded) process.off(name, pass);
+    });
+  return { pid, ownGroup: !atTerminal, ended };
 }
 
 function send(target: number, name: NodeJS.Signals): void {
@@ -63,6 +68,12 @@ function send(target: number, name: NodeJS.Signals): void {
 }
 
 function notStarted(command: string, error: NodeJS.ErrnoException): ChildEnd {
-  if (error.code === 'ENOENT') return { exitCode: exitCodes.notFound, problem: `there is no command ${command}` };
-  return { exitCode: exitCodes.notExecutable, problem: `${command} cannot be executed (${error.code})` };
+  if (command === '') return { exitCode: exitCodes.notFound, problem: 'the command is empty' };
+  const name = command.length > 100 ? `${command.slice(0, 100)}…` : command;
+  if (error.code === 'ENOENT') return { exitCode: exitCodes.notFound, problem: `command not found: ${name}` };
+  if (error.code === 'E2BIG') {
+    const problem = `${name} cannot be executed: its arguments and its environment, keys and tokens included, are too long (E2BIG)`;
+    return { exitCode: exitCodes.notExecutable, problem };
+  }
+  return { exitCode: exitCodes.notExecutable, problem: `${name} cannot be executed (${error.code})` };
 }

@@ -14,7 +14,7 @@ export interface Events {
 /** Events as lines for people, or each as one line of JSON. */
 export function createEvents(key: string, json: boolean): Events {
   const say = (name: string, text: string, details: object = {}): void => {
-    if (json) noteJson({ event: name, key, ...details });
+    if (json) noteJson({ event: name, key, ...details, message: text === '' ? undefined : text });
     else note(`${styledNote('yellow', 'holdfast:')} ${shown(text)}`);
   };
   const watched = json || isatty(2);

@@ -3,6 +3,9 @@ import { note } from '../output.ts';
 import { type Held, remainingMs } from './held.ts';
 import type { RunMark } from './started-processes.ts';
 
+/** Node takes a longer one for 1 ms. */
+const longestTimerMs = 2 ** 30;
+
 /**
  * Stops the command, as `stopAll` does.
  *
@@ -30,18 +33,43 @@ for pass in 1 2 3; do
 done
 `;
 
+/** What stops a whole service, such as systemd, sends its signal to the guards too. */
+const deaf = "trap '' HUP INT QUIT TERM\n";
+
 /** Waits at a pipe. A line dismisses it; the end of the pipe means that this process is gone. */
-const onDeath = `IFS= read -r line && exit 0\n${stop}`;
+const onDeath = `${deaf}IFS= read -r line && exit 0\n${stop}`;
 
 /**
  * Waits until the lease is over by $4 seconds from now. It is replaced at each renewal, so it gets there only if this process, $5,
- * is suspended. If that is gone instead, the other guard does the work, and the process IDs may have been given away.
+ * is suspended. If that is gone instead, the other guard does the work, and this one ends soon: nobody else could end it in time, and the
+ * process IDs may have been given away.
+ *
+ * One `sleep` is the clock. The steps beside it look whether this process is there: each starts a process, so they would be seconds late
+ * after an hour.
  */
-const onSuspension = `sleep "$4"; kill -s 0 -- "$5" 2>/dev/null || exit 0\n${stop}`;
+const onSuspension = `${deaf}left=$4
+sleep "$left" &
+clock=$!
+while [ "$left" -gt 2 ] && kill -s 0 "$clock" 2>/dev/null; do
+  step=2
+  [ "$left" -gt 30 ] || step=1
+  sleep "$step"
+  left=$((left - step))
+  kill -s 0 -- "$5" 2>/dev/null && continue
+  kill -s KILL "$clock"
+  exit 0
+done
+wait "$clock"
+[ $? -lt 128 ] || exit 0
+kill -s 0 -- "$5" 2>/dev/null || exit 0
+${stop}`;
 
 /**
  * Sets guards over a command, which stop it when this process cannot: it was killed, or it is suspended (SIGSTOP, a debugger) past
  * the lease. Nobody would renew the lock, and the command would continue beside the next holder. The result dismisses them.
+ *
+ * A guard that is killed is replaced. SIGKILL of this process and its guards in the same instant leaves the command: no portable means is
+ * left then, since only a process can act, and whoever kills these two can kill any third.
  */
 export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Held): () => void {
   const target = [String(ownGroup ? -pid : pid), String(Math.ceil(graceMs / 1_000)), id];
@@ -56,8 +84,21 @@ export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Hel
     return shell;
   };
 
-  const waiting = start(onDeath, 'pipe');
-  waiting.stdin!.on('error', () => {}); // the guard was ended: there is nothing to dismiss
+  let isDismissed = false;
+  const startWaiting = (): ReturnType<typeof start> => {
+    const shell = start(onDeath, 'pipe');
+    shell.stdin!.on('error', () => {}); // the guard was ended: there is nothing to dismiss
+    // Such as by a kernel that is out of memory, which may end this process next.
+    shell.once('exit', (_, signal) => {
+      if (signal === null || isDismissed) return;
+      // Not at once, in case that each is killed.
+      setTimeout(() => {
+        if (!isDismissed) waiting = startWaiting();
+      }, 200).unref();
+    });
+    return shell;
+  };
+  let waiting = startWaiting();
   const startSleeping = () =>
     start(onSuspension, 'ignore', String(Math.ceil(remainingMs(lock) / 1_000)), String(process.pid));
   let sleeping = startSleeping();
@@ -68,9 +109,10 @@ export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Hel
       sleeping = startSleeping();
       endGroup(before.pid);
     },
-    Math.max(500, remainingMs(lock) / 3),
+    Math.min(Math.max(500, remainingMs(lock) / 3), longestTimerMs),
   );
   return () => {
+    isDismissed = true;
     clearInterval(renew);
     endGroup(sleeping.pid);
     waiting.stdin!.end('ended\n');

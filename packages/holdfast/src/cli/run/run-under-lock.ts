@@ -4,6 +4,7 @@ import { systemClock } from '@holdfast/lock-core';
 import { shownDuration } from '../durations.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { startChild } from './child.ts';
+import { enclosingKeys, enclosingKeysVariable } from './enclosing-keys.ts';
 import type { Events } from './events.ts';
 import { guard } from './guard.ts';
 import type { Held } from './held.ts';
@@ -35,8 +36,10 @@ export async function runUnderLock(
   const mark = child.pid === undefined ? undefined : { id, pid: child.pid, ownGroup: child.ownGroup };
   const dismiss = mark !== undefined && onLost === 'kill' ? guard(mark, graceMs, lock) : () => {};
   let stopping: Promise<Stopped> | undefined;
+  let isLost = false;
   const lost = (): void => {
-    const { message } = lock.signal.reason as Error;
+    isLost = true;
+    const message = `${(lock.signal.reason as Error).message.replace(/\.$/, '')}.`;
     if (onLost === 'warn') return events.problem('lost', `${message} The command continues without it.`);
     events.problem('lost', `${message} The command is stopped.`);
     if (mark !== undefined) stopping = stopAll(mark, graceMs);
@@ -48,6 +51,8 @@ export async function runUnderLock(
 
   const { exitCode, problem } = await child.ended;
   signal.removeEventListener('abort', lost);
+  // Suspended past the lease, this process may hear of the end of the command, which its guard stopped, before it hears of the loss.
+  if (lock.state === 'lost' && !isLost) lost();
   // What the command started and left behind has no lock either.
   const stopped = await stopping;
   dismiss();
@@ -73,9 +78,11 @@ async function keep(lock: Held, ms: number, events: Events): Promise<void> {
 /** What one key has at hand as text, several have as JSON; with several, no script can take the token of one for that of another. */
 function environment({ locks }: Held, id: string, passUrl: boolean): NodeJS.ProcessEnv {
   const { HOLDFAST_KEY: _, HOLDFAST_FENCING_TOKEN: ofAnother, [runVariable]: enclosing, ...env } = process.env;
+  const keys = locks.map(({ key }) => key);
   if (!passUrl && env.LOCK_URL !== undefined && hasPassword(env.LOCK_URL)) delete env.LOCK_URL;
   env[runVariable] = enclosing === undefined ? id : `${enclosing} ${id}`;
-  env.HOLDFAST_KEYS = JSON.stringify(locks.map(({ key }) => key));
+  env.HOLDFAST_KEYS = JSON.stringify(keys);
+  env[enclosingKeysVariable] = JSON.stringify([...new Set([...enclosingKeys(), ...keys])]);
   const tokens = locks.map(({ key, fencingToken }) => [key, fencingToken?.toString()]);
   env.HOLDFAST_FENCING_TOKENS = JSON.stringify(Object.fromEntries(tokens));
   const [only, more] = locks;

@@ -13,6 +13,14 @@ export class Interrupted extends Error {
   }
 }
 
+/**
+ * From here to the end, a signal does not kill this process: a lock that is held, or may be granted any moment, is released first.
+ * Whoever has something to stop listens besides.
+ */
+export function outliveSignals(): void {
+  for (const name of ending) process.on(name, () => {});
+}
+
 /** Runs something that a signal to end aborts, with `Interrupted` as the reason. */
 export async function interruptible<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const abort = new AbortController();

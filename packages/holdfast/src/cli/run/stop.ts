@@ -58,8 +58,9 @@ function send(pid: number, name: NodeJS.Signals): boolean {
 
 /** The outcome as a sentence. */
 export function stoppedText({ asked, killed, left }: Stopped): string {
+  const rest = left.length === 0 ? '' : ` Still running: ${left.join(', ')}.`;
+  if (asked === 0) return `It had ended already.${rest}`;
   const count = asked === 1 ? 'It was' : `It and ${asked - 1} other process${asked === 2 ? '' : 'es'} were`;
   const force = killed === 0 ? '' : `, and ${killed} of them killed (SIGKILL) after the grace`;
-  const rest = left.length === 0 ? '' : ` Still running: ${left.join(', ')}.`;
   return `${count} stopped (SIGTERM)${force}.${rest}`;
 }
