@@ -60,6 +60,8 @@ export async function makeReference(folder: string): Promise<string[]> {
       excludePrivate: true,
       excludeExternals: true,
       sort: ['alphabetical'],
+      // What is called comes before the types that it takes.
+      groupOrder: ['Functions', 'Classes', 'Interfaces', 'Type Aliases', 'Variables', '*', 'References'],
       kindSortOrder: ['Function', 'Class', 'Interface', 'TypeAlias', 'Variable', 'Enum'],
       validation: { notExported: true, invalidLink: true, notDocumented: true },
       requiredToBeDocumented: ['Function', 'Class', 'Interface', 'TypeAlias', 'Variable', 'Enum'],
@@ -70,6 +72,8 @@ export async function makeReference(folder: string): Promise<string[]> {
       ...{ outputFileStrategy: 'modules', hidePageHeader: true, hideBreadcrumbs: true, useHTMLAnchors: true },
       ...{ parametersFormat: 'table', interfacePropertiesFormat: 'table' },
       ...{ typeAliasPropertiesFormat: 'table', propertyMembersFormat: 'table' },
+      // Every property is read-only; the column would only make the tables too wide for a phone.
+      tableColumnSettings: { hideModifiers: true },
     } as Parameters<typeof Application.bootstrapWithPlugins>[0],
     [new TSConfigReader()],
   );

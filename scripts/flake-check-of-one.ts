@@ -19,7 +19,11 @@ for (let run = 1; run <= Number(count); run += 1) {
     ...results.filter(({ outcome }) => outcome === 'fail' || outcome === 'unexpected-pass'),
     ...unhandled.map((reason) => ({ id: 'rejected without a listener', reason })),
   ].map(({ id, reason = '' }) => ({ id, reason }));
-  const undecided = results.filter(({ reason }) => reason?.startsWith('the machine stalled')).map(({ id }) => id);
+  const undecided = results
+    .filter(({ reason }) =>
+      /^(?:the machine stalled|the backend was starved|this machine was starved)/.test(reason ?? ''),
+    )
+    .map(({ id }) => id);
   const mark = failures.length === 0 ? '✓' : '✗';
   console.log(
     `${mark} ${backend.title}, run ${run} of ${count}: ${JSON.stringify(counts)} in ${(ms / 1_000).toFixed(0)} s ${undecided.join(' ')}`,

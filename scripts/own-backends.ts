@@ -16,6 +16,8 @@ import type { Hooks } from '../packages/conformance/src/index.ts';
 export interface Started {
   /** What the command is told to check: a lock URL, or a module with a harness. */
   readonly target: string;
+  /** Those without which nothing is answered. */
+  readonly servers: readonly ServerProcess[];
   /** What may be done to its servers, beyond what the harness can do. */
   readonly hooks: Hooks;
   stop(): Promise<void>;
@@ -61,27 +63,33 @@ const disturb = (servers: readonly ServerProcess[]): Hooks => ({
 });
 
 async function memory(): Promise<Started> {
-  return { target: 'memory:', hooks: {}, stop: async () => {} };
+  return { target: 'memory:', servers: [], hooks: {}, stop: async () => {} };
 }
 
 async function redis(scheme: string): Promise<Started> {
   const server = await startRedis();
-  return { target: `${scheme}://${hostsOf([server])}`, hooks: disturb([server]), stop: () => server.stop() };
+  return {
+    target: `${scheme}://${hostsOf([server])}`,
+    servers: [server],
+    hooks: disturb([server]),
+    stop: () => server.stop(),
+  };
 }
 
 async function cluster(client: string): Promise<Started> {
   const { nodes, stop } = await startRedisCluster();
-  return { target: `redis+cluster+${client}://${hostsOf(nodes)}`, hooks: disturb(nodes), stop };
+  return { target: `redis+cluster+${client}://${hostsOf(nodes)}`, servers: nodes, hooks: disturb(nodes), stop };
 }
 
 async function sentinel(client: string): Promise<Started> {
-  const { sentinels, masterName, stop } = await startRedisSentinel();
-  return { target: `redis+sentinel+${client}://${hostsOf(sentinels)}/${masterName}`, hooks: {}, stop };
+  const { master, replicas, sentinels, masterName, stop } = await startRedisSentinel();
+  const target = `redis+sentinel+${client}://${hostsOf(sentinels)}/${masterName}`;
+  return { target, servers: [master, ...replicas], hooks: {}, stop };
 }
 
 async function redlock(): Promise<Started> {
   const { nodes, stop } = await startRedisNodes(5);
-  return { target: `redlock://${hostsOf(nodes)}`, hooks: disturb(nodes), stop };
+  return { target: `redlock://${hostsOf(nodes)}`, servers: nodes, hooks: disturb(nodes), stop };
 }
 
 // Short enough that the locks of killed processes come free soon, long enough for a machine that does much else.
@@ -91,6 +99,7 @@ async function zookeeper(): Promise<Started> {
   const server = await startZookeeper();
   return {
     target: `zookeeper://${hostsOf([server])}?${sessionTimeout}`,
+    servers: [server],
     hooks: disturb([server]),
     stop: () => server.stop(),
   };
@@ -99,18 +108,24 @@ async function zookeeper(): Promise<Started> {
 async function ensemble(): Promise<Started> {
   const { servers, leader, stop } = await startZookeeperEnsemble();
   const hooks = { ...disturb(servers), failover: () => replaced(leader) };
-  return { target: `zookeeper://${hostsOf(servers)}?${sessionTimeout}`, hooks, stop };
+  return { target: `zookeeper://${hostsOf(servers)}?${sessionTimeout}`, servers, hooks, stop };
 }
 
 async function etcd(): Promise<Started> {
   const server = await startEtcd();
-  return { target: `etcd://${hostsOf([server])}`, hooks: disturb([server]), stop: () => server.stop() };
+  return {
+    target: `etcd://${hostsOf([server])}`,
+    servers: [server],
+    hooks: disturb([server]),
+    stop: () => server.stop(),
+  };
 }
 
 async function members(): Promise<Started> {
   const { members, leader, stop } = await startEtcdCluster();
   return {
     target: `etcd://${hostsOf(members)}`,
+    servers: members,
     hooks: { ...disturb(members), failover: () => replaced(leader) },
     stop,
   };
@@ -128,6 +143,7 @@ async function postgres(): Promise<Started> {
   const server = await startPostgres();
   return {
     target: `postgres://postgres@${hostsOf([server])}/postgres?createSchema=true`,
+    servers: [server],
     hooks: disturb([server]),
     stop: () => server.stop(),
   };

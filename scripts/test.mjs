@@ -32,7 +32,7 @@ if (
       'Mend the texts; a new word goes into cspell.json, a term into prose.yml.',
     ),
     step('types', 'pnpm', ['typecheck'], 'Mend the types named above.'),
-    turbo('packaging (publint, attw)', ['lint:package'], packaging),
+    step('packaging (publint, attw)', 'pnpm', ['lint:packages'], packaging),
     step('servers at hand', 'pnpm', binaries, 'Without the servers the tests cannot run.'),
   ]);
   for (const each of passed) note(each);

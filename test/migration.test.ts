@@ -1,4 +1,5 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Block, blocksOf, checkTypes, runBlock, writeBlocks } from './readme-blocks.ts';
@@ -37,14 +38,15 @@ describe('the page of migration', () => {
   });
   afterAll(() => servers?.stop());
 
-  it('has code for four libraries', () => {
+  it('has code for five libraries', () => {
     expect(sections.map(({ library }) => library)).toEqual([
       'redlock',
       'redis-semaphore',
       '@verrou/core',
+      'async-mutex',
       'proper-lockfile',
     ]);
-    expect(blocks).toHaveLength(8);
+    expect(blocks).toHaveLength(10);
     expect(blocks.every(({ runs }) => runs)).toBe(true);
   });
 
@@ -52,9 +54,11 @@ describe('the page of migration', () => {
 
   it.each(sections)('$library: before and after print the same', { timeout: 120_000 }, async ({ blocks: pair }) => {
     const [before, after] = pair as [Block, Block];
-    const printed = await runBlock(before, {});
+    // Examples do not tidy up after themselves.
+    using temporary = temporaryFolder();
+    const printed = await runBlock(before, { TMPDIR: temporary.path });
     expect(printed).not.toBe('');
-    expect(await runBlock(after, {})).toBe(printed);
+    expect(await runBlock(after, { TMPDIR: temporary.path })).toBe(printed);
   });
 
   it.each(sections)('$library: each line of what changes is a test', ({ library, section }) => {
@@ -66,3 +70,8 @@ describe('the page of migration', () => {
     expect(changes(section).sort()).toEqual([...titles].map(([, title]) => title).sort());
   });
 });
+
+function temporaryFolder(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), 'holdfast-migration-'));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}

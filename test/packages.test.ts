@@ -83,6 +83,11 @@ describe('the packages, packed and installed into an empty project', () => {
     expect(await project.run(node, js)).toContain('works on Node 24.');
   });
 
+  it('can be required by CommonJS', async () => {
+    const code = "require('holdfast').openLocks('memory:').then((locks) => console.log(locks.adapter.name))";
+    expect(await project.run(process.execPath, '--input-type=commonjs', '--eval', code)).toContain('memory');
+  });
+
   it('has a command line', async () => {
     const { version } = published.find(({ manifest }) => manifest.name === 'holdfast')!.manifest as {
       version?: string;
@@ -109,7 +114,7 @@ describe('the packages, packed and installed into an empty project', () => {
     };
     add('holdfast');
     const own = ['@holdfast/adapter-memory', '@holdfast/lock-core', 'holdfast'];
-    expect([...needed].sort()).toEqual([...own, 'commander', 'string-width'].sort());
+    expect([...needed].sort()).toEqual([...own, '@bomb.sh/tab', 'commander', 'string-width'].sort());
   });
 });
 

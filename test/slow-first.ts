@@ -1,8 +1,9 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * What only `npm run test:all` runs: the suite over a topology of Redis that the other client has in `npm test` as well, and over one
- * server where `npm test` has it over several. What depends on the client, or on one server, has tests of its own.
+ * What only `npm run test:all` runs: the suite over a topology of Redis that the other client has in `npm test` as well, over one
+ * server where `npm test` has it over several, and over fewer nodes; what depends on the client, or on one server, has tests of its
+ * own. And failovers in the middle of a queue, which take 10 s each, queues whose places are deleted by hand, and 10,000 keys at once.
  */
 export const nightlyFiles: readonly string[] = [
   'packages/adapter-node-redis/test/conformance-single.test.ts',
@@ -10,6 +11,10 @@ export const nightlyFiles: readonly string[] = [
   'packages/adapter-ioredis/test/conformance-sentinel.test.ts',
   'packages/adapter-etcd/test/conformance.test.ts',
   'packages/adapter-zookeeper/test/conformance.test.ts',
+  'packages/adapter-redlock/test/conformance-3-nodes.test.ts',
+  'packages/adapter-ioredis/test/queue-failover.test.ts',
+  'packages/adapter-node-redis/test/queue-failover.test.ts',
+  'packages/holdfast/test/queues/hard-times.test.ts',
 ];
 
 /**
@@ -22,6 +27,7 @@ export const slowFiles: readonly string[] = [
   'packages/holdfast/test/conformance/stress.test.ts',
   'packages/adapter-node-redis/test/conformance-cluster.test.ts',
   'packages/adapter-ioredis/test/conformance-cluster.test.ts',
+  'packages/holdfast/test/bundlers.test.ts',
   'test/guide.test.ts',
   'test/site.test.ts',
   'packages/adapter-node-redis/test/conformance-single.test.ts',
