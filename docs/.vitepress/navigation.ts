@@ -11,9 +11,9 @@ const howTo = {
     ['Locks on PostgreSQL', '/how-to/postgres'],
     ['Refuse stale writers', '/reference/packages/guards'],
     ['Traces and metrics', '/reference/packages/opentelemetry'],
-    ['Come from another library', '/how-to/migration'],
+    ['Migrate from another library', '/how-to/migration'],
     ['Write an adapter', '/how-to/writing-an-adapter'],
-    ['Measure yourself', '/reference/packages/compare'],
+    ['Run your own comparison', '/reference/packages/compare'],
   ),
 };
 const reference = {
@@ -23,6 +23,7 @@ const reference = {
       ['openLocks: URLs, options, errors', '/reference/packages/holdfast'],
       ['Locks: methods and options', '/reference/packages/lock-core'],
       ['Command line', '/reference/command-line'],
+      ['API, by package', '/reference/api/'],
       ['Contract', '/reference/contract'],
     ),
     {
@@ -39,12 +40,11 @@ const reference = {
       ),
     },
     {
-      text: 'For authors of adapters',
+      text: 'For adapter authors',
       collapsed: true,
       items: items(
         ['Conformance suite', '/reference/packages/conformance'],
         ['redis-protocol', '/reference/packages/redis-protocol'],
-        ['API, by package', '/reference/api/'],
       ),
     },
   ],
@@ -56,7 +56,7 @@ const explanation = {
     ['Choose a backend', '/explanation/choosing-a-backend'],
     ['Capacity', '/explanation/capacity'],
     ['Known lock bugs', '/explanation/hazards'],
-    ['Is the suite any good?', '/explanation/mutants'],
+    ['How good is the suite?', '/explanation/mutants'],
     ['Simulation', '/explanation/simulation'],
     ['Security', '/project/security'],
   ),
@@ -74,6 +74,7 @@ const examples = {
     ['Cache stampede', '/examples/cache-stampede'],
     ['Connection slots', '/examples/connection-slots'],
     ['Leader', '/examples/leader'],
+    ['Readers and a writer', '/examples/readers-and-writer'],
     ['Paused writer', '/examples/paused-writer'],
   ),
 };
