@@ -1,4 +1,3 @@
-import type { Random } from '../random.ts';
 import { crowdFocuses } from './crowd.ts';
 import { type Focus, fast, slow } from './focus.ts';
 import { deadWaiters, goingOnAsReaders, shorterThenLonger } from './focus-variants.ts';
