@@ -167,24 +167,36 @@ describe('holdfast itself is killed', { timeout: 120_000 }, () => {
     await using _ = await locks.acquire('orphan', { waitMs: 60_000 });
   });
 
-  it('SIGKILL, of its guards before: all that the command started is stopped, and no guard stays for the lease', async () => {
-    const args = ['run', 'orphans', '--ttl', '10m', '--grace', '1s', '--', 'sh', '-c', farFamily];
-    const running = start(args, onServer());
-    await running.printed('three');
-    const pids = farPids(running.stdout);
-    expect(pids.filter(runs)).toHaveLength(3);
-    const guards = (): number[] => guardsOf(pids.at(-1)!);
-    await until('it is guarded', () => !existsSync('/proc') || guards().length === 2);
-    const [waiting] = guards().sort((a, b) => a - b);
-    if (waiting !== undefined) process.kill(waiting, 'SIGKILL');
-    await until(
-      'it is guarded again',
-      () => !existsSync('/proc') || (guards().length === 2 && !guards().includes(waiting!)),
-    );
-    running.child.kill('SIGKILL');
-    await until('all are gone', () => pids.filter(runs).length === 0);
-    await until('no guard', () => guards().length === 0);
-  });
+  it.each([
+    ['the guard that waits for its death', 'waiting'],
+    ['the guard that waits for the end of the lease', 'timed'],
+    ['the clock of that guard', 'clock'],
+  ] as const)(
+    'SIGKILL, of %s before: all that the command started is stopped, and no guard stays for the lease',
+    async (_, what) => {
+      const args = ['run', `orphans ${what}`, '--ttl', '10m', '--grace', '1s', '--', 'sh', '-c', farFamily];
+      const running = start(args, onServer());
+      await running.printed('three');
+      const pids = farPids(running.stdout);
+      expect(pids.filter(runs)).toHaveLength(3);
+      const guards = (): number[] => guardsOf(pids.at(-1)!);
+      if (existsSync('/proc')) {
+        await until('it is guarded', () => guards().length === 2 && clockOf(guards()) !== undefined);
+        const clock = clockOf(guards())!;
+        const timed = groupOf(clock);
+        const waiting = guards().find((pid) => pid !== timed)!;
+        const gone = { waiting: [waiting], timed: [timed, clock], clock: [clock, timed] }[what];
+        process.kill(gone[0]!, 'SIGKILL');
+        await until('it is guarded again', () => {
+          const now = guards();
+          return now.length === 2 && clockOf(now) !== undefined && !gone.some((pid) => now.includes(pid) || runs(pid));
+        });
+      }
+      running.child.kill('SIGKILL');
+      await until('all are gone', () => pids.filter(runs).length === 0);
+      await until('no guard', () => guards().length === 0);
+    },
+  );
 
   it('SIGKILL with --on-lost warn: the command goes on', async () => {
     const args = ['run', 'left', '--ttl', '1s', '--on-lost', 'warn', '--', 'sh', '-c', family];
@@ -212,14 +224,16 @@ function guardsOf(pid: number): number[] {
   if (!existsSync('/proc')) return [];
   return readdirSync('/proc')
     .filter((name) => textOf(name, 'cmdline').includes(`holdfast-guard\0-${pid}\0`))
-    .filter(
-      (name) =>
-        textOf(name, 'stat')
-          .replace(/^.*\) /s, '')
-          .split(' ')[2] === name,
-    )
-    .map(Number);
+    .map(Number)
+    .filter((each) => groupOf(each) === each);
 }
+
+const groupOf = (pid: number): number =>
+  Number(
+    textOf(String(pid), 'stat')
+      .replace(/^.*\) /s, '')
+      .split(' ')[2],
+  );
 
 function textOf(pid: string, file: 'cmdline' | 'stat'): string {
   try {
@@ -227,4 +241,12 @@ function textOf(pid: string, file: 'cmdline' | 'stat'): string {
   } catch {
     return ''; // it has ended
   }
+}
+
+/** The `sleep` of the guard that waits for the end of the lease. */
+function clockOf(guards: readonly number[]): number | undefined {
+  return readdirSync('/proc')
+    .filter((name) => /^sleep\0\d{3}\0$/.test(textOf(name, 'cmdline')))
+    .map(Number)
+    .find((pid) => guards.includes(groupOf(pid)));
 }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { note } from '../output.ts';
 import { type Held, remainingMs } from './held.ts';
 import type { RunMark } from './started-processes.ts';
@@ -80,42 +80,47 @@ export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Hel
     shell.once('error', ({ message }) =>
       note(`holdfast: if this process is killed or suspended, nothing stops its command: ${message}`),
     );
+    shell.stdin?.on('error', () => {}); // the guard was ended: there is nothing to dismiss
     shell.unref();
     return shell;
   };
+  const scripts = {
+    waiting: () => start(onDeath, 'pipe'),
+    sleeping: () => start(onSuspension, 'ignore', String(Math.ceil(remainingMs(lock) / 1_000)), String(process.pid)),
+  };
 
   let isDismissed = false;
-  const startWaiting = (): ReturnType<typeof start> => {
-    const shell = start(onDeath, 'pipe');
-    shell.stdin!.on('error', () => {}); // the guard was ended: there is nothing to dismiss
-    // Such as by a kernel that is out of memory, which may end this process next.
-    shell.once('exit', (_, signal) => {
-      if (signal === null || isDismissed) return;
-      // Not at once, in case that each is killed.
+  const guards: { [role in keyof typeof scripts]?: ChildProcess } = {};
+  const set = (role: keyof typeof scripts): void => {
+    const shell = scripts[role]();
+    guards[role] = shell;
+    shell.once('exit', () => {
+      if (guards[role] !== shell) return;
+      // Its process ID may be given away, once nothing is left of its group.
+      endGroup(shell.pid);
+      delete guards[role];
+      // Whatever ended it, such as a kernel that is out of memory, may end this process next. Not at once, in case that each is killed.
       setTimeout(() => {
-        if (!isDismissed) waiting = startWaiting();
+        if (!isDismissed && guards[role] === undefined && lock.state === 'held') set(role);
       }, 200).unref();
     });
-    return shell;
   };
-  let waiting = startWaiting();
-  const startSleeping = () =>
-    start(onSuspension, 'ignore', String(Math.ceil(remainingMs(lock) / 1_000)), String(process.pid));
-  let sleeping = startSleeping();
+  set('waiting');
+  set('sleeping');
   const renew = setInterval(
     () => {
       if (lock.state !== 'held') return;
-      const before = sleeping;
-      sleeping = startSleeping();
-      endGroup(before.pid);
+      const before = guards.sleeping;
+      set('sleeping');
+      endGroup(before?.pid);
     },
     Math.min(Math.max(500, remainingMs(lock) / 3), longestTimerMs),
   );
   return () => {
     isDismissed = true;
     clearInterval(renew);
-    endGroup(sleeping.pid);
-    waiting.stdin!.end('ended\n');
+    endGroup(guards.sleeping?.pid);
+    guards.waiting?.stdin?.end('ended\n');
   };
 }
 
