@@ -166,7 +166,7 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
     stopped = true;
     await kill();
     lastLogs = logs();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder);
   };
 
   const server: ServerProcess = {
@@ -186,7 +186,7 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
       if (stopped) throw new Error(`${name} on port ${port} was stopped and its folder removed: start a new one`);
       await kill();
       if (empty) {
-        await rm(data, { recursive: true, force: true });
+        await removeFolder(data);
         await prepare();
       }
       await launch();
@@ -204,6 +204,9 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
     throw error;
   }
 }
+
+/** A child of Redis that saves for a replica outlives it for a moment, and still writes there. */
+const removeFolder = (path: string): Promise<void> => rm(path, { recursive: true, force: true, maxRetries: 10 });
 
 function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
   for (const pid of pids) {
