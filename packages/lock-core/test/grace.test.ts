@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createLocks } from '../src/index.ts';
 import { cutOff, freeAfterMs, reconnect } from './support/grace.ts';
 import { codeOf, follow } from './support/outcome.ts';
-import { twoClients } from './support/two-clients.ts';
+import { type TwoClients, twoClients } from './support/two-clients.ts';
 
 const terms = { ttlMs: 3_000, graceMs: 10_000 };
 

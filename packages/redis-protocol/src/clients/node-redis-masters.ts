@@ -72,7 +72,7 @@ export class MasterFinder {
       if (this.missed?.node === node) this.missed = undefined;
       return;
     }
-    if (this.isLooking || this.isChecking || performance.now() < this.lookAt) return;
+    if (this.isChecking || performance.now() < this.lookAt) return;
     this.isChecking = true;
     // After a stall of this process the answers may be here, only not read yet.
     setImmediate(() => {
