@@ -101,7 +101,8 @@ export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Hel
       delete guards[role];
       // Whatever ended it, such as a kernel that is out of memory, may end this process next. Not at once, in case that each is killed.
       setTimeout(() => {
-        if (!isDismissed && guards[role] === undefined && lock.state === 'held') set(role);
+        if (isDismissed || guards[role] !== undefined) return;
+        if (role === 'waiting' || lock.state === 'held') set(role);
       }, 200).unref();
     });
   };
