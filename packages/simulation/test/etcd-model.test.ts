@@ -3,8 +3,18 @@ import { enableEtcdUsers, startEtcd } from '@holdfast/testbed';
 import { Etcd3 } from 'etcd3';
 import { expect, it } from 'vitest';
 import { createRandom } from '../src/random.ts';
+import { playExpiry } from './support/etcd-expiry.ts';
 import { type Drawing, drawAny, drawShipped, type Operation } from './support/etcd-operations.ts';
-import { ask, createModel, type Heard, openKeepAlives, openWatches, type Reply } from './support/etcd-under-test.ts';
+import {
+  ask,
+  createModel,
+  type Heard,
+  openKeepAlives,
+  openWatches,
+  patienceMs,
+  type Reply,
+  readUp,
+} from './support/etcd-under-test.ts';
 
 // Another seed, or more: SIMULATION_SEED=7 SIMULATION_OPERATIONS=500000 npx vitest run packages/simulation
 const seed = process.env.SIMULATION_SEED ?? new Date().toISOString().slice(0, 10);
@@ -35,7 +45,6 @@ it(`the model of etcd answers as the real server does, ${operations} operations 
   const real = [await openWatches(client), await openWatches(client)];
   const modelled = real.map(() => model.openWatches());
   let nextLease = 1_000;
-  let watchedAt = 0;
   try {
     await grant(String(nextLease++), 9_000);
     for (let count = 0; count < operations; ) {
@@ -47,7 +56,7 @@ it(`the model of etcd answers as the real server does, ${operations} operations 
       if (leases.all.size === 0) await grant(String(nextLease++), 9_000);
     }
     await same();
-    await playExpiry();
+    await playExpiry(client, model, keepAlives, nextLease);
   } finally {
     client.close();
   }
@@ -109,8 +118,8 @@ it(`the model of etcd answers as the real server does, ${operations} operations 
 
   async function compact(): Promise<void> {
     await same();
-    // A watch that begins in the past is read up every 100 ms; one that a compaction overtakes meanwhile is cancelled.
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, watchedAt + 500 - performance.now())));
+    // A watch of the past that a compaction overtakes is cancelled, also when it has nothing to tell.
+    await readUp(server);
     await alone('Compact', { revision: random.pick([store.revision, store.revision - 50, 3, store.revision + 1_000]) });
   }
 
@@ -136,7 +145,9 @@ it(`the model of etcd answers as the real server does, ${operations} operations 
       compacted,
       compacted + 1,
     ];
-    const start = random.chance(0.3) ? compacted : random.pick(starts);
+    const drawn = random.chance(0.3) ? compacted : random.pick(starts);
+    // Releases of etcd before 3.5.16 forget what was deleted at the revision they compact to (etcd-io/etcd#18089).
+    const start = drawn === compacted && deletedAt(compacted) ? compacted + 1 : drawn;
     const create_request = {
       ...random.pick([
         { key: Buffer.from('locks/k1/ann') },
@@ -151,52 +162,21 @@ it(`the model of etcd answers as the real server does, ${operations} operations 
     };
     there.stream.write({ create_request } as never);
     here.create(create_request);
-    watchedAt = performance.now();
     await same();
+  }
+
+  function deletedAt(at: number): boolean {
+    return store.history.some(({ revision, after }) => revision === at && after === undefined);
   }
 
   /** Waits until the real server has told as much as the model. */
   async function same(): Promise<void> {
     for (const [i, there] of real.entries()) {
       const here: Heard = modelled[i]!;
-      const until = performance.now() + 10_000;
+      const until = performance.now() + patienceMs;
       while (there.count < here.count && performance.now() < until)
         await new Promise((resolve) => setTimeout(resolve, 1));
       expect(Object.fromEntries(there.said)).toEqual(Object.fromEntries(here.said));
-    }
-  }
-
-  /** Leases that end: never before their time, and with all their keys at once. */
-  async function playExpiry(): Promise<void> {
-    const ends: string[] = [];
-    for (let i = 0; i < 4; i++) {
-      const ID = String(nextLease++);
-      ends.push(ID);
-      await grant(ID, i === 3 ? 2 : 1);
-      const put = (name: string) => ({
-        key: Buffer.from(`locks/k2/${ID}${name}`),
-        value: Buffer.from('1000'),
-        lease: ID,
-      });
-      await alone('Put', put('b'));
-      await alone('Put', put('a'));
-    }
-    const kept = ends[1]!;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    expect([await keepAlives.keep(kept), model.keepAlive(kept)]).toEqual([1, 1]);
-    const left = new Set(ends);
-    while (left.size > 0) {
-      for (const ID of left) {
-        const { answer } = (await ask(client, 'LeaseTimeToLive', { ID })) as { answer: { TTL: string } };
-        if (answer.TTL !== '-1') continue;
-        expect(leases.get(ID)!.expiresAt).toBeLessThan(performance.now() + 5);
-        left.delete(ID);
-        const found = (await ask(client, 'Range', { key: Buffer.from(`locks/k2/${ID}a`) })) as {
-          answer: { count: string };
-        };
-        expect(found.answer.count).toBe('0');
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
 });

@@ -174,8 +174,28 @@ export async function openWatches(
   };
 }
 
+/** How long a real server may take, on a machine that is busy with other things. */
+export const patienceMs = 60_000;
+
+/** Waits until no watch of a real server is behind; etcd 3.4 answers a progress request without looking at that. */
+export async function readUp({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+  const until = performance.now() + patienceMs;
+  for (;;) {
+    const metrics = await (await fetch(`http://${host}:${port}/metrics`)).text();
+    const behind = /^etcd_debugging_mvcc_slow_watcher_total (\d+)$/m.exec(metrics)?.[1];
+    if (behind === '0') return;
+    if (behind === undefined || performance.now() > until) throw new Error(`etcd has watches behind: ${behind}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
 /** Keeps leases alive over one stream, which answers in the order of the requests. */
-export async function openKeepAlives(client: Etcd3): Promise<{ keep(id: string): Promise<number>; end(): void }> {
+export interface KeepAlives {
+  keep(id: string): Promise<number>;
+  end(): void;
+}
+
+export async function openKeepAlives(client: Etcd3): Promise<KeepAlives> {
   const stream = await client.leaseClient.leaseKeepAlive();
   const waiting: { resolve(ttl: number): void; reject(error: unknown): void }[] = [];
   stream.on('data', ({ TTL }) => waiting.shift()?.resolve(Number(TTL)));
