@@ -57,7 +57,7 @@ const recipes: Record<BinaryName, Recipe> = {
       'libatomic1',
       ssl,
     ]),
-    inBundle: (root) => program(join(root, 'usr/bin/redis-server'), { LD_LIBRARY_PATH: libraryFolder(root) }),
+    inBundle: (root) => program(join(root, 'usr/bin/redis-server'), { LD_LIBRARY_PATH: libraryFolders(root) }),
     advice: 'apt install redis-server | brew install redis',
   },
   etcd: {
@@ -106,7 +106,7 @@ const recipes: Record<BinaryName, Recipe> = {
     ].map(([version, ...libraries]) => [`postgresql-${version}`, ...libraries, ...postgresLibraries]),
     inBundle: (root) => {
       const path = newestPostgres(join(root, 'usr/lib/postgresql'));
-      return path === undefined ? undefined : program(path, { LD_LIBRARY_PATH: libraryFolder(root) });
+      return path === undefined ? undefined : program(path, { LD_LIBRARY_PATH: libraryFolders(root) });
     },
     advice: 'apt install postgresql | brew install postgresql',
   },
@@ -118,7 +118,7 @@ const recipes: Record<BinaryName, Recipe> = {
       ['libc-ares2', 'libevent-2.1-7', 'libssl3'],
       ['libcares2', 'libevent-2.1-7t64', 'libssl3t64'],
     ].map((libraries) => ['pgbouncer', ...libraries]),
-    inBundle: (root) => program(join(root, 'usr/sbin/pgbouncer'), { LD_LIBRARY_PATH: libraryFolder(root) }),
+    inBundle: (root) => program(join(root, 'usr/sbin/pgbouncer'), { LD_LIBRARY_PATH: libraryFolders(root) }),
     advice: 'apt install pgbouncer | brew install pgbouncer',
   },
   chromium: {
@@ -134,7 +134,7 @@ const recipes: Record<BinaryName, Recipe> = {
       'libdav1d7 libminizip1t64 libpng16-16t64 libflac14 libopenh264-8 libmpg123-0t64 libglib2.0-0t64 libasound2t64 libatk1.0-0t64 libatspi2.0-0t64',
     ].map((own) => ['chromium-headless-shell', 'chromium-common', ...own.split(' '), ...chromiumLibraries]),
     inBundle: (root) =>
-      program(join(root, 'usr/lib/chromium/chromium-headless-shell'), { LD_LIBRARY_PATH: libraryFolder(root) }),
+      program(join(root, 'usr/lib/chromium/chromium-headless-shell'), { LD_LIBRARY_PATH: libraryFolders(root) }),
     advice: 'apt install chromium | brew install --cask chromium',
   },
 };
@@ -208,14 +208,15 @@ function newestPostgres(versions: string): string | undefined {
   return names.map((name) => join(versions, name, 'bin/postgres')).find(isProgram);
 }
 
-function libraryFolder(root: string): string {
+/** Some look for a library of PulseAudio in a folder of its own, where only an installed one would be. */
+function libraryFolders(root: string): string {
   return ['usr/lib', 'lib']
     .map((folder) => join(root, folder))
     .filter((libraries) => existsSync(libraries))
     .flatMap((libraries) =>
       readdirSync(libraries)
         .filter((name) => name.includes('-linux-'))
-        .map((name) => join(libraries, name)),
+        .flatMap((name) => [join(libraries, name), join(libraries, name, 'pulseaudio')]),
     )
     .join(delimiter);
 }
