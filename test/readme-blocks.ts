@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
+import ts from 'typescript';
 import { freePorts } from '../packages/testbed/src/ports.ts';
 import { filesUnder, packagesIn, root } from './workspace.ts';
 
@@ -51,6 +52,9 @@ export function blocksOf(document: string, folder: string): Block[] {
   });
 }
 
+// NestJS is written with decorators of parameters.
+const decorators = { experimentalDecorators: true, emitDecoratorMetadata: false };
+
 /**
  * Writes the blocks as modules into one folder that sees what the packages see: each package of the workspace by its name,
  * and whatever those depend on.
@@ -59,8 +63,6 @@ export function writeBlocks(folder: string, blocks: readonly Block[], servers: (
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
-  // NestJS is written with decorators of parameters.
-  const decorators = { experimentalDecorators: true, emitDecoratorMetadata: false };
   const options = {
     ...decorators,
     isolatedDeclarations: false,
@@ -93,8 +95,14 @@ process.exit(response.ok ? 0 : 1);
 export function writeBlock({ file, code }: Block, servers: (code: string) => string): void {
   // A block without an import or export is a script to TypeScript, and would share its names with the others.
   const call = code.includes('export async function POST(') ? routeCall : '';
-  writeFileSync(file, `${servers(code)}\nexport {};\n${call}`);
+  const text = `${servers(code)}\nexport {};\n${call}`;
+  writeFileSync(file, text);
+  // What runs: compiled here once, since a loader in each process takes as long as everything else that it does.
+  const compilerOptions = { ...decorators, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
+  writeFileSync(scriptOf(file), ts.transpileModule(text, { compilerOptions }).outputText);
 }
+
+const scriptOf = (file: string): string => file.replace(/ts$/, 'mjs');
 
 function link(folder: string, target: string, name: string): void {
   const path = join(folder, 'node_modules', name);
@@ -110,7 +118,7 @@ export async function checkTypes(folder: string): Promise<void> {
 
 /** Runs a block, and resolves to what it printed. One that is a web server is sent a request, then SIGTERM. */
 export async function runBlock({ file, code }: Block, env: NodeJS.ProcessEnv): Promise<string> {
-  const args = ['--import', import.meta.resolve('tsx'), file];
+  const args = [scriptOf(file)];
   if (!code.includes('.listen(')) return node(args, dirname(file), { ...process.env, ...env });
   const [port] = await freePorts(1);
   const server = spawn(process.execPath, args, {
