@@ -9,7 +9,7 @@ import { Place } from './place.ts';
 import { hex, hexArray } from './statements.ts';
 
 /** A waiter that has not been heard of for so long counts as dead. */
-export const waiterLeaseMs = 5_000;
+const waiterLeaseMs = 5_000;
 const beatMs = 1_000;
 /** How often those ask who cannot be told. */
 const pollMs = 50;

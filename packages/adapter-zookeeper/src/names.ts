@@ -17,7 +17,7 @@ export function nodeName(text: string): string {
 }
 
 /** The lock whose node this is, `undefined` when no lock has it: the way back of `nodeName`. */
-export function keyOf(name: string): string | undefined {
+function keyOf(name: string): string | undefined {
   try {
     const key = decodeURIComponent(name);
     return nodeName(key) === name ? key : undefined;

@@ -19,7 +19,6 @@ async function campaign(task: Task & { kind: 'campaign' }): Promise<void> {
       nextSeed: (index) => (isOne ? (index === 0 ? seed : undefined) : `${seed}.${next++}`),
       shrinkMs,
       onSeed: tellSeed,
-      accept: isOne ? () => true : undefined,
     });
     tell({ kind: 'result', result });
   } while (keep && performance.now() < until);

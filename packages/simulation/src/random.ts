@@ -34,7 +34,7 @@ export function createRandom(seed: string | number): Random {
 }
 
 /** FNV-1a, with a last mix so that neighbouring seeds have nothing in common. */
-export function hash(text: string): number {
+function hash(text: string): number {
   let value = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193);
   value = Math.imul(value ^ (value >>> 16), 0x45d9f3b);

@@ -1,7 +1,6 @@
 import { models } from './backends/models.ts';
 import { loadPrograms } from './backends/programs.ts';
 import type { SourcePatch } from './engine/bundle.ts';
-import { knownFault } from './known.ts';
 import type { Outcome } from './run/outcome.ts';
 import { simulate } from './run/simulate.ts';
 import { drawSchedule } from './schedule/draw.ts';
@@ -37,15 +36,11 @@ export interface CampaignTerms {
   readonly shrinkMs: number;
   /** Told before each simulation, also those that make a schedule smaller. */
   readonly onSeed?: ((backend: BackendName, seed: string) => void) | undefined;
-  /** Whether a failure ends the campaign; default: all but those of known faults. */
-  readonly accept?: ((outcome: Outcome, schedule: Schedule) => boolean) | undefined;
 }
-
-const isNew = (outcome: Outcome, schedule: Schedule): boolean => knownFault(outcome, schedule) === undefined;
 
 /** Simulates seed after seed until one fails or the time is up, and makes the failing one smaller. */
 export async function runCampaign(terms: CampaignTerms): Promise<CampaignResult> {
-  const { backend, budgetMs, patches, nextSeed, shrinkMs, onSeed, accept = isNew } = terms;
+  const { backend, budgetMs, patches, nextSeed, shrinkMs, onSeed } = terms;
   const programs = await loadPrograms(backend, patches);
   const startedAt = performance.now();
   const cpuAtStart = process.cpuUsage();
@@ -63,7 +58,7 @@ export async function runCampaign(terms: CampaignTerms): Promise<CampaignResult>
     const outcome = await simulate(schedule, programs);
     grants += outcome.grants;
     const [failure] = outcome.failures;
-    if (failure === undefined || !accept(outcome, schedule)) continue;
+    if (failure === undefined) continue;
     const failsAlike = async (smaller: Schedule): Promise<boolean> => {
       onSeed?.(backend, seed);
       return (await simulate(smaller, programs)).failures.some(({ rule }) => rule === failure.rule);

@@ -1,5 +1,5 @@
 import type { Capabilities, HoldRef, LockAdapter } from '@holdfast/lock-core';
-import { newTable, now, type Table, tableCapabilities } from '../support/table-adapter.ts';
+import { now, type Table, tableCapabilities } from '../support/table-adapter.ts';
 
 /** The clocks of the nodes run this much fast; drift of 1 % and 2 ms covers it. */
 const FAST = 1.005;
@@ -22,13 +22,11 @@ export const rightRules: QuorumRules = {
   rejoins: false,
 };
 
-export const quorumCapabilities: Capabilities = {
+const quorumCapabilities: Capabilities = {
   ...tableCapabilities,
   fencing: false,
   ttl: { minMs: 10, granularityMs: 10, maxOvershootMs: 10 },
 };
-
-export const newNodes = (): readonly Table[] => [newTable(), newTable(), newTable()];
 
 /** Redlock in small: three nodes with fast clocks, of which each client reaches two. It passes the suite by `rightRules`. */
 export function quorumAdapter(all: readonly Table[], client: number, rules: QuorumRules = rightRules): LockAdapter {

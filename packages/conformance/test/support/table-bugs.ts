@@ -12,7 +12,7 @@ const guess =
     ]);
 
 /** What clients do wrong when the network or the process fails, by name: another process must make the same client. */
-export const clientBugs: Readonly<Record<string, Bug>> = {
+const clientBugs: Readonly<Record<string, Bug>> = {
   'silence is "busy"': ({ tryAcquire }) => ({ tryAcquire: guess(tryAcquire, { status: 'busy' }) }),
   'a release without an answer is "not-held"': ({ release }) => ({ release: guess(release, 'not-held') }),
   'what was aborted is not released': ({ tryAcquire, release }) => {

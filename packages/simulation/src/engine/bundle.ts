@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compileFunction } from 'node:vm';
@@ -8,7 +7,6 @@ import { type Environment, globalNames } from './environment.ts';
 
 const repository = fileURLToPath(new URL('../../../../', import.meta.url));
 const here = fileURLToPath(new URL('..', import.meta.url));
-const require = createRequire(import.meta.url);
 
 /** A change to one source file, made in memory when it is loaded. */
 export interface SourcePatch {
@@ -114,6 +112,3 @@ async function bundle(contents: string, plugins: Plugin[], external: string[]): 
     return module.exports;
   };
 }
-
-/** Loads a module of this process's own, outside of every simulation. */
-export const loadOutside = (name: string): unknown => require(name);

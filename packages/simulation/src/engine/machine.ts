@@ -43,7 +43,7 @@ export interface ClockTerms {
   readonly wallOffsetMs: number;
 }
 
-export const wallEpoch = 1_700_000_000_000;
+const wallEpoch = 1_700_000_000_000;
 const longestDelay = 2 ** 31 - 1;
 
 /** What `setTimeout` gives back, as far as libraries use it. */

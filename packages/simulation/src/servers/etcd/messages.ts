@@ -117,8 +117,7 @@ export class Refusal extends Error {
 }
 
 export const invalidArgument = 3;
-export const notFound = 5;
-export const alreadyExists = 6;
+const notFound = 5;
 export const permissionDenied = 7;
 export const resourceExhausted = 8;
 export const failedPrecondition = 9;

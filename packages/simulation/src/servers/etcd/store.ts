@@ -186,7 +186,7 @@ const ranks: Record<RangeRequest['sort_target'], (a: Stored, b: Stored) => numbe
 const nothing = Buffer.alloc(0);
 
 /** A key as etcd shows it. */
-export function shown({ key, created, modified, version, value, lease }: Stored, keysOnly = false): KeyValue {
+function shown({ key, created, modified, version, value, lease }: Stored, keysOnly = false): KeyValue {
   return {
     key,
     create_revision: String(created),

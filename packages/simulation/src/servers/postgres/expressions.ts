@@ -13,7 +13,7 @@ export const typeOf = ({ names, arrayBounds }: Node): string => namesOf(names).j
 const mayWait = new WeakMap<object, boolean>();
 
 /** Whether it calls a function of the database, which may have to wait, or takes locks itself. */
-export function isWaiting(node: Node): boolean {
+function isWaiting(node: Node): boolean {
   if (typeof node !== 'object' || node === null) return false;
   const known = mayWait.get(node);
   if (known !== undefined) return known;

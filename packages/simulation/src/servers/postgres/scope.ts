@@ -64,7 +64,7 @@ export interface Scope {
 }
 
 /** What a statement sees that begins now. */
-export function takeSnapshot({ transaction, lastCommit }: Execution): Snapshot {
+function takeSnapshot({ transaction, lastCommit }: Execution): Snapshot {
   transaction.command += 1;
   return { transaction, order: lastCommit(), command: transaction.command };
 }

@@ -5,7 +5,7 @@ import { type ByteConnection, sendBytes } from '../../engine/socket.ts';
 import { type DataTerms, dataCommands, runDataCommand } from './commands.ts';
 import { createLuaScripts, type LuaScripts } from './lua.ts';
 import { createReplica, type Replica } from './replica.ts';
-import { createCommandParser, encodeReply, ok, Pairs, Push, Refusal, type Reply, Status } from './replies.ts';
+import { createCommandParser, encodeReply, Push, Refusal, type Reply } from './replies.ts';
 import { type SessionTerms, sessionCommands } from './sessions.ts';
 import { createStore, type Store } from './store.ts';
 
@@ -179,5 +179,3 @@ export function createRedisServer(machine: Machine, replicaCount: number, lagMs:
   };
   return server;
 }
-
-export { ok, Pairs, Status };

@@ -34,7 +34,7 @@ export const encodeHandshake = (timeoutMs: number, session: bigint, password: Bu
 export const encodeAnswer = (xid: number, zxid: number, error: number, ...body: Buffer[]): Buffer =>
   frame(int(xid), long(zxid), int(error), ...body);
 
-export function encodeStat(node: ZNode): Buffer {
+function encodeStat(node: ZNode): Buffer {
   const { czxid, mzxid, ctime, mtime, version, created, data, children, pzxid } = node;
   const ephemeralOwner = node.ephemeralOwner === container ? 0n : node.ephemeralOwner;
   // Counted in changes: each child was created once, and those that are not there any more were deleted.

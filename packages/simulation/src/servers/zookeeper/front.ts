@@ -76,7 +76,7 @@ const isWrite = ({ kind }: Operation): boolean =>
 const noPassword = Buffer.alloc(16);
 
 /** Who knows the ID of a session and this goes on with the session. */
-export function passwordOf(session: bigint): Buffer {
+function passwordOf(session: bigint): Buffer {
   const bytes = Buffer.alloc(16);
   bytes.writeBigInt64BE(session ^ 0x3c5a96e1d27b48f0n);
   bytes.writeBigInt64BE(session ^ 0x71f3b0c9286ed45an, 8);
