@@ -16,10 +16,12 @@ export interface Watches {
 
 interface Watch {
   readonly key: Buffer;
-  readonly startRevision: string;
+  readonly seenRevision: string;
   readonly writes: boolean;
   readonly onChange: () => void;
   id: string | undefined;
+  /** Whether it begins at the revision that was seen, and so tells of it too: see `#created`. */
+  isEarly: boolean;
 }
 
 type Stream = IDuplexStream<IWatchRequest, IWatchResponse>;
@@ -60,7 +62,7 @@ class WatchStream implements Watches {
   }
 
   change(key: Buffer, revision: string, writes: boolean, onChange: () => void): () => void {
-    const watch: Watch = { key, startRevision: String(BigInt(revision) + 1n), writes, onChange, id: undefined };
+    const watch: Watch = { key, seenRevision: revision, writes, onChange, id: undefined, isEarly: false };
     this.#watches.add(watch);
     if (this.#stream !== undefined) this.#ask(watch);
     else this.#openSoon();
@@ -128,7 +130,8 @@ class WatchStream implements Watches {
   }
 
   #ask(watch: Watch): void {
-    const { key, startRevision: start_revision, writes } = watch;
+    const { key, seenRevision, isEarly, writes } = watch;
+    const start_revision = isEarly ? seenRevision : String(BigInt(seenRevision) + 1n);
     this.#create(watch, { key, start_revision, filters: writes ? [] : [FilterType.Noput] });
   }
 
@@ -149,11 +152,10 @@ class WatchStream implements Watches {
   #receive(answer: IWatchResponse, member: Member): void {
     this.#heard = true;
     const { created, canceled, watch_id: id } = answer;
-    if (created) return canceled ? this.#refused(member) : this.#created(id);
-    if (!canceled && answer.events.length === 0) return;
+    if (created) return canceled ? this.#refused(member) : this.#created(id, answer.header?.revision);
     // The gRPC proxy may cancel a watch that it has not confirmed.
     const watch = this.#byId.get(id) ?? this.#unanswered.get(id);
-    if (watch === undefined) return;
+    if (watch === undefined || (!canceled && !isNews(answer, watch))) return;
     this.#unanswered.delete(id);
     if (canceled) this.#byId.delete(id);
     else this.#cancel(watch);
@@ -162,7 +164,12 @@ class WatchStream implements Watches {
     this.#rest();
   }
 
-  #created(id: string): void {
+  /**
+   * If something was written between the look and the watch, the watch begins anew at what was seen. One from the next revision would
+   * miss a delete in it: if history was compacted to exactly that delete, etcd 3.4 neither reports it nor says that the watch came too
+   * late (etcd-io/etcd#18089). A watch of the past is slower: etcd reads those up every 100 ms.
+   */
+  #created(id: string, revision: string | undefined): void {
     const watch = this.#unanswered.get(id);
     if (!this.#unanswered.delete(id)) return;
     this.#failures = 0;
@@ -170,7 +177,11 @@ class WatchStream implements Watches {
     watch.id = id;
     this.#byId.set(id, watch);
     // Ended before etcd had answered.
-    if (!this.#watches.has(watch)) this.#cancel(watch);
+    if (!this.#watches.has(watch)) return this.#cancel(watch);
+    if (watch.isEarly || revision === watch.seenRevision) return;
+    this.#cancel(watch);
+    watch.isEarly = true;
+    this.#ask(watch);
   }
 
   /**
@@ -225,6 +236,10 @@ class WatchStream implements Watches {
     const pauseMs = Math.min(firstPauseMs * 2 ** Math.min(this.#failures - 1, 10), longestPauseMs);
     this.#reopening ??= setTimeout(() => this.#open(), pauseMs).unref();
   }
+}
+
+function isNews({ events }: IWatchResponse, { seenRevision }: Watch): boolean {
+  return events.some(({ kv }) => BigInt(kv.mod_revision) > BigInt(seenRevision));
 }
 
 /** Ends the stream before it cancels it: etcd3 takes a cancelled open stream for a failed member. */

@@ -154,6 +154,27 @@ describe('the queue', () => {
     await new Promise<void>((resolve) => watches.change(key, header.revision, false, resolve));
   });
 
+  it('H83: history was compacted to exactly the delete, which etcd 3.4 then no longer reports', async () => {
+    const client = clientOf(server);
+    const watches = createWatches(createEndpoints([client], 2_000, false));
+    onTestFinished(() => watches.close());
+    const key = Buffer.from('compacted');
+    const { header: put } = await client.kv.put({ key, value: Buffer.from('1') });
+    let changes = 0;
+    watches.change(key, put.revision, true, () => {
+      changes += 1;
+    });
+    await sleep(500);
+    // What was seen already is no change.
+    expect(changes).toBe(0);
+    const { header: gone } = await client.kv.deleteRange({ key });
+    await eventually('it is told of the delete', () => changes === 1);
+    await client.kv.compact({ revision: gone.revision, physical: true });
+    // etcd compacts in the background.
+    await sleep(500);
+    await new Promise<void>((resolve) => watches.change(key, put.revision, false, resolve));
+  });
+
   it('H39: a release wakes the next waiter and no other', async () => {
     const name = newName();
     // Every waiter has a place of its own.
