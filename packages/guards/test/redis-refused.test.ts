@@ -157,6 +157,7 @@ describe('a fenced write that Redis refuses', () => {
       ['BLPOP', 'empty', 'full', '0'],
       ['XGROUP', 'CREATE', 'stream', 'group', '$'],
       ['PUBLISH', 'channel', 'written'],
+      ['SELECT', '1'],
     ]) {
       await expect(fencedRedisWrite(client, 'fence', 9n, [other, write as never])).rejects.toThrow(/more than the key/);
     }
