@@ -9,9 +9,16 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 const never = new Promise<never>(() => {});
 
 const nodeAt = (port: number, isReady = true) => ({
+  address: `127.0.0.1:${port}`,
   client: Object.assign(new EventEmitter(), {
     ...{ isReady, isOpen: true, options: { socket: { port } } },
-    sendCommand: vi.fn(async () => 'PONG'),
+    // What the other master says of the slots: those of the first one are served at a port that nobody knows here.
+    sendCommand: vi.fn(
+      async (): Promise<unknown> => [
+        [0, 8_191, ['127.0.0.1', 9, 'id']],
+        [8_192, 16_383, ['127.0.0.1', 2, 'id']],
+      ],
+    ),
   }),
 });
 
@@ -85,6 +92,27 @@ it('one that answers nothing itself is not asked by a new connection, which woul
   await needs('{2}', binding, 100, 100);
   expect(alive.client.sendCommand.mock.calls.length).toBeGreaterThan(2);
   expect(alive.client.sendCommand.mock.calls.length).toBeLessThan(10);
+  expect(looks).toEqual([]);
+});
+
+it.each([
+  ['knows no slots, such as one that has left the cluster', []],
+  ['does not know all of them', [[0, 8_191, ['127.0.0.1', 9]]]],
+  ['knows no other master', [[0, 16_383, ['127.0.0.1', 1]]]],
+  [
+    'knows another master for some slots',
+    [
+      [0, 8_190, ['127.0.0.1', 9]],
+      [8_191, 8_191, ['127.0.0.1', 1]],
+      [8_192, 16_383, ['127.0.0.1', 2]],
+    ],
+  ],
+  ['answers something else', 'OK'],
+])('one that %s is not asked by node-redis, which would take its word', async (_, slots) => {
+  const { binding, looks, alive } = halfDead(false);
+  alive.client.sendCommand.mockResolvedValue(slots);
+  await needs('{2}', binding, 100, 100);
+  expect(alive.client.sendCommand.mock.calls.length).toBeGreaterThan(2);
   expect(looks).toEqual([]);
 });
 

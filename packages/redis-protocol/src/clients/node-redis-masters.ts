@@ -97,10 +97,25 @@ export class MasterFinder {
     const other = others.at(randomInt(Math.max(1, others.length)));
     if (!client.isOpen || other?.client === undefined) return;
     // By a connection that it has: what a new one would wait for has no time limit. One without an answer is not well.
-    this.asked(other, other.client.sendCommand(['PING'])).then(
-      () => this.rediscover(other),
+    this.asked(other, other.client.sendCommand(['CLUSTER', 'SLOTS'])).then(
+      (slots) => {
+        if (this.isReplaced(node, slots)) this.rediscover(other);
+      },
       () => {},
     );
+  }
+
+  /**
+   * Whether all slots of a master have another one. node-redis takes over whatever it is answered: one that knows no slots, since it has
+   * left the cluster, would have it give up every node that it has.
+   */
+  private isReplaced(node: NodeRedisClusterNode, slots: unknown): boolean {
+    if (!Array.isArray(slots)) return false;
+    const served = slots.filter((entry) => Array.isArray(entry?.[2])) as [number, number, [string, number]][];
+    return this.client.slots.every((slot, at) => {
+      const now = served.find(([first, last]) => first <= at && at <= last)?.[2];
+      return now !== undefined && (slot?.master !== node || `${now[0]}:${now[1]}` !== node.address);
+    });
   }
 
   private rediscover({ client: other }: NodeRedisClusterNode): void {
