@@ -1,9 +1,10 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { faultProxy, type RedisServer, startRedis } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocks } from '../../src/index.ts';
+import { family, farFamily, farPids, guardsOf, pidsIn } from './family.ts';
 import { runs, start, temporaryFolder, until } from './support.ts';
 
 let server: RedisServer;
@@ -14,19 +15,6 @@ beforeAll(async () => {
 afterAll(() => server?.stop());
 
 const onServer = (): NodeJS.ProcessEnv => ({ LOCK_URL: server.url });
-
-/** A command that tells its process id, and that of something that it starts, and goes on for ever. */
-const family = `sleep 600 & echo "pids $$ $!"; wait; while :; do sleep 1; done`;
-
-/** Grandchildren that ignore SIGTERM, one in a session of its own and one whose parent has ended. */
-const farFamily = `
-setsid sh -c 'trap "" TERM; echo "one $$"; while :; do sleep 0.1; done' &
-(setsid sh -c 'trap "" TERM; echo "two $$"; while :; do sleep 0.1; done' &)
-sleep 0.5; echo "three $$"; wait`;
-const farPids = (stdout: string): number[] =>
-  [...stdout.matchAll(/(?:one|two|three) (\d+)/g)].map(([, pid]) => Number(pid));
-
-const pidsIn = (stdout: string): number[] => /pids (\d+) (\d+)/.exec(stdout)!.slice(1).map(Number);
 
 describe('a lock that is lost', { timeout: 120_000 }, () => {
   it('H45: the backend falls silent: the command and all that it started is stopped, with 79', async () => {
@@ -151,102 +139,3 @@ it('a second signal does not cut off the release', { timeout: 90_000 }, async ()
   await using locks = await openLocks(server.url);
   expect(await locks.inspect('twice')).toBeUndefined();
 });
-
-describe('holdfast itself is killed', { timeout: 120_000 }, () => {
-  it('SIGKILL: its command is stopped all the same, and the lease ends', async () => {
-    const running = start(['run', 'orphan', '--ttl', '3s', '--', 'sh', '-c', family], onServer());
-    await running.printed('pids');
-    // The command may be quicker than the guard, which stands a moment later.
-    await until('it is guarded', () => !existsSync('/proc') || guardsOf(pidsIn(running.stdout)[0]!).length === 2);
-    // What stops a whole service sends its signal to the guards too.
-    for (const guard of guardsOf(pidsIn(running.stdout)[0]!)) process.kill(guard, 'SIGTERM');
-    running.child.kill('SIGKILL');
-    expect((await running.ended).code).toBe(137);
-    await until('the command is gone', () => pidsIn(running.stdout).filter(runs).length === 0);
-    await using locks = await openLocks(server.url);
-    await using _ = await locks.acquire('orphan', { waitMs: 60_000 });
-  });
-
-  it.each([
-    ['the guard that waits for its death', 'waiting'],
-    ['the guard that waits for the end of the lease', 'timed'],
-    ['the clock of that guard', 'clock'],
-  ] as const)(
-    'SIGKILL, of %s before: all that the command started is stopped, and no guard stays for the lease',
-    async (_, what) => {
-      const args = ['run', `orphans ${what}`, '--ttl', '10m', '--grace', '1s', '--', 'sh', '-c', farFamily];
-      const running = start(args, onServer());
-      await running.printed('three');
-      const pids = farPids(running.stdout);
-      expect(pids.filter(runs)).toHaveLength(3);
-      const guards = (): number[] => guardsOf(pids.at(-1)!);
-      if (existsSync('/proc')) {
-        await until('it is guarded', () => guards().length === 2 && clockOf(guards()) !== undefined);
-        const clock = clockOf(guards())!;
-        const timed = groupOf(clock);
-        const waiting = guards().find((pid) => pid !== timed)!;
-        const gone = { waiting: [waiting], timed: [timed, clock], clock: [clock, timed] }[what];
-        process.kill(gone[0]!, 'SIGKILL');
-        await until('it is guarded again', () => {
-          const now = guards();
-          return now.length === 2 && clockOf(now) !== undefined && !gone.some((pid) => now.includes(pid) || runs(pid));
-        });
-      }
-      running.child.kill('SIGKILL');
-      await until('all are gone', () => pids.filter(runs).length === 0);
-      await until('no guard', () => guards().length === 0);
-    },
-  );
-
-  it('SIGKILL with --on-lost warn: the command goes on', async () => {
-    const args = ['run', 'left', '--ttl', '1s', '--on-lost', 'warn', '--', 'sh', '-c', family];
-    const running = start(args, onServer());
-    await running.printed('pids');
-    running.child.kill('SIGKILL');
-    await using locks = await openLocks(server.url);
-    await using _ = await locks.acquire('left', { waitMs: 60_000 });
-    const [command, started] = pidsIn(running.stdout);
-    expect([command!, started!].filter(runs)).toHaveLength(2);
-    process.kill(-command!, 'SIGKILL');
-    await running.ended;
-  });
-
-  it('once the command has ended, nobody stands guard any more', async () => {
-    const running = start(['run', 'dismissed', '--', 'sh', '-c', 'echo "pids $$ $$"'], onServer());
-    const { stdout } = await running.ended;
-    const [pid] = pidsIn(stdout);
-    await until('no guard', () => guardsOf(pid!).length === 0);
-  });
-});
-
-/** One guard waits for the death of `holdfast`, one for the end of the lease. What one of them forks looks like it until it is something else. */
-function guardsOf(pid: number): number[] {
-  if (!existsSync('/proc')) return [];
-  return readdirSync('/proc')
-    .filter((name) => textOf(name, 'cmdline').includes(`holdfast-guard\0-${pid}\0`))
-    .map(Number)
-    .filter((each) => groupOf(each) === each);
-}
-
-const groupOf = (pid: number): number =>
-  Number(
-    textOf(String(pid), 'stat')
-      .replace(/^.*\) /s, '')
-      .split(' ')[2],
-  );
-
-function textOf(pid: string, file: 'cmdline' | 'stat'): string {
-  try {
-    return /^\d+$/.test(pid) ? readFileSync(`/proc/${pid}/${file}`, 'utf8') : '';
-  } catch {
-    return ''; // it has ended
-  }
-}
-
-/** The `sleep` of the guard that waits for the end of the lease. */
-function clockOf(guards: readonly number[]): number | undefined {
-  return readdirSync('/proc')
-    .filter((name) => /^sleep\0\d{3}\0$/.test(textOf(name, 'cmdline')))
-    .map(Number)
-    .find((pid) => guards.includes(groupOf(pid)));
-}

@@ -3,9 +3,6 @@ import { note } from '../output.ts';
 import { type Held, remainingMs } from './held.ts';
 import type { RunMark } from './started-processes.ts';
 
-/** Node takes a longer one for 1 ms. */
-const longestTimerMs = 2 ** 30;
-
 /**
  * Stops the command, as `stopAll` does.
  *
@@ -40,9 +37,9 @@ const deaf = "trap '' HUP INT QUIT TERM\n";
 const onDeath = `${deaf}IFS= read -r line && exit 0\n${stop}`;
 
 /**
- * Waits until the lease is over by $4 seconds from now. It is replaced at each renewal, so it gets there only if this process, $5,
- * is suspended. If that is gone instead, the other guard does the work, and this one ends soon: nobody else could end it in time, and the
- * process IDs may have been given away.
+ * Waits until the lease is over by $4 seconds from now. It is replaced after each renewal, so it gets there only if this process, $5,
+ * is suspended. If that is gone instead, the other guard does the work. In case that one is gone as well, this one looks again after
+ * the grace, and then goes by the ID alone: the process IDs may have been given away.
  *
  * One `sleep` is the clock. The steps beside it look whether this process is there: each starts a process, so they would be seconds late
  * after an hour.
@@ -55,67 +52,104 @@ while [ "$left" -gt 2 ] && kill -s 0 "$clock" 2>/dev/null; do
   [ "$left" -gt 30 ] || step=1
   sleep "$step"
   left=$((left - step))
-  kill -s 0 -- "$5" 2>/dev/null && continue
-  kill -s KILL "$clock"
-  exit 0
+  kill -s 0 -- "$5" 2>/dev/null || break
 done
-wait "$clock"
-[ $? -lt 128 ] || exit 0
-kill -s 0 -- "$5" 2>/dev/null || exit 0
+if kill -s 0 -- "$5" 2>/dev/null; then
+  wait "$clock" || exit 0
+fi
+if ! kill -s 0 -- "$5" 2>/dev/null; then
+  kill -s KILL "$clock" 2>/dev/null
+  sleep "$(($2 + 3))"
+  set -- none "$2" "$3"
+fi
 ${stop}`;
+
+/** Until a guard that has ended is set again: twice as long for each that did not stand for as long as the longest pause. */
+const pausesMs = { first: 200, longest: 5_000 };
+
+type Role = 'waiting' | 'sleeping';
 
 /**
  * Sets guards over a command, which stop it when this process cannot: it was killed, or it is suspended (SIGSTOP, a debugger) past
  * the lease. Nobody would renew the lock, and the command would continue beside the next holder. The result dismisses them.
  *
- * A guard that is killed is replaced. SIGKILL of this process and its guards in the same instant leaves the command: no portable means is
- * left then, since only a process can act, and whoever kills these two can kill any third.
+ * A guard that has ended is replaced, by this process. What is killed together with this process, or while it is suspended, is not:
+ * no portable means is left then, since only a process can act, and whoever kills these can kill any other.
  */
 export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Held): () => void {
   const target = [String(ownGroup ? -pid : pid), String(Math.ceil(graceMs / 1_000)), id];
   // Each in a session of its own: what ends this process, such as Ctrl-C or a closed terminal, must not end its guards.
-  const start = (script: string, stdin: 'pipe' | 'ignore', ...more: string[]) => {
-    const args = ['-c', script, 'holdfast-guard', ...target, ...more];
-    const shell = spawn('/bin/sh', args, { stdio: [stdin, 'ignore', 'ignore'], detached: true });
-    shell.once('error', ({ message }) =>
-      note(`holdfast: if this process is killed or suspended, nothing stops its command: ${message}`),
-    );
-    shell.stdin?.on('error', () => {}); // the guard was ended: there is nothing to dismiss
-    shell.unref();
-    return shell;
-  };
-  const scripts = {
+  const start = (script: string, stdin: 'pipe' | 'ignore', ...more: string[]) =>
+    spawn('/bin/sh', ['-c', script, 'holdfast-guard', ...target, ...more], {
+      stdio: [stdin, 'ignore', 'ignore'],
+      detached: true,
+    });
+  const leaseEnd = (): number => performance.now() + remainingMs(lock);
+  let [isDismissed, isNoted] = [false, false];
+  let guardedUntil = 0;
+  const starts: Record<Role, () => ChildProcess> = {
     waiting: () => start(onDeath, 'pipe'),
-    sleeping: () => start(onSuspension, 'ignore', String(Math.ceil(remainingMs(lock) / 1_000)), String(process.pid)),
+    sleeping() {
+      guardedUntil = leaseEnd();
+      const seconds = Math.ceil(remainingMs(lock) / 1_000);
+      return start(onSuspension, 'ignore', String(seconds), String(process.pid));
+    },
   };
+  const guards: { [role in Role]?: ChildProcess } = {};
+  /** How many have ended soon, one after the other. */
+  const ends: Record<Role, number> = { waiting: 0, sleeping: 0 };
 
-  let isDismissed = false;
-  const guards: { [role in keyof typeof scripts]?: ChildProcess } = {};
-  const set = (role: keyof typeof scripts): void => {
-    const shell = scripts[role]();
+  const again = (role: Role, stoodMs: number, problem = ''): void => {
+    if (isDismissed) return;
+    if (stoodMs > pausesMs.longest) ends[role] = 0;
+    const pauseMs = Math.min(pausesMs.first * 2 ** ends[role], pausesMs.longest);
+    ends[role] += 1;
+    if (!isNoted && (problem !== '' || ends[role] > 3)) {
+      isNoted = true;
+      const reason = problem || 'what guards it ends at once; perhaps it is killed, or /bin/sh or sleep does not work';
+      note(`holdfast: if this process is killed or suspended, nothing stops its command: ${reason}`);
+    }
+    // Whatever ended it, such as a kernel that is out of memory, may end this process next. Not at once, in case that each is killed.
+    setTimeout(() => {
+      if (isDismissed || guards[role] !== undefined) return;
+      if (role === 'waiting' || lock.state === 'held') set(role);
+    }, pauseMs).unref();
+  };
+  const set = (role: Role): void => {
+    const startedAt = performance.now();
+    let shell: ChildProcess;
+    try {
+      shell = starts[role]();
+    } catch (error) {
+      // Of some reasons Node tells by an event, others it throws.
+      delete guards[role];
+      return again(role, 0, (error as Error).message);
+    }
     guards[role] = shell;
-    shell.once('exit', () => {
+    const ended = (problem?: string): void => {
       if (guards[role] !== shell) return;
       // Its process ID may be given away, once nothing is left of its group.
       endGroup(shell.pid);
       delete guards[role];
-      // Whatever ended it, such as a kernel that is out of memory, may end this process next. Not at once, in case that each is killed.
-      setTimeout(() => {
-        if (isDismissed || guards[role] !== undefined) return;
-        if (role === 'waiting' || lock.state === 'held') set(role);
-      }, 200).unref();
-    });
+      again(role, performance.now() - startedAt, problem);
+    };
+    shell.once('error', ({ message }) => ended(message));
+    shell.once('exit', () => ended());
+    shell.stdin?.on('error', () => {}); // the guard was ended: there is nothing to dismiss
+    shell.unref();
   };
   set('waiting');
   set('sleeping');
   const renew = setInterval(
     () => {
-      if (lock.state !== 'held') return;
+      // Only after a renewal, since each guard is a process.
+      const wasRenewed = leaseEnd() - guardedUntil > remainingMs(lock) / 10;
+      if (lock.state !== 'held' || !wasRenewed) return;
       const before = guards.sleeping;
       set('sleeping');
       endGroup(before?.pid);
     },
-    Math.min(Math.max(500, remainingMs(lock) / 3), longestTimerMs),
+    Math.min(Math.max(100, remainingMs(lock) / 15), 1_000),
   );
   return () => {
     isDismissed = true;
