@@ -8,8 +8,8 @@ export const etcdRegressions: readonly Regression[] = [
     patches: [
       patch(
         'adapter-etcd/watches.ts',
-        'startRevision: String(BigInt(revision) + 1n)',
-        "startRevision: revision && '0'",
+        'isEarly ? seenRevision : String(BigInt(seenRevision) + 1n)',
+        "isEarly && seenRevision ? '0' : '0'",
       ),
     ],
   },
