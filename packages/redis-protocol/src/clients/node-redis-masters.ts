@@ -96,7 +96,7 @@ export class MasterFinder {
     // Not the same one for every process.
     const other = others.at(randomInt(Math.max(1, others.length)));
     if (!client.isOpen || other?.client === undefined) return;
-    // By a connection that it has: what a new one would wait for has no time limit. One without an answer is not well.
+    // Over the connection that stands: node-redis would wait for a new one without a limit. A node that does not answer is passed over next time.
     this.asked(other, other.client.sendCommand(['CLUSTER', 'SLOTS'])).then(
       (slots) => {
         if (this.isReplaced(node, slots)) this.rediscover(other);
