@@ -48,6 +48,8 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
     maxRetriesPerRequest: 0,
     // It asks for INFO, and prints a warning where that is forbidden. A server that is loading says so to each command.
     enableReadyCheck: false,
+    // Closing after a refused connection would keep the process alive that long: ioredis waits for an end that was before.
+    disconnectTimeout: 100,
     retryStrategy,
     ...target.options,
   };
