@@ -27,7 +27,7 @@ function client(options: { maxConnections?: number } = {}): LockAdapter {
   return adapter;
 }
 
-it('H62: a request that waits behind a rival, who gets his token and goes, gets a higher one', async () => {
+it('H62: a request that waits behind a rival, which takes its token and goes, gets a higher one', async () => {
   const key = newName();
   await using rival = await session(server);
   await rival.query('BEGIN');

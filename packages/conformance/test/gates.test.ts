@@ -101,7 +101,7 @@ describe('"unknown" is an answer', () => {
     });
   }
 
-  it.concurrent('but who never knows fails, with his own error', async () => {
+  it.concurrent('but a client that never knows fails, with its own error', async () => {
     const harness = liar({});
     const mute = async (): Promise<LockAdapter> => ({
       ...(await harness.adapter()),
