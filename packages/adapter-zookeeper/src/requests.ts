@@ -123,20 +123,18 @@ export class Requests {
 
   /** Sets a watch; gives the connection that it belongs to, or `undefined` when there is no such node (H73). */
   async watch(path: string, onEvent: () => void): Promise<Connection | undefined> {
-    const link = this.#sessions.current ?? (await this.#sessions.link());
-    const { connection } = link;
-    try {
-      await connection.call<void>((client, done) => client.getData(path, onEvent, (error) => done(error)));
-      return connection;
-    } catch (error) {
-      if (codeOf(error) !== codes.noAuth) return missing(error);
-    }
-    // A server withholds the events of a node from a client that may not read it, so its parent is watched.
-    const slash = path.lastIndexOf('/');
-    const names = await connection.call<string[]>((client, done) =>
-      client.getChildren(path.slice(0, slash), onEvent, done),
-    );
-    return names.includes(path.slice(slash + 1)) ? connection : undefined;
+    const { connection } = this.#sessions.current ?? (await this.#sessions.link());
+    const answered = connection.call<void>((client, done) => client.getData(path, onEvent, (error) => done(error)));
+    return answered.then(() => connection, missing);
+  }
+
+  /** Sets a watch on the children; gives what they are now, and the connection that it belongs to. */
+  async watchChildren(path: string, onEvent: () => void): Promise<{ names: string[]; connection: Connection }> {
+    const { connection } = this.#sessions.current ?? (await this.#sessions.link());
+    const answered = connection.call<string[]>((client, done) => client.getChildren(path, onEvent, done));
+    const names = (await answered.catch(missing)) ?? [];
+    if (!isNames(names)) throw unexpected('getChildren');
+    return { names, connection };
   }
 
   /** The session of now. */

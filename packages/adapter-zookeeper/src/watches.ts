@@ -1,6 +1,7 @@
 import type { Connection } from './connection.ts';
-import { isAnswer } from './failures.ts';
+import { codeOf, isAnswer } from './failures.ts';
 import type { Requests } from './requests.ts';
+import { codes } from './server-answers.ts';
 
 /** Called once; with an error when the server refuses the watch. */
 type Listener = (refusal?: unknown) => void;
@@ -8,6 +9,13 @@ type Listener = (refusal?: unknown) => void;
 interface Watch {
   readonly listeners: Set<Listener>;
   /** Where it stands; `undefined` until the server has answered. */
+  connection: Connection | undefined;
+}
+
+/** The nodes that are watched through their parent. */
+interface Unreadable {
+  readonly watches: Map<string, Watch>;
+  /** Where the watch on the parent stands; `undefined` until the server has answered. */
   connection: Connection | undefined;
 }
 
@@ -22,16 +30,22 @@ export interface Watches {
   isSet(path: string): boolean;
 }
 
+const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
+
 /**
  * One watch per node, whoever listens. The library cannot take a watch back, so those who give up leave theirs to the next; as
  * each is set on a node that exists and fires when that goes, there are never more than contenders (H43, H73).
  */
 export function createWatches(requests: Requests): Watches {
   const watches = new Map<string, Watch>();
+  const unreadable = new Map<string, Unreadable>();
   let newest: Connection | undefined;
 
   function fire(path: string, watch: Watch, refusal?: unknown): void {
     if (watches.get(path) === watch) watches.delete(path);
+    const parent = parentOf(path);
+    const siblings = unreadable.get(parent);
+    if (siblings?.watches.delete(path) && siblings.watches.size === 0) unreadable.delete(parent);
     for (const listener of watch.listeners) listener(refusal);
     watch.listeners.clear();
   }
@@ -50,6 +64,44 @@ export function createWatches(requests: Requests): Watches {
     });
   }
 
+  /**
+   * A server withholds the events of a node from a client that may not read it, so the parent is watched, once for all of these
+   * nodes: a change costs one look, however many there are.
+   */
+  function watchParent(path: string, watch: Watch): void {
+    const parent = parentOf(path);
+    const known = unreadable.get(parent);
+    const siblings = known ?? { watches: new Map(), connection: undefined };
+    siblings.watches.set(path, watch);
+    unreadable.set(parent, siblings);
+    if (known === undefined) look(parent, siblings);
+    else if (known.connection !== undefined) placed(path, watch, known.connection);
+  }
+
+  function look(parent: string, siblings: Unreadable): void {
+    const onEvent = (): void => {
+      siblings.connection = undefined;
+      for (const [path, watch] of siblings.watches) {
+        watch.connection = undefined;
+        if (watch.listeners.size === 0) fire(path, watch);
+      }
+      if (siblings.watches.size > 0) look(parent, siblings);
+    };
+    requests.watchChildren(parent, onEvent).then(
+      ({ names, connection }) => {
+        const there = new Set(names);
+        siblings.connection = connection;
+        for (const [path, watch] of siblings.watches) {
+          if (there.has(path.slice(parent.length + 1))) placed(path, watch, connection);
+          else fire(path, watch);
+        }
+      },
+      (error: unknown) => {
+        for (const [path, watch] of siblings.watches) fire(path, watch, isAnswer(error) ? error : undefined);
+      },
+    );
+  }
+
   function set(path: string): Watch {
     const watch: Watch = { listeners: new Set(), connection: undefined };
     const onEvent = (): void => fire(path, watch);
@@ -59,7 +111,10 @@ export function createWatches(requests: Requests): Watches {
         else placed(path, watch, connection);
       },
       // To ask again at once would only be refused again.
-      (error: unknown) => fire(path, watch, isAnswer(error) ? error : undefined),
+      (error: unknown) => {
+        if (codeOf(error) === codes.noAuth) watchParent(path, watch);
+        else fire(path, watch, isAnswer(error) ? error : undefined);
+      },
     );
     watches.set(path, watch);
     return watch;

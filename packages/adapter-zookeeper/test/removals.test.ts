@@ -89,48 +89,6 @@ describe('a removal that ZooKeeper refuses', () => {
   });
 });
 
-describe('a waiter behind a node that it may not read', () => {
-  it('sends next to nothing, and is served when the node goes (H71)', async () => {
-    const known = open({ auth: { scheme: 'digest', credentials: 'user:secret' } });
-    const waiter = open();
-    const used = attempt('unreadable');
-    await waiter.tryAcquire(used);
-    await waiter.release(used);
-    const [first, second] = [attempt('unreadable'), attempt('unreadable')];
-    await known.tryAcquire(first);
-    const waiting = waiter.enqueue!(second, second.signal);
-    await until('it is queued', async () => (await children('unreadable')).length === 2);
-    const received = async (): Promise<number> =>
-      Number(/Received: (\d+)/.exec(await zookeeper.server.fourLetter('srvr'))?.[1]);
-    const before = await received();
-    await sleep(1_000);
-    expect((await received()) - before).toBeLessThan(30);
-    expect(await known.release(first)).toBe('released');
-    expect(await waiting).toMatchObject({ status: 'granted' });
-    await Promise.all([known.close!(), waiter.close!()]);
-  });
-
-  it('is refused, and leaves no node, when the server permits no watch at all (H115)', async () => {
-    const clientFactory: ClientFactory = (address, options) => {
-      const client = createClient(address, options);
-      const getChildren = client.getChildren as (...given: unknown[]) => void;
-      const noAuth = Object.assign(new Error('NO_AUTH (-102)'), { code: -102 });
-      client.getData = (_path, _watcher, done) => done(noAuth, undefined);
-      client.getChildren = (...given: unknown[]) => {
-        if (given.length === 3) (given[2] as (error: unknown) => void)(noAuth);
-        else getChildren.apply(client, given);
-      };
-      return client;
-    };
-    const [holder, waiter] = [open(), open({ clientFactory })];
-    await holder.tryAcquire(attempt('unwatched'));
-    const request = attempt('unwatched');
-    await expect(waiter.enqueue!(request, request.signal)).rejects.toMatchObject({ retryable: false });
-    expect(await children('unwatched')).toHaveLength(1);
-    await Promise.all([holder.close!(), waiter.close!()]);
-  });
-});
-
 describe('a hold that has ended is forgotten', () => {
   it('however it ended, hundreds of times: no memory, no idle writes', { timeout: 120_000 }, async () => {
     setFlagsFromString('--expose-gc');
