@@ -120,7 +120,9 @@ async function tryAcquire({ requests, nodes, lockNodes }: Parts, attempt: Acquir
 /** What an attempt rejects with, once what a definite refusal may have left is removed. */
 async function failedAttempt(lockNodes: LockNodes, { key, owner }: AcquireAttempt, error: unknown): Promise<LockError> {
   if (isFinal(error)) await lockNodes.withdraw(key, owner);
-  return toLockError(error, key, error instanceof NotSent && !lockNodes.mayExist(key, owner));
+  // Of a refusal that has left nothing it says neither: then core has nothing to clean up.
+  const notSent = error instanceof NotSent || undefined;
+  return toLockError(error, key, lockNodes.mayExist(key, owner) ? false : notSent);
 }
 
 async function enqueue(parts: Parts, attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted> {

@@ -1,7 +1,8 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { LockAdapter } from '@holdfast/lock-core';
+import { createLocks, type LockAdapter } from '@holdfast/lock-core';
 import { faultProxy } from '@holdfast/testbed';
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../src/client.ts';
@@ -55,6 +56,30 @@ describe('a removal that ZooKeeper refuses', () => {
     const next = attempt('last');
     expect(await adapter.tryAcquire(next)).toMatchObject({ status: 'granted' });
     await adapter.close!();
+  });
+
+  it('an acquire that is refused and leaves nothing causes no release; one that may leave a node does (H115)', async () => {
+    const reaps: string[] = [];
+    const onReap = (message: unknown): unknown => reaps.push((message as { key: string }).key);
+    subscribe('holdfast:reap', onReap);
+    const other = open();
+    const locks = createLocks(open());
+    for (const key of ['forbidden', 'stays']) {
+      const used = attempt(key);
+      await other.tryAcquire(used);
+      await permit(key, key === 'stays' ? right.notDelete : right.read);
+    }
+    await expect(locks.acquire('forbidden')).rejects.toMatchObject(refusal);
+    await expect(locks.tryAcquire('forbidden')).rejects.toMatchObject(refusal);
+    expect(reaps).toEqual([]);
+    // A session that holds nothing else would be given up, and its nodes with it.
+    await locks.acquire('beside');
+    await expect(locks.tryAcquire('stays')).rejects.toMatchObject(refusal);
+    expect(reaps).toContain('stays');
+    await permit('stays', right.all);
+    await until('its node is gone', async () => (await children('stays')).length === 1);
+    unsubscribe('holdfast:reap', onReap);
+    await Promise.all([locks.close(), other.close!()]);
   });
 
   it('an attempt that finds the key busy leaves nothing, and does not answer busy while its node remains (H115)', async () => {
