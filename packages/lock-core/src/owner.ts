@@ -59,9 +59,12 @@ function encodedName(name: string | undefined): string {
   return encoded(name);
 }
 
-/** Who an owner ID of ours belongs to; `undefined` for one that another library made. */
+/**
+ * Who an owner ID of ours belongs to; `undefined` for one that another library made. Behind it may stand the number of a vote, which
+ * is how a single Redis sees a lock of Redlock.
+ */
 export function holderOf(owner: string): LockHolder | undefined {
-  const [, text, time] = /^(.+?)(?:~(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ))?~[0-9a-f]{32}$/.exec(owner) ?? [];
+  const [, text, time] = /^(.+?)(?:~(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ))?~[0-9a-f]{32}(?::\d+)?$/.exec(owner) ?? [];
   if (text === undefined) return undefined;
   const name = decoded(text);
   const [, host, pid] = /^(.+):(\d+)$/.exec(name) ?? [];

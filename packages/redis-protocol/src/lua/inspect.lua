@@ -11,7 +11,12 @@ if not owner then return {} end
 local function inspectAlone()
   local block = fence and pcall('GET', fence)
   local last, count
-  if type(block) == 'string' then last, count = string.match(block, '^(%d+) (%d+)$') end
+  if type(block) == 'string' then
+    last, count = string.match(block, '^(%d+) (%d+)$')
+    -- Redlock, over this node among others, writes the first token behind the owner, and the last one that it proposed to the fence key.
+    local first = string.match(block, '^%d+$') and string.match(owner, ':(%d+)$')
+    if first and first + 0 <= block + 0 then last, count, block = first, 1, first .. ' 1' end
+  end
   local left = pcall('PTTL', lock)
   if type(left) == 'table' then return left end
   local waiters = queue and call('ZCOUNT', queue, tickets, '+inf') or 0
