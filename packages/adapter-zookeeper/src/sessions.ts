@@ -103,17 +103,22 @@ export class Sessions {
     const { servers } = this.#settings;
     const { signal } = this.#closing;
     let attempts = 0;
+    let sentAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
-      // Once round the servers at once, then with growing pauses.
-      if (attempts >= servers.length) await this.#pause(50 * 2 ** Math.min(attempts - servers.length, 5));
+      // Once round the servers at once, then less and less often. Behind a server that was silent for longer than that there is no
+      // pause: it might come back in it.
+      if (attempts >= servers.length) await this.#pause(sentAt, 50 * 2 ** Math.min(attempts - servers.length, 5));
       if (signal.aborted) return;
       attempts += 1;
-      const sentAt = performance.now();
+      sentAt = performance.now();
+      const hadSession = this.#session !== undefined;
       const end = await this.#tryServer(servers[this.#nextServer++ % servers.length] as string, sentAt);
       if (end.kind === 'expired') this.#endSession(this.#session);
       if (end.kind === 'refused') this.#onRefused(end.error);
       // A server that accepts connections and closes them immediately is no better than one that is down.
       if (end.wasOpen && performance.now() - sentAt > longestBackoffMs) attempts = 0;
+      // It is there, and will begin a new session.
+      if (end.kind === 'expired' && hadSession) sentAt = Number.NEGATIVE_INFINITY;
     }
   }
 
@@ -195,12 +200,14 @@ export class Sessions {
     this.#waiting.clear();
   }
 
-  async #pause(longestMs: number): Promise<void> {
+  async #pause(since: number, longestMs: number): Promise<void> {
+    // Half of it is random, so that the clients of a server that comes back do not all come at once.
+    const ms = Math.min(longestMs, longestBackoffMs) / 2;
+    const leftMs = since + ms + randomInt(Math.ceil(ms) + 1) - performance.now();
+    if (leftMs <= 0) return;
     await new Promise<void>((resolve) => {
       this.#stopPausing = resolve;
-      // Half of it is random, so that the clients of a server that comes back do not all come at once.
-      const ms = Math.min(longestMs, longestBackoffMs) / 2;
-      setTimeout(resolve, ms + randomInt(Math.ceil(ms) + 1)).unref();
+      setTimeout(resolve, leftMs).unref();
     });
   }
 
