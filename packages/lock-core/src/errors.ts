@@ -196,7 +196,8 @@ export function refuse(message: string, key?: string): never {
 
 /** The value as it is shown in a message. */
 export function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
+  if (typeof value === 'function') return 'a function';
   return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
@@ -236,9 +237,10 @@ export function checkOptionNames(options: unknown, known: readonly string[]): vo
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     refuse(`options must be an object, not ${Array.isArray(options) ? 'an array' : shown(options)}`);
   }
-  // Neither has names that could be unknown, so both would pass for no options at all.
   if ('then' in options) refuse('options must be an object, not a promise: await it first');
-  if (options instanceof URL) refuse('options must be an object, not a URL');
+  // A URL, a Map or a Date has no names that could be unknown, so it would pass for no options at all.
+  const type = Object.prototype.toString.call(options).slice('[object '.length, -1);
+  if (type !== 'Object' && type !== 'Module') refuse(`options must be a plain object, not one of type ${type}`);
   for (const name in options) {
     if (known.includes(name)) continue;
     const meant = closest(name, known);

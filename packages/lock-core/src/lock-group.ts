@@ -3,7 +3,7 @@ import type { Acquirer } from './acquire.ts';
 import type { AcquireOptions, Lock, LockGroup, LockOwner } from './api.ts';
 import type { Context } from './context.ts';
 import { isLockError, refuse, shown, timedOut } from './errors.ts';
-import { checkKey, resolveOptions } from './options.ts';
+import { checkKey, copyOptions, resolveOptions } from './options.ts';
 import { bodyOwner, contextOwner, runBody } from './owner.ts';
 import { onceAborted, sharedController } from './platform.ts';
 
@@ -46,7 +46,7 @@ export class Groups {
     const { owner = newOwner(), signal, waitMs } = resolveOptions(this.context.settings.defaults, options);
     signal?.throwIfAborted();
     // One owner for all keys, so that what is nested in a body re-enters each of them.
-    return this.acquireEach(sorted, { ...options, owner, signal, waitMs: once ? 0 : waitMs }, once);
+    return this.acquireEach(sorted, { ...copyOptions(options), owner, signal, waitMs: once ? 0 : waitMs }, once);
   }
 
   /** One key after the other. A window of several at once would hold later keys while it waits for an earlier one: a deadlock. */
@@ -77,11 +77,11 @@ export class Groups {
       group.onLost = undefined;
       return group;
     } catch (error) {
+      // The reason of the caller's signal may look like a time-out as well, that of another lock.
+      const isOurs = signal?.aborted !== true && isLockError(error, 'LOCK_TIMEOUT');
       // Waited for: whoever is told of the failure finds nothing held.
       await group.release();
-      throw isLockError(error, 'LOCK_TIMEOUT') && error.key !== undefined
-        ? timedOut(error.key, adapter.name, now() - startedAt)
-        : error;
+      throw isOurs && error.key !== undefined ? timedOut(error.key, adapter.name, now() - startedAt) : error;
     } finally {
       stopListening?.();
     }

@@ -8,7 +8,7 @@ import type { HeldLock } from './held-lock.ts';
 import { forceRelease, inspectLock, listLocks } from './inspect.ts';
 import type { LockAdapter } from './lock-adapter.ts';
 import { type GroupBody, Groups } from './lock-group.ts';
-import { attemptTimeout, checkKey, checkLimit, resolveOptions, resolveSettings } from './options.ts';
+import { attemptTimeout, checkKey, checkLimit, copyOptions, resolveOptions, resolveSettings } from './options.ts';
 import { bodyOwner, Owner, runBody } from './owner.ts';
 import { keepProcessAlive, onceAborted, sharedController } from './platform.ts';
 import { loseLease } from './release.ts';
@@ -158,12 +158,13 @@ async function lead(
   acquirer: Acquirer,
   key: string,
   body: TermBody,
-  options: AcquireOptions = {},
+  given: AcquireOptions | undefined,
 ): Promise<void> {
   checkKey(key);
-  checkLeadBody(body, options);
-  const { claim } = resolveOptions(context.settings.defaults, options);
+  checkLeadBody(body, given);
+  const { claim } = resolveOptions(context.settings.defaults, given);
   if (claim.mode !== 'exclusive') refuse('a leader is the only one: lead has no mode', key);
+  const options = copyOptions(given);
   const { signal } = options;
   for (;;) {
     const owner = options.owner ?? bodyOwner();
@@ -213,6 +214,8 @@ async function campaign(
       const lock = await acquirer.acquire(key, { ...options, waitMs: Math.max(0, until - now()) });
       return lock as HeldLock;
     } catch (error) {
+      // The reason may be a LOCK_BACKEND error as well, of something else.
+      options.signal?.throwIfAborted();
       if (!isLockError(error, 'LOCK_BACKEND') || !error.retryable || now() >= until) throw error;
     }
     // However short these locks wait for an answer, nobody is to be asked without a pause.

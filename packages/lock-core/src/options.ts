@@ -116,6 +116,11 @@ export function resolveOptions(defaults: ResolvedOptions, options: AcquireOption
   return resolveHold(defaults, options, reentrant, claims[mode]);
 }
 
+/** A copy with what the options inherit as well: a spread would silently drop that. */
+export function copyOptions(options: AcquireOptions = {}): AcquireOptions {
+  return Object.fromEntries(acquireNames.map((name) => [name, options[name as keyof AcquireOptions]]));
+}
+
 /** The options of an acquisition of permits; the limit is checked already. */
 export function resolveSemaphoreOptions(
   defaults: ResolvedOptions,
@@ -194,8 +199,9 @@ export function resolveSettings(options: LocksOptions = {}, localRunCount: numbe
     localRun = { count: localRunCount },
     clock = systemClock,
     name,
-    ...acquisition
   } = options;
+  // By their names: the rest of a destructured object would lack what it inherits.
+  const { ttlMs, waitMs, autoRenew, maxHoldMs, graceMs } = options;
   if (typeof localRun !== 'object' || localRun === null)
     refuse(`localRun must be { count, ms }, not ${shown(localRun)}`);
   checkOptionNames(localRun, ['count', 'ms']);
@@ -204,7 +210,10 @@ export function resolveSettings(options: LocksOptions = {}, localRunCount: numbe
     refuse(`localRun.count must be a whole number from 0 to 10,000, not ${shown(count)}`);
   }
   return {
-    defaults: { ...resolveOptions(builtIn, acquisition), newOwnerId: ownerIds(name, checkClock(clock)) },
+    defaults: {
+      ...resolveOptions(builtIn, { ttlMs, waitMs, autoRenew, maxHoldMs, graceMs }),
+      newOwnerId: ownerIds(name, checkClock(clock)),
+    },
     backendTimeoutMs: checkSpan('backendTimeoutMs', backendTimeoutMs, 'above zero', false),
     attemptTimeoutMs:
       attemptTimeoutMs === undefined ? undefined : checkSpan('attemptTimeoutMs', attemptTimeoutMs, 'above zero', false),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Lock } from '../src/index.ts';
+import { type Lock, LockError } from '../src/index.ts';
 import { follow } from './support/outcome.ts';
 import { twoClients } from './support/two-clients.ts';
 
@@ -40,6 +40,23 @@ describe('the ends of lead', () => {
       await clock.advance(2_000);
       expect([turns, led.state, new Set(begun)]).toEqual([turns, 'resolved', new Set(['held'])]);
     }
+  });
+
+  it('C-207: a reason that is a LOCK_BACKEND error ends it like any other', async () => {
+    const { locks, other, clock } = twoClients();
+    const held = await other.acquire('k');
+    for (const reason of [
+      new LockError('LOCK_BACKEND', 'of another lock'),
+      new LockError('LOCK_TIMEOUT', 'of another'),
+    ]) {
+      const controller = new AbortController();
+      const led = follow(locks.lead('k', () => {}, { signal: controller.signal }));
+      await clock.advance(10);
+      controller.abort(reason);
+      await clock.advance(10);
+      expect(led.error).toBe(reason);
+    }
+    await held.release();
   });
 
   it('close while it leads, campaigns or pauses: LOCK_CLOSED once its body has settled, and nothing is held', async () => {

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import type { Lock } from '../src/index.ts';
+import { type Lock, LockError } from '../src/index.ts';
 import { codeOf, follow } from './support/outcome.ts';
 import { twoClients } from './support/two-clients.ts';
 
@@ -242,6 +242,20 @@ describe('usingAll', () => {
     await held.release();
     await clock.advance(50);
     expect(waiting.value).toBe('in');
+  });
+
+  it('C-72: a reason that is a LOCK_TIMEOUT error is passed on as it is', async () => {
+    const { locks, other, clock } = twoClients();
+    const held = await other.acquire('b');
+    const controller = new AbortController();
+    const reason = new LockError('LOCK_TIMEOUT', 'of another lock', { key: 'another' });
+    const asking = follow(locks.acquireAll(['a', 'b'], { signal: controller.signal }));
+    await clock.advance(10);
+    controller.abort(reason);
+    await clock.advance(10);
+    expect(asking.error).toBe(reason);
+    expect(await other.inspect('a')).toBeUndefined();
+    await held.release();
   });
 
   it('with `reentrant: false` a key that is held around it is LOCK_SELF_DEADLOCK, and the others are free again', async () => {

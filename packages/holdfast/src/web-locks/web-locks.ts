@@ -64,7 +64,8 @@ async function obtain(
     if (steal) await locks.forceRelease(name);
     return await locks.acquire(name, { owner, mode, signal });
   } catch (error) {
-    throw platformError(error);
+    // The reason of the caller's signal stays as it is, even if it is an error of another lock.
+    throw signal?.aborted && error === signal.reason ? error : platformError(error);
   }
 }
 

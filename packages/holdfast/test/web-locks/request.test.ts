@@ -1,3 +1,4 @@
+import { LockError } from '@holdfast/lock-core';
 import { describe, expect, it } from 'vitest';
 import type { WebLock, WebLockOptions } from '../../src/web-locks/index.ts';
 import { backends, gate, hold, tabsOf } from './support.ts';
@@ -124,6 +125,21 @@ describe.each(backends)('Web Locks on $backend', (backend) => {
     const aborted = AbortSignal.abort();
     await expect(here.request('signal', { signal: aborted }, () => {})).rejects.toBe(aborted.reason);
     await expect(here.request('signal', { signal: aborted }, () => {})).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  it('signal: passes on a reason that is an error of another lock', async () => {
+    const { here, there } = tabs();
+    const { letGo, done } = await hold(here, 'signal');
+    for (const early of [true, false]) {
+      const controller = new AbortController();
+      const reason = new LockError('LOCK_CLOSED', 'of other locks');
+      if (early) controller.abort(reason);
+      const waiting = there.request('signal', { signal: controller.signal }, () => {});
+      controller.abort(reason);
+      await expect(waiting).rejects.toBe(reason);
+    }
+    letGo();
+    await done;
   });
 
   it('signal: has no effect once the lock is granted', async () => {

@@ -14,8 +14,8 @@ export const combinationRegressions: readonly Regression[] = [
     'memory',
     'several keys whose caller gives up: those before are kept',
     'lock-core/lock-group.ts',
-    'await group.release();\n      throw isLockError',
-    'if (signal?.aborted !== true) await group.release();\n      throw isLockError',
+    'await group.release();\n      throw isOurs',
+    'if (signal?.aborted !== true) await group.release();\n      throw isOurs',
     { about: 'several keys' },
   ),
   fault(
