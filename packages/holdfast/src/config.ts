@@ -60,7 +60,7 @@ export interface AdapterSources {
 export function readConfig(config: LocksConfig, sources: AdapterSources = {}): Plan {
   if (typeof config === 'string') return readUrl(config, {}, sources);
   assertConfigObject(config);
-  const { adapter, ...options } = config;
+  const { adapter, ...options } = withInherited(config);
   const scheme = schemeOf(adapter);
   if (scheme !== undefined && scheme !== 'file') return readUrl(adapter, options, sources);
   for (const name of codeOptions) {
@@ -77,6 +77,13 @@ export function readConfig(config: LocksConfig, sources: AdapterSources = {}): P
     url: undefined,
     open: () => openModule(adapter, rest),
   };
+}
+
+/** Of its own, since the rest of a destructured object would silently lack what it inherits. */
+function withInherited(config: AdapterConfig): AdapterConfig {
+  const all: Record<string, unknown> = {};
+  for (const name in config) all[name] = config[name];
+  return { ...all, adapter: config.adapter };
 }
 
 function assertConfigObject(config: unknown): asserts config is AdapterConfig {

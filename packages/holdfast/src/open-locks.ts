@@ -39,7 +39,8 @@ export interface FencedLocksOptions extends OpenLocksOptions {
   require: Requirements & { fencing: true };
 }
 
-const optionNames = [...objectNames(locksOptionTable), 'clock', 'require', 'schemes', 'adapters', 'lazy'];
+const defaultNames = [...objectNames(locksOptionTable), 'clock'];
+const optionNames = [...defaultNames, 'require', 'schemes', 'adapters', 'lazy'];
 const pingKey = 'holdfast:hello';
 /** After so long without an answer, the servers are asked directly: some client libraries retry after any refusal. */
 const soonMs = 1_500;
@@ -65,7 +66,7 @@ export function openLocks(config: LocksConfig, options: FencedLocksOptions): Pro
 export function openLocks(config: LocksConfig, options?: OpenLocksOptions): Promise<Locks>;
 export async function openLocks(config: LocksConfig, options: OpenLocksOptions = {}): Promise<Locks> {
   assertOptions(options);
-  const { require: required = {}, schemes, adapters, lazy = false, ...defaults } = options;
+  const { require: required = {}, schemes, adapters, lazy = false } = options;
   checkRequirementNames(required);
   const plan = readConfig(config, { schemes, adapters });
   let opened: LockAdapter | Locks | undefined;
@@ -73,7 +74,7 @@ export async function openLocks(config: LocksConfig, options: OpenLocksOptions =
     const adapter = await plan.open();
     opened = adapter;
     assertRequirements(adapter.name, adapter.capabilities, required);
-    const locks = createLocks(adapter, strictly(required, { ...defaults, ...plan.locksOptions }));
+    const locks = createLocks(adapter, strictly(required, { ...defaultsOf(options), ...plan.locksOptions }));
     opened = locks;
     if (!lazy && adapter.inspect !== undefined) await ping(locks, plan);
     return locks;
@@ -82,6 +83,11 @@ export async function openLocks(config: LocksConfig, options: OpenLocksOptions =
     await opened?.close?.().catch(() => {});
     throw withoutSecrets(error, plan.secrets);
   }
+}
+
+/** By their names, since a spread would silently drop what the object inherits. */
+function defaultsOf(options: OpenLocksOptions): LocksOptions {
+  return Object.fromEntries(defaultNames.map((name) => [name, options[name as keyof LocksOptions]]));
 }
 
 /** The order over all waiters that `fairness: 'fifo'` requires has no local hand-over. */

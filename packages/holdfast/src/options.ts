@@ -45,7 +45,11 @@ export function readParams(
 
 /** Refuses option names that are in none of the tables, with the nearest known one. */
 export function checkNames(options: object, known: readonly string[], what: string): void {
-  for (const name of Object.keys(options)) {
+  // A Map, a URL or a promise has no names that could be unknown, so it would pass for no options at all.
+  const type = Object.prototype.toString.call(options).slice('[object '.length, -1);
+  if (type !== 'Object' && type !== 'Module')
+    throw invalid(`The options of ${what} are a plain object, not one of type ${type}.`);
+  for (const name in options) {
     if (!known.includes(name)) throw invalid(`${what} has no option "${name}". ${knownNames(name, known)}`);
   }
 }

@@ -1,4 +1,5 @@
 import { type Capabilities, LockError } from '@holdfast/lock-core';
+import { invalid } from './invalid.ts';
 import { checkNames } from './options.ts';
 import { schemes } from './schemes.ts';
 
@@ -39,7 +40,13 @@ const ttlBounds = ['minMs', 'granularityMs', 'maxOvershootMs'] as const;
 /** Refuses misspelt requirements before anything is opened: a requirement that nobody reads would promise safety. */
 export function checkRequirementNames(required: Requirements): void {
   checkNames(required, [...flags, 'ttl'], 'require');
-  checkNames(required.ttl ?? {}, ttlBounds, 'require.ttl');
+  const { ttl = {} } = required;
+  checkNames(ttl, ttlBounds, 'require.ttl');
+  for (const bound of ttlBounds) {
+    // No lease is above NaN, nor above a text.
+    if (ttl[bound] === undefined || ttl[bound] >= 0) continue;
+    throw invalid(`require.ttl.${bound} is a number of ms, 0 or more, not ${String(ttl[bound])}.`);
+  }
 }
 
 /**

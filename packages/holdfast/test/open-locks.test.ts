@@ -121,6 +121,40 @@ describe('options', () => {
 
 const acme = relative(process.cwd(), fileURLToPath(new URL('acme-adapter.mjs', import.meta.url)));
 
+describe('options of an odd form', () => {
+  it('what an object inherits, or its class computes, counts in code as for createLocks', async () => {
+    class Options {
+      get ttlMs(): number {
+        return 5_000;
+      }
+    }
+    for (const options of [new Options(), Object.create({ ttlMs: 5_000 }) as { ttlMs: number }]) {
+      await using locks = await openLocks('memory:', options);
+      await using lock = await locks.acquire('inherited');
+      expect(lock.remainingMs).toBeLessThan(5_000);
+    }
+    const config = Object.assign(Object.create({ ttlMs: 5_000 }), { adapter: 'memory:' });
+    await using locks = await openLocks(config);
+    await using lock = await locks.acquire('inherited');
+    expect(lock.remainingMs).toBeLessThan(5_000);
+  });
+
+  it('an object without names, or a requirement that could not be checked, is refused', async () => {
+    const wrong: unknown[] = [
+      new Map([['require', { fencing: true }]]),
+      Promise.resolve({}),
+      new URL('memory:'),
+      Object.create({ ttl: 5_000 }),
+      ...[true, 5, null, new Map([['fencing', true]]), Object.create({ fence: true })].map((require) => ({ require })),
+      ...[5, null, { minMs: 'few' }, { minMs: Number.NaN }].map((ttl) => ({ require: { ttl } })),
+    ];
+    for (const options of wrong) {
+      const error = await openLocks('memory:', options as never).catch((error: unknown) => error);
+      expect([options, error]).toMatchObject([options, { code: 'LOCK_INVALID_ARGUMENT' }]);
+    }
+  });
+});
+
 describe('a third party', () => {
   it('has a scheme of its own; the options of every lock are read for it', async () => {
     const { adapter, closed } = watched();
