@@ -1,4 +1,11 @@
-import { assertOneConnection, rowsOf, type SqlClient } from './sql-connection.ts';
+import {
+  assertFreeConnection,
+  codeOf,
+  failedTransaction,
+  inTransaction,
+  rowsOf,
+  type SqlClient,
+} from './sql-connection.ts';
 import { type FencingToken, tokenText } from './token.ts';
 
 /** The statement that creates the table of fences in PostgreSQL, unless it exists. */
@@ -36,6 +43,9 @@ const commitStatement = (marker: string): string => `SELECT CASE
 WHEN current_setting('holdfast.transaction', true) = '${marker}' THEN true
 ELSE ('in another transaction' || coalesce(current_setting('holdfast.transaction', true), ''))::boolean END; COMMIT`;
 
+/** A row while the transaction goes on. A client that reports errors as results shows none when it has failed. */
+const aliveStatement = "SELECT 1 WHERE current_setting('holdfast.transaction', true) = $1";
+
 const inUse = new WeakSet<SqlClient>();
 
 /**
@@ -56,10 +66,10 @@ export async function fencedSqlWrite(
   write: () => Promise<unknown>,
 ): Promise<boolean> {
   const text = tokenText(token);
-  if (inUse.has(client) || isInTransaction(client)) throw inTransaction(resource);
+  if (inUse.has(client)) throw inTransaction(resource);
   inUse.add(client);
   try {
-    await assertOneConnection(client);
+    await assertFreeConnection(client, resource);
     return await writeInTransaction(client, resource, text, write);
   } finally {
     inUse.delete(client);
@@ -77,13 +87,18 @@ async function writeInTransaction(
   if (!(await isMarked(client, marker))) throw inTransaction(resource);
   try {
     if (rowsOf(await client.query(sqlFenceStatement, [resource, token])) === 0) {
+      if (rowsOf(await client.query(aliveStatement, [marker])) === 0) throw hidden(resource);
       await client.query('ROLLBACK').catch(() => {}); // nothing was written, whatever becomes of the connection
       return false;
     }
     await write();
-    await client.query(commitStatement(marker)).catch((cause: unknown) => {
+    const [alive] = await Promise.all([
+      client.query(aliveStatement, [marker]),
+      client.query(commitStatement(marker)),
+    ]).catch((cause: unknown) => {
       throw explained(cause, resource);
     });
+    if (rowsOf(alive) === 0) throw hidden(resource);
     return true;
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {}); // the connection may be gone; the first error says why
@@ -101,10 +116,7 @@ async function isMarked(client: SqlClient, marker: string): Promise<boolean> {
   }
 }
 
-const failedTransaction = '25P02';
 const invalidText = '22P02'; // of the cast in the commit statement
-
-const codeOf = (error: unknown): unknown => (error as { code?: unknown } | null | undefined)?.code;
 
 /** Why COMMIT was not reached. Any other error is the client's own: the outcome is unknown. */
 function explained(cause: unknown, resource: string): unknown {
@@ -123,14 +135,8 @@ function explained(cause: unknown, resource: string): unknown {
   return cause;
 }
 
-/** What newer versions of `pg` know without asking; other clients are asked by the mark statement. */
-function isInTransaction(client: SqlClient & { getTransactionStatus?: () => unknown }): boolean {
-  const status = client.getTransactionStatus?.();
-  return status === 'T' || status === 'E';
-}
-
-function inTransaction(resource: string): TypeError {
-  return new TypeError(
-    `The fenced write of ${resource} needs a connection of its own that is in no transaction: this client is already in one. In a transaction of your own, use sqlFenceStatement.`,
+function hidden(resource: string): Error {
+  return new Error(
+    `The fenced write of ${resource} was rolled back: a statement in it failed, and the client returned a result instead of rejecting. Nothing was written. Pass on the errors of the driver.`,
   );
 }

@@ -42,6 +42,11 @@ const shapes: Record<string, (client: Client) => SqlClient> = {
     query: async (text, values) => ({ rowCount: BigInt((await inner.query(text, values)).rowCount ?? 0) }),
   }),
   'a Proxy': (inner) => new Proxy(inner, {}),
+  'an older pg': (inner) => {
+    const old = Object.create(inner) as Client;
+    Object.assign(old, { getTransactionStatus: undefined, query: inner.query.bind(inner) });
+    return old;
+  },
 };
 
 describe.each(Object.entries(shapes))('a fenced write to PostgreSQL through %s', (_, wrap) => {
@@ -100,6 +105,19 @@ describe.each(Object.entries(shapes))('a fenced write to PostgreSQL through %s',
     await pool.query('DROP TABLE line');
     expect(await fence()).toBeUndefined();
   });
+
+  it.each(['SELECT 1', 'SELECT nothing', 'SAVEPOINT here'])(
+    'refuses a connection in a transaction that began with %s, and leaves it to the caller',
+    async (statement) => {
+      await client.query('BEGIN');
+      await client.query(statement).catch(() => {});
+      const refused = fencedSqlWrite(wrap(client), 'r', 7n, () => pay(client));
+      await expect(refused).rejects.toThrow(/in no transaction/);
+      await pay(client).catch(() => {});
+      await client.query('ROLLBACK');
+      expect([await rows(), await fence()]).toEqual([0, undefined]);
+    },
+  );
 
   it('refuses a connection that is in a transaction with writes, which stays as it is', async () => {
     await client.query('BEGIN');
@@ -178,15 +196,30 @@ describe('a fenced write to PostgreSQL', () => {
     expect(open.rowCount).toBe(0);
   });
 
-  it.each(['SELECT 1', 'SELECT nothing'])(
-    'refuses a client of pg in a transaction that began with %s',
-    async (statement) => {
-      await client.query('BEGIN');
-      await client.query(statement).catch(() => {});
-      await expect(fencedSqlWrite(client, 'r', 7n, () => pay(client))).rejects.toThrow(/in no transaction/);
-      await client.query('ROLLBACK');
-    },
-  );
+  it('refuses a pool whose other connections were in use when it was first passed', async () => {
+    const few = new Pool({ connectionString: server.url, max: 2 });
+    const wrapped: SqlClient = { query: (text, values) => few.query(text, values) };
+    const lent = await few.connect();
+    await fencedSqlWrite(wrapped, 'r', 1n, async () => {});
+    lent.release();
+    await expect(fencedSqlWrite(wrapped, 'r', 2n, () => pay(few))).rejects.toThrow(/pool\.connect\(\)/);
+    await few.end();
+    expect(await rows()).toBe(0);
+  });
+
+  it('never takes an error that the client returned as a result for an outcome', async () => {
+    const quiet: SqlClient = {
+      query: (text, values) => client.query(text, values).catch(() => ({ rowCount: 0 })),
+    };
+    const failed = fencedSqlWrite(quiet, 'r', 7n, async () => {
+      await pay(client);
+      await pay(client).catch(() => {});
+    });
+    await expect(failed).rejects.toThrow(/instead of rejecting/);
+    expect([await rows(), await fence()]).toEqual([0, undefined]);
+    await pool.query("INSERT INTO holdfast_fence VALUES ('r', -5)");
+    await expect(fencedSqlWrite(quiet, 'r', 7n, () => pay(client))).rejects.toThrow(/instead of rejecting/);
+  });
 
   it('takes the client that a pool lends', async () => {
     const lent = await pool.connect();
