@@ -159,7 +159,8 @@ export interface Lock<Token extends bigint | undefined = bigint | undefined> ext
    * Puts the lock inside your own transaction: verifies the hold there, on the client on which the transaction was begun, and pins it.
    * Nobody else is granted the key until that transaction ends, even if the lease ends in the meantime, so what it writes cannot be stale.
    * Commit before you release the lock.
-   * @throws LockError LOCK_LOST: roll back; LOCK_INVALID_ARGUMENT without a transaction; LOCK_UNSUPPORTED if the backend is not a database
+   * @throws LockError LOCK_LOST: roll back; LOCK_INVALID_ARGUMENT without a transaction; LOCK_BACKEND for an
+   * error of the client, which is its `cause`: roll back; LOCK_UNSUPPORTED if the backend is not a database
    */
   assertIn(client: unknown): Promise<void>;
   /**

@@ -56,9 +56,16 @@ export class LockError extends Error {
 
 /** Whether `error` is a `LockError` of any copy of this package and, if `code` is given, has that code. */
 export function isLockError(error: unknown, code?: LockErrorCode): error is LockError {
-  // The tag recognises errors of another realm too, such as those of a test runner's sandbox.
-  if (!(error instanceof Error) && Object.prototype.toString.call(error) !== '[object Error]') return false;
-  const { name, code: actual } = error as LockError;
+  let named: { name: unknown; code: unknown };
+  try {
+    // The tag recognises errors of another realm too, such as those of a test runner's sandbox.
+    if (!(error instanceof Error) && Object.prototype.toString.call(error) !== '[object Error]') return false;
+    named = { name: (error as LockError).name, code: (error as LockError).code };
+  } catch {
+    // A Proxy that was revoked, say: anything may be thrown, and may be the reason of a signal.
+    return false;
+  }
+  const { name, code: actual } = named;
   if (name !== 'LockError') return false;
   return code === undefined ? typeof actual === 'string' && actual.startsWith('LOCK_') : actual === code;
 }
@@ -140,6 +147,13 @@ export const semaphoreDeadlock = (key: string, held: number, wanted: number, lim
     'LOCK_SELF_DEADLOCK',
     `the bodies around this call hold ${held} of the ${limit} permits of ${name(key)}, so it would wait for itself forever to get ${wanted} more: acquire all of them at once`,
     { key },
+  );
+
+export const notAsserted = (key: string, backend: string, cause: unknown): LockError =>
+  new LockError(
+    'LOCK_BACKEND',
+    `the client answered nothing usable about lock ${name(key)} on ${backend}${reason(cause)}: roll the transaction back`,
+    { key, cause },
   );
 
 export const unsupported = (backend: string, what: string, key?: string): LockError =>

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { Lock, LockDescription, LockOwner } from './api.ts';
 import type { Context } from './context.ts';
-import { notHeld, refuse, released, unsupported } from './errors.ts';
+import { isLockError, notAsserted, notHeld, refuse, released, unsupported } from './errors.ts';
 import type { Hold } from './hold.ts';
 import type { Lease } from './lease.ts';
 import { checkTtl } from './options.ts';
@@ -94,7 +94,11 @@ export class HeldLock implements Lock {
       throw unsupported(adapter.name, 'transactions that a lock could be put in', this.key);
     }
     this.#lease.pinned = true;
-    await adapter.assertIn(this.#lease, client);
+    try {
+      await adapter.assertIn(this.#lease, client);
+    } catch (error) {
+      throw isLockError(error) ? error : notAsserted(this.key, adapter.name, error);
+    }
     // Released or lost meanwhile: the pin stands, but in the name of a hold that has ended.
     this.assertHeld();
   }

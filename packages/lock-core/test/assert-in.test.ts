@@ -30,6 +30,15 @@ it('assertIn rejects with what the adapter says, and without an answer of it for
   expect(assertIn).toHaveBeenCalledTimes(1);
 });
 
+it('C-136: an error of the client is a LOCK_BACKEND error, with the client’s own as its cause', async () => {
+  const cause = Object.assign(new Error('could not serialize access'), { code: '40001' });
+  const lock = await setUp(() => Promise.reject(cause)).acquire('k');
+  const error = await lock.assertIn({}).catch((error: unknown) => error);
+  expect(error).toBeInstanceOf(LockError);
+  expect(error).toMatchObject({ code: 'LOCK_BACKEND', key: 'k', retryable: true, cause });
+  expect((error as Error).message).toMatch(/lock "k" on memory.*could not serialize access.*roll the transaction back/);
+});
+
 it('assertIn of a lock that is released meanwhile rejects', async () => {
   let pinned = (): void => {};
   const lock = await setUp(() => new Promise<void>((resolve) => (pinned = resolve))).acquire('k');

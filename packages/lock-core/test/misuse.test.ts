@@ -212,6 +212,19 @@ describe('errors', () => {
   });
 });
 
+it('C-72: a reason that cannot even be looked at is passed on as it is', async () => {
+  const { proxy: reason, revoke } = Proxy.revocable(new Error('gone'), {});
+  revoke();
+  expect(isLockError(reason)).toBe(false);
+  const locks = createLocks(memoryAdapter());
+  const held = await locks.acquire('k');
+  const controller = new AbortController();
+  const waiting = locks.acquire('k', { signal: controller.signal }).catch((error: unknown) => error === reason);
+  controller.abort(reason);
+  expect(await waiting).toBe(true);
+  await held.release();
+});
+
 describe('what a log shows', () => {
   it('JSON.stringify and util.inspect of a lock show key, state, token and remaining time', async () => {
     const clock = manualClock();
