@@ -42,6 +42,7 @@ export async function fencedEtcdWrite(
   operations?: readonly EtcdOperation[],
 ): Promise<boolean> {
   const text = tokenText(token);
+  for (const operation of operations ?? []) await assertSparesFence(operation, fence);
   let first: string | undefined;
   for (;;) {
     const seen = await readFence(client.get(fence), fence);
@@ -61,6 +62,15 @@ export async function fencedEtcdWrite(
     // Another writer changed the fence in between, or this one did: etcd3 sends a transaction again when its answer was lost.
     first ??= seen.revision;
   }
+}
+
+/** etcd itself refuses an operation on the fence beside its write, but overlooks it in a deletion of all keys from some key on. */
+async function assertSparesFence(operation: EtcdOperation, fence: string): Promise<void> {
+  const end: unknown = (await operation.op())?.request_delete_range?.range_end;
+  if (end === undefined || String(end) !== '\0') return;
+  throw new TypeError(
+    `The fence ${fence} cannot be written itself, and may be among the keys to be deleted: give their range an end. Nothing was written.`,
+  );
 }
 
 /** Whether the fence held the token after one of its revisions and before another. */

@@ -24,6 +24,7 @@ const changesOtherKeys = new Set(
     'SWAPDB SELECT EVAL EVALSHA FCALL FUNCTION SCRIPT CONFIG PUBLISH SPUBLISH JSON.MSET TS.MADD'
   ).split(' '),
 );
+const changesWholeDatabase = new Set(['FLUSHALL', 'FLUSHDB', 'SWAPDB']);
 const changesEveryArgument = new Set(['DEL', 'UNLINK', 'TOUCH', 'PFMERGE']);
 
 /**
@@ -49,6 +50,8 @@ export async function fencedRedisWrite(
   const keys = [fence];
   const args = [tokenText(token)];
   if (writes === undefined) args.push('look');
+  else if (!Array.isArray(writes))
+    throw new TypeError("The writes are an array of commands, such as [['SET', 'cart:7', 'x']]. Nothing was written.");
   for (const write of writes ?? []) {
     assertUndoable(write, fence, writes?.length ?? 0);
     const [command, key, ...rest] = write;
@@ -68,7 +71,7 @@ export async function fencedRedisWrite(
 function assertUndoable([command, key, ...rest]: RedisWrite, fence: string, count: number): void {
   const name = String(command).toUpperCase();
   const changesRest = changesOtherKeys.has(name) || changesEveryArgument.has(name);
-  if (key === fence || (changesRest && rest.includes(fence)))
+  if (key === fence || changesWholeDatabase.has(name) || (changesRest && rest.includes(fence)))
     throw new TypeError(`The fence ${fence} cannot be written itself: keep it beside the data.`);
   for (const each of rest) {
     if (typeof each !== 'string' && typeof each !== 'number') {

@@ -54,7 +54,7 @@ export async function fencedZookeeperWrite(
       transaction.create(fence, data);
       transaction.setData(fence, data);
     } else transaction.setData(fence, data, seen.version);
-    write?.(transaction);
+    write?.(besideFence(transaction, fence));
     const error = await commit(transaction);
     if (error === null) return true;
     // After a lost connection the transaction may have been committed: another attempt would write it twice.
@@ -71,6 +71,23 @@ function look(transaction: ZookeeperTransaction, fence: string, seen: Fence | un
   if (seen !== undefined) return void transaction.check(fence, seen.version);
   transaction.create(fence, Buffer.from('0'));
   transaction.remove(fence, 0);
+}
+
+/** The transaction as `write` sees it: the fence must come out of it with the token. */
+function besideFence(transaction: ZookeeperTransaction, fence: string): ZookeeperTransaction {
+  const beside: ZookeeperTransaction = new Proxy(transaction, {
+    get(target, name) {
+      const method: unknown = Reflect.get(target, name);
+      if (typeof method !== 'function') return method;
+      return (path: unknown, ...more: unknown[]) => {
+        if (path === fence && name !== 'check')
+          throw new TypeError(`The fence ${fence} cannot be written itself: it is a node beside the data.`);
+        const answer: unknown = method.call(target, path, ...more);
+        return answer === target ? beside : answer;
+      };
+    },
+  });
+  return beside;
 }
 
 function commit(transaction: ZookeeperTransaction): Promise<unknown> {

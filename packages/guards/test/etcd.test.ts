@@ -92,6 +92,19 @@ describe('a fenced write to etcd', () => {
     expect([await client.get('fence/twice'), await client.get('twice')]).toEqual([null, null]);
   });
 
+  it('refuses a deletion of everything from some key on, which etcd does not tell from one beside the fence', async () => {
+    const [client] = clients;
+    await fencedEtcdWrite(client, 'fence/all', 4n, []);
+    for (const deletion of [
+      client.delete().all(),
+      client.delete().range({ start: Buffer.from('a'), end: Buffer.from('\0') }),
+    ]) {
+      await expect(fencedEtcdWrite(client, 'fence/all', 4n, [deletion])).rejects.toThrow(/fence.*cannot be written/);
+    }
+    expect(await client.get('fence/all')).not.toBeNull();
+    expect(await fencedEtcdWrite(client, 'fence/all', 4n, [client.delete().prefix('twice')])).toBe(true);
+  });
+
   it('is never false for a write that took effect before its answer was lost and the client sent it again', async () => {
     const [client, other] = clients;
     expect(await fencedEtcdWrite(client, 'resent', 4n, [])).toBe(true);

@@ -153,7 +153,6 @@ describe('a fenced write that Redis refuses', () => {
       ['MSET', 'a', '1', 'b', '2'],
       ['rename', 'a', 'b'],
       ['DEL', 'a', 'b'],
-      ['FLUSHALL', 'ASYNC'],
       ['BLPOP', 'empty', 'full', '0'],
       ['XGROUP', 'CREATE', 'stream', 'group', '$'],
       ['PUBLISH', 'channel', 'written'],
@@ -165,9 +164,16 @@ describe('a fenced write that Redis refuses', () => {
       ['SET', 'fence', '1'],
       ['RENAME', 'data', 'fence'],
       ['DEL', 'data', 'fence'],
+      ['FLUSHALL', 'SYNC'],
+      ['flushdb', 'ASYNC'],
+      ['SWAPDB', '0', '1'],
     ]) {
       await expect(fencedRedisWrite(client, 'fence', 9n, [write as never])).rejects.toThrow(/cannot be written/);
     }
+    for (const writes of [null, new Map(), new Set(), 'GET', {}]) {
+      await expect(fencedRedisWrite(client, 'unused', 9n, writes as never)).rejects.toThrow(/array of commands/);
+    }
+    expect(await client.get('unused')).toBeNull();
     for (const argument of [undefined, Buffer.from('x')]) {
       const write = ['SET', 'a', argument] as never;
       await expect(fencedRedisWrite(client, 'fence', 9n, [write])).rejects.toThrow(/strings or numbers/);

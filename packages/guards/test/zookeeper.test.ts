@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { startZookeeper, type ZookeeperServer } from '@holdfast/testbed';
 import zookeeper from 'node-zookeeper-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fencedZookeeperWrite } from '../src/index.ts';
+import { fencedZookeeperWrite, type ZookeeperTransaction } from '../src/index.ts';
 import { guardRules } from './guard-rules.ts';
 
 let server: ZookeeperServer;
@@ -83,6 +83,20 @@ describe('a fenced write to ZooKeeper', () => {
     await expect(fencedZookeeperWrite(clients[0], '/no/parent', 4n, () => {})).rejects.toMatchObject({
       name: 'NO_NODE',
     });
+  });
+
+  it('refuses a write of the fence itself', async () => {
+    const fence = '/fences/itself';
+    expect(await fencedZookeeperWrite(clients[0], fence, 4n, () => {})).toBe(true);
+    const writes: ((transaction: ZookeeperTransaction) => void)[] = [
+      (transaction) => transaction.remove(fence),
+      (transaction) => transaction.setData(fence, Buffer.from('1')),
+      (transaction) => (transaction.check('/fences') as ZookeeperTransaction).create(fence, Buffer.from('1')),
+    ];
+    for (const write of writes) {
+      await expect(fencedZookeeperWrite(clients[0], fence, 4n, write)).rejects.toThrow(/fence.*cannot be written/);
+    }
+    expect(await get(fence)).toBe('4');
   });
 
   it('sees a writer that comes between its look and its write', async () => {
