@@ -84,7 +84,7 @@ function assertClient(client: Etcd3): void {
 
 function connect(options: EtcdLockOptions): Pick<EtcdLockSettings, 'clients' | 'endpointOptions'> {
   const { hosts = '127.0.0.1:2379', username, password, tls = false } = options;
-  const list = typeof hosts === 'string' ? [hosts] : [...hosts];
+  const list: readonly string[] = Array.isArray(hosts) ? hosts : [hosts];
   if (list.length === 0 || list.some((host) => typeof host !== 'string' || host === '')) {
     throw refused('hosts must name at least one host:port');
   }

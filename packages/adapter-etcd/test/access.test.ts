@@ -72,6 +72,8 @@ describe('reaching etcd', () => {
   it('options that make no sense are refused at once', () => {
     const bad = [
       { hosts: [] },
+      { hosts: 5 },
+      { hosts: { 0: '127.0.0.1:1' } },
       { prefix: '' },
       { callTimeoutMs: 0 },
       { callTimeoutMs: 60_000 },

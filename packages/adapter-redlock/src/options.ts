@@ -1,10 +1,5 @@
-import { LockError } from '@holdfast/lock-core';
-import {
-  type AnyRedisClient,
-  bindRedisClient,
-  checkOptionNames,
-  type RedisClientBinding,
-} from '@holdfast/redis-protocol';
+import { checkOptionNames, LockError } from '@holdfast/lock-core';
+import { type AnyRedisClient, bindRedisClient, type RedisClientBinding } from '@holdfast/redis-protocol';
 import { majorityOf } from './protocol/node.ts';
 
 /** Options of the Redlock adapter. */

@@ -22,10 +22,11 @@ it('none, ten, no client and a bad option are refused by name', () => {
   expect(thrown(() => redlockAdapter(client as never))).toEqual(refusal('array of clients'));
   expect(thrown(() => redlockAdapter(['redis://a'] as never))).toEqual(refusal('neither an ioredis nor'));
   expect(thrown(() => redlockAdapter([binding], { nodeTimeoutms: 5 } as never))).toEqual(
-    refusal('did you mean "nodeTimeoutMs"?'),
+    refusal('did you mean nodeTimeoutMs?'),
   );
   expect(thrown(() => redlockAdapter([binding], { waitReplicas: 1 } as never))).toEqual(refusal('no option'));
-  expect(thrown(() => redlockAdapter([binding], null as never))).toEqual(refusal('must be an object'));
+  for (const odd of [null, Promise.resolve({}), new URL('redis://a'), new Map([['prefix', 'x:']]), () => {}])
+    expect(thrown(() => redlockAdapter([binding], odd as never))).toEqual(refusal('options must be a'));
   expect(thrown(() => redlockAdapter([binding], { nodeTimeoutMs: 0 }))).toEqual(refusal('nodeTimeoutMs'));
   expect(thrown(() => redlockAdapter([binding], { prefix: '{' }))).toEqual(refusal('prefix'));
   expect(thrown(() => redlockAdapter([binding], { fencing: 'no' as never }))).toEqual(refusal('fencing'));

@@ -20,7 +20,7 @@ export { checkTlsOf } from './clients/tls-check.ts';
 export { hashSlot } from './cluster-slot.ts';
 export { readable } from './errors.ts';
 export { type LockKeys, lockKeys } from './keys.ts';
-export { checkOptionNames, checkRedisTarget, type RedisLockOptions, type RedisTarget } from './options.ts';
+export { checkRedisTarget, type RedisLockOptions, type RedisTarget } from './options.ts';
 export type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from './redis-client.ts';
 export { expectInteger, expectText, integerOf, textOf, unexpectedReply } from './replies.ts';
 export {

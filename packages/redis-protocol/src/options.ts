@@ -1,4 +1,4 @@
-import { LockError } from '@holdfast/lock-core';
+import { checkOptionNames, LockError } from '@holdfast/lock-core';
 
 /** Options of the Redis adapters. */
 export interface RedisLockOptions {
@@ -56,40 +56,8 @@ export function redisLockSettings(options: RedisLockOptions, commandTimeoutMs?: 
   return { prefix, fencing, waitReplicas, waitReplicasTimeoutMs };
 }
 
-/**
- * Refuses options that are not an object, and unknown names, since a misspelt option would silently keep its default.
- * @throws LockError LOCK_INVALID_ARGUMENT
- */
-export function checkOptionNames(options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new LockError('LOCK_INVALID_ARGUMENT', `The options must be an object, got ${describeValue(options)}.`);
-  }
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    const near = known.find((each) => distance(name.toLowerCase(), each.toLowerCase()) <= 2);
-    throw new LockError(
-      'LOCK_INVALID_ARGUMENT',
-      `There is no option ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${JSON.stringify(near)}?`} ` +
-        `The options are ${known.join(', ')}.`,
-    );
-  }
-}
-
 const describeValue = (value: unknown): string =>
   value === null || value === undefined ? String(value) : Array.isArray(value) ? 'an array' : `a ${typeof value}`;
-
-/** The Levenshtein distance of two short words. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[b.length]!;
-}
 
 function refused(rule: string, value: unknown): LockError {
   return new LockError('LOCK_INVALID_ARGUMENT', `The option ${rule}, got ${String(value)}.`);

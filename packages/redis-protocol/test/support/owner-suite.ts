@@ -259,7 +259,10 @@ export function ownerSuite(kits: readonly ClientKit[]): void {
 
     it('refuses what is no client of the library, and unknown options', () => {
       const client = kit.connect(single(server));
-      expect(() => client.adapter({ wait_replicas: 1 } as object)).toThrow(/did you mean "waitReplicas"/);
+      expect(() => client.adapter({ wait_replicas: 1 } as object)).toThrow(/did you mean waitReplicas/);
+      for (const odd of [Promise.resolve({}), new URL('redis://a'), new Map([['prefix', 'x:']]), () => {}]) {
+        expect(() => client.adapter(odd as object)).toThrow(/options must be a/);
+      }
       for (const wrong of [undefined, null, 'redis://127.0.0.1', {}, Promise.resolve(), () => {}, new Map()]) {
         expect(() => kit.adapterOf(wrong), String(wrong)).toThrow(lockError('LOCK_INVALID_ARGUMENT') as Error);
       }
