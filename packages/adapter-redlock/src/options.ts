@@ -67,8 +67,10 @@ function bindings(clients: readonly AnyRedisClient[]): RedisClientBinding[] {
   if (clients.length < 1 || clients.length > mostNodes) {
     throw refused(`Redlock takes 1 to ${mostNodes} nodes, best 3 or 5, got ${clients.length}.`);
   }
-  return clients.map((client, i) => {
-    const first = clients.indexOf(client);
+  // A copy has no holes, which `map` would pass over.
+  const nodes = [...clients];
+  return nodes.map((client, i) => {
+    const first = nodes.indexOf(client);
     if (first !== i)
       throw refused(`Redlock nodes ${first + 1} and ${i + 1} are the same client; each needs a server of its own.`);
     const binding = bindRedisClient(client);

@@ -18,6 +18,8 @@ it('none, ten, no client and a bad option are refused by name', () => {
   expect(thrown(() => redlockAdapter([]))).toEqual(refusal('got 0'));
   expect(thrown(() => redlockAdapter(new Array(10).fill(binding)))).toEqual(refusal('got 10'));
   expect(thrown(() => redlockAdapter([{ ping: 'pong' } as never]))).toEqual(refusal('neither an ioredis nor'));
+  // biome-ignore lint/suspicious/noSparseArray: the hole is the mistake
+  expect(thrown(() => redlockAdapter([binding, , client] as never))).toEqual(refusal('node 2 is neither'));
   expect(thrown(() => redlockAdapter([binding, binding]))).toEqual(refusal('the same client'));
   expect(thrown(() => redlockAdapter(client as never))).toEqual(refusal('array of clients'));
   expect(thrown(() => redlockAdapter(['redis://a'] as never))).toEqual(refusal('neither an ioredis nor'));

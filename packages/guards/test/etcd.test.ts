@@ -1,5 +1,5 @@
 import { type EtcdServer, startEtcd } from '@holdfast/testbed';
-import { Etcd3, type ITxnResponse } from 'etcd3';
+import { Etcd3, type ITxnResponse, Range } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EtcdWriter, fencedEtcdWrite } from '../src/index.ts';
 import { guardRules } from './guard-rules.ts';
@@ -95,10 +95,7 @@ describe('a fenced write to etcd', () => {
   it('refuses a deletion of everything from some key on, which etcd does not tell from one beside the fence', async () => {
     const [client] = clients;
     await fencedEtcdWrite(client, 'fence/all', 4n, []);
-    for (const deletion of [
-      client.delete().all(),
-      client.delete().range({ start: Buffer.from('a'), end: Buffer.from('\0') }),
-    ]) {
+    for (const deletion of [client.delete().all(), client.delete().range(new Range('a', '\0'))]) {
       await expect(fencedEtcdWrite(client, 'fence/all', 4n, [deletion])).rejects.toThrow(/fence.*cannot be written/);
     }
     expect(await client.get('fence/all')).not.toBeNull();
