@@ -10,8 +10,8 @@ const isPool = (client: object): boolean =>
  * Refuses a pool, since each statement would run on any connection of it, which is no transaction and no guard; and a connection in a
  * transaction of the caller, which COMMIT would end.
  *
- * A wrapper shows nothing of what is behind it. So three statements are sent at once: one connection runs them in turn, and the others
- * see what the first one set; a pool runs them on several connections. A pool of one connection cannot be told from one connection.
+ * A wrapper shows nothing of what is behind it. So two statements are sent at once: one connection runs them in turn, and the second
+ * sees what the first one set; a pool runs them on two connections. A pool of one connection cannot be told from one connection.
  * This is done for each write, since a pool may have had only one connection free the last time.
  */
 export async function assertFreeConnection(client: SqlClient, resource: string): Promise<void> {
@@ -38,24 +38,25 @@ function transactionStatus(client: SqlClient & { getTransactionStatus?: () => un
 /** Whether the statements share a session, and whether they share a transaction, which keeps a local setting. */
 async function probe(client: SqlClient): Promise<{ readonly session: boolean; readonly transaction: boolean }> {
   const marker = crypto.randomUUID();
-  const look = (name: string) =>
-    client.query(`SELECT 1 WHERE current_setting('holdfast.${name}', true) = $1`, [marker]);
-  const [, session, transaction] = await Promise.all([
+  const [, seen] = await Promise.all([
     client.query("SELECT set_config('holdfast.connection', $1, false), set_config('holdfast.transaction', $1, true)", [
       marker,
     ]),
-    look('connection'),
-    look('transaction'),
+    client.query(
+      "SELECT 1 FROM (VALUES ('holdfast.connection'), ('holdfast.transaction')) AS s (name) WHERE current_setting(name, true) = $1",
+      [marker],
+    ),
   ]);
-  return { session: rowsOf(session) === 1, transaction: rowsOf(transaction) === 1 };
+  const rows = rowsOf(seen, 2);
+  return { session: rows > 0, transaction: rows > 1 };
 }
 
 /** The number of rows, which some drivers return as a string or a BigInt. Never guesses: 0 rows of the fence means "overtaken". */
-export function rowsOf({ rowCount }: { readonly rowCount: unknown }): number {
+export function rowsOf({ rowCount }: { readonly rowCount: unknown }, most = 1): number {
   const rows = typeof rowCount === 'string' || typeof rowCount === 'bigint' ? Number(rowCount) : rowCount;
-  if (rows === 0 || rows === 1) return rows;
+  if (typeof rows === 'number' && Number.isInteger(rows) && rows >= 0 && rows <= most) return rows;
   throw new TypeError(
-    `The SQL client returned rowCount: ${String(rowCount)} for a statement that affects at most one row. A fenced write needs a client that returns the number of rows, as \`pg\` does.`,
+    `The SQL client returned rowCount: ${String(rowCount)} for a statement that affects at most ${most === 1 ? 'one row' : `${most} rows`}. A fenced write needs a client that returns the number of rows, as \`pg\` does.`,
   );
 }
 
