@@ -1,4 +1,4 @@
-import type { AcquireOutcome, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
+import type { LockAdapter } from '@holdfast/lock-core';
 import type { Programs } from '../backends/backend.ts';
 import { models } from '../backends/models.ts';
 import { createEnvironment } from '../engine/environment.ts';
@@ -10,8 +10,9 @@ import { createRandom } from '../random.ts';
 import { describeFault, strike } from '../run/faults.ts';
 import { fingerprint, type Note, type Outcome } from '../run/outcome.ts';
 import type { ClaimStep, Fault, Schedule } from '../schedule/types.ts';
-import { asksOnce, newOwner, type Player, poll, sleep } from './ask.ts';
-import { type ClaimTask, createClaimOracle, describe } from './claim-oracle.ts';
+import type { Player } from './ask.ts';
+import { createClaimOracle } from './claim-oracle.ts';
+import { play } from './play-claim.ts';
 
 /** What takes holds away that nobody could keep, as those who play claims are not told. */
 const forgets: ReadonlySet<string> = new Set([
@@ -24,7 +25,6 @@ const isPlayed = (fault: Fault): boolean =>
   fault.kind !== 'suspend' && !(fault.kind === 'server' && forgets.has(fault.name));
 
 const mostSteps = 60_000;
-const pauseMs = 300;
 
 /** Plays requests for claims on the adapter itself, as core would send them, and looks at who holds and who waits. */
 export async function playClaims(
@@ -86,11 +86,14 @@ export async function playClaims(
     const ends = faults.map((fault) => fault.at + ('ms' in fault && fault.kind !== 'step-wall' ? fault.ms : 0));
     const calmAt = Math.max(0, ...steps.map(({ at }) => at), ...ends) + 50;
     const works = steps.reduce((sum, { workMs }) => sum + workMs, 0);
-    const leaseMs = Math.max(0, ...steps.map(({ ttlMs }) => ttlMs)) + 10_000;
+    const leaseMs = Math.max(0, ...steps.map(({ renewsForMs }) => renewsForMs)) + 10_000;
     const patienceUntil = calmAt + 60_000 + works + 2 * leaseMs;
+    // What is still on its way when its asker has gone may hold the key for a lease.
+    const strayMs = (): number =>
+      machines.some(({ state }) => state === 'crashed') || oracle.tasks.some(({ asking }) => asking > 0) ? leaseMs : 0;
     const limitMs = 6_000 + model.slowestHintMs + (schedule.network.slowRate > 0 ? 20_000 : 0);
     const tick = (): void => {
-      if (!mayRefuse) oracle.look(limitMs + leaseMs * Number(machines.some(({ state }) => state === 'crashed')));
+      if (!mayRefuse) oracle.look(limitMs + strayMs());
       if (world.now < patienceUntil) world.after(250, tick);
     };
     world.at(calmAt, () => {
@@ -142,139 +145,4 @@ export async function playClaims(
     virtualMs: world.now,
     grants: oracle.tasks.filter(({ grantedAt }) => grantedAt !== undefined).length,
   };
-}
-
-/** One request from its call to the answer to its release. */
-async function play(player: Player, step: ClaimStep): Promise<void> {
-  const { adapter, machine, oracle, now, note } = player;
-  const owner = newOwner(machine);
-  const { key, claim, ttlMs, tokens } = step;
-  const calledAt = machine.now();
-  const rest = { phase: 'asking', grantedAt: undefined, token: undefined, deadline: 0, freeSince: undefined } as const;
-  const force = { asking: 0, forcing: false, forcedAt: undefined };
-  const task: ClaimTask = { step, machine, owner, calledAt, askedAt: now(), claim, ...rest, ...force };
-  oracle.tasks.push(task);
-  note(`#${step.id} ${step.waits ? 'queues' : 'asks'} for ${key}, ${describe(claim)}, by ${owner.slice(0, 6)}`);
-  const abort = new AbortController();
-  const open: Promise<AcquireOutcome>[] = [];
-  if (step.abortMs !== undefined) machine.later(step.abortMs, () => abort.abort(new Error('gave up')));
-  const onQueued = (): void => {
-    task.queuedAt ??= now();
-    if (task.phase === 'asking') task.phase = 'queued';
-  };
-  const attempt = { key, owner, ttlMs, tokens, claim, signal: abort.signal, onQueued };
-  try {
-    const outcome: AcquireOutcome = !step.waits
-      ? await asksOnce(player, step, () => {
-          const answer = adapter.tryAcquire(attempt);
-          open.push(answer);
-          task.asking += 1;
-          answer.then(
-            () => {
-              task.asking -= 1;
-            },
-            () => {}, // it may still arrive
-          );
-          return answer;
-        })
-      : adapter.enqueue
-        ? await adapter.enqueue(attempt, abort.signal)
-        : await poll(player, task, attempt);
-    if (outcome.status === 'busy') {
-      oracle.busy(task);
-      note(`#${step.id} is busy`);
-      task.phase = 'over';
-      return;
-    }
-    hold(task, outcome.validForMs, task.calledAt);
-    if (machine.now() < task.deadline) {
-      note(`#${step.id} holds ${key}, token ${outcome.fencingToken}`);
-      oracle.granted(task, outcome.fencingToken, outcome.tokens ?? 1);
-      player.checkTold(step, owner);
-      if (step.forcedAfterMs !== undefined) machine.later(step.forcedAfterMs, () => void forceOut(player, task));
-      await work(player, task);
-    }
-  } catch (error) {
-    note(`#${step.id}: ${error instanceof Error ? error.message : String(error)}`);
-    if ((error as { code?: unknown }).code === 'LOCK_INVALID_ARGUMENT') {
-      task.phase = 'over';
-      return;
-    }
-  }
-  task.phase = 'leaving';
-  // What is still on its way could arrive behind the release.
-  await Promise.allSettled(open);
-  await release(player, task);
-}
-
-/** Core's margin for the drift of clocks. */
-function hold(task: ClaimTask, validForMs: number, calledAt: number): void {
-  task.deadline = calledAt + validForMs * 0.99 - 2;
-}
-
-/** Holds on for as long as there is work, with renewals; ends early when the hold is lost. */
-async function work({ adapter, machine, oracle, note }: Player, task: ClaimTask): Promise<void> {
-  const { step, owner } = task;
-  const { key, ttlMs, workMs, downgradesAfter, overstaysMs } = step;
-  const startedAt = machine.now();
-  if (overstaysMs !== undefined) {
-    const leftMs = task.deadline - startedAt;
-    return sleep(machine, workMs < leftMs ? workMs : leftMs + overstaysMs);
-  }
-  const downgradeAt =
-    step.claim.mode === 'exclusive' && downgradesAfter !== undefined ? downgradesAfter * workMs : undefined;
-  for (;;) {
-    const doneMs = machine.now() - startedAt;
-    const isDue = downgradeAt !== undefined && doneMs >= downgradeAt && task.claim.mode === 'exclusive';
-    const calledAt = machine.now();
-    if (calledAt >= task.deadline) return;
-    if (!isDue) {
-      if (doneMs >= workMs) return;
-      const untilMs = task.claim.mode === 'exclusive' && downgradeAt !== undefined ? downgradeAt : workMs;
-      await sleep(machine, Math.min(untilMs - doneMs + 1, Math.max(1, (task.deadline - calledAt) / 3)));
-    }
-    // From the call on, others may share it.
-    if (isDue) task.claim = { mode: 'shared' };
-    const askedAt = machine.now();
-    const { forcedAt } = task;
-    const request = { key, owner, claim: task.claim };
-    try {
-      const outcome: RenewOutcome = isDue
-        ? await adapter.downgrade!(request, ttlMs)
-        : await adapter.renew(request, ttlMs);
-      if (isDue) note(`#${step.id} is shared: ${outcome.status}`);
-      if (outcome.status === 'lost') return;
-      if (forcedAt !== undefined)
-        oracle.fail('wrong answer', `#${step.id} is told that it still holds after it was forced out`);
-      hold(task, outcome.validForMs, askedAt);
-    } catch {
-      await sleep(machine, 10);
-    }
-  }
-}
-
-async function release({ adapter, machine, note }: Player, task: ClaimTask): Promise<void> {
-  const { step, owner, claim } = task;
-  note(`#${step.id} releases ${step.key}`);
-  for (;;) {
-    try {
-      await adapter.release({ key: step.key, owner, claim });
-      task.phase = 'over';
-      return;
-    } catch {
-      await sleep(machine, pauseMs);
-    }
-  }
-}
-
-/** Another process frees the key from this holder. */
-async function forceOut({ operator, note, now }: Player, task: ClaimTask): Promise<void> {
-  const { step, owner } = task;
-  if (task.phase !== 'held') return;
-  task.forcing = true;
-  const mayAskAgain = task.asking > 0;
-  note(`#${step.id} is forced out`);
-  const force = operator().forceRelease as (key: string, owner: string) => Promise<boolean>;
-  const isDone = await force(step.key, owner).catch(() => false);
-  if (isDone && !mayAskAgain) task.forcedAt = now();
 }

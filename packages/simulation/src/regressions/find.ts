@@ -50,8 +50,8 @@ const cpuSeconds = (): number => {
 
 function isLookedAt({ inClaims = false, about }: Regression, schedule: Schedule): boolean {
   const hasClaims = schedule.claims !== undefined;
-  if (inClaims) return hasClaims;
-  return about === undefined || (schedule.about === about && !hasClaims);
+  if (about !== undefined && schedule.about !== about) return false;
+  return inClaims ? hasClaims : about === undefined || !hasClaims;
 }
 
 /** Simulates the code with the fault until it fails on a seed on which the code without the fault does not. */

@@ -127,6 +127,7 @@ export const plantedRegressions: readonly Regression[] = [
     'adapter-postgres/sql/steps.ts',
     "SET expires_at = greatest(l.expires_at, clock_timestamp() + lease_ms * interval '1 millisecond')",
     "SET expires_at = clock_timestamp() + lease_ms * interval '1 millisecond'",
+    inClaims,
   ),
   fault(
     'postgres',

@@ -92,7 +92,11 @@ export interface ClaimStep {
   readonly waits: boolean;
   /** Of one that asks once: after how long without an answer it asks again, for the same owner ID. */
   readonly repeatsMs: number | undefined;
+  /** After so many ms, its holder asks once more for the same owner ID, as a request does that arrives late. */
+  readonly asksAgainAfterMs: number | undefined;
   readonly ttlMs: number;
+  /** For how long its renewals ask: for a longer lease, or like the request. */
+  readonly renewsForMs: number;
   readonly tokens: number;
   readonly workMs: number;
   /** After which part of the work an exclusive hold is turned into a shared one. */
