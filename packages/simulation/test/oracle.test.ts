@@ -74,6 +74,29 @@ it('a renewal that arrives later than lock-core counts with may shorten the next
   expect(await rulesOf(late(900), forgetful)).toEqual(['two holders']);
 });
 
+it('a hold that may be shortened late excuses no other one in the history', async () => {
+  const inside = [
+    { do: 'work', ms: 10 },
+    { do: 'renew', ttlMs: 1_000, awaited: true },
+    { do: 'work', ms: 6_000 },
+  ] as const;
+  const one = schedule(
+    'late beside others',
+    [
+      step(1, 100, 'acquire', { options: { autoRenew: false }, inside }),
+      ...[2, 3, 4, 5].map((id) =>
+        step(id, 100 + 5 * id, 'acquire', { client: 1, key: 'k2', inside: [{ do: 'work', ms: 100 }] }),
+      ),
+    ],
+    [{ kind: 'half-open', at: 108, client: 0, server: 0, ms: 2_000, brokenAfterMs: 20 }],
+  );
+  const passesOn = { ...one.clients[0]!, locks: [{ ttlMs: 10_000, localRun: { count: 5, ms: 1_000 } }] };
+  const late: Schedule = { ...one, clients: [one.clients[0]!, passesOn] };
+  expect(await rulesOf(late)).toEqual([]);
+  const keepsToken = await withFault('lease.ts', 'this.token += 1n;', '');
+  expect(await rulesOf(late, keepsToken)).toContain('history');
+});
+
 /** Many calls of one process, one after the other, and one of another process that waits beside them. */
 function beside(count: number, everyMs: number, ms: number, options: StepOptions, other: StepOptions, more: object) {
   const key = options.permits === undefined ? 'k1' : 'p1';

@@ -108,6 +108,7 @@ export function createActor(terms: ActorTerms): Actor {
       endedBy: undefined,
       excused: undefined,
       excusedUntil: Number.NEGATIVE_INFINITY,
+      shortFrom: Number.POSITIVE_INFINITY,
       stoodStillMs: machine.stoodStillMs,
       terms: termsOf(schedule, step),
     };
@@ -181,7 +182,11 @@ export function createActor(terms: ActorTerms): Actor {
     // What answers in place of a node has no votes, and says so.
     const isImpersonated = schedule.faults.some((fault) => fault.kind === 'server' && /leads to/.test(fault.name));
     const nothingTookIt =
-      !oracle.hasForced && oracle.excuses.length === 0 && held.excused === undefined && !isImpersonated;
+      !oracle.hasForced &&
+      oracle.excuses.length === 0 &&
+      held.excused === undefined &&
+      !isImpersonated &&
+      now() < held.shortFrom;
     if (outcome === 'lost' && nothingTookIt && now() - calledAt < leftMs / 2) {
       oracle.fail(
         'wrong answer',

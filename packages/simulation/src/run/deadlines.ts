@@ -76,13 +76,18 @@ export function longestWayMs({ faults, network }: Schedule): number {
   }, wayMs);
 }
 
-/** Whether a renewal under this lock may be on its way for longer than its lease and `backendTimeoutMs`, which nobody counts with. */
-export function arrivesTooLate(schedule: Schedule, step: Step): boolean {
+/**
+ * How long after its grant a renewal under this lock may arrive that was on its way for longer than its lease and `backendTimeoutMs`,
+ * which nobody counts with; Infinity if none can.
+ */
+export function arrivesTooLateAfterMs(schedule: Schedule, step: Step): number {
   const { ttlMs: usualMs, backendTimeoutMs } = termsOf(schedule, step);
-  const longestMs = longestWayMs(schedule);
-  return step.inside.some(
-    (deed) => deed.do === 'renew' && longestMs > Math.min(deed.ttlMs ?? usualMs, usualMs) + backendTimeoutMs,
+  const countedMs = step.inside.map((deed) =>
+    deed.do === 'renew' ? Math.min(deed.ttlMs ?? usualMs, usualMs) + backendTimeoutMs : Number.POSITIVE_INFINITY,
   );
+  const leastMs = Math.min(...countedMs);
+  // By the clock of its process, which may run fast.
+  return longestWayMs(schedule) > leastMs ? leastMs * 0.99 : Number.POSITIVE_INFINITY;
 }
 
 const delaying: readonly Fault['kind'][] = ['stall', 'half-open', 'freeze', 'pause', 'suspend'];

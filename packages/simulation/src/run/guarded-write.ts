@@ -1,10 +1,10 @@
 import type { ActorTerms } from './actor.ts';
 import type { Held } from './held.ts';
 
-type Writing = Pick<ActorTerms, 'process' | 'oracle' | 'note'> & { sleep(ms: number): Promise<void> };
+type Writing = Pick<ActorTerms, 'process' | 'oracle' | 'now' | 'note'> & { sleep(ms: number): Promise<void> };
 
 /** Writes with the token of a hold, or looks with that of a reader. An answer may never come: the application goes on after a while. */
-export async function write({ process, oracle, note, sleep }: Writing, held: Held): Promise<void> {
+export async function write({ process, oracle, now, note, sleep }: Writing, held: Held): Promise<void> {
   const {
     step: { key },
     lock,
@@ -21,7 +21,8 @@ export async function write({ process, oracle, note, sleep }: Writing, held: Hel
   if (answer !== false) return;
   oracle.refusedWrite(key, token, name, isLook);
   // Nobody else writes while it holds the key alone, or beside readers.
+  const isAsGranted = held.excused === undefined && now() < held.shortFrom;
   const isAlone = lock.mode !== 'permits' && wasHeld && oracle.holdersOf(key).includes(held);
-  if (isAlone && held.excused === undefined && oracle.excuses.length === 0 && !oracle.hasForced)
+  if (isAlone && isAsGranted && oracle.excuses.length === 0 && !oracle.hasForced)
     oracle.fail('wrong answer', `the guard refused ${name}, which holds ${key} all the while, with its token ${token}`);
 }

@@ -49,6 +49,8 @@ export interface Held {
   excused: string | undefined;
   /** By then its holder must have heard that it is lost, or still have it. */
   excusedUntil: number;
+  /** From then on, a renewal that arrives late may have shortened it without a fault of anybody. */
+  shortFrom: number;
   /** How long its process had stood still when it was granted. */
   readonly stoodStillMs: number;
   readonly terms: Terms;

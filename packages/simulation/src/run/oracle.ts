@@ -2,6 +2,7 @@ import type { HistoryEvent } from '@holdfast/conformance/history';
 import type { Machine } from '../engine/machine.ts';
 import { createGraces } from './graces.ts';
 import { type Failure, goTogether, type Held, isJoined, isOwn } from './held.ts';
+import { createLateRenewals } from './late-renewals.ts';
 import { createPinnedHolds, type PinnedHolds } from './pinned-holds.ts';
 import { createTermChecks } from './term-checks.ts';
 import { createWrites, type Writes } from './writes.ts';
@@ -17,8 +18,6 @@ export interface Oracle extends Omit<Writes & PinnedHolds, 'granted'> {
   readonly events: HistoryEvent[];
   readonly excuses: readonly string[];
   readonly hasForced: boolean;
-  /** Whether a hold may have been shortened without a fault of anybody, so that the next one may overlap it. */
-  readonly mayOverlap: boolean;
   /** Whether a server has lost writes, a release among them perhaps, whose leases are not over yet. */
   readonly mayBeBack: boolean;
   fail(rule: Failure['rule'], message: string): void;
@@ -60,11 +59,11 @@ interface OracleTerms {
   readonly longestTtlMs: number;
   /** Nothing goes wrong that could take a lock away. */
   readonly isQuiet: boolean;
-  /** Whether a renewal to a shorter lease may arrive later than lock-core counts with, behind a longer one. */
-  mayShortenLate(held: Held): boolean;
+  /** From when on a renewal to a shorter lease may arrive later than lock-core counts with, behind a longer one. */
+  shortenedLateFrom(held: Held): number;
 }
 
-export function createOracle({ now, note, longestTtlMs, isQuiet, mayShortenLate }: OracleTerms): Oracle {
+export function createOracle({ now, note, longestTtlMs, isQuiet, shortenedLateFrom }: OracleTerms): Oracle {
   const failures: Failure[] = [];
   const events: HistoryEvent[] = [];
   const excuses: string[] = [];
@@ -78,7 +77,6 @@ export function createOracle({ now, note, longestTtlMs, isQuiet, mayShortenLate 
   /** Keys that were held beside others: a forced release that names nobody frees all of their holders. */
   const besideOthers = new Set<string>();
   const closedWith = new Set<string>();
-  let mayOverlap = false;
   /** When a process went on, since when it had stood still, and for how long it may not know. */
   const resumed = new Map<Machine, { readonly at: number; readonly since: number; readonly wakingMs: number }>();
 
@@ -90,6 +88,9 @@ export function createOracle({ now, note, longestTtlMs, isQuiet, mayShortenLate 
   const graces = createGraces((message) => fail('wrong answer', message), now);
   const terms = createTermChecks((message) => fail('wrong answer', message), now);
   const pins = createPinnedHolds(fail);
+  const lateRenewals = createLateRenewals(shortenedLateFrom, now);
+  /** Whose end the history has already: what becomes of them then is nobody's fault. */
+  const mayBeShort = new Set<Held>();
   const writes = createWrites(fail, () => excuses.length > 0);
 
   const record = (held: Held, f: HistoryEvent['f'], kind: HistoryEvent['kind'], t = now()): void => {
@@ -111,7 +112,9 @@ export function createOracle({ now, note, longestTtlMs, isQuiet, mayShortenLate 
     held.endedAt = at;
     held.endedBy = by;
     inHand.get(held.step.key)?.delete(held);
-    record(held, by === 'release' ? 'release' : 'hold', by === 'release' ? 'invoke' : 'lost', at);
+    lateRenewals.ended(held);
+    if (!mayBeShort.delete(held))
+      record(held, by === 'release' ? 'release' : 'hold', by === 'release' ? 'invoke' : 'lost', at);
     if (by === 'release') return;
     if (excuses.length === 0) graces.lost(held, at);
     note(held.machine.name, `knows that ${held.name} is lost`);
@@ -165,6 +168,7 @@ export function createOracle({ now, note, longestTtlMs, isQuiet, mayShortenLate 
   function judge(key: string, held: ReadonlySet<Held>): void {
     const active = [...held].filter((one) => {
       if (one.machine.state !== 'running') return false;
+      if (now() >= one.shortFrom) return false;
       if (one.step.watches === 'signal' && isWaking(one.machine)) return false;
       return one.excused === undefined || now() > one.excusedUntil;
     });
@@ -195,9 +199,6 @@ export function createOracle({ now, note, longestTtlMs, isQuiet, mayShortenLate 
     get hasForced() {
       return forcings.length > 0;
     },
-    get mayOverlap() {
-      return mayOverlap;
-    },
     get mayBeBack() {
       return now() <= excusedAllAt + longestTtlMs * 1.02 + 100;
     },
@@ -205,19 +206,15 @@ export function createOracle({ now, note, longestTtlMs, isQuiet, mayShortenLate 
     granted(held) {
       const ofKey = inHand.get(held.step.key) ?? new Set();
       // It re-enters, or shares, a hold that was taken away by force, and does not know it yet.
-      for (const other of ofKey) {
-        if (other.identity !== held.identity && !isJoined(held, other, now())) continue;
+      const sameLease = [...ofKey].filter((other) => other.identity === held.identity || isJoined(held, other, now()));
+      for (const other of sameLease) {
         const { excused, excusedUntil, askedAt } = other;
         held.askedAt = Math.min(held.askedAt, askedAt);
         if (excused === undefined) continue;
         held.excused = excused;
         held.excusedUntil = excusedUntil;
       }
-      if (mayShortenLate(held)) {
-        mayOverlap = true;
-        held.excused = 'a late renewal';
-        held.excusedUntil = Number.POSITIVE_INFINITY;
-      }
+      lateRenewals.granted(held, sameLease);
       // It was granted before, and its answer was on its way.
       if (held.askedAt <= excusedAllAt) excuse(held, excuses.at(-1)!, excusedAllAt);
       inHand.set(held.step.key, ofKey.add(held));
@@ -276,6 +273,10 @@ export function createOracle({ now, note, longestTtlMs, isQuiet, mayShortenLate 
       for (const [key, ofKey] of inHand) {
         for (const held of ofKey) {
           const { machine } = held;
+          if (now() >= held.shortFrom && !mayBeShort.has(held)) {
+            record(held, 'hold', 'lost', Math.max(held.grantedAt, held.shortFrom));
+            mayBeShort.add(held);
+          }
           if (machine.state === 'paused') pausedNow.set(machine, stoppedSince(machine) ?? now());
           else if (machine.state === 'running') {
             noteResumed(machine);

@@ -14,7 +14,7 @@ import { isOtherMode } from '../schedule/draw-modes.ts';
 import type { Schedule } from '../schedule/types.ts';
 import { type Actor, createActor } from './actor.ts';
 import { createCalls, isNeverSilent } from './calls.ts';
-import { arrivesTooLate } from './deadlines.ts';
+import { arrivesTooLateAfterMs } from './deadlines.ts';
 import { describeFault, strike } from './faults.ts';
 import { judgeHistory } from './history.ts';
 import { createLiveness, longestTtl } from './liveness.ts';
@@ -43,7 +43,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     note,
     longestTtlMs: longestTtl(schedule) + (model.granularityMs ?? 0),
     isQuiet: isNeverSilent(schedule),
-    mayShortenLate: ({ step }) => arrivesTooLate(schedule, step),
+    shortenedLateFrom: ({ step, grantedAt }) => grantedAt + arrivesTooLateAfterMs(schedule, step),
   });
   const backend = model.create({
     world,
