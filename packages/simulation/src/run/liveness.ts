@@ -1,4 +1,4 @@
-import type { Backend } from '../backends/backend.ts';
+import type { Backend, Holder } from '../backends/backend.ts';
 import { models } from '../backends/models.ts';
 import type { LastingCollections } from '../engine/lasting-collections.ts';
 import type { Machine } from '../engine/machine.ts';
@@ -8,6 +8,7 @@ import type { Deed, Schedule } from '../schedule/types.ts';
 import type { Calls, OpenCall } from './calls.ts';
 import { longestWayMs, termsOf } from './deadlines.ts';
 import type { Oracle } from './oracle.ts';
+import { unheardGrant } from './unheard-grants.ts';
 import type { AdapterWatch } from './watched-adapter.ts';
 import type { Watches } from './watches.ts';
 
@@ -125,6 +126,7 @@ export function createLiveness(terms: Terms): Liveness {
         keysOf(step).includes(key),
     );
     lookAtTheDead(key, process, waiting);
+    lookAtTheGranted(key, holder, held);
     if (holder !== undefined && !oracle.isHeld(key) && !touched && !mayLeave()) {
       const since = orphanSince.get(key) ?? now();
       orphanSince.set(key, since);
@@ -135,6 +137,19 @@ export function createLiveness(terms: Terms): Liveness {
         );
       }
     } else orphanSince.delete(key);
+  }
+
+  /** Whoever is granted the key while it waits in the backend's queue hears of it, or finds out. */
+  function lookAtTheGranted(key: string, holder: Holder | undefined, since: number): void {
+    if (mayRefuse || mayLeave()) return;
+    const looked = { open: calls.open, processOf: adapters.processOf, isHeld: oracle.isHeld, now };
+    const { call, forMs = 0 } = unheardGrant(looked, key, holder, since) ?? {};
+    if (call === undefined || forMs <= orphanLimitMs(key)) return;
+    const who = `#${call.step.id} in ${call.machine.name}`;
+    oracle.fail(
+      'waits while the key is free',
+      `${who} still waits for ${key}, which its process was granted in the backend ${Math.round(forMs)} ms ago`,
+    );
   }
 
   /** Those who were killed delay the others once, however many of them held or waited. */
