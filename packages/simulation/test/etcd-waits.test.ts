@@ -23,6 +23,7 @@ const schedule = (askedAt: number): Schedule => ({
   options: {
     members: 1,
     leastTtlSeconds: 1,
+    forgetsDeletes: false,
     callTimeoutMs: 2_000,
     authentication: false,
     token: 'simple',

@@ -27,6 +27,7 @@ export const etcdModel: BackendModel = {
     'cut off',
     'lag',
     'compaction',
+    'compactions',
     ...(authentication ? ['tokens expire', 'users change'] : []),
     'database full',
   ],
@@ -37,6 +38,7 @@ export const etcdModel: BackendModel = {
   drawOptions: (random) => ({
     members: random.pick([1, 1, 3]),
     leastTtlSeconds: random.pick([1, 2]),
+    forgetsDeletes: random.chance(0.5),
     callTimeoutMs: Math.round(random.pick([2_000, 5_000, random.spread(20, 5_000)])),
     authentication: random.chance(0.3),
     token: random.pick(['simple', 'jwt']),
@@ -61,6 +63,7 @@ function createEtcdBackend(stage: Stage): Backend {
     members: options.members as number,
     rateOf: () => (goodClocks ? 1 : 1 + (random.next() - 0.5) * 0.002),
     leastTtlSeconds: options.leastTtlSeconds as number,
+    forgetsDeletes: options.forgetsDeletes as boolean,
     onRequest: createForceObserver(stage, () => cluster),
     user: options.authentication
       ? { ...user, token: options.token as 'simple', tokenTtlMs: options.tokenTtlMs as number }
@@ -139,7 +142,7 @@ function holdersIn(store: Store, lock: string): Stored[] {
   return next < 0 ? keys : keys.slice(0, next);
 }
 
-function createFaults({ world }: Stage, { state, members, loseLeader, cutOff }: Cluster): Backend['fault'] {
+function createFaults({ world }: Stage, { state, members, loseLeader, cutOff, compact }: Cluster): Backend['fault'] {
   return (name, index, ms) => {
     const member = members[index]!;
     switch (name) {
@@ -153,8 +156,9 @@ function createFaults({ world }: Stage, { state, members, loseLeader, cutOff }: 
           member.lagMs = 0;
         });
       case 'compaction':
-        if (state.store.revision > state.store.compacted) state.store.compact(state.store.revision);
-        return;
+        return compact(0);
+      case 'compactions':
+        return compact(ms);
       case 'tokens expire':
         return state.users.expireTokens();
       case 'users change':

@@ -14,6 +14,14 @@ export const etcdRegressions: readonly Regression[] = [
     ],
   },
   {
+    name: 'etcd: a watch that comes late does not begin anew at what was seen',
+    backends: ['etcd'],
+    about: 'a server in trouble',
+    patches: [
+      patch('adapter-etcd/watches.ts', 'if (watch.isEarly || revision === watch.seenRevision) return;', 'return;'),
+    ],
+  },
+  {
     name: 'etcd: a waiter that is woken takes the lock without a look',
     backends: ['etcd'],
     patches: [patch('adapter-etcd/queue.ts', 'if (this.#atHead) return;', 'return;')],

@@ -58,3 +58,19 @@ export const deadWaiters = (random: Random): Partial<Mood> => ({
   localRunCounts: [0],
   emphasis: 'work',
 });
+
+/** Processes whose messages take about as long as their work: much changes between what they see and what they ask for next. */
+export const handOversFarAway = (random: Random): Partial<Mood> => {
+  const leastMs = random.spread(1, 20);
+  return {
+    steps: random.int(4, 12),
+    lengthMs: leastMs * random.spread(2, 40),
+    leadMs: [0.2, leastMs * 40],
+    workMs: [leastMs / 2, leastMs * 10],
+    network: { leastMs, mostMs: leastMs * random.spread(1.1, 2), slowRate: 0, slowMs: 1 },
+    ownWait: 0.1,
+    attemptTimeoutMs: undefined,
+    localRunCounts: [0],
+    emphasis: 'work',
+  };
+};

@@ -1,4 +1,5 @@
 import { type Focus, fast, slow } from './focus.ts';
+import { handOversFarAway } from './focus-variants.ts';
 
 /** Neighbourhoods of what operators do, of what befalls servers, and of what only some backends can do. */
 export const serverFocuses: Readonly<Record<string, Focus>> = {
@@ -46,6 +47,7 @@ export const serverFocuses: Readonly<Record<string, Focus>> = {
     network: fast(random),
     aborts: 0.1,
     attemptTimeoutMs: random.chance(0.6) ? [10, 200] : undefined,
+    ...(random.chance(0.3) && handOversFarAway(random)),
   }),
   // Contenders of which each is answered late by some servers, or not at all: votes that come in when all is decided.
   'some servers that answer late': (random) => {

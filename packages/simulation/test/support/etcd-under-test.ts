@@ -1,4 +1,5 @@
-import { castGrpcError, type Etcd3, type IDuplexStream, type IWatchRequest, type IWatchResponse } from 'etcd3';
+import { startEtcd } from '@holdfast/testbed';
+import { castGrpcError, Etcd3, type IDuplexStream, type IWatchRequest, type IWatchResponse } from 'etcd3';
 import { createLeases } from '../../src/servers/etcd/leases.ts';
 import { Refusal, type WatchResponse } from '../../src/servers/etcd/messages.ts';
 import { methodsByPath } from '../../src/servers/etcd/protocol.ts';
@@ -97,12 +98,12 @@ function hear(said: Map<string, string[]>, response: WatchResponse): void {
 const countOf = (said: Map<string, string[]>): number =>
   [...said.values()].reduce((sum, { length }) => sum + length, 0);
 
-export function createModel(users?: Parameters<typeof createUsers>[1]): Model {
+export function createModel(users?: Parameters<typeof createUsers>[1], forgetsDeletes = false): Model {
   const now = (): number => performance.now();
   const store = createStore((changes) => {
     for (const change of changes) state.leases.attach(change);
     watches.apply(changes);
-  });
+  }, forgetsDeletes);
   const nobody = { name: '', password: '', prefix: '', end: '', tokenTtlMs: 0, token: 'simple' } as const;
   const state: State = {
     store,
@@ -187,6 +188,28 @@ export async function readUp({ host, port }: { readonly host: string; readonly p
     if (behind === undefined || performance.now() > until) throw new Error(`etcd has watches behind: ${behind}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** Whether this release forgets what was deleted at the revision to which history is compacted (etcd-io/etcd#18089). */
+export async function forgetsDeletes(): Promise<boolean> {
+  // One of its own, for it writes.
+  await using server = await startEtcd();
+  const client = new Etcd3({ hosts: server.url.replace('etcd://', '') });
+  const key = Buffer.from('forgotten');
+  await client.kv.put({ key, value: key });
+  const { header } = await client.kv.deleteRange({ key });
+  await client.kv.compact({ revision: header.revision, physical: true });
+  const { stream, said } = await openWatches(client);
+  stream.write({ create_request: { key, start_revision: header.revision } } as never);
+  const until = performance.now() + patienceMs;
+  while (said.size === 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5));
+  await readUp(server);
+  // What it has read up is on its way.
+  await client.kv.range({ key });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  stream.end();
+  client.close();
+  return [...said.values()].every((lines) => !lines.some((line) => line.startsWith('Delete')));
 }
 
 /** Keeps leases alive over one stream, which answers in the order of the requests. */

@@ -19,6 +19,8 @@ export interface Cluster {
   /** For so long nobody leads; then some member does. */
   loseLeader(ms: number): void;
   cutOff(member: Member, ms: number): void;
+  /** History is forgotten now, and for so long soon after each write. */
+  compact(ms: number): void;
   /** Nothing is lost of what a member has to do: it waits for a leader if need be, and fails after some seconds. */
   propose(member: Member, run: () => void, fail: (refusal: Refusal) => void): void;
   /** The leases have changed: some may end sooner than was known. */
@@ -32,6 +34,8 @@ export interface ClusterTerms {
   readonly members: number;
   readonly rateOf: (member: number) => number;
   readonly leastTtlSeconds: number;
+  /** See `createStore`. */
+  readonly forgetsDeletes: boolean;
   /** Told of each request before it is done. */
   readonly onRequest: (client: number, call: Call) => void;
   readonly user:
@@ -63,7 +67,8 @@ export function createCluster(world: World, network: Network, terms: ClusterTerm
   const store = createStore((changes) => {
     for (const change of changes) state.leases.attach(change);
     for (const member of members) member.apply(changes, changes[0]!.revision);
-  });
+    if (world.now < compactsUntil) world.after(random.next(), compact);
+  }, terms.forgetsDeletes);
   const state: State = {
     store,
     leases: createLeases(store, () => leader.machine.now(), terms.leastTtlSeconds),
@@ -91,6 +96,7 @@ export function createCluster(world: World, network: Network, terms: ClusterTerm
   );
   for (const { host } of members) network.hosts.push(host);
 
+  let compactsUntil = 0;
   let leader = random.pick(members);
   let hasLeader = true;
   let term = 1;
@@ -158,6 +164,10 @@ export function createCluster(world: World, network: Network, terms: ClusterTerm
     }
   }
 
+  function compact(): void {
+    if (store.revision > store.compacted) store.compact(store.revision);
+  }
+
   function watchLeases(): void {
     const next = Math.min(...[...state.leases.all.values()].map(({ expiresAt }) => expiresAt));
     if (next === Number.POSITIVE_INFINITY) return;
@@ -178,6 +188,10 @@ export function createCluster(world: World, network: Network, terms: ClusterTerm
   }
 
   const cluster: Cluster = {
+    compact(ms) {
+      compactsUntil = Math.max(compactsUntil, world.now + ms);
+      compact();
+    },
     state,
     members,
     get leader() {

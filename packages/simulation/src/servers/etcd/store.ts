@@ -30,6 +30,8 @@ export interface Store {
   readonly revision: number;
   readonly compacted: number;
   readonly history: readonly Change[];
+  /** What a watch of the past can still tell of. */
+  readonly kept: readonly Change[];
   get(key: Buffer): Stored | undefined;
   /** The keys from `key` up to `end` in their order; one key if `end` is empty. */
   within(key: Buffer, end: Buffer): Stored[];
@@ -53,8 +55,11 @@ export interface Write {
 const text = (key: Buffer): string => key.toString('latin1');
 const isBefore = (a: string, b: string): boolean => a < b;
 
-/** `onCommit` is told of the changes of each revision. */
-export function createStore(onCommit: (changes: readonly Change[]) => void): Store {
+/**
+ * `onCommit` is told of the changes of each revision. `forgetsDeletes`: what was deleted at the revision to which history is compacted is
+ * forgotten, as etcd does before 3.5.16 (etcd-io/etcd#18089).
+ */
+export function createStore(onCommit: (changes: readonly Change[]) => void, forgetsDeletes = false): Store {
   const keys = new Map<string, Stored>();
   const history: Change[] = [];
   let revision = 1;
@@ -100,6 +105,11 @@ export function createStore(onCommit: (changes: readonly Change[]) => void): Sto
       return compacted;
     },
     history,
+    get kept() {
+      const isForgotten = (change: Change): boolean =>
+        forgetsDeletes && change.revision === compacted && change.after === undefined;
+      return history.filter((change) => change.revision >= compacted && !isForgotten(change));
+    },
     get: (key) => keys.get(text(key)),
     within: (key, end) => within(key, end),
     asOf(at) {

@@ -101,7 +101,7 @@ export function createWatches(store: Store, applied: () => number, later: (run: 
       watch.synced = true;
       this.#report(
         watch,
-        store.history.filter(({ revision }) => revision <= applied()),
+        store.kept.filter(({ revision }) => revision <= applied()),
       );
     }
 
