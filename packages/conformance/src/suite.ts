@@ -95,8 +95,9 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
   async function orStarved({ needs = [] }: Case, error: unknown, mostMs: number, lagged: number): Promise<unknown> {
     const isUnanswered = isLockError(error, 'LOCK_BACKEND') && error.retryable;
     const isDisturbing = needs.some((need) => disturbing.has(need));
-    // The patience of locks is counted by the clock.
-    if ((isLockError(error, 'LOCK_TIMEOUT') || (isUnanswered && !isDisturbing)) && lagged > MOST_LAGGED)
+    // The patience of locks is counted by the clock, also where another error was awaited.
+    const told = error instanceof AssertionError ? error.actual : error;
+    if ((isLockError(told, 'LOCK_TIMEOUT') || (isUnanswered && !isDisturbing)) && lagged > MOST_LAGGED)
       return new Inconclusive(
         `this machine was starved: its timers were late by ${Math.round(100 * lagged)} % of the time`,
       );
