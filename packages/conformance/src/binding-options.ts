@@ -6,8 +6,6 @@ import type { SuiteOptions } from './suite.ts';
 export interface BindingOptions extends SuiteOptions {
   /** Which cases to register; default all. */
   readonly filter?: ((testCase: Case) => boolean) | undefined;
-  /** How many cases run at the same time; default 24. */
-  readonly concurrency?: number | undefined;
 }
 
 /** The cases that are to run. @throws TypeError when there are none: nothing would fail */

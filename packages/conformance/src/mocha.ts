@@ -21,7 +21,7 @@ export function registerConformance(harness: Harness, options: BindingOptions = 
       it(`${testCase.id} ${testCase.level} ${testCase.title}`, async function () {
         // The suite has its own time-out per case, with a message.
         this.timeout(0);
-        started ??= openSuite(harness, options).then((suite) => startCases(suite, chosen, options.concurrency));
+        started ??= openSuite(harness, options).then((suite) => startCases(suite, chosen));
         const verdict = verdictOf(await (await started).get(testCase)!);
         if (verdict && 'skip' in verdict) {
           this.test!.title += ` (${verdict.skip})`;

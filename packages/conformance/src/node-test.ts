@@ -2,7 +2,6 @@ import { describe, it } from 'node:test';
 import { type BindingOptions, chosenCases } from './binding-options.ts';
 import type { Case } from './case.ts';
 import type { Harness } from './harness.ts';
-import { CONCURRENCY } from './limiter.ts';
 import { verdictOf } from './report.ts';
 import { inOrderOfStart } from './start-cases.ts';
 import { openSuite, type Suite } from './suite.ts';
@@ -22,7 +21,8 @@ export function registerConformance(harness: Harness, options: BindingOptions = 
   };
   const { beside, alone } = inOrderOfStart(chosen);
   describe(`conformance: ${harness.name}`, () => {
-    describe('side by side', { concurrency: options.concurrency ?? CONCURRENCY }, () => beside.forEach(register));
+    // The suite itself lets so many run at a time as are to.
+    describe('side by side', { concurrency: Math.max(1, beside.length) }, () => beside.forEach(register));
     describe('alone', { concurrency: 1 }, () => alone.forEach(register));
   });
 }

@@ -12,8 +12,6 @@ import { noteUnhandled } from './unhandled.ts';
 export interface RunOptions extends SuiteOptions {
   /** Which cases to run; default all. */
   readonly filter?: ((testCase: Case) => boolean) | undefined;
-  /** How many cases run at the same time, so that they wait for the end of leases together; default 24. */
-  readonly concurrency?: number | undefined;
   /** Called with each result at once, to display progress. `of` is the total number of cases. */
   readonly onResult?: ((result: CaseResult, of: number) => void) | undefined;
   /** When it aborts, cases that have not started are skipped. Running cases continue to their end. */
@@ -27,7 +25,7 @@ export async function runConformance(harness: Harness, options: RunOptions = {})
     const startedAt = performance.now();
     const chosen = chosenCases(options);
     const suite = await openSuite(harness, options);
-    const started = startCases(observed(suite, chosen.length, options), chosen, options.concurrency);
+    const started = startCases(observed(suite, chosen.length, options), chosen);
     const results = await Promise.all(chosen.map((testCase) => started.get(testCase)!));
     // Rejections are reported a turn after they happen.
     await new Promise((resolve) => setImmediate(resolve));
@@ -72,11 +70,12 @@ function racesOf(results: readonly CaseResult[]): Races[] {
 function observed(suite: Suite, of: number, { signal, onResult }: RunOptions): Suite {
   return {
     ...suite,
-    async run(testCase) {
-      const result = signal?.aborted ? notBegun(testCase) : await suite.run(testCase);
-      onResult?.(result, of);
-      return result;
-    },
+    run: (testCase) =>
+      suite.run(testCase, async (run) => {
+        const result = signal?.aborted ? notBegun(testCase) : await run();
+        onResult?.(result, of);
+        return result;
+      }),
   };
 }
 

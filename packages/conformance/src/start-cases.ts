@@ -1,5 +1,4 @@
 import type { Case } from './case.ts';
-import { CONCURRENCY, limiter } from './limiter.ts';
 import type { CaseResult } from './report.ts';
 import type { Suite } from './suite.ts';
 
@@ -12,18 +11,12 @@ export function inOrderOfStart(chosen: readonly Case[]): { beside: readonly Case
   };
 }
 
-/** Starts cases side by side, at most `concurrency` at a time, and after them, one by one, those that must run alone. */
-export function startCases(
-  suite: Suite,
-  chosen: readonly Case[],
-  concurrency: number = CONCURRENCY,
-): ReadonlyMap<Case, Promise<CaseResult>> {
-  const inTurn = limiter(concurrency);
+/** Starts cases side by side, as many at a time as the suite lets, and after them, one by one, those that must run alone. */
+export function startCases(suite: Suite, chosen: readonly Case[]): ReadonlyMap<Case, Promise<CaseResult>> {
   const results = new Map<Case, Promise<CaseResult>>();
   const { beside, alone } = inOrderOfStart(chosen);
   for (const testCase of beside) {
-    const result = inTurn(() => suite.run(testCase));
-    results.set(testCase, result);
+    results.set(testCase, suite.run(testCase));
   }
   let before: Promise<unknown> = Promise.all(results.values());
   for (const testCase of alone) {

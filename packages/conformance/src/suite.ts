@@ -1,25 +1,19 @@
 import { AssertionError } from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { isLockError, type LockAdapter } from '@holdfast/lock-core';
 import type { Case, Gate, Need } from './case.ts';
 import { checkHarness } from './check-harness.ts';
 import { claimsOf } from './declared.ts';
 import { type Harness, timingOf } from './harness.ts';
-import { CONCURRENCY, limiter } from './limiter.ts';
 import { openContext, type RunSettings } from './open-context.ts';
 import { probe, starvedNow } from './probe.ts';
 import type { CaseResult, Claim } from './report.ts';
 import { Inconclusive, TooLate } from './retrying-adapter.ts';
+import { createTurns } from './turns.ts';
 
 /** Processes take their time to start, on a busy machine a lot of it. */
 const processMs = 60_000;
-
-/** A backend that answers within this, in ms, is not held up by the cases that ask for a lot. */
-const fastMs = 0.2;
-/** How many of those cases run side by side on any other: where a call takes so long, in ms, it is on its way, and keeps no server busy. */
-const heavyAtOnce = (latencyMs: number): number => (latencyMs < 100 ? 2 : 8);
 
 /** Of the time of a case, how much its timers may be late before the patience of its locks shows nothing. */
 const MOST_LAGGED = 0.4;
@@ -39,7 +33,8 @@ export interface Suite {
   readonly thorough: boolean;
   /** The declared capabilities, and whether these results verify them. */
   verified(results: readonly CaseResult[]): readonly Claim[];
-  run(testCase: Case): Promise<CaseResult>;
+  /** Runs a case when its turn comes; `around` may do without the run, and the turn ends with it. */
+  run(testCase: Case, around?: (run: () => Promise<CaseResult>) => Promise<CaseResult>): Promise<CaseResult>;
 }
 
 /** Options of a run of the suite. */
@@ -50,6 +45,8 @@ export interface SuiteOptions {
   readonly thorough?: boolean | undefined;
   /** How long "eventually" lasts, in ms; replaces `timing.graceMs` of the harness. */
   readonly graceMs?: number | undefined;
+  /** How many cases run at the same time, so that they wait for the end of leases together; default 24. */
+  readonly concurrency?: number | undefined;
 }
 
 /**
@@ -59,7 +56,7 @@ export interface SuiteOptions {
  * missing or has an invalid value, an unknown hook, or an unknown case in `knownFailing`
  */
 export async function openSuite(given: Harness, options: SuiteOptions = {}): Promise<Suite> {
-  const { graceMs, seed = randomBytes(4).toString('hex'), thorough = false } = options;
+  const { graceMs, seed = randomBytes(4).toString('hex'), thorough = false, concurrency } = options;
   const harness = graceMs === undefined ? given : { ...given, timing: { ...given.timing, graceMs } };
   checkHarness(harness);
   const { adapterName, offered, latencyMs } = await probe(harness);
@@ -110,21 +107,7 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
     );
   }
 
-  let others = 0;
-  const attemptBeside = async (testCase: Case): Promise<CaseResult> => {
-    others++;
-    try {
-      return await attempt(testCase);
-    } finally {
-      others--;
-    }
-  };
-  /** On a slow backend a case that asks for a lot waits for the others: it would cost them their time. */
-  const attemptLast = async (testCase: Case): Promise<CaseResult> => {
-    while (latencyMs >= fastMs && others > 0) await sleep(timing.pollMs);
-    return attempt(testCase);
-  };
-  const inLane = limiter(latencyMs < fastMs ? CONCURRENCY : heavyAtOnce(latencyMs));
+  const turns = createTurns(latencyMs, timing.pollMs, concurrency);
   return {
     adapterName,
     caseTimeoutMs,
@@ -132,10 +115,13 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
     latencyMs,
     thorough,
     verified: (results) => claimsOf(harness, results),
-    async run(testCase) {
-      const result = await (testCase.heavy ? inLane(() => attemptLast(testCase)) : attemptBeside(testCase));
-      const known = harness.knownFailing?.[testCase.id];
-      return known === undefined ? result : expectFailure(result, known);
+    run(testCase, around = (run) => run()) {
+      const run = async (): Promise<CaseResult> => {
+        const result = await attempt(testCase);
+        const known = harness.knownFailing?.[testCase.id];
+        return known === undefined ? result : expectFailure(result, known);
+      };
+      return turns.take(testCase.heavy ?? false, () => around(run));
     },
   };
 }

@@ -1,7 +1,6 @@
 import { beforeAll, describe, it, vi } from 'vitest';
 import { type BindingOptions, chosenCases } from './binding-options.ts';
 import type { Harness } from './harness.ts';
-import { CONCURRENCY } from './limiter.ts';
 import { verdictOf } from './report.ts';
 import { inOrderOfStart } from './start-cases.ts';
 import { openSuite, type Suite } from './suite.ts';
@@ -9,7 +8,8 @@ import { openSuite, type Suite } from './suite.ts';
 /** Registers every case as a Vitest test of the current file. A failing MUST fails. A failing SHOULD is skipped, with its reason. */
 export function registerConformance(harness: Harness, options: BindingOptions = {}): void {
   const chosen = chosenCases(options);
-  vi.setConfig({ maxConcurrency: options.concurrency ?? CONCURRENCY });
+  // The suite itself lets so many run at a time as are to.
+  vi.setConfig({ maxConcurrency: chosen.length });
   describe(`conformance: ${harness.name}`, () => {
     let suite: Suite;
     beforeAll(async () => {

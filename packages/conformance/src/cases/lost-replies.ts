@@ -107,6 +107,7 @@ export const lostReplyCases: readonly Case[] = [
   {
     id: 'LK-0122',
     level: 'MUST',
+    long: true,
     rule: 'C-37',
     title: 'replies to renewals are lost and their connections cut, again and again: the lock is still held',
     hazards: [51, 58],

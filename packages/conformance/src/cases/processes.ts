@@ -49,6 +49,7 @@ export const processCases: readonly Case[] = [
   {
     id: 'LK-0147',
     level: 'MUST',
+    long: true,
     rule: 'C-64',
     title: 'a process that holds a lock is killed: a waiter gets it when the lease or the session is over',
     hazards: [2, 81],
@@ -71,6 +72,7 @@ export const processCases: readonly Case[] = [
   {
     id: 'LK-0148',
     level: 'MUST',
+    long: true,
     rule: 'C-59',
     title: 'a process that was paused past its lease knows at its first look that the lock is lost',
     hazards: [48],
@@ -101,6 +103,7 @@ export const processCases: readonly Case[] = [
   {
     id: 'LK-0149',
     level: 'MUST',
+    long: true,
     rule: 'C-88',
     title: 'a process that was paused past its lease writes under its old token: the fenced resource refuses',
     hazards: [36, 48, 61, 78],
