@@ -74,7 +74,7 @@ export async function* listLocks(context: Context, pattern: string = '*'): Async
     const call = async () => checkPage(adapter, await keys.call(adapter, cursor));
     const page = await retryUntilAnswered(context, undefined, call);
     if (page.next !== undefined && page.next === cursor) throw endless(adapter.name, cursor);
-    const fresh = page.keys.filter((key) => !seen.has(key) && matches(pattern, key));
+    const fresh = [...new Set(page.keys)].filter((key) => !seen.has(key) && matches(pattern, key));
     for (const key of fresh) seen.add(key);
     for (let i = 0; i < fresh.length; i += atOnce) {
       const infos = await Promise.all(fresh.slice(i, i + atOnce).map((key) => lookUpListed(context, key)));

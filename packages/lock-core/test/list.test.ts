@@ -45,7 +45,7 @@ it('goes through all pages, leaves out what is free by now, and has each lock on
   const pages: Record<string, { keys: string[]; next: string | undefined }> = {
     '': { keys: ['a', 'free'], next: 'second' },
     second: { keys: [], next: 'third' },
-    third: { keys: ['a', 'b'], next: undefined },
+    third: { keys: ['a', 'b', 'b'], next: undefined },
   };
   let lost = 0;
   const adapter: LockAdapter = {
