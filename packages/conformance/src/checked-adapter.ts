@@ -1,4 +1,5 @@
-import type { AcquireAttempt, Capabilities, LockAdapter } from '@holdfast/lock-core';
+import type { AcquireAttempt, Capabilities, HoldRef, LockAdapter } from '@holdfast/lock-core';
+import { type Ends, type LeaseCall, longestLease } from './key-ends.ts';
 
 /** Sums of floating-point times are off by less. */
 const ROUNDING_MS = 0.01;
@@ -16,11 +17,6 @@ function shown(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (isObject(value)) return `{ ${Object.keys(value).join(', ')} }`;
   return String(value);
-}
-
-/** The longest lease that the backend may grant for a TTL. */
-export function longestLease({ ttl }: Capabilities, ttlMs: number): number {
-  return Math.ceil(Math.max(ttlMs, ttl.minMs) / ttl.granularityMs) * ttl.granularityMs;
 }
 
 /** What every answer of an adapter must look like, whatever was asked: gives what is wrong with it. */
@@ -64,10 +60,6 @@ function answerChecks(capabilities: Capabilities): Partial<Record<keyof LockAdap
       if (!isObject(answer)) return `the answer must be an object, not ${shown(answer)}`;
       if (answer.status === 'granted') return granted(answer, attempt as AcquireAttempt, elapsedMs, standsMs);
       if (answer.status !== 'busy') return `status must be "granted" or "busy", not ${shown(answer.status)}`;
-      const { retryAfterMs } = answer;
-      if (retryAfterMs === undefined) return undefined;
-      if (typeof retryAfterMs !== 'number' || !Number.isFinite(retryAfterMs) || retryAfterMs < 0)
-        return `retryAfterMs must be a finite number of 0 or more, not ${shown(retryAfterMs)}`;
       return undefined;
     },
     enqueue(answer, [attempt], elapsedMs, standsMs) {
@@ -92,12 +84,9 @@ function answerChecks(capabilities: Capabilities): Partial<Record<keyof LockAdap
     inspect(answer, [key]) {
       if (answer === undefined) return undefined;
       if (!isObject(answer)) return `the answer must be an object or undefined, not ${shown(answer)}`;
-      const { owner, remainingMs, waiters } = answer;
+      const { owner, waiters } = answer;
       if (answer.key !== key) return `asked for the key ${shown(key)}, it tells of ${shown(answer.key)}`;
       if (typeof owner !== 'string' || owner === '') return `owner must be the owner ID, not ${shown(owner)}`;
-      const isTime = typeof remainingMs === 'number' && Number.isFinite(remainingMs) && remainingMs >= 0;
-      if (remainingMs !== undefined && !isTime)
-        return `remainingMs must be a finite number of 0 or more, or undefined, not ${shown(remainingMs)}`;
       if (waiters !== undefined && !isCount(waiters))
         return `waiters must be a whole number of 0 or more, or undefined, not ${shown(waiters)}`;
       return token(answer.fencingToken);
@@ -140,11 +129,53 @@ function latestEnds(capabilities: Capabilities) {
   };
 }
 
-/** The adapter as it is; `onWrong` is told of each answer that has no legal form, with what is wrong with it. */
+/** What is wrong with the time until a lease of a key ends, which a call between these two times was told. */
+function wrongTimeLeft(
+  ends: Ends,
+  method: string | symbol,
+  [first]: readonly unknown[],
+  answer: unknown,
+  [calledAt, answeredAt]: readonly [number, number],
+): string | undefined {
+  const isLook = method === 'inspect';
+  if (!isObject(answer) || !(isLook || (method === 'tryAcquire' && answer.status === 'busy'))) return undefined;
+  const name = isLook ? 'remainingMs' : 'retryAfterMs';
+  const [key, leftMs] = [isLook ? (first as string) : (first as AcquireAttempt).key, answer[name]];
+  if (leftMs === undefined) return undefined;
+  const isNumber = typeof leftMs === 'number' && Number.isFinite(leftMs);
+  // A lease that ends between two looks at the clock leaves less than nothing, by as much as the machine stalls there.
+  const mayBeOver = () =>
+    -(leftMs as number) <= answeredAt - calledAt + ROUNDING_MS && ends.mayEnd(key, calledAt, answeredAt);
+  if (!isNumber || (leftMs < 0 && !mayBeOver()))
+    return `${name} must be a finite number of 0 or more, or undefined, not ${shown(leftMs)}`;
+  const most = ends.mostMs(key, calledAt);
+  return leftMs > most
+    ? `${name} is ${leftMs}, but all leases of the key are over in ${most.toFixed(1)} ms`
+    : undefined;
+}
+
+/** The leases that a call is about, and none where it can begin or change none. */
+function leasesOf(method: string | symbol, [first, ttlMs]: readonly unknown[]): readonly LeaseCall[] {
+  if (method === 'tryAcquire' || method === 'enqueue') return [first as AcquireAttempt];
+  const renewed = ({ key, owner }: HoldRef): LeaseCall => ({ key, owner, ttlMs: ttlMs as number });
+  if (method === 'renew' || method === 'downgrade') return [renewed(first as HoldRef)];
+  return method === 'renewMany' ? (first as readonly HoldRef[]).map(renewed) : [];
+}
+
+/** What is noted of the answers of all clients of a case. */
+export interface Notes {
+  readonly ends: Ends;
+  /** Told of each answer that has no legal form, with what is wrong with it. */
+  onWrong(what: string): void;
+  /** Told of each call that was not answered, but rejected. */
+  onRejected(method: string, error: unknown): void;
+}
+
+/** The adapter as it is, with what it answers noted. */
 export function checkedAdapter(
   adapter: LockAdapter,
   capabilities: Capabilities,
-  onWrong: (what: string) => void,
+  { ends, onWrong, onRejected }: Notes,
 ): LockAdapter {
   const checks: Partial<Record<string | symbol, Check>> = answerChecks(capabilities);
   /** What an owner that waits first asked, and when: it has one place, and the answer to a second call may be that to the first. */
@@ -163,6 +194,8 @@ export function checkedAdapter(
       return (...args: unknown[]) => {
         const wait = name === 'enqueue' ? waitOf(args[0] as AcquireAttempt) : undefined;
         const calledAt = wait?.since ?? performance.now();
+        const leases = leasesOf(name, args);
+        const noteAnswers = leases.length > 0 ? ends.ask(leases) : () => {};
         let answer: unknown;
         try {
           answer = Reflect.apply(member, target, args);
@@ -174,13 +207,18 @@ export function checkedAdapter(
         void Promise.resolve(answer).then(
           (value) => {
             const answeredAt = performance.now();
+            noteAnswers(name === 'renewMany' ? (value as readonly unknown[]) : [value]);
             const stands = standsUntil.get(args[0]) ?? 0;
             const mayStand = wait ? Math.max(stands, answeredAt + longestLease(capabilities, wait.ttlMs)) : stands;
-            const wrong = check(value, args, answeredAt - calledAt, mayStand - calledAt);
+            const wrong =
+              check(value, args, answeredAt - calledAt, mayStand - calledAt) ??
+              wrongTimeLeft(ends, name, args, value, [calledAt, answeredAt]);
             standsUntil.note(name, args, value, answeredAt);
             if (wrong !== undefined) onWrong(`${String(name)}: ${wrong}`);
           },
           (error: unknown) => {
+            noteAnswers(undefined);
+            onRejected(String(name), error);
             if (isBug(error)) onWrong(`${String(name)}: it must not reject with an error of its program: ${error}`);
           },
         );

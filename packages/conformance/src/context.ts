@@ -48,6 +48,9 @@ export interface Context extends Outside {
   /** Figures for the report, by name. */
   readonly measures: Record<string, number>;
 
+  /** What calls of the clients were rejected with, also where they were made again and answered then. */
+  readonly rejections: readonly string[];
+
   /** Returns a key that no other case or run uses. */
   key(): string;
   /** Opens a new, warmed-up client of the backend. If an answer is "unknown", its request is repeated. */

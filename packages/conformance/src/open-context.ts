@@ -6,6 +6,7 @@ import { checkedAdapter } from './checked-adapter.ts';
 import { type Context, newOwner } from './context.ts';
 import type { ProxyTarget } from './faults/types.ts';
 import { type Harness, timingOf } from './harness.ts';
+import { noteEnds } from './key-ends.ts';
 import { openOutside } from './open-outside.ts';
 import { Inconclusive, retryingAdapter, TooLate, untilKnown } from './retrying-adapter.ts';
 import { randomFrom } from './stress/random.ts';
@@ -45,7 +46,8 @@ export interface OpenContext {
 export function openContext(harness: Harness, caseId: string, settings: RunSettings): OpenContext {
   const { latencyMs, thorough } = settings;
   const timing = timingOf(harness, latencyMs);
-  const wrongAnswers = new Set<string>();
+  const ends = noteEnds(harness.capabilities);
+  const [wrongAnswers, rejections]: [Set<string>, string[]] = [new Set(), []];
   const boundMs = timing.leaseMs + harness.capabilities.ttl.maxOvershootMs + timing.graceMs;
   const never = new AbortController().signal;
   setMaxListeners(0, never); // all attempts of a case have it
@@ -85,7 +87,11 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
     const opened = await harness.adapter(at);
     // A function says how many arguments it takes; those around it do not.
     forcesByName ||= (opened.forceRelease?.length ?? 0) >= 2;
-    const adapter = checkedAdapter(opened, harness.capabilities, (what) => wrongAnswers.add(what));
+    const adapter = checkedAdapter(opened, harness.capabilities, {
+      ends,
+      onWrong: (what) => wrongAnswers.add(what),
+      onRejected: (method, error) => rejections.push(`${method}: ${error}`),
+    });
     adapterClosers.push(() => adapter.close?.());
     const warmUp = context.attempt(context.key(), { ttlMs: timing.ttlMs });
     // A new client may have to try more than once before it is connected.
@@ -97,11 +103,12 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
   };
 
   const context: Context = {
-    ...openOutside({ harness, closers, healers, open, context: () => context }),
+    ...openOutside({ harness, closers, healers, open, context: () => context, onProcess: ends.open }),
     harness,
     timing,
     boundMs,
     measures: {},
+    rejections,
     get forcesByName() {
       return forcesByName;
     },

@@ -21,12 +21,14 @@ interface Workshop {
   readonly closers: (() => Promise<void> | undefined)[];
   /** Run before all closers: only then can the others end. */
   readonly healers: (() => Promise<void>)[];
+  /** Called before another process is started. */
+  onProcess(): void;
   /** A client that connects to these addresses, its connection warmed up. */
   open(at: readonly ProxyTarget[]): Promise<LockAdapter>;
 }
 
 /** The part of a context that breaks connections, stops servers and starts processes. */
-export function openOutside({ harness, context, closers, healers, open }: Workshop): Outside {
+export function openOutside({ harness, context, closers, healers, open, onProcess }: Workshop): Outside {
   const register = createRegister();
   return {
     register,
@@ -49,6 +51,7 @@ export function openOutside({ harness, context, closers, healers, open }: Worksh
     },
 
     async process() {
+      onProcess();
       const { key, soon, timing, boundMs } = context();
       const client = harness.process!();
       const { process, ready } = startProcess(client.execArgv, { ...register });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
+import { longestLease } from '../key-ends.ts';
 import { assertRelease } from './assert-release.ts';
 
 /** Looking at locks, and freeing them by an operator's hand. */
@@ -92,6 +92,12 @@ export const adminCases: readonly Case[] = [
       assert.equal(await two.forceRelease!(key), false, 'The key was free');
       const old = await context.take(one, key);
       assert.equal(await two.forceRelease!(key), true, 'The key was held');
+      const again = [await two.forceRelease!(key), await one.forceRelease!(key)];
+      assert.deepEqual(
+        again,
+        [false, false],
+        'The key was released by force a moment ago: a second time there is no hold',
+      );
       const hold = await context.take(two, key);
       assert.equal((await one.renew(old, context.timing.longTtlMs)).status, 'lost', 'The old holder renewed');
       assert.equal(await one.release(old), 'not-held', 'The old holder released');

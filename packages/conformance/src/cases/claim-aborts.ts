@@ -63,6 +63,20 @@ const waiting =
     );
   };
 
+/** A waiter whose signal had aborted before it asked. */
+const tooLate = async (context: Context, [one, two]: Clients, claim: Claim) => {
+  const key = context.key();
+  const hold = await takeClaim(context, one, key, wholeOf(claim));
+  const signal = AbortSignal.abort(new Error('no longer wanted'));
+  const attempt = context.attempt(key, { claim, signal });
+  const answer = Promise.allSettled([two.enqueue!(attempt, signal)]);
+  const [{ status }] = await context.soon('an enqueue settles, whose signal had aborted', answer);
+  if (status === 'fulfilled') await two.release(attempt);
+  await one.release(hold);
+  const why = `the holder has left, and a waiter for ${nameOf(claim)} was refused, whose signal had aborted`;
+  await assertClaimFree(context, one, key, wholeOf(claim), why);
+};
+
 /** Signals that abort at odd moments. */
 export const claimAbortCases: readonly Case[] = [
   {
@@ -99,6 +113,7 @@ export const claimAbortCases: readonly Case[] = [
       const trials = claimsOf(context).flatMap((claim) =>
         [true, false].flatMap((isReleased) => moments.map((ms) => waiting(isReleased)(context, clients, claim, ms))),
       );
+      trials.push(...claimsOf(context).map((claim) => tooLate(context, clients, claim)));
       await Promise.all(trials);
     },
   },

@@ -1,7 +1,7 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import type { Context } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 import { assertRelease } from './assert-release.ts';
 import { assertClaimFree, assertStands, type Held, holdOf, takeClaim } from './claim-holds.ts';
 import { sharedClaimsOf, wholeOf } from './every-claim.ts';

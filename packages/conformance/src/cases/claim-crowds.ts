@@ -82,7 +82,8 @@ export const claimCrowdCases: readonly Case[] = [
       if (hasShared) crowds.push(behindOneThatLeaves(context, clients, shared));
       if (hasPermits) crowds.push(behindOneThatLeaves(context, clients, permits(2, 7)));
       // A backend that answers at once takes hundreds in the time that another takes dozens.
-      const count = context.latencyMs < 2 ? 137 : 37;
+      const few = context.latencyMs < 2 ? 137 : 37;
+      const count = context.latencyMs < 0.5 ? 263 : few;
       if (hasShared) crowds.push(crowd(shared, count));
       if (hasPermits) crowds.push(crowd(permits(3, 3 * count + 6), count + 1));
       await Promise.all(crowds);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Claim, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import type { Context } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 import { assertClaimFree, assertStands, exclusive, type Held, holdOf, takeClaim } from './claim-holds.ts';
 import { claimsOf, wholeOf } from './every-claim.ts';
 import { join } from './join-queue.ts';

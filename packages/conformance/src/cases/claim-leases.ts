@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { AcquireOutcome, Claim, Granted, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import type { Context } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 import { assertWaiting, capital, exclusive, type Held, holdOf, shared, takeClaim } from './claim-holds.ts';
 import { claimsOf, sharedClaimsOf, wholeOf } from './every-claim.ts';
 import { join, type Waiter } from './join-queue.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Claim, InspectedLock, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import type { Context } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 import { assertRelease } from './assert-release.ts';
 import { exclusive, holdOf, kindOf, nameOf, shared, takeClaim } from './claim-holds.ts';
 import { claimsOf, sharedClaimsOf, wholeOf } from './every-claim.ts';
@@ -53,8 +53,17 @@ async function waitersOf(context: Context, [one, two]: readonly [LockAdapter, Lo
   await context.soon('who leaves is answered', Promise.allSettled([waiters[1]!.granted]));
   await waiters[1]!.adapter.release(waiters[1]!.attempt);
   await queued(context, one, key, 2);
-  const { owner, holders = 1 } = await look(two, key);
-  assert.deepEqual({ owner, holders }, { owner: hold.owner, holders: 1 }, 'inspect of a key that others wait for');
+  const { owner, holders = 1, mode = 'exclusive', limit } = await look(two, key);
+  assert.deepEqual(
+    { owner, holders, mode, limit },
+    {
+      owner: hold.owner,
+      holders: 1,
+      mode: wholeOf(claim).mode,
+      limit: claim.mode === 'permits' ? claim.limit : undefined,
+    },
+    'inspect of a key that others wait for',
+  );
   await assertRelease(one.release(hold));
   for (const waiter of [waiters[0]!, waiters[2]!]) {
     await context.soon('those who waited are granted', waiter.granted);

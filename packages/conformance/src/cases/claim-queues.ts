@@ -21,17 +21,20 @@ type Clients = readonly [LockAdapter, LockAdapter];
 type Trial = (context: Context, clients: Clients, claim: Claim) => Promise<void>;
 
 /** A place that its owner gave back by a release is nobody's. */
-const withdrawn: Trial = async (context, [one, two], claim) => {
-  const key = context.key();
-  const hold = await takeClaim(context, one, key, wholeOf(claim));
-  const gone = await join(context, two, key, { claim });
-  const next = await join(context, one, key, { claim: wholeOf(claim) });
-  await assertRelease(two.release(gone.attempt), 'not-held');
-  await assertRelease(one.release(hold));
-  await allGranted(context, `the next is granted: a waiter for ${nameOf(claim)} gave back its place`, [next]);
-  await releaseWaiter(next);
-  await assertClaimFree(context, one, key, wholeOf(claim), `a waiter for ${nameOf(claim)} had given back its place`);
-};
+const withdrawnAfter =
+  (asks: boolean): Trial =>
+  async (context, [one, two], claim) => {
+    const key = context.key();
+    const hold = await takeClaim(context, one, key, wholeOf(claim));
+    const gone = await join(context, two, key, { claim });
+    if (asks) await two.tryAcquire(gone.attempt);
+    const next = await join(context, one, key, { claim: wholeOf(claim) });
+    await assertRelease(two.release(gone.attempt), 'not-held');
+    await assertRelease(one.release(hold));
+    await allGranted(context, `the next is granted: a waiter for ${nameOf(claim)} gave back its place`, [next]);
+    await releaseWaiter(next);
+    await assertClaimFree(context, one, key, wholeOf(claim), `a waiter for ${nameOf(claim)} had given back its place`);
+  };
 
 /** Two calls of one owner are one place. */
 const asked: Trial = async (context, [one, two], claim) => {
@@ -53,12 +56,28 @@ const asked: Trial = async (context, [one, two], claim) => {
   await releaseWaiter(next);
 };
 
+/** A holder asks the queue again, for which others wait, and is released by force: it leaves no place. */
+const holderAsked: Trial = async (context, [one, two], claim) => {
+  const key = context.key();
+  const hold = await takeClaim(context, one, key, wholeOf(claim));
+  const next = await join(context, two, key, { claim: wholeOf(claim) });
+  const again = context.attempt(key, { owner: hold.owner, claim: wholeOf(claim) });
+  await context.soon('the holder that asks the queue is granted', one.enqueue!(again, again.signal));
+  if (!two.forceRelease) await one.release(hold);
+  else if (context.forcesByName) await two.forceRelease(key, hold.owner);
+  else await two.forceRelease(key);
+  await allGranted(context, 'a waiter is granted: the holder had asked the queue again, and is gone', [next]);
+  await releaseWaiter(next);
+  const why = `the holder of ${nameOf(wholeOf(claim))} had asked the queue again, and all have left`;
+  await assertClaimFree(context, one, key, wholeOf(claim), why);
+};
+
 /** Who waits may ask as well: it has its place all the same, and passes nobody. */
-const askedToo: Trial = async (context, [one, two], claim) => {
+const askedToo = async (context: Context, [one, two]: Clients, claim: Claim, most: number) => {
   const key = context.key();
   const hold = await takeClaim(context, one, key, claim);
   const waiters = [await join(context, two, key, { claim: wholeOf(claim) }), await join(context, one, key, { claim })];
-  for (const { attempt, adapter } of waiters) {
+  for (const { attempt, adapter } of waiters.slice(0, most)) {
     const { status } = await adapter.tryAcquire(attempt);
     assert.equal(status, 'busy', `A request for ${nameOf(attempt.claim!)} of an owner that waits, behind others,`);
   }
@@ -144,10 +163,16 @@ export const claimQueueCases: readonly Case[] = [
     needs: ['enqueue'],
     async run(context) {
       const clients = [await context.client(), await context.client()] as const;
-      const trials = [withdrawn, asked, ...(context.harness.capabilities.permits ? [refused] : [])];
+      const trials = [
+        withdrawnAfter(false),
+        withdrawnAfter(true),
+        asked,
+        ...(context.harness.capabilities.permits ? [refused] : []),
+      ];
       await Promise.all(claimsOf(context).flatMap((claim) => trials.map((trial) => trial(context, clients, claim))));
       // A forced release without a name frees all of a kind, so these wait for nobody else's.
       await Promise.all(claimsOf(context).map((claim) => forced(context, clients, claim)));
+      await Promise.all(claimsOf(context).map((claim) => holderAsked(context, clients, claim)));
     },
   },
   {
@@ -160,7 +185,11 @@ export const claimQueueCases: readonly Case[] = [
     requires: { fairness: 'fifo' },
     async run(context) {
       const clients = [await context.client(), await context.client()] as const;
-      await Promise.all(claimsOf(context).map((claim) => askedToo(context, clients, claim)));
+      // The first of two, or both.
+      const trials = claimsOf(context).flatMap((claim) =>
+        [1, 2].map((most) => askedToo(context, clients, claim, most)),
+      );
+      await Promise.all(trials);
     },
   },
   {

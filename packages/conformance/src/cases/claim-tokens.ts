@@ -28,7 +28,8 @@ function assertToken(
   assert.ok(tokens >= 1 && tokens <= asked, `${told} and ${tokens} reserved, where ${asked} were asked for`);
   const last = isRead ? token : token + BigInt(tokens) - 1n;
   if (last > marks.used) marks.used = last;
-  if (claim.mode === 'exclusive') marks.written = token;
+  // Whoever it passed the key on to inside its process may have used the whole block.
+  if (claim.mode === 'exclusive') marks.written = last;
 }
 
 const isPermits = ({ claim }: Pick<Held, 'claim'>): boolean => claim?.mode === 'permits';

@@ -4,13 +4,37 @@ import type { AcquireAttempt, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
 import { assertRelease } from './assert-release.ts';
-import { exclusive, permits, shared, takeClaim } from './claim-holds.ts';
+import { assertClaimBusy, assertStands, exclusive, permits, shared, takeClaim } from './claim-holds.ts';
+import { claimsOf, wholeOf } from './every-claim.ts';
 import { join } from './join-queue.ts';
 
 /** What a client that was closed answers, if it does: to a call that hangs there is no answer, as to one that rejects. */
 async function answerOf<T>(context: Context, ask: () => Promise<T>): Promise<T | undefined> {
-  const asked = (async () => ask())().catch(() => undefined);
-  return Promise.race([asked, context.sleep(context.timing.graceMs).then(() => undefined)]);
+  const asked = (async () => ask())();
+  return context.soon('a closed client answers', asked, context.timing.graceMs).catch(() => undefined);
+}
+
+/** What a closed client says of several holds, of a list of keys, and of a hold that it should free. */
+async function assertNoUntrueList(context: Context, closed: LockAdapter, other: LockAdapter, held: AcquireAttempt) {
+  const foreign = await takeClaim(context, other, context.key(), exclusive);
+  const [renewed, page] = await Promise.all([
+    answerOf(context, async () => closed.renewMany?.([held], context.timing.longTtlMs)),
+    answerOf(context, async () => closed.keys?.()),
+  ]);
+  if (renewed)
+    assert.equal(
+      await context.isHeld(other, held.key),
+      renewed[0]?.status === 'renewed',
+      `A client that was closed says "${renewed[0]?.status}" of a hold that it renews with others, and that is not true`,
+    );
+  // What is on the pages after the first one it has not said.
+  if (page && page.next === undefined)
+    assert.ok(page.keys.includes(foreign.key), 'A client that was closed leaves out a key that is held of its list');
+  const freed = await answerOf(context, async () => closed.forceRelease?.(foreign.key));
+  // True or false, by the answer nobody holds it any more.
+  const says = `A client that was closed says "${freed}" of the forced release of a key that is held`;
+  if (freed !== undefined) assert.equal(await context.isHeld(other, foreign.key), false, says);
+  await other.release(foreign);
 }
 
 /** A hold that is not given back by its own client, which will be closed. */
@@ -78,6 +102,7 @@ export const endOfClientCases: readonly Case[] = [
     async run(context) {
       const [one, two] = [await context.client(), await context.client()];
       const [held, freed] = [await holdOfLeaver(context, one), await holdOfLeaver(context, one)];
+      const renewedJointly = await holdOfLeaver(context, one);
       const foreign = await takeClaim(context, two, context.key(), exclusive);
       if (one.enqueue) await join(context, one, foreign.key);
       await context.soon('close settles', one.close?.() ?? Promise.resolve(), 2 * context.boundMs);
@@ -103,9 +128,44 @@ export const endOfClientCases: readonly Case[] = [
       assert.notEqual(asked?.status, 'busy', 'A client that was closed says "busy" of a free key');
       if (seen)
         assert.equal(seen[0]?.owner, foreign.owner, 'A client that was closed tells another holder than there is');
+      await assertNoUntrueList(context, one, two, renewedJointly);
       // Where its holds have not ended with it, they are given back for it.
-      for (const each of [held, freed, attempt]) await two.release(each);
+      for (const each of [held, freed, attempt, renewedJointly]) await two.release(each);
       await assertRelease(two.release(foreign));
+    },
+  },
+  {
+    id: 'LK-0363',
+    level: 'MUST',
+    rule: 'C-119',
+    title: 'close frees no key that its client held or asked for before, and that another one holds now',
+    hazards: [1, 55],
+    async run(context) {
+      const [one, two, three] = [await context.client(), await context.client(), await context.client()];
+      const later = [];
+      for (const claim of claimsOf(context)) {
+        const former = [
+          await takeClaim(context, one, context.key(), claim),
+          await takeClaim(context, one, context.key(), claim, { ttlMs: context.timing.ttlMs }),
+          await takeClaim(context, one, context.key(), claim),
+        ];
+        await assertRelease(one.release(former[0]!));
+        if (one.forceRelease) await three.forceRelease!(former[2]!.key);
+        else await one.release(former[2]!);
+        if (context.harness.capabilities.expiry === 'session') await one.release(former[1]!);
+        for (const { key } of former) later.push(await takeClaim(context, two, key, claim));
+        const asked = await takeClaim(context, two, context.key(), wholeOf(claim));
+        await one.tryAcquire(context.attempt(asked.key, { claim }));
+        later.push(asked);
+      }
+      await context.soon('close settles', one.close?.() ?? Promise.resolve(), 2 * context.boundMs);
+      await context.sleep(context.timing.quietMs);
+      for (const hold of later) {
+        const why = 'a client was closed that had the key before, or had asked for it';
+        await assertClaimBusy(context, three, hold.key, wholeOf(hold.claim ?? exclusive), why);
+        await assertStands(context, hold, why);
+        await assertRelease(two.release(hold));
+      }
     },
   },
   {

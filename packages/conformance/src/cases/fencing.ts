@@ -44,7 +44,18 @@ export const fencingCases: readonly Case[] = [
       const [one, two] = [await context.client(), await context.client()];
       const key = context.key();
       const old = await context.take(one, key, { ttlMs: context.timing.ttlMs });
-      assertRises(old, await context.takeOver(two, key, old.sentAt), 'an expiry');
+      const second = await context.takeOver(two, key, old.sentAt);
+      assertRises(old, second, 'an expiry');
+      await two.release(second);
+      // Several in a row, of which none is released.
+      const next = context.key();
+      let before = await context.take(one, next, { ttlMs: context.timing.ttlMs });
+      for (const adapter of [two, one, two]) {
+        await context.lapse(one, next);
+        const hold = await context.take(adapter, next, { ttlMs: context.timing.ttlMs });
+        assertRises(before, hold, 'one more expiry');
+        before = hold;
+      }
     },
   },
   {

@@ -25,7 +25,10 @@ import { expiryCases } from './expiry.ts';
 import { expiryMomentCases } from './expiry-moment.ts';
 import { fairnessCases } from './fairness.ts';
 import { fencingCases } from './fencing.ts';
+import { formerLeaseCases } from './former-leases.ts';
 import { formerOwnerCases } from './former-owners.ts';
+import { frozenAnswerCases } from './frozen-answers.ts';
+import { handOverRaceCases } from './hand-over-races.ts';
 import { hintCases } from './hints.ts';
 import { idempotencyCases } from './idempotency.ts';
 import { keyCases } from './keys.ts';
@@ -42,6 +45,7 @@ import { modeRaceCases } from './mode-races.ts';
 import { modeRuleCases } from './mode-rules.ts';
 import { namedForceReleaseCases } from './named-force-release.ts';
 import { nameCases } from './names-apart.ts';
+import { nameEverywhereCases } from './names-everywhere.ts';
 import { ownershipCases } from './ownership.ts';
 import { partitionCases } from './partitions.ts';
 import { permitQueueCases } from './permit-queue.ts';
@@ -59,6 +63,8 @@ import { serverCases } from './servers.ts';
 import { sharedCases } from './shared.ts';
 import { sharedQueueCases } from './shared-queue.ts';
 import { silenceCases } from './silence.ts';
+import { steadyAnswerCases } from './steady-answers.ts';
+import { strangerCases } from './strangers.ts';
 import { tokenBlockCases } from './token-blocks.ts';
 import { usingCases } from './using.ts';
 import { waitingCases } from './waiting.ts';
@@ -130,4 +136,10 @@ export const cases: readonly Case[] = [
   ...endOfClientCases,
   ...claimBesideCases,
   ...promptCases,
+  ...steadyAnswerCases,
+  ...formerLeaseCases,
+  ...handOverRaceCases,
+  ...frozenAnswerCases,
+  ...strangerCases,
+  ...nameEverywhereCases,
 ].sort((a, b) => a.id.localeCompare(b.id));

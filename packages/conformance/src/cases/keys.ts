@@ -7,7 +7,7 @@ import { BARE, ENDINGS } from './key-names.ts';
 const LONGEST_BYTES = 1_024;
 
 /** Very long keys that differ only in one place. */
-function longKeys(context: Context): string[] {
+export function longKeys(context: Context): string[] {
   const ofLength = (end: string, filler = 'x') =>
     context.key().padEnd(LONGEST_BYTES - Buffer.byteLength(end), filler) + end;
   const base = ofLength('');

@@ -1,7 +1,7 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import type { Context } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 import { join } from './join-queue.ts';
 
 /** How long after the latest end of a lease that began before now the key is still busy, as a request that is answered shows. */

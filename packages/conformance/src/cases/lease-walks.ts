@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Granted, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import { type Context, newOwner } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 
 const WALKS = 10;
 const STEPS = 6;

@@ -1,15 +1,25 @@
 import assert from 'node:assert/strict';
 import type { Claim, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import type { Context } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 import { assertClaimBusy, takeClaim } from './claim-holds.ts';
 import { claimsOf, wholeOf } from './every-claim.ts';
 import { latenessOf } from './late-ends.ts';
 import { assertRemaining, type Promised, promised, renewedOf } from './promised-leases.ts';
 
-/** Lengths that a careless backend caps, wraps or rounds: from a minute to beyond what a timer, 32 bits and a month can hold. */
-const LONG_TTLS = [61_337, 299_993, 1_234_567, 3_723_457, 19_000_019, 93_784_211, 2 ** 31 + 12_345, 2 ** 32 + 98_765];
+/** Lengths that a careless backend caps, wraps or rounds: from a minute to beyond what a timer, 32 bits and a year can hold. */
+const LONG_TTLS = [
+  61_337,
+  299_993,
+  1_234_567,
+  3_723_457,
+  19_000_019,
+  93_784_211,
+  2 ** 31 + 12_345,
+  2 ** 32 + 98_765,
+  2 ** 40 + 54_321,
+];
 
 /** The lease of a TTL in each way in which an adapter can be asked for one, looked at by another client. */
 async function assertLeases(context: Context, adapter: LockAdapter, other: LockAdapter, ttlMs: number): Promise<void> {
@@ -45,7 +55,7 @@ export const leaseCases: readonly Case[] = [
     level: 'MUST',
     heavy: true,
     rule: 'C-144',
-    title: 'leases from a minute to two months stand as promised: granted, renewed, granted again, renewed together',
+    title: 'leases from a minute to decades stand as promised: granted, renewed, granted again, renewed together',
     hazards: [9, 82],
     needs: ['inspect'],
     requires: { expiry: 'ttl' },

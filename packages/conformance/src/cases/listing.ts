@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LockAdapter, LockInfo, Locks } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import type { Context } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 import { assertUnanswered, impatient } from './unanswered.ts';
 
 /** More than any page has; fewer on a slow backend. */
@@ -98,6 +98,9 @@ export const listingCases: readonly Case[] = [
       });
       const missing = keys.filter((key) => !freed.has(key) && !named.has(key));
       assert.deepEqual(missing, [], `Of ${keys.length - freed.size} keys that were held all the while, keys left out`);
+      const late = await context.take(one, context.key());
+      const again = await keysOf(context, two);
+      assert.ok(again.has(late.key), 'keys, asked again at once, leaves out a key that has been held since before');
     },
   },
   {

@@ -81,6 +81,9 @@ export const nameCases: readonly Case[] = [
         [...new Set(ALIKE.flat())].map((text) => base + text),
         'which only look alike',
       );
+      const beginnings = ['', ' ', '/', '\ufeff', '.', './', '~/', ':', '\u0000', '\n', '0', '-', '+', '#', '@', '{}'];
+      const begun = beginnings.map((text) => text + base);
+      await assertAllApart(context, clients, begun, 'which only begin otherwise');
     },
   },
   {
@@ -217,6 +220,11 @@ export const nameCases: readonly Case[] = [
         const [key, owner] = [context.key(), newOwner()];
         const hold = await takeClaim(context, adapter, `${key}${between}x`, claim, { owner });
         const other = context.attempt(key, { owner: `x${between}${owner}`, claim });
+        const why = `of a free key: another one goes on with ${JSON.stringify(between)}`;
+        assert.equal((await adapter.renew(other, context.timing.longTtlMs)).status, 'lost', `A renewal ${why}`);
+        const [answer] = (await adapter.renewMany?.([other], context.timing.longTtlMs)) ?? [];
+        assert.equal(answer?.status ?? 'lost', 'lost', `A joint renewal ${why}`);
+        assert.equal(await adapter.release(other), 'not-held', `A release ${why}`);
         assert.equal(
           (await adapter.tryAcquire(other)).status,
           'granted',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
+import { longestLease } from '../key-ends.ts';
 import { assertRelease } from './assert-release.ts';
 import {
   assertClaimBusy,

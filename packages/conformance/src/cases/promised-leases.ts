@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LockAdapter } from '@holdfast/lock-core';
-import { longestLease } from '../checked-adapter.ts';
 import type { Context } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 
 /** A lease that was promised: when the request was sent, when its answer came, and for how long it is certain. */
 export interface Promised {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Claim, Granted, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import type { Context } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 import { assertRelease } from './assert-release.ts';
 import { holdOf, takeClaim } from './claim-holds.ts';
 import { claimsOf, wholeOf } from './every-claim.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import type { Context, RawHold } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 import { assertRelease } from './assert-release.ts';
 
 /** Holds that end by themselves while nobody asks the backend for anything. */

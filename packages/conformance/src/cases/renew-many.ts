@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { HoldRef, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import { type Context, newOwner, type RawHold } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 import { takeClaim } from './claim-holds.ts';
 import { sharedClaimsOf } from './every-claim.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Case } from '../case.ts';
-import { longestLease } from '../checked-adapter.ts';
 import { newOwner, type RawHold } from '../context.ts';
+import { longestLease } from '../key-ends.ts';
 import { assertRelease } from './assert-release.ts';
 
 /** Prolonging a lease. */

@@ -27,6 +27,8 @@ import { queuePromiseMutants } from './queue-promises.ts';
 import { quorumMutants } from './quorum.ts';
 import { readerMutants } from './readers.ts';
 import { sequenceMutants } from './sequences.ts';
+import { stepAsideMutants } from './steps-aside.ts';
+import { stepBackMutants } from './steps-back.ts';
 import { takingMutants } from './taking.ts';
 import { toldMutants } from './told-of-keys.ts';
 import { valueMutants } from './values.ts';
@@ -57,6 +59,8 @@ export const groups: Readonly<Record<string, readonly Mutant[]>> = {
   'Leases that began in another way, or stand beside others': [...leaseWayMutants, ...jointRenewalMutants],
   'What is listed, and who is told of an end': [...toldMutants, ...heardLateMutants],
   'Who is meant, and how many there may be': whoIsMeantMutants,
+  'Keys with a past, names of a kind, and what others do': stepAsideMutants,
+  'What holds and requests leave behind': stepBackMutants,
   'Modes, in lock-core': modeLocksMutants,
   'Names that are taken for one another': lookalikeMutants,
   'Looking, freeing by hand, closing, declaring': lookingMutants,

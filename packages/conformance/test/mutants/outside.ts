@@ -218,14 +218,14 @@ const clientMutants: readonly OutsideMutant[] = [
   {
     bug: 'an inspect without an answer is “free”',
     seenIn: 'H24, redlock-universal',
-    caughtBy: ['LK-0136'],
+    caughtBy: ['LK-0136', 'LK-0368'],
     message: /Missing expected rejection/,
     around: unansweredInspectIsFree,
   },
   {
     bug: 'a list without an answer has no locks',
     seenIn: 'H24',
-    caughtBy: ['LK-0153'],
+    caughtBy: ['LK-0153', 'LK-0368'],
     message: /Missing expected rejection/,
     around: unansweredListIsEmpty,
   },

@@ -29,7 +29,7 @@ export interface ClaimEntry {
 export interface ClaimStore {
   readonly entries: Map<string, ClaimEntry>;
   lastToken: bigint;
-  /** By key, of the exclusive grants. */
+  /** By key, the last one that an exclusive grant has reserved. */
   readonly lastWritten: Map<string, bigint>;
 }
 
@@ -65,7 +65,8 @@ export const rightRules = {
     if (claim.mode === 'shared') return store.lastWritten.get(key) ?? 0n;
     const token = store.lastToken + 1n;
     store.lastToken += BigInt(tokens);
-    if (claim.mode === 'exclusive') store.lastWritten.set(key, token);
+    // Of its block the last, since all of it may have been used.
+    if (claim.mode === 'exclusive') store.lastWritten.set(key, store.lastToken);
     return token;
   },
   /** For how long a waiter that is granted has the key. */

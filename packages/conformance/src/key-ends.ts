@@ -1,0 +1,89 @@
+import type { Capabilities } from '@holdfast/lock-core';
+
+/** Sums of floating-point times, and the clocks of two processes over a lease, are off by less. */
+const ROUNDING_MS = 1;
+
+/** The longest lease that the backend may grant for a TTL. */
+export function longestLease({ ttl }: Capabilities, ttlMs: number): number {
+  return Math.ceil(Math.max(ttlMs, ttl.minMs) / ttl.granularityMs) * ttl.granularityMs;
+}
+
+/** A request that may begin a lease, or change one. */
+export interface LeaseCall {
+  readonly key: string;
+  readonly owner: string;
+  readonly ttlMs: number;
+}
+
+interface KeyEnds {
+  /** Between which times the last lease of each owner ends, if nothing else ends it before. */
+  readonly leases: Map<string, { readonly earliest: number; readonly latest: number }>;
+  /** How many requests are on their way. */
+  asked: number;
+  /** The outcome of a request is unknown: there may be a lease of any length. */
+  isUnknown: boolean;
+}
+
+/** When the leases of the keys of a case end, as far as all its clients were told. */
+export interface Ends {
+  /** Notes that a request is made; what it gives notes the answer. */
+  ask(calls: readonly LeaseCall[]): (outcomes: readonly unknown[] | undefined) => void;
+  /** No lease of the key lasts for longer than this from `calledAt`; infinite where that cannot be told. */
+  mostMs(key: string, calledAt: number): number;
+  /** Whether a lease of the key may have ended between these times. */
+  mayEnd(key: string, from: number, to: number): boolean;
+  /** From now on, others ask for the same keys. */
+  open(): void;
+}
+
+/** Begins to note the ends of leases. */
+export function noteEnds(capabilities: Capabilities): Ends {
+  const { granularityMs, maxOvershootMs } = capabilities.ttl;
+  const keys = new Map<string, KeyEnds>();
+  let isOpen = capabilities.expiry !== 'ttl';
+
+  const at = (key: string): KeyEnds => {
+    const known = keys.get(key) ?? { leases: new Map(), asked: 0, isUnknown: false };
+    keys.set(key, known);
+    return known;
+  };
+  const isUncertain = (ends: KeyEnds | undefined) => isOpen || !ends || ends.asked > 0 || ends.isUnknown;
+
+  return {
+    ask(calls) {
+      const calledAt = performance.now();
+      for (const { key } of calls) at(key).asked += 1;
+      return (outcomes) => {
+        const answeredAt = performance.now();
+        for (const [i, { key, owner, ttlMs }] of calls.entries()) {
+          const ends = at(key);
+          ends.asked -= 1;
+          const outcome = outcomes?.[i] as { readonly status?: unknown; readonly validForMs?: unknown } | undefined;
+          if (outcome?.status === 'granted' || outcome?.status === 'renewed') {
+            const latest = answeredAt + longestLease(capabilities, ttlMs) + maxOvershootMs;
+            // The answers of two requests may come in the other order, and to ask again may leave a longer lease as it is.
+            const before = ends.leases.get(owner)?.latest ?? 0;
+            const earliest = calledAt + Math.min(Number(outcome.validForMs), ttlMs);
+            ends.leases.set(owner, { earliest, latest: Math.max(latest, before) });
+          } else if (outcome?.status !== 'busy' && outcome?.status !== 'lost') ends.isUnknown = true;
+        }
+      };
+    },
+    mostMs(key, calledAt) {
+      const ends = keys.get(key);
+      if (isUncertain(ends) || ends!.leases.size === 0) return Number.POSITIVE_INFINITY;
+      const latest = Math.max(...[...ends!.leases.values()].map((lease) => lease.latest));
+      return latest - calledAt + granularityMs + ROUNDING_MS;
+    },
+    mayEnd(key, from, to) {
+      const ends = keys.get(key);
+      if (isUncertain(ends) || ends!.leases.size === 0) return true;
+      return [...ends!.leases.values()].some(
+        ({ earliest, latest }) => earliest - ROUNDING_MS <= to && from <= latest + ROUNDING_MS,
+      );
+    },
+    open() {
+      isOpen = true;
+    },
+  };
+}

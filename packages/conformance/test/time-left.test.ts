@@ -1,0 +1,54 @@
+import type { LockAdapter } from '@holdfast/lock-core';
+import { expect, it } from 'vitest';
+import { type Harness, runConformance } from '../src/index.ts';
+import { newTable, now, tableAdapter, tableCapabilities } from './support/table-adapter.ts';
+
+/** Polls a key whose lease ends, at its end. */
+const endCase = 'LK-0163';
+
+/** A backend on which every busy answer is changed by `change`. */
+function harnessOf(name: string, change: (leftMs: number) => number): Harness {
+  const table = newTable();
+  const adapter = async (): Promise<LockAdapter> => {
+    const right = tableAdapter(table);
+    return {
+      ...right,
+      async tryAcquire(attempt) {
+        const outcome = await right.tryAcquire(attempt);
+        return outcome.status === 'busy'
+          ? { status: 'busy', retryAfterMs: change(outcome.retryAfterMs ?? 0) }
+          : outcome;
+      },
+    };
+  };
+  return { name, capabilities: tableCapabilities, adapter };
+}
+
+async function run(harness: Harness) {
+  const { results } = await runConformance(harness, { filter: ({ id }) => id === endCase });
+  return results[0]!;
+}
+
+it('less than nothing is left of a lease that ends while the answer is made: no fault of the backend', async () => {
+  const stalled = (leftMs: number): number => {
+    const until = now() + 2;
+    // The machine stalls between two looks at the clock.
+    while (leftMs < 40 && now() < until);
+    return leftMs < 40 ? leftMs - 2 : leftMs;
+  };
+  const { outcome, reason } = await run(harnessOf('stalls', stalled));
+  expect(reason).toBeUndefined();
+  expect(outcome).toBe('pass');
+});
+
+it('less than nothing is left of a lease that has just begun: a fault', async () => {
+  const { outcome, reason } = await run(harnessOf('below nothing', (leftMs) => (leftMs > 1_000 ? -0.02 : leftMs)));
+  expect(reason).toMatch(/retryAfterMs must be a finite number of 0 or more/);
+  expect(outcome).toBe('fail');
+});
+
+it('more than all leases of the key is left: a fault', async () => {
+  const { outcome, reason } = await run(harnessOf('too far', (leftMs) => 2 * leftMs));
+  expect(reason).toMatch(/but all leases of the key are over in/);
+  expect(outcome).toBe('fail');
+});
