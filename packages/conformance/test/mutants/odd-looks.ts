@@ -98,7 +98,7 @@ export const oddLookMutants: readonly Mutant[] = [
           if (about.claim.mode === 'shared') return rightRules.token(store, key, about);
           const token = (lastOf.get(key) ?? 0n) + 1n;
           lastOf.set(key, token + BigInt(about.tokens) - 1n);
-          if (about.claim.mode === 'exclusive') store.lastWritten.set(key, token);
+          if (about.claim.mode === 'exclusive') store.lastWritten.set(key, lastOf.get(key)!);
           return token;
         },
       });

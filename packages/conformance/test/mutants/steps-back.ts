@@ -77,7 +77,7 @@ export const stepBackMutants: readonly Mutant[] = [
     seenIn: 'never published',
     base: 'claims',
     caughtBy: ['LK-0321'],
-    message: /is granted, which had asked as well/,
+    message: /which had asked as well|of an owner that waits, behind others/,
     adapter: (right, { claims }) => ({
       tryAcquire(attempt) {
         const queue = claims.entries.get(attempt.key)?.queue ?? [];

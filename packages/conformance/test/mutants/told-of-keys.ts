@@ -55,7 +55,8 @@ export const toldMutants: readonly Mutant[] = [
       });
       const note = (key: string) => {
         const [first] = inside.claims.entries.get(key)?.holders ?? [];
-        if (first?.claim.mode === 'exclusive') inside.claims.lastWritten.set(key, first.token);
+        if (first?.claim.mode === 'exclusive')
+          inside.claims.lastWritten.set(key, first.token + BigInt(first.tokens) - 1n);
       };
       return {
         ...right,

@@ -26,7 +26,7 @@ export const whoIsMeantMutants: readonly Mutant[] = [
     seenIn: 'H86',
     base: 'claims',
     caughtBy: ['LK-0188'],
-    message: /A shared hold must stand: a key was released that it goes on with/,
+    message: /A release of a free key: another one goes on with/,
     adapter: (right, { claims }) => ({
       async release(ref) {
         for (const { key, holders } of modeOf(ref) === 'shared' ? claims.entries.values() : [])
