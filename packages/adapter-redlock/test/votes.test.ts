@@ -60,6 +60,20 @@ describe('renewal', () => {
     });
   });
 
+  it.each([
+    ['a lock', undefined],
+    ['a shared lock', { mode: 'shared' }],
+    ['a semaphore', { mode: 'permits', permits: 2, limit: 7 }],
+  ] as const)('H34: %s that lost its majority leaves no votes, which its renewal had extended', async (_, claim) => {
+    const adapter = await rig.adapter();
+    const request = { ...attempt(newName(), { ttlMs: 60_000 }), claim };
+    const { fencingToken } = await grant(adapter, request);
+    await until('all nodes voted', async () => (await rig.votes(request.key)) === 5);
+    for (const server of rig.servers.slice(1, 4)) await server.command('DEL', `lock:${request.key}`);
+    expect(await adapter.renew({ ...request, fencingToken }, 60_000)).toEqual({ status: 'lost' });
+    await until('the other votes are withdrawn', async () => (await rig.votes(request.key)) === 0);
+  });
+
   it('another adapter renews, inspects and releases a hold by its owner and token', async () => {
     const [one, two] = [await rig.adapter(), await rig.adapter()];
     const request = attempt(newName());

@@ -110,10 +110,18 @@ function renew(
     timeoutMs(context, ttlMs),
     (node, _, answer) => node.renew(votes, ttlMs, answer),
     (verdict) => {
-      for (const [i, renewed] of verdict.items.entries()) settle(owners, states[i], renewed, validUntil);
+      for (const [i, renewed] of verdict.items.entries()) {
+        settle(owners, states[i], renewed, validUntil);
+        // Where the vote stood it stands for longer now, and would keep others out although nobody has the hold.
+        if (renewed === false) withdrawRound(context, votes[i]!);
+      }
       done(verdict);
     },
   );
+}
+
+function withdrawRound({ nodes }: QuorumContext, vote: StandingVote): void {
+  if (vote.first > 0) for (const node of nodes) node.release(vote);
 }
 
 /** Takes in what a majority said of a hold. */

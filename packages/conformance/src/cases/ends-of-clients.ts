@@ -38,8 +38,12 @@ async function assertNoUntrueList(context: Context, closed: LockAdapter, other: 
 }
 
 /** A hold that is not given back by its own client, which will be closed. */
-async function holdOfLeaver(context: Context, adapter: LockAdapter): Promise<AcquireAttempt> {
-  const attempt = context.attempt(context.key());
+async function holdOfLeaver(
+  context: Context,
+  adapter: LockAdapter,
+  more: Partial<AcquireAttempt> = {},
+): Promise<AcquireAttempt> {
+  const attempt = context.attempt(context.key(), more);
   await context.eventually(
     'a free key is granted',
     async () => (await adapter.tryAcquire(attempt)).status === 'granted',
@@ -145,9 +149,9 @@ export const endOfClientCases: readonly Case[] = [
       const later = [];
       for (const claim of claimsOf(context)) {
         const former = [
-          await takeClaim(context, one, context.key(), claim),
-          await takeClaim(context, one, context.key(), claim, { ttlMs: context.timing.ttlMs }),
-          await takeClaim(context, one, context.key(), claim),
+          await holdOfLeaver(context, one, { claim }),
+          await holdOfLeaver(context, one, { claim, ttlMs: context.timing.ttlMs }),
+          await holdOfLeaver(context, one, { claim }),
         ];
         await assertRelease(one.release(former[0]!));
         if (one.forceRelease) await three.forceRelease!(former[2]!.key);
