@@ -254,7 +254,7 @@ export function checkOptionNames(options: unknown, known: readonly string[]): vo
   if ('then' in options) refuse('options must be an object, not a promise: await it first');
   // A URL, a Map or a Date has no names that could be unknown, so it would pass for no options at all.
   const type = Object.prototype.toString.call(options).slice('[object '.length, -1);
-  if (type !== 'Object' && type !== 'Module') refuse(`options must be a plain object, not one of type ${type}`);
+  if (type !== 'Object' && type !== 'Module') refuse(`options must be an object, not a ${type}`);
   for (const name in options) {
     if (known.includes(name)) continue;
     const meant = closest(name, known);
