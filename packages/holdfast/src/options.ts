@@ -47,8 +47,7 @@ export function readParams(
 export function checkNames(options: object, known: readonly string[], what: string): void {
   // A Map, a URL or a promise has no names that could be unknown, so it would pass for no options at all.
   const type = Object.prototype.toString.call(options).slice('[object '.length, -1);
-  if (type !== 'Object' && type !== 'Module')
-    throw invalid(`The options of ${what} are an object, not a ${type}.`);
+  if (type !== 'Object' && type !== 'Module') throw invalid(`The options of ${what} are an object, not a ${type}.`);
   for (const name in options) {
     if (!known.includes(name)) throw invalid(`${what} has no option "${name}". ${knownNames(name, known)}`);
   }
