@@ -1,5 +1,5 @@
 import { afterAll, describe, it, vi } from 'vitest';
-import { type Harness, runConformance } from '../src/index.ts';
+import { type Harness, type Report, runConformance } from '../src/index.ts';
 import { outsideMutants } from './mutants/outside.ts';
 import type { OutsideMutant } from './mutants/outside-mutant.ts';
 import { tableHarness } from './support/table-harness.ts';
@@ -31,11 +31,22 @@ async function harnessOf(mutant: OutsideMutant): Promise<Harness> {
   };
 }
 
+/** The report of the cases that must find it. Where the machine gave one of them no time, that says so, and nothing else: they run anew. */
+async function reportOf(mutant: OutsideMutant): Promise<Report> {
+  for (let runs = 1; ; runs += 1) {
+    const report = await runConformance(await harnessOf(mutant), { filter: ({ id }) => mutant.caughtBy.includes(id) });
+    const isStarved = report.results.some(
+      ({ outcome, reason }) => outcome === 'skip' && /stalled|starved/.test(reason!),
+    );
+    if (!isStarved || runs === 5) return report;
+  }
+}
+
 describe('every mutant is found that shows when connections break, servers stop or processes die', () => {
   for (const mutant of outsideMutants) {
     it.concurrent(mutant.bug, async ({ expect }) => {
       const { caughtBy, message } = mutant;
-      const report = await runConformance(await harnessOf(mutant), { filter: ({ id }) => caughtBy.includes(id) });
+      const report = await reportOf(mutant);
       const outcomes = Object.fromEntries(report.results.map(({ id, outcome, reason }) => [id, { outcome, reason }]));
       for (const id of caughtBy) expect(outcomes[id]?.outcome, `${id}: ${outcomes[id]?.reason}`).toBe('fail');
       expect(report.ok).toBe(false);
