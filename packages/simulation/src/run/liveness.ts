@@ -47,8 +47,9 @@ export function createLiveness(terms: Terms): Liveness {
   const { schedule, backend, machines, calls, oracle, watches, adapters, lasting, now, note } = terms;
   const mayRefuse = models[schedule.backend].mayRefuseFreeKey?.(schedule.options) ?? false;
   // Where answers take longer than the time-out that was chosen, a clean-up succeeds but by chance.
-  const { slowRate, slowMs } = schedule.network;
-  const answersTooLate = slowRate > 0 && Number(schedule.options.callTimeoutMs) < slowMs;
+  const { slowRate, slowMs, mostMs } = schedule.network;
+  const slowestMs = Math.max(2 * mostMs, slowRate > 0 ? slowMs : 0);
+  const answersTooLate = Number(schedule.options.callTimeoutMs) < slowestMs;
   // What a server refuses to give up, or what another one answers in its place, stays to the end of the lease; so does a vote that a
   // connection delivers which its client has given up.
   const withdrawsAll = schedule.faults.every(
