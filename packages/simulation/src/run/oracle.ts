@@ -274,7 +274,9 @@ export function createOracle({ now, note, longestTtlMs, isQuiet, shortenedLateFr
         for (const held of ofKey) {
           const { machine } = held;
           if (now() >= held.shortFrom && !mayBeShort.has(held)) {
-            record(held, 'hold', 'lost', Math.max(held.grantedAt, held.shortFrom));
+            // While its process stands still, nobody believes in it.
+            const from = Math.min(held.shortFrom, stoppedSince(machine) ?? Number.POSITIVE_INFINITY);
+            record(held, 'hold', 'lost', Math.max(held.grantedAt, from));
             mayBeShort.add(held);
           }
           if (machine.state === 'paused') pausedNow.set(machine, stoppedSince(machine) ?? now());
