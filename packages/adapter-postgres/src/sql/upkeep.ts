@@ -138,7 +138,7 @@ DECLARE
   freed bigint := 0;
 BEGIN
   PERFORM holdfast.begin_step();
-  FOR k IN SELECT l.key FROM holdfast.lock l WHERE l.owner IS NULL OR l.expires_at <= clock_timestamp() LOOP
+  FOR k IN SELECT l.key FROM holdfast.lock l WHERE l.owner IS NULL OR l.expires_at <= clock_timestamp() ORDER BY l.key LOOP
     PERFORM FROM holdfast.lock l WHERE l.key = k FOR NO KEY UPDATE SKIP LOCKED;
     IF FOUND AND holdfast.settle(k, NULL) = 0 THEN
       DELETE FROM holdfast.lock l WHERE l.key = k;

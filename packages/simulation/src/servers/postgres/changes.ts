@@ -84,7 +84,8 @@ function* insertRows(statement: Node, scope: Scope): Doing<Changed> {
       const beside = within(scope, [bind(version.values, conflict.row), { ...bind(values), name: 'excluded' }]);
       if (!(yield* holds(whereClause, beside))) break;
       const made = yield* assign(table, targetList, version.values, beside);
-      change(conflict.row, made, transaction, scope.snapshot.command);
+      // ON CONFLICT locks the row before it looks at it, so the change comes after a lock.
+      change(conflict.row, made, transaction, scope.snapshot.command, true);
       yield* result.add(within(scope, [bind(made, conflict.row)]));
       break;
     }
