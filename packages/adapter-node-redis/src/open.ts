@@ -13,7 +13,16 @@ import {
 } from '@holdfast/redis-protocol';
 import { createClient, createCluster, createSentinel, type RedisClientOptions } from 'redis';
 
-const reconnectStrategy = (retries: number): number => Math.min(50 + retries * 50, 1_000);
+const backoffMs = (retries: number): number => Math.min(50 + retries * 50, 1_000);
+
+/** When a connection is made again: as the caller says, and never once the client is closed, which forgets those of subscriptions. */
+function reconnectUntil(closing: ConnectingSignal, { options }: RedisTarget<RedisClientOptions>) {
+  const chosen = options?.socket?.reconnectStrategy ?? backoffMs;
+  return (retries: number, cause: Error) => {
+    if (closing.aborted) return new Error('The client was closed.');
+    return typeof chosen === 'function' ? chosen(retries, cause) : chosen;
+  };
+}
 
 /**
  * Creates an adapter with a client of its own, which `close()` closes at once, even if the server is down. The client connects in the
@@ -35,7 +44,7 @@ export function openNodeRedis(target: RedisTarget<RedisClientOptions>, options: 
 export function connectNodeRedis(target: RedisTarget<RedisClientOptions>): AnyNodeRedis {
   checkRedisTarget(target);
   const closing = connectingSignal();
-  const client = create(target, closing.signal);
+  const client = create(target, closing);
   // node-redis ends the process for a connection error that nobody listens to.
   client.on('error', () => {});
   checkTlsOf(client, 'node-redis', { nodes: target.nodes, tls: Boolean(target.options?.socket?.tls ?? target.tls) });
@@ -48,27 +57,32 @@ export function connectNodeRedis(target: RedisTarget<RedisClientOptions>): AnyNo
     return ended;
   };
   if (target.kind === 'single') client.connect().catch(() => {});
-  else void connectAgain(client, closing.signal);
+  else void connectAgain(client, closing);
   return client;
 }
 
 /** Connects a cluster or sentinels, which give up when no server answers, again and again until the client is closed. */
-async function connectAgain(client: AnyNodeRedis, closing: ConnectingSignal['signal']): Promise<void> {
+async function connectAgain(client: AnyNodeRedis, closing: ConnectingSignal): Promise<void> {
   for (let retries = 0; !closing.aborted; retries += 1) {
     const connected = client.connect().then(
       () => true,
       () => false,
     );
     if (await connected) return;
-    await sleep(reconnectStrategy(retries), undefined, { signal: closing }).catch(() => {});
+    await sleep(backoffMs(retries), undefined, { signal: closing.signal }).catch(() => {});
   }
 }
 
-function create(target: RedisTarget<RedisClientOptions>, closing: AbortSignal): AnyNodeRedis {
+function create(target: RedisTarget<RedisClientOptions>, closing: ConnectingSignal): AnyNodeRedis {
   const first = target.nodes[0]!;
   const { username, password, db = 0, tls, options } = target;
   // Node's sockets end with the signal; node-redis hands all of this on to them.
-  const socket = { reconnectStrategy, signal: closing, ...(tls ? { tls: true as const } : {}), ...options?.socket };
+  const socket = {
+    signal: closing.signal,
+    ...(tls ? { tls: true as const } : {}),
+    ...options?.socket,
+    reconnectStrategy: reconnectUntil(closing, target),
+  };
   const connection = { ...options, username, password, database: db };
   if (target.kind === 'single') {
     return createClient({
@@ -86,7 +100,7 @@ function create(target: RedisTarget<RedisClientOptions>, closing: AbortSignal): 
       nodeClientOptions: { ...connection, socket } as object,
       nodeAddressMap() {
         // Asked before each connection, which a signal that has gone off does not prevent.
-        closing.throwIfAborted();
+        closing.signal.throwIfAborted();
         return undefined;
       },
     });

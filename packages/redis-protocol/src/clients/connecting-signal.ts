@@ -9,8 +9,12 @@ const most = 128;
  * would keep a listener of every attempt; this signal drops the oldest. The client itself closes connected sockets.
  */
 export interface ConnectingSignal {
-  /** For the option `socket.signal` of node-redis, which passes it on to Node's sockets. */
+  /**
+   * For the option `socket.signal` of node-redis, which passes it on to Node's sockets. It never says that it is aborted: Node would
+   * end a new socket before it connects, and connecting brings that back to life. It ends such a socket just after that.
+   */
   readonly signal: AbortSignal;
+  readonly aborted: boolean;
   abort(): void;
 }
 
@@ -18,14 +22,18 @@ export interface ConnectingSignal {
 export function connectingSignal(): ConnectingSignal {
   const listeners = new Set<Listener>();
   let aborted = false;
+  const tell = (listener: Listener): void => {
+    const event = new Event('abort');
+    if (typeof listener === 'function') listener.call(signal as unknown as AbortSignal, event);
+    else listener.handleEvent(event);
+  };
   const signal = {
-    get aborted() {
-      return aborted;
-    },
+    aborted: false,
     get reason() {
       return aborted ? new Error('The client was closed.') : undefined;
     },
     addEventListener(_type: string, listener: Listener) {
+      if (aborted) return queueMicrotask(() => tell(listener));
       listeners.add(listener);
       if (listeners.size > most) for (const oldest of listeners) return void listeners.delete(oldest);
     },
@@ -38,14 +46,13 @@ export function connectingSignal(): ConnectingSignal {
   };
   return {
     signal: signal as unknown as AbortSignal,
+    get aborted() {
+      return aborted;
+    },
     abort() {
       if (aborted) return;
       aborted = true;
-      const event = new Event('abort');
-      for (const listener of listeners) {
-        if (typeof listener === 'function') listener.call(signal, event);
-        else listener.handleEvent(event);
-      }
+      for (const listener of listeners) tell(listener);
       listeners.clear();
     },
   };

@@ -76,14 +76,15 @@ export function nodeRedisClusterBinding(
       const onBack = () => events.connected();
       // A node is ready before the cluster is.
       for (const event of backEvents) client.on(event, onBack);
-      return sharedSubscriber(
-        isUp,
-        (channel) => client.sSubscribe(channel, onMessage),
-        (channel) => client.sUnsubscribe(channel, onMessage),
-        () => {
+      return sharedSubscriber({
+        isReady: isUp,
+        isOpen: () => client.isOpen,
+        subscribe: (channel) => client.sSubscribe(channel, onMessage),
+        unsubscribe: (channel) => client.sUnsubscribe(channel, onMessage),
+        close() {
           for (const event of backEvents) client.off(event, onBack);
         },
-      );
+      });
     },
     close,
   };

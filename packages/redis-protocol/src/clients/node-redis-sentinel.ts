@@ -74,15 +74,16 @@ export function nodeRedisSentinelBinding(
       };
       client.on('topology-change', onChange);
       if (!isUp()) onChange();
-      return sharedSubscriber(
-        isUp,
-        (channel) => client.subscribe(channel, onMessage),
-        (channel) => client.unsubscribe(channel, onMessage),
-        () => {
+      return sharedSubscriber({
+        isReady: isUp,
+        isOpen: () => client.isOpen,
+        subscribe: (channel) => client.subscribe(channel, onMessage),
+        unsubscribe: (channel) => client.unsubscribe(channel, onMessage),
+        close() {
           closed = true;
           client.off('topology-change', onChange);
         },
-      );
+      });
     },
     close,
   };

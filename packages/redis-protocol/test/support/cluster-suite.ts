@@ -2,7 +2,7 @@ import { createLocks } from '@holdfast/lock-core';
 import { type RedisGroup, startRedisCluster } from '@holdfast/testbed';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clusterAclTest } from './cluster-acl-test.ts';
-import { attempt, grant, lockError, newName, until } from './helpers.ts';
+import { attempt, grant, leaveEarly, lockError, newName, until } from './helpers.ts';
 import type { ClientKit, TestClient } from './kit.ts';
 import { slotTests } from './slot-tests.ts';
 
@@ -70,6 +70,15 @@ export function clusterSuite(kits: readonly ClientKit[]): void {
         (await onEach('PUBSUB', 'SHARDCHANNELS')).every((channels) => (channels as unknown[]).length === 0),
       );
       await locks.close();
+    });
+
+    it('H43: waiters that leave before they are subscribed leave no subscription', async () => {
+      const adapter = client.adapter();
+      await Promise.all([leaveEarly(adapter), leaveEarly(adapter)]);
+      await adapter.close?.();
+      await until('no subscription is left', async () =>
+        (await onEach('PUBSUB', 'SHARDCHANNELS')).every((channels) => (channels as unknown[]).length === 0),
+      );
     });
 
     it('H19: waitReplicas asks the master of the key, which has none: busy, and nothing is left', async () => {

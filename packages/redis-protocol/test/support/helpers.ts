@@ -38,3 +38,14 @@ export const sleep = (ms: number): Promise<void> => new Promise((resolve) => set
 /** What rejects a promise with a `LockError` of this code. */
 export const lockError = (code: string, more: object = {}): unknown =>
   expect.objectContaining({ name: 'LockError', code, ...more });
+
+/** Waiters that give up before their subscription stands, over connections that are only being made. */
+export async function leaveEarly(adapter: LockAdapter): Promise<void> {
+  for (let i = 0; i < 6; i++) {
+    const abort = new AbortController();
+    const hint = adapter.whenFree?.(newName(), abort.signal);
+    await sleep(i % 3);
+    abort.abort();
+    await hint?.catch(() => {});
+  }
+}

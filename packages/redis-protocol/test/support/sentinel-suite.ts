@@ -1,12 +1,51 @@
 import { createLocks } from '@holdfast/lock-core';
 import { startRedisSentinel } from '@holdfast/testbed';
 import { describe, expect, it } from 'vitest';
-import { attempt, grant, newName, until } from './helpers.ts';
+import { attempt, grant, leaveEarly, newName, sleep, until } from './helpers.ts';
 import type { ClientKit } from './kit.ts';
 
 /** A failover: what it may lose is lost, and the locks work on. Each test has a group of its own, since it spends it. */
 export function sentinelSuite(kits: readonly ClientKit[]): void {
   describe.each(kits)('$name', (kit) => {
+    it('H43: waiters that leave before they are subscribed leave no subscription, and a closed client no connection', {
+      timeout: 90_000,
+    }, async () => {
+      const group = await startRedisSentinel();
+      const client = kit.connect({ kind: 'sentinel', nodes: group.sentinels, masterName: group.masterName });
+      const channels = async () => (await group.master.command('PUBSUB', 'CHANNELS', 'lock:*')) as string[];
+      const connections = async () =>
+        String(await group.master.command('CLIENT', 'LIST'))
+          .trim()
+          .split('\n').length;
+      try {
+        await until('it is connected', () => client.works().catch(() => false));
+        const before = await connections();
+        const adapters = [client.adapter(), client.adapter()] as const;
+        await Promise.all(adapters.map(leaveEarly));
+        await adapters[0].close?.();
+        await until('no subscription is left', async () => (await channels()).length === 0);
+        const stays = new AbortController();
+        await adapters[1].whenFree?.(newName(), stays.signal);
+        const hint = adapters[1].whenFree?.(newName(), stays.signal);
+        await client.close();
+        await adapters[1].close?.();
+        await expect(hint).rejects.toThrow();
+        for (const pauseMs of [0, 0, 1, 2, 3]) {
+          const ours = kit.open({ kind: 'sentinel', nodes: group.sentinels, masterName: group.masterName });
+          await ours.inspect?.(newName());
+          ours.whenFree?.(newName(), new AbortController().signal).catch(() => {});
+          if (pauseMs > 0) await sleep(pauseMs);
+          await ours.close?.();
+        }
+        // Time for a connection that is only for the end of a subscription, or made again.
+        await sleep(250);
+        await until('no connection is left', async () => (await connections()) < before);
+      } finally {
+        await client.close();
+        await group.stop();
+      }
+    });
+
     it('H19: waitReplicas, then a failover: the lock works on, tokens rise, and waiters are woken from the start', {
       timeout: 90_000,
     }, async () => {
