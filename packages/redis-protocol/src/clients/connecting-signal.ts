@@ -33,7 +33,7 @@ export function connectingSignal(): ConnectingSignal {
       return aborted ? new Error('The client was closed.') : undefined;
     },
     addEventListener(_type: string, listener: Listener) {
-      if (aborted) return queueMicrotask(() => tell(listener));
+      if (aborted) return void Promise.resolve().then(() => tell(listener));
       listeners.add(listener);
       if (listeners.size > most) for (const oldest of listeners) return void listeners.delete(oldest);
     },
