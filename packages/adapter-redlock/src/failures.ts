@@ -146,7 +146,10 @@ export function failedAcquire(
     case 'other-use':
       return otherUse(claim, why.use, key);
     case 'released':
-      return new LockError('LOCK_BACKEND', 'The lock was released while it was being acquired.', { key });
+      return new LockError('LOCK_BACKEND', 'The lock was released while it was being acquired.', {
+        key,
+        notSent: !sent,
+      });
     case 'tokens-exhausted':
       return new LockError(
         'LOCK_FOREIGN_KEY',

@@ -38,6 +38,29 @@ const tried = (adapter: LockAdapter, key: string) => {
   return { request, outcome: adapter.tryAcquire(request).catch(() => undefined) };
 };
 
+it.each(['connected', 'connecting'])(
+  'H125: a waiter that gives up while nodes are asked (%s) costs one release, and closing waits for no more than the answers',
+  async (how) => {
+    const { adapter, sent } = await watched();
+    const [key, held] = [newName(), createLocks(adapter)];
+    await held.acquire(key);
+    sent.length = 0;
+    const url = rig.proxies.slice(0, 3).map(({ host, port }) => ({ host, port }));
+    const asking = createLocks(how === 'connected' ? adapter : await openRedlock({ nodes: url }));
+    const abort = new AbortController();
+    const waiting = asking.acquire(key, { waitMs: 10_000, signal: abort.signal });
+    setImmediate(() => abort.abort(new Error('gives up')));
+    await expect(waiting).rejects.toThrow('gives up');
+    const begun = performance.now();
+    await asking.close();
+    // A clean-up that does not end takes as long as an answer may: 2 s.
+    expect(performance.now() - begun).toBeLessThan(1_500);
+    // A vote, its withdrawal and that of the owner, at each node.
+    expect(sent.length).toBeLessThanOrEqual(9);
+    await held.close();
+  },
+);
+
 it('H116: while a majority is down nothing is sent or queued, and every attempt says so', {
   timeout: 60_000,
 }, async () => {

@@ -73,6 +73,33 @@ it('H15: a late vote is withdrawn once, although the release is repeated before 
   expect(last.released).toHaveLength(1);
 });
 
+it.each([
+  ['what it asked for has been refused', { kind: 'yes' }, { kind: 'busy' }],
+  ['it is not known', { kind: 'failed', error: new Error('the connection broke') }, { kind: 'failed', sent: true }],
+] as const)(
+  'H125: an owner that is released meanwhile is told, once all votes are in, that %s',
+  (_, vote, expected) => {
+    const nodes = [heldNode(), heldNode(), heldNode()];
+    const outcomes: GrantOutcome[] = [];
+    const quorum = createQuorum({
+      nodes: nodes.map(({ node }) => node),
+      majority: 2,
+      nodeTimeoutMs: 1_000,
+      clock: { now: () => 0, micros: () => 1, after: () => () => {} },
+      random: () => 0,
+    });
+    quorum.acquire({ key: 'k', owner: 'o', ttlMs: 10_000, tokens: 1 }, (outcome) => outcomes.push(outcome));
+    quorum.release({ key: 'k', owner: 'o', first: undefined }, () => {});
+    for (const { votes } of nodes.slice(0, 2)) votes[0]!({ kind: 'yes' });
+    expect(outcomes).toEqual([]);
+    nodes[2]!.votes[0]!(vote);
+    expect(outcomes).toMatchObject([expected]);
+    for (const { withdrawals } of nodes) withdrawals[0]!(true);
+    expect(nodes.flatMap(({ released }) => released)).toEqual([]);
+    expect(quorum.owners).toBe(0);
+  },
+);
+
 describe('H116: what was sent', () => {
   /** An owner asks, with each node as `ask` says. */
   function quorumOver(ask: () => NotAsked | undefined) {

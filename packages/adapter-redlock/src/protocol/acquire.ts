@@ -75,6 +75,11 @@ export class Acquisition {
   readonly #state: OwnerState;
   #splits = 0;
   #lows = 0;
+  /** Rounds with answers outstanding, and whether some answer of one that has none says too little. */
+  #open = 0;
+  #inDoubt = false;
+  /** Ends the wait for those answers, once the owner was released. */
+  #stopWaiting: (() => void) | undefined;
 
   constructor(means: AcquireMeans, request: GrantRequest, done: (outcome: GrantOutcome) => void) {
     this.#means = means;
@@ -154,10 +159,14 @@ export class Acquisition {
       (end) => this.#counted(round, end, sentAt),
       () => {
         state.open.splice(state.open.indexOf(round), 1);
+        this.#open -= 1;
+        this.#inDoubt ||= round.inDoubt;
+        if (this.#open === 0 && this.#stopWaiting !== undefined) this.#endReleased();
         owners.tidy(state);
       },
     );
     state.open.push(round);
+    this.#open += 1;
     round.start(state.asked);
   }
 
@@ -179,8 +188,22 @@ export class Acquisition {
       case 'no-majority':
         return this.#fail(end);
       case 'abandoned':
-        return this.#fail({ kind: 'released' });
+        return this.#released();
     }
+  }
+
+  /** The owner was released meanwhile. Its votes are being withdrawn: once all are known, nothing of it can come in later. */
+  #released(): void {
+    const { clock, nodeTimeoutMs } = this.#means.context;
+    this.#stopWaiting = clock.after(nodeTimeoutMs, () => this.#endReleased());
+    if (this.#open === 0) this.#endReleased();
+  }
+
+  #endReleased(): void {
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
+    if (this.#open > 0 || this.#inDoubt) this.#fail({ kind: 'released' });
+    else this.#finish({ kind: 'busy', retryAfterMs: undefined });
   }
 
   #won({ ballot: { first, last, ttlMs }, token, waiting }: Round, sentAt: number): void {
@@ -213,7 +236,7 @@ export class Acquisition {
     }
     const next = (): void => {
       state.wake = undefined;
-      if (state.released) this.#fail({ kind: 'released' });
+      if (state.released) this.#released();
       else this.#vote();
     };
     const cancel = clock.after(waitMs, next);

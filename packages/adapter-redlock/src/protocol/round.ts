@@ -57,6 +57,8 @@ export class Round {
   readonly #errors: unknown[] = [];
   /** How many of the errors are refusals. */
   #refused = 0;
+  /** Whether a node that was asked may have voted, and has not told. */
+  inDoubt = false;
 
   /** `onEnd` is told the outcome, `onSettled` that no answer is outstanding; neither before the constructor has returned. */
   constructor(context: QuorumContext, ballot: Ballot, onEnd: (end: RoundEnd) => void, onSettled: () => void) {
@@ -126,8 +128,11 @@ export class Round {
         this.#refused += 1;
         this.#errors.push(vote.error);
         break;
-      case 'unreachable':
       case 'failed':
+        this.inDoubt = true;
+        this.#errors.push(vote.error);
+        break;
+      case 'unreachable':
         this.#errors.push(vote.error);
     }
   }
