@@ -91,12 +91,18 @@ it('an outage costs no memory, timers or releases, and the first lock follows so
     return process.memoryUsage().heapUsed;
   };
   // The first may still be sent, before the adapter notices.
-  const before = await heapAfter(1_000);
+  let heap = await heapAfter(1_000);
   const releasedBefore = released.size;
-  const after = await heapAfter(3_000);
+  // What is kept of every attempt grows in each second; what Node compiles or caches, in the first ones.
+  const growths: number[] = [];
+  do {
+    const before = heap;
+    heap = await heapAfter(1_000);
+    growths.push(heap - before);
+  } while (growths.length < 10 && growths.at(-1)! > 50_000);
+  expect(growths.at(-1), `bytes that each second added: ${growths}`).toBeLessThan(50_000);
   expect(released.size).toBe(releasedBefore);
-  expect(failed).toBeGreaterThan(300);
-  expect(after - before).toBeLessThan(1_000_000);
+  expect(failed).toBeGreaterThan(100);
   await until('no timer is left of them', () => timers() <= timersBefore + 4, 3_000);
   await proxy.heal();
   // The pause between two attempts to connect is at most a second; the rest is for a busy machine.
