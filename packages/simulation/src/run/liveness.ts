@@ -256,7 +256,9 @@ export function createLiveness(terms: Terms): Liveness {
     },
     lookForStrays() {
       const crashed = machines.some(({ state }) => state === 'crashed');
-      if (crashed || oracle.mayBeBack || slowRate > 0 || !withdrawsAll) return;
+      // What is closed while a server cannot be reached leaves its vote there to the end of the lease.
+      const mayMiss = schedule.faults.length > 0 && allSteps(schedule.steps).some(({ call }) => call === 'close');
+      if (crashed || oracle.mayBeBack || slowRate > 0 || !withdrawsAll || mayMiss) return;
       for (const stray of backend.strays?.() ?? [])
         oracle.fail('held by nobody', `${stray} is still there, though all locks are closed`);
     },

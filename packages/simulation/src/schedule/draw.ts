@@ -40,7 +40,7 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
     seed,
     backend,
     about: mood.about,
-    options,
+    options: playsClaims ? withPatience(options, 5 * mood.network.mostMs) : options,
     clients,
     // Nothing repeats what is late here, as core would.
     network: playsClaims ? { ...mood.network, slowRate: 0 } : mood.network,
@@ -48,6 +48,15 @@ export function drawSchedule(seed: string, backend: BackendName, model: BackendM
     ...(claims && { claims }),
     faults: drawFaults(random.fork('faults'), mood, serverFaults, model.servers(options), steps),
   };
+}
+
+/** Whoever plays claims asks until it is answered, which no call would be in less time than the way there and back. */
+function withPatience(options: Schedule['options'], leastMs: number): Schedule['options'] {
+  const patient = { ...options };
+  for (const name of ['nodeTimeoutMs', 'callTimeoutMs'] as const) {
+    if (Number(options[name]) < leastMs) patient[name] = Math.ceil(leastMs);
+  }
+  return patient;
 }
 
 function drawClient(random: Random, mood: Mood): ClientTerms {
