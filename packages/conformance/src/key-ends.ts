@@ -2,6 +2,8 @@ import type { Capabilities } from '@holdfast/lock-core';
 
 /** Sums of floating-point times, and the clocks of two processes over a lease, are off by less. */
 const ROUNDING_MS = 1;
+/** For how long what a request took on its way to a refusal may still stand, on a busy machine. */
+const GIVEN_BACK_WITHIN_MS = 500;
 
 /** The longest lease that the backend may grant for a TTL. */
 export function longestLease({ ttl }: Capabilities, ttlMs: number): number {
@@ -15,11 +17,18 @@ export interface LeaseCall {
   readonly ttlMs: number;
 }
 
+/** When a request was refused, and until when the lease would last that it asked for. */
+interface Refusal {
+  readonly at: number;
+  readonly latest: number;
+}
+
 interface KeyEnds {
   /** Between which times the last lease of each owner ends, if nothing else ends it before. */
   readonly leases: Map<string, { readonly earliest: number; readonly latest: number }>;
   /** How many requests are on their way. */
   asked: number;
+  readonly refusals: { last: Refusal; before: Refusal };
   /** The outcome of a request is unknown: there may be a lease of any length. */
   isUnknown: boolean;
 }
@@ -40,10 +49,14 @@ export interface Ends {
 export function noteEnds(capabilities: Capabilities): Ends {
   const { granularityMs, maxOvershootMs } = capabilities.ttl;
   const keys = new Map<string, KeyEnds>();
+  const none: Refusal = { at: Number.NEGATIVE_INFINITY, latest: 0 };
+  // Without a queue, contenders may take a part of a key each, and give it back once they are told that it is busy (Redlock).
+  const givenBackMs = capabilities.fairness === 'none' ? GIVEN_BACK_WITHIN_MS : 0;
   let isOpen = capabilities.expiry !== 'ttl';
 
   const at = (key: string): KeyEnds => {
-    const known = keys.get(key) ?? { leases: new Map(), asked: 0, isUnknown: false };
+    const refusals = { last: none, before: none };
+    const known = keys.get(key) ?? { leases: new Map(), asked: 0, refusals, isUnknown: false };
     keys.set(key, known);
     return known;
   };
@@ -58,21 +71,28 @@ export function noteEnds(capabilities: Capabilities): Ends {
         for (const [i, { key, owner, ttlMs }] of calls.entries()) {
           const ends = at(key);
           ends.asked -= 1;
+          const latest = answeredAt + longestLease(capabilities, ttlMs) + maxOvershootMs;
           const outcome = outcomes?.[i] as { readonly status?: unknown; readonly validForMs?: unknown } | undefined;
           if (outcome?.status === 'granted' || outcome?.status === 'renewed') {
-            const latest = answeredAt + longestLease(capabilities, ttlMs) + maxOvershootMs;
             // The answers of two requests may come in the other order, and to ask again may leave a longer lease as it is.
             const before = ends.leases.get(owner)?.latest ?? 0;
             const earliest = calledAt + Math.min(Number(outcome.validForMs), ttlMs);
             ends.leases.set(owner, { earliest, latest: Math.max(latest, before) });
-          } else if (outcome?.status !== 'busy' && outcome?.status !== 'lost') ends.isUnknown = true;
+          } else if (outcome?.status === 'busy' || outcome?.status === 'lost') {
+            ends.refusals.before = ends.refusals.last;
+            ends.refusals.last = { at: answeredAt, latest };
+          } else ends.isUnknown = true;
         }
       };
     },
     mostMs(key, calledAt) {
       const ends = keys.get(key);
       if (isUncertain(ends) || ends!.leases.size === 0) return Number.POSITIVE_INFINITY;
-      const latest = Math.max(...[...ends!.leases.values()].map((lease) => lease.latest));
+      const { last, before } = ends!.refusals;
+      // The last one may be that of this call.
+      const refusal = last.at > calledAt ? before : last;
+      const givenBack = calledAt < refusal.at + givenBackMs ? refusal.latest : 0;
+      const latest = Math.max(givenBack, ...[...ends!.leases.values()].map((lease) => lease.latest));
       return latest - calledAt + granularityMs + ROUNDING_MS;
     },
     mayEnd(key, from, to) {

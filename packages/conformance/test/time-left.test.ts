@@ -1,6 +1,7 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 import { expect, it } from 'vitest';
 import { type Harness, runConformance } from '../src/index.ts';
+import { noteEnds } from '../src/key-ends.ts';
 import { newTable, now, tableAdapter, tableCapabilities } from './support/table-adapter.ts';
 
 /** Polls a key whose lease ends, at its end. */
@@ -51,4 +52,20 @@ it('more than all leases of the key is left: a fault', async () => {
   const { outcome, reason } = await run(harnessOf('too far', (leftMs) => 2 * leftMs));
   expect(reason).toMatch(/but all leases of the key are over in/);
   expect(outcome).toBe('fail');
+});
+
+it.each([
+  ['none', 'part of what was refused before may stand for a moment'],
+  ['fifo', 'what was refused before took nothing'],
+] as const)('fairness %s: %s', (fairness) => {
+  const ends = noteEnds({ ...tableCapabilities, fairness });
+  const request = (owner: string) => [{ key: 'k', owner, ttlMs: 60_000 }];
+  const holder = { key: 'k', owner: 'holder', ttlMs: 5_000 };
+  ends.ask([holder])([{ status: 'granted', validForMs: 5_000 }]);
+  ends.ask(request('one'))([{ status: 'busy' }]);
+  const calledAt = now();
+  ends.ask(request('two'))([{ status: 'busy' }]);
+  expect(ends.mostMs('k', calledAt) > 50_000).toBe(fairness === 'none');
+  // A second later.
+  expect(ends.mostMs('k', now() + 1_000)).toBeLessThan(5_000);
 });
