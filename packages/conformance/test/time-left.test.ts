@@ -57,7 +57,7 @@ it('more than all leases of the key is left: a fault', async () => {
 it.each([
   ['none', 'part of what was refused before may stand for a moment'],
   ['fifo', 'what was refused before took nothing'],
-] as const)('fairness %s: %s', (fairness) => {
+] as const)('fairness %s: %s', (fairness, _) => {
   const ends = noteEnds({ ...tableCapabilities, fairness });
   const request = (owner: string) => [{ key: 'k', owner, ttlMs: 60_000 }];
   const holder = { key: 'k', owner: 'holder', ttlMs: 5_000 };
