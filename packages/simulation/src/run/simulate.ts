@@ -177,7 +177,7 @@ export async function simulate(schedule: Schedule, programs: Programs): Promise<
     world.at(lingersUntil, () => {});
     await runUntil(() => world.now >= lingersUntil);
     if (hasFailed()) return;
-    if (lingers) liveness.lookWhenIdle();
+    if (lingers && isIdle()) liveness.lookWhenIdle();
     if (hasFailed()) return;
     liveness.stop();
 
