@@ -8,7 +8,7 @@ import { createQuorum } from '../src/protocol/quorum.ts';
 function heldNode() {
   const released: StandingVote[] = [];
   const votes: ((vote: Vote) => void)[] = [];
-  const withdrawals: ((freed: boolean) => void)[] = [];
+  const withdrawals: ((freed: boolean | undefined) => void)[] = [];
   const node: QuorumNode = {
     vote: (_, answer) => {
       votes.push(answer);
@@ -73,22 +73,28 @@ it('H15: a late vote is withdrawn once, although the release is repeated before 
   expect(last.released).toHaveLength(1);
 });
 
+/** Three nodes that an owner has asked for the lock. */
+function askedOfThree() {
+  const nodes = [heldNode(), heldNode(), heldNode()];
+  const outcomes: GrantOutcome[] = [];
+  const quorum = createQuorum({
+    nodes: nodes.map(({ node }) => node),
+    majority: 2,
+    nodeTimeoutMs: 1_000,
+    clock: { now: () => 0, micros: () => 1, after: () => () => {} },
+    random: () => 0,
+  });
+  quorum.acquire({ key: 'k', owner: 'o', ttlMs: 10_000, tokens: 1 }, (outcome) => outcomes.push(outcome));
+  return { quorum, nodes, outcomes };
+}
+
 it.each([
   ['what it asked for has been refused', { kind: 'yes' }, { kind: 'busy' }],
   ['it is not known', { kind: 'failed', error: new Error('the connection broke') }, { kind: 'failed', sent: true }],
 ] as const)(
   'H125: an owner that is released meanwhile is told, once all votes are in, that %s',
   (_, vote, expected) => {
-    const nodes = [heldNode(), heldNode(), heldNode()];
-    const outcomes: GrantOutcome[] = [];
-    const quorum = createQuorum({
-      nodes: nodes.map(({ node }) => node),
-      majority: 2,
-      nodeTimeoutMs: 1_000,
-      clock: { now: () => 0, micros: () => 1, after: () => () => {} },
-      random: () => 0,
-    });
-    quorum.acquire({ key: 'k', owner: 'o', ttlMs: 10_000, tokens: 1 }, (outcome) => outcomes.push(outcome));
+    const { quorum, nodes, outcomes } = askedOfThree();
     quorum.release({ key: 'k', owner: 'o', first: undefined }, () => {});
     for (const { votes } of nodes.slice(0, 2)) votes[0]!({ kind: 'yes' });
     expect(outcomes).toEqual([]);
@@ -99,6 +105,16 @@ it.each([
     expect(quorum.owners).toBe(0);
   },
 );
+
+it('H125: the vote of an owner that is released meanwhile is withdrawn again where the first time had no answer', () => {
+  const { quorum, nodes, outcomes } = askedOfThree();
+  nodes[0]!.votes[0]!({ kind: 'yes' });
+  quorum.release({ key: 'k', owner: 'o', first: undefined }, () => {});
+  nodes[0]!.withdrawals[0]!(undefined);
+  for (const { votes } of nodes.slice(1)) votes[0]!({ kind: 'low', highest: 5 });
+  expect(outcomes).toMatchObject([{ kind: 'busy' }]);
+  expect(nodes.map(({ released }) => released.length)).toEqual([1, 0, 0]);
+});
 
 describe('H116: what was sent', () => {
   /** An owner asks, with each node as `ask` says. */

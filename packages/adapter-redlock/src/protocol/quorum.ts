@@ -151,8 +151,8 @@ function release(context: QuorumContext, owners: OwnerStates, held: HeldVote, do
     state.wake?.();
     owners.tidy(state);
   }
-  const missed = (i: number): void => {
-    for (const round of rounds) round.missed(i);
+  const missed = (i: number, isKnown: boolean): void => {
+    for (const round of rounds) round.missed(i, isKnown);
   };
   withdrawAll(context, vote, state?.asked, missed, done);
 }
@@ -162,7 +162,7 @@ function withdrawAll(
   context: QuorumContext,
   vote: HeldVote,
   asked: readonly boolean[] | undefined,
-  missed: (node: number) => void,
+  missed: (node: number, isKnown: boolean) => void,
   done: (verdict: Verdict) => void,
 ): void {
   askMajority(
@@ -176,7 +176,7 @@ function withdrawAll(
         return true;
       }
       return node.withdraw(vote, asked !== undefined, (freed, error) => {
-        if (freed !== true) missed(i);
+        if (freed !== true) missed(i, freed === false);
         answer(freed === undefined ? undefined : freed ? one : none, error);
       });
     },

@@ -44,6 +44,8 @@ export class Round {
   /** By node, once the owner is released: that came back empty, and the vote has come in late. */
   readonly #missed: boolean[] = [];
   readonly #late: boolean[] = [];
+  /** By node: whether its vote has come in. */
+  readonly #given: boolean[] = [];
   #yes = 0;
   /** How many votes win. */
   readonly #needed: number;
@@ -95,14 +97,16 @@ export class Round {
   }
 
   /** The owner's release found no vote at node `i`, or failed there: one that comes in behind it is withdrawn by itself. */
-  missed(i: number): void {
-    if (this.#late[i]) this.#context.nodes[i]!.release(this.ballot);
+  missed(i: number, isKnown: boolean): void {
+    // Nobody else repeats a release that failed, once the request counts as refused.
+    if (this.#late[i] || (!isKnown && this.#given[i])) this.#context.nodes[i]!.release(this.ballot);
     else this.#missed[i] = true;
     this.#late[i] = false;
   }
 
   #take(i: number, vote: Vote): void {
     this.pending -= 1;
+    if (vote.kind === 'yes') this.#given[i] = true;
     this.#count(vote);
     if (vote.kind !== 'yes' && vote.kind !== 'failed') this.#mayStand[i] = false;
     else if (this.#over || this.#missed[i]) this.#context.nodes[i]!.release(this.ballot);
