@@ -46,6 +46,7 @@ export class QueuedAcquisition extends Acquisition {
 
   start(now: number): void {
     const { keyState } = this;
+    this.context.waiting += 1;
     keyState.append(this);
     const isFirst = keyState.first === this && keyState.exclusive === undefined;
     if (isFirst || this.context.settings.localRun.count === 0) this.takeTurn(now);

@@ -22,6 +22,8 @@ export interface Context {
   readonly singleAttempts: Set<Acquisition>;
   readonly keepalive: ProcessKeepalive;
   readonly cleanup: OrphanCleanup;
+  /** How many wait, in the queues of all keys. */
+  waiting: number;
   /** Releases by holders that have no answer yet; `onReleased` is called when there are none left. */
   releasing: number;
   onReleased: (() => void) | undefined;
@@ -61,6 +63,7 @@ export function createContext(adapter: LockAdapter, settings: Settings): Context
     singleAttempts,
     keepalive: new ProcessKeepalive(() => pendingAcquisitions({ keys, singleAttempts })),
     cleanup: new OrphanCleanup(adapter, settings, timers),
+    waiting: 0,
     releasing: 0,
     onReleased: undefined,
     refusals: new WeakMap(),
@@ -133,7 +136,10 @@ export function detach(context: Context, keyState: KeyState, acquisition: Acquis
   if (acquisition.heapIndex >= 0) context.timers.clear(acquisition);
   acquisition.stopListening?.();
   if (acquisition.keptAlive) context.keepalive.done(acquisition);
-  if (!acquisition.once) return keyState.remove(acquisition);
+  if (!acquisition.once) {
+    context.waiting -= 1;
+    return keyState.remove(acquisition);
+  }
   keyState.singleAttempts -= 1;
   context.singleAttempts.delete(acquisition);
 }

@@ -51,6 +51,7 @@ export class PollingAcquisition extends Acquisition {
       this.context.singleAttempts.add(this);
       return this.ask(now);
     }
+    this.context.waiting += 1;
     keyState.append(this);
     if (keyState.first === this && keyState.exclusive === undefined) this.takeTurn(now);
     else park(this.context, keyState, this);

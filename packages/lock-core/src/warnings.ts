@@ -55,9 +55,12 @@ export function checkHolds(context: Context, lease: Lease, now: number): void {
 
 function checkHold(context: Context, lease: Lease, hold: Hold, now: number): void {
   if (hold.isWatchable) for (const lock of hold.unwatched()) given.register(lock, { context, lease, hold }, lock);
-  if (hold.hasWarned || now - hold.since < hold.options.ttlMs) return;
+  const areOthers = openContexts.size > 1;
+  // Looked at first: to find the waiters of each key that is renewed costs as much as a tenth of its renewal.
+  const mayWait = context.waiting > 0 || areOthers;
+  if (!mayWait || hold.hasWarned || now - hold.since < hold.options.ttlMs) return;
   warnOfOwnWaiter(context, lease, hold, now);
-  if (openContexts.size > 1) warnOfOtherLocks(context, lease, hold);
+  if (areOthers) warnOfOtherLocks(context, lease, hold);
 }
 
 /** For a whole lease, a task here has waited for what is held here: perhaps the holder waits for that task. */

@@ -127,6 +127,32 @@ it('warns once of a task that has waited for a whole lease for what its own proc
   expect(emitted.map(({ code }) => code)).toEqual(['HOLDFAST_OWN_HOLD', 'HOLDFAST_OWN_HOLD']);
 });
 
+it('tells of a task in the only Locks, where others have come and gone in every way', async () => {
+  await other.close();
+  const busy = { code: 'LOCK_TIMEOUT' };
+  const held = await locks.acquire('a');
+  const stop = new AbortController();
+  const gone = [
+    expect(locks.acquire('a', { waitMs: 100 })).rejects.toMatchObject(busy),
+    expect(locks.acquire('a', { signal: stop.signal })).rejects.toBe('stopped'),
+    expect(locks.acquire('a', { waitMs: 0 })).rejects.toMatchObject(busy),
+    expect(locks.tryAcquire('a')).resolves.toBeUndefined(),
+  ];
+  const passed = locks.using('a', () => {});
+  await clock.advance(200);
+  stop.abort('stopped');
+  await Promise.all(gone);
+  await held.release();
+  await passed;
+  for (const options of [{}, { waitMs: 0 }, { mode: 'shared' as const }]) await locks.using('a', options, () => {});
+  const again = await locks.acquire('a');
+  const waiting = locks.acquire('a');
+  await clock.advance(4_100);
+  expect(told()).toEqual(['a own-hold']);
+  await again.release();
+  await (await waiting).release();
+});
+
 it('a writer behind readers of its process is such a task, and so is one for more permits than are left', async () => {
   const readers = [await locks.acquire('doc', { mode: 'shared' }), await other.acquire('pool 2')];
   const pool = locks.semaphore('pool', 5);

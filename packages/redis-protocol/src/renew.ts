@@ -78,9 +78,9 @@ function sendRenewal(
   // Built in one go: for thousands of locks, making the command is most of what renewal costs.
   const command = [script.sha, String(holds.length * (isShared ? 3 : 1))];
   for (const { key } of holds) {
-    const { lock, queue, places } = keysOf(key);
-    command.push(lock);
-    if (isShared) command.push(queue, places);
+    const keys = keysOf(key);
+    command.push(keys.lock);
+    if (isShared) command.push(keys.queue, keys.places);
   }
   const owners: string[] = [];
   for (const { owner } of holds) owners.push(owner);
@@ -118,10 +118,12 @@ export function downgrade(state: RedisLockState, hold: HoldRef, ttlMs: number): 
   });
 }
 
-/** Texts as one argument. Half a surrogate pair goes to a server as U+FFFD, but JSON would keep it, as an escape that Redis refuses. */
+/**
+ * Texts as one argument. Owner IDs need no escapes, and to look for that and join them takes half as long as `JSON.stringify`. Half a
+ * surrogate pair goes to a server as U+FFFD, but JSON would keep it, as an escape that Redis refuses.
+ */
 function jsonList(texts: readonly string[]): string {
-  const json = JSON.stringify(texts);
-  // Nearly never. To look at each text would take as long as all the rest.
-  if (!json.includes('\\ud')) return json;
+  const joined = texts.join('');
+  if (!joined.includes('"') && !joined.includes('\\') && !joined.includes('\0')) return `["${texts.join('","')}"]`;
   return JSON.stringify(texts.map((text) => (text as string & { toWellFormed(): string }).toWellFormed()));
 }
