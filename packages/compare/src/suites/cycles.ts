@@ -7,7 +7,7 @@ import type { SubjectProcess } from '../subject-processes.ts';
 import type { Effort, Table, Target } from '../suite.ts';
 
 /** How many locks are asked for at once where it says "64 in flight". */
-const width = 64;
+export const width = 64;
 
 // A slow backend is warm after that time too.
 const mostWarmUpSlices = 24;
@@ -26,6 +26,8 @@ interface Plan {
   readonly sliceMs: number;
   /** How many locks each subject takes beforehand, uncounted: until then the compiler is still at work. */
   readonly warmUpOps: number;
+  /** One key for all, instead of a thousand in turn. */
+  readonly oneKey?: boolean;
   /** How much CPU the server has used so far. */
   readonly serverCpuSeconds?: (() => Promise<number>) | undefined;
 }
@@ -39,30 +41,31 @@ export async function cycleRounds(
 ): Promise<Rounds<CycleRound>> {
   const names = [...subjects.keys()];
   const shorter = effort.quick ? 0.5 : 1;
+  const { oneKey = false } = plan;
   for (const name of names) {
     progress(`warming up ${name}`);
-    await warmUp(subjects.get(name)!, plan.warmUpOps * shorter);
+    await warmUp(subjects.get(name)!, plan.warmUpOps * shorter, oneKey);
   }
   const { serverCpuSeconds = async () => Number.NaN } = plan;
   const forMs = plan.sliceMs * shorter;
   const count = effort.rounds ?? Math.ceil(plan.rounds * (effort.quick ? 1 / 3 : 1));
   return interleave(names, count, progress, async (name) => {
     const subject = subjects.get(name)!;
-    const sequential = await subject.ask('cycles', { inFlight: 1, forMs });
+    const sequential = await subject.ask('cycles', { inFlight: 1, forMs, oneKey });
     const cpuBefore = await serverCpuSeconds();
-    const inFlight = await subject.ask('cycles', { inFlight: width, forMs });
+    const inFlight = await subject.ask('cycles', { inFlight: width, forMs, oneKey });
     const serverCpuUs = (((await serverCpuSeconds()) - cpuBefore) * 1e6) / inFlight.ops;
     return { sequential, inFlight, serverCpuUs };
   });
 }
 
-async function warmUp(subject: SubjectProcess, atLeast: number): Promise<void> {
+async function warmUp(subject: SubjectProcess, atLeast: number, oneKey: boolean): Promise<void> {
   let done = 0;
   for (let slice = 0; done < atLeast && slice < mostWarmUpSlices; slice += 1) {
-    const { ops } = await subject.ask('cycles', { inFlight: width, forMs: 250 });
+    const { ops } = await subject.ask('cycles', { inFlight: width, forMs: 250, oneKey });
     done += ops;
   }
-  await subject.ask('cycles', { inFlight: 1, forMs: 250 });
+  await subject.ask('cycles', { inFlight: 1, forMs: 250, oneKey });
 }
 
 /** A line for each subject, with its ratios to the one that it is measured against. */

@@ -4,11 +4,12 @@ import { redisCounters, redisVersion } from '../servers.ts';
 import { ratios, spread } from '../stats.ts';
 import { startSubjects } from '../subject-processes.ts';
 import type { Suite, Target } from '../suite.ts';
-import { cycleRounds, cycleTable, cycleTargets } from './cycles.ts';
+import { cycleRounds, cycleTable, cycleTargets, width } from './cycles.ts';
 import { handovers, jain, measureTurnsOf, type TurnRound, turnTable, waiters } from './turns.ts';
 
 const limit = 10;
 const [rival, permits, shared] = ['redis-semaphore', 'permits', 'shared locks'];
+const [rivalOfOne, sharedOfOne] = [`redis-semaphore, one of ${width} permits`, 'shared locks of one key'];
 
 /** Redis: semaphores and shared locks, against the semaphores of `redis-semaphore`, which has no shared locks. */
 export const modes: Suite = {
@@ -23,12 +24,19 @@ export const modes: Suite = {
       [permits]: { kind: 'redis permits', port, limit },
       [shared]: { kind: 'redis shared', port },
     });
-    const cycles = await cycleRounds(subjects, effort, progress, {
+    await using ofOneKey = await startSubjects({
+      [rivalOfOne]: { kind: 'redis-semaphore permits', port, limit: width },
+      [sharedOfOne]: { kind: 'redis shared', port },
+    });
+    const plan = {
       rounds: 15,
       sliceMs: 150,
       warmUpOps: 20_000,
       serverCpuSeconds: async () => (await redisCounters(server)).cpuSeconds,
-    });
+    };
+    const cycles = await cycleRounds(subjects, effort, progress, plan);
+    // What readers are for: many at once of one key.
+    const readers = await cycleRounds(ofOneKey, effort, progress, { ...plan, oneKey: true });
     const turns = await interleave([rival, permits], effort.rounds ?? (quick ? 3 : 7), progress, (name, round) =>
       measureTurnsOf([subjects.get(name)!], {
         key: `permits-${name}-${round}`,
@@ -44,6 +52,11 @@ export const modes: Suite = {
           [rival, permits, shared].map((name) => ({ name, base: rival })),
           rival,
         ),
+        cycleTable(
+          readers,
+          [rivalOfOne, sharedOfOne].map((name) => ({ name, base: rivalOfOne })),
+          `one semaphore of ${width} permits`,
+        ),
         turnTable(
           turns,
           [rival, permits].map((name) => ({ name, base: rival })),
@@ -53,10 +66,15 @@ export const modes: Suite = {
       ],
       targets: [
         ...[permits, shared].flatMap((name) => cycleTargets(cycles, name, rival, { inFlight: 3 }, rival)),
+        ...cycleTargets(readers, sharedOfOne, rivalOfOne, { inFlight: 3 }, rival),
         ...turnTargets(turns),
       ],
       failures: [],
-      rounds: { cycles: Object.fromEntries(cycles), turns: Object.fromEntries(turns) },
+      rounds: {
+        cycles: Object.fromEntries(cycles),
+        readers: Object.fromEntries(readers),
+        turns: Object.fromEntries(turns),
+      },
     };
   },
 };
