@@ -1,6 +1,6 @@
 import { LockError } from '@holdfast/lock-core';
 import type { Wanted } from './drivers/driver.ts';
-import { isForbidden, isWithoutSchema, readable, readableSetUp } from './errors.ts';
+import { isForbidden, isWithoutSchema, notSent, readable, readableSetUp } from './errors.ts';
 import type { Settings } from './options.ts';
 import { missingRights } from './rights.ts';
 import { lockSchemaSql, schemaVersion } from './schema.ts';
@@ -76,21 +76,26 @@ export function createBackend({ driver, schema, createSchema }: Settings): Backe
   return {
     statements,
     async step(statement, values, { key, locks, wanted, onSend } = {}) {
+      let isSent = false;
+      const sending = (): void => {
+        isSent = true;
+        onSend?.();
+      };
       try {
         if (!isReady) await ready();
         else if (isDoubtful && locks) await askAgain();
         try {
-          return await driver.answer(statement, values, wanted, onSend);
+          return await driver.answer(statement, values, wanted, sending);
         } catch (error) {
           // The database was emptied since: nothing has been done, so it may be asked again.
           if (!createSchema || !isWithoutSchema(error)) throw error;
           isReady = false;
           await askAgain();
-          return await driver.answer(statement, values, wanted, onSend);
+          return await driver.answer(statement, values, wanted, sending);
         }
       } catch (error) {
         isDoubtful ||= isForbidden(error);
-        throw wanted?.signal.aborted && error === wanted.signal.reason ? error : readable(error, key);
+        throw isSent ? readable(error, key) : notSent(readable(error, key), key);
       }
     },
   };

@@ -110,6 +110,17 @@ export function readable(error: unknown, key?: string): unknown {
   });
 }
 
+/** Says that a request had no effect: there was no connection, or nobody wanted it any more (H116). */
+export function notSent(reason: unknown, key: string | undefined): LockError {
+  if (isLockError(reason)) return reason;
+  const because = reason instanceof Error ? reason.message : String(reason);
+  return new LockError(
+    'LOCK_BACKEND',
+    `There is no connection to PostgreSQL at the moment (${because}), and nothing was sent. Check that the server is up and reachable.`,
+    { key, cause: reason, notSent: true },
+  );
+}
+
 /** Classes of SQLSTATEs that another try may not meet: of the connection, of others at work, of resources, an operator and the system. */
 const passing = /^(?:08|23|40|42|53|55|57|58|XX)/;
 

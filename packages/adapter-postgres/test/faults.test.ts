@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createLocks, type Locks } from '@holdfast/lock-core';
 import {
   faultProxy,
@@ -76,6 +77,54 @@ describe('on one server', () => {
     expect(await lock.release()).toBe('released');
     expect((await next).fencingToken).toBeGreaterThan(lock.fencingToken!);
     await (await next).release();
+  });
+
+  it('H116: what nobody wants any more, before there is a connection for it, is not sent', async () => {
+    const adapter = postgresAdapter({ url: server.url, maxConnections: 1, ...options });
+    const [first, given] = [attempt(newName()), new AbortController()];
+    await grant(adapter, first);
+    const later = { ...attempt(newName()), signal: given.signal };
+    server.freeze();
+    const renewing = adapter.renew(first, 60_000);
+    const asking = expect(adapter.tryAcquire(later)).rejects.toMatchObject({ notSent: true, retryable: true });
+    given.abort();
+    await asking;
+    server.thaw();
+    expect(await renewing).toMatchObject({ status: 'renewed' });
+    expect(await adapter.inspect?.(later.key)).toBeUndefined();
+    expect(await adapter.release(first)).toBe('released');
+    await adapter.close?.();
+  });
+
+  it.each(['killed', 'frozen'])('H116: nothing is cleaned up of requests while the server is %s', async (how) => {
+    const locks = createLocks(postgresAdapter({ url: server.url, callTimeoutMs: 200 }), { backendTimeoutMs: 1_000 });
+    const cleanUps = new Set<string>();
+    const note = (message: unknown): void => {
+      const { owner, outcome } = message as { owner: string; outcome: string };
+      if (outcome === 'begun') cleanUps.add(owner);
+      else cleanUps.delete(owner);
+    };
+    if (how === 'killed') await server.kill();
+    else {
+      await (await locks.acquire(newName())).release();
+      server.freeze();
+      // The connection that stands takes a request yet.
+      await expect(locks.acquire(newName())).rejects.toMatchObject({ code: 'LOCK_BACKEND' });
+    }
+    subscribe('holdfast:reap', note);
+    try {
+      const asked = Array.from({ length: 20 }, (_, i) =>
+        i % 2 === 0 ? locks.acquire(newName()) : locks.tryAcquire(newName()),
+      );
+      for (const asking of asked) await expect(asking).rejects.toMatchObject({ code: 'LOCK_BACKEND' });
+      await eventually('no release is under way', async () => cleanUps.size === 0);
+    } finally {
+      if (how === 'killed') await server.restart();
+      else server.thaw();
+    }
+    unsubscribe('holdfast:reap', note);
+    await (await locks.acquire(newName())).release();
+    await locks.close();
   });
 
   it('answers are lost, then the connection: one lock, one place, and nothing is left', async () => {

@@ -33,6 +33,10 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
   const sockets = new Set<Socket>();
   let opened: Promise<{ pool: Pool; classes: PgClasses; config: ClientConfig }> | undefined;
   let closed = false;
+  const standing = new Set<unknown>();
+  /** Why the last connection failed, if none stands. */
+  let unreachable: { readonly cause: unknown } | undefined;
+  let attempt: Promise<void> | undefined;
 
   function open(): NonNullable<typeof opened> {
     if (closed) return Promise.reject(new LockError('LOCK_CLOSED', 'the adapter is closed'));
@@ -49,13 +53,48 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
       // An idle connection that breaks is replaced; without a listener it would end the process. What breaks one that is in use rejects
       // its statement as well.
       pool.on('error', ignore);
-      pool.on('connect', (client) => client.on('error', ignore));
+      pool.on('connect', (client) => {
+        standing.add(client);
+        client.on('error', ignore);
+      });
+      pool.on('remove', (client) => standing.delete(client));
       return { pool, classes, config };
     });
     opened.catch(() => {
       opened = undefined;
     });
     return opened;
+  }
+
+  /** A connection of the pool: with a callback, which costs less than its promises. */
+  function connected(pool: Pool): Promise<PoolClient> {
+    return new Promise((resolve, reject) => {
+      pool.connect((cause, client) => {
+        unreachable = client === undefined && standing.size === 0 ? { cause } : undefined;
+        if (client === undefined) reject(cause);
+        else resolve(client);
+      });
+    });
+  }
+
+  /**
+   * While the server cannot be reached, there is one attempt at a time, for all who ask. Each leaves a connection behind that a frozen
+   * server looks at when it goes on, before it serves anybody (H116).
+   */
+  function connect(pool: Pool): Promise<PoolClient> {
+    if (unreachable === undefined || pool.idleCount > 0) return connected(pool);
+    if (attempt !== undefined) {
+      return attempt.then(() => {
+        if (unreachable !== undefined) throw unreachable.cause;
+        return connected(pool);
+      });
+    }
+    const client = connected(pool);
+    const ended = (): void => {
+      attempt = undefined;
+    };
+    attempt = client.then(ended, ended);
+    return client;
   }
 
   async function onConnection<T>(
@@ -65,12 +104,7 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
   ): Promise<T> {
     const { pool } = await open();
     const mayWait = pool.idleCount <= pool.waitingCount;
-    const client = await connected(pool);
-    // It may have waited for its turn longer than the caller did: what nobody wants is not sent (H27).
-    if (mayWait && wanted?.signal.aborted) {
-      client.release();
-      throw wanted.signal.reason;
-    }
+    const client = await (mayWait && wanted ? whileWanted(connect(pool), wanted.signal) : connect(pool));
     onSend?.();
     let broken = true;
     try {
@@ -132,10 +166,25 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
   };
 }
 
-/** A connection of the pool: with a callback, which costs less than its promises. */
-function connected(pool: Pool): Promise<PoolClient> {
+/** What nobody wants any more is not sent, and waits no longer (H27). */
+function whileWanted(connecting: Promise<PoolClient>, signal: AbortSignal): Promise<PoolClient> {
   return new Promise((resolve, reject) => {
-    pool.connect((error, client) => (client === undefined ? reject(error) : resolve(client)));
+    const leave = (): void => {
+      reject(signal.reason);
+      connecting.then((client) => client.release(), ignore);
+    };
+    if (signal.aborted) return leave();
+    signal.addEventListener('abort', leave, { once: true });
+    connecting.then(
+      (client) => {
+        signal.removeEventListener('abort', leave);
+        if (!signal.aborted) resolve(client);
+      },
+      (error: unknown) => {
+        signal.removeEventListener('abort', leave);
+        reject(error);
+      },
+    );
   });
 }
 
