@@ -76,7 +76,7 @@ export function nodeRedisClusterBinding(
       const onBack = () => events.connected();
       // A node is ready before the cluster is.
       for (const event of backEvents) client.on(event, onBack);
-      return sharedSubscriber({
+      return sharedSubscriber(client, {
         isReady: isUp,
         isOpen: () => client.isOpen,
         subscribe: (channel) => client.sSubscribe(channel, onMessage),

@@ -65,16 +65,7 @@ export function nodeRedisSentinelBinding(
     openSubscriber(events) {
       const onMessage = (message: unknown, channel: unknown) => events.message(String(channel), String(message));
       let closed = false;
-      // The client tells that it has found another master, but not when it is connected to it.
-      const onChange = (): void => {
-        whenReady().then(
-          () => closed || events.connected(),
-          () => closed || startTimer(onChange, lookAgainMs).unref(),
-        );
-      };
-      client.on('topology-change', onChange);
-      if (!isUp()) onChange();
-      return sharedSubscriber({
+      const subscriber = sharedSubscriber(client, {
         isReady: isUp,
         isOpen: () => client.isOpen,
         subscribe: (channel) => client.subscribe(channel, onMessage),
@@ -84,6 +75,19 @@ export function nodeRedisSentinelBinding(
           client.off('topology-change', onChange);
         },
       });
+      const onConnected = (): void => {
+        if (closed) return;
+        // What was asked while it connected to a master that died has no answer before that is back.
+        subscriber.startOver();
+        events.connected();
+      };
+      // The client tells that it has found another master, but not when it is connected to it.
+      const onChange = (): void => {
+        whenReady().then(onConnected, () => closed || startTimer(onChange, lookAgainMs).unref());
+      };
+      client.on('topology-change', onChange);
+      if (!isUp()) onChange();
+      return subscriber;
     },
     close,
   };

@@ -13,6 +13,7 @@ import type { AnyNodeRedis, NodeRedisClient } from './node-redis-client.ts';
 import { nodeRedisClusterBinding } from './node-redis-cluster.ts';
 import { commandOptions, dropsOf, keepsOptions } from './node-redis-command-options.ts';
 import { nodeRedisSentinelBinding } from './node-redis-sentinel.ts';
+import { sharedSubscriber } from './shared-subscriber.ts';
 
 const name = 'node-redis';
 
@@ -95,10 +96,9 @@ function openSubscriber(client: NodeRedisClient, events: SubscriberEvents): Redi
   connection.on('ready', () => events.connected());
   // It goes on trying by itself, until it is closed.
   connection.connect().catch(() => {});
-  return {
-    get ready() {
-      return connection.isReady;
-    },
+  return sharedSubscriber(connection, {
+    isReady: () => connection.isReady,
+    isOpen: () => connection.isOpen,
     subscribe: (channel) => connection.subscribe(channel, onMessage),
     unsubscribe: (channel) => connection.unsubscribe(channel, onMessage),
     close() {
@@ -106,5 +106,5 @@ function openSubscriber(client: NodeRedisClient, events: SubscriberEvents): Redi
       // What is destroyed before its socket is up comes up all the same, and would stay indefinitely (H43).
       connecting.abort();
     },
-  };
+  });
 }

@@ -1,6 +1,6 @@
 import type { RedisSubscriber } from '../redis-client.ts';
 
-/** Subscriptions by way of a client that makes and keeps the connections for them. */
+/** Subscriptions by way of a client of node-redis. */
 export interface SharedSubscriptions {
   isReady(): boolean;
   /** Whether the client has not been closed: a closed one of node-redis would connect again, to unsubscribe. */
@@ -10,17 +10,27 @@ export interface SharedSubscriptions {
   close(): void;
 }
 
+/** A subscriber whose client may give up a connection without a word of what was asked over it. */
+export interface SharedSubscriber extends RedisSubscriber {
+  /** Nothing waits any more for what was asked before. */
+  startOver(): void;
+}
+
+/** Of each client, the last command for a channel, as long as that has no answer. */
+const turns = new WeakMap<object, Map<string, Promise<void>>>();
+
 /**
- * A subscriber over a client that others use too; closing it ends its own subscriptions alone. The commands for one channel wait for each
- * other: while node-redis makes the connection, it sends an UNSUBSCRIBE before the SUBSCRIBE that was asked for first, which then stands
- * for good (H43).
+ * A subscriber over a client that others may use too; closing it ends its own subscriptions alone. The commands for one channel wait for
+ * each other, whoever sends them: node-redis takes a SUBSCRIBE behind an UNSUBSCRIBE without an answer for one that stands already, and while
+ * it makes a connection, it sends an UNSUBSCRIBE before the SUBSCRIBE that was asked for first (H43).
  */
-export function sharedSubscriber(shared: SharedSubscriptions): RedisSubscriber {
+export function sharedSubscriber(client: object, shared: SharedSubscriptions): SharedSubscriber {
   const standing = new Set<string>();
-  const underWay = new Map<string, Promise<void>>();
   let closed = false;
 
   function inTurn(channel: string, send: () => Promise<unknown>): Promise<unknown> {
+    const underWay = turns.get(client) ?? new Map<string, Promise<void>>();
+    turns.set(client, underWay);
     const before = underWay.get(channel);
     const answer = before === undefined ? send() : before.then(send);
     const ended = answer.then(
@@ -32,8 +42,9 @@ export function sharedSubscriber(shared: SharedSubscriptions): RedisSubscriber {
     return answer;
   }
 
+  // One that waited for long may be out of date.
   const unsubscribe = (channel: string): Promise<unknown> =>
-    inTurn(channel, async () => (shared.isOpen() ? shared.unsubscribe(channel) : undefined));
+    inTurn(channel, async () => (shared.isOpen() && !standing.has(channel) ? shared.unsubscribe(channel) : undefined));
 
   return {
     get ready() {
@@ -47,11 +58,15 @@ export function sharedSubscriber(shared: SharedSubscriptions): RedisSubscriber {
       standing.delete(channel);
       return unsubscribe(channel);
     },
+    startOver() {
+      turns.delete(client);
+    },
     close() {
       closed = true;
       shared.close();
-      for (const channel of standing) unsubscribe(channel).catch(() => {});
+      const channels = [...standing];
       standing.clear();
+      for (const channel of channels) unsubscribe(channel).catch(() => {});
     },
   };
 }

@@ -80,4 +80,35 @@ export function sentinelSuite(kits: readonly ClientKit[]): void {
       }
     });
   });
+
+  // The adapter package imports one major version of its client.
+  it(`H43: a subscription that was asked for as the master froze stands at the next one, ${kits[0]!.name}`, {
+    timeout: 90_000,
+  }, async () => {
+    const group = await startRedisSentinel();
+    const adapter = kits[0]!.open({ kind: 'sentinel', nodes: group.sentinels, masterName: group.masterName });
+    try {
+      const [key, stays] = [newName(), new AbortController()];
+      const works = () =>
+        adapter.inspect?.(key).then(
+          () => true,
+          () => false,
+        );
+      await until('it is connected', works);
+      group.master.freeze();
+      const first = adapter.whenFree?.(key, stays.signal);
+      await until('the new master', works);
+      await first;
+      const hint = adapter.whenFree?.(key, stays.signal);
+      await until('it is told', async () => {
+        const told = group.replicas.map((replica) => replica.command('PUBLISH', `lock:${key}`, ''));
+        return (await Promise.all(told)).includes(1);
+      });
+      await hint;
+      stays.abort();
+    } finally {
+      await adapter.close?.();
+      await group.stop();
+    }
+  });
 }

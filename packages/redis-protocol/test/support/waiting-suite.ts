@@ -57,6 +57,32 @@ export function waitingSuite(kits: readonly ClientKit[]): void {
       await locks.close();
     });
 
+    it('H43: a waiter that comes while the subscription before it is being ended is woken', async () => {
+      const proxy = await faultProxy(server);
+      const far = kit.connect(single(proxy));
+      const adapter = far.adapter();
+      const [key, mark] = [newName(), newName()];
+      const [early, stays] = [new AbortController(), new AbortController()];
+      await adapter.whenFree?.(newName(), stays.signal);
+      proxy.delay(50);
+      const gone = adapter.whenFree?.(key, early.signal);
+      const marked = adapter.whenFree?.(mark, stays.signal);
+      await until('it is subscribed', async () => (await subscribers(mark)) === 1);
+      early.abort();
+      await expect(gone).rejects.toThrow();
+      // The answer to the SUBSCRIBE is here, that to the UNSUBSCRIBE is not.
+      await marked;
+      await adapter.whenFree?.(key, stays.signal);
+      const hint = adapter.whenFree?.(key, stays.signal);
+      proxy.delay(0);
+      await until('it is told', async () => ((await server.command('PUBLISH', `lock:${key}`, '')) as number) === 1);
+      await hint;
+      stays.abort();
+      await adapter.close?.();
+      await far.close();
+      await proxy.close();
+    });
+
     it('H38: after a lost subscription connection every waiter looks again', async () => {
       const proxy = await faultProxy(server);
       const far = kit.connect(single(proxy));
