@@ -66,6 +66,8 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
       sentinelRetryStrategy: retryStrategy,
       // One that accepts and never answers would be waited for for ever, also after the client was closed (H43).
       sentinelCommandTimeout: 2_000,
+      // Of a master that has died without a sign: the sentinels are asked anew only when its connection breaks.
+      socketTimeout: connection.socketTimeout ?? 5_000,
     });
   }
   if (target.db) throw new LockError('LOCK_INVALID_ARGUMENT', `A Redis Cluster has only database 0, not ${target.db}.`);
