@@ -7,8 +7,9 @@ import type { NodeRequest, Reply, Requests } from './requests.ts';
 const maxPending = 1_000;
 
 // With the connection up the server itself has refused. These pass: it loads its data, runs a long script, cannot write to disk, has
-// no memory left, which a release of one of several holders needs, or too few replicas.
-const passing = /^-?(LOADING|BUSY|MISCONF|OOM|MASTERDOWN|NOREPLICAS)\b/;
+// no memory left, which a release of one of several holders needs, or too few replicas, or is a replica for a while. A vote that has
+// expired is answered all the same: none of this goes on for longer than the lease.
+const passing = /(^|-)(LOADING|BUSY|MISCONF|OOM|MASTERDOWN|NOREPLICAS|READONLY)\b/;
 const pauseMs = 1_000;
 
 /** Requests that withdraw votes from one node. */

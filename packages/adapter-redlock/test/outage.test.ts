@@ -1,5 +1,6 @@
-import { createLocks, type LockAdapter } from '@holdfast/lock-core';
+import { type AcquireAttempt, createLocks, type LockAdapter } from '@holdfast/lock-core';
 import type { RedisClientBinding } from '@holdfast/redis-protocol';
+import type { RedisServer } from '@holdfast/testbed';
 import { describe, expect, it } from 'vitest';
 import { attempt, grant, newName, sleep, until } from '../../redis-protocol/test/support/helpers.ts';
 import { openRedlock, redlockAdapter } from '../src/index.ts';
@@ -140,6 +141,42 @@ it('H11, H116: the vote of a node whose connection broke is withdrawn once it is
   expect(queued).toEqual([]);
   await adapter.close?.();
 });
+
+it.each([
+  ['exclusive', undefined],
+  ['shared', { mode: 'shared' }],
+  ['permits', { mode: 'permits', permits: 1, limit: 2 }],
+] as const)(
+  'H11: the vote of a node that is read-only at the release is withdrawn once it writes again (%s)',
+  async (_, claim) => {
+    const { adapter, sent } = await watched();
+    const [request, short] = [60_000, 1_200].map((ttlMs) => attempt(newName(), { ttlMs, claim })) as [
+      AcquireAttempt,
+      AcquireAttempt,
+    ];
+    for (const each of [request, short]) {
+      await grant(adapter, each);
+      await until('all voted', async () => (await rig.votes(each.key)) === 3);
+    }
+    // Reached by node-redis, which is connected for a moment longer than ioredis when it leaves a replica.
+    const [, server] = rig.servers as [RedisServer, RedisServer];
+    await server.command('REPLICAOF', '127.0.0.1', '1');
+    for (const each of [request, short]) expect(await adapter.release(each)).toBe('released');
+    await until('the others are free', async () => (await rig.votes(request.key)) === 1);
+    const asked = () => sent.filter((command) => command.includes(short.owner)).length;
+    let before = asked();
+    await until('it is asked again', () => asked() > before);
+    await until('what has expired is asked for no more', async () => {
+      before = asked();
+      await sleep(2_100);
+      return asked() === before;
+    });
+    expect(await rig.votes(request.key)).toBe(1);
+    await server.command('REPLICAOF', 'NO', 'ONE');
+    await until('no vote is left', async () => (await rig.votes(request.key)) === 0);
+    await adapter.close?.();
+  },
+);
 
 describe('openRedlock', () => {
   it.each(['ioredis', 'node-redis'] as const)(
