@@ -106,6 +106,22 @@ it.each([
   },
 );
 
+const heldBy = (holder: string, remainingMs: number): Vote => ({ kind: 'held', holder, remainingMs });
+
+it.each([
+  ['told where one owner has the majority', [heldBy('a:1', 700), heldBy('a:1', 300)], 700],
+  // It may be a contender that has lost, and is giving its vote back.
+  [
+    'not told where it is only possible',
+    [heldBy('a:1', 700), heldBy('b:1', 300), { kind: 'failed', error: 0 }],
+    undefined,
+  ],
+] as const)('when it is worth asking again is %s', (_, votes, retryAfterMs) => {
+  const { nodes, outcomes } = askedOfThree();
+  for (const [i, vote] of votes.entries()) nodes[i]!.votes[0]!(vote);
+  expect(outcomes).toEqual([{ kind: 'busy', retryAfterMs }]);
+});
+
 it('H125: the vote of an owner that is released meanwhile is withdrawn again where the first time had no answer', () => {
   const { quorum, nodes, outcomes } = askedOfThree();
   nodes[0]!.votes[0]!({ kind: 'yes' });

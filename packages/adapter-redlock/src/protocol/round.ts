@@ -7,7 +7,7 @@ const farAheadMicros = 86_400_000_000;
 /** How a round of votes ended. After all but `won` the votes are being withdrawn. */
 export type RoundEnd =
   | { readonly kind: 'won' }
-  /** Another has, or may have, the majority. */
+  /** Another has the majority, or may have it: what stands may then be given back at any time, so no time is told. */
   | { readonly kind: 'held'; readonly retryAfterMs: number | undefined }
   /** The proposed token was too low; a round with one above `highest` may win. */
   | { readonly kind: 'low'; readonly highest: number }
@@ -193,7 +193,7 @@ export class Round {
     const mayBeLow = this.#yes + low + this.pending >= needed;
     if (!last && (mayBeLow || strongest + unknown >= majority)) return undefined;
     if (isPermits) return this.#permitsSplit();
-    return strongest + unknown >= majority ? this.#heldByAnother() : { kind: 'split' };
+    return strongest + unknown >= majority ? { kind: 'held', retryAfterMs: undefined } : { kind: 'split' };
   }
 
   /** Some nodes have given their votes, and others have no permits left: for a round that will be lost as well, or for good. */
