@@ -11,7 +11,7 @@ import { createEndpoints, type Endpoints } from './endpoints.ts';
 import { NoAnswer } from './errors.ts';
 import { fencingToken } from './fencing.ts';
 import { type KeyRange, keyLayout } from './key-layout.ts';
-import { deleteSeen } from './key-versions.ts';
+import { deletedTogether, deleteSeen, deleteVersions } from './key-versions.ts';
 import { createKeyedQueue } from './keyed-queue.ts';
 import { createLeases, slackMs } from './leases.ts';
 import { keysPage } from './list.ts';
@@ -141,11 +141,24 @@ async function forceRelease({ endpoints, layout }: Backend, key: string, owner?:
   }
 }
 
-async function closeAll({ batch, endpoints, leases, lockKeys, watches }: Backend): Promise<void> {
+async function closeAll(backend: Backend): Promise<void> {
+  const { batch, endpoints, leases, lockKeys, watches } = backend;
   // Sent before everything else is refused; what is held ends with its lease.
   batch.flush();
+  leaveQueues(backend);
   const revoked = leases.revokeUnused((lease) => lockKeys.uses(lease));
   lockKeys.close();
   watches.close();
   await Promise.all([revoked, endpoints.close()]);
+}
+
+/** Sends what gives up the places of all who wait. */
+function leaveQueues({ endpoints, waiting }: Backend): void {
+  const places = [...waiting.values()].flatMap((waiters) =>
+    [...waiters].map(([key, { token }]) => ({ key: Buffer.from(key), token })),
+  );
+  for (let i = 0; i < places.length; i += deletedTogether) {
+    const some = places.slice(i, i + deletedTogether);
+    endpoints.call((client, options) => deleteVersions(client, options, some)).catch(() => {});
+  }
 }

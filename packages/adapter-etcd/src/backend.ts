@@ -23,8 +23,8 @@ export interface Backend {
   readonly leases: Leases;
   readonly lockKeys: LockKeys;
   readonly watches: Watches;
-  /** Who waits here for which lock: by its name, then by the waiter's key. Each is called when its key is at the head, or may be. */
-  readonly waiting: Map<string, Map<string, (token?: string) => void>>;
+  /** Who waits here for which lock: by its name, then by the waiter's key. */
+  readonly waiting: Map<string, Map<string, WaiterHere>>;
   /** Who waits here for a key of this process to go, or to let shared claims pass. */
   readonly blocked: Map<string, Set<() => void>>;
   /** No more requests for places at a time than a busy machine completes in time. */
@@ -33,6 +33,14 @@ export interface Backend {
   readonly batch: Batch;
   /** Places in one queue are requested one after the other. */
   readonly entering: KeyedQueue;
+}
+
+/** A waiter of this process. */
+export interface WaiterHere {
+  /** The create revision of its key. */
+  readonly token: string;
+  /** Tells that its key is at the head, or may be; `seen` is the create revision of the key that was seen there. */
+  onTurn(seen?: string): void;
 }
 
 /** What every request about one owner's key contains. */

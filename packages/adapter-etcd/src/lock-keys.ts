@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Claim } from '@holdfast/lock-core';
 import type { Endpoints } from './endpoints.ts';
-import { deleteVersions, findRevisions } from './key-versions.ts';
+import { deletedTogether, deleteVersions, findRevisions } from './key-versions.ts';
 import type { QueueKey } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
@@ -60,14 +60,13 @@ export interface LockKeys {
   clear(listed: ReadonlySet<string>): void;
   /** Whether a lease may have keys that are wanted. */
   uses(lease: SharedLease): boolean;
-  /** Gives up the places of those who wait, and stops deleting. */
+  /** Has all waiters look again, and stops deleting. */
   close(): void;
 }
 
 // Going through all keys costs a little, so it is not done more often than this.
 const sweepMs = 20;
 const longestTimerMs = 2 ** 31 - 1;
-const deletedTogether = 64;
 const firstPauseMs = 250;
 const longestPauseMs = 5_000;
 // A lease may outlive what is known of it, because etcd extends all leases when its leader changes.
@@ -140,7 +139,7 @@ class KeyRegistry implements LockKeys {
   }
 
   close(): void {
-    for (const lockKey of this.#keys.values()) if (lockKey.wake !== undefined) this.#deleteOrphan(lockKey);
+    for (const lockKey of this.#keys.values()) lockKey.wake?.();
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }

@@ -1,7 +1,15 @@
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { type AcquireAttempt, type Claim, type Granted, LockError } from '@holdfast/lock-core';
-import { type Acquisition, acquiring, assertLeased, type Backend, queueKey, wakeBlocked } from './backend.ts';
+import {
+  type Acquisition,
+  acquiring,
+  assertLeased,
+  type Backend,
+  queueKey,
+  type WaiterHere,
+  wakeBlocked,
+} from './backend.ts';
 import { assertSameUse, enter } from './enter-queue.ts';
 import { placeLost } from './errors.ts';
 import { deleteSeen } from './key-versions.ts';
@@ -66,10 +74,11 @@ class QueueWait {
     const { lockKey } = this.#acquisition;
     const wake = (): void => this.#wake();
     lockKey.wake = wake;
-    const stopListening = listenForTurn(this.#backend, this.#attempt.key, lockKey.key, (seen) => {
+    const onTurn = (seen?: string): void => {
       this.#atHead ||= seen === this.#token;
       wake();
-    });
+    };
+    const stopListening = listenForTurn(this.#backend, this.#attempt.key, lockKey.key, { token: this.#token, onTurn });
     this.#signal.addEventListener('abort', wake);
     const leave = this.#lease.attend(wake);
     try {
@@ -207,10 +216,10 @@ function untilOwnChange(
   };
 }
 
-function listenForTurn({ waiting }: Backend, name: string, key: string, onTurn: (token?: string) => void): () => void {
-  const waiters = waiting.get(name) ?? new Map<string, (token?: string) => void>();
+function listenForTurn({ waiting }: Backend, name: string, key: string, waiter: WaiterHere): () => void {
+  const waiters = waiting.get(name) ?? new Map<string, WaiterHere>();
   waiting.set(name, waiters);
-  waiters.set(key, onTurn);
+  waiters.set(key, waiter);
   return () => {
     waiters.delete(key);
     if (waiters.size === 0 && waiting.get(name) === waiters) waiting.delete(name);

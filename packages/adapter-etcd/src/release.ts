@@ -40,9 +40,9 @@ async function free(
   const { deleted, head } = await batch.send(freeHeld(request, token, look));
   const waiters = waiting.get(name);
   const wakes = [...(blocked.get(request.key.toString()) ?? [])];
-  if (head !== undefined) waiters?.get(head.key.toString())?.(head.create_revision);
+  if (head !== undefined) waiters?.get(head.key.toString())?.onTurn(head.create_revision);
   // Those who began to wait meanwhile may have this key ahead. A watch of what is past already tells them later.
-  else if (!look) for (const wake of waiters?.values() ?? []) wake();
+  else if (!look) for (const waiter of waiters?.values() ?? []) waiter.onTurn();
   for (const wake of wakes) wake();
   return deleted;
 }

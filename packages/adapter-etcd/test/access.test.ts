@@ -5,7 +5,7 @@ import { startEtcd } from '@holdfast/testbed';
 import { Etcd3, Role, User } from 'etcd3';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { etcdAdapter, openEtcd } from '../src/index.ts';
-import { adapterOf, attemptFor, clientOf, hostOf, newName, waitIn } from './support/etcd.ts';
+import { adapterOf, attemptFor, clientOf, hostOf, newName, placesOf, waitIn } from './support/etcd.ts';
 
 async function started(options: Parameters<typeof startEtcd>[0] = {}) {
   const server = await startEtcd(options);
@@ -104,6 +104,18 @@ describe('closing', () => {
     await rejected;
     expect(performance.now() - closingAt).toBeLessThan(4_000);
     await expect(adapter.tryAcquire(attemptFor(name))).rejects.toMatchObject({ code: 'LOCK_CLOSED' });
+  });
+
+  it('H42: an adapter that is closed while many wait leaves none of their places', async () => {
+    const server = await started();
+    const [holder, adapter] = [adapterOf(server), adapterOf(server)];
+    const name = newName();
+    await holder.tryAcquire(attemptFor(name));
+    const waiters = await Promise.all(Array.from({ length: 70 }, () => waitIn(adapter, name)));
+    const ends = waiters.map(({ waiting }) => expect(waiting).rejects.toMatchObject({ code: 'LOCK_CLOSED' }));
+    await adapter.close!();
+    await Promise.all(ends);
+    expect(await placesOf(clientOf(server), name)).toHaveLength(1);
   });
 
   it('H55: nothing keeps the process alive after close, the server being up, frozen or gone', async () => {
