@@ -59,7 +59,7 @@ export function createLeases(endpoints: Endpoints, onList: (keys: ReadonlySet<st
   /** The lease, where nothing need be asked for it. */
   function fresh(ttlMs: number): SharedLease | undefined {
     const lease = current.get(ttlMs);
-    if (lease === undefined || lease.ended) return undefined;
+    if (lease === undefined || lease.ended || lease.retired) return undefined;
     return lease.goodUntil - performance.now() >= ttlMs + slackMs / 2 ? lease : undefined;
   }
 
@@ -67,7 +67,7 @@ export function createLeases(endpoints: Endpoints, onList: (keys: ReadonlySet<st
   async function ready(ttlMs: number): Promise<SharedLease> {
     const lease = current.get(ttlMs);
     const leftMs = lease === undefined ? 0 : lease.goodUntil - performance.now();
-    if (lease === undefined || lease.ended || leftMs <= 0) return grantOnce(ttlMs);
+    if (lease === undefined || lease.ended || lease.retired || leftMs <= 0) return grantOnce(ttlMs);
     const refreshed = lease.refresh();
     if (leftMs >= ttlMs) {
       // Still long enough; the next ones need not wait either.

@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Claim } from '@holdfast/lock-core';
 import type { Endpoints } from './endpoints.ts';
+import { isRefusal } from './errors.ts';
 import { deletedTogether, deleteVersions, findRevisions } from './key-versions.ts';
 import type { QueueKey } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
@@ -208,7 +209,8 @@ class KeyRegistry implements LockKeys {
         await this.#deleteAll(batch);
         for (const lockKey of batch) this.forget(lockKey);
         pauseMs = firstPauseMs;
-      } catch {
+      } catch (error) {
+        if (isRefusal(error)) for (const { sentLease } of batch) sentLease?.retire();
         if (this.#endpoints.closed !== undefined) break;
         await new Promise((resolve) => setTimeout(resolve, pauseMs).unref());
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);

@@ -155,6 +155,7 @@ class QueueWait {
     if (lockKey.over) throw placeLost(this.#attempt.key, 'it was given up');
     if (lockKey.sentLease !== lease) throw placeLost(this.#attempt.key, 'a later call of this owner waits in it');
     if (lease.ended) throw placeLost(this.#attempt.key, 'its lease has ended');
+    if (lease.retired) throw placeLost(this.#attempt.key, 'etcd refuses to delete another key of its lease');
     const silentMs = performance.now() - lease.answeredAt;
     if (performance.now() >= lease.goodUntil || silentMs > silenceMs) {
       throw placeLost(this.#attempt.key, `etcd has not answered for ${Math.round(silentMs)} ms`);

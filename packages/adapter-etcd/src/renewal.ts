@@ -40,7 +40,7 @@ export async function renewMany(
     const lockKey = backend.lockKeys.get(backend.layout.key(hold.key, hold.owner));
     if (lockKey?.over) return { status: 'lost' };
     const { lease, token } = lockKey ?? {};
-    if (lockKey === undefined || lease?.ttlMs !== ttlMs || token === undefined) {
+    if (lockKey === undefined || lease?.ttlMs !== ttlMs || lease.retired || token === undefined) {
       return moveUnderLease(backend, hold, ttlMs);
     }
     together.push({ index, lockKey, lease, token, key: queueKey(backend, hold.key, lockKey).key });

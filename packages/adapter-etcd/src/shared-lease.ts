@@ -34,6 +34,8 @@ export class SharedLease {
   answeredAt: number = performance.now();
   /** etcd has ended it and deleted all its keys. */
   ended: boolean = false;
+  /** It has a key that etcd refuses to delete, so it is left to end: what is held and waits moves to another lease. */
+  retired: boolean = false;
   #extendedAt: Moment;
   #extendedMs: number;
   readonly #endpoints: Endpoints;
@@ -103,6 +105,12 @@ export class SharedLease {
   /** Takes in that it is gone, which some call has found out. */
   end(): void {
     this.ended = true;
+    this.#wakeAll();
+  }
+
+  /** Is kept alive no more, for it would keep a key that nobody wants. */
+  retire(): void {
+    this.retired = true;
     this.#wakeAll();
   }
 

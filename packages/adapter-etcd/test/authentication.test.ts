@@ -126,6 +126,34 @@ describe('users that etcd refuses', () => {
     expect((await createLocks(other).acquire(attempt.key, { waitMs: 10_000 })).state).toBe('held');
   }, 30_000);
 
+  it('(H115) a key that etcd refuses to delete ends with its TTL, although its process asks for more locks and waits', async () => {
+    const { server, users } = await withUsers();
+    const client = new Etcd3({ hosts: hostOf(server), auth: app });
+    onTestFinished(() => client.close());
+    const txn: Etcd3['kv']['txn'] = async (request, options) => {
+      // As an etcd that also checks the rights of a transaction within another one, which 3.4 does not.
+      const isNested = request.success?.some((each) => 'request_txn' in each);
+      return client.kv.txn(
+        isNested ? { success: [{ request_range: { key: Buffer.from('other') } }] } : request,
+        options,
+      );
+    };
+    const kv = Object.create(client.kv, { txn: { value: txn } });
+    const adapter = adapterOf(server, { client: Object.create(client, { kv: { value: kv } }) });
+    const other = createLocks(adapterOf(server, { username: 'root', password: 'r' }));
+    const held = await other.acquire(newName());
+    const attempt = attemptFor(newName(), { ttlMs: 2_000 });
+    await adapter.tryAcquire(attempt);
+    const { waiting } = await waitIn(adapter, held.key, { ttlMs: 2_000 });
+    const waited = expect(waiting).rejects.toThrow();
+    await users.call('auth/user/revoke', { name: 'app', role: 'locker' });
+    await expect(adapter.release(attempt)).rejects.toMatchObject({ code: 'LOCK_BACKEND', retryable: false });
+    const asking = setInterval(() => adapter.tryAcquire(attemptFor(newName(), { ttlMs: 2_000 })).catch(() => {}), 200);
+    onTestFinished(() => clearInterval(asking));
+    expect((await other.acquire(attempt.key, { waitMs: 10_000 })).state).toBe('held');
+    await waited;
+  }, 30_000);
+
   it('a password that was changed: refused at once after the token has gone', async () => {
     const { server, users } = await withUsers();
     const adapter = adapterOf(server, app);
