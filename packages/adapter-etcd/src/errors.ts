@@ -15,10 +15,13 @@ export class MemberFailure extends Error {
   }
 }
 
+/** Whatever was asked may have been done. */
+class UnexpectedAnswer extends LockError {}
+
 /** An answer that etcd cannot have given; see `answers.ts`. */
 export function unexpectedAnswer(what: string, value: unknown): LockError {
   const shown = typeof value === 'object' ? JSON.stringify(value)?.slice(0, 200) : String(value);
-  return new LockError(
+  return new UnexpectedAnswer(
     'LOCK_BACKEND',
     `etcd gave an unexpected answer: ${what} is ${shown}. Check that the address is that of an etcd with the v3 API, and that nothing between changes its answers.`,
     { retryable: false },
@@ -82,7 +85,8 @@ export function isMemberFailure(error: unknown): boolean {
 
 /** Whether etcd refused a request without doing any of it: an ended lease, missing rights, or a request that is too large. */
 export function isRefusal(error: unknown): boolean {
-  return isLeaseGone(error) || refusalOf(error) !== undefined || (error instanceof LockError && !error.retryable);
+  if (error instanceof LockError) return !error.retryable && !(error instanceof UnexpectedAnswer);
+  return isLeaseGone(error) || refusalOf(error) !== undefined;
 }
 
 interface Refusal {

@@ -3,6 +3,7 @@ import type { Claim, HoldRef, RenewOutcome } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
 import { type Backend, queueKey, wakeBlocked } from './backend.ts';
 import { claimOf, downgraded, exclusive } from './claim.ts';
+import { isRefusal } from './errors.ts';
 import { checkPresence, type KeyVersion, mostChecked } from './key-versions.ts';
 import { wholeTtl } from './leases.ts';
 import type { LockKey } from './lock-keys.ts';
@@ -160,14 +161,19 @@ export async function move(
     lockKey.claim ??= from && claimOf(from);
     const { token, revision } = known;
     if (lockKey.moves !== turn) throw superseded();
+    const before = { lease: lockKey.lease, revision: lockKey.revision, sentLease: lockKey.sentLease };
     // Until the answer is there, nobody knows to which lease the key is attached.
     lockKey.lease = undefined;
     lockKey.revision = undefined;
     lockKey.sentLease = lease;
     const request = { ...place, leaseId: lease.id, ttlMs: lease.ttlMs, claim: lockKey.claim ?? exclusive };
-    const movedIn = await endpoints.call((client, options) =>
-      moveToLease(client, options, request, { token, revision }),
-    );
+    const movedIn = await endpoints
+      .call((client, options) => moveToLease(client, options, request, { token, revision }))
+      .catch((error: unknown) => {
+        // Nothing was done, so it can still be renewed where it is, which may take less than a move.
+        if (isRefusal(error) && lockKey.moves === turn) Object.assign(lockKey, before);
+        throw error;
+      });
     if (movedIn !== undefined) return { token, revision: movedIn };
     const now = await endpoints.call((client, options) => find(client, options, place.key));
     if (now?.create_revision !== token || now.mod_revision === revision) return undefined;

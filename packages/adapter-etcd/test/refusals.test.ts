@@ -110,6 +110,9 @@ describe('an etcd that refuses a request', () => {
       message: expect.stringMatching(/database space exceeded.*alarm disarm/),
     });
     expect((await adapter.renew(attempt, 30_000)).status).toBe('renewed');
+    await expect(adapter.downgrade!(attempt, 30_000)).rejects.toMatchObject({ code: 'LOCK_BACKEND', retryable: false });
+    // What was refused has changed nothing, and this still takes no space.
+    expect((await adapter.renew({ ...attempt, claim: { mode: 'shared' } }, 30_000)).status).toBe('renewed');
     expect(await adapter.release(attempt)).toBe('released');
   }, 40_000);
 
