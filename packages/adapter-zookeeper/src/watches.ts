@@ -1,3 +1,4 @@
+import { clearInterval, setInterval } from 'node:timers';
 import type { Connection } from './connection.ts';
 import { codeOf, isAnswer } from './failures.ts';
 import type { Requests } from './requests.ts';
@@ -30,6 +31,9 @@ export interface Watches {
   isSet(path: string): boolean;
 }
 
+// A server withholds an event from a client that may not read the node by then, and does not say so: permissions may change meanwhile.
+const lookMs = 5_000;
+
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 
 /**
@@ -40,14 +44,40 @@ export function createWatches(requests: Requests): Watches {
   const watches = new Map<string, Watch>();
   const unreadable = new Map<string, Unreadable>();
   let newest: Connection | undefined;
+  let listening = 0;
+  let looking: NodeJS.Timeout | undefined;
+
+  function count(change: number): void {
+    listening += change;
+    if (listening > 0) looking ??= setInterval(lookAtAll, lookMs).unref();
+    else {
+      clearInterval(looking);
+      looking = undefined;
+    }
+  }
+
+  /** Whether a node is there is told to everybody. */
+  function lookAtAll(): void {
+    for (const [path, watch] of watches) {
+      if (watch.listeners.size === 0) continue;
+      requests.stat(path).then(
+        (stat) => {
+          if (stat === undefined) fire(path, watch);
+        },
+        () => {},
+      );
+    }
+  }
 
   function fire(path: string, watch: Watch, refusal?: unknown): void {
     if (watches.get(path) === watch) watches.delete(path);
     const parent = parentOf(path);
     const siblings = unreadable.get(parent);
     if (siblings?.watches.delete(path) && siblings.watches.size === 0) unreadable.delete(parent);
-    for (const listener of watch.listeners) listener(refusal);
+    const told = [...watch.listeners];
     watch.listeners.clear();
+    count(-told.length);
+    for (const listener of told) listener(refusal);
   }
 
   /** A watch ends with its connection; the event may have gone by meanwhile. */
@@ -123,10 +153,11 @@ export function createWatches(requests: Requests): Watches {
   return {
     listen(path, listener) {
       const watch = watches.get(path) ?? set(path);
+      if (!watch.listeners.has(listener)) count(1);
       watch.listeners.add(listener);
     },
     unlisten(path, listener) {
-      watches.get(path)?.listeners.delete(listener);
+      if (watches.get(path)?.listeners.delete(listener)) count(-1);
     },
     isSet: (path) => watches.get(path)?.connection?.isOpen ?? false,
   };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LockAdapter } from '@holdfast/lock-core';
 import { describe, expect, it } from 'vitest';
-import { claimed, enqueue, permits } from '../../adapter-etcd/test/support/claim-requests.ts';
+import { claimed, enqueue, permits, shared } from '../../adapter-etcd/test/support/claim-requests.ts';
 import { createClient } from '../src/client.ts';
 import { type ClientFactory, zookeeperAdapter } from '../src/index.ts';
 import { attempt } from './support/attempt.ts';
@@ -32,6 +32,29 @@ describe('a waiter behind a node that it may not read', () => {
     expect(await waiting).toMatchObject({ status: 'granted' });
     await Promise.all([known.close!(), waiter.close!()]);
   });
+
+  it('H37: is served within seconds when the permission to read was taken away while it waited', async () => {
+    const [holder, waiter] = [open(), open()];
+    const key = 'unreadable-meanwhile';
+    const claims = [undefined, shared, permits(2, 3)];
+    for (const [i, claim] of claims.entries()) {
+      const held = claimed(`${key}-${i}`, i === 2 ? claim : undefined);
+      await holder.tryAcquire(held);
+      const waiting = await enqueue(waiter, held.key, claim);
+      // Its watch is set by now: the waiter has looked once more behind it.
+      await sleep(200);
+      for (const child of await children(held.key)) {
+        const nobody = { permissions: 31, scheme: 'digest', id: 'nobody:x' };
+        await zookeeper.raw.setAcl(`/locks/${held.key}/${child}`, [nobody]);
+      }
+      const releasedAt = performance.now();
+      expect(await holder.release(held)).toBe('released');
+      await waiting.granted;
+      expect(performance.now() - releasedAt).toBeLessThan(12_000);
+      expect(await waiter.release(waiting)).toBe('released');
+    }
+    await Promise.all([holder.close!(), waiter.close!()]);
+  }, 60_000);
 
   it('watches their parent once, however many they are, and a change costs it one look', async () => {
     const warnings: Error[] = [];
