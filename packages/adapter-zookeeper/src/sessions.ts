@@ -104,6 +104,7 @@ export class Sessions {
     const { signal } = this.#closing;
     let attempts = 0;
     let sentAt = Number.NEGATIVE_INFINITY;
+    let wasSilent = false;
     while (!signal.aborted) {
       // Once round the servers at once, then less and less often. Behind a server that was silent for longer than that there is no
       // pause: it might come back in it.
@@ -117,6 +118,10 @@ export class Sessions {
       if (end.kind === 'refused') this.#onRefused(end.error);
       // A server that accepts connections and closes them immediately is no better than one that is down.
       if (end.wasOpen && performance.now() - sentAt > longestBackoffMs) attempts = 0;
+      // After silence, it may close a connection only because it is just ending that session: it is there again.
+      const isSilent = !end.wasOpen && performance.now() - sentAt >= answerTimeoutMs(this.#settings.sessionTimeoutMs);
+      if (wasSilent && !isSilent) attempts = 0;
+      wasSilent = isSilent;
       // It is there, and will begin a new session.
       if (end.kind === 'expired' && hadSession) sentAt = Number.NEGATIVE_INFINITY;
     }
