@@ -133,7 +133,10 @@ export class Nodes {
         const path = await this.#createdDespite(error, listing, creation);
         if (path !== undefined) return { path, session: creation.session as Session, seen: this.#see(key, path) };
         if (creation.mayExist || attempt === createAttempts) throw error;
-        if (codeOf(error) === codes.noNode) await this.#createParent(parent);
+        const isParentMissing = codeOf(error) === codes.noNode;
+        // At first its answer is not waited for: what is sent behind it is carried out after it.
+        if (isParentMissing && attempt === 1) this.#createParent(parent).catch(() => {});
+        else if (isParentMissing) await this.#createParent(parent);
         // After this answer the request is written as an old server understands it.
         else if (codeOf(error) !== codes.unimplemented) throw error;
       }

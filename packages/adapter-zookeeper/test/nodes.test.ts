@@ -37,6 +37,29 @@ describe('what stays behind', () => {
     expect(await zookeeper.server.fourLetter('dump')).toMatch(/ephemerals \(0\)/i);
   });
 
+  it('a key that is new costs one round trip more: its own node and that of the owner are sent together', async () => {
+    const steps: string[] = [];
+    const clientFactory: ClientFactory = (server, options) => {
+      const client = createClient(server, options);
+      const create = client.create.bind(client);
+      client.create = (path, data, acls, mode, done) => {
+        const what = path.endsWith('-') ? 'owner' : 'key';
+        steps.push(`${what} sent`);
+        create(path, data, acls, mode, (error, created) => {
+          steps.push(`${what} answered`);
+          done(error, created);
+        });
+      };
+      return client;
+    };
+    await using locks = createLocks(zookeeperAdapter({ servers: zookeeper.at, clientFactory }));
+    await locks.using('root-is-there', () => {});
+    steps.length = 0;
+    await locks.using('new', () => {});
+    const rounds = ['owner sent', 'owner answered', 'key sent', 'owner sent', 'key answered', 'owner answered'];
+    expect(steps).toEqual(rounds);
+  });
+
   it('H75: the parent is removed again and again while the lock is asked for', async () => {
     await using locks = createLocks(zookeeperAdapter({ servers: zookeeper.at }));
     let stop = false;
