@@ -26,6 +26,9 @@ const changesOtherKeys = new Set(
 );
 const changesWholeDatabase = new Set(['FLUSHALL', 'FLUSHDB', 'SWAPDB']);
 const changesEveryArgument = new Set(['DEL', 'UNLINK', 'TOUCH', 'PFMERGE']);
+const readsOtherKeys = new Set(
+  'SDIFFSTORE SINTERSTORE SUNIONSTORE ZDIFFSTORE ZINTERSTORE ZUNIONSTORE ZRANGESTORE GEOSEARCHSTORE'.split(' '),
+);
 
 /**
  * Writes to Redis in one atomic step, unless the fence has seen a higher token. In that case, it returns `false` and writes nothing.
@@ -37,9 +40,9 @@ const changesEveryArgument = new Set(['DEL', 'UNLINK', 'TOUCH', 'PFMERGE']);
  * the same `{hash tag}`. If Redis refuses one of the commands, the call rejects, and the fence and the data are as before. To undo a
  * batch of commands, the Redis user needs the permissions DUMP, PTTL and RESTORE; a single command needs none of them.
  *
- * @throws TypeError without a token, or for a command in a batch that changes several keys. Error if Redis refuses the write, or if the
- * fence holds something other than a token; nothing was written. Any other rejection is the client's: the write may have happened; it
- * may be repeated with the same token.
+ * @throws TypeError without a token, or for a command that names several keys in a batch or through a client with a `keyPrefix`. Error if
+ * Redis refuses the write, or if the fence holds something other than a token; nothing was written. Any other rejection is the client's:
+ * the write may have happened; it may be repeated with the same token.
  */
 export async function fencedRedisWrite(
   client: RedisWriter,
@@ -52,8 +55,10 @@ export async function fencedRedisWrite(
   if (writes === undefined) args.push('look');
   else if (!Array.isArray(writes))
     throw new TypeError("The writes are an array of commands, such as [['SET', 'cart:7', 'x']]. Nothing was written.");
+  const prefix = keyPrefixOf(client);
   for (const write of writes ?? []) {
     assertUndoable(write, fence, writes?.length ?? 0);
+    if (prefix !== '') assertOneKey(write, prefix);
     const [command, key, ...rest] = write;
     keys.push(key);
     args.push(command, String(rest.length));
@@ -71,7 +76,8 @@ export async function fencedRedisWrite(
 function assertUndoable([command, key, ...rest]: RedisWrite, fence: string, count: number): void {
   const name = String(command).toUpperCase();
   const changesRest = changesOtherKeys.has(name) || changesEveryArgument.has(name);
-  if (key === fence || changesWholeDatabase.has(name) || (changesRest && rest.includes(fence)))
+  const isAmongRest = changesRest && rest.some((each) => String(each) === fence);
+  if (String(key) === fence || changesWholeDatabase.has(name) || isAmongRest)
     throw new TypeError(`The fence ${fence} cannot be written itself: keep it beside the data.`);
   for (const each of rest) {
     if (typeof each !== 'string' && typeof each !== 'number') {
@@ -84,6 +90,21 @@ function assertUndoable([command, key, ...rest]: RedisWrite, fence: string, coun
       `${name} can change more than the key that stands first, which cannot be undone if another command of the fenced write fails. Give one command for each key, or make ${name} a fenced write of its own.`,
     );
   }
+}
+
+/** What ioredis puts before a key that stands first, and before no other. */
+function keyPrefixOf(client: RedisWriter): string {
+  const { options } = client as { options?: { keyPrefix?: unknown; redisOptions?: { keyPrefix?: unknown } } };
+  return String(options?.keyPrefix ?? options?.redisOptions?.keyPrefix ?? '');
+}
+
+function assertOneKey([command, , ...rest]: RedisWrite, prefix: string): void {
+  const name = String(command).toUpperCase();
+  const hasOtherKeys = changesOtherKeys.has(name) || changesEveryArgument.has(name) || readsOtherKeys.has(name);
+  if (rest.length === 0 || !hasOtherKeys) return;
+  throw new TypeError(
+    `${name} can name several keys, and the client puts its keyPrefix ${JSON.stringify(prefix)} before the first only. Give one command for each key, or pass a client without keyPrefix. Nothing was written.`,
+  );
 }
 
 /** Clients can be configured to return numbers as strings, BigInts or Buffers. */

@@ -2,7 +2,7 @@ import { type RedisServer, startRedis, startRedisCluster } from '@holdfast/testb
 import { Cluster, Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fencedRedisWrite, type RedisWriter } from '../src/index.ts';
+import { fencedRedisWrite, type RedisWrite, type RedisWriter } from '../src/index.ts';
 import { guardRules } from './guard-rules.ts';
 
 let server: RedisServer;
@@ -73,6 +73,22 @@ describe('a fenced write to Redis', () => {
     const client = ioredis('shop:');
     expect(await fencedRedisWrite(client, 'p:fence', 1n, [['SET', 'p', 'x']])).toBe(true);
     expect(await server.command('MGET', 'shop:p:fence', 'shop:p')).toEqual(['1', 'x']);
+  });
+
+  it.each<[RedisWrite]>([
+    [['DEL', 'p', 'q']],
+    [['MSET', 'p', 'x', 'q', 'y']],
+    [['RENAME', 'p', 'q']],
+    [['SUNIONSTORE', 'p', 'q']],
+  ])('with a key prefix, %j is refused: its second key would be one without the prefix', async (write) => {
+    await server.command('MSET', 'shop:p', '1', 'q', 'of another program');
+    const refused = fencedRedisWrite(ioredis('shop:'), 'p:fence', 9n, [write]);
+    await expect(refused).rejects.toThrow(/keyPrefix "shop:".*Nothing was written/);
+    expect(await server.command('MGET', 'shop:p', 'q')).toEqual(['1', 'of another program']);
+  });
+
+  it('refuses a write of the fence that names it by a number', async () => {
+    await expect(fencedRedisWrite(ioredis(), '5', 1n, [['DEL', 'a', 5]])).rejects.toThrow('cannot be written itself');
   });
 
   it('rejects when the fence holds other data, and leaves it alone', async () => {
