@@ -105,14 +105,16 @@ local function enter(owner, lease, claim, permits, limit, block, since)
   return type(refused) == 'table' and refused or redis.error_reply(tostring(refused))
 end
 
+-- The tokens of a new holder, or nil and the refusal.
+local function tokensFor(claim, ttl, tokens)
+  if claim == 's' then return lastToken() end
+  if fence then return mint(ttl, tokens) end
+  return '0 0'
+end
+
 -- Gives the lock, which fits, for a lease; gives the tokens, or nil and the refusal.
 local function give(owner, lease, ttl, tokens, claim, permits, limit)
-  local block, refused = '0 0', nil
-  if claim == 's' then
-    block, refused = lastToken()
-  elseif fence then
-    block, refused = mint(ttl, tokens)
-  end
+  local block, refused = tokensFor(claim, ttl, tokens)
   if not block then return nil, refused end
   if claim ~= 'x' then
     refused = enter(owner, lease, claim, permits, limit, block)
@@ -150,7 +152,8 @@ local function tell(publish)
   if message then pcall(publish, lock, message) end
 end
 
--- As `refreshAlone`, beside others, for a lease that ends at `before`; `exact` also to a shorter one, as a renewal does.
+-- As `refreshAlone`, beside others, for a lease that ends at `before`; `exact` also to a shorter one, as a renewal does. Gives its
+-- tokens, or nil where they were deleted or evicted.
 local function refreshShared(owner, ttl, before, exact)
   local ending = now + ttl
   if not exact and before > ending then ending = before end
@@ -159,7 +162,16 @@ local function refreshShared(owner, ttl, before, exact)
   call('SET', lock, held, 'PX', string.format('%.0f', math.max(1, last - now)))
   keep(last - now)
   local info = call('HGET', places, owner) or ''
-  return string.match(info, '^%d+ (%d+ %d+) ') or '0 1'
+  return string.match(info, '^%d+ (%d+ %d+) ')
+end
+
+-- A holder whose tokens were deleted or evicted gets new ones, which are above all others.
+local function restore(owner, ttl, tokens, claim, permits)
+  local block, refused = tokensFor(claim, ttl, tokens)
+  if not block then return refused end
+  call('HSET', places, owner, permits .. ' ' .. block .. ' ' .. micros)
+  keep(call('PTTL', lock))
+  return block
 end
 
 -- Who holds the key, or is first to wait for it, uses it in another way.
@@ -208,7 +220,9 @@ local function ask(owner, lease, ttl, tokens, place, claim, permits, limit, know
   if refused then return refused end
   if held == owner then return refreshAlone(owner, lease) end
   local score = tonumber(call('ZSCORE', queue, owner) or nil)
-  if score and score < tickets + 0 then return refreshShared(owner, lease, score) end
+  if score and score < tickets + 0 then
+    return refreshShared(owner, lease, score) or restore(owner, ttl, tokens, claim, permits)
+  end
   local other = not score and (place == '' or place == '0') and otherUse(claim, limit)
   if other then return other end
   -- A newcomer need not know who is first while one owner has it alone; who waits clears away those that are dead.

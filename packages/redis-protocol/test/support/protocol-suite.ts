@@ -169,6 +169,33 @@ export function protocolSuite(kits: readonly ClientKit[]): void {
       },
     );
 
+    it('H62: a holder beside others whose tokens were evicted gets new ones, above those before and below those after', async () => {
+      for (const fencing of [true, false]) {
+        const adapter = client.adapter({ fencing });
+        for (const claim of [{ mode: 'shared' }, { mode: 'permits', permits: 2, limit: 3 }] as const) {
+          const request = attempt(newName(), { claim, ttlMs: 5_000 });
+          // A reader has the token of the last writer.
+          const before = attempt(request.key, { ttlMs: 5_000 });
+          await grant(adapter, before);
+          await adapter.release(before);
+          const { fencingToken: first } = await grant(adapter, request);
+          await server.command('DEL', `fence:places:{lock:${request.key}}`);
+          const { fencingToken: again } = await grant(adapter, request);
+          expect(again === undefined || again >= first!).toBe(true);
+          expect((await grant(adapter, request)).fencingToken).toBe(again);
+          // Who knows nothing of the others counts the key as full, until they are gone.
+          const other = attempt(request.key, { claim, ttlMs: 5_000 });
+          if (claim.mode === 'permits') expect(await adapter.tryAcquire(other)).toMatchObject({ status: 'busy' });
+          await adapter.release(request);
+          const { fencingToken: next } = await grant(adapter, other);
+          expect(next === undefined || claim.mode === 'shared' || next > again!).toBe(true);
+          await adapter.release(other);
+          expect(await server.command('EXISTS', `fence:places:{lock:${request.key}}`)).toBe(0);
+        }
+        await adapter.close?.();
+      }
+    });
+
     it('H16: SCRIPT FLUSH between every two operations', async () => {
       const adapter = client.adapter();
       const flush = () => server.command('SCRIPT', 'FLUSH');
