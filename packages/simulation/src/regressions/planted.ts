@@ -73,8 +73,8 @@ export const plantedRegressions: readonly Regression[] = [
     'redis',
     'Redis queue: permits that are asked for again count twice',
     'redis-protocol/lua/queue.lua',
-    'if score and score < tickets + 0 then return refreshShared(owner, lease, score) end',
-    '',
+    'if score and score < tickets + 0 then\n    return refreshShared',
+    'if false then\n    return refreshShared',
     inClaims,
   ),
   fault(
