@@ -90,8 +90,16 @@ export function advance(context: Context, keyState: KeyState, now: number): void
   }
 }
 
-// A reader that is not renewed gets nearly the whole lease that it asked for, the others some time until the next renewal.
-const leastShare = { renewed: 0.5, notRenewed: 0.9 };
+/**
+ * The least that a reader is to get of a lease that others have: some time until the next renewal, and where it is not renewed, nearly
+ * as much as a request of its own would bring. The way to the backend costs that, too, and readers that did not join would each wait
+ * for the writers once more.
+ */
+function neededMs({ ttlMs, autoRenew }: Acquisition['options'], lease: Lease): number {
+  if (autoRenew) return Math.min(ttlMs, lease.renewMs) / 2;
+  const lateMs = Math.max(0, lease.ttlMs - (lease.deadline - lease.grantedAt));
+  return Math.max(ttlMs / 2, 0.9 * (ttlMs - lateMs));
+}
 
 /**
  * The shared lease of this process that a reader may join. Only for `localRun.ms` after its grant: who comes later has to queue
@@ -109,9 +117,7 @@ export function joinableLease(
   const { localRun, clock } = context.settings;
   if (localRun.count === 0 || now - lease.grantedAt >= localRun.ms) return undefined;
   lease.countSleep(clock.wallNow() - now);
-  const share = options.autoRenew ? leastShare.renewed : leastShare.notRenewed;
-  const neededMs = share * (options.autoRenew ? Math.min(options.ttlMs, lease.renewMs) : options.ttlMs);
-  return lease.deadline - now >= neededMs ? lease : undefined;
+  return lease.deadline - now >= neededMs(options, lease) ? lease : undefined;
 }
 
 /** Lets a reader share the lease: no round trip, same token. */

@@ -3,6 +3,8 @@ import { memoryStore } from '../../adapter-memory/src/index.ts';
 import { createLocks, type LockAdapter, type LocksOptions } from '../src/index.ts';
 import { type ManualClock, manualClock } from '../src/testing.ts';
 import { faultyAdapter } from './support/faulty-adapter.ts';
+import { follow } from './support/outcome.ts';
+import { twoClients } from './support/two-clients.ts';
 
 const holdMs = 10;
 const forMs = 20_000;
@@ -190,3 +192,24 @@ describe('where the backend keeps no order', () => {
     await Promise.all(waiting);
   });
 });
+
+it.each([true, false])(
+  'H92: readers of one process are let in together where an answer takes a while, too (autoRenew %s)',
+  async (autoRenew) => {
+    const { clock, adapter, locks, other } = twoClients({ ttlMs: 1_000, autoRenew }, 'fifo');
+    const writer = await other.acquire('k');
+    adapter.otherwise('enqueue', { replyAfterMs: 150 });
+    const readers = Array.from({ length: 20 }, () => follow(locks.acquire('k', { mode: 'shared' })));
+    await clock.advance(200);
+    const next = follow(other.acquire('k'));
+    await writer.release();
+    await clock.advance(160);
+    expect(readers.map(({ state }) => state)).toEqual(readers.map(() => 'resolved'));
+    expect(adapter.count('enqueue')).toBe(1);
+    // What the way took is missing from the lease of each.
+    for (const { value } of readers) expect(value?.remainingMs).toBeGreaterThan(500);
+    await Promise.all(readers.map(({ value }) => value?.release()));
+    await clock.advance(1);
+    expect(next.state).toBe('resolved');
+  },
+);
