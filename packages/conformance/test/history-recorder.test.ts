@@ -133,6 +133,29 @@ describe('the recorder of locks', () => {
     expect(checkHistory(recorder.events, { strict: true }).verdict).toBe('valid');
   });
 
+  it('notes each term of a leader, also one that is told to stop before its body ends', async () => {
+    const recorder = createRecorder();
+    const locks = recorder.locks(createLocks(memoryAdapter()));
+    const stop = new AbortController();
+    let terms = 0;
+    const led = locks.lead(
+      'k',
+      async (term) => {
+        terms += 1;
+        if (terms === 1) await until('the loss', () => term.signal.aborted);
+        else stop.abort(new Error('enough'));
+        expect(term.signal.aborted).toBe(true);
+      },
+      { maxHoldMs: 50, signal: stop.signal },
+    );
+    await expect(led).rejects.toThrow('enough');
+    await locks.close();
+    expect(kinds(recorder.events).filter((kind) => !kind.endsWith('invoke'))).toEqual([
+      ...['acquire ok', 'hold lost', 'release ok', 'acquire ok', 'release ok'],
+    ]);
+    expect(checkHistory(recorder.events, { strict: true }).violations).toEqual([]);
+  });
+
   it('H45: a hold lasts until its loss, and no longer than its last deadline', async () => {
     const store = memoryStore();
     const recorder = createRecorder();

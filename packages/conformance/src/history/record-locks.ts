@@ -16,7 +16,7 @@ const LOOK_EVERY_MS = 50;
 
 /**
  * The locks with every acquire, downgrade, renewal, release and loss noted, of semaphores and groups too. A hold is one `Lock`;
- * reentrant ones share the owner. `lead` is not noted, and of bodies only those of `using`.
+ * reentrant ones share the owner. Of bodies only those of `using` are noted, and those of `lead`, which begin when they are asked for.
  */
 export function recordLocks(notes: Notes, locks: Locks): Locks {
   const open = new Set<{ look(): void }>();
@@ -66,6 +66,8 @@ export function recordLocks(notes: Notes, locks: Locks): Locks {
       },
     };
     const onLost = () => {
+      // The signal of a leader also tells it to stop, and then it still holds.
+      if (lock.state === 'held') return;
       unwatch(entry);
       notes.note({ ...hold, op: notes.nextId(), f: 'hold', kind: 'lost', deadline });
     };
@@ -202,6 +204,20 @@ export function recordLocks(notes: Notes, locks: Locks): Locks {
         throw error;
       }
     },
+    lead: (key, body, options) =>
+      locks.lead(
+        key,
+        async (term) => {
+          // Only noted: the term is released by `lead`, which looks first whether it was lost.
+          const seen = granted(begin(key, options), overlay(term, { release: async () => 'released' }));
+          try {
+            await body(seen);
+          } finally {
+            await seen.release();
+          }
+        },
+        options,
+      ),
   };
   return overlay(locks, noted);
 }

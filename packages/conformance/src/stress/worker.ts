@@ -45,7 +45,12 @@ await working;
 async function workAll(): Promise<void> {
   const recorder = createRecorder({ file: plan.file, process: plan.label });
   const clients: Locks[] = [];
-  for (let i = 0; i < plan.clients; i++) clients.push(createLocks(await open()));
+  const batches = randomFrom(`${plan.seed}/${plan.label}/localRun`);
+  for (let i = 0; i < plan.clients; i++) {
+    // Half as it comes; the others in strict order, or in batches that are over soon.
+    const localRun = batches.pick([undefined, undefined, { count: 0 }, { count: 2 }]);
+    clients.push(createLocks(await open(), { localRun }));
+  }
   tell('ready');
   const progress = setInterval(() => tell('progress', holds), 1_000);
   const write = async (key: string, fence: bigint): Promise<void> => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isLockError, type Lock, type Locks } from '@holdfast/lock-core';
+import { type AcquireOptions, isLockError, type Lock, type Locks } from '@holdfast/lock-core';
 import type { Random } from './random.ts';
 
 /** What one task of the workload works with. */
@@ -49,9 +49,16 @@ function isExpected(error: unknown, stop: AbortSignal): boolean {
 
 const impatience = new Error('The task has waited long enough');
 
+/** For how long to hold and to wait, within bounds that not every caller has. */
+function terms({ locks, random, ttlMs, stop }: Task): AcquireOptions {
+  const maxHoldMs = random.next() < 0.15 ? random.pick([20, ttlMs / 2, 2 * ttlMs]) : Number.POSITIVE_INFINITY;
+  const hasGrace = locks.adapter.capabilities.expiry === 'ttl' && random.next() < 0.15;
+  const graceMs = hasGrace ? Math.ceil(ttlMs / 2) : 0;
+  return { ttlMs, maxHoldMs, graceMs, waitMs: random.between(0.2, 3) * ttlMs, signal: stop };
+}
+
 const patient: Act = async (task, key) => {
-  const { locks, random, ttlMs, stop } = task;
-  const lock = await locks.acquire(key, { ttlMs, waitMs: random.between(0.2, 3) * ttlMs, signal: stop });
+  const lock = await task.locks.acquire(key, terms(task));
   await hold(task, lock);
   await lock.release();
 };
@@ -78,8 +85,8 @@ const impatient: Act = async (task, key) => {
 };
 
 const nested: Act = async (task, key) => {
-  const { locks, random, ttlMs, stop } = task;
-  const options = { ttlMs, waitMs: random.between(0.2, 3) * ttlMs, signal: stop };
+  const { locks } = task;
+  const options = terms(task);
   await locks.using(key, options, async (lock) => {
     await hold(task, lock);
     await locks.using(key, options, (inner) => hold(task, inner));
@@ -108,8 +115,8 @@ const forgetful: Act = async (task, key) => {
 
 /** All of some keys, or none. */
 const several: Act = async (task, key) => {
-  const { locks, random, ttlMs, keys, stop } = task;
-  const options = { ttlMs, waitMs: random.between(0.2, 3) * ttlMs, signal: stop };
+  const { locks, random, ttlMs, keys } = task;
+  const options = terms(task);
   const wanted = [key, random.pick(keys)];
   const group =
     random.next() < 0.3 ? await locks.tryAcquireAll(wanted, { ttlMs }) : await locks.acquireAll(wanted, options);
@@ -118,11 +125,30 @@ const several: Act = async (task, key) => {
   await group.release();
 };
 
+/** Stands for election, and leads until its work is done, it has lost, or it is told to stop. */
+const leading: Act = async (task, key) => {
+  const { random, ttlMs, stop } = task;
+  const ending = new AbortController();
+  const timer = setTimeout(() => ending.abort(impatience), random.between(0, 2 * ttlMs));
+  const options = { ...terms(task), waitMs: undefined, signal: AbortSignal.any([ending.signal, stop]) };
+  let running = 0;
+  const body = async (term: Lock): Promise<void> => {
+    running += 1;
+    if (running > 1) throw new Error('a second term of one leader began before the first had ended');
+    await hold(task, term).finally(() => {
+      running -= 1;
+    });
+  };
+  try {
+    await task.locks.lead(key, body, options);
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
 const reading: Act = async (task, key) => {
-  const { locks, random, ttlMs, stop } = task;
-  const autoRenew = random.next() < 0.8;
-  const waitMs = random.between(0.2, 3) * ttlMs;
-  const lock = await locks.acquire(key, { mode: 'shared', ttlMs, waitMs, autoRenew, signal: stop });
+  const autoRenew = task.random.next() < 0.8;
+  const lock = await task.locks.acquire(key, { ...terms(task), mode: 'shared', autoRenew });
   await stay(task);
   await lock.release();
 };
@@ -136,8 +162,7 @@ const readingOnce: Act = async (task, key) => {
 
 /** Writes, and then goes on as a reader. */
 const downgrading: Act = async (task, key) => {
-  const { locks, random, ttlMs, stop } = task;
-  const lock = await locks.acquire(key, { ttlMs, waitMs: random.between(0.2, 3) * ttlMs, signal: stop });
+  const lock = await task.locks.acquire(key, terms(task));
   await hold(task, lock);
   await lock.downgrade();
   await stay(task);
@@ -145,10 +170,8 @@ const downgrading: Act = async (task, key) => {
 };
 
 const permitted: Act = async (task, key) => {
-  const { locks, random, ttlMs, stop } = task;
-  const permits = random.pick([1, 1, 1, 2, permitLimit]);
-  const options = { permits, ttlMs, waitMs: random.between(0.2, 3) * ttlMs, signal: stop };
-  const lock = await locks.semaphore(key, permitLimit).acquire(options);
+  const permits = task.random.pick([1, 1, 1, 2, permitLimit]);
+  const lock = await task.locks.semaphore(key, permitLimit).acquire({ ...terms(task), permits });
   await stay(task);
   await lock.release();
 };
@@ -169,6 +192,7 @@ const acts: readonly Act[] = [
   ...times(3, nested),
   ...times(2, byHand),
   ...times(3, several),
+  ...times(2, leading),
   forgetful,
 ];
 const sharedActs: readonly Act[] = [...times(6, reading), ...times(2, readingOnce), ...times(2, downgrading)];
