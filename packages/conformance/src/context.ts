@@ -96,6 +96,11 @@ export interface Context extends Outside {
   until(ms: number): Promise<void>;
   /** Fails with `message` if something was later than the slack of this machine allows. Recognises a starved backend. */
   assertInTime(lateMs: number, message: string): void;
+  /**
+   * Fails with `message` if something was too early. Ends the case without a verdict if the wall clock of this machine ran ahead of its
+   * monotonic clock by as much, since a backend may count leases by it.
+   */
+  assertNotEarly(earlyMs: number, message: string): void;
 
   /** The monotonic time in ms. */
   now(): number;

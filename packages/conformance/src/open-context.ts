@@ -7,6 +7,7 @@ import { type Context, newOwner } from './context.ts';
 import type { ProxyTarget } from './faults/types.ts';
 import { type Harness, timingOf } from './harness.ts';
 import { noteEnds } from './key-ends.ts';
+import { watchMachine } from './machine.ts';
 import { openOutside } from './open-outside.ts';
 import { Inconclusive, retryingAdapter, TooLate, untilKnown } from './retrying-adapter.ts';
 import { randomFrom } from './stress/random.ts';
@@ -59,13 +60,7 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
   let keys = 0;
   const now = () => performance.now();
   const openedAt = now();
-  let [worstStallMs, lastTurn, lagMs] = [0, openedAt, 0];
-  const ticker = setInterval(() => {
-    const at = now();
-    worstStallMs = Math.max(worstStallMs, at - lastTurn);
-    lagMs += Math.max(0, at - lastTurn - timing.pollMs);
-    lastTurn = at;
-  }, timing.pollMs).unref();
+  const machine = watchMachine(timing.pollMs);
 
   let backend: WatchedBackend | undefined;
   let forcesByName = false;
@@ -182,12 +177,8 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
       if (harness.capabilities.expiry === 'session') await harness.hooks?.revoke?.(key);
       const hold = await context.take(adapter, key);
       const earlyMs = notBefore - now();
-      if (harness.capabilities.expiry === 'ttl') {
-        assert.ok(
-          earlyMs <= ROUNDING_MS,
-          `Another owner was let in ${earlyMs.toFixed(1)} ms before the lease could have ended`,
-        );
-      }
+      if (harness.capabilities.expiry === 'ttl')
+        context.assertNotEarly(earlyMs, 'Another owner was let in too early, before the lease could have ended');
       return hold;
     },
 
@@ -227,7 +218,15 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
 
     assertInTime(lateMs, message) {
       // What this machine was late by itself, in all, is not held against the backend.
-      if (lateMs > context.slackMs + lagMs) throw new TooLate(message);
+      if (lateMs > context.slackMs + machine.lagMs()) throw new TooLate(message);
+    },
+
+    assertNotEarly(earlyMs, message) {
+      const aheadMs = machine.aheadMs();
+      const told = `${message}, by ${earlyMs.toFixed(1)} ms`;
+      if (earlyMs > ROUNDING_MS && earlyMs <= aheadMs)
+        throw new Inconclusive(`the wall clock of this machine ran ${Math.round(aheadMs)} ms ahead (${told})`);
+      assert.ok(earlyMs <= ROUNDING_MS, told);
     },
 
     begin(promise) {
@@ -273,12 +272,13 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
       await context.sleep(timing.pollMs);
       const callMs = backend?.worstMs() ?? 0;
       if (callMs > withinMs) throw new Inconclusive(`the backend was starved: a call took ${Math.round(callMs)} ms`);
-      if (worstStallMs > withinMs) throw new Inconclusive(`the machine stalled for ${Math.round(worstStallMs)} ms`);
+      const stallMs = machine.worstStallMs();
+      if (stallMs > withinMs) throw new Inconclusive(`the machine stalled for ${Math.round(stallMs)} ms`);
     },
   };
 
   const close = async () => {
-    clearInterval(ticker);
+    machine.stop();
     await Promise.all(healers.map((heal) => heal()));
     // What was left held, then locks, then the adapters under them: each kind side by side, and every one, whatever the others say.
     const failures: unknown[] = [];
@@ -294,6 +294,6 @@ export function openContext(harness: Harness, caseId: string, settings: RunSetti
     for (const closer of closers.reverse()) await run(closer);
     if (failures.length > 0) throw new AggregateError(failures, `close failed: ${String(failures[0])}`);
   };
-  const lagged = () => lagMs / (now() - openedAt);
+  const lagged = () => machine.lagMs() / (now() - openedAt);
   return { context, wrongAnswers, lagged, close };
 }
