@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Case } from './case.ts';
 import { CONCURRENCY, limiter } from './limiter.ts';
 
 /** A backend that answers within this, in ms, is not held up by the cases that ask for a lot. */
@@ -8,31 +9,42 @@ const heavyAtOnce = (latencyMs: number): number => (latencyMs < 100 ? 2 : 8);
 
 /** Decides when each case runs. */
 export interface Turns {
-  take<T>(isHeavy: boolean, run: () => Promise<T>): Promise<T>;
+  take<T>(testCase: Pick<Case, 'heavy' | 'long'>, run: () => Promise<T>): Promise<T>;
 }
 
 /**
  * `concurrency` cases run at a time. On a slow backend, a case that asks for a lot waits for the others, since it would cost them their
- * time, and takes the place of none of them meanwhile.
+ * time, and takes the place of none of them meanwhile. Those that mostly wait for leases in between come first, twice as many at a time,
+ * as soon as few others are left.
  */
-export function createTurns(latencyMs: number, pollMs: number, concurrency: number = CONCURRENCY): Turns {
-  const inTurn = limiter(concurrency);
-  const inLane = limiter(Math.min(concurrency, heavyAtOnce(latencyMs)));
-  let others = 0;
+export function createTurns(latencyMs: number, pollMs: number, concurrency?: number): Turns {
+  const isFast = latencyMs < fastMs;
+  const most = concurrency ?? (isFast ? CONCURRENCY.fast : CONCURRENCY.usual);
+  const atOnce = heavyAtOnce(latencyMs);
+  const inTurn = limiter(most);
+  const [inLongLane, inLane] = [limiter(Math.min(most, 2 * atOnce)), limiter(Math.min(most, atOnce))];
+  const few = Math.floor(most / 6);
+  let [others, long] = [0, 0];
 
-  async function runLast<T>(run: () => Promise<T>): Promise<T> {
+  async function once<T>(isTime: () => boolean, run: () => Promise<T>): Promise<T> {
     // Those that are asked for together come one after the other.
     do await sleep(pollMs);
-    while (others > 0);
+    while (!isTime());
     return run();
   }
 
   return {
-    take(isHeavy, run) {
-      if (isHeavy && latencyMs >= fastMs) return inLane(() => runLast(run));
-      others++;
-      return inTurn(run).finally(() => {
-        others--;
+    take({ heavy, long: isLong }, run) {
+      if (!heavy || isFast) {
+        others++;
+        return inTurn(run).finally(() => {
+          others--;
+        });
+      }
+      if (!isLong) return inLane(() => once(() => others + long === 0, run));
+      long++;
+      return inLongLane(() => once(() => others <= few, run)).finally(() => {
+        long--;
       });
     },
   };

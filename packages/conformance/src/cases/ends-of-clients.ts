@@ -17,9 +17,11 @@ async function answerOf<T>(context: Context, ask: () => Promise<T>): Promise<T |
 /** What a closed client says of several holds, of a list of keys, and of a hold that it should free. */
 async function assertNoUntrueList(context: Context, closed: LockAdapter, other: LockAdapter, held: AcquireAttempt) {
   const foreign = await takeClaim(context, other, context.key(), exclusive);
-  const [renewed, page] = await Promise.all([
+  const forced = await takeClaim(context, other, context.key(), exclusive);
+  const [renewed, page, freed] = await Promise.all([
     answerOf(context, async () => closed.renewMany?.([held], context.timing.longTtlMs)),
     answerOf(context, async () => closed.keys?.()),
+    answerOf(context, async () => closed.forceRelease?.(forced.key)),
   ]);
   if (renewed)
     assert.equal(
@@ -30,11 +32,10 @@ async function assertNoUntrueList(context: Context, closed: LockAdapter, other: 
   // What is on the pages after the first one it has not said.
   if (page && page.next === undefined)
     assert.ok(page.keys.includes(foreign.key), 'A client that was closed leaves out a key that is held of its list');
-  const freed = await answerOf(context, async () => closed.forceRelease?.(foreign.key));
   // True or false, by the answer nobody holds it any more.
   const says = `A client that was closed says "${freed}" of the forced release of a key that is held`;
-  if (freed !== undefined) assert.equal(await context.isHeld(other, foreign.key), false, says);
-  await other.release(foreign);
+  if (freed !== undefined) assert.equal(await context.isHeld(other, forced.key), false, says);
+  for (const each of [foreign, forced]) await other.release(each);
 }
 
 /** A hold that is not given back by its own client, which will be closed. */
@@ -111,11 +112,13 @@ export const endOfClientCases: readonly Case[] = [
       if (one.enqueue) await join(context, one, foreign.key);
       await context.soon('close settles', one.close?.() ?? Promise.resolve(), 2 * context.boundMs);
       const attempt = context.attempt(context.key());
+      // What is not answered is asked for side by side: each time, it takes the whole patience.
       const [renewed, released, asked, seen] = await Promise.all([
         answerOf(context, () => one.renew(held, context.timing.longTtlMs)),
         answerOf(context, () => one.release(freed)),
         answerOf(context, () => one.tryAcquire(attempt)),
         answerOf(context, async () => one.inspect && [await one.inspect(foreign.key)]),
+        assertNoUntrueList(context, one, two, renewedJointly),
       ]);
       if (renewed)
         assert.equal(
@@ -132,7 +135,6 @@ export const endOfClientCases: readonly Case[] = [
       assert.notEqual(asked?.status, 'busy', 'A client that was closed says "busy" of a free key');
       if (seen)
         assert.equal(seen[0]?.owner, foreign.owner, 'A client that was closed tells another holder than there is');
-      await assertNoUntrueList(context, one, two, renewedJointly);
       // Where its holds have not ended with it, they are given back for it.
       for (const each of [held, freed, attempt, renewedJointly]) await two.release(each);
       await assertRelease(two.release(foreign));
