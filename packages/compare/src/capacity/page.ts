@@ -2,7 +2,7 @@ import { dateOf } from '../report/date.ts';
 import type { Report } from '../report/schema.ts';
 import { assumptions } from './advice.ts';
 import { capacityModels } from './model.ts';
-import { type CapacityText, capacityText, type NeedText } from './wording.ts';
+import { type CapacityText, capacityText, type NeedText, type StopText } from './wording.ts';
 
 const columns: readonly (readonly [head: string, pick: keyof NeedText])[] = [
   ['locks', 'locks'],
@@ -42,7 +42,7 @@ ${about}
 
 **Limits**
 
-${stops.map((stop) => `- ${stop}`).join('\n')}
+${stops.map((stop) => `- ${stopLine(stop)}`).join('\n')}
 
 **Beyond the limits.** ${beyond}
 
@@ -50,4 +50,10 @@ ${row(columns.map(([head]) => head))}
 ${row(columns.map((_, i) => (i < columns.length - 1 ? '--:' : '---')))}
 ${needs.map((need) => row(columns.map(([, pick]) => need[pick]))).join('\n')}
 `;
+}
+
+function stopLine({ processes, locks, limit, mark }: StopText): string {
+  const who = processes === 1 ? 'One process' : `${processes.toLocaleString('en-US')} processes`;
+  if (limit === undefined) return `${who}: no known limit.`;
+  return `${who}: ${locks === 'none' ? locks : `about ${locks} locks${mark}`}. The limit is ${limit}.`;
 }

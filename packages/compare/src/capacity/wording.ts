@@ -12,8 +12,18 @@ export interface CapacityText {
   readonly title: string;
   readonly about: string;
   readonly needs: readonly NeedText[];
-  readonly stops: readonly string[];
+  readonly stops: readonly StopText[];
   readonly beyond: string;
+}
+
+/** Where a number of processes can hold no more locks. */
+export interface StopText {
+  readonly processes: number;
+  readonly locks: string;
+  /** What runs out; `undefined` when no limit is known. */
+  readonly limit: string | undefined;
+  /** A star where the run held fewer locks. */
+  readonly mark: '' | ' *';
 }
 
 export interface NeedText {
@@ -72,12 +82,12 @@ function owned({ sessions, leases }: Need): string {
   return leases > 0 ? `${whole(leases)} leases` : '–';
 }
 
-function stopText({ locks, limit, extrapolated }: Stop, processes: number): string {
-  const who = processes === 1 ? 'One process' : `${whole(processes)} processes`;
-  if (limit === undefined) return `${who}: no known limit.`;
-  if (locks === 0) return `${who}: none. The limit is ${limit.what}.`;
-  return `${who}: about ${rounded(locks)} locks${extrapolated ? ' *' : ''}. The limit is ${limit.what}.`;
-}
+const stopText = ({ locks, limit, extrapolated }: Stop, processes: number): StopText => ({
+  processes,
+  locks: locks === 0 ? 'none' : rounded(locks),
+  limit: limit?.what,
+  mark: extrapolated ? ' *' : '',
+});
 
 const known = (value: number | null, say: (value: number) => string) => (value === null ? 'not measured' : say(value));
 const whole = (value: number) => Math.round(value).toLocaleString('en-US');

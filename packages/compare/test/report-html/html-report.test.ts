@@ -9,8 +9,16 @@ import { partIds, type Report } from '../../src/report/schema.ts';
 import { madeUpReport } from './made-up-report.ts';
 
 const sections = [
-  ...['choose', 'features', 'free-locks', 'contention', 'waiters', 'scale', 'capacity', 'faults', 'rivals'],
-  ...['not-measured', 'run'],
+  'choose',
+  'features',
+  'free-locks',
+  'contention',
+  'waiters',
+  'scale',
+  'capacity',
+  'faults',
+  'rivals',
+  'run',
 ];
 
 /** As a run with `--only` or servers that do not start leaves it. */
@@ -145,6 +153,52 @@ it('shows the exceptions among the faults first, with their drawings, and closes
   // The name stands out once for all rows of a fault, and there is no column without a figure.
   expect(exceptions.match(/<th scope="row">/g)).toHaveLength(1);
   expect(exceptions).not.toContain('stale writes accepted</th>');
+});
+
+const sectionOf = (page: string, id: string): string =>
+  new RegExp(`<section id="${id}">.*?</section>`, 's').exec(page)![0];
+
+/** What a reader sees who opens nothing. */
+function openPart(section: string): string {
+  const inner = /<details>(?:(?!<details>).)*?<\/details>/gs;
+  const outer = section.replaceAll(inner, '');
+  return outer === section ? section : openPart(outer);
+}
+
+it('gives each warning once', () => {
+  const report = madeUpReport();
+  const page = htmlReport(report);
+  const text = textOf(sectionOf(page, 'choose'));
+  expect(text.match(/may grant a lock to two holders/g)).toHaveLength(1);
+  const faults = textOf(sectionOf(page, 'faults'));
+  for (const { expected } of report.faults) if (expected !== '') expect(faults.split(expected)).toHaveLength(2);
+  for (const { what, why } of report.notMeasured) expect(textOf(page).split(`${what}. ${why}`)).toHaveLength(2);
+});
+
+it('has ranked tables where prose and drawings would be long', () => {
+  const report = madeUpReport();
+  const page = htmlReport(report);
+  const capacity = openPart(sectionOf(page, 'capacity'));
+  expect(capacity.match(/<th scope="row"/g)).toHaveLength(report.backends.length);
+  expect(capacity).not.toMatch(/<h3>|<li>/);
+  const faults = openPart(sectionOf(page, 'faults')).split('<h3>')[2]!;
+  expect(faults.match(/<th scope="row"/g)!.length).toBeLessThan(9);
+  const rivals = openPart(sectionOf(page, 'rivals'));
+  expect(rivals).not.toContain('<svg');
+  const [free = ''] = rivals.split('<h3>').slice(1);
+  const names = [...free.matchAll(/<th scope="row"[^>]*>([^<]+)</g)].map(([, name]) => name);
+  const speed = (rival: Report['rivals'][number]) => (rival.sequential ?? rival.inFlight)?.opsPerSecond.median ?? 0;
+  const ranked = [...report.rivals].sort((a, b) => speed(b) - speed(a)).map(({ name }) => name);
+  expect(names.map((name) => ranked.find((each) => name!.startsWith(each)))).toEqual(ranked);
+});
+
+it('labels a row of a chart with no more than there is room for beside its figures', () => {
+  const report = madeUpReport();
+  const [first] = report.rivals;
+  const wordy = { ...first!, name: 'redis-semaphore 5.8.0', delays: 'tuned: asks every 1 ms, never gives up' };
+  const rivals = sectionOf(htmlReport({ ...report, rivals: [wordy] }), 'rivals');
+  expect(rivals).toContain('>redis-semaphore 5.8.0, tuned</text>');
+  expect(rivals).not.toMatch(/never gives up<\/text>/);
 });
 
 it('hides a backend that is not ticked: its rows, columns, drawings, and what has its colour', () => {

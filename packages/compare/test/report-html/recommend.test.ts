@@ -42,22 +42,19 @@ describe('a recommendation', () => {
     );
   });
 
-  it('ranks all that were measured, and warns of each of the best once', () => {
-    const { places, warnings } = of({}, /Many short locks/);
+  it('ranks all that were measured', () => {
+    const { places } = of({}, /Many short locks/);
     expect(places.map(({ name }) => name)).toEqual([
       ...['Redis (ioredis)', 'Redis (node-redis)', 'Redlock', 'PostgreSQL', 'ZooKeeper', 'etcd'],
     ]);
     expect(places.map(({ best }) => best)).toEqual([true, false, false, false, false, false]);
-    expect(warnings).toEqual([
-      expect.stringMatching(/^Redis \(ioredis\) may grant a lock to two holders when the leading server dies\./),
-    ]);
   });
 
   it('leaves out, for the loss of a server, who does not promise to hold, and who did not', () => {
     const plain = of({}, /must hold/);
     expect(plain.answer).toBe('ZooKeeper, 3 servers');
     expect(plain.because).toContain(
-      'Ruled out (not guaranteed): Redis (ioredis), Sentinel; Redis (node-redis), Sentinel; Redlock, 3 servers; PostgreSQL, 3 servers.',
+      'Ruled out (not guaranteed): Redis (ioredis); Redis (node-redis); Redlock; PostgreSQL.',
     );
     const faults = report.faults.map((fault) =>
       fault.backend === 'zookeeper' && fault.id === 'holder-paused' ? { ...fault, violations: ['two'] } : fault,
@@ -65,7 +62,7 @@ describe('a recommendation', () => {
     const broken = of({ faults }, /must hold/);
     expect(broken.answer).toBe('etcd, 3 servers');
     expect(broken.because.join(' ')).toContain(
-      'Ruled out (two holders at once: The process of the holder is stopped for 4 s): ZooKeeper, 3 servers.',
+      'Ruled out (two holders at once: The process of the holder is stopped for 4 s): ZooKeeper.',
     );
   });
 

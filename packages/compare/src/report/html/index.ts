@@ -10,7 +10,7 @@ import { contention } from './sections/contention.ts';
 import { faults } from './sections/faults.ts';
 import { scale, waiters } from './sections/growth.ts';
 import { choices, head } from './sections/head.ts';
-import { features, notMeasured, run } from './sections/run.ts';
+import { features, run } from './sections/run.ts';
 import { uncontended } from './sections/uncontended.ts';
 
 /** Writes the report as one HTML page that needs nothing else: no script, no request. Missing folders are made. */
@@ -31,7 +31,6 @@ export function htmlReport(report: Report): string {
     capacity(report),
     faults(report),
     rivals(report),
-    notMeasured(report),
     run(report),
   ];
   return html`${{ html: '<!doctype html>' }}

@@ -18,8 +18,6 @@ export interface Recommendation {
   readonly places: readonly Place[];
   /** Who is no choice, with the reason. */
   readonly ruledOut: readonly string[];
-  /** How the best may lose a lock: one sentence for each backend, the same in every use. */
-  readonly warnings: readonly string[];
 }
 
 /** A backend's place in the ranking of one use. */
@@ -34,50 +32,58 @@ export interface Place {
 export function recommendations(report: Report): Recommendation[] {
   return uses.map(({ use, rule, better, unit, candidates }) => {
     const ranking = ranked(candidates(report), better);
-    const { winners, others, excluded } = ranking;
+    const { winners, others } = ranking;
     const place = ({ name, value }: Candidate) => ({ name, figure: unit(value, report) });
     const places = [
       ...winners.map((each) => ({ ...place(each), best: true })),
       ...others.map((each) => ({ ...place(each), best: false })),
     ];
-    const shown = { use, rule, places, ruledOut: out(excluded), warnings: warningsOf(report, winners) };
-    if (winners.length === 0) return { ...shown, backends: [], answer: 'No answer', because: nothing(ranking) };
+    const shown = { use, rule, places, ruledOut: out(report, ranking) };
+    if (winners.length === 0) return { ...shown, backends: [], answer: 'No answer', because: nothing(report, ranking) };
     return {
       ...shown,
       backends: [...new Set(winners.map(({ backend }) => backend))],
       answer: listed(winners.map(({ name }) => name)),
-      because: [...figures(ranking, (value) => unit(value, report)), ...cautions(report, winners)],
+      because: [
+        ...figures(report, ranking, (value) => unit(value, report)),
+        ...cautions(report, [...new Set(winners.map(({ backend }) => backend))]),
+      ],
     };
   });
 }
 
-function nothing({ excluded }: Ranking): string[] {
-  return excluded.length === 0
+function nothing(report: Report, ranking: Ranking): string[] {
+  return ranking.excluded.length === 0
     ? ['Not measured in this run.']
-    : ['All measured backends are ruled out.', ...out(excluded)];
+    : ['All measured backends are ruled out.', ...out(report, ranking)];
 }
 
-function figures({ winners, others, excluded, lead }: Ranking, say: (value: number) => string): string[] {
+function figures(report: Report, ranking: Ranking, say: (value: number) => string): string[] {
+  const { winners, others, lead } = ranking;
   const each = (candidates: readonly Candidate[]) =>
     candidates.map(({ name, value }) => `${name} ${say(value)}`).join(', ');
   const lines = [`${each(winners)}.`];
   if (winners.length > 1) lines.push('This run cannot tell them apart.');
   if (others.length > 0)
     lines.push(`Then ${each(others)}.${lead === undefined ? '' : ` The best is ${lead} times as good as the next.`}`);
-  return [...lines, ...out(excluded)];
+  return [...lines, ...out(report, ranking)];
 }
 
-/** The reasons, each with all whom it rules out. */
-function out(excluded: readonly Candidate[]): string[] {
+/** The reasons, each with all whom it rules out. A backend that is out in every set-up is named once, without them. */
+function out(report: Report, { winners, others, excluded }: Ranking): string[] {
   const reasons = [...new Set(excluded.map(({ ruledOut }) => ruledOut))];
-  const whom = (reason: string | undefined) =>
-    excluded.filter(({ ruledOut }) => ruledOut === reason).map(({ name }) => name);
-  return reasons.map((reason) => `Ruled out (${reason}): ${whom(reason).join('; ')}.`);
+  const stays = new Set([...winners, ...others].map(({ backend }) => backend));
+  const whom = (reason: string | undefined) => {
+    const names = excluded
+      .filter(({ ruledOut }) => ruledOut === reason)
+      .map(({ backend, name }) => (stays.has(backend) ? name : titleOf(report, backend)));
+    return [...new Set(names)].join('; ');
+  };
+  return reasons.map((reason) => `Ruled out (${reason}): ${whom(reason)}.`);
 }
 
 /** Whoever is recommended for its speed may still be the one that loses a lock: that is said beside it. */
-function cautions(report: Report, winners: readonly Candidate[]): string[] {
-  const backends = [...new Set(winners.map(({ backend }) => backend))];
+export function cautions(report: Report, backends: readonly BackendId[]): string[] {
   const weak = backends.filter((id) => needsServer(report, id) && !promisesFailover(report, id));
   const seen = report.faults.filter(
     (fault) => backends.includes(fault.backend) && breaksHere(fault) && fault.overlapMs > 0,
@@ -93,18 +99,6 @@ function cautions(report: Report, winners: readonly Candidate[]): string[] {
         `In this run, ${titleOf(report, fault.backend)} had two holders at once in this case: ${titleAndSetup(fault)}.`,
     ),
   ];
-}
-
-/** The same, a sentence for each backend. */
-function warningsOf(report: Report, winners: readonly Candidate[]): string[] {
-  return [...new Set(winners.map(({ backend }) => backend))].flatMap((id) => {
-    const seen = report.faults
-      .filter((fault) => fault.backend === id && breaksHere(fault) && fault.overlapMs > 0)
-      .map((fault) => ` In this run, it had two holders at once in this case: ${titleAndSetup(fault)}.`);
-    const weak = needsServer(report, id) && !promisesFailover(report, id);
-    const may = weak ? ' may grant a lock to two holders when the leading server dies.' : ':';
-    return weak || seen.length > 0 ? [`${titleOf(report, id)}${may}${seen.join('')}`] : [];
-  });
 }
 
 function listed(names: readonly string[]): string {

@@ -25,7 +25,7 @@ function figures(report: Report): Markup {
   const all = report.contention;
   const holds = sorted(all.map(({ holdMs }) => holdMs));
   const sides = sidesOf(report);
-  const [first, last] = [sides[0]!, sides.at(-1)!];
+  const last = sides.at(-1)!;
   const grid = holds.map((hold) =>
     sides.map((side) =>
       curves(
@@ -44,20 +44,21 @@ function figures(report: Report): Markup {
   );
   const shortest = (title: string, axis: Axis, side: Side, value: Value) =>
     curves(report, `${title}, ${side.title}, hold ${holds[0]} ms`, axis, holds[0]!, side, value);
-  const fairness = [...new Set([first, last])].map((side) =>
-    shortest("Jain's index", { name: 'index', log: false, max: 1 }, side, ({ jain }) => ({ y: jain })),
-  );
+  const fairness = shortest("Jain's index", { name: 'index', log: false, max: 1 }, last, ({ jain }) => ({ y: jain }));
   const waits = shortest('Longest wait', logarithmic('ms'), last, ({ longestWaitMs }) => ({ y: longestWaitMs }));
   const requests = shortest('Requests to the servers per hand-over', logarithmic('requests'), last, (point) =>
     point.requestsPerHandOver === null ? undefined : { y: point.requestsPerHandOver },
   );
-  return html`${legend(report, present(report, all))}${charts(grid.flat())}
+  return html`${legend(report, present(report, all))}${charts(grid[0] ?? [])}
+${grid.length > 1 && details(`With holds of ${holds.slice(1).join(' and ')} ms`, charts(grid.slice(1).flat()))}
 <h3>How long a hand-over and a turn take</h3>${distributions(report)}
-<h3>Fairness</h3>
-<p>Jain's index is 1 if all waiters got the same number of turns, and 1 divided by the number of waiters if one of them got all turns. The longest
-wait is also compared with the wait in an ideal strict queue with turns of the same length, so that a slow backend does not look fairer.</p>
-${legend(report, present(report, all))}${charts([...fairness, waits, requests])}
-${details('All figures', allFigures(report))}`;
+<h3>Fairness, and requests to the servers</h3>
+<p>Jain's index is 1 if all waiters got the same number of turns, and 1 divided by the number of waiters if one of them got all turns.</p>
+${charts([fairness, waits, requests])}
+${details(
+  'All figures',
+  html`<p class="note">/ strict queue: the longest wait divided by the wait in an ideal strict queue with turns of the same length, so that a slow backend does not look fairer.</p>${allFigures(report)}`,
+)}`;
 }
 
 type Value = (point: Contention) => Omit<Point, 'x'> | undefined;

@@ -42,29 +42,64 @@ function exceptional(report: Report, all: readonly Fault[]): Markup {
     .map((id) => drawings(report, id, all))}`;
 }
 
-/** All others have the same result, so their drawings stay closed. */
+/** All others have the same result: a row for each fault says enough, and every set-up has its row and its drawing below. */
 function safe(report: Report, all: readonly Fault[]): Markup {
-  const closed = [...new Set(ordered(all).map(({ id }) => id))].map((id) => {
-    const count = all.filter((fault) => fault.id === id).length;
-    return details(`${headings[id]}: ${count} drawing${count === 1 ? '' : 's'}`, drawings(report, id, all));
-  });
-  return html`<h3>Never two holders</h3>${overview(report, all)}${closed}`;
+  const ids = [...new Set(ordered(all).map(({ id }) => id))];
+  const ofFault = (id: FaultId) => all.filter((fault) => fault.id === id);
+  const closed = ids.map((id) =>
+    details(
+      `${headings[id]}: ${count(ofFault(id).length, 'set-up')}`,
+      html`${overview(report, ofFault(id))}${drawings(report, id, ofFault(id))}`,
+    ),
+  );
+  return html`<h3>Never two holders</h3>${summary(ids, ofFault)}${closed}`;
+}
+
+/** From the best set-up to the worst one, for each fault. */
+function summary(ids: readonly FaultId[], ofFault: (id: FaultId) => readonly Fault[]): Markup {
+  const over = (id: FaultId, value: (fault: Fault) => readonly number[]) => {
+    const values = ofFault(id).flatMap(value);
+    return values.length === 0 ? '–' : range(values);
+  };
+  const refused = (id: FaultId) => ofFault(id).reduce((sum, { staleWrites }) => sum + staleWrites.refused, 0);
+  return table(ids, [
+    { head: 'fault', cell: (id) => headings[id] },
+    { head: 'set-ups', cell: (id) => ofFault(id).length },
+    { head: 'two holders', words: true, cell: () => verdictWords.never },
+    { head: 'next holder', cell: (id) => over(id, ({ nextHolderMs }) => nextHolderMs) },
+    { head: 'loss noticed', cell: (id) => over(id, ({ holderToldMs }) => holderToldMs) },
+    { head: 'service back', cell: (id) => over(id, ({ serviceBackMs }) => serviceBackMs) },
+    { head: 'stale writes refused', cell: (id) => refused(id) || '–' },
+  ]);
 }
 
 function drawings(report: Report, id: FaultId, all: readonly Fault[]): Markup {
   const shown = all.filter((fault) => fault.id === id);
   const [title, ...others] = new Set(shown.map((fault) => fault.title));
   const common = others.length === 0;
-  return html`<h4>${headings[id]}</h4>${common && html`<p>${title}.</p>`}${charts(
+  return html`<h4>${headings[id]}</h4>${common && title !== headings[id] && html`<p>${title}.</p>`}${reasons(report, shown)}${charts(
     shown.map((fault) => one(fault, nameOf(report, fault) + (common ? '' : `: ${fault.title}`))),
   )}`;
 }
 
+/** Why two holders are possible: each sentence once, with the set-ups that it is true of unless it is true of all. */
+function reasons(report: Report, shown: readonly Fault[]): Markup {
+  const sentences = shown.flatMap(({ expected }) => expected.split(/(?<=\.) /)).filter((text) => text !== '');
+  const byWhom = new Map<string, string[]>();
+  for (const sentence of new Set(sentences)) {
+    const those = shown.filter(({ expected }) => expected.includes(sentence));
+    const whom = those.length === shown.length ? '' : `: ${those.map((fault) => nameOf(report, fault)).join('; ')}`;
+    byWhom.set(whom, [...(byWhom.get(whom) ?? []), sentence]);
+  }
+  const line = ([whom, texts]: [string, string[]]) =>
+    html`<p class="note"><span class="warn">Possible here${whom}.</span> ${texts.join(' ')}</p>`;
+  return html`${[...byWhom].map(line)}`;
+}
+
 function one(fault: Fault, title: string): Markup {
   return html`<div${ofBackend(fault.backend)}>${timeline(fault, { title })}
-<p class="note">${verdict(fault)} ${times(fault)}</p>
-${fault.expected !== '' && html`<p class="note"><span class="warn">Possible here:</span> ${fault.expected}</p>`}
-${details('Moments', moments(fault))}</div>`;
+<p class="note">${verdict(fault)}</p>
+${details('Moments', html`<p class="note">${times(fault)}</p>${moments(fault)}`)}</div>`;
 }
 
 function verdict(fault: Fault): Markup {

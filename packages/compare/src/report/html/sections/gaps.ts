@@ -7,7 +7,7 @@ export function gaps(report: Report, part: PartId): Markup {
   return html`${report.notMeasured.filter((gap) => gap.part === part).map((gap) => html`<p class="gap">${gapText(report, gap)}</p>`)}`;
 }
 
-export function gapText(report: Report, { backend, what, why }: NotMeasured): string {
+function gapText(report: Report, { backend, what, why }: NotMeasured): string {
   return `Not measured: ${backend === null ? '' : `${titleOf(report, backend)}, `}${what}. ${sentence(why)}`;
 }
 

@@ -17,14 +17,13 @@ const costs: Readonly<Record<GrowthCost, { title: string; axis: string }>> = {
 };
 
 export function scale(report: Report): Markup {
-  const intro =
-    'One process acquires n locks and keeps them, so only renewals run. Dashed: the fitted curve cost = factor × n ^ exponent. With an exponent of 1, the cost is linear; with 0, further locks cost nothing.';
+  const intro = 'One process acquires n locks and keeps them, so only renewals run. Dashed: the fitted cost.';
   const points = report.scale;
   const content = html`${gaps(report, 'scale')}${
     points.length > 0 &&
     html`${legend(report, present(report, points))}
 ${charts([...curves(report, 'locks', 'held locks'), lag(report)])}
-${exponents(report, 'locks')}${details('All figures', scaleFigures(report))}`
+${details('Exponents, and all figures', html`${exponents(report, 'locks')}${scaleFigures(report)}`)}`
   }`;
   return section(
     'scale',
@@ -35,13 +34,14 @@ ${exponents(report, 'locks')}${details('All figures', scaleFigures(report))}`
 }
 
 export function waiters(report: Report): Markup {
-  const intro = 'All waiters of one process request one key at the same moment, and each gets one turn.';
+  const intro =
+    'All waiters of one process request one key at the same moment, and each gets one turn. Dashed: the fitted cost.';
   const points = report.waiters;
   const content = html`${gaps(report, 'waiters')}${
     points.length > 0 &&
     html`${legend(report, present(report, points))}
 ${charts(curves(report, 'waiters', 'waiters'))}
-${exponents(report, 'waiters')}${details('All figures', waiterFigures(report))}`
+${details('Exponents, and all figures', html`${exponents(report, 'waiters')}${waiterFigures(report)}`)}`
   }`;
   return section('waiters', 'Many waiters', intro, points.length + report.notMeasured.length > 0 ? content : undefined);
 }
@@ -120,7 +120,7 @@ function exponents(report: Report, over: Growth['over']): Markup {
     const growth = all.find((each) => each.backend === id && each.cost === cost);
     return growth === undefined ? '–' : `${figure(growth.exponent)} (r² ${figure(growth.r2)})`;
   };
-  return html`<h3>Exponents</h3>${table(
+  return html`<p class="note">The fitted cost is factor × n ^ exponent. With an exponent of 1, it is linear; with 0, more ${over} cost nothing.</p>${table(
     present(report, all),
     [
       { head: 'backend', cell: (id) => titleOf(report, id) },

@@ -2,7 +2,7 @@ import { figure } from '../../../format.ts';
 import { dateOf } from '../../date.ts';
 import type { Report } from '../../schema.ts';
 import { type Column, details, html, type Markup, table } from '../markup.ts';
-import { type Place, type Recommendation, recommendations } from '../recommend.ts';
+import { cautions, type Place, type Recommendation, recommendations } from '../recommend.ts';
 import { section } from './gaps.ts';
 
 /** When, where, how long; and what must not be overlooked. */
@@ -23,32 +23,38 @@ ${failures.length > 0 && html`<div class="alarm"><strong class="bad">This run fa
 `;
 }
 
+/** So many places have a column each: what is further behind decides nothing. */
+const ownColumns = 3;
+
 /** The ranking of each use as one row, and below the table each warning once. */
 export function choices(report: Report): Markup {
   const rows = recommendations(report);
-  const most = Math.max(1, ...rows.map(({ places }) => places.length));
   const columns = Array.from(
-    { length: most },
+    { length: ownColumns },
     (_, i): Column<Recommendation> => ({
       head: i === 0 ? 'Best' : `${i + 1}`,
       words: true,
       cell: ({ places, answer }) => (i === 0 && places.length === 0 ? answer : placed(places[i])),
     }),
   );
+  const others: Column<Recommendation> = {
+    head: 'Then',
+    words: true,
+    cell: ({ places }) =>
+      places.slice(ownColumns).map(({ name, figure, best }) => html`${named(name, best)} ${figure}<br>`),
+  };
   const intro =
     'Computed from the figures below; on another machine or in another network, the order may differ. Bold: the best, and those that this run cannot tell from it.';
   const ruledOut = rows.flatMap(({ use, ruledOut }) => ruledOut.map((reason) => html`<li>${use}: ${reason}</li>`));
-  const warnings = [...new Set(rows.flatMap(({ warnings }) => warnings))];
-  const notes = [...ruledOut, ...warnings.map((warning) => html`<li class="warn">${warning}</li>`)];
-  const content = html`${table(rows, [{ head: 'Use', cell: ({ use }) => use }, ...columns])}
+  const best = report.backends.map(({ id }) => id).filter((id) => rows.some(({ backends }) => backends.includes(id)));
+  const notes = [...ruledOut, ...cautions(report, best).map((warning) => html`<li class="warn">${warning}</li>`)];
+  const content = html`${table(rows, [{ head: 'Use', cell: ({ use }) => use }, ...columns, others])}
 ${notes.length > 0 && html`<ul class="wide">${notes}</ul>`}
 ${details('Which figure decides', html`<ul class="wide">${rows.map(({ use, rule }) => html`<li>${use}: ${rule}</li>`)}</ul>`)}`;
   return section('choose', 'Recommendations', intro, content);
 }
 
+const named = (name: string, best: boolean): Markup | string => (best ? html`<strong>${name}</strong>` : name);
+
 const placed = (place: Place | undefined): Markup | string =>
-  place === undefined
-    ? ''
-    : place.best
-      ? html`<strong>${place.name}</strong><br>${place.figure}`
-      : html`${place.name}<br>${place.figure}`;
+  place === undefined ? '' : html`${named(place.name, place.best)}<br>${place.figure}`;

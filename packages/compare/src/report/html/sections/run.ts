@@ -1,7 +1,7 @@
 import { figure } from '../../../format.ts';
 import type { Report } from '../../schema.ts';
 import { html, type Markup, table } from '../markup.ts';
-import { gapText, section } from './gaps.ts';
+import { section } from './gaps.ts';
 
 export function features({ features: all, backends }: Report): Markup {
   const intro = 'What each backend guarantees through Holdfast.';
@@ -15,16 +15,6 @@ export function features({ features: all, backends }: Report): Markup {
     })),
   ]);
   return section('features', 'What each backend guarantees', intro, all.length > 0 ? content : undefined);
-}
-
-export function notMeasured(report: Report): Markup {
-  const all = report.notMeasured;
-  const intro = 'The gaps of this run, with their reasons.';
-  const content =
-    all.length === 0
-      ? html`<p>Nothing was left out in this run.</p>`
-      : html`<ul>${all.map((gap) => html`<li>${gapText(report, gap).replace('Not measured: ', '')}</li>`)}</ul>`;
-  return section('not-measured', 'What was not measured', intro, content);
 }
 
 export function run(report: Report): Markup {

@@ -57,8 +57,7 @@ function figures(report: Report, all: readonly Uncontended[]): Markup {
     ),
   );
   return html`${charts(distributions)}<p class="note">${boxLegend}</p>
-${legend(report, present(report, all))}${charts(shares)}
-${details('All figures', allFigures(all, name))}`;
+${details('The same as shares, and all figures', html`${legend(report, present(report, all))}${charts(shares)}${allFigures(all, name)}`)}`;
 }
 
 /** The quantiles as points of the cumulative distribution. */
