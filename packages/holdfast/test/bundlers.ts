@@ -6,7 +6,10 @@ import { build } from 'esbuild';
 import { rollup } from 'rollup';
 import webpack from 'webpack';
 
-/** Makes `bundle.mjs` in the folder `output`, and gives the warnings that name our packages. The README says how to leave out etcd3. */
+/**
+ * Makes `bundle.mjs` in the folder `output`, and gives the warnings that name our packages. The README says how to leave out etcd3, and how
+ * to turn off the warnings about adapters that are not installed.
+ */
 type Bundle = (entry: string, output: string) => Promise<string[]>;
 const external = 'etcd3';
 
@@ -45,6 +48,7 @@ export const bundlers: Readonly<Record<'esbuild' | 'webpack' | 'Rollup', Bundle>
       output: { path, filename: 'bundle.mjs', module: true, chunkFormat: 'module' },
       experiments: { outputModule: true },
       externals: { [external]: `import ${external}` },
+      ignoreWarnings: [{ message: /@holdfast\/adapter-/ }],
     });
     const stats = await new Promise<webpack.Stats>((resolve, reject) => {
       compiler.run((error, done) => (done === undefined ? reject(error) : resolve(done)));
@@ -63,7 +67,8 @@ export const bundlers: Readonly<Record<'esbuild' | 'webpack' | 'Rollup', Bundle>
       input,
       external: [external],
       // Rollup also warns of what is in the clients, such as their circular imports.
-      onLog: (_level, { message, ids = [] }) => {
+      onLog: (_level, { code, exporter, message, ids = [] }) => {
+        if (code === 'UNRESOLVED_IMPORT' && exporter?.startsWith('@holdfast/adapter-')) return;
         if ([message, ...ids].some((text) => ours.test(text))) warnings.push(message);
       },
       plugins: [nodeResolve({ exportConditions: ['node'] }), commonjs(), json()],
