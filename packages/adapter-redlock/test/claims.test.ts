@@ -49,6 +49,22 @@ describe('permits', () => {
   });
 });
 
+it('the longest of all leases, beside others: granted, renewed and released', async () => {
+  const adapter = await rig.adapter();
+  const ttlMs = Number.MAX_SAFE_INTEGER;
+  for (const claim of [shared, permits(1, 2)]) {
+    const key = newName();
+    const held = [];
+    for (let i = 0; i < 2; i++) {
+      const request = attempt(key, { claim, ttlMs });
+      held.push({ key, claim, owner: request.owner, ...(await grant(adapter, request)) });
+    }
+    for (const hold of held) expect(await adapter.renew(hold, ttlMs)).toMatchObject({ status: 'renewed' });
+    for (const hold of held) expect(await adapter.release(hold)).toBe('released');
+    expect(await adapter.inspect?.(key)).toBeUndefined();
+  }
+});
+
 describe('who waits', () => {
   /** Holds the key by one after another of those that `first` is of, so that it is never free, for as long as the next one gets in. */
   async function relay(adapters: readonly LockAdapter[], first: AcquireAttempt, isOver: () => boolean) {

@@ -43,7 +43,8 @@ if not isAlone and isUnwanted and seen == false then
   end
   if not block then return refused end
   local function enterFirst()
-    call('ZADD', queue, string.format('%.0f', now + lease), asker)
+    -- Below any ticket, as in `endOf`.
+    call('ZADD', queue, string.format('%.0f', math.min(now + lease, 99999999999999)), asker)
     call('PEXPIRE', queue, lease)
     local info = permits .. ' ' .. block .. ' ' .. string.format('%.0f', micros + 1)
     if claimed == 's' then

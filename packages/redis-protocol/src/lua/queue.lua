@@ -73,9 +73,14 @@ local function fits(claim, permits, limit)
   return isAlike and call('ZCOUNT', queue, '-inf', '(' .. tickets) > 0
 end
 
+-- The end of a lease, below any ticket however long it is: beyond that, a holder would count as a waiter.
+local function endOf(lease)
+  return math.min(now + lease, tickets - 1)
+end
+
 -- Counts a holder beside others, who are of the same kind or none. The lock is written last: without it nobody counts.
 local function write(owner, lease, claim, mark, longest, info, sum)
-  call('ZADD', queue, string.format('%.0f', now + lease), owner)
+  call('ZADD', queue, string.format('%.0f', endOf(lease)), owner)
   call('HSET', places, owner, info)
   if claim == 'p' then call('HSET', places, '#', sum) end
   keep(longest)
@@ -155,7 +160,7 @@ end
 -- As `refreshAlone`, beside others, for a lease that ends at `before`; `exact` also to a shorter one, as a renewal does. Gives its
 -- tokens, or nil where they were deleted or evicted.
 local function refreshShared(owner, ttl, before, exact)
-  local ending = now + ttl
+  local ending = endOf(ttl)
   if not exact and before > ending then ending = before end
   call('ZADD', queue, string.format('%.0f', ending), owner)
   local last = call('ZREVRANGEBYSCORE', queue, '(' .. tickets, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]

@@ -196,6 +196,25 @@ export function protocolSuite(kits: readonly ClientKit[]): void {
       }
     });
 
+    it('the longest of all leases, beside others: granted, renewed and released', async () => {
+      const adapter = client.adapter();
+      const ttlMs = Number.MAX_SAFE_INTEGER;
+      for (const claim of [{ mode: 'shared' }, { mode: 'permits', permits: 1, limit: 2 }] as const) {
+        const key = newName();
+        const requests = [attempt(key, { claim, ttlMs }), attempt(key, { claim, ttlMs })];
+        for (const request of requests) await grant(adapter, request);
+        for (const each of requests) expect(await adapter.renew(each, ttlMs)).toMatchObject({ status: 'renewed' });
+        expect(await adapter.inspect?.(key)).toMatchObject({ holders: 2, waiters: 0 });
+        for (const request of requests) expect(await adapter.release(request)).toBe('released');
+        expect(await server.command('EXISTS', `lock:${key}`, `fence:queue:{lock:${key}}`)).toBe(0);
+      }
+      const alone = attempt(newName(), { ttlMs });
+      await grant(adapter, alone);
+      expect(await adapter.downgrade?.(alone, ttlMs)).toMatchObject({ status: 'renewed' });
+      expect(await adapter.release({ ...alone, claim: { mode: 'shared' } })).toBe('released');
+      expect(await server.command('EXISTS', `lock:${alone.key}`)).toBe(0);
+    });
+
     it('H16: SCRIPT FLUSH between every two operations', async () => {
       const adapter = client.adapter();
       const flush = () => server.command('SCRIPT', 'FLUSH');
