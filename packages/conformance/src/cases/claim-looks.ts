@@ -208,6 +208,15 @@ export const claimLookCases: readonly Case[] = [
           keys.set(before.key, `${kindOf(claim)}, granted by the queue`);
           waiters.push(waiter);
         }
+        if (claim.mode !== 'exclusive') {
+          const [left, forced] = [
+            await take('after one of two was released'),
+            await take('after one of two was forced'),
+          ];
+          await two.release(await takeClaim(context, two, left.key, claim));
+          const beside = await takeClaim(context, two, forced.key, claim);
+          if (context.forcesByName) await one.forceRelease!(forced.key, beside.owner);
+        }
         if (context.harness.capabilities.expiry === 'ttl') {
           const before = await takeClaim(context, one, context.key(), wholeOf(claim), { ttlMs: context.timing.ttlMs });
           takenOver.push(before.key);

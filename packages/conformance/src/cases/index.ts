@@ -64,6 +64,7 @@ import { sharedCases } from './shared.ts';
 import { sharedQueueCases } from './shared-queue.ts';
 import { silenceCases } from './silence.ts';
 import { steadyAnswerCases } from './steady-answers.ts';
+import { stillThereCases } from './still-there.ts';
 import { strangerCases } from './strangers.ts';
 import { tokenBlockCases } from './token-blocks.ts';
 import { usingCases } from './using.ts';
@@ -141,5 +142,6 @@ export const cases: readonly Case[] = [
   ...handOverRaceCases,
   ...frozenAnswerCases,
   ...strangerCases,
+  ...stillThereCases,
   ...nameEverywhereCases,
 ].sort((a, b) => a.id.localeCompare(b.id));

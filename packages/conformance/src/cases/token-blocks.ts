@@ -88,6 +88,9 @@ export const tokenBlockCases: readonly Case[] = [
         const block = [old.fencingToken, old.granted.tokens ?? 1];
         const attempt = context.attempt(key, { owner: old.owner, tokens: again, claim });
         const answers: AcquireOutcome[] = [await one.tryAcquire(attempt), await one.tryAcquire(attempt)];
+        await one.renew(old, context.timing.longTtlMs);
+        await one.renewMany?.([old], context.timing.longTtlMs);
+        answers.push(await one.tryAcquire(attempt));
         if (one.enqueue)
           answers.push(await context.soon('enqueue of the holder', one.enqueue(attempt, attempt.signal)));
         for (const outcome of answers) {

@@ -1,3 +1,4 @@
+import { afterOthersMutants } from './after-others.ts';
 import { argumentMutants } from './arguments.ts';
 import { claimEndMutants } from './claim-ends.ts';
 import { claimLeaseMutants } from './claim-leases.ts';
@@ -30,6 +31,7 @@ import { sequenceMutants } from './sequences.ts';
 import { stepAsideMutants } from './steps-aside.ts';
 import { stepBackMutants } from './steps-back.ts';
 import { takingMutants } from './taking.ts';
+import { toldAfterMutants } from './told-after.ts';
 import { toldMutants } from './told-of-keys.ts';
 import { valueMutants } from './values.ts';
 import { waitingMutants } from './waiting.ts';
@@ -61,6 +63,7 @@ export const groups: Readonly<Record<string, readonly Mutant[]>> = {
   'Who is meant, and how many there may be': whoIsMeantMutants,
   'Keys with a past, names of a kind, and what others do': stepAsideMutants,
   'What holds and requests leave behind': stepBackMutants,
+  'What was done before, or by another one': [...afterOthersMutants, ...toldAfterMutants],
   'Modes, in lock-core': modeLocksMutants,
   'Names that are taken for one another': lookalikeMutants,
   'Looking, freeing by hand, closing, declaring': lookingMutants,
