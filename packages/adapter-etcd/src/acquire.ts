@@ -7,7 +7,7 @@ import { blockersIn } from './position.ts';
 import { move } from './renewal.ts';
 import { find, type PutRequest, takeIfFree } from './requests.ts';
 
-/** Asks once for the lock. */
+/** Requests the lock once. */
 export async function tryAcquire(backend: Backend, attempt: AcquireAttempt): Promise<AcquireOutcome> {
   assertWanted(attempt);
   try {
@@ -41,13 +41,13 @@ function ask(backend: Backend, attempt: AcquireAttempt, acquisition: Acquisition
       first = keys[0]?.key.equals(request.key) ? undefined : keys[0];
       if (!fits(attempt.key, request, keys)) return { status: 'busy' };
       if (isOwn) return askAgain(backend, attempt, acquisition, first);
-      // Compatible with all that there was. If somebody has come meanwhile, that one has made progress.
+      // Compatible with all keys that were there. If somebody came in between, that one has made progress.
       seen = taken.revision;
     }
   });
 }
 
-/** Whether the claim is compatible with the keys that are there, which are for an exclusive one only the holder's. */
+/** Whether the claim is compatible with the existing keys (for an exclusive claim, only that of the holder is given). */
 function fits(name: string, { key, claim }: PutRequest, keys: readonly IKeyValue[]): boolean {
   const [holder] = keys;
   if (holder !== undefined) assertLeased(name, holder);
@@ -68,7 +68,7 @@ async function askAgain(
   first: IKeyValue | undefined,
 ): Promise<AcquireOutcome> {
   const { endpoints, leases } = backend;
-  // Its key is there, whatever becomes of the next calls.
+  // Its key exists, whatever the outcome of the next calls.
   lockKey.expiresAt = Math.max(lockKey.expiresAt, calledAt + ttlMs);
   const { key } = queueKey(backend, attempt.key, lockKey);
   const own = await endpoints.call((client, options) => find(client, options, key));
@@ -81,7 +81,7 @@ async function askAgain(
   });
 }
 
-/** Nobody wants the answer any more, and nothing of this attempt stands in etcd: then core has nothing to clean up. */
+/** Nobody wants the answer any more, and this attempt has left nothing in etcd: core has nothing to clean up. */
 function assertWanted({ key, signal }: AcquireAttempt): void {
   if (!signal.aborted) return;
   throw new LockError('LOCK_BACKEND', 'the request was given up before it was sent to etcd', {

@@ -98,7 +98,7 @@ async function inspect({ endpoints, layout, lockKeys }: Backend, key: string): P
     client.leaseClient.leaseTimeToLive({ ID: holder.lease }, options),
   );
   const own = lockKeys.get(holder.key.toString());
-  // Locks of other processes are under leases that are longer than their TTL, which is the value of the key.
+  // The leases of other processes are longer than the TTL of the lock; the TTL is in the value of the key.
   const most = own === undefined ? ttlMs : own.expiresAt - performance.now();
   const leftMs = secondsIn(TTL, 'the TTL of a lease') * 1_000;
   return {
@@ -113,7 +113,7 @@ async function inspect({ endpoints, layout, lockKeys }: Backend, key: string): P
   };
 }
 
-/** Those that hold a lock, the oldest first, and how many keys there are in all. Of an exclusive holder, there is no other. */
+/** The keys that hold a lock, the oldest first, and the number of all its keys. An exclusive holder is the only one. */
 async function findHolders(
   endpoints: Endpoints,
   range: KeyRange,
@@ -125,7 +125,7 @@ async function findHolders(
   return { holders: holdersIn(all.keys), count: all.count };
 }
 
-/** Frees the lock if `owner` holds it, which may be repeated (H112); without `owner`, frees it from all who hold it. */
+/** Frees the lock if `owner` holds it, which may be repeated (H112); without `owner`, frees it from all its holders. */
 async function forceRelease({ endpoints, layout }: Backend, key: string, owner?: string): Promise<boolean> {
   for (;;) {
     const { holders } = await findHolders(endpoints, layout.range(key));
@@ -137,7 +137,7 @@ async function forceRelease({ endpoints, layout }: Backend, key: string, owner?:
       seen.map((one) => endpoints.call((client, options) => deleteSeen(client, options, one))),
     );
     if (deleted.includes(true)) return true;
-    // The holders left meanwhile, and nothing was deleted. Whoever got the lock then is the holder now.
+    // The holders left in the meantime, and nothing was deleted. Whoever got the lock after them holds it now.
   }
 }
 

@@ -1,7 +1,7 @@
 import type { IKeyValue, ITxnResponse } from 'etcd3';
 import { unexpectedAnswer } from './errors.ts';
 
-// The answers come over the network, perhaps through a client or a proxy of the caller's, and a wrong one must never become a grant.
+// The answers come over the network, perhaps through a client or a proxy of the caller. A wrong answer must never become a grant.
 
 /** A revision, which is a positive integer in decimal digits. */
 export function revisionIn(value: unknown, what: string): string {

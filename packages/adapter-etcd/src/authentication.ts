@@ -4,7 +4,7 @@ import { isAuthenticationOff } from './errors.ts';
 type GrpcOptions = NonNullable<Parameters<Etcd3['kv']['txn']>[1]>;
 type Interceptor = NonNullable<GrpcOptions['interceptors']>[number];
 
-/** What every call is given. */
+/** What every call receives. */
 export interface CallOptions {
   /** Wall-clock ms at which gRPC gives up the call and frees its resources. Streams have none. */
   readonly deadline?: number;
@@ -50,7 +50,7 @@ export function passwordAuthentication(
       const { token } = await client.auth.authenticate({ name: username, password }, { deadline: withinMs() });
       return [withToken(token)];
     } catch (error) {
-      // Calls need no token then. Once authentication is on, etcd refuses a call without a token, and we come back here.
+      // Authentication is off, so calls need no token. Once it is on, etcd refuses a call without a token, and this runs again.
       if (isAuthenticationOff(error)) return undefined;
       throw error;
     }
@@ -83,7 +83,7 @@ interface PrivateAuthenticator {
   invalidateMetadata?(): void;
 }
 
-/** Leaves authentication to a client of the caller's, but drops a token that etcd refused. */
+/** Leaves authentication to the client of the caller, but drops a token that etcd refused. */
 export function clientAuthentication(client: Etcd3): Authentication {
   const { pool } = client as unknown as { pool?: { authenticator?: PrivateAuthenticator } };
   const authenticator = pool?.authenticator;
@@ -118,7 +118,7 @@ function withToken(token: string): Interceptor {
           }),
           ...(listener?.onReceiveMessage && { onReceiveMessage: (message) => listener.onReceiveMessage?.(message) }),
           onReceiveStatus(status) {
-            // etcd3 repeats a call without limit if its error reads so; its options would carry the same token each time.
+            // etcd3 repeats a call with this error without limit; its options would carry the same token each time.
             const details = status.details.replace(endlesslyRepeated, 'auth token is invalid');
             listener?.onReceiveStatus?.({ ...status, details });
           },
@@ -132,7 +132,7 @@ function withToken(token: string): Interceptor {
       halfClose: () => call.halfClose(),
       getAuthContext: () => call.getAuthContext(),
     };
-    // gRPC uses nothing else of the class that its type names.
+    // gRPC uses nothing else of the class in its type.
     return authenticated as ReturnType<Interceptor>;
   };
 }

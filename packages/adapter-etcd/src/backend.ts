@@ -27,9 +27,9 @@ export interface Backend {
   readonly waiting: Map<string, Map<string, WaiterHere>>;
   /** Who waits here for a key of this process to go, or to let shared claims pass. */
   readonly blocked: Map<string, Set<() => void>>;
-  /** No more requests for places at a time than a busy machine completes in time. */
+  /** Limits the requests for places to what a busy machine can complete in time. */
   readonly limit: ConcurrencyLimit;
-  /** Taking a place and freeing one share transactions. */
+  /** Combines requests that take places with requests that free them. */
   readonly batch: Batch;
   /** Places in one queue are requested one after the other. */
   readonly entering: KeyedQueue;
@@ -70,7 +70,7 @@ export interface Acquisition {
   ): Promise<Granted>;
 }
 
-/** The owner was released or given up, so it gets nothing any more. Nothing is held for it. */
+/** The owner was released or given up, so it is granted nothing any more, and holds nothing. */
 export class OwnerReleased extends Error {
   constructor() {
     super('this owner has been released, or was without an answer for longer than its TTL');
@@ -78,8 +78,8 @@ export class OwnerReleased extends Error {
 }
 
 /**
- * Runs an acquisition of one owner. From before the send until the outcome is known its key counts as wanted. With no answer
- * the key is deleted: after a TTL, in which the owner may ask again, or at once (H80).
+ * Runs an acquisition of one owner. Its key counts as wanted from before the request is sent until the outcome is known. Without an
+ * answer, the key is deleted: after a TTL, within which the owner may ask again, or at once (H80).
  */
 export async function acquiring<T>(
   backend: Backend,
@@ -108,19 +108,19 @@ export async function acquiring<T>(
     try {
       return await request();
     } catch (error) {
-      // There is nothing to clean up after a request that was refused, or that there was no connection for (H116).
+      // A request that was refused, or could not be sent for lack of a connection, leaves nothing to clean up (H116).
       if (isRefusal(error) || wasNeverSent(error)) mayExist = mayHaveExisted;
       throw error;
     }
   };
   const granted: Acquisition['granted'] = async (lease, token, revision, first, since = calledAt) => {
-    // The release that was sent meanwhile may have found nothing yet.
+    // The release that was sent in the meantime may have found nothing yet.
     if (lockKey.over) await withdraw(backend, queueKey(backend, attempt.key, lockKey), token);
     // An acquire that is repeated never shortens what a renewal has promised (H113).
     const promised = lockKey.lease === undefined ? 0 : lockKey.expiresAt;
     const until = Math.min(lease.goodUntil, Math.max(since + ttlMs, promised));
     lockKeys.hold(lockKey, lease, token, revision, until);
-    // A later call of this owner may have been answered first: what it was promised is longer than a TTL from this call.
+    // A later call of this owner may have been answered first: its promise goes beyond one TTL from this call.
     const validForMs = Math.min(until, since + Math.max(ttlMs, lease.ttlMs)) - calledAt;
     if (lockKey.granted?.token !== token) lockKey.granted = { token, fencingToken: tokenFor(claim, token, first) };
     return { status: 'granted', fencingToken: lockKey.granted.fencingToken, tokens: lockKey.tokens, validForMs };
@@ -140,8 +140,8 @@ export async function acquiring<T>(
 }
 
 /**
- * The last exclusive grant before a shared one is written down nowhere. So the readers that hold together have a token between those of
- * the exclusive grants around them: that of the first of them, or if that was a writer, the last that it can have got to.
+ * The last exclusive grant before a shared one is not stored anywhere. Readers that hold together therefore have a token between those of
+ * the exclusive grants around them: the token of the first reader or, if that was a writer before, the last one that it can have reached.
  */
 function tokenFor(claim: Claim, token: string, first: IKeyValue | undefined): bigint {
   if (claim.mode !== 'shared' || first === undefined) return fencingToken(token);
@@ -153,12 +153,12 @@ async function withdraw({ endpoints }: Backend, { key }: QueueKey, token: string
   throw new OwnerReleased();
 }
 
-/** Refuses to wait for a key that never goes. */
+/** Refuses to wait for a key that never expires. */
 export function assertLeased(name: string, { key, lease }: { key: Buffer; lease: string }): void {
   if (lease === '0') throw foreignKey(name, key);
 }
 
-/** Has those look again who wait in this process behind a key of its own that is gone, or that lets them pass. */
+/** Wakes the waiters of this process behind one of its own keys that is gone, or that now admits them. */
 export function wakeBlocked({ blocked }: Backend, key: string): void {
   for (const wake of [...(blocked.get(key) ?? [])]) wake();
 }

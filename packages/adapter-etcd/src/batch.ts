@@ -4,21 +4,21 @@ import { revisionOf } from './answers.ts';
 import type { Endpoints } from './endpoints.ts';
 import { isRefusal, unexpectedAnswer } from './errors.ts';
 
-/** A transaction that may share one with those of other owners. */
+/** A transaction that may be combined with those of other owners. */
 export interface Part<T> {
-  /** Parts with a claim in common never share a transaction: etcd compares with the state before the whole of it. */
+  /** Parts with a claim in common are never combined: etcd compares with the state before the whole transaction. */
   claims(): readonly string[];
-  /** Frees a place, and therefore comes before the parts that look at the queue. */
+  /** Frees a place, and therefore comes before the parts that read the queue. */
   readonly frees: boolean;
   readonly txn: ITxnRequest;
-  /** Decodes the answer; `revision` is that of its writes. */
+  /** Decodes the answer; `revision` is the revision of its writes. */
   read(answer: ITxnResponse, revision: string): T;
 }
 
 /** Sends parts in as few transactions as possible. */
 export interface Batch {
   send<T>(part: Part<T>): Promise<T>;
-  /** Sends at once what is collected. */
+  /** Sends what has been collected at once. */
   flush(): void;
 }
 
@@ -33,7 +33,7 @@ const mostParts = 64;
 
 /**
  * Sends the requests of one turn of the event loop in one transaction: each transaction costs etcd a write to the disks of a
- * majority, and the client more than its contents. Under contention a release takes the next request for a place along.
+ * majority, and costs the client more than its contents. Under contention, a release shares one with the next request for a place.
  */
 export function createBatch(endpoints: Endpoints): Batch {
   let waiting: Sent[] = [];
@@ -64,7 +64,7 @@ export function createBatch(endpoints: Endpoints): Batch {
       const revision = revisionOf(answer);
       for (const [i, one] of ordered.entries()) settle(one, answer.responses[i]?.response_txn, revision);
     } catch (error) {
-      // etcd refuses the whole transaction because of one part, such as one whose lease has ended, and has done nothing.
+      // etcd refused the whole transaction because of one part, for example one whose lease has ended, and did nothing.
       if (isRefusal(error)) for (const one of ordered) void alone(one);
       else for (const { reject } of ordered) reject(error);
     }
@@ -83,7 +83,7 @@ export function createBatch(endpoints: Endpoints): Batch {
     for (const name of part.claims()) claimed.add(name);
   }
 
-  /** Whether a collected part has a claim in common. Most parts are alone; then no claims are computed. */
+  /** Whether a collected part has a claim in common. Most parts are alone, and then no claims are computed. */
   function clashes(part: Part<unknown>): boolean {
     if (waiting.length === 0) return false;
     if (waiting.length === 1) claim(waiting[0]!.part);

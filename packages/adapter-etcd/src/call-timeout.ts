@@ -19,7 +19,7 @@ interface Awaited {
   giveUp(): void;
 }
 
-/** Uses one timer for all calls in flight: a timer for each is a good part of the cost of an occasional call. */
+/** Uses one timer for all calls in flight: one for each would be a large part of the cost of an occasional call. */
 export function createCallTimeout(ms: number): CallTimeout {
   // In the order of their deadlines, because all have the same time-out.
   const underway = new Set<Awaited>();

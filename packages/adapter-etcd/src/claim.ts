@@ -1,7 +1,7 @@
 import { type Claim, LockError } from '@holdfast/lock-core';
 import type { IKeyValue } from 'etcd3';
 
-/** What stands in the value of a key: for people who look, for an acquire that is repeated, and for those behind it in the queue. */
+/** The value of a key: for people who look, for an acquire that is repeated, and for the waiters behind it. */
 export interface KeyValue {
   readonly ttlMs: number;
   readonly claim: Claim;
@@ -9,7 +9,7 @@ export interface KeyValue {
 
 export const exclusive: Claim = { mode: 'exclusive' };
 const shared: Claim = { mode: 'shared' };
-/** Of a hold that was exclusive before. */
+/** Set for a hold that was exclusive before. */
 export const downgraded: Claim = { mode: 'shared' };
 
 /** The TTL alone for an exclusive claim, as in version 0.1.0. */
@@ -31,7 +31,7 @@ export function decodeValue(value: Buffer): KeyValue {
 
 export const claimOf = ({ value }: IKeyValue): Claim => decodeValue(value).claim;
 
-/** Exclusive and shared are one way to use a key, and each limit of permits is another. */
+/** Exclusive and shared claims are one way to use a key; each limit of permits is another. */
 export const limitOf = (claim: Claim): number | undefined => (claim.mode === 'permits' ? claim.limit : undefined);
 
 /** Why a claim does not fit the way in which the key is used, if it does not. */

@@ -4,8 +4,8 @@ import { clearTimeout, setTimeout } from 'node:timers';
 export type ConcurrencyLimit = <T>(run: () => Promise<T>) => Promise<T>;
 
 /**
- * On a slow machine, thousands of simultaneous requests would all miss their deadline and then be repeated. When nothing has
- * succeeded for `timeoutMs`, the tasks that still wait fail.
+ * On a slow machine, thousands of simultaneous requests would all miss their deadline and then be repeated. If no task has
+ * succeeded for `timeoutMs`, all waiting tasks fail.
  */
 export function createConcurrencyLimit(width: number, timeoutMs: number, onTimeout: () => Error): ConcurrencyLimit {
   const queue = new Set<() => void>();

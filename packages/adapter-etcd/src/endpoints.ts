@@ -23,32 +23,32 @@ import {
 export interface Member {
   readonly client: Etcd3;
   readonly options: CallOptions;
-  /** The stream was refused: the next one gets another token. */
+  /** Called when the stream was refused: the next one gets another token. */
   discardToken(): void;
 }
 
-/** The members of the cluster, one of which is asked until it fails. */
+/** The members of the cluster; one of them is used until it fails. */
 export interface Endpoints {
-  /** The member that is asked now. */
+  /** The member in use. */
   readonly current: Etcd3;
-  /** Refuses everything from now on. */
+  /** Refuses all calls from now on. */
   readonly closed: LockError | undefined;
   /**
-   * Makes one call with a deadline. A failed member is not asked again before the others were. A call that etcd refused because
+   * Makes one call with a deadline. A failed member is not used again before the others were. A call that etcd refused because
    * of a stale token is repeated once with a new one: etcd did nothing of it.
    */
   call<T>(run: (client: Etcd3, options: CallOptions) => Promise<T>): Promise<T>;
   /** The current member, to open a stream on. */
   connect(): Promise<Member>;
-  /** Asks the next member from now on, unless that has happened already. */
+  /** Uses the next member from now on, unless that has already happened. */
   moveOn(from: Etcd3): void;
-  /** Is told when another member is asked. */
+  /** Subscribes to changes of the member in use. */
   onMove(listener: () => void): void;
-  /** Ends within the time of one call, whatever the servers do. */
+  /** Closes within the time-out of one call, whatever the servers do. */
   close(): Promise<void>;
 }
 
-/** How the clients are used. */
+/** How to use the clients. */
 export interface EndpointOptions {
   readonly credentials?: Credentials | undefined;
   /** Ends what the closed clients leave behind. */
@@ -60,8 +60,8 @@ export interface EndpointOptions {
 const graceMs = 500;
 
 /**
- * Keeps to one member of the cluster while it answers: its unary calls show whether its watch can be trusted, which says
- * nothing by itself when the member is cut off from the others or frozen.
+ * Stays with one member of the cluster while it answers. Its unary calls show whether its watch can be trusted: a watch reports nothing
+ * if the member is frozen or cut off from the others.
  */
 export function createEndpoints(
   clients: readonly Etcd3[],
@@ -78,7 +78,7 @@ export function createEndpoints(
   let refusal: LockError | undefined;
   const listeners: (() => void)[] = [];
   const timeout = createCallTimeout(callTimeoutMs);
-  /** The members that were found not to be usable since the last answer. */
+  /** The members that turned out to be unusable since the last answer. */
   const noEtcd = new Set<Etcd3>();
   const haveAnswered = new Set<Etcd3>();
 

@@ -9,7 +9,7 @@ import { move } from './renewal.ts';
 import { find, findOldest, lookUp, type QueueKey, type Standing, takePlace } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
-/** A place that stands in the queue. */
+/** A place that exists in the queue. */
 export interface Place {
   readonly lease: SharedLease;
   readonly standing: Standing;
@@ -25,7 +25,7 @@ export function enter(
   const place = queueKey(backend, attempt.key, lockKey);
   return backend.leases.under(ttlMs, async (lease) => {
     const standing = await backend.limit(async () => {
-      // Only until the request is sent: then the place has to be withdrawn.
+      // Only until the request is sent: after that, the place must be withdrawn.
       signal.throwIfAborted();
       return send(lease, () => backend.batch.send(takePlace({ ...place, leaseId: lease.id, ttlMs, claim })));
     });
@@ -36,8 +36,8 @@ export function enter(
 }
 
 /**
- * Gives the place up, and refuses it, when the key is in use in another way: by the oldest key, of which an exclusive claim is told only
- * when it is directly ahead. What is directly ahead may be about to be refused itself, so this is asked after each look.
+ * Gives the place up, and throws, if the key is in use in another way. The oldest key decides, which an exclusive claim sees only if it is
+ * directly ahead. A key directly ahead may itself be about to be refused, so this is checked after each look.
  */
 export async function assertSameUse(
   { endpoints }: Backend,
@@ -55,7 +55,7 @@ export async function assertSameUse(
   throw refusal;
 }
 
-/** An owner that asks again keeps its place, and the longer TTL (H113). */
+/** An owner that asks again keeps its place and the longer TTL (H113). */
 async function resume(backend: Backend, attempt: AcquireAttempt, lockKey: LockKey, ttlMs: number): Promise<Place> {
   const { endpoints, leases } = backend;
   const place = queueKey(backend, attempt.key, lockKey);

@@ -1,14 +1,14 @@
 import { LockError } from '@holdfast/lock-core';
 import { EtcdLeaseInvalidError, GRPCGenericError } from 'etcd3';
 
-/** A call had no answer when its time was up. */
+/** A call had no answer within its time-out. */
 export class NoAnswer extends Error {
   constructor(withinMs: number) {
     super(`etcd gave no answer within ${withinMs} ms`);
   }
 }
 
-/** A member did not do what it was asked for; another member may. */
+/** A member did not do what was requested; another member may. */
 export class MemberFailure extends Error {
   constructor(cause: Error) {
     super(cause.message, { cause });
@@ -54,7 +54,7 @@ export function wasNeverSent(error: unknown): boolean {
   );
 }
 
-/** Whether the answer is not one of gRPC. It comes from a proxy, or from a server that is no etcd. */
+/** Whether the answer is not one of gRPC. Then it comes from a proxy, or from a server that is not etcd. */
 export function isHttpStatus(error: unknown): boolean {
   return messageOf(error).includes('Received HTTP status code');
 }
@@ -77,7 +77,7 @@ export function isLeaseGone(error: unknown): boolean {
   return error instanceof EtcdLeaseInvalidError || messageOf(error).includes('requested lease not found');
 }
 
-/** Whether another member of the cluster may answer what this one did not. */
+/** Whether another member of the cluster may succeed. */
 export function isMemberFailure(error: unknown): boolean {
   if (isStaleToken(error) || refusalOf(error) !== undefined) return false;
   return error instanceof NoAnswer || error instanceof MemberFailure || error instanceof GRPCGenericError;
@@ -125,7 +125,7 @@ const connectionRefusals: readonly Refusal[] = [
   },
 ];
 
-/** Why etcd refused a request for good; `undefined` for every other error. */
+/** Why etcd refused a request for good; `undefined` for all other errors. */
 function refusalOf(error: unknown): Refusal | undefined {
   const message = messageOf(error);
   if (message === '' || error instanceof NoAnswer || error instanceof LockError) return undefined;
@@ -136,7 +136,7 @@ function refusalOf(error: unknown): Refusal | undefined {
 /** The same when a connection cannot be made to `host`. */
 export function connectionRefused(error: unknown, host: string): LockError | undefined {
   const message = messageOf(error);
-  // What a name server or the system says contains the name of the host, which may be any word.
+  // The words of a name server or of the system contain the name of the host, which may be any word.
   if (/Name resolution failed|getaddrinfo|EAI_AGAIN|ENOTFOUND/.test(message)) return undefined;
   const refusal = connectionRefusals.find(({ says }) => says.test(message));
   return refusal && unusable(host, serversWords(message), refusal.remedy);
@@ -160,7 +160,7 @@ export function readable(error: unknown): unknown {
   return new LockError('LOCK_BACKEND', text, { retryable: false });
 }
 
-/** The same error for a request of which nothing was sent: core has nothing to clean up (H116). Other errors stay as they are. */
+/** The same error, marked if nothing was sent: core then has nothing to clean up (H116). Other errors stay as they are. */
 export function notSent(error: unknown): unknown {
   if (!isMemberFailure(error)) return error;
   return new LockError('LOCK_BACKEND', messageOf(error), { cause: error, notSent: true });

@@ -1,5 +1,5 @@
-// A process hands a hold over to its own waiters without asking etcd, and each of them gets a token of its own: the next one. So a
-// revision stands for a block of tokens, whatever was asked for, and tokens rise from one revision to the next.
+// A process hands a hold over to its own waiters without a request to etcd, and each of them gets the next token. A revision therefore
+// stands for a block of tokens, however many were requested, and tokens rise from one revision to the next.
 const bits = 16n;
 
 /** How many tokens there are for one hold. */
@@ -8,5 +8,5 @@ export const mostTokens: number = 2 ** Number(bits);
 /** The first fencing token of the hold whose key was created in this revision. */
 export const fencingToken = (createRevision: string): bigint => BigInt(createRevision) << bits;
 
-/** The last one, which its holder may have got to by handing the hold over. */
+/** The last token of that hold, which local hand-overs may have reached. */
 export const lastToken = (createRevision: string): bigint => fencingToken(createRevision) + BigInt(mostTokens) - 1n;

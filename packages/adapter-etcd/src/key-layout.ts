@@ -14,10 +14,10 @@ export interface KeyRange {
   readonly range_end: Buffer;
 }
 
-// A name has no slash of its own then, so no lock's range holds another lock's keys, and two names never share one.
+// An encoded name contains no slash, so the range of a lock never contains keys of another lock, and no two names share a range.
 const encoded = (name: string): string => name.replace(/[%/]/g, (sign) => (sign === '%' ? '%25' : '%2F'));
 
-/** The lock whose key this is, `undefined` when no lock has it: the way back of `keyLayout`. */
+/** The opposite of `keyLayout`: the lock that a key belongs to; `undefined` if it belongs to none. */
 export function nameIn(prefix: string, key: string): string | undefined {
   const slash = key.indexOf('/', prefix.length);
   if (slash < 0 || !key.startsWith(prefix)) return undefined;
@@ -33,7 +33,7 @@ export function keyLayout(prefix: string): KeyLayout {
     range(name) {
       const key = Buffer.from(folder(name));
       const range_end = Buffer.from(key);
-      // '0' is the sign after '/'.
+      // '0' is the character after '/'.
       range_end[range_end.length - 1] = 0x30;
       return { key, range_end };
     },

@@ -8,7 +8,7 @@ export interface KeyVersion {
   readonly token: string;
 }
 
-/** That a key was created in this revision; 0: that it does not exist. */
+/** Compares: the key was created in this revision; with 0, it does not exist. */
 export const createdIn = (key: Buffer, token: string | number): ICompare => ({
   key,
   target: 'Create',
@@ -20,8 +20,8 @@ export const createdIn = (key: Buffer, token: string | number): ICompare => ({
 export const mostChecked = 128;
 
 /**
- * Asks the leader which keys are still those that were written, in one transaction. A key that was the oldest of its lock holds the
- * lock for as long as it exists.
+ * Asks the leader, in one transaction, which keys still exist as they were created. A key that was the oldest of its lock holds the lock
+ * for as long as it exists.
  */
 export async function checkPresence(
   client: Etcd3,

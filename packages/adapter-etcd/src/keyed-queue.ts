@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { clearTimeout, setTimeout } from 'node:timers';
-/** Runs the tasks of one name one after the other, in the order of the calls. */
+/** Runs the tasks of the same name one after the other, in the order of the calls. */
 export type KeyedQueue = <T>(name: string, run: () => Promise<T>) => Promise<T>;
 
 interface Row {
@@ -10,8 +10,8 @@ interface Row {
 }
 
 /**
- * Requests that are sent together may overtake each other, and those for one lock queue must not. When nothing has succeeded for
- * `timeoutMs`, all tasks that wait fail, so that they do not wait for one dead call after the other.
+ * Requests that are sent together may overtake each other, and those for one lock queue must not. If no task has succeeded for
+ * `timeoutMs`, all waiting tasks fail, so that they do not wait for one dead call after another.
  */
 export function createKeyedQueue(timeoutMs: number, onTimeout: () => Error): KeyedQueue {
   const rows = new Map<string, Row>();

@@ -6,10 +6,10 @@ import { isLeaseGone, isRefusal, wasNeverSent } from './errors.ts';
 import { momentNow, SharedLease } from './shared-lease.ts';
 import { createUnansweredLeases } from './unanswered-leases.ts';
 
-/** How much longer a lease is than its holds' TTL. For this long after a keep-alive, locks are granted and renewed without another. */
+/** How much longer a lease is than the TTL of its holds. For this long after a keep-alive, locks are granted and renewed without another. */
 export const slackMs = 1_000;
 
-// etcd's own bound is 9e9 s; nobody asks for more than 30 years.
+// etcd's own limit is 9e9 s; nobody needs more than 30 years.
 const longestTtlMs = 1_000_000_000_000;
 
 /** The TTL that a hold gets: whole seconds, rounded up (H82). */
@@ -17,7 +17,7 @@ export const wholeTtl = (ttlMs: number): number => Math.min(Math.ceil(ttlMs / 1_
 
 /** The leases of one adapter: one for each TTL, shared by all locks of that TTL. */
 export interface Leases {
-  /** Runs a request that attaches a key to the lease of a TTL; on a new lease if etcd has ended the old one meanwhile. */
+  /** Runs a request that attaches a key to the lease of a TTL, with a new lease if etcd has ended the old one in the meantime. */
   under<T>(ttlMs: number, request: (lease: SharedLease) => Promise<T>): Promise<T>;
   /** Revokes the leases that have no keys; the others end by themselves. */
   revokeUnused(inUse: (lease: SharedLease) => boolean): Promise<void>;
@@ -56,21 +56,21 @@ export function createLeases(endpoints: Endpoints, onList: (keys: ReadonlySet<st
     return underway;
   }
 
-  /** The lease, where nothing need be asked for it. */
+  /** The lease, if it is good without a request. */
   function fresh(ttlMs: number): SharedLease | undefined {
     const lease = current.get(ttlMs);
     if (lease === undefined || lease.ended || lease.retired) return undefined;
     return lease.goodUntil - performance.now() >= ttlMs + slackMs / 2 ? lease : undefined;
   }
 
-  /** The lease of a TTL, good for all of the TTL from now. */
+  /** The lease of a TTL, good for the whole TTL from now. */
   async function ready(ttlMs: number): Promise<SharedLease> {
     const lease = current.get(ttlMs);
     const leftMs = lease === undefined ? 0 : lease.goodUntil - performance.now();
     if (lease === undefined || lease.ended || lease.retired || leftMs <= 0) return grantOnce(ttlMs);
     const refreshed = lease.refresh();
     if (leftMs >= ttlMs) {
-      // Still long enough; the next ones need not wait either.
+      // Still long enough, so later requests need not wait either.
       refreshed.catch(() => {});
       return lease;
     }
@@ -101,7 +101,7 @@ export function createLeases(endpoints: Endpoints, onList: (keys: ReadonlySet<st
   };
 }
 
-/** A random positive 64-bit integer, as etcd itself chooses them. */
+/** A random positive 64-bit integer, like the IDs that etcd itself chooses. */
 function newLeaseId(): string {
   const id = randomBytes(8).readBigUInt64BE() & 0x7fff_ffff_ffff_ffffn;
   return id === 0n ? newLeaseId() : String(id);

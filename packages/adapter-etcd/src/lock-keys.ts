@@ -17,39 +17,39 @@ export interface LockKey {
   lease: SharedLease | undefined;
   /** The lease that the last request would attach it to. */
   sentLease: SharedLease | undefined;
-  /** What the key asks for, or holds. */
+  /** The claim of the key, requested or held. */
   claim: Claim | undefined;
-  /** How many fencing tokens its first request asked for: every answer to this owner reserves as many. */
+  /** How many fencing tokens its first request reserved: every answer to this owner reserves the same number. */
   tokens: number | undefined;
-  /** The fencing token that it was granted with, and for which create revision. */
+  /** The fencing token of its grant, and the create revision that the token was made of. */
   granted: { readonly token: string; readonly fencingToken: bigint } | undefined;
-  /** The create revision of a key that holds the lock, which the fencing token is made of. */
+  /** The create revision of a key that holds the lock; the fencing token is made of it. */
   token: string | undefined;
   /** The revision of the last write of the key, if no other write can have followed. */
   revision: string | undefined;
-  /** How many times it was to be moved to another lease: only the last of these calls goes on. */
+  /** How many moves to another lease have begun: only the last one continues. */
   moves: number;
-  /** Calls about it that are in flight. */
+  /** The number of calls about it in flight. */
   calls: number;
   /** Monotonic ms until which the key is wanted; then it is deleted, although its lease lives on with other keys. */
   expiresAt: number;
   /** The acquire in flight. */
   acquiring: Promise<unknown> | undefined;
-  /** A release has been asked for: no further acquire is sent. */
+  /** A release was requested: no further acquire is sent. */
   releasing: boolean;
-  /** A release or a deletion was sent: this owner gets nothing any more. */
+  /** A release or a deletion was sent: this owner is granted nothing any more. */
   over: boolean;
-  /** Has its waiter look again. */
+  /** Makes its waiter look again. */
   wake: (() => void) | undefined;
 }
 
 /**
- * The keys of one adapter. A shared lease keeps all its keys alive, also those that nobody wants any more: a hold that is not
- * renewed, or what a call made whose answer never came (H80). Those are deleted from here.
+ * The keys of one adapter. A shared lease keeps all its keys alive, including those that nobody wants any more: a hold that is not
+ * renewed, or the key of a call whose answer never came (H80). Those are deleted from here.
  */
 export interface LockKeys {
   get(key: string): LockKey | undefined;
-  /** Begins a call about a key, before anything is sent: while it lasts, the key is not taken for an orphan. */
+  /** Begins a call about a key, before anything is sent: until the call ends, the key does not count as an orphan. */
   begin(key: string): LockKey;
   /** Ends that call. */
   end(lockKey: LockKey): void;
@@ -59,13 +59,13 @@ export interface LockKeys {
   forget(lockKey: LockKey): void;
   /** Deletes those of the listed keys that belong to nobody. */
   clear(listed: ReadonlySet<string>): void;
-  /** Whether a lease may have keys that are wanted. */
+  /** Whether a lease may have keys that somebody wants. */
   uses(lease: SharedLease): boolean;
   /** Has all waiters look again, and stops deleting. */
   close(): void;
 }
 
-// Going through all keys costs a little, so it is not done more often than this.
+// Checking all keys has a cost, so it is not done more often than this.
 const sweepMs = 20;
 const longestTimerMs = 2 ** 31 - 1;
 const firstPauseMs = 250;
@@ -107,7 +107,7 @@ class KeyRegistry implements LockKeys {
       if (known === lockKey) this.#keys.delete(lockKey.key);
       return;
     }
-    // A request that was in flight when the owner was released may have made the key again.
+    // A request that was in flight when the owner was released may have created the key again.
     if (known === undefined) this.#keys.set(lockKey.key, lockKey);
     this.#sweepAt(lockKey.expiresAt);
   }

@@ -3,8 +3,8 @@ import type { IKeyValue } from 'etcd3';
 import { claimOf, limitOf } from './claim.ts';
 
 /**
- * The keys of which one at least has to go before a claim behind all of them can be granted; none when it is granted. Each is as near
- * to it as can be: what is near goes late, so it is woken as seldom as can be.
+ * Keys of which at least one must go before a claim behind them can be granted; empty if it is granted now. They are as near to the claim
+ * as possible: near keys go late, so the waiter is woken as rarely as possible.
  * @param ahead The newest first; for an exclusive claim, one is enough.
  */
 export function blockersIn(ahead: readonly IKeyValue[], claim: Claim): IKeyValue[] {
@@ -14,12 +14,12 @@ export function blockersIn(ahead: readonly IKeyValue[], claim: Claim): IKeyValue
   return nearest === undefined ? [] : [nearest];
 }
 
-/** Granted is whose permits fit with those of all ahead. While enough of them stand that they do not fit, the others do not matter. */
+/** A claim is granted when its permits fit beside those of all keys ahead. The nearest keys that leave no room are enough to watch. */
 function permitBlockersIn(ahead: readonly IKeyValue[], claim: Claim & { mode: 'permits' }): IKeyValue[] {
   let sum = claim.permits;
   for (const [i, key] of ahead.entries()) {
     const other = claimOf(key);
-    // Another kind or limit does not go together with this one, whatever the sum.
+    // Another kind of claim, or another limit, is not compatible with this one, whatever the sum.
     if (other.mode !== 'permits' || other.limit !== claim.limit) return [key];
     sum += other.permits;
     if (sum > claim.limit) return ahead.slice(0, i + 1);
@@ -27,7 +27,7 @@ function permitBlockersIn(ahead: readonly IKeyValue[], claim: Claim & { mode: 'p
   return [];
 }
 
-/** Those that hold the lock, of all its keys with the oldest first. */
+/** The keys that hold the lock, given all its keys with the oldest first. */
 export function holdersIn(keys: readonly IKeyValue[]): IKeyValue[] {
   const [first] = keys;
   if (first === undefined) return [];

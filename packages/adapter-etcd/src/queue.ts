@@ -17,11 +17,11 @@ import { blockersIn } from './position.ts';
 import { lookUp, type QueueKey, type Standing } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
-// Without any answer for this long nobody knows whether the place still stands, so the wait is given up.
+// Without an answer for this long, nobody knows whether the place still exists, so the wait is given up.
 const silenceMs = 5_000;
 const firstPauseMs = 50;
 const longestPauseMs = 500;
-// A release in this process tells the next waiter itself. A watch is for whatever else happens, and costs two messages.
+// A release in this process notifies the next waiter directly. A watch, which costs two messages, is for everything else.
 const ownKeyMs = 100;
 
 /** Waits for the lock in etcd's order of creation, and watches only the keys that are in the way (H39). */
@@ -37,7 +37,7 @@ export function enqueue(backend: Backend, attempt: AcquireAttempt, signal: Abort
   });
 }
 
-/** One place in a queue, from when it was taken until it holds the lock or is given up. */
+/** One place in a queue, from the time when it is taken until it holds the lock or is given up. */
 class QueueWait {
   readonly #backend: Backend;
   readonly #attempt: AcquireAttempt;
@@ -104,7 +104,7 @@ class QueueWait {
       if (!this.#atHead) await this.#sleep((resolve) => untilChange(this.#backend, keys, claim, revision, resolve));
       await this.#check();
       if (this.#atHead) return;
-      // The lease may have ended since the place was taken: only what stands now counts (H77).
+      // The lease may have ended since the place was taken: only the current state counts (H77).
       const now = await this.#retryUntilAnswered(() =>
         endpoints.call((client, options) => lookUp(client, options, this.#place, this.#token, claim)),
       );
@@ -138,7 +138,7 @@ class QueueWait {
     });
   }
 
-  /** Throws when waiting on makes no sense. */
+  /** Throws if there is no point in waiting longer. */
   async #check(): Promise<void> {
     const { endpoints, lockKeys } = this.#backend;
     const { lockKey } = this.#acquisition;
@@ -180,7 +180,7 @@ class QueueWait {
   }
 }
 
-/** Watches for the deletion of keys, of which those of this process are watched later; a shared claim also for a downgrade. */
+/** Watches for the deletion of keys; those of this process are watched later. A shared claim also watches for a downgrade. */
 function untilChange(
   backend: Backend,
   keys: readonly Buffer[],

@@ -17,9 +17,9 @@ export async function release(backend: Backend, hold: HoldRef): Promise<ReleaseO
     const { token } = lockKey;
     lockKey.over = true;
     lockKey.lease = undefined;
-    // If there is no answer, its key is deleted all the same.
+    // Without an answer, its key is deleted all the same.
     lockKey.expiresAt = performance.now();
-    // The key of an owner that has held the lock holds it for as long as it exists; about another owner etcd is asked.
+    // The key of an owner that has held the lock holds it for as long as it exists. For any other owner, etcd is asked.
     const held = token === undefined ? await leave(backend, request) : await free(backend, hold.key, request, token);
     lockKeys.forget(lockKey);
     if (token === undefined) wakeBlocked(backend, lockKey.key);
@@ -29,7 +29,7 @@ export async function release(backend: Backend, hold: HoldRef): Promise<ReleaseO
   }
 }
 
-/** Deletes a holder's key. If somebody waits in this process, the same transaction tells who is at the head of the queue then. */
+/** Deletes a holder's key. If somebody waits in this process, the same transaction also reads the new head of the queue. */
 async function free(
   { waiting, blocked, batch }: Backend,
   name: string,
@@ -47,7 +47,7 @@ async function free(
   return deleted;
 }
 
-/** Deletes the key of an owner of whom it is not known whether it has one, and tells whether it held the lock. */
+/** Deletes the key of an owner that may or may not have one, and returns whether it held the lock. */
 async function leave({ endpoints }: Backend, request: QueueKey): Promise<boolean> {
   for (;;) {
     const own = await endpoints.call((client, options) => find(client, options, request.key));

@@ -11,23 +11,23 @@ import { blockersIn } from './position.ts';
 import { find, lookUp, moveToLease, type QueueKey } from './requests.ts';
 import type { SharedLease } from './shared-lease.ts';
 
-// The part of the TTL that a renewal may lack without a keep-alive of its own. Otherwise the slack of a lease would just not last
-// from one renewal of a TTL of 3 s to the next.
+// The part of the TTL that a renewal may be short of before it needs a keep-alive of its own. Without it, the slack of a lease would
+// not quite last from one renewal to the next with a TTL of 3 s.
 const shortfall = 0.05;
-// A move fails when an earlier one, whose answer was lost, has arrived meanwhile.
+// A move fails if an earlier move whose answer was lost has arrived in the meantime.
 const mostMoves = 3;
 
 /** A hold whose key is attached to the lease of the TTL that was asked for. */
 interface Known extends KeyVersion {
-  /** Its place among the holds that are to be renewed. */
+  /** Its index among the holds to be renewed. */
   readonly index: number;
   readonly lockKey: LockKey;
   readonly lease: SharedLease;
 }
 
 /**
- * Renews holds of one TTL. Those under the shared lease of this TTL cost one keep-alive at most, and one transaction per 128 holds in
- * which the leader says which keys are still there; the others are moved to this lease.
+ * Renews holds of one TTL. Those under the shared lease of this TTL cost at most one keep-alive, and one transaction per 128 holds in
+ * which the leader confirms the keys that still exist; the others are moved to this lease.
  */
 export async function renewMany(
   backend: Backend,
@@ -69,13 +69,13 @@ async function extendTogether(
   ]);
   const isPresent = present.flat();
   return holds.map(({ lockKey, lease, token }, i): RenewOutcome => {
-    // It has run out or been released meanwhile.
+    // It has expired or was released in the meantime.
     if (lockKey.over) return { status: 'lost' };
     if (!isPresent[i] || (lease.ended && lockKey.lease === lease)) {
       lockKeys.forget(lockKey);
       return { status: 'lost' };
     }
-    // Moved by a renewal of another TTL, whose promise stands.
+    // A renewal with another TTL has moved it, and its promise stands.
     if (lockKey.lease !== lease) return moved(lockKey, calledAt, ttlMs);
     const until = Math.min(lease.goodUntil, calledAt + ttlMs);
     // A later renewal may have been answered first.
@@ -84,7 +84,7 @@ async function extendTogether(
   });
 }
 
-/** What is certain of a hold that was moved to another lease while this renewal was under way; it is not moved back. */
+/** The certain lease of a hold that was moved to another lease during this renewal; it is not moved back. */
 function moved({ lease, expiresAt }: LockKey, calledAt: number, ttlMs: number): RenewOutcome {
   const until = lease === undefined ? calledAt : Math.min(lease.goodUntil, expiresAt, calledAt + ttlMs);
   if (until <= calledAt) throw superseded();
@@ -97,8 +97,8 @@ async function keepGood(lease: SharedLease, calledAt: number, ttlMs: number): Pr
 }
 
 /**
- * Turns an exclusive hold into a shared one. The key keeps its place, so nobody can come in between; and from now on every write of it
- * says `shared`, since the answer to this one may be lost.
+ * Turns an exclusive hold into a shared one. The key keeps its place, so nobody can get in between. From now on, every write of the key
+ * states `shared`, because the answer to this request may be lost.
  */
 export async function downgrade(backend: Backend, hold: HoldRef, askedTtlMs: number): Promise<RenewOutcome> {
   const key = backend.layout.key(hold.key, hold.owner);
@@ -107,7 +107,7 @@ export async function downgrade(backend: Backend, hold: HoldRef, askedTtlMs: num
   return outcome;
 }
 
-/** Moves a hold to the lease of another TTL; also a hold that another adapter has made. */
+/** Moves a hold to the lease of another TTL, even a hold of another adapter. */
 async function moveUnderLease(backend: Backend, hold: HoldRef, ttlMs: number, claim?: Claim): Promise<RenewOutcome> {
   const { layout, leases, lockKeys } = backend;
   const calledAt = performance.now();
@@ -133,7 +133,7 @@ async function moveUnderLease(backend: Backend, hold: HoldRef, ttlMs: number, cl
 const superseded = (): Error => new Error('a later call moves this lock to another lease');
 
 /**
- * Attaches a key to another lease, with the claim that is known for it; `undefined` when the key is gone, or does not hold the lock.
+ * Attaches a key to another lease, with its known claim; `undefined` if the key is gone, or does not hold the lock.
  * An acquire moves only the key that it has seen, `from`, which may be a place: a later renewal is never undone (H113).
  */
 export async function move(
@@ -183,7 +183,7 @@ export async function move(
   throw new Error('the lease of this lock was changed by something else again and again');
 }
 
-/** Whether the key of an owner that this adapter knows nothing of holds the lock, which it then does for as long as it exists. */
+/** Whether the key of an owner that is unknown to this adapter holds the lock. If so, it does for as long as it exists. */
 async function isHeld({ endpoints }: Backend, place: QueueKey, found: IKeyValue): Promise<boolean> {
   const claim = claimOf(found);
   const now = await endpoints.call((client, options) => lookUp(client, options, place, found.create_revision, claim));

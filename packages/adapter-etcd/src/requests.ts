@@ -13,23 +13,23 @@ export interface QueueKey {
   readonly key: Buffer;
 }
 
-/** A key that is to be written. */
+/** A key to be written. */
 export interface PutRequest extends QueueKey, KeyValue {
   readonly leaseId: string;
 }
 
 /** A place in the queue as it is in etcd. */
 export interface Standing {
-  /** Its create revision: the rank in the queue, and what the fencing token is made of. */
+  /** Its create revision: its rank in the queue. The fencing token is made of it. */
   readonly token: string;
   /** The keys ahead, the newest first; for an exclusive claim, the one directly ahead. */
   readonly ahead: readonly IKeyValue[];
-  /** The revision of etcd in which this was true. A watch of what comes after it misses nothing (H37, H83). */
+  /** The revision of etcd in which this was true. A watch from the next revision on misses nothing (H37, H83). */
   readonly revision: string;
 }
 
 const oldest: IRangeRequest = { sort_target: 'Create', sort_order: 'Ascend', limit: 1, keys_only: true };
-// Spelt out instead of copied, which is slower: every acquisition makes one. `limit` 0 means all.
+// Written out, because a copy is slower and every acquisition needs one. `limit` 0 means all.
 const newestOf = ({ key, range_end }: KeyRange, limit: number): IRangeRequest => ({
   key,
   range_end,
@@ -44,8 +44,8 @@ const put = (request: PutRequest): IRequestOp => ({
 });
 
 /**
- * Takes the lock if it has neither holder nor waiter, or none but those of `seen`, which the caller found to be compatible; else
- * tells what keys it has, the oldest first: for an exclusive claim only that one.
+ * Takes the lock if it has no holders and no waiters except those in `seen`, which the caller found to be compatible. Otherwise, returns
+ * its keys, the oldest first; for an exclusive claim, only the oldest.
  */
 export async function takeIfFree(
   client: Etcd3,
@@ -55,9 +55,9 @@ export async function takeIfFree(
 ): Promise<{ token: string } | { token: undefined; keys: readonly IKeyValue[]; revision: string }> {
   const free: ICompare =
     seen === undefined
-      ? // Of a range with no keys at all this is true, and of no other.
+      ? // True only for a range without any keys.
         { ...place.range, target: 'Create', result: 'Equal', create_revision: 0 }
-      : // Whoever has come since, or has another claim now, is in a later revision. Who has gone is in nobody's way.
+      : // A key that is new, or has another claim now, has a later revision. A key that is gone blocks nobody.
         { ...place.range, target: 'Mod', result: 'Less', mod_revision: String(BigInt(seen) + 1n) };
   const limit = place.claim.mode === 'exclusive' ? 1 : 0;
   const found: IRequestOp = { request_range: { ...place.range, ...oldest, keys_only: false, limit } };
@@ -72,12 +72,12 @@ export async function takeIfFree(
 export function takePlace(place: PutRequest): Part<Standing | undefined> {
   const { key, range, claim } = place;
   return {
-    // Two places that one transaction made would have the same rank.
+    // Two places from one transaction would have the same rank.
     claims: () => [range.key.toString(), key.toString()],
     frees: false,
     txn: {
       compare: [createdIn(key, 0)],
-      // The newest is the one just made, and the others are ahead of it.
+      // The newest is the one just created, and the others are ahead of it.
       success: [put(place), { request_range: newestOf(range, claim.mode === 'exclusive' ? 2 : 0) }],
     },
     read(answer, revision) {
@@ -108,8 +108,8 @@ const aheadOf = (range: KeyRange, token: string, { mode }: Claim): IRangeRequest
 });
 
 /**
- * Moves a key to another lease, or changes its claim, in its place, and answers its new revision; `undefined`, with nothing changed,
- * when the key is gone or has been written since `revision`. Thus a late copy of this request changes nothing (H113).
+ * Moves a key to another lease, or changes its claim, without changing its place, and returns its new revision. If the key is gone or has
+ * been written since `revision`, it changes nothing and returns `undefined`, so a late copy of this request has no effect (H113).
  */
 export async function moveToLease(
   client: Etcd3,
@@ -123,7 +123,7 @@ export async function moveToLease(
   return succeeded(answer) ? revisionOf(answer) : undefined;
 }
 
-/** Deletes a holder's key, and tells whether it was there and, if asked, who is at the head of the queue then. */
+/** Deletes a holder's key, and returns whether it existed and, if requested, which key is then at the head of the queue. */
 export function freeHeld(
   { key, range }: QueueKey,
   token: string,
@@ -142,7 +142,7 @@ export function freeHeld(
   };
 }
 
-/** Deletes a key if it is still the one that was seen, and tells what was ahead of it; `undefined` if it is another one by now. */
+/** Deletes a key if it is still the one that was seen, and returns the keys ahead of it; `undefined` if it is a different one by now. */
 export async function giveUp(
   client: Etcd3,
   options: CallOptions,
@@ -163,7 +163,7 @@ export async function find(client: Etcd3, options: CallOptions, key: Buffer): Pr
   return (await client.kv.range({ key }, options)).kvs[0];
 }
 
-/** The oldest keys of a lock, of which the first holds it, and how many it has in all. */
+/** The oldest keys of a lock, the first of which holds it, and the number of all its keys. */
 export async function findOldest(
   client: Etcd3,
   options: CallOptions,

@@ -13,8 +13,8 @@ const http2Preface = Buffer.concat([
 ]);
 
 /**
- * Finds out why no connection can be made to a member: `undefined` when one may succeed later. TLS against plain text looks to gRPC
- * like a lost connection, so the server is asked in the other way; calls that fail within a second share the answer.
+ * Finds out why no connection to a member can be made; `undefined` if one may succeed later. To gRPC, TLS against plain text looks like a
+ * lost connection, so the server is asked in the other way. Calls that fail within a second share the answer.
  */
 export function createDiagnosis(host: string, secure: boolean): (error: unknown) => Promise<LockError | undefined> {
   let looking: Promise<LockError | undefined> | undefined;

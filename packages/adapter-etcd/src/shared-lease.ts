@@ -73,7 +73,7 @@ export class SharedLease {
     return this.#extending;
   }
 
-  /** Extends the lease, and once per TTL lists its keys to find those that nobody knows of. Fails only with the keep-alive. */
+  /** Extends the lease and, once per TTL, lists its keys to find unknown ones. Fails only if the keep-alive fails. */
   refresh(): Promise<void> {
     this.findOrphans();
     return this.keepAlive();
@@ -89,7 +89,7 @@ export class SharedLease {
       });
   }
 
-  /** Keeps the lease alive while somebody waits under it, and tells them when it ends or etcd does not answer about it. */
+  /** Keeps the lease alive while somebody waits under it, and notifies the waiters if it ends or etcd does not answer. */
   attend(wake: () => void): () => void {
     this.#attendants.add(wake);
     const beatMs = Math.min(this.ttlMs / 3, longestBeatMs);
@@ -102,7 +102,7 @@ export class SharedLease {
     };
   }
 
-  /** Takes in that it is gone, which some call has found out. */
+  /** Records that it is gone, as some call has found out. */
   end(): void {
     this.ended = true;
     this.#wakeAll();
@@ -139,8 +139,8 @@ export class SharedLease {
 }
 
 /**
- * One keep-alive on a stream of its own, with a deadline: a stream that lasts can be stuck or closed without a word (H79).
- * Answers the lease's TTL in seconds, 0 when it is gone.
+ * One keep-alive on a stream of its own, with a deadline: a lasting stream can hang or be closed silently (H79).
+ * Returns the lease's TTL in seconds, or 0 if the lease is gone.
  */
 async function keepAliveOnce(client: Etcd3, id: string, options: CallOptions): Promise<number> {
   const stream = await client.leaseClient.leaseKeepAlive(options);

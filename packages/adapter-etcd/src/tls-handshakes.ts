@@ -12,7 +12,7 @@ interface PrivateCredentials {
 
 /**
  * A server that never answers the TLS handshake would keep the process alive after `close`: gRPC does not end a connection that
- * it is still making. The returned function ends those of a client.
+ * is still being established. The returned function ends those of a client.
  */
 export function trackHandshakes(client: Etcd3): () => void {
   const { pool } = client as unknown as { pool?: { hosts?: readonly { channelCredentials?: PrivateCredentials }[] } };

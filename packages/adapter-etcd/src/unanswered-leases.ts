@@ -6,13 +6,13 @@ import { isLeaseGone } from './errors.ts';
 /** Leases whose grant had no answer, and which may therefore exist. */
 export interface UnansweredLeases {
   add(id: string): void;
-  /** Stops revoking; the IDs that are left. */
+  /** Stops revoking, and returns the IDs that are left. */
   close(): string[];
 }
 
 interface Unanswered {
   readonly id: string;
-  /** When etcd was last asked and said that there is no such lease. */
+  /** When etcd last answered that there is no such lease. */
   goneAt: number | undefined;
 }
 
@@ -22,7 +22,7 @@ const longestPauseMs = 2_000;
 const settleMs = 2_000;
 const most = 1_000;
 
-/** Revokes such leases one after the other, until etcd has revoked each or said twice that it does not exist. */
+/** Revokes such leases one after the other, until etcd has revoked each one or answered twice that it does not exist. */
 export function createUnansweredLeases(endpoints: Endpoints): UnansweredLeases {
   const waiting = new Map<string, Unanswered>();
   let pauseMs = firstPauseMs;
@@ -50,7 +50,7 @@ export function createUnansweredLeases(endpoints: Endpoints): UnansweredLeases {
     pauseMs = waiting.size > 0 ? settleMs : firstPauseMs;
   }
 
-  /** False when etcd did not answer. */
+  /** False if etcd did not answer. */
   async function revoke(lease: Unanswered): Promise<boolean> {
     const sentAt = performance.now();
     try {

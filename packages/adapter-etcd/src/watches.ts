@@ -20,7 +20,7 @@ interface Watch {
   readonly writes: boolean;
   readonly onChange: () => void;
   id: string | undefined;
-  /** Whether it begins at the revision that was seen, and so tells of it too: see `#created`. */
+  /** Whether it begins at the revision that was seen, and therefore also reports that one: see `#created`. */
   isEarly: boolean;
 }
 
@@ -50,7 +50,7 @@ class WatchStream implements Watches {
   #stream: Stream | undefined;
   #nextId = 0;
   #opening = false;
-  /** Failures in a row. */
+  /** The number of failures in a row. */
   #failures = 0;
   #heard = false;
   #check: NodeJS.Timeout | undefined;
@@ -87,7 +87,7 @@ class WatchStream implements Watches {
       return { member, stream: await member.client.watchClient.watch(member.options) };
     });
     try {
-      // A client of the caller's may wait for a token without end.
+      // A client of the caller may wait for a token forever.
       const { stream, member } = await this.#timeout.within(
         () => opened,
         (error) => error,
@@ -165,9 +165,9 @@ class WatchStream implements Watches {
   }
 
   /**
-   * If something was written between the look and the watch, the watch begins anew at what was seen. One from the next revision would
+   * If something was written between the look and the watch, the watch begins again at the revision that was seen. One from the next would
    * miss a delete in it: if history was compacted to exactly that delete, etcd 3.4 neither reports it nor says that the watch came too
-   * late (etcd-io/etcd#18089). A watch of the past is slower: etcd reads those up every 100 ms.
+   * late (etcd-io/etcd#18089). A watch of the past is slower: etcd processes those every 100 ms.
    */
   #created(id: string, revision: string | undefined): void {
     const watch = this.#unanswered.get(id);
@@ -215,7 +215,7 @@ class WatchStream implements Watches {
     end(old);
   }
 
-  /** The stream reports nothing any more: all waiters look for themselves, and then watch over another one (H38). */
+  /** The stream reports nothing any more: all waiters look by themselves, and then watch over another stream (H38). */
   #lookAgain(): void {
     this.#drop();
     this.#failures += 1;
@@ -242,7 +242,7 @@ function isNews({ events }: IWatchResponse, { seenRevision }: Watch): boolean {
   return events.some(({ kv }) => BigInt(kv.mod_revision) > BigInt(seenRevision));
 }
 
-/** Ends the stream before it cancels it: etcd3 takes a cancelled open stream for a failed member. */
+/** Ends the stream before cancelling it: to etcd3, a cancelled open stream means a failed member. */
 function end(stream: Stream): void {
   stream.end();
   stream.cancel();

@@ -92,7 +92,7 @@ function capabilitiesOf(listens: boolean, crossProcess: boolean, survivesFailove
   };
 }
 
-/** Asks for a lock. @throws LockError LOCK_INVALID_ARGUMENT where the key is in use with another limit */
+/** Requests a lock. @throws LockError LOCK_INVALID_ARGUMENT if the key is in use with another limit */
 function askOf({ statements, step }: Backend): Ask {
   return async (attempt, { leaseMs, channel, isQueued, wanted }, onSend) => {
     const { key, owner, ttlMs, tokens, claim } = attempt;
@@ -120,8 +120,8 @@ async function tryAcquire(ask: Ask, attempt: AcquireAttempt, onSend: () => void)
 }
 
 /**
- * Requests that wait for a connection are asked once: otherwise each time-out would put one more into a queue that is too long already. The
- * lease will begin after both were asked.
+ * A request that waits for a connection is not repeated: otherwise, each time-out would add one more to a queue that is already too long.
+ * The lease begins after both calls in any case.
  */
 function sharingUnsent(
   send: (attempt: AcquireAttempt, onSend: () => void) => Promise<AcquireOutcome>,

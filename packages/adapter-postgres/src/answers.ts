@@ -1,12 +1,12 @@
-/** Where answers become values: what the server sends is external data, and checked here. */
+/** Where answers become values: what the server sends is external data, which is checked here. */
 
-/** An answer of another shape than the steps have: what became of the request is unknown. */
+/** An answer that no step gives: the outcome of the request is unknown. */
 function unexpected(answer: unknown): Error {
   const shown = typeof answer === 'string' ? JSON.stringify(answer.slice(0, 120)) : typeof answer;
   return new Error(`PostgreSQL answered ${shown}, which is not an answer of the lock functions`);
 }
 
-/** The words of an answer; throws when it is no text. */
+/** The words of an answer; throws if it is not text. */
 export function wordsOf(answer: unknown): string[] {
   if (typeof answer !== 'string') throw unexpected(answer);
   return answer.split(' ');
@@ -50,13 +50,13 @@ export function readWord<const Word extends string>(answer: unknown, words: read
   return word;
 }
 
-/** Reads whether each of so many holds was renewed. */
+/** Reads, for each of so many holds, whether it was renewed. */
 export function readRenewed(answer: unknown, count: number): boolean[] {
   if (typeof answer !== 'string' || answer.length !== count || !/^[01]*$/.test(answer)) throw unexpected(answer);
   return [...answer].map((each) => each === '1');
 }
 
-/** Reads how long each of so many waiters may sleep: `gone` has lost its place, `behind` is not the first. */
+/** Reads how long each of so many waiters may sleep. `gone`: it has lost its place; `behind`: it is not the first. */
 export function readBeat(answer: unknown, count: number): (number | 'gone' | 'behind')[] {
   const words = wordsOf(answer);
   if (words.length !== count) throw unexpected(answer);
@@ -93,8 +93,8 @@ export function readInspected(answer: unknown): Inspected | undefined {
 }
 
 /**
- * Reads the number of the transaction in which a hold was pinned. `lost`: it is held no more; `unseen`: or the snapshot of the transaction is
- * older than the hold.
+ * Reads the number of the transaction in which a hold was pinned. `lost`: it is no longer held. `unseen`: it is no longer held, or the
+ * snapshot of the transaction is older than the hold.
  */
 export function readPinned(answer: unknown): string {
   const [status, transaction] = wordsOf(answer);

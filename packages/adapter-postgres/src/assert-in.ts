@@ -14,7 +14,7 @@ interface Parts {
 }
 
 /**
- * How to send a statement inside the transaction of a client, whatever the application has set for the types that it reads.
+ * How to send a statement inside the transaction of a client, whatever type parsers the application has set.
  * @throws LockError LOCK_INVALID_ARGUMENT for anything else
  */
 function queryOf(client: unknown): Query {
@@ -40,7 +40,7 @@ function queryOf(client: unknown): Query {
 
 /**
  * Pins a hold inside the transaction of the caller: until that ends, nobody else is granted the key.
- * @throws LockError LOCK_LOST when it is held no more; LOCK_INVALID_ARGUMENT without a transaction
+ * @throws LockError LOCK_LOST if it is no longer held; LOCK_INVALID_ARGUMENT without a transaction
  */
 export async function assertIn(
   { pin, transaction }: Statements,
@@ -64,7 +64,7 @@ export async function assertIn(
         : 'is not held in what this transaction sees: it was lost, or acquired after the first statement of the transaction';
     throw new LockError('LOCK_LOST', `lock ${name} ${what} (postgres): roll the transaction back`, { key });
   }
-  // Without a transaction the pin has ended with its statement.
+  // Without a transaction, the pin has ended with its statement.
   if ((await ask(transaction, [])) === pinned) return;
   throw new LockError(
     'LOCK_INVALID_ARGUMENT',

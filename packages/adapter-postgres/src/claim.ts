@@ -1,6 +1,6 @@
 import { type Claim, LockError } from '@holdfast/lock-core';
 
-/** An exclusive hold takes all of these units, and a shared one takes one of them. */
+/** An exclusive hold takes all of these units, and a shared hold takes one of them. */
 const whole = String(2n ** 62n);
 
 /** What a claim takes of how many units. */
@@ -12,7 +12,7 @@ export interface Units {
 const exclusive: Units = { wanted: whole, all: whole };
 const shared: Units = { wanted: '1', all: whole };
 
-/** The claim in units, which makes the rule for all claims one: the sum of the holds stays within the limit. */
+/** The claim in units, so that one rule serves all claims: the sum of the holds stays within the limit. */
 export function unitsOf(claim: Claim | undefined): Units {
   if (claim === undefined || claim.mode === 'exclusive') return exclusive;
   if (claim.mode === 'shared') return shared;
@@ -22,7 +22,7 @@ export function unitsOf(claim: Claim | undefined): Units {
 /** Whether a claim is that of an exclusive hold. */
 export const isExclusive = ({ wanted }: Units): boolean => wanted === whole;
 
-/** How a hold of so many units holds a key of so many. */
+/** The mode of a hold of so many units of a key with so many. */
 export function modeOf(wanted: string, all: string): Claim['mode'] {
   if (all !== whole) return 'permits';
   return wanted === whole ? 'exclusive' : 'shared';
@@ -30,7 +30,7 @@ export function modeOf(wanted: string, all: string): Claim['mode'] {
 
 const usedAs = (units: string): string => (units === whole ? 'a lock' : `a semaphore with the limit ${units}`);
 
-/** The error for a claim that does not fit how the key is used now. */
+/** The error for a claim that does not fit the current use of the key. */
 export function mismatch(key: string, asked: Units, present: string): LockError {
   const name = JSON.stringify(key);
   return new LockError(

@@ -54,7 +54,7 @@ const serverSql = `SELECT json_build_object(
   'idleInTransactionMs', (SELECT setting::bigint FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout')
 )::text AS answer`;
 
-// By the catalogue, which may be read without any right to the schema.
+// Taken from the catalogue, which can be read without any right to the schema.
 const schemaSql = `SELECT json_build_object(
   'tableBytes', (
     SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -84,7 +84,7 @@ async function notifies({ listen, answer }: Driver): Promise<boolean | undefined
       tell().catch(reject);
     });
   } catch {
-    return false; // a full queue, or a pooler: the other facts tell
+    return false; // a full queue, or a pooler: the other facts say which
   } finally {
     ended.abort();
   }

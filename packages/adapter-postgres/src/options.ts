@@ -55,7 +55,7 @@ const flags = ['createSchema', 'pooler', 'survivesFailover'] as const;
 const counts = ['maxConnections', 'callTimeoutMs'] as const;
 const known: readonly string[] = ['url', 'connection', 'client', 'schema', ...flags, ...counts];
 
-/** @throws LockError LOCK_INVALID_ARGUMENT for an option that makes no sense */
+/** @throws LockError LOCK_INVALID_ARGUMENT for an invalid option */
 export function settingsOf(options: PostgresLockOptions): Settings {
   checkOptionNames(options, known);
   for (const name of flags) {
@@ -73,7 +73,7 @@ export function settingsOf(options: PostgresLockOptions): Settings {
   if (client !== undefined && (url !== undefined || connection !== undefined)) {
     throw invalid('Pass either a client, or a url and a connection.');
   }
-  // A client would quote it, with the password.
+  // The error of a client would quote it, with the password.
   if (url !== undefined && !isReadable(url)) {
     throw invalid(
       'The url of PostgreSQL cannot be read: in user and password, percent-encode what is neither a letter nor a digit.',
@@ -100,7 +100,7 @@ async function loadPg(): Promise<PgClasses> {
   }
 }
 
-/** As `pg` reads it, which takes a folder of sockets too, and a URL without a host. */
+/** As `pg` reads it, which also accepts a folder of sockets, and a URL without a host. */
 const isReadable = (url: unknown): boolean =>
   typeof url === 'string' && (url.startsWith('/') || URL.canParse(url.replace('@/', '@host/'), 'postgres://base'));
 

@@ -1,12 +1,12 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 
-/** A place in a queue of the database, of a waiter in this process. */
+/** The place of a waiter of this process in a queue of the database. */
 export class Place {
   readonly key: string;
   readonly owner: string;
   /** Whether the owner was released: it must not ask again. */
   isOver = false;
-  /** The request on its way, if any. */
+  /** The request in flight, if any. */
   asking: Promise<unknown> | undefined;
   #wake: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -24,7 +24,7 @@ export class Place {
     this.#wake?.();
   }
 
-  /** Sleeps for so long, or until it is woken. */
+  /** Sleeps for this long, or until it is woken. */
   async sleep(forMs: number | undefined): Promise<void> {
     this.wakeIn(forMs);
     if (!this.#isAwake) {
@@ -37,11 +37,11 @@ export class Place {
     clearTimeout(this.#timer);
   }
 
-  /** Wakes after so long, and not before unless it is woken. */
+  /** Wakes after this time, and not earlier unless it is woken. */
   wakeIn(ms: number | undefined): void {
     clearTimeout(this.#timer);
     if (ms === undefined || this.#isAwake) return;
-    // A time that has just passed may be that of a hold which a transaction has pinned.
+    // A time that has just passed may belong to a hold that a transaction has pinned.
     this.#timer = setTimeout(() => this.wake(), Math.min(Math.max(ms + 1, 20), 2 ** 31 - 1));
     this.#timer.unref();
   }

@@ -8,17 +8,17 @@ import { isUndone } from './errors.ts';
 import { Place } from './place.ts';
 import { hex, hexArray } from './statements.ts';
 
-/** A waiter that has not been heard of for so long counts as dead. */
+/** A waiter that has not reported for so long counts as dead. */
 const waiterLeaseMs = 5_000;
 const beatMs = 1_000;
-/** How often those ask who cannot be told. */
+/** How often waiters ask if they cannot be notified. */
 const pollMs = 50;
-/** After an answer that was lost. */
+/** The pause after an answer that was lost. */
 const pauseMs = 200;
-// The statement grows with its places.
+// The statement grows with the number of places.
 const placesAtOnce = 1_000;
 
-/** Asks once for the lock, with a place in the queue where `leaseMs` is more than 0. */
+/** Requests the lock once; takes a place in the queue if `leaseMs` is above 0. */
 export type Ask = (attempt: AcquireAttempt, place: AskedPlace, onSend?: () => void) => Promise<Asked>;
 
 interface AskedPlace {
@@ -27,16 +27,16 @@ interface AskedPlace {
   readonly isQueued: boolean;
   readonly wanted: Wanted;
 }
-/** Gives the place up, or the hold that came of it. */
+/** Gives up the place, or the hold that it has become. */
 export type Leave = (key: string, owner: string) => Promise<unknown>;
 
-/** The places of one adapter: one beat keeps all of them alive, and one connection hears of all grants. */
+/** The places of one adapter: one report keeps all of them alive, and one connection is notified of all grants. */
 export class Queue {
   readonly #backend: Backend;
   readonly #driver: Driver;
   readonly #ask: Ask;
   readonly #leave: Leave;
-  /** Where grants are told: a channel of this adapter alone. */
+  /** Where grants are announced: a channel of this adapter alone. */
   readonly #channel: string;
   /** By owner; an owner that has called twice has two. */
   readonly #places = new Map<string, Set<Place>>();
@@ -60,7 +60,7 @@ export class Queue {
     const place = new Place(key, owner);
     const wake = (): void => place.wake();
     const calledAt = performance.now();
-    // The signal of the attempt would be made only now, and costs more than the request.
+    // Reading the signal of the attempt would create it, which costs more than the request.
     const wanted = { signal };
     let isQueued = false;
     let sleeps = false;
@@ -93,9 +93,9 @@ export class Queue {
   }
 
   /**
-   * The first request is repeated by lock-core. Once a place is confirmed, a request that did nothing must not cost it: `undefined` says
-   * that it is to be repeated. One without an answer may still arrive, behind the release of what the place is granted: then what comes
-   * of it is unknown, and lock-core cleans up after this owner (H64).
+   * lock-core repeats the first request. Once a place is confirmed, a request that had no effect must not cost the place: `undefined`
+   * means that it is to be repeated. A request without an answer may still arrive, even after the release of what the place was granted.
+   * Its outcome is then unknown, and lock-core cleans up after this owner (H64).
    */
   async #askOnce(
     attempt: AcquireAttempt,
@@ -113,7 +113,7 @@ export class Queue {
     } catch (error) {
       const isWithoutEffect = isLockError(error) ? error.retryable : !isSent || isUndone(error);
       if (isQueued && isWithoutEffect) return undefined;
-      // Refused for good, such as for a right that was revoked: the place would stand in the way of others for as long as it counts as alive.
+      // Refused for good, for example because a right was revoked: the place would block others for as long as it counts as alive.
       if (isQueued && isLockError(error)) await this.#leave(place.key, place.owner).catch(() => {});
       throw error;
     }
@@ -131,13 +131,13 @@ export class Queue {
     const ofOwner = this.#places.get(owner);
     ofOwner?.delete(place);
     if (ofOwner?.size === 0) this.#places.delete(owner);
-    place.wake(); // the answer to a beat on its way must not set its timer again
+    place.wake(); // the answer to a report in flight must not set its timer again
   }
 
   #listen(): void {
     if (this.#driver.listen === undefined || this.#listening !== undefined) return;
     const lost = (): void => {
-      this.#listening = undefined; // the next beat listens anew, and finds what was missed (H38)
+      this.#listening = undefined; // the next report listens again, and finds what was missed (H38)
     };
     this.#listening = this.#driver.listen(this.#channel, {
       onMessage: (owner) => {
@@ -145,14 +145,14 @@ export class Queue {
       },
       onLost: lost,
     });
-    // A grant may have been told before the subscription stood (H37).
+    // A grant may have been announced before the subscription was established (H37).
     this.#listening.then(() => this.#keepAlive(), lost).catch(() => {});
   }
 
   #nextBeat(): NodeJS.Timeout {
     return setTimeout(
       async () => {
-        await this.#keepAlive().catch(() => {}); // the next one may be answered
+        await this.#keepAlive().catch(() => {}); // the next report may be answered
         this.#beat = undefined;
         if (this.#places.size === 0 || this.#closed !== undefined) return;
         this.#listen();
@@ -162,7 +162,7 @@ export class Queue {
     ).unref();
   }
 
-  /** Keeps the places alive, and wakes those that have something to look for. */
+  /** Keeps the places alive, and wakes those that should look. */
   async #keepAlive(): Promise<void> {
     const now = performance.now();
     const isDue = this.#channel !== '' || now >= this.#keptAliveAt + beatMs;
@@ -187,7 +187,7 @@ export class Queue {
     return [...this.#places.values()].flatMap((ofOwner) => [...ofOwner]);
   }
 
-  /** Ends the waiting of an owner that is about to be released: a request on its way must not arrive behind the release. */
+  /** Ends the waiting of an owner that is about to be released: a request in flight must not arrive after the release. */
   async end(owner: string): Promise<void> {
     if (this.#places.size === 0) return;
     const places = [...(this.#places.get(hex(owner)) ?? [])];
@@ -206,7 +206,7 @@ export class Queue {
   }
 }
 
-/** What lock-core is told of a grant. */
+/** A grant as lock-core expects it. */
 export function grantOf(
   { token, tokens }: { readonly token: bigint; readonly tokens: number },
   validForMs: number,

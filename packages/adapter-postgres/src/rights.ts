@@ -12,8 +12,8 @@ const functions = new Set([
 const listed = (names: Iterable<string>): string => [...names].map((name) => `'${name}'`).join(', ');
 
 /**
- * What the user lacks in the schema that is the parameter, empty for nothing. By the catalogue, which may be read without any right to the
- * schema; there may be tables of others in it.
+ * The rights that the user lacks in the schema (the parameter); empty if none. Taken from the catalogue, which can be read without any
+ * right to the schema. The schema may contain tables of others.
  */
 export const missingRights: Statement = {
   name: 'holdfast.rights',

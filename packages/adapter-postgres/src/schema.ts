@@ -8,14 +8,14 @@ import { upkeepSql } from './sql/upkeep.ts';
 /** The version of the schema that this version of the adapter uses. */
 export const schemaVersion = 1;
 
-/** The name of the schema as SQL has it. @throws LockError LOCK_INVALID_ARGUMENT for a name that cannot be */
+/** The name of the schema, quoted if SQL needs it. @throws LockError LOCK_INVALID_ARGUMENT for an invalid name */
 export function quoteSchema(schema: string): string {
   if (schema === '' || Buffer.byteLength(schema) > 63 || schema.includes('\0')) {
     throw new LockError('LOCK_INVALID_ARGUMENT', 'the name of a schema of PostgreSQL has 1 to 63 bytes');
   }
-  // It would end the texts in which the functions are written.
+  // It would end the quoted bodies of the functions.
   if (schema.includes('$')) throw new LockError('LOCK_INVALID_ARGUMENT', 'the name of the schema must not contain $');
-  // Any other may be a word of SQL.
+  // Any other name may be a keyword of SQL.
   return schema === 'holdfast' ? schema : `"${schema.replaceAll('"', '""')}"`;
 }
 
@@ -23,7 +23,7 @@ export function quoteSchema(schema: string): string {
 export function named(sql: string, schema: string): string {
   const name = quoteSchema(schema);
   const inText = name.replaceAll("'", "''");
-  // At once: the name may contain what is replaced.
+  // In one pass: the name may contain what is replaced.
   return sql.replaceAll(/('?)holdfast\./g, (_, quote: string) => `${quote}${quote === '' ? name : inText}.`);
 }
 
@@ -41,7 +41,7 @@ DECLARE
   present integer;
 BEGIN
   PERFORM set_config('client_min_messages', 'warning', true);
-  -- Two that run this at once would trip over each other.
+  -- Two sessions that run this at once would conflict.
   PERFORM pg_advisory_xact_lock(hashtext('holdfast schema'));
   IF to_regprocedure('${text}.version()') IS NOT NULL THEN
     EXECUTE 'SELECT ${text}.version()' INTO present;

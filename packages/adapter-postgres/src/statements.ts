@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import { named, quoteSchema } from './schema.ts';
 import { askSql, endSql, takeSql } from './sql/fast.ts';
 
-/** One statement with parameters that are all texts, and one value, `answer`, as its result. */
+/** One statement. All its parameters are texts, and its result is one value, `answer`. */
 export interface Statement {
   /** For drivers that prepare statements by name. */
   readonly name: string;
   readonly text: string;
-  /** Its answer when it has changed a row and gives none. */
+  /** Its answer if it has changed a row and returns none. */
   readonly changed?: string;
-  /** What comes before it on the same connection: the usual case, with the first of the parameters. This one follows if that has no answer. */
+  /** The usual case, which is sent first on the same connection, with the first of the parameters. This one follows if that has no answer. */
   readonly first?: Statement & { readonly parameters: number };
 }
 
@@ -32,13 +32,13 @@ export interface Statements {
 }
 
 /**
- * For a client that prepares nothing, the plain statements of the usual cases would be planned each time, which costs more than the functions
- * that they save.
- * @throws LockError LOCK_INVALID_ARGUMENT for a schema that cannot be
+ * For a client that prepares nothing, the plain statements of the usual cases would be planned each time, which costs more than calling
+ * the functions.
+ * @throws LockError LOCK_INVALID_ARGUMENT for an invalid name of the schema
  */
 export function statementsFor(schema: string, prepares: boolean): Statements {
   const name = quoteSchema(schema);
-  // The server cuts the name of a prepared statement after 63 bytes, which would make one of all.
+  // The server truncates the name of a prepared statement after 63 bytes, so all would get the same name.
   const prefix =
     Buffer.byteLength(schema) <= 40 ? schema : createHash('sha256').update(schema).digest('hex').slice(0, 32);
   const call = (step: string, ...types: string[]): Statement => {
@@ -73,11 +73,11 @@ export function statementsFor(schema: string, prepares: boolean): Statements {
   };
 }
 
-/** A key or an owner as the statements take it: every driver passes hexadecimal digits alike. */
+/** A key or an owner as the statements take it: every driver passes hexadecimal digits unchanged. */
 export const hex = (text: string): string => Buffer.from(text, 'utf8').toString('hex');
 
-/** What `hex` made, as it was. */
+/** The opposite of `hex`. */
 export const fromHex = (digits: string): string => Buffer.from(digits, 'hex').toString('utf8');
 
-/** Texts as one parameter: digits need no quotes inside an array. */
+/** Texts as one parameter; hexadecimal digits need no quotes inside an array. */
 export const hexArray = (texts: readonly string[]): string => `{${texts.map(hex).join(',')}}`;

@@ -1,7 +1,7 @@
 import { type AdapterPackage, loadFailure } from './packages.ts';
 
-// Each specifier is a literal, so that bundlers include the adapter, and stands in a `try` block, so that they do not fail
-// if it is not installed.
+// Each specifier is a literal, so that bundlers include the adapter. It is in a `try` block, so that they do not fail if it is not
+// installed.
 
 const ioredis: AdapterPackage = {
   adapter: 'ioredis',

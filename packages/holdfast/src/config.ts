@@ -40,7 +40,7 @@ export interface Plan {
   /** Where the backend is, for messages, without credentials. */
   readonly address: string;
   readonly secrets: readonly string[];
-  /** The servers whose connections may use TLS, and whether they should; none where there is no TLS, or it is not known. */
+  /** The servers whose connections may use TLS, and whether they should; empty if TLS is impossible or unknown. */
   readonly tls: { readonly servers: readonly Address[]; readonly wanted: boolean };
   /** The URL with its credentials, for asking its servers directly; `undefined` for an adapter of a third party. */
   readonly url: LockUrl | undefined;
@@ -79,7 +79,7 @@ export function readConfig(config: LocksConfig, sources: AdapterSources = {}): P
   };
 }
 
-/** Of its own, since the rest of a destructured object would silently lack what it inherits. */
+/** A copy with own properties: the rest of a destructured object would silently lack inherited ones. */
 function withInherited(config: AdapterConfig): AdapterConfig {
   const all: Record<string, unknown> = {};
   for (const name in config) all[name] = config[name];
@@ -162,7 +162,7 @@ function unknownScheme(text: string, name: string | undefined, own: readonly str
   const shown = [...own.map((scheme) => `${scheme}:`), ...shownSchemes];
   const known = `Known: ${shown.join(', ')}.`;
   const names = [...own, ...Object.keys(schemes)];
-  // Without a scheme, nothing of the text is shown: it may begin with a password.
+  // Without a scheme, no part of the text is shown: it may begin with a password.
   const written = name ?? /^[a-z+]+/i.exec(text)?.[0] ?? '';
   const near = nearest(written, names);
   const hint = near === undefined ? '' : `Did you mean ${near}:${near === 'memory' ? '' : '//'}? `;

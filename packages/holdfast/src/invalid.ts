@@ -11,7 +11,7 @@ export function knownNames(written: string, known: readonly string[]): string {
   return `${near === undefined ? '' : `Did you mean "${near}"? `}Known: ${known.join(', ')}.`;
 }
 
-/** The known name that differs least from `written`, if it differs little enough to be a slip of the hand. */
+/** The known name that differs least from `written`, if it is close enough for a typing mistake. */
 export function nearest(written: string, known: readonly string[]): string | undefined {
   const ranked = known.map((name) => ({ name, steps: editDistance(written.toLowerCase(), name.toLowerCase()) }));
   const best = ranked.sort((a, b) => a.steps - b.steps)[0];

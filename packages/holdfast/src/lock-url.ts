@@ -6,7 +6,7 @@ export interface LockUrl {
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly hosts: readonly Host[];
-  /** Decoded, without the slash before it; empty when there is none. */
+  /** Decoded, without the leading slash; empty if there is none. */
   readonly path: string;
   readonly params: ReadonlyMap<string, string>;
 }
@@ -24,7 +24,7 @@ export interface Address {
 
 const hostForm = /^(\[[0-9a-f:.]+\]|[^:[\]\s]+)(?::(\d{1,5}))?$/i;
 
-/** The scheme before the first colon in lower case; `undefined` when the text does not begin with one. */
+/** The scheme before the first colon, in lower case; `undefined` if the text does not begin with one. */
 export function schemeOf(text: string): string | undefined {
   return /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
 }
@@ -69,7 +69,7 @@ export function parseLockUrl(text: string): LockUrl {
   };
 }
 
-/** Only the query of a URL, for schemes whose other parts are a third party's business. */
+/** Only the query of a URL, for schemes whose other parts a third party reads. */
 export function parseQueryOf(text: string): ReadonlyMap<string, string> {
   const query = splitAt(text, '?')[1] ?? '';
   return new Map(new URLSearchParams(query));
@@ -80,7 +80,7 @@ export function hostAndPort({ host, port }: Host): string {
   return `${host.includes(':') ? `[${host}]` : host}${port === undefined ? '' : `:${port}`}`;
 }
 
-/** The hosts with the port that the protocol uses where none is written. */
+/** The hosts, with the default port of the protocol where none is written. */
 export function withPorts(url: LockUrl, defaultPort: number): Address[] {
   return url.hosts.map(({ host, port }) => ({ host, port: port ?? defaultPort }));
 }

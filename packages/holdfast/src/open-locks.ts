@@ -85,12 +85,12 @@ export async function openLocks(config: LocksConfig, options: OpenLocksOptions =
   }
 }
 
-/** By their names, since a spread would silently drop what the object inherits. */
+/** Copied name by name: a spread would silently drop inherited properties. */
 function defaultsOf(options: OpenLocksOptions): LocksOptions {
   return Object.fromEntries(defaultNames.map((name) => [name, options[name as keyof LocksOptions]]));
 }
 
-/** The order over all waiters that `fairness: 'fifo'` requires has no local hand-over. */
+/** `fairness: 'fifo'` requires one order over all waiters, which excludes local hand-over. */
 function strictly({ fairness }: Requirements, options: LocksOptions): LocksOptions {
   if (fairness !== 'fifo') return options;
   const { count = 0 } = options.localRun ?? {};
@@ -140,7 +140,7 @@ async function ping(locks: Locks, plan: Plan): Promise<void> {
   } catch (error) {
     if (!isLockError(error, 'LOCK_BACKEND')) throw error;
     const { cause, message } = error;
-    // Some clients give up, or blame the wrong thing, after a refusal: the words of the server itself come first.
+    // Some clients give up, or name the wrong cause, after a refusal: the server's own words come first.
     const found = await reasonFromServers(tls.servers, tls.wanted, url);
     const refused = { what: 'cannot be used:', remedy: message, retryable: false };
     const silent = error.retryable && url !== undefined ? ((await unreachable(url)) ?? noAnswer) : noAnswer;
@@ -153,7 +153,7 @@ async function ping(locks: Locks, plan: Plan): Promise<void> {
   throw new LockError('LOCK_BACKEND', `${where} ${refusal.what} ${refusal.remedy}`, { retryable: false });
 }
 
-/** Waits for an answer, or until it is known that each of the servers refuses: that refusal. */
+/** Waits for an answer, or until every server is known to refuse; then returns that refusal. */
 async function refusalOr(answer: Promise<unknown>, { tls, url }: Plan): Promise<Refusal | undefined> {
   const answered = answer.then(
     () => undefined,
@@ -162,7 +162,7 @@ async function refusalOr(answer: Promise<unknown>, { tls, url }: Plan): Promise<
   const settled = new AbortController();
   const refusal = sleep(soonMs, undefined, { ref: false, signal: settled.signal }).then(
     () => (url === undefined ? undefined : refusalByAll(url, tls.wanted)),
-    () => undefined, // it was answered in time
+    () => undefined, // answered in time
   );
   const found = await Promise.race([answered, refusal]);
   settled.abort();

@@ -45,7 +45,7 @@ export function readParams(
 
 /** Refuses option names that are in none of the tables, with the nearest known one. */
 export function checkNames(options: object, known: readonly string[], what: string): void {
-  // A Map, a URL or a promise has no names that could be unknown, so it would pass for no options at all.
+  // A Map, a URL or a promise has no own names that could be unknown, so it would count as an empty object.
   const type = Object.prototype.toString.call(options).slice('[object '.length, -1);
   if (type !== 'Object' && type !== 'Module') throw invalid(`The options of ${what} are an object, not a ${type}.`);
   for (const name in options) {

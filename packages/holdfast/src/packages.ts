@@ -22,7 +22,7 @@ export interface AdapterPackage {
   /** What must be installed beside it: its client library. */
   readonly needs: readonly string[];
   load(): Promise<AdapterFactory | LoadFailure | undefined>;
-  /** What the target says beside the URL. */
+  /** What the target contains in addition to the URL. */
   readonly target?: object;
 }
 
@@ -37,9 +37,9 @@ export function loadFailure(failure: unknown): LoadFailure {
 }
 
 /**
- * Opens a target with the first of the packages that is given as a factory, else with the first that is installed together
+ * Opens a target with the first of the packages that is given as a factory, otherwise with the first that is installed together
  * with its client.
- * @throws LockError LOCK_UNSUPPORTED with the install command when none is, or with the reason when one cannot be loaded.
+ * @throws LockError LOCK_UNSUPPORTED with the install command if none is, or with the reason if one cannot be loaded.
  */
 export async function openInstalled(
   packages: readonly AdapterPackage[],
@@ -63,7 +63,7 @@ export async function openInstalled(
     try {
       return await loaded.open({ ...target, ...more } as never, options as never);
     } catch (error) {
-      // An adapter over several clients says itself that one is missing; one that cannot be loaded is the cause.
+      // An adapter over several clients reports by itself that one is missing. If one cannot be loaded, the error has a cause.
       if (!isLockError(error, 'LOCK_UNSUPPORTED') || error.cause !== undefined) throw error;
     }
   }
@@ -93,7 +93,7 @@ function cannotBeLoaded(name: string, cause: unknown): LockError {
   return new LockError('LOCK_UNSUPPORTED', message, { cause });
 }
 
-/** What a bundle breaks, by what Node then says of it. */
+/** What a bundle breaks, by the error that Node then reports. */
 const remediesInBundles: readonly (readonly [RegExp, string])[] = [
   [
     /__dirname|rpc\.proto/,
@@ -106,7 +106,7 @@ const remediesInBundles: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * Opens the adapter of a third party's module: its export `createAdapter`, else its default export, is called with the options.
+ * Opens the adapter of a third party's module: its export `createAdapter`, otherwise its default export, is called with the options.
  * The name is a package, or a path from the working directory.
  */
 export async function openModule(name: string, options: object): Promise<LockAdapter> {
@@ -120,7 +120,7 @@ export async function openModule(name: string, options: object): Promise<LockAda
   return assertAdapter(await create(options), `createAdapter of ${name}`);
 }
 
-/** Returns what a third party's function made if it has the shape of an adapter. */
+/** Returns the result of a third party's function if it has the shape of an adapter. */
 export function assertAdapter(made: unknown, maker: string): LockAdapter {
   const adapter = made as Partial<LockAdapter> | undefined | null;
   const methods = [adapter?.tryAcquire, adapter?.renew, adapter?.release];
@@ -145,7 +145,7 @@ export async function importModule(name: string): Promise<Record<string, unknown
 
 function resolveFromApplication(name: string): string {
   try {
-    // By its full name: webpack takes `createRequire` for one that it must follow.
+    // By its full name: webpack would follow a plain `createRequire`.
     return module.createRequire(join(process.cwd(), 'package.json')).resolve(name);
   } catch {
     throw new LockError('LOCK_UNSUPPORTED', `The package of this lock adapter is not installed: npm install ${name}`);

@@ -37,13 +37,13 @@ const flags = [
 ] as const;
 const ttlBounds = ['minMs', 'granularityMs', 'maxOvershootMs'] as const;
 
-/** Refuses misspelt requirements before anything is opened: a requirement that nobody reads would promise safety. */
+/** Refuses misspelt requirements before anything is opened: a requirement that is never read would give false safety. */
 export function checkRequirementNames(required: Requirements): void {
   checkNames(required, [...flags, 'ttl'], 'require');
   const { ttl = {} } = required;
   checkNames(ttl, ttlBounds, 'require.ttl');
   for (const bound of ttlBounds) {
-    // No lease is above NaN, nor above a text.
+    // Nothing is greater than NaN, or than a text.
     if (ttl[bound] === undefined || ttl[bound] >= 0) continue;
     throw invalid(`require.ttl.${bound} is a number of ms, 0 or more, not ${String(ttl[bound])}.`);
   }
@@ -51,7 +51,7 @@ export function checkRequirementNames(required: Requirements): void {
 
 /**
  * Compares a backend with what the application needs of it.
- * @throws LockError LOCK_UNSUPPORTED naming what is missing, and the backends that would give it.
+ * @throws LockError LOCK_UNSUPPORTED, which names what is missing and the backends that provide it.
  */
 export function assertRequirements(name: string, given: Capabilities, required: Requirements): void {
   const missing: string[] = [];
@@ -70,7 +70,7 @@ export function assertRequirements(name: string, given: Capabilities, required: 
   throw new LockError('LOCK_UNSUPPORTED', `The lock backend ${name} lacks what is required: ${missing.join('; ')}.`);
 }
 
-/** Other names of a backend that is listed already. */
+/** Other names of a backend that is already listed. */
 const isOtherName = (name: string): boolean => name.includes('+') || ['rediss', 'postgresql'].includes(name);
 
 function backendsWith(flag: (typeof flags)[number], needed: string | true): string {

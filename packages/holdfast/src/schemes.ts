@@ -20,7 +20,7 @@ export interface Scheme {
   open(url: LockUrl, options: Record<string, unknown>, given: readonly AdapterFactory[]): Promise<LockAdapter>;
 }
 
-// Every `memory:` URL of a process is the same backend, as every `redis://` URL of one server is.
+// All `memory:` URLs of a process mean the same backend, like all `redis://` URLs of one server.
 let sharedMemory: MemoryStore | undefined;
 
 const memory: Scheme = {
@@ -72,7 +72,7 @@ function redis(example: string, clients: readonly AdapterPackage[]): Scheme {
   };
 }
 
-/** `redis`, `rediss+cluster`, `redis+sentinel+node-redis`, …: TLS, topology and client may be combined. */
+/** `redis`, `rediss+cluster`, `redis+sentinel+node-redis`, …: TLS, topology and client can be combined. */
 function redisSchemes(): Record<string, Scheme> {
   const table: Record<string, Scheme> = {};
   for (const base of ['redis', 'rediss']) {

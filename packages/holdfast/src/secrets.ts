@@ -2,8 +2,8 @@ import { inspect } from 'node:util';
 import { isLockError, LockError } from '@holdfast/lock-core';
 
 /**
- * The error without any of the secrets in its message, stack and causes: client libraries put the arguments of a failed AUTH
- * into their errors. An error that contains none is returned unchanged.
+ * Removes the secrets from the message, stack and causes of an error: client libraries put the arguments of a failed AUTH into their
+ * errors. An error without secrets is returned unchanged.
  */
 export function withoutSecrets(error: unknown, forms: readonly string[]): unknown {
   const secrets = [...forms].sort((a, b) => b.length - a.length);
@@ -28,7 +28,7 @@ export function secretForms(password: string | undefined): string[] {
   const encoded = plain.map((form) => encodeURIComponent(form));
   const lowerCase = encoded.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()));
   const escaped = plain.map((form) => JSON.stringify(form).slice(1, -1));
-  // The longest first: replacing a part of a longer form would leave the rest of it.
+  // The longest first: if a shorter form were replaced within a longer one, the rest of that would remain.
   return [...new Set([...plain, ...encoded, ...lowerCase, ...escaped])].sort((a, b) => b.length - a.length);
 }
 

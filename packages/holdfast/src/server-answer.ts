@@ -6,14 +6,13 @@ import { tlsProblems } from './tls-problem.ts';
 export interface Refusal {
   readonly what: string;
   readonly remedy: string;
-  /** Whether the same question may get another answer soon. */
+  /** Whether the same request may soon get a different answer. */
   readonly retryable: boolean;
 }
 
 /**
- * Why the servers of a backend that does not work cannot be used, as they say themselves when they are asked directly;
- * `undefined` if they refuse nothing or do not answer. Some client libraries retry after any refusal and hide its words, so that
- * a server of the wrong kind looks like one that does not answer.
+ * Asks the servers of a backend directly why they cannot be used; `undefined` if they refuse nothing or do not answer. Some client
+ * libraries retry after any refusal and hide its words, so that a server of the wrong kind looks like one that does not answer.
  */
 export async function reasonFromServers(
   servers: readonly Address[],
@@ -27,18 +26,18 @@ export async function reasonFromServers(
   return toTell(problems, neededOf(url, problems)) ?? toTell(refusals, neededOf(url, refusals));
 }
 
-/** Why the servers cannot be used, whatever is tried again; `undefined` if enough of them may work. */
+/** Why the servers cannot be used, however often the request is repeated; `undefined` if enough of them may work. */
 export async function refusalByAll(url: LockUrl, tls: boolean): Promise<Refusal | undefined> {
   const refusals = await refusalsOf(url, tls);
   const refusal = toTell(refusals, neededOf(url, refusals));
   return refusal?.retryable === false ? refusal : undefined;
 }
 
-/** How many of the servers have to work. Any one of a cluster, or of several sentinels, leads to the others. */
+/** How many of the servers must work. In a cluster, or with several sentinels, any one of them leads to the others. */
 const neededOf = (url: LockUrl | undefined, { length }: readonly unknown[]): number =>
   url?.scheme === 'redlock' ? Math.floor(length / 2) + 1 : 1;
 
-/** What to tell of several servers. It may go by itself as long as enough of them are not known to refuse for good. */
+/** The refusal of several servers in one. It is temporary unless too many of them are known to refuse for good. */
 function toTell(problems: readonly (Refusal | undefined)[], needed: number): Refusal | undefined {
   const told = problems.find((each) => each?.retryable === false) ?? problems.find((each) => each !== undefined);
   const possible = problems.filter((each) => each?.retryable !== false).length;
@@ -110,7 +109,7 @@ async function askRedis(server: Address, url: LockUrl, tls: boolean): Promise<Re
       };
     }
   }
-  // Who may not PING may use the locks all the same.
+  // A user without the right to PING may use the locks all the same.
   const error = lines.find((line) => line.startsWith('-') && !/^-NOPERM .*'ping'/i.test(line))?.slice(1);
   return error === undefined ? undefined : explainRedis(error, url);
 }
@@ -148,13 +147,13 @@ function explainRedis(error: string, url: LockUrl): Refusal {
 
 /** An etcd answers on the same port in HTTP; anything else does not know this path. */
 async function askEtcd(server: Address, _: LockUrl, tls: boolean): Promise<Refusal | undefined> {
-  // Without the header Host, at which Redis would hang up without a word.
+  // Without the header Host: Redis would close the connection silently because of it.
   const answer = await exchange(server, tls, 'GET /version HTTP/1.0\r\n\r\n', (text) => text.includes('etcdserver'));
   if (answer === '' || answer.includes('etcdserver')) return undefined;
   return wrongKind('etcd', answer);
 }
 
-/** PostgreSQL answers the first message of a session, of a user named x, by asking for a password or with an error. */
+/** PostgreSQL answers the first message of a session (here of a user x) with an error, or by asking for a password. */
 async function askPostgres(server: Address): Promise<Refusal | undefined> {
   const hello = '\0\0\0\x10\0\x03\0\0user\0x\0\0';
   const answer = (await exchange(server, false, hello, (text) => text !== '')) || (await askHttp(server, false));
@@ -162,7 +161,7 @@ async function askPostgres(server: Address): Promise<Refusal | undefined> {
   return wrongKind('PostgreSQL', answer);
 }
 
-/** The command `srvr` may be forbidden, which is an answer of ZooKeeper as well. */
+/** The command `srvr` may be forbidden, but that answer also comes from ZooKeeper. */
 async function askZookeeper(server: Address): Promise<Refusal | undefined> {
   const answer =
     (await exchange(server, false, 'srvr\r\n\r\n', (text) => text.includes('\n'))) || (await askHttp(server, false));
@@ -170,7 +169,7 @@ async function askZookeeper(server: Address): Promise<Refusal | undefined> {
   return wrongKind('ZooKeeper', answer);
 }
 
-/** Some HTTP servers, etcd among them, answer nothing but HTTP. */
+/** Some HTTP servers, including etcd, answer only HTTP. */
 function askHttp(server: Address, tls: boolean): Promise<string> {
   return exchange(server, tls, 'GET / HTTP/1.0\r\n\r\n', (text) => text.includes('\n'));
 }
@@ -189,7 +188,7 @@ const quoted = (text: string): string =>
     .replace(/[^\x20-\x7e]/g, '?')
     .slice(0, 160);
 
-/** The first line of the reply to each command, as far as they come. */
+/** The first line of each reply that arrives, in the order of the commands. */
 async function answers(
   server: Address,
   tls: boolean,

@@ -19,7 +19,7 @@ export function connectFailure(server: Address): Promise<string | undefined> {
   });
 }
 
-/** Whether the server ends a connection over which nothing was said. */
+/** Whether the server ends a connection over which nothing was sent. */
 export function closesAtOnce(server: Address): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connectTcp(server);
@@ -38,7 +38,7 @@ export function closesAtOnce(server: Address): Promise<boolean> {
   });
 }
 
-/** Sends a text and gives what comes back until it is enough, the server ends, or the time is over. */
+/** Sends a text, and returns what comes back until it is enough, the server ends the connection, or time runs out. */
 export function exchange(
   server: Address,
   tls: boolean,

@@ -3,14 +3,14 @@ import { type Address, hostAndPort } from './lock-url.ts';
 
 const patienceMs = 1_000;
 
-/** How a handshake went: `trusted`, why its certificate is not, that the answer was not TLS, that the server ended it, or that it came to nothing. */
+/** The outcome of a handshake: `trusted`, why its certificate is not, an answer that was not TLS, an end by the server, or no result. */
 type Handshake = 'trusted' | 'untrusted' | 'date' | 'name' | 'plain' | 'ended' | 'none';
 
 /** What is wrong, in words that follow the name of the server, and what to do. */
 export interface TlsProblem {
   readonly what: string;
   readonly remedy: string;
-  /** Whether it may go by itself. */
+  /** Whether it may go away by itself. */
   readonly retryable: boolean;
 }
 
@@ -37,7 +37,7 @@ const whenWanted: Partial<Record<Handshake, TlsProblem>> = {
     retryable: false,
   },
   plain: { ...plain, retryable: false },
-  // Or it is just being restarted.
+  // Or the server is just restarting.
   ended: { ...plain, retryable: true },
 };
 
@@ -48,8 +48,8 @@ const speaksTls: TlsProblem = {
 };
 
 /**
- * Whether TLS is why servers do not answer, for each of them; `undefined` when it is not, as far as can be seen. The client
- * libraries hide the reason, each in its own way, so this tries a handshake by itself, without credentials.
+ * For each server, whether TLS is the reason why it does not answer; `undefined` if nothing suggests that. Each client library hides the
+ * reason in its own way, so this tries a handshake by itself, without credentials.
  */
 export function tlsProblems(servers: readonly Address[], wanted: boolean): Promise<(TlsProblem | undefined)[]> {
   return Promise.all(
@@ -65,7 +65,7 @@ export function tlsProblems(servers: readonly Address[], wanted: boolean): Promi
 
 function shakeHands({ host, port }: Address): Promise<Handshake> {
   return new Promise((resolve) => {
-    // Nothing is sent over it, so the certificate may be looked at in peace.
+    // Nothing is sent over it, so an untrusted certificate does no harm.
     const socket = connect({ host, port, rejectUnauthorized: false });
     let isUp = false;
     const end = (how: Handshake): void => {

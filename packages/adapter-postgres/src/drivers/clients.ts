@@ -69,7 +69,7 @@ export function driverOf(client: unknown, settings: Omit<PgSettings, 'connection
 const isPostgresJs = (client: object): client is PostgresJsLike =>
   typeof (client as Partial<PostgresJsLike>).unsafe === 'function';
 
-/** Connections of our own, made as those of the pool are: locks must not wait for what the application holds under them. */
+/** Connections of our own with the settings of the pool: locks must not wait for connections that the application uses under them. */
 function likePool(pool: Pool, settings: Omit<PgSettings, 'connection'>): Driver {
   const options = pool.options as ClientConfig & { Client?: unknown };
   const { Client: OwnClient } = pool as Pool & { Client?: new (config: ClientConfig) => Client };
@@ -127,7 +127,7 @@ function pgClient(client: PgClientLike, callTimeoutMs: number, pooler: boolean):
           client.on('end', onEnd as never);
           await client.query(`LISTEN "${channel}"`);
         },
-    // The client lives on: nothing of ours may stay on it.
+    // The client outlives the adapter: nothing of ours may stay on it.
     async close() {
       if (listening === undefined) return;
       stopHearing();
@@ -136,7 +136,7 @@ function pgClient(client: PgClientLike, callTimeoutMs: number, pooler: boolean):
   };
 }
 
-/** What a transaction of the application locks is seen by nobody until it commits, and gone when it rolls back. */
+/** A lock that is acquired in a transaction of the application is invisible until that commits, and gone if it rolls back. */
 function refuseTransaction(client: PgClientLike): void {
   if (!['T', 'E'].includes(String(client.getTransactionStatus?.()))) return;
   throw new LockError(
@@ -163,7 +163,7 @@ function postgresJs(sql: PostgresJsLike, callTimeoutMs: number, pooler: boolean)
           // Raw, because the application may transform what it reads.
           return answerTo(each, await within(callTimeoutMs, tooLate, sent.raw()));
         } catch (error) {
-          // One that waits for a connection is never sent.
+          // A query that waits for a connection is then never sent.
           if (!(error instanceof Error && 'severity' in error)) cancel(sent);
           throw error;
         }
@@ -175,7 +175,7 @@ function postgresJs(sql: PostgresJsLike, callTimeoutMs: number, pooler: boolean)
     listen: pooler
       ? undefined
       : async (channel, { onMessage }) => {
-          // Once: it listens again by itself when its connection breaks, also after a first failure. What was missed meanwhile, the
+          // Once: it listens again by itself if its connection breaks, even after a first failure. What was missed meanwhile, the
           // waiters find.
           hear = onMessage;
           listening ??= Promise.resolve(
@@ -184,7 +184,7 @@ function postgresJs(sql: PostgresJsLike, callTimeoutMs: number, pooler: boolean)
           await listening;
         },
     async close() {
-      // Where the first LISTEN failed it gives no way to take the listener away: what is left keeps nothing of ours.
+      // If the first LISTEN failed, the client has no way to remove the listener: what is left refers to nothing of ours.
       hear = undefined;
       const unlisten = async (): Promise<unknown> => (await listening)?.unlisten();
       await within(callTimeoutMs, tooLate, unlisten()).catch(() => {});
@@ -192,7 +192,7 @@ function postgresJs(sql: PostgresJsLike, callTimeoutMs: number, pooler: boolean)
   };
 }
 
-/** Takes back a query that waits for a connection. One that is sent is left alone: its cancellation may reject where nobody listens. */
+/** Withdraws a query that waits for a connection. One that was sent is left alone: cancelling it may cause an unhandled rejection. */
 function cancel(query: { cancel(): unknown; active?: unknown }): void {
   if (query.active === false) query.cancel();
 }

@@ -2,16 +2,16 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import type { CustomTypesConfig } from 'pg';
 import type { Statement } from '../statements.ts';
 
-/** Until when something is wanted. Only read where it matters: lock-core makes the signal of a request when it is first asked for. */
+/** Aborts when the caller no longer waits. Read only if needed: lock-core creates the signal of a request when it is first read. */
 export interface Wanted {
   readonly signal: AbortSignal;
 }
 
-/** What the adapter needs of a way to the database. */
+/** What the adapter needs in order to use the database. */
 export interface Driver {
   /**
-   * Sends a statement and gives its answer; `onSend` is called just before. Not sent, and rejected, when it had to wait and is not wanted by
-   * then.
+   * Sends a statement and returns its answer; `onSend` is called just before. If the statement had to wait, and the caller has given up
+   * by then, it is not sent, and the call rejects.
    */
   answer(
     statement: Statement,
@@ -21,15 +21,15 @@ export interface Driver {
   ): Promise<unknown>;
   /** Runs one statement without parameters or a result. */
   run(sql: string): Promise<void>;
-  /** Listens to a channel, and resolves when that stands; absent where it cannot. `onLost` is called at most once. */
+  /** Listens to a channel, and resolves when the subscription is established; absent if the client cannot. `onLost` is called at most once. */
   readonly listen?: ((channel: string, listener: Listener) => Promise<void>) | undefined;
-  /** Whether the session is that of the server, and not one that a pooler lends. */
+  /** Whether the session is one of the server, and not one that a pooler lends. */
   isDirect?(): Promise<boolean>;
   /** Whether it prepares the statements that it repeats. */
   readonly prepares: boolean;
   /** Whether other processes can use the same database. */
   readonly crossProcess: boolean;
-  /** Ends what it opened itself. */
+  /** Closes what it has opened itself. */
   close(): Promise<void>;
 }
 
@@ -39,7 +39,7 @@ export interface Listener {
   onLost(): void;
 }
 
-/** The only value in the only row of a result: an array of rows, or an object with one. An application may have its columns renamed. */
+/** The only value in the only row of a result (an array of rows, or an object with one). An application may rename its columns. */
 export function answerIn(result: unknown): unknown {
   const rows = Array.isArray(result) ? result : (result as { rows?: unknown } | undefined | null)?.rows;
   const row: unknown = Array.isArray(rows) ? rows[0] : undefined;
@@ -48,10 +48,10 @@ export function answerIn(result: unknown): unknown {
   return answer instanceof Uint8Array ? Buffer.from(answer).toString('utf8') : answer;
 }
 
-/** Sends one statement. Its answer is `undefined` when there is none. */
+/** Sends one statement, and returns its answer, if there is one. */
 export type Send = (statement: Statement, values: readonly (string | null)[]) => Promise<unknown>;
 
-/** The answer of a statement; of the usual case that comes before it, if that has one. */
+/** The answer of a statement, or of the usual case that is sent before it if that has one. */
 export async function answerOf(statement: Statement, values: readonly (string | null)[], send: Send): Promise<unknown> {
   const { first } = statement;
   const answer = first && (await send(first, values.slice(0, first.parameters)));
@@ -65,10 +65,10 @@ export function answerTo({ changed }: Statement, result: unknown): unknown {
   return (rowCount ?? count) === 1 ? changed : undefined;
 }
 
-/** Gives `pg` the texts of the server as they are, whatever the application has set for its types. */
+/** Makes `pg` return the texts of the server unchanged, whatever type parsers the application has set. */
 export const asText = { getTypeParser: () => String } as unknown as CustomTypesConfig;
 
-/** Rejects when an answer takes too long: it may come to pass all the same. */
+/** Rejects if an answer takes too long; the statement may take effect all the same. */
 export async function within<T>(ms: number, what: string, answer: PromiseLike<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

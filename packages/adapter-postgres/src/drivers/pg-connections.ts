@@ -17,17 +17,17 @@ export interface PgSettings {
   readonly connection: ClientConfig;
   readonly maxConnections: number;
   readonly callTimeoutMs: number;
-  /** Whether a pooler that shares sessions between transactions stands before the server. */
+  /** Whether the server is behind a pooler that shares sessions between transactions. */
   readonly pooler: boolean;
 }
 
-// One statement must see what another one has committed while it waited. To plan again what is always done by index costs more than to do it.
-// What may not be scanned counts as so dear that it would be compiled each time. Functions of the application must not stand in for those of
+// A statement must see what others have committed while it waited. Planning a lookup by index again costs more than doing it. Forbidden
+// scans count as so expensive that the server would compile each statement. Functions of the application must not replace those of
 // PostgreSQL.
 const sessionSettings =
   '-c search_path=pg_catalog -c default_transaction_isolation=read\\ committed -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off';
 
-/** Connections of `pg` that belong to the locks alone, so that an application which has used up its own cannot block them. */
+/** Connections of `pg` for the locks alone, so that an application that has used up its own connections cannot block them. */
 export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettings): Driver {
   const { callTimeoutMs, pooler } = settings;
   const sockets = new Set<Socket>();
@@ -47,10 +47,10 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
         max: settings.maxConnections,
         // Holding a lock does not keep the process alive, so idle connections must not.
         allowExitOnIdle: true,
-        // Counts the waiting for a free one too: a burst must not fail where it only has to wait.
+        // This includes the wait for a free connection: a burst that only has to wait must not fail.
         connectionTimeoutMillis: 5 * callTimeoutMs,
       });
-      // An idle connection that breaks is replaced; without a listener it would end the process. What breaks one that is in use rejects
+      // An idle connection that breaks is replaced; without a listener, it would end the process. If one breaks that is in use, this rejects
       // its statement as well.
       pool.on('error', ignore);
       pool.on('connect', (client) => {
@@ -112,7 +112,7 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
       broken = false;
       return result;
     } catch (error) {
-      broken = !isUndone(error); // else its statement may still be running
+      broken = !isUndone(error); // otherwise, its statement may still be running
       throw error;
     } finally {
       client.release(broken);
@@ -152,12 +152,12 @@ export function pgConnections(load: () => Promise<PgClasses>, settings: PgSettin
     async close() {
       closed = true;
       const pool = await opened?.then(({ pool }) => pool).catch(ignore);
-      // Statements on their way may end, for as long as they may take.
+      // Statements in flight may finish, within the time that they may take.
       const ended = new AbortController();
       const patience = sleep(callTimeoutMs, undefined, { signal: ended.signal }).catch(ignore);
       await Promise.race([pool?.end(), patience]);
       ended.abort();
-      // Ends the one that listens too, and what a silent server would keep open.
+      // Also closes the connection that listens, and those that a silent server would keep open.
       for (const socket of sockets) {
         if (socket.connecting || socket.destroySoon === undefined) socket.destroy();
         else socket.destroySoon();
@@ -195,10 +195,10 @@ function configOf({ connection, callTimeoutMs, pooler }: PgSettings, sockets: Se
     ...connection,
     connectionTimeoutMillis: callTimeoutMs,
     query_timeout: callTimeoutMs,
-    // The pool of an application may have it on: then `pg` takes no requests but its own.
+    // The pool of an application may turn it on; `pg` then accepts no requests but its own.
     ...{ pipeline: false },
     types: asText,
-    // A connector of a cloud, for one, brings its own.
+    // The connector of a cloud provider, for example, brings its own.
     stream: (...given) => {
       const { stream = () => new Socket() } = connection;
       const socket = (typeof stream === 'function' ? stream(...given) : stream) as Socket;
@@ -211,15 +211,15 @@ function configOf({ connection, callTimeoutMs, pooler }: PgSettings, sockets: Se
   return {
     ...config,
     options: [connection.options, sessionSettings].filter(Boolean).join(' '),
-    // The server gives up too, so that a statement which waits for a row does not take effect long after.
+    // The server gives up too, so that a statement that waits for a row does not take effect much later.
     statement_timeout: callTimeoutMs,
   };
 }
 
-/** Connects, listens, and tells of messages until the connection ends. */
+/** Connects, listens, and reports messages until the connection ends. */
 async function listenOn(client: Client, channel: string, listener: Listener): Promise<void> {
   let stands = false;
-  client.on('error', ignore); // it ends as well
+  client.on('error', ignore); // the connection also ends
   client.on('notification', ({ payload }) => listener.onMessage(payload ?? ''));
   client.once('end', () => stands && listener.onLost());
   try {

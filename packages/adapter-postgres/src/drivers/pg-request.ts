@@ -9,8 +9,8 @@ type PgConnection = Pick<Connection, 'stream' | 'parse'> & {
 };
 
 /**
- * One statement on its way, as `pg` takes it from packages like pg-cursor. It asks for no description of columns, and makes neither a result nor
- * events: those cost the client, and the server, more than the lock.
+ * One statement in flight, as `pg` accepts it from packages like pg-cursor. It requests no description of columns, and creates neither a
+ * result nor events: those cost the client and the server more than the lock.
  */
 class PgRequest implements Submittable {
   readonly name: string;
@@ -38,7 +38,7 @@ class PgRequest implements Submittable {
     const connection = given as PgConnection;
     const { name, text } = this;
     const { stream } = connection;
-    if (!stream.writable) return; // `pg` tells of its end
+    if (!stream.writable) return; // `pg` reports its end
     const run = running(name, this.#values);
     if (name !== '' && connection.parsedStatements[name] === text) {
       stream.write(run);
@@ -80,8 +80,8 @@ class PgRequest implements Submittable {
 const executeAndSync = Buffer.from('E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04', 'latin1');
 
 /**
- * Bind, Execute and Sync of a statement with texts for parameters, as one buffer: those that `pg` makes of them are written one by one, which
- * costs as much as all the rest.
+ * Bind, Execute and Sync of a statement with texts as parameters, in one buffer: `pg` writes them one by one, which costs as much as all
+ * the rest.
  */
 function running(name: string, values: readonly (string | null)[]): Buffer {
   let length = 4 + 1 + Buffer.byteLength(name) + 1 + 2 + 2 + 2;
@@ -105,11 +105,11 @@ function running(name: string, values: readonly (string | null)[]): Buffer {
   return message;
 }
 
-/** Whether a client is the one that `pg` has in JavaScript, or of its kind: that of pg-native has no connection of its own. */
+/** Whether a client is the JavaScript client of `pg` or compatible with it: that of pg-native has no connection of its own. */
 const hasConnection = (client: object): boolean =>
   (client as { connection?: Partial<PgConnection> }).connection?.parsedStatements !== undefined;
 
-/** Sends one statement over a client of `pg`, and gives its answer, as text. */
+/** Sends one statement over a client of `pg`, and returns its answer as text. */
 export function sendOver(
   client: Client,
   statement: Statement,

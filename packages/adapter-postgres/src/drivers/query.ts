@@ -11,13 +11,13 @@ export interface PrismaLike {
   $queryRawUnsafe(text: string, ...values: (string | null)[]): PromiseLike<unknown>;
 }
 
-/** How to send statements through a query builder; `undefined` for what is none. Both of Knex are functions too, which build queries. */
+/** How to send statements through a query builder; `undefined` for anything else. An instance or transaction of Knex is also a function. */
 export function queryThrough(client: unknown): QueryFunction | undefined {
   const { raw, $queryRawUnsafe } = (client ?? {}) as Partial<KnexLike & PrismaLike>;
   if (typeof $queryRawUnsafe === 'function')
     return (text, values) => (client as PrismaLike).$queryRawUnsafe(text, ...values);
   if (typeof client !== 'function') return undefined;
-  // The parameters are in order, and each stands once.
+  // The parameters are in order, and each appears once.
   if (typeof raw === 'function')
     return (text, values) =>
       (client as unknown as KnexLike).raw(text.replaceAll('?', '\\?').replaceAll(/\$\d+/g, '?'), values);

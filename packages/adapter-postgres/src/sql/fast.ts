@@ -1,16 +1,16 @@
 /**
- * The usual cases as plain statements, which cost the server half of what a function does: a key that nobody has is taken, and a hold that
- * nobody waits for and no transaction has pinned ends. In every other case they change nothing, and the function is called next, which decides.
+ * The usual cases as plain statements, which cost the server half of what a function costs: to acquire a free key, and to release a key
+ * that nobody waits for and no transaction has pinned. In every other case, they change nothing, and the function is called next.
  */
 
-// What begin_step() sees to: such a session goes through the function.
+// Settings that begin_step() takes care of: such a session goes through the function.
 const isDurable = `current_setting('synchronous_commit') <> 'off'`;
 const isUsual = `current_setting('transaction_isolation') = 'read committed' AND ${isDurable}`;
 
 /**
- * Takes a free key: key, owner, lease in ms, tokens. The insert may have waited for another's transaction, with its token drawn and the clock
- * read before: a token that was drawn since may be higher (H62), and the lease begins now (H28). After a failover, the token may have been
- * given before: `renumber` looks, once for each session.
+ * Takes a free key: key, owner, lease in ms, tokens. The token is drawn and the clock is read before the insert, which may have waited for
+ * another transaction: a higher token may exist by then (H62), and the lease begins only now (H28). After a failover, the token may have
+ * been issued before: `renumber` checks, once for each session.
  */
 export const takeSql: string = `INSERT INTO holdfast.lock AS t (key, owner, expires_at, token, tokens, units, crowded)
 SELECT decode($1::text, 'hex'), decode($2::text, 'hex'), clock_timestamp() + $3::text::float8 * interval '1 millisecond',
@@ -25,11 +25,11 @@ RETURNING CASE
   ELSE holdfast.renumber(t.key, $3::text::float8)
 END AS answer`;
 
-/** Asks for an exclusive hold: the same, waiter lease in ms, channel. Each parameter stands once, and in order, for clients that know only `?`. */
+/** Requests an exclusive hold: the same, waiter lease in ms, channel. Each parameter appears once, in order, as some clients require. */
 export const askSql: string = `SELECT holdfast.ask($1::text, $2::text, 4611686018427387904, 4611686018427387904, $3::text::float8,
   $4::text::integer, $5::text::float8, $6::text) AS answer`;
 
-/** Ends a hold: key, owner. A row whose xmax is set may be pinned, and is left to the function, which does not wait for that. */
+/** Ends a hold: key, owner. A row whose xmax is set may be pinned, so it is left to the function, which does not wait for the pin. */
 export const endSql: string = `DELETE FROM holdfast.lock t
 WHERE t.key = decode($1::text, 'hex') AND t.owner = decode($2::text, 'hex') AND NOT t.crowded AND t.xmax = '0'::xid
   AND t.expires_at > clock_timestamp() AND ${isDurable}`;

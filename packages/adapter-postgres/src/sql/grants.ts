@@ -1,20 +1,20 @@
-/** What the steps have in common. Each is called by one that holds the lock of the key's row. */
+/** What the steps have in common. Each is called by a step that has locked the row of the key. */
 export const grantsSql = `
--- A transaction that sees the tables as they were when it began would grant what is held.
+-- A transaction that sees the tables as they were when it began would grant a key that is held.
 CREATE OR REPLACE FUNCTION holdfast.begin_step() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF current_setting('transaction_isolation') NOT LIKE 'read%' THEN
     RAISE EXCEPTION 'the locks need the isolation level read committed, this session has %',
       current_setting('transaction_isolation') USING ERRCODE = 'HF001';
   END IF;
-  -- A commit that a crash of the server forgets would be a lock granted twice.
+  -- If a crash made the server forget a commit, the lock would be granted twice.
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
 END $$;
 
--- The next tokens. After a failover, skips more than the server can have forgotten: 2^24 grants. A session looks once: only a promotion
--- changes the timeline, and no session that has written lives through one.
+-- The next tokens. After a failover, skips more than the server can have forgotten: 2^24 grants. A session checks once: only a promotion
+-- changes the timeline, and no session that has written survives one.
 CREATE OR REPLACE FUNCTION holdfast.next_token() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   here text;
@@ -27,18 +27,18 @@ BEGIN
         PERFORM setval('holdfast.token', s.last_value + 65536::bigint * 16777216) FROM holdfast.token s;
       END IF;
     END IF;
-    -- Undone with the transaction, as the above is; the value says which schema.
+    -- Rolled back with the transaction, as is the update above. The value names the schema.
     PERFORM set_config('holdfast_session.origin', 'holdfast.origin', false);
   END IF;
   RETURN nextval('holdfast.token');
 END $$;
 
--- A new token, and a lease that begins now, for a hold that the statement which calls this has just inserted. Answers as ask() does.
+-- A new token, and a lease that begins now, for a hold that the calling statement has just inserted. Answers as ask() does.
 CREATE OR REPLACE FUNCTION holdfast.renumber(k bytea, lease_ms double precision) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   answer text;
 BEGIN
-  -- As lock_timeout says elsewhere: whoever asked does not count on it any more.
+  -- Like lock_timeout elsewhere: after this time, the caller no longer relies on the answer.
   IF clock_timestamp() > statement_timestamp() + interval '5 seconds' THEN
     RAISE EXCEPTION 'the request waited too long for another one' USING ERRCODE = '55P03';
   END IF;
@@ -50,14 +50,14 @@ BEGIN
   RETURN answer;
 END $$;
 
--- Whether nobody's transaction has pinned the exclusive hold of the key. The caller has the row for itself then.
+-- Whether no transaction has pinned the exclusive hold of the key. In that case, the caller now has the row to itself.
 CREATE OR REPLACE FUNCTION holdfast.is_unpinned(k bytea) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM FROM holdfast.lock l WHERE l.key = k FOR UPDATE SKIP LOCKED;
   RETURN FOUND;
 END $$;
 
--- Writes a hold, and answers the first of its tokens. A shared one carries the last token that was given before it.
+-- Writes a hold, and answers its first token. A shared hold carries the last token that was issued before it.
 CREATE OR REPLACE FUNCTION holdfast.give(
   k bytea, o bytea, wanted_units bigint, all_units bigint, lease_ms double precision, wanted_tokens integer,
   OUT first_token bigint, OUT got_tokens integer
@@ -69,7 +69,7 @@ BEGIN
   IF is_shared THEN
     SELECT l.token + greatest(l.tokens - 1, 0) INTO first_token FROM holdfast.lock l WHERE l.key = k;
     IF first_token = 0 THEN
-      -- The row of an earlier hold is gone. No token that was given for the key is higher than the last one of all.
+      -- The row of an earlier hold is gone. No token that was issued for the key is higher than the last one issued for any key.
       SELECT CASE WHEN s.is_called THEN s.last_value + 65535 ELSE 0 END INTO first_token FROM holdfast.token s;
     END IF;
     got_tokens := 1;
@@ -93,9 +93,9 @@ BEGIN
   END IF;
 END $$;
 
--- Drops what has expired, and grants from the head of the queue for as long as the head is compatible with the holders. Whoever is
--- granted gets a short reservation, within which it has to claim the rest of its lease, and a message. Answers how many units are
--- taken then: with none, nobody waits either.
+-- Drops what has expired, and grants from the head of the queue for as long as the head is compatible with the holders. Each
+-- waiter that is granted gets a message, and a short reservation within which it must claim the rest of its lease. Answers how many
+-- units are then taken: if none are, nobody waits either.
 CREATE OR REPLACE FUNCTION holdfast.settle(k bytea, asker bytea) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   l holdfast.lock;
@@ -123,7 +123,7 @@ BEGIN
         EXIT WHEN p.units > l.units - taken;
         PERFORM holdfast.give(k, p.owner, p.units, l.units, least(p.ttl_ms, 3000), p.tokens);
         taken := taken + p.units;
-        -- Where a session that listens and stands still has filled the queue, NOTIFY would fail the release. Waiters look by themselves then.
+        -- If a session that listens but stands still has filled the queue, NOTIFY would fail the release. Waiters then look by themselves.
         IF p.channel <> '' AND p.owner IS DISTINCT FROM asker AND pg_notification_queue_usage() < 0.9 THEN
           PERFORM pg_notify(p.channel, encode(p.owner, 'hex'));
         END IF;
@@ -138,7 +138,7 @@ BEGIN
   RETURN taken;
 END $$;
 
--- How long until the key may come free by itself, in ms. Not in the language sql, whose functions are planned anew at each call.
+-- How long until the key may become free by itself, in ms. Not in the language sql, whose functions are planned again for each call.
 CREATE OR REPLACE FUNCTION holdfast.free_in(k bytea) RETURNS double precision LANGUAGE plpgsql AS $$
 BEGIN
   RETURN (SELECT greatest(0, extract(epoch FROM least(

@@ -1,7 +1,7 @@
-/** The steps: each is one statement, and one transaction. Keys and owners are in hexadecimal, so that every driver passes them alike. */
+/** The steps: each is one statement, and one transaction. Keys and owners are in hexadecimal, so that every driver passes them unchanged. */
 export const stepsSql = `
--- Asks for the key; with a waiter lease above 0, takes a place in the queue where it is not to be had. Asked again by its holder, it is
--- granted with the same tokens and the longer lease (H113); by a waiter, it keeps its place.
+-- Requests the key; with a waiter lease above 0, takes a place in the queue if the key cannot be granted. If the holder asks again, it
+-- is granted with the same tokens and the longer lease (H113). If a waiter asks again, it keeps its place.
 CREATE OR REPLACE FUNCTION holdfast.ask(
   asked_key text, asker text, wanted_units bigint, all_units bigint, lease_ms double precision, wanted_tokens integer,
   waiter_ms double precision, waiter_channel text
@@ -15,7 +15,7 @@ DECLARE
 BEGIN
   PERFORM holdfast.begin_step();
   IF waiter_ms = 0 THEN
-    -- A look without a lock: whoever only finds the key held writes nothing, and stands in nobody's way.
+    -- A look without a lock: a request that only finds the key held writes nothing and blocks nobody.
     SELECT * INTO l FROM holdfast.lock t WHERE t.key = k;
     IF l.owner <> o AND l.expires_at > clock_timestamp() AND l.units = all_units THEN
       RETURN 'busy ' || holdfast.free_in(k);
@@ -24,19 +24,19 @@ BEGIN
   LOOP
     INSERT INTO holdfast.lock VALUES (k, NULL, NULL, 0, 0, all_units, false) ON CONFLICT (key) DO NOTHING;
     IF FOUND THEN
-      -- Nobody has the key, and nobody waits for it.
+      -- Nobody holds the key, and nobody waits for it.
       SELECT 'granted ' || g.first_token || ' ' || g.got_tokens INTO answer
         FROM holdfast.give(k, o, wanted_units, all_units, lease_ms, wanted_tokens) g;
       RETURN answer;
     END IF;
-    -- From here on nobody else decides about this key. Only now may the clock be read.
+    -- From here on, nobody else decides about this key. Only now may the clock be read.
     SELECT * INTO l FROM holdfast.lock t WHERE t.key = k FOR NO KEY UPDATE;
     EXIT WHEN FOUND; -- else it was released just now
   END LOOP;
 
   answer := holdfast.claim(k, o, lease_ms);
   IF answer IS NOT NULL THEN RETURN answer; END IF;
-  -- A request without a place leaves one that its owner has as it is.
+  -- A request that takes no place does not change the place that its owner may already have.
   IF l.crowded AND waiter_ms > 0 THEN
     UPDATE holdfast.place p SET alive_until = clock_timestamp() + waiter_ms * interval '1 millisecond'
       WHERE p.key = k AND p.owner = o;
@@ -61,7 +61,7 @@ BEGIN
   RETURN 'queued ' || holdfast.wait_of(k, o);
 END $$;
 
--- Gives the hold of this owner, if it has one, the longer of its lease and a new one.
+-- If this owner has a hold, sets its lease to the longer of the current lease and a new one.
 CREATE OR REPLACE FUNCTION holdfast.claim(k bytea, o bytea, lease_ms double precision) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   answer text;
@@ -79,19 +79,19 @@ BEGIN
   RETURN answer;
 END $$;
 
--- How long a waiter may sleep, in ms, before it looks for itself: the head of the queue until the key may come free, others '-'.
+-- How long a waiter may sleep, in ms, before it looks by itself: the head of the queue until the key may become free; '-' for the others.
 CREATE OR REPLACE FUNCTION holdfast.wait_of(k bytea, o bytea) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   RETURN (SELECT CASE WHEN EXISTS (
       SELECT FROM holdfast.place q WHERE q.key = p.key AND q.ticket < p.ticket AND q.alive_until > clock_timestamp()
     ) THEN '-' WHEN EXISTS (
-      -- One that is dead was in its way, and it may go together with those who hold the key.
+      -- A dead waiter was ahead of it. Without that one, it may be compatible with the holders.
       SELECT FROM holdfast.place q WHERE q.key = p.key AND q.ticket < p.ticket
     ) THEN '0' ELSE coalesce(holdfast.free_in(k), 0)::text END
   FROM holdfast.place p WHERE p.key = k AND p.owner = o);
 END $$;
 
--- Ends the hold of this owner, or its place in the queue. A hold that a transaction has pinned ends when that does.
+-- Ends the hold of this owner, or its place in the queue. A hold that a transaction has pinned ends with that transaction.
 CREATE OR REPLACE FUNCTION holdfast.release(asked_key text, asker text)
 RETURNS text LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
 DECLARE
@@ -133,7 +133,7 @@ BEGIN
   RETURN CASE WHEN was_held THEN 'released' ELSE 'not-held' END;
 END $$;
 
--- Frees the key of its holder with this ID, or without one of all holders.
+-- Frees the key from the holder with this ID or, without an ID, from all holders.
 CREATE OR REPLACE FUNCTION holdfast.force(asked_key text, asker text)
 RETURNS text LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
 DECLARE

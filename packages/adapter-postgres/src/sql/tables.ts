@@ -1,10 +1,10 @@
 /**
- * The tables of one schema. Whoever changes a key holds the lock of its row in `lock` while it does; nobody holds two of these at once,
- * except a renewal, which takes them in the order of the keys. So nobody can block anybody in a circle.
+ * The tables of one schema. Whoever changes a key first locks its row in `lock`. Nobody locks two of these rows at once, except a
+ * renewal, which locks them in the order of the keys. Deadlocks are therefore impossible.
  */
 export const tablesSql = `
--- One row per key that is held or waited for. An exclusive hold, the usual one, is in the row itself: to take a free key is one
--- INSERT, to release it one DELETE.
+-- One row per key that is held or waited for. An exclusive hold, the usual one, is in the row itself: acquiring a free key takes one
+-- INSERT, and releasing it one DELETE.
 CREATE TABLE IF NOT EXISTS holdfast.lock (
   key bytea PRIMARY KEY, -- not text: a key may contain U+0000, which text cannot; shown by convert_from(key, 'UTF8')
   owner bytea, -- of the exclusive hold, else null
@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS holdfast.lock (
   granted_at timestamptz NOT NULL DEFAULT clock_timestamp() -- when the exclusive hold began, for people
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
--- Holds beside which there may be others: a shared one takes 1 of 2^62 units, a permit 1 of the limit.
+-- Holds that others may join: a shared one takes 1 of 2^62 units, and a permit 1 of the limit.
 CREATE TABLE IF NOT EXISTS holdfast.holder (
   key bytea NOT NULL,
   owner bytea NOT NULL,
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS holdfast.holder (
   PRIMARY KEY (key, owner)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
--- Places in the queues, in the order of their tickets. A waiter that has not been heard of until alive_until counts as dead.
+-- Places in the queues, in the order of their tickets. A waiter that has not reported by alive_until counts as dead.
 CREATE TABLE IF NOT EXISTS holdfast.place (
   key bytea NOT NULL,
   owner bytea NOT NULL,
@@ -44,11 +44,11 @@ CREATE TABLE IF NOT EXISTS holdfast.place (
 CREATE INDEX IF NOT EXISTS place_order ON holdfast.place (key, ticket);
 
 -- Fencing tokens, a block of 2^16 for each grant. A sequence outlives rows, rollbacks and crashes, and never goes back (H62).
--- Keep CACHE at 1: a session that has values in stock would hand out an old one after another session's newer one.
+-- Keep CACHE at 1: a session with cached values would hand out an old one after another session's newer one.
 CREATE SEQUENCE IF NOT EXISTS holdfast.token AS bigint INCREMENT BY 65536 MINVALUE 65536 CACHE 1 NO CYCLE;
 
--- The timeline of the server that gave the last tokens. A promoted standby, or a server restored from a backup, has another one, and may
--- have forgotten some of them.
+-- The timeline of the server that issued the last tokens. A promoted standby, or a server restored from a backup, has a different
+-- timeline, and may have forgotten some of those tokens.
 CREATE TABLE IF NOT EXISTS holdfast.origin (timeline text NOT NULL);
 IF NOT EXISTS (SELECT FROM holdfast.origin) THEN
   INSERT INTO holdfast.origin VALUES (left(pg_walfile_name(pg_current_wal_lsn()), 8));

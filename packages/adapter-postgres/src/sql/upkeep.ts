@@ -1,7 +1,7 @@
-/** What holders and waiters send while they hold and wait, and the looks from outside. */
+/** What holders and waiters send while they hold and wait, and the queries of observers. */
 export const upkeepSql = `
--- Prolongs those of the holds that still stand, and tells which. What has expired stays expired (H6). Planned for as many as there are: a
--- plan for any number compares each with each.
+-- Prolongs those of the holds that still exist, and tells which. What has expired stays expired (H6). Planned for the actual number: a
+-- generic plan would compare each with each.
 CREATE OR REPLACE FUNCTION holdfast.renew(asked_keys text[], asked_owners text[], lease_ms double precision)
 RETURNS text LANGUAGE plpgsql SET lock_timeout = '5s' SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
@@ -55,8 +55,8 @@ BEGIN
   RETURN CASE WHEN FOUND THEN 'renewed' ELSE 'lost' END;
 END $$;
 
--- Keeps places in the queues alive, and tells of each how long its waiter may sleep; x: it is gone. It waits for nobody: a place that is
--- being changed just now is kept alive the next time. With 0 ms it only looks.
+-- Keeps places in the queues alive, and tells for each how long its waiter may sleep; x: it is gone. It waits for nobody: a place that is
+-- being changed right now is kept alive the next time. With 0 ms, it only looks.
 CREATE OR REPLACE FUNCTION holdfast.beat(asked_keys text[], asked_owners text[], waiter_ms double precision)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -74,8 +74,8 @@ BEGIN
   RETURN answer;
 END $$;
 
--- As wait_of(). But where nobody holds the key, the first in the queue should have asked: the others look too, once with each beat, for a
--- clock that was set back makes the place of a dead one live on.
+-- Like wait_of(). But if nobody holds the key, the head of the queue should have asked. The others then look too, once with each report:
+-- if the clock was set back, the place of a dead waiter lives on.
 CREATE OR REPLACE FUNCTION holdfast.beat_of(k bytea, o bytea, is_beat boolean) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   answer text := holdfast.wait_of(k, o);
@@ -84,8 +84,8 @@ BEGIN
   RETURN coalesce(answer, 'x');
 END $$;
 
--- Inside a transaction of the caller: keeps everybody else from being granted the key until that transaction ends, although the lease
--- may. The number of the transaction lets the caller see whether it is one. The session is the caller's, with what that has set.
+-- Inside a transaction of the caller: nobody else is granted the key until that transaction ends, even if the lease ends before. The
+-- number of the transaction lets the caller check that it is in one. The session is the caller's, with the settings of the caller.
 CREATE OR REPLACE FUNCTION holdfast.pin(asked_key text, asker text)
 RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
@@ -99,7 +99,7 @@ BEGIN
     SELECT h.expires_at INTO until FROM holdfast.holder h WHERE h.key = k AND h.owner = o FOR KEY SHARE;
   END IF;
   IF until IS NULL THEN RETURN CASE WHEN is_current THEN 'lost' ELSE 'unseen' END; END IF;
-  -- Only now may the clock be read. A snapshot may be older than the last renewal, but not than a take-over: to lock the row would fail.
+  -- Only now may the clock be read. A snapshot may be older than the last renewal, but not than a take-over: locking the row would then fail.
   IF is_current AND until <= clock_timestamp() THEN RETURN 'lost'; END IF;
   RETURN 'pinned ' || pg_current_xact_id()::text;
 END $$;
@@ -131,7 +131,7 @@ CREATE OR REPLACE FUNCTION holdfast.held_keys(after text) RETURNS text LANGUAGE 
   ) AS page;
 $$;
 
--- Deletes what crashed processes left under keys that nobody asks for any more. Answers how many keys it has freed.
+-- Deletes what crashed processes left under keys that nobody requests any more. Answers how many keys it has freed.
 CREATE OR REPLACE FUNCTION holdfast.sweep() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
   k bytea;

@@ -19,7 +19,7 @@ export function urlOption(): Option {
   return new Option('-u, --url <url>', 'the backend, such as redis://127.0.0.1:6379').env('LOCK_URL');
 }
 
-/** How long an unreachable backend is tried, since a person is waiting. `?backendTimeout=` in the URL takes precedence. */
+/** How long to keep trying an unreachable backend; short, because a person is waiting. `?backendTimeout=` in the URL takes precedence. */
 const backendTimeoutMs = 4_000;
 
 /** Opens the backend of a command. `memory:` is refused: it does not contain what other processes hold. */

@@ -25,7 +25,7 @@ export function withBusyOptions(command: Command): Command {
     );
 }
 
-/** As flock(1), it takes a number without a unit for seconds. */
+/** As with flock(1), a number without a unit means seconds. */
 const readWait = (text: string): number => parseDuration(/^\d+(\.\d+)?$/.test(text) ? `${text}s` : text);
 
 function readExitCode(text: string): number {

@@ -6,7 +6,7 @@ export function durationOption(name: string, description: string): Option {
   return new Option(`--${name} <duration>`, description).argParser(parseDuration);
 }
 
-/** The same for one that cannot be 0. */
+/** The same for a duration above 0. */
 export function positiveDurationOption(name: string, description: string): Option {
   return new Option(`--${name} <duration>`, description).argParser((text: string) => {
     const ms = parseDuration(text);
@@ -15,7 +15,7 @@ export function positiveDurationOption(name: string, description: string): Optio
   });
 }
 
-/** Node takes a timer of more than 2^31 ms for one of 1 ms. */
+/** Node treats a timer of more than 2^31 ms as one of 1 ms. */
 const longestMs = 24 * 86_400_000;
 
 /** @throws InvalidArgumentError */
@@ -35,7 +35,7 @@ const units = [
   ['m', 60_000],
 ] as const;
 
-/** A duration for people, with no more digits than they need: `1.5 s`, `250 ms`, `2 h 5 m`. */
+/** A duration for people, without needless digits: `1.5 s`, `250 ms`, `2 h 5 m`. */
 export function shownDuration(ms: number): string {
   if (ms < 1_000) return `${ms < 10 ? Number(ms.toPrecision(2)) : Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;

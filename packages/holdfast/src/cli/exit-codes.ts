@@ -1,6 +1,6 @@
 /**
- * The exit codes of every command, in one place. Our own lie where programs seldom have theirs (`sysexits.h` and above), so that
- * `holdfast run` can hand on those of its command.
+ * The exit codes of every command, in one place. Our own are in a range that programs seldom use (`sysexits.h` and above), so that
+ * `holdfast run` can pass on that of its command.
  */
 export const exitCodes = {
   /** Done; the answer is yes. */
@@ -9,7 +9,7 @@ export const exitCodes = {
   no: 1,
   /** A mistake on the command line or in the lock URL. */
   usage: 64,
-  /** The key holds data that is no lock. */
+  /** The key holds data that is not a lock. */
   foreignKey: 65,
   /** The backend does not answer, or refuses access. */
   unavailable: 69,
@@ -17,9 +17,9 @@ export const exitCodes = {
   internal: 70,
   /** The answer cannot be written: the disk is full, or nobody reads the token of `holdfast acquire`. */
   notWritten: 74,
-  /** `holdfast run`: another one has the lock (with `--try`, or past `--wait`). */
+  /** `holdfast run`: somebody else holds the lock (with `--try`, or after `--wait`). */
   busy: 75,
-  /** A package is not installed, or the backend cannot do what was asked. */
+  /** A package is not installed, or the backend cannot do what was requested. */
   unsupported: 78,
   /** `holdfast run`: the lock was lost while the command ran, and the command was stopped. */
   lost: 79,

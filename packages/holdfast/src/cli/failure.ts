@@ -32,7 +32,7 @@ export function report(error: unknown, json: boolean): number {
   if (isLockError(error)) return say(error.message, exitCodeOf[error.code] ?? exitCodes.internal, json, error.code);
   if (error instanceof Interrupted) return error.exitCode;
   if (error instanceof Failure) return say(error.message, error.exitCode, json);
-  // A bug: the report of it needs the stack.
+  // A bug: a report needs the stack.
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   if (json) return say(text, exitCodes.internal, json);
   note(text);

@@ -1,8 +1,8 @@
 import { wrapped } from './output.ts';
 
 /**
- * What follows the options in the help of a command. Paragraphs are filled to the width of the terminal; what is indented, such as
- * an example, stays as it is.
+ * The text after the options in the help of a command. Paragraphs are filled to the width of the terminal; indented lines, such as
+ * examples, stay as they are.
  */
 export function helpText(text: string): () => string {
   return () => {

@@ -3,14 +3,14 @@ import stringWidth from 'string-width';
 import { shownDuration } from './durations.ts';
 import { shown, styled } from './output.ts';
 
-/** A lock as JSON has it: tokens are digits in a string, since they exceed what a double holds exactly. */
+/** A lock in JSON: tokens are strings of digits, because they may exceed what a double holds exactly. */
 export interface LockJson {
   readonly key: string;
   readonly held: boolean;
   readonly owner?: string;
-  /** The name of the process that holds it, where the owner ID has one. */
+  /** The name of the process that holds it, if the owner ID contains one. */
   readonly holder?: string | undefined;
-  /** When it asked for the lock, and since when it has held it, where those are known; in ISO 8601. */
+  /** When it requested the lock, and since when it has held it, if known; in ISO 8601. */
   readonly askedAt?: string | undefined;
   readonly since?: string | undefined;
   readonly fencingToken?: string | undefined;
@@ -21,7 +21,7 @@ export interface LockJson {
   readonly limit?: number | undefined;
 }
 
-/** The state of a key as JSON has it. */
+/** The state of a key in JSON. */
 export function lockJson(key: string, info: LockInfo | undefined): LockJson {
   if (info === undefined) return { key, held: false };
   const { owner, holder, fencingToken, remainingMs, waiters, mode, holders, limit } = info;
@@ -50,7 +50,7 @@ export function lockLines(key: string, info: LockInfo | undefined): string[] {
   if (mode === 'exclusive') lines.push(row('mode', mode));
   if (mode === 'shared') lines.push(row('mode', `shared by ${holders}`));
   if (mode === 'permits') lines.push(row('mode', `permits, held by ${holders}, ${limit ?? 'unknown'} in all`));
-  // What follows is that of the first of them.
+  // The following lines are about the first of them.
   if (holder !== undefined) lines.push(row('holder', shown(holder.name)));
   if (holder?.since !== undefined) lines.push(row('since', `${isoSecond(holder.since)}, for ${age(holder.since)}`));
   else if (holder?.askedAt !== undefined)
@@ -63,7 +63,7 @@ export function lockLines(key: string, info: LockInfo | undefined): string[] {
   return lines;
 }
 
-/** Locks as a table. The key comes first, as it is what one looks for; the width of its characters counts. */
+/** Locks as a table. The key comes first, because people look for it; its width on the screen counts. */
 export function lockTable(infos: readonly LockInfo[]): string[] {
   const rows = infos.map((info) => {
     const { key, mode, remainingMs, fencingToken, waiters, owner, holder } = info;
@@ -87,7 +87,7 @@ export function lockTable(infos: readonly LockInfo[]): string[] {
   return [styled('dim', line(head)), ...rows.map(line)];
 }
 
-/** For how long a lock has been held, for a table: at most so long, where only the time of the request is known. */
+/** For how long a lock has been held, for a table; an upper bound if only the time of the request is known. */
 function heldFor({ holder }: LockInfo): string {
   if (holder?.since !== undefined) return age(holder.since);
   return holder?.askedAt === undefined ? '?' : `<= ${age(holder.askedAt)}`;

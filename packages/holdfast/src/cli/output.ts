@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { passwordIn, secretForms } from '../secrets.ts';
 
-// `stdout` is for answers, `stderr` for all else. No other file of the command line writes.
+// `stdout` is for answers, and `stderr` for everything else. No other file of the command line writes to them.
 const { stdout, stderr } = process;
 
 /** One line of the answer. */
@@ -20,7 +20,7 @@ export function printJson(value: unknown): void {
   print(toJson(value));
 }
 
-/** One line about what goes on, on stderr: it does not disturb whoever reads the answer. */
+/** One line about the progress, on stderr, so that it does not disturb the reader of the answer. */
 export function note(line: string): void {
   stderr.write(`${withoutPasswords(line)}\n`);
 }
@@ -30,18 +30,18 @@ export function noteJson(value: unknown): void {
   note(toJson(value));
 }
 
-/** Text of a library, which ends its lines itself. */
+/** Text of a library, which contains its own line ends. */
 export function writeText(text: string, to: 'stdout' | 'stderr'): void {
   if (to === 'stdout') stdout.write(text);
   else stderr.write(withoutPasswords(text));
 }
 
-/** Whether a person looks at the answer; then screens may be redrawn. */
+/** Whether a person reads the answer, so that screens may be redrawn. */
 export function isTerminal(): boolean {
   return stdout.isTTY === true;
 }
 
-/** How wide text may be: as wide as the terminal, but no wider than reads well. */
+/** The width of text: that of the terminal, up to a width that is easy to read. */
 function terminalWidth(): number {
   return Math.min(stdout.columns ?? 80, 100);
 }
@@ -60,17 +60,17 @@ export function wrapped(text: string, indent: number = 0): string[] {
 
 let drawn = 0;
 
-/** Lines in the place of those drawn before, cut at the width of the terminal so that they can be found again. */
+/** Replaces the lines drawn before. Lines are cut at the width of the terminal, so that they can be replaced again. */
 export function redraw(lines: readonly string[]): void {
   const up = drawn === 0 ? '' : `\x1b[${drawn}A`;
-  // Without wrapping a line is a line, whatever width its characters have.
+  // Without wrapping, each line takes one row, whatever the width of its characters.
   stdout.write(`\x1b[?7l${up}\x1b[J${lines.join('\n')}\n\x1b[?7h`);
   drawn = lines.length;
 }
 
 type Format = Parameters<typeof styleText>[0];
 
-/** Coloured where stdout is a terminal that shows colours and NO_COLOR is not set. */
+/** Coloured if stdout is a terminal with colours and NO_COLOR is not set. */
 export function styled(format: Format, text: string): string {
   return styleText(format, text, { stream: stdout });
 }
@@ -80,7 +80,7 @@ export function styledNote(format: Format, text: string): string {
   return styleText(format, text, { stream: stderr });
 }
 
-/** A key or an owner as it may be shown: what is no visible character cannot move the cursor, nor turn the line round. */
+/** A key or an owner in a safe form: invisible characters can neither move the cursor nor reverse the line. */
 export function shown(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (character) => {
     const code = character.codePointAt(0)!;
@@ -88,7 +88,7 @@ export function shown(text: string): string {
   });
 }
 
-/** A reader that has enough (`holdfast list | head`) is no failure, and nothing that runs ends because nobody reads our notes. */
+/** A reader that stops early (`holdfast list | head`) is not a failure, and nothing ends because nobody reads our notes. */
 export function endQuietlyOnClosedPipe(onOtherError: (error: NodeJS.ErrnoException) => never): void {
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit();

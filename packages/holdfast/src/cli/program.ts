@@ -28,7 +28,7 @@ export async function buildProgram(args: readonly string[]): Promise<Command> {
   return program;
 }
 
-/** Whether `--json` stands among our own arguments, which end at `--`. */
+/** Whether our own arguments, which end at `--`, contain `--json`. */
 export function wantsJson(args: readonly string[]): boolean {
   const own = args.includes('--') ? args.slice(0, args.indexOf('--')) : args;
   return own.some((word) => word === '--json' || word.startsWith('--json='));

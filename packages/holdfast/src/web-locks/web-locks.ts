@@ -52,12 +52,12 @@ export function webLocks(locks: Locks): WebLocks {
   return { request, query };
 }
 
-/** The lock, or undefined when it is busy and was asked for `ifAvailable`. */
+/** The lock, or undefined if it is busy and the request is `ifAvailable`. */
 async function obtain(
   locks: Locks,
   { name, mode, ifAvailable, steal, signal }: Omit<Request<unknown>, 'callback'>,
 ): Promise<Lock | undefined> {
-  // An identity of its own: nothing re-enters, whatever the async context holds.
+  // An owner of its own: nothing re-enters, whatever the async context contains.
   const owner = locks.createOwner();
   try {
     if (ifAvailable) return await locks.tryAcquire(name, { owner, mode });
@@ -69,7 +69,7 @@ async function obtain(
   }
 }
 
-/** The callback's outcome; an AbortError as soon as the lock is stolen or lost, although the callback still runs. */
+/** The outcome of the callback, or an AbortError as soon as the lock is stolen or lost, even if the callback still runs. */
 async function runUnder<T>(lock: Lock, mode: Request<T>['mode'], callback: WebLockCallback<T>): Promise<T> {
   const { key: name, signal, fencingToken } = lock;
   let onLost = (): void => {};

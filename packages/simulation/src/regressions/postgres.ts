@@ -68,7 +68,7 @@ export const postgresRegressions: readonly Regression[] = [
   ),
   regression(
     'the timer of a waiter that has gone is set again',
-    inAdapter('queue.ts', 'place.wake(); // the answer to a beat on its way must not set its timer again', ''),
+    inAdapter('queue.ts', 'place.wake(); // the answer to a report in flight must not set its timer again', ''),
   ),
   regression(
     'the tables forget with a crash',

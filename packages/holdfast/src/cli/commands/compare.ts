@@ -45,7 +45,7 @@ async function compare(args: readonly string[]): Promise<void> {
   process.exitCode = (await child.ended).exitCode;
 }
 
-/** The manifest of the comparison, found from the working directory, else from here. */
+/** The manifest of the comparison, found from the working directory, otherwise from here. */
 function findComparison(): string {
   for (const from of [join(process.cwd(), 'package.json'), import.meta.url]) {
     try {

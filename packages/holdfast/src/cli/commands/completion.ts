@@ -18,7 +18,7 @@ Examples:
     holdfast completion fish > holdfast.fish
 `;
 
-/** Adds `holdfast completion <shell>`, and the hidden command by which the shells ask, to a program with all other commands. */
+/** Adds `holdfast completion <shell>`, and the hidden command that the shells call, to a program with all other commands. */
 export function addCompletion(program: Command): void {
   const { commands } = program;
   const before = commands.length;
@@ -30,7 +30,7 @@ export function addCompletion(program: Command): void {
     .addHelpText('after', helpText(help))
     .action((shell: string) => {
       words.setup('holdfast', 'holdfast', shell);
-      // Where holdfast has nothing to offer, bash completes file names.
+      // If holdfast has nothing to offer, bash completes file names.
       if (shell === 'bash') print('complete -o default -F __holdfast_complete holdfast');
     });
   answer.action((line: string[]) => {
@@ -40,7 +40,7 @@ export function addCompletion(program: Command): void {
       if (shown !== undefined && command.summary() !== '') shown.description = command.summary();
     }
     if (dashes < 0) return words.parse(line);
-    // Another command's words: its name, or whatever the shell completes by itself.
+    // The words of another command: its name, or whatever the shell completes by itself.
     if (dashes === line.length - 2) for (const name of executables(line.at(-1)!)) print(name);
     print(':0');
   });

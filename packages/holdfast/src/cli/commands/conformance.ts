@@ -35,7 +35,7 @@ The suite uses its own keys and leaves nothing behind. It injects faults through
 Exit codes: 0 conforms, or sound under stress; 1 does not; 64 wrong usage; 69 no backend; 78 a package is missing; 130 Ctrl-C.
 `;
 
-/** `holdfast conformance <url | module>`: does an adapter keep the contract? */
+/** `holdfast conformance <url | module>`: checks whether an adapter keeps the contract. */
 export function conformanceCommand(): Command {
   return new Command('conformance')
     .summary('Check an adapter or a backend against the contract.')

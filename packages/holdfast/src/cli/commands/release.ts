@@ -28,7 +28,7 @@ Examples:
 Exit codes: 0 freed, 1 not freed: the lock was free or is held with another token, or you answered no.
 `;
 
-/** `holdfast release <key>`: frees the lock with a token, or with `--force` whoever holds it. */
+/** `holdfast release <key>`: frees the lock by its token or, with `--force`, whoever holds it. */
 export function releaseCommand(): Command {
   const command = new Command('release')
     .description('Release a lock by its fencing token, or free it by force, whoever holds it.')

@@ -67,7 +67,7 @@ export function runCommand(): Command {
     )
     .usage('[options] <key>... -- <command> [args]')
     .argument('<key>', 'the key of the lock; several keys may precede the --')
-    // Required all the same: commander drops the dashes, so of `run -- date` it would say that the command is missing.
+    // Required all the same: commander drops the dashes, so for `run -- date` it would report that the command is missing.
     .argument('[command]', 'what to run')
     .argument('[args...]', 'its arguments')
     .addOption(
@@ -145,7 +145,7 @@ function usageError(command: Command, problem: string): never {
   command.error(`error: ${problem}: the form is holdfast run <key>... -- <command>`, { exitCode: 64 });
 }
 
-/** What stands before the first `--` beside options; `undefined` without one. */
+/** The arguments before the first `--` that are not options; `undefined` without `--`. */
 function keysBeforeDashes(command: Command): string[] | undefined {
   const words: readonly string[] = (command.parent as (Command & { rawArgs?: string[] }) | null)?.rawArgs ?? [];
   const dashes = words.indexOf('--');
@@ -194,7 +194,7 @@ async function run(
   }
 }
 
-/** What acquires the keys: once, or with waiting. */
+/** How to acquire the keys: once, or with waiting. */
 type Acquire = (wait: boolean) => Promise<Held | undefined>;
 
 async function acquire(

@@ -42,7 +42,7 @@ async function watch(key: string, options: Options): Promise<void> {
   });
 }
 
-/** Rejects when the signal aborts first: a backend that is silent keeps nobody who wants to leave. */
+/** Rejects if the signal aborts first: a silent backend must not delay the end of the command. */
 function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const leave = (): void => reject(signal.reason);
@@ -82,7 +82,7 @@ function jsonChanges(key: string): (seen: Check) => void {
   return changes((seen) => printJson('problem' in seen ? { key, problem: seen.problem } : lockJson(key, seen.info)));
 }
 
-/** Shows what differs from the check before; the remaining lease does not count. */
+/** Shows what has changed since the last check; the remaining lease does not count. */
 function changes(show: (seen: Check) => void): (seen: Check) => void {
   let last: string | undefined;
   return (seen) => {

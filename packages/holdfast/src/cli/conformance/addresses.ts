@@ -13,7 +13,7 @@ export function addressesOf(url: string): Address[] {
   return withPorts(parts, defaultPorts[parts.scheme] ?? redisPort);
 }
 
-/** Why no proxy can stand before the servers of a lock URL; `undefined` when one can. */
+/** Why no proxy can be put in front of the servers of a lock URL; `undefined` if one can. */
 export function whyNoProxy(url: string): string | undefined {
   const { scheme, hosts, params } = parseLockUrl(url);
   if (hosts.length === 0) return 'there is no server';
@@ -28,7 +28,7 @@ export function whyNoProxy(url: string): string | undefined {
   return undefined;
 }
 
-/** The lock URL with other servers in their place; all else stays. */
+/** The lock URL with other servers in their place; everything else stays. */
 export function withHosts(url: string, servers: readonly Address[]): string {
   const [, begin, end] = /^([^:]+:\/\/(?:[^/?]*@)?)[^/?]*(.*)$/s.exec(url)!;
   return `${begin}${servers.map(({ host, port }) => `${host}:${port}`).join(',')}${end}`;

@@ -24,7 +24,7 @@ export interface StressOptions {
   readonly markdown?: Output;
 }
 
-/** Runs the random workload with faults, shows how it goes and what the history says, and gives the exit code. */
+/** Runs the random workload with faults, shows the progress and the verdict on the history, and returns the exit code. */
 export async function checkStress(harness: Harness, options: StressOptions, signal: AbortSignal): Promise<number> {
   const { stress: durationMs, processes, clients, keys, nemesis, seed, ttl: ttlMs, json, markdown } = options;
   checkOutputs([json, markdown]);

@@ -14,7 +14,7 @@ export interface SuiteOptions {
   readonly badge?: Output;
 }
 
-/** Runs the suite, shows how it goes and what came of it, and gives the exit code. */
+/** Runs the suite, shows the progress and the result, and returns the exit code. */
 export async function checkSuite(harness: Harness, options: SuiteOptions, signal: AbortSignal): Promise<number> {
   const { json, markdown, badge } = options;
   checkOutputs([json, markdown, badge]);

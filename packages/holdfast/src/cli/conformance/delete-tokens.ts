@@ -4,10 +4,10 @@ import { redisTarget } from '../../redis-target.ts';
 import { loadRedisClient, type RedisConnection } from '../doctor/redis-client.ts';
 import { addressesOf } from './addresses.ts';
 
-/** What a key of the suite, or of a stress run, has in it; in the Redis keys of the lock too, whatever else the name holds. */
+/** What every key of the suite, or of a stress run, contains; so do the Redis keys of its lock. */
 const unique = /(?:LK-\d{4}|stress-[\w-]*?)-[0-9a-f]{16,}-\d+/g;
 
-/** Notes the keys that a client is asked for. */
+/** Records the keys that are requested from a client. */
 export function noteKeys(adapter: LockAdapter, noted: Set<string>): LockAdapter {
   const note = (key: string): void => {
     for (const [text] of key.matchAll(unique)) noted.add(text);
@@ -39,8 +39,8 @@ interface Redis extends RedisConnection {
 }
 
 /**
- * Deletes the fencing tokens of the keys that were noted, on every server of a Redis URL, where they would stay for 30 days; a
- * server that does not answer keeps them. The locks themselves were released.
+ * Deletes the fencing tokens of the recorded keys on every server of a Redis URL, where they would stay for 30 days. A server that does
+ * not answer keeps them. The locks themselves were released.
  */
 export async function deleteTokens(url: string, noted: ReadonlySet<string>): Promise<void> {
   const parsed = parseLockUrl(url);
@@ -52,7 +52,7 @@ export async function deleteTokens(url: string, noted: ReadonlySet<string>): Pro
       await redis.whenReady(AbortSignal.timeout(5_000));
       for (let master = 0; await deleteOnMaster(redis, master, noted); master += 1);
     } catch {
-      // It tidies up: what the suite found stands.
+      // This only cleans up: the result of the suite does not depend on it.
     } finally {
       await redis.close();
     }
@@ -69,7 +69,7 @@ function targetsOf(url: string): ReturnType<typeof redisTarget>[] {
   return addressesOf(url).map((node) => ({ ...rest, nodes: [node] }));
 }
 
-/** False when there is no such master. */
+/** False if there is no such master. */
 async function deleteOnMaster(redis: Redis, master: number, noted: ReadonlySet<string>): Promise<boolean> {
   if (redis.callMaster === undefined && master > 0) return false;
   for (let cursor = '0'; ; ) {

@@ -8,7 +8,7 @@ export type Suite = typeof import('@holdfast/conformance');
 export type Stress = typeof import('@holdfast/conformance/stress');
 export type Histories = typeof import('@holdfast/conformance/history');
 
-/** The suite is an optional package: who only takes locks does not install it. */
+/** The suite is an optional package: applications that only use locks do not install it. */
 export const loadSuite = (): Promise<Suite> => load('@holdfast/conformance') as Promise<Suite>;
 export const loadStress = (): Promise<Stress> => load('@holdfast/conformance/stress') as Promise<Stress>;
 export const loadHistories = (): Promise<Histories> => load('@holdfast/conformance/history') as Promise<Histories>;

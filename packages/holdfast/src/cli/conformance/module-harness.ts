@@ -6,7 +6,7 @@ import type { Harness } from '@holdfast/conformance';
 import { exitCodes } from '../exit-codes.ts';
 import { Failure } from '../failure.ts';
 
-/** A harness from the author's module: its default export or its export `harness`, or a function that gives one. */
+/** A harness from the author's module: its default export or its export `harness`, or a function that returns one. */
 export async function moduleHarness(path: string): Promise<Harness> {
   const file = resolve(path);
   if (!existsSync(file)) {
@@ -42,11 +42,11 @@ async function load(file: string, path: string): Promise<Record<string, unknown>
   }
 }
 
-/** Makes Node read TypeScript by the project's tsx, if it has one. */
+/** Makes Node load TypeScript with the project's tsx, if it has one. */
 async function loadTsx(): Promise<void> {
   let tsx: string;
   try {
-    // Its main entry: `tsx/esm/api` would be found as CommonJS from here, in which form it cannot register itself.
+    // Its main entry: from here, `tsx/esm/api` would resolve to its CommonJS form, which cannot register itself.
     tsx = createRequire(join(process.cwd(), 'package.json')).resolve('tsx');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return; // a newer Node does without

@@ -3,7 +3,7 @@ import { Option } from 'commander';
 import { Failure } from '../failure.ts';
 import { note, withoutPasswords, writeText } from '../output.ts';
 
-/** An option `--name [file]`: what it names is written to the file, or to stdout without one. */
+/** An option `--name [file]`: the report is written to the file or, without one, to stdout. */
 export function outputOption(name: string, what: string): Option {
   return new Option(`--${name} [file]`, `${what}; to stdout without a file`);
 }
@@ -11,7 +11,7 @@ export function outputOption(name: string, what: string): Option {
 /** `true`: to stdout. */
 export type Output = string | true | undefined;
 
-/** At most one report can go to stdout, and a lock URL is no name of a file. @throws Failure */
+/** At most one report can go to stdout, and a lock URL is not the name of a file. @throws Failure */
 export function checkOutputs(outputs: readonly Output[]): void {
   if (outputs.filter((output) => output === true).length > 1) {
     throw new Failure(
@@ -23,7 +23,7 @@ export function checkOutputs(outputs: readonly Output[]): void {
   }
 }
 
-/** Writes a report where its option says, without any password. */
+/** Writes a report to the place that its option names, without any password. */
 export async function writeOutput(output: Output, text: string): Promise<void> {
   if (output === undefined) return;
   const clean = withoutPasswords(text);

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The packages behind each adapter of ours, by the name that it has. */
+/** The packages behind each of our adapters, by the name of the adapter. */
 const packages: Readonly<Record<string, { readonly adapter: string; readonly clients: readonly string[] }>> = {
   memory: { adapter: '@holdfast/adapter-memory', clients: [] },
   ioredis: { adapter: '@holdfast/adapter-ioredis', clients: ['ioredis'] },
@@ -14,7 +14,7 @@ const packages: Readonly<Record<string, { readonly adapter: string; readonly cli
   postgres: { adapter: '@holdfast/adapter-postgres', clients: ['pg'] },
 };
 
-/** Name and version of an adapter's package and of its client's, as far as they are known. */
+/** Name and version of an adapter's package and of its client, as far as they are known. */
 export function packageVersions(name: string): { adapter?: string | undefined; client?: string | undefined } {
   const known = Object.hasOwn(packages, name) ? packages[name] : undefined;
   if (known === undefined) return {};

@@ -1,15 +1,15 @@
 import { note, writeText } from '../output.ts';
 
-/** A line that tells how far something is: redrawn at a terminal; elsewhere a new line now and then. On stderr, as all that is no answer. */
+/** A progress line: redrawn at a terminal, elsewhere a new line now and then. On stderr, like everything that is not an answer. */
 export interface Progress {
   show(line: string): void;
   /** A line that stays. */
   keep(line: string): void;
-  /** Takes the moving line away. */
+  /** Removes the progress line. */
   end(): void;
 }
 
-/** @param everyMs how often there is a line where nothing can be redrawn */
+/** @param everyMs how often to print a line if nothing can be redrawn */
 export function createProgress(everyMs: number): Progress {
   const { isTTY, columns = 80 } = process.stderr;
   const clear = isTTY ? '\r\x1b[K' : '';

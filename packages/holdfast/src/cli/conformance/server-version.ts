@@ -5,7 +5,7 @@ const products: Readonly<Record<string, string>> = {
   ...{ zookeeper: 'ZooKeeper', etcd: 'etcd', postgres: 'PostgreSQL', postgresql: 'PostgreSQL' },
 };
 
-/** Name and version of the server behind a lock URL, as the doctor finds them; `undefined` when it does not tell. */
+/** Name and version of the server behind a lock URL, as the doctor finds them; `undefined` if it does not report them. */
 export async function serverVersion(url: string): Promise<string | undefined> {
   const target = readTarget(url);
   const { servers } = await diagnose(target);

@@ -9,18 +9,18 @@ import { packageVersions } from './package-versions.ts';
 import { serverVersion } from './server-version.ts';
 
 const here = import.meta.url;
-/** The module for processes that the suite starts: beside this one in the sources, in its place in `dist` otherwise. */
+/** The module for processes that the suite starts: beside this one in the sources, or at its place in `dist`. */
 const moduleForProcesses = here.endsWith('.ts')
   ? new URL('./open-adapter.ts', here)
   : new URL('./dist/cli/conformance/open-adapter.js', import.meta.resolve('holdfast/package.json'));
 
 let urls = 0;
 
-/** How long an unreachable backend is tried; a person waits at the other end. */
+/** How long to keep trying an unreachable backend; a person is waiting. */
 const backendTimeoutMs = 5_000;
 
 /**
- * A harness for the backend that a lock URL names; it is what it declares that is checked.
+ * A harness for the backend that a lock URL names. The suite checks what the backend declares.
  * @throws what `openLocks` throws: a wrong URL, a package that is not installed, a backend that does not answer
  */
 export async function urlHarness(url: string): Promise<Harness & AsyncDisposable> {
@@ -55,7 +55,7 @@ async function revoke(url: string, key: string): Promise<void> {
   await locks.forceRelease(key);
 }
 
-/** Patience for many clients of one process that connect at once, and for a server that other work keeps busy. */
+/** Long enough for many clients of one process that connect at once, and for a busy server. */
 function timingFor(scheme: string, { expiry, ttl }: Capabilities): Partial<Timing> {
   if (scheme === 'memory') return {};
   // No lease is longer than a session is sure to last; the overshoot is declared as one and a half of it.

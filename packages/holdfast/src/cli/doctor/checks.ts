@@ -6,11 +6,11 @@ import { critical, type Diagnosis, type Finding, merged } from './diagnosis.ts';
 import type { Target } from './target.ts';
 import { tryLock } from './trial.ts';
 
-/** All that is known of a backend in the end. */
+/** The result of all checks of a backend. */
 export interface CheckResult extends Diagnosis {
-  /** How long acquiring and releasing a lock takes; `undefined` when that failed. */
+  /** How long acquiring and releasing a lock takes; `undefined` if that failed. */
   readonly lockMs: number | undefined;
-  /** Who holds what now; `undefined` when that could not be seen. */
+  /** Who holds what now; `undefined` if that could not be read. */
   readonly holds?: CurrentHolds | undefined;
 }
 

@@ -2,19 +2,19 @@ import { isLockError, type LockInfo, systemClock } from '@holdfast/lock-core';
 import { openLocks } from '../../open-locks.ts';
 import type { Target } from './target.ts';
 
-// A backend may have very many, and the doctor is not to take its time from those who lock.
+// A backend may have very many, and the doctor must not slow down its users.
 const most = 200;
 const withinMs = 2_000;
 
 /** The locks that are held now. */
 export interface CurrentHolds {
-  /** Those that have been held for the longest come first. */
+  /** Those that have been held the longest come first. */
   readonly infos: readonly LockInfo[];
-  /** There are more, which were not looked at. */
+  /** Whether there are more, which were not read. */
   readonly isCut: boolean;
 }
 
-/** Looks who holds what; `undefined` where that is not permitted, or gets no answer. */
+/** Reads who holds what; `undefined` if that is not permitted or gets no answer. */
 export async function listHolds({ text }: Target): Promise<CurrentHolds | undefined> {
   const until = systemClock.now() + withinMs;
   const infos: LockInfo[] = [];

@@ -1,12 +1,12 @@
-/** How bad a finding is: two may hold the lock or none can; something may go wrong one day; good to know. */
+/** How bad a finding is: two may hold a lock or none can; something may go wrong in future; good to know. */
 export type Severity = 'critical' | 'warning' | 'note';
 
 /** Something that endangers the locks of a backend. */
 export interface Finding {
   readonly severity: Severity;
-  /** What is so, in a sentence. */
+  /** The finding, in a sentence. */
   readonly what: string;
-  /** Where it is so: `host:port` of some of the servers; absent when it is a matter of all together. */
+  /** Where: `host:port` of some of the servers; absent if it concerns all of them together. */
   readonly at?: readonly string[];
   /** What it can lead to. */
   readonly harm: string;
@@ -14,7 +14,7 @@ export interface Finding {
   readonly remedy: string;
 }
 
-/** One server, as far as it answered. */
+/** What one server answered. */
 export interface ServerReport {
   /** `host:port` */
   readonly address: string;
@@ -23,7 +23,7 @@ export interface ServerReport {
   readonly roundTripMs?: number | undefined;
   /** The server's clock minus ours. */
   readonly clockOffsetMs?: number | undefined;
-  /** How wrong `clockOffsetMs` may be, either way. */
+  /** The possible error of `clockOffsetMs`, in either direction. */
   readonly clockErrorMs?: number | undefined;
   /** Why there is no answer. */
   readonly problem?: string | undefined;
@@ -47,12 +47,12 @@ export function hint(what: string, harm: string, remedy: string): Finding {
   return { severity: 'note', what, harm, remedy };
 }
 
-/** The findings as those of one server. */
+/** The findings, attributed to one server. */
 export function at(address: string, findings: readonly Finding[]): Finding[] {
   return findings.map((finding) => ({ ...finding, at: [address] }));
 }
 
-/** One finding for what several servers have in common; the worst first. */
+/** Merges findings that several servers have in common; the worst first. */
 export function merged(findings: readonly Finding[]): Finding[] {
   const bySentence = new Map<string, Finding>();
   for (const finding of findings) {

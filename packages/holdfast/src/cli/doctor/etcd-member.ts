@@ -3,7 +3,7 @@ import type { ServerReport } from './diagnosis.ts';
 import { clockOffset, inTime, reasonOf, roundTrip } from './measure.ts';
 import type { Target } from './target.ts';
 
-/** What one etcd member says, over the JSON form of its protocol: it needs no client. */
+/** What one etcd member reports, over the JSON form of its protocol, which needs no client. */
 export interface EtcdMember {
   readonly report: ServerReport;
   readonly facts?: EtcdFacts;
@@ -15,7 +15,7 @@ export interface EtcdFacts {
   readonly memberId: string;
   /** `undefined` when the member knows no leader. */
   readonly leader: string | undefined;
-  /** Every member, with where clients find it. */
+  /** Every member, with the addresses for its clients. */
   readonly members: readonly {
     readonly id: string;
     readonly clientUrls: readonly string[];
@@ -33,7 +33,7 @@ interface MemberList {
   readonly members?: readonly { readonly ID: string; readonly clientURLs?: string[]; readonly isLearner?: boolean }[];
 }
 
-/** Looks at one member; what goes wrong is in the report. */
+/** Checks one member; a failure becomes part of the report. */
 export async function inspectEtcd({ url, options }: Target, node: { host: string; port: number }): Promise<EtcdMember> {
   const address = hostAndPort(node);
   const base = `${options.tls === true ? 'https' : 'http'}://${address}`;

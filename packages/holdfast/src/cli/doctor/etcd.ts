@@ -4,7 +4,7 @@ import { type EtcdFacts, type EtcdMember, inspectEtcd } from './etcd-member.ts';
 import { membershipFindings } from './membership.ts';
 import type { Target } from './target.ts';
 
-/** Looks at the members of an etcd cluster. */
+/** Checks the members of an etcd cluster. */
 export async function diagnoseEtcd(target: Target): Promise<Diagnosis> {
   const members = await Promise.all(withPorts(target.url, 2_379).map((node) => inspectEtcd(target, node)));
   const facts = members.flatMap((member) => member.facts ?? []);

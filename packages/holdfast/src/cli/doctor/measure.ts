@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { systemClock } from '@holdfast/lock-core';
 
-/** How long one server may take for all that it is asked. */
+/** How long one server may take for all requests together. */
 const timeoutMs = 4_000;
 
-/** Runs `ask` with the time that a server has; fails in words for a person when it is over. */
+/** Runs `ask` within the time limit of a server; when it is over, fails with a message for people. */
 export async function inTime<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const limit = AbortSignal.timeout(timeoutMs);
   setMaxListeners(0, limit); // one for each request
@@ -13,7 +13,7 @@ export async function inTime<T>(ask: (signal: AbortSignal) => Promise<T>): Promi
       once: true,
     });
   });
-  // The timer of a signal does not keep the process alive, and a mute server gives nothing else to wait for.
+  // The timer of a signal does not keep the process alive, and with a silent server, nothing else does.
   const awake = setTimeout(() => {}, timeoutMs + 100);
   try {
     return await Promise.race([ask(limit), late]);
@@ -34,7 +34,7 @@ export async function roundTrip(ask: () => Promise<unknown>): Promise<number> {
   return rounded(times.sort((a, b) => a - b)[3]!);
 }
 
-/** The server's clock minus ours in ms, and how wrong that may be: the answer was made at some moment between send and receipt. */
+/** The server's clock minus ours in ms, and its possible error: the answer was created some time between sending and receipt. */
 export async function clockOffset(
   ask: () => Promise<number>,
   granularityMs: number = 0,
@@ -48,7 +48,7 @@ export async function clockOffset(
   };
 }
 
-/** Ms with no more digits than a measurement over a network is worth. */
+/** Ms, with no more digits than a measurement over a network deserves. */
 export function rounded(ms: number): number {
   return Math.round(ms * 1_000) / 1_000;
 }

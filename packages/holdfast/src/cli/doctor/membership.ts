@@ -1,6 +1,6 @@
 import { type Finding, hint, warning } from './diagnosis.ts';
 
-/** What follows from the number of voting servers, and from how many of them the URL names. */
+/** What follows from the number of voting servers, and from the number of them in the URL. */
 export function membershipFindings(word: string, voting: number, named: number): Finding[] {
   const findings: Finding[] = [];
   const tolerated = Math.ceil(voting / 2) - 1;

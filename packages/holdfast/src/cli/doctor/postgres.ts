@@ -7,7 +7,7 @@ import { clockOffset, inTime, reasonOf, roundTrip } from './measure.ts';
 import { postgresFindings } from './postgres-findings.ts';
 import type { Target } from './target.ts';
 
-/** Looks at a PostgreSQL server, and at the schema of the locks. */
+/** Checks a PostgreSQL server, and the schema of the locks. */
 export async function diagnosePostgres({ url, options: all }: Target): Promise<Diagnosis> {
   const { openFacts } = await import('@holdfast/adapter-postgres');
   const own = objectNames(schemes[url.scheme]!.options);

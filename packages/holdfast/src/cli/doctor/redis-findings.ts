@@ -1,7 +1,7 @@
 import { at, critical, type Finding, hint, warning } from './diagnosis.ts';
 import type { RedisFacts, RedisServer } from './redis-server.ts';
 
-/** What endangers locks at one Redis server that has locks, whatever it is part of. */
+/** What endangers the locks on one Redis server, whatever it is part of. */
 export function serverFindings({ report: { address }, facts, permissions = [] }: RedisServer): Finding[] {
   if (facts === undefined) return at(address, permissions);
   const findings = [versionFindings, roleFindings, evictionFindings, persistenceFindings];
@@ -72,7 +72,7 @@ function persistenceFindings({ info, save, appendfsync }: RedisFacts): Finding[]
   ];
 }
 
-/** Replicas that a failover may make master, and how many of them a grant waits for. */
+/** Replicas that a failover may promote, and how many of them a grant waits for. */
 export function replicaFindings(
   { report: { address }, facts }: RedisServer,
   waitReplicas: number,

@@ -1,7 +1,7 @@
 import { critical, type Finding } from './diagnosis.ts';
 import type { RedisConnection } from './redis-client.ts';
 
-/** Which keys and channels a lock uses. */
+/** The keys and channels that a lock uses. */
 export interface LockNames {
   readonly lock: string;
   readonly fence: string;

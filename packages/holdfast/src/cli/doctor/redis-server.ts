@@ -6,11 +6,11 @@ import { clockOffset, inTime, reasonOf, roundTrip } from './measure.ts';
 import type { RedisConnection } from './redis-client.ts';
 import { type LockNames, permissionFindings } from './redis-permissions.ts';
 
-/** What one Redis server says of itself. */
+/** What one Redis server reports about itself. */
 export interface RedisFacts {
   /** The fields of INFO, by name. */
   readonly info: Readonly<Record<string, string>>;
-  /** `undefined` where CONFIG is not permitted, as with many providers. */
+  /** `undefined` if CONFIG is not permitted, as with many providers. */
   readonly save: string | undefined;
   readonly appendfsync: string | undefined;
   /** Of a cluster: every node, from CLUSTER NODES. */
@@ -25,7 +25,7 @@ export interface RedisServer {
   readonly permissions?: readonly Finding[];
 }
 
-/** Looks at one server; what goes wrong is in the report. */
+/** Checks one server; a failure becomes part of the report. */
 export async function inspectRedis(
   connect: (target: RedisTarget) => RedisConnection,
   target: RedisTarget,
@@ -51,18 +51,18 @@ export async function inspectRedis(
   }
 }
 
-/** Names that no lock has, as the adapters form them. */
+/** Names in the adapters' form that no lock has. */
 function lockNames(prefix: string): LockNames {
   const lock = `${prefix}holdfast-doctor-${randomBytes(8).toString('hex')}`;
   return { lock, fence: `fence:{${lock}}` };
 }
 
-/** A command that the user may not use is a finding of its own, and no reason to stop. */
+/** A command that the user may not use is a separate finding, and no reason to stop. */
 function unlessForbidden(error: Error): undefined {
   if (!/^NOPERM|no permissions/i.test(error.message)) throw error;
 }
 
-/** Where the sentinels say that the master is, and how many sentinels watch it. */
+/** The address of the master according to the sentinels, and how many sentinels watch it. */
 export async function askSentinel(
   connect: (target: RedisTarget) => RedisConnection,
   target: RedisTarget,
@@ -102,7 +102,7 @@ function parseInfo(text: string): Record<string, string> {
   return Object.fromEntries(fields.filter(([, value]) => value !== undefined).map(([name, value]) => [name, value]));
 }
 
-/** `id ip:port@bus,hostname flags …`, one node a line. */
+/** `id ip:port@bus,hostname flags …`, one line per node. */
 function parseNodes(text: string): { address: string; master: boolean }[] {
   return text
     .split('\n')
@@ -113,7 +113,7 @@ function parseNodes(text: string): { address: string; master: boolean }[] {
     });
 }
 
-/** A reply of names and values in turn; the clients of newer protocols give an object. */
+/** A reply of alternating names and values; with newer protocols, clients return an object. */
 function pairs(reply: unknown): Record<string, string> {
   if (!Array.isArray(reply)) return { ...(reply as Record<string, string>) };
   const fields: Record<string, string> = {};

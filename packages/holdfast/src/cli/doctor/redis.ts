@@ -7,7 +7,7 @@ import { replicaFindings, serverFindings } from './redis-findings.ts';
 import { askSentinel, inspectRedis, type RedisServer } from './redis-server.ts';
 import type { Target } from './target.ts';
 
-/** Looks at a Redis server, a Cluster, or what sentinels watch. */
+/** Checks a Redis server, a Cluster, or the servers that sentinels watch. */
 export async function diagnoseRedis({ url, options }: Target): Promise<Diagnosis> {
   const target = redisTarget(url);
   const connect = await loadRedisClient(url.scheme);
@@ -50,7 +50,7 @@ export async function diagnoseRedis({ url, options }: Target): Promise<Diagnosis
   };
 }
 
-/** The masters of a cluster that the URL does not name: they have locks as well. */
+/** The masters of a cluster that the URL does not name: they hold locks, too. */
 async function otherMasters(
   named: readonly RedisServer[],
   look: (node: { host: string; port: number }) => Promise<RedisServer>,

@@ -5,7 +5,7 @@ import { serverFindings } from './redis-findings.ts';
 import { inspectRedis, type RedisServer } from './redis-server.ts';
 import type { Target } from './target.ts';
 
-/** Looks at every node of a Redlock. */
+/** Checks every node of a Redlock. */
 export async function diagnoseRedlock({ url, options }: Target): Promise<Diagnosis> {
   const connect = await loadRedisClient(url.scheme);
   const prefix = typeof options.prefix === 'string' ? options.prefix : undefined;

@@ -3,7 +3,7 @@ import { type LockUrl, parseLockUrl } from '../../lock-url.ts';
 import { locksOptionTable, readParams } from '../../options.ts';
 import { schemes } from '../../schemes.ts';
 
-/** What a lock URL says, for looking at its servers directly. */
+/** What a lock URL contains, for checking its servers directly. */
 export interface Target {
   readonly text: string;
   readonly url: LockUrl;
@@ -11,7 +11,7 @@ export interface Target {
   readonly options: Readonly<Record<string, unknown>>;
   /** Without credentials. */
   readonly address: string;
-  /** Which of its servers may speak TLS, and whether they are to. */
+  /** The servers that may use TLS, and whether they should. */
   readonly tls: Plan['tls'];
 }
 

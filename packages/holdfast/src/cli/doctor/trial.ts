@@ -15,7 +15,7 @@ export interface Trial {
 
 /** Acquires and releases a lock of its own, as an application would. Rejects as `openLocks` and `acquire` do. */
 export async function tryLock({ text, url, options }: Target): Promise<Trial> {
-  // A fence stays when its lock is free, so on Redis the trial goes without one. The permissions for it are checked apart.
+  // The key of the fencing tokens outlives its lock, so the trial on Redis does without tokens. Their permissions are checked separately.
   const fencing = Object.hasOwn(schemes[url.scheme]!.options, 'fencing') ? { fencing: false } : {};
   await using locks = await openLocks({ adapter: text, ...fencing }, { backendTimeoutMs: 3_000 });
   const key = `holdfast-doctor-${randomBytes(8).toString('hex')}`;

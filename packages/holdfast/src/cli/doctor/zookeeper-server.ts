@@ -4,7 +4,7 @@ import { hostAndPort } from '../../lock-url.ts';
 import type { ServerReport } from './diagnosis.ts';
 import { inTime, reasonOf, roundTrip } from './measure.ts';
 
-/** Looks at one server by the command `srvr`, which servers answer by default; what goes wrong is in the report. */
+/** Checks one server with the command `srvr`, which is allowed by default; a failure becomes part of the report. */
 export async function inspectZookeeper(node: { host: string; port: number }): Promise<ServerReport> {
   const address = hostAndPort(node);
   try {
@@ -22,7 +22,7 @@ export async function inspectZookeeper(node: { host: string; port: number }): Pr
   }
 }
 
-/** Each needs a connection of its own, so its time is that of a connection and an answer. */
+/** Each command needs its own connection, so this is the time of a connection and an answer. */
 async function fourLetter(node: { host: string; port: number }, word: string, signal: AbortSignal): Promise<string> {
   const socket = createConnection({ ...node, signal });
   let answer = '';

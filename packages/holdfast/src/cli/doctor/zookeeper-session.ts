@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { importModule } from '../../packages.ts';
 import { clockOffset, inTime } from './measure.ts';
 
-/** What a session shows. */
+/** What a session reveals. */
 export interface SessionFacts {
   /** What the servers granted. */
   readonly timeoutMs: number;
-  /** Servers with a vote; `undefined` where it is not known: a server alone, or one older than 3.5. */
+  /** Servers with a vote; `undefined` if unknown: a standalone server, or one older than 3.5. */
   readonly voting: number | undefined;
-  /** The leader's clock; `undefined` where no node could be made. */
+  /** The leader's clock; `undefined` if no node could be created. */
   readonly clock: { readonly clockOffsetMs: number; readonly clockErrorMs: number } | undefined;
 }
 
@@ -35,7 +35,7 @@ interface Library {
   createClient(servers: string, options: { sessionTimeout: number; retries: number }): Client;
 }
 
-/** Opens a session as the adapter does, looks, and closes it. Rejects when there is none in time. */
+/** Opens a session as the adapter does, reads the facts, and closes it. Rejects if no session is established in time. */
 export async function inspectSession(
   servers: string,
   sessionTimeoutMs: number,
@@ -52,7 +52,7 @@ export async function inspectSession(
       await new Promise<void>((resolve, reject) => {
         client.once('connected', resolve);
         client.once('authenticationFailed', () => reject(new Error('the credentials were refused')));
-        // By itself, the library throws where only the process can catch it when it does not know an answer.
+        // For an answer that it does not know, the library throws where only the process can catch it.
         tolerateUnknownAnswers(client, (error) => {
           refusal = error;
           reject(error);
@@ -73,14 +73,14 @@ export async function inspectSession(
     });
   } finally {
     client.close();
-    // The library closes the connection when the server has said goodbye; it has nothing to wait for otherwise.
+    // The library closes the connection after the last answer of the server; otherwise there is nothing to wait for.
     await sleep(50);
   }
 }
 
 const ephemeral = 1;
 
-/** A node shows when it was made; this one goes again at once, and with the session at the latest. */
+/** A node records when it was created. This one is deleted at once, or with the session at the latest. */
 async function readClock(client: Client, folders: readonly string[]): Promise<SessionFacts['clock']> {
   for (const folder of folders) {
     const path = `${folder}/holdfast-doctor-${randomBytes(8).toString('hex')}`;

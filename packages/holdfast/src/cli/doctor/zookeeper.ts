@@ -9,7 +9,7 @@ import { inspectSession, type SessionFacts } from './zookeeper-session.ts';
 
 const defaultSessionTimeoutMs = 30_000;
 
-/** Looks at the servers of a ZooKeeper ensemble. */
+/** Checks the servers of a ZooKeeper ensemble. */
 export async function diagnoseZookeeper({ url, options }: Target): Promise<Diagnosis> {
   const nodes = withPorts(url, 2_181);
   const servers = await Promise.all(nodes.map(inspectZookeeper));
@@ -25,7 +25,7 @@ export async function diagnoseZookeeper({ url, options }: Target): Promise<Diagn
   );
   const clock = typeof session === 'string' ? undefined : session.clock;
   return {
-    // The leader's clock is the only one that shows.
+    // Only the clock of the leader is visible.
     servers: servers.map((server) => (/leader|standalone/.test(server.role ?? '') ? { ...server, ...clock } : server)),
     findings: [
       ...servers.flatMap(serverFindings),

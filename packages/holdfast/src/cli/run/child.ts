@@ -5,7 +5,7 @@ import { exitCodes } from '../exit-codes.ts';
 
 /** The command that runs under the lock. */
 export interface Child {
-  /** `undefined` when it did not start. */
+  /** `undefined` if it did not start. */
   readonly pid: number | undefined;
   /** Whether it leads a process group of its own. */
   readonly ownGroup: boolean;
@@ -15,7 +15,7 @@ export interface Child {
 
 /** How a command ended. */
 export interface ChildEnd {
-  /** As a shell would say it: 128 + n for signal n, 127 when there is no such command, 126 when it cannot be executed. */
+  /** As in a shell: 128 + n for signal n, 127 if there is no such command, 126 if it cannot be executed. */
   readonly exitCode: number;
   /** Why it did not start. */
   readonly problem?: string;
@@ -30,9 +30,9 @@ const fromKeyboard: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGQUIT'])
 /**
  * Starts a command with our stdin, stdout and stderr, and passes signals on to it.
  *
- * Without a terminal (cron, systemd, CI), it gets a process group of its own, and signals go to the whole group. At a terminal,
- * it stays in ours, since it could not read the keyboard otherwise. Ctrl-C then reaches it directly; passed on as well, it would
- * count twice, which many programs take as a request to end without cleaning up.
+ * Without a terminal (cron, systemd, CI), it gets its own process group, and signals go to the whole group. At a terminal, it stays in
+ * ours, because it could not read the keyboard otherwise. Ctrl-C then reaches it directly. If we passed it on as well, it would count
+ * twice, which many programs take as a request to end without cleaning up.
  */
 export function startChild(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Child {
   const atTerminal = [0, 1, 2].some((fd) => isatty(fd));
@@ -50,7 +50,7 @@ export function startChild(command: string, args: readonly string[], env: NodeJS
     child.once('error', reject);
     child.once('exit', (code, name) => resolve({ exitCode: code ?? exitCodes.signal + constants.signals[name!] }));
   })
-    // Of some reasons Node tells by an event, of others it throws.
+    // Node reports some reasons by an event, and throws others.
     .catch((error: NodeJS.ErrnoException) => notStarted(command, error))
     .finally(() => {
       for (const name of forwarded) process.off(name, pass);

@@ -1,4 +1,4 @@
-/** The keys of all runs around a command, the outermost first, while HOLDFAST_KEYS names those of the innermost. */
+/** The keys of all runs around a command, the outermost first. HOLDFAST_KEYS has only those of the innermost run. */
 export const enclosingKeysVariable = 'HOLDFAST_ENCLOSING_KEYS';
 
 /** The keys of every `holdfast run` that started this process, directly or not. */

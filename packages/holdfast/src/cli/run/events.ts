@@ -1,13 +1,13 @@
 import { isatty } from 'node:tty';
 import { note, noteJson, shown, styledNote } from '../output.ts';
 
-/** What `holdfast run` tells, on stderr: stdout belongs to the command. */
+/** What `holdfast run` reports, on stderr: stdout belongs to the command. */
 export interface Events {
-  /** Something that went wrong, which everybody is told. */
+  /** Something that went wrong; always reported. */
   problem(name: string, text: string, details?: object): void;
-  /** Something to know, for those who watch a terminal; cron would send a mail of it. */
+  /** Information for people at a terminal; cron would send a mail about it. */
   progress(name: string, text: string, details?: object): void;
-  /** What happens every time, for programs only. */
+  /** What happens in every run; for programs only. */
   record(name: string, details?: object): void;
 }
 

@@ -30,19 +30,19 @@ for pass in 1 2 3; do
 done
 `;
 
-/** What stops a whole service, such as systemd, sends its signal to the guards too. */
+/** A service manager such as systemd sends its signal to the guards, too. */
 const deaf = "trap '' HUP INT QUIT TERM\n";
 
 /** Waits at a pipe. A line dismisses it; the end of the pipe means that this process is gone. */
 const onDeath = `${deaf}IFS= read -r line && exit 0\n${stop}`;
 
 /**
- * Waits until the lease is over by $4 seconds from now. It is replaced after each renewal, so it gets there only if this process, $5,
- * is suspended. If that is gone instead, the other guard does the work. In case that one is gone as well, this one looks again after
- * the grace, and then goes by the ID alone: the process IDs may have been given away.
+ * Waits until the lease ends, $4 seconds from now. It is replaced after each renewal, so it gets that far only if this process, $5, is
+ * suspended. If this process is gone instead, the other guard does the work. In case that guard is gone as well, this one looks again
+ * after the grace period, and then relies on the ID alone, because the process IDs may have been reused.
  *
- * One `sleep` is the clock. The steps beside it look whether this process is there: each starts a process, so they would be seconds late
- * after an hour.
+ * One `sleep` is the clock. The steps beside it only check that this process exists: each of them starts a process, so their sum would
+ * be seconds late after an hour.
  */
 const onSuspension = `${deaf}left=$4
 sleep "$left" &
@@ -64,21 +64,21 @@ if ! kill -s 0 -- "$5" 2>/dev/null; then
 fi
 ${stop}`;
 
-/** Until a guard that has ended is set again: twice as long for each that did not stand for as long as the longest pause. */
+/** The pause before a guard that has ended is replaced: it doubles for each guard that lasted less than the longest pause. */
 const pausesMs = { first: 200, longest: 5_000 };
 
 type Role = 'waiting' | 'sleeping';
 
 /**
- * Sets guards over a command, which stop it when this process cannot: it was killed, or it is suspended (SIGSTOP, a debugger) past
- * the lease. Nobody would renew the lock, and the command would continue beside the next holder. The result dismisses them.
+ * Sets guards over a command. They stop it if this process cannot, because it was killed or is suspended (SIGSTOP, a debugger) past the
+ * lease: nobody would renew the lock, and the command would continue beside the next holder. The result dismisses the guards.
  *
- * A guard that has ended is replaced, by this process. What is killed together with this process, or while it is suspended, is not:
- * no portable means is left then, since only a process can act, and whoever kills these can kill any other.
+ * This process replaces a guard that has ended, but not one that is killed together with this process or while it is suspended. No
+ * portable protection against that exists: only a process can act, and whoever kills these can kill any other.
  */
 export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Held): () => void {
   const target = [String(ownGroup ? -pid : pid), String(Math.ceil(graceMs / 1_000)), id];
-  // Each in a session of its own: what ends this process, such as Ctrl-C or a closed terminal, must not end its guards.
+  // Each in its own session: what ends this process, such as Ctrl-C or a closed terminal, must not end its guards.
   const start = (script: string, stdin: 'pipe' | 'ignore', ...more: string[]) =>
     spawn('/bin/sh', ['-c', script, 'holdfast-guard', ...target, ...more], {
       stdio: [stdin, 'ignore', 'ignore'],
@@ -96,7 +96,7 @@ export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Hel
     },
   };
   const guards: { [role in Role]?: ChildProcess } = {};
-  /** How many have ended soon, one after the other. */
+  /** The number of guards in a row that ended early. */
   const ends: Record<Role, number> = { waiting: 0, sleeping: 0 };
 
   const again = (role: Role, stoodMs: number, problem = ''): void => {
@@ -109,7 +109,7 @@ export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Hel
       const reason = problem || 'what guards it ends at once; perhaps it is killed, or /bin/sh or sleep does not work';
       note(`holdfast: if this process is killed or suspended, nothing stops its command: ${reason}`);
     }
-    // Whatever ended it, such as a kernel that is out of memory, may end this process next. Not at once, in case that each is killed.
+    // Whatever ended it, such as a kernel that is out of memory, may end this process next. Not at once, in case every guard is killed.
     setTimeout(() => {
       if (isDismissed || guards[role] !== undefined) return;
       if (role === 'waiting' || lock.state === 'held') set(role);
@@ -121,28 +121,28 @@ export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Hel
     try {
       shell = starts[role]();
     } catch (error) {
-      // Of some reasons Node tells by an event, others it throws.
+      // Node reports some reasons by an event, and throws others.
       delete guards[role];
       return again(role, 0, (error as Error).message);
     }
     guards[role] = shell;
     const ended = (problem?: string): void => {
       if (guards[role] !== shell) return;
-      // Its process ID may be given away, once nothing is left of its group.
+      // Its process ID may be reused once nothing is left of its group.
       endGroup(shell.pid);
       delete guards[role];
       again(role, performance.now() - startedAt, problem);
     };
     shell.once('error', ({ message }) => ended(message));
     shell.once('exit', () => ended());
-    shell.stdin?.on('error', () => {}); // the guard was ended: there is nothing to dismiss
+    shell.stdin?.on('error', () => {}); // the guard has ended: there is nothing to dismiss
     shell.unref();
   };
   set('waiting');
   set('sleeping');
   const renew = setInterval(
     () => {
-      // Only after a renewal, since each guard is a process.
+      // Only after a renewal, because each guard is a process.
       const wasRenewed = leaseEnd() - guardedUntil > remainingMs(lock) / 10;
       if (lock.state !== 'held' || !wasRenewed) return;
       const before = guards.sleeping;

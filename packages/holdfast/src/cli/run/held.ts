@@ -1,9 +1,9 @@
 import type { Lock, LockGroup } from '@holdfast/lock-core';
 
-/** What a command runs under: the lock of each of its keys. */
+/** The locks that a command runs under, one for each of its keys. */
 export type Held = Pick<LockGroup, 'locks' | 'signal' | 'state'>;
 
-/** The lock of one key, as that of several. */
+/** A single lock in the same form. */
 export const heldOne = (lock: Lock): Held => ({
   locks: [lock],
   get signal() {

@@ -4,7 +4,7 @@ import { type Interrupted, interruptible } from './signals.ts';
 
 /**
  * Runs a command whenever this process leads, again after a loss, and returns the exit code of the command that ended by itself.
- * A signal to end ends the campaign; while the command runs it is the command's, and there is no further campaign after that.
+ * A terminating signal ends the campaign. While the command runs, the signal goes to the command, and no further campaign follows.
  */
 export async function leadWithCommand(
   locks: Locks,

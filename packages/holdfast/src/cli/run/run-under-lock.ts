@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly onLost: 'kill' | 'warn';
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
-  /** The lock is kept this long, however soon the command ends. */
+  /** The lock is kept for at least this long, however soon the command ends. */
   readonly minHoldMs: number;
   /** Whether the command may see a password in LOCK_URL. */
   readonly passUrl: boolean;
@@ -51,9 +51,9 @@ export async function runUnderLock(
 
   const { exitCode, problem } = await child.ended;
   signal.removeEventListener('abort', lost);
-  // Suspended past the lease, this process may hear of the end of the command, which its guard stopped, before it hears of the loss.
+  // After a suspension past the lease, the end of the command, which a guard has stopped, may be noticed before the loss.
   if (lock.state === 'lost' && !isLost) lost();
-  // What the command started and left behind has no lock either.
+  // Processes that the command left behind have no lock either.
   const stopped = await stopping;
   dismiss();
   if (problem !== undefined) events.problem('not-started', problem);
@@ -63,7 +63,7 @@ export async function runUnderLock(
   return stopped === undefined ? exitCode : exitCodes.lost;
 }
 
-/** Keeps the lock for a while longer, until it is lost or a signal asks to end. */
+/** Keeps the lock for a while longer, until it is lost or a terminating signal arrives. */
 async function keep(lock: Held, ms: number, events: Events): Promise<void> {
   if (ms <= 0 || lock.state !== 'held') return;
   events.progress('keeping', `the lock is kept for another ${shownDuration(ms)} (--min-hold)`);
@@ -75,7 +75,7 @@ async function keep(lock: Held, ms: number, events: Events): Promise<void> {
   );
 }
 
-/** What one key has at hand as text, several have as JSON; with several, no script can take the token of one for that of another. */
+/** Text for one key, JSON for several: with several, no script can confuse the token of one key with that of another. */
 function environment({ locks }: Held, id: string, passUrl: boolean): NodeJS.ProcessEnv {
   const { HOLDFAST_KEY: _, HOLDFAST_FENCING_TOKEN: ofAnother, [runVariable]: enclosing, ...env } = process.env;
   const keys = locks.map(({ key }) => key);
@@ -92,5 +92,5 @@ function environment({ locks }: Held, id: string, passUrl: boolean): NodeJS.Proc
   return env;
 }
 
-/** Whether a lock URL has a password, or anything that might be one. */
+/** Whether a lock URL contains a password, or anything that might be one. */
 const hasPassword = (url: string): boolean => /:\/\/[^/?]*:[^/?]*@/.test(url) || /[?&]password=/i.test(url);

@@ -3,7 +3,7 @@ import { exitCodes } from '../exit-codes.ts';
 
 const ending: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 
-/** Why something was given up: a signal that asks us to end. */
+/** The reason for giving up: a terminating signal. */
 export class Interrupted extends Error {
   readonly exitCode: number;
 
@@ -14,14 +14,14 @@ export class Interrupted extends Error {
 }
 
 /**
- * From here to the end, a signal does not kill this process: a lock that is held, or may be granted any moment, is released first.
- * Whoever has something to stop listens besides.
+ * From now on, a signal does not kill this process: a lock that is held, or may be granted at any moment, is released first. Code that
+ * has something to stop adds its own listener.
  */
 export function outliveSignals(): void {
   for (const name of ending) process.on(name, () => {});
 }
 
-/** Runs something that a signal to end aborts, with `Interrupted` as the reason. */
+/** Runs something that a terminating signal aborts, with `Interrupted` as the reason. */
 export async function interruptible<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const abort = new AbortController();
   const listener = (name: NodeJS.Signals): void => abort.abort(new Interrupted(name));

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** How the processes of one `holdfast run` are recognised. */
+/** How to recognise the processes of one `holdfast run`. */
 export interface RunMark {
-  /** Stands in the environment of the command, which everything that it starts inherits. */
+  /** In the environment of the command, which everything that it starts inherits. */
   readonly id: string;
   /** The command itself. */
   readonly pid: number;
@@ -45,10 +45,10 @@ function processes(id: string): Process[] {
   }
 }
 
-/** `undefined` when it has ended. */
+/** `undefined` if it has ended. */
 function processOf(pid: string, id: string): Process | undefined {
   try {
-    // The name in parentheses may contain anything, also parentheses.
+    // The name in parentheses may contain anything, even parentheses.
     const [state, parent, group] = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');
@@ -72,7 +72,7 @@ function environmentOf(pid: string): string {
   }
 }
 
-/** Where there is no /proc, such as on macOS. */
+/** For systems without /proc, such as macOS. */
 function listedByPs(): Process[] {
   const text = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,pgid=,state='], { encoding: 'utf8' });
   return text.split('\n').flatMap((line) => {

@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@holdfast/lock-core';
 import { type RunMark, startedProcesses } from './started-processes.ts';
 
-/** What became of the processes of a command. */
+/** The outcome for the processes of a command. */
 export interface Stopped {
   /** How many were sent SIGTERM. */
   readonly asked: number;
   /** How many ended only by SIGKILL. */
   readonly killed: number;
-  /** Those that still run, as they belong to another user. */
+  /** Those that still run because they belong to another user. */
   readonly left: readonly number[];
 }
 
@@ -16,13 +16,13 @@ const pollMs = 50;
 const killPasses = 20;
 
 /**
- * Stops a command and everything that it started: SIGTERM, and SIGKILL for what still runs after the grace. Continues stopped
- * processes, which would otherwise not receive the SIGTERM.
+ * Stops a command and everything that it started: with SIGTERM, and with SIGKILL whatever still runs after the grace period. Stopped
+ * processes are continued, because they would not receive the SIGTERM otherwise.
  */
 export async function stopAll(mark: RunMark, graceMs: number): Promise<Stopped> {
   const asked = new Set<number>();
   const killedAt = systemClock.now() + graceMs;
-  // Also what is started meanwhile is asked, each process once.
+  // Processes that are started in the meantime get a SIGTERM, too; each process gets one.
   for (;;) {
     const running = startedProcesses(mark);
     if (running.length === 0) return { asked: asked.size, killed: 0, left: [] };
@@ -46,7 +46,7 @@ export async function stopAll(mark: RunMark, graceMs: number): Promise<Stopped> 
   return { asked: asked.size, killed: killed.size, left: startedProcesses(mark) };
 }
 
-/** Whether the signal was permitted; a process that has ended counts as well. */
+/** Whether the signal was permitted, or the process has already ended. */
 function send(pid: number, name: NodeJS.Signals): boolean {
   try {
     process.kill(pid, name);
