@@ -1,3 +1,5 @@
+import { systemClock } from '@holdfast/lock-core';
+
 /** How far the two clocks of a machine are apart by the resolution of one of them, in ms. */
 const RESOLUTION_MS = 1;
 
@@ -13,7 +15,7 @@ export interface Machine {
 }
 
 export function watchMachine(pollMs: number): Machine {
-  const apart = () => Date.now() - performance.now();
+  const apart = () => systemClock.wallNow() - systemClock.now();
   let [worstMs, lagMs, lastTurn, leastApart] = [0, 0, performance.now(), apart()];
   const ticker = setInterval(() => {
     const at = performance.now();
