@@ -18,6 +18,7 @@ export async function play(player: Player, step: ClaimStep): Promise<void> {
   note(`#${step.id} ${step.waits ? 'queues' : 'asks'} for ${key}, ${describe(claim)}, by ${owner.slice(0, 6)}`);
   const abort = new AbortController();
   const open: Promise<AcquireOutcome>[] = [];
+  let isGone = false;
   if (step.abortMs !== undefined) machine.later(step.abortMs, () => abort.abort(new Error('gave up')));
   const onQueued = (): void => {
     task.queuedAt ??= now();
@@ -56,7 +57,7 @@ export async function play(player: Player, step: ClaimStep): Promise<void> {
       if (step.forcedAfterMs !== undefined) machine.later(step.forcedAfterMs, () => void forceOut(player, task));
       if (step.asksAgainAfterMs !== undefined)
         machine.later(step.asksAgainAfterMs, () => void askAgain(player, task, ask));
-      await work(player, task);
+      isGone = await work(player, task);
     }
   } catch (error) {
     note(`#${step.id}: ${error instanceof Error ? error.message : String(error)}`);
@@ -68,7 +69,9 @@ export async function play(player: Player, step: ClaimStep): Promise<void> {
   task.phase = 'leaving';
   // What is still on its way could arrive behind the release.
   await Promise.allSettled(open);
-  await release(player, task);
+  // As core does: after a definite answer that it is gone, there is nothing to give back.
+  if (isGone && task.asking === 0) task.phase = 'over';
+  else await release(player, task);
 }
 
 /** Who holds, asks again: it has the hold that it had, for no shorter time, whatever it asks for. */
@@ -93,24 +96,37 @@ function hold(task: ClaimTask, validForMs: number, calledAt: number): void {
   task.deadline = calledAt + validForMs * 0.99 - 2;
 }
 
-/** Holds on for as long as there is work, with renewals; ends early when the hold is lost. */
-async function work({ adapter, machine, oracle, note }: Player, task: ClaimTask): Promise<void> {
+/** Lets its lease end, or renews for long at the very end of it, when it may be over at some servers; whether that is told. */
+async function overstay({ adapter, machine, note }: Player, task: ClaimTask, forMs: number): Promise<boolean> {
+  const { step, owner, claim } = task;
+  const leftMs = task.deadline - machine.now();
+  if (step.workMs < leftMs) return sleep(machine, step.workMs).then(() => false);
+  if (step.id % 4 === 0) return sleep(machine, leftMs + forMs).then(() => false);
+  // Within the time by which the ways to several servers differ.
+  await sleep(machine, task.calledAt + step.ttlMs - machine.now() + machine.random.int(-4, 4));
+  const outcome = await adapter
+    .renew({ key: step.key, owner, claim }, step.renewsForMs + 20_000)
+    .catch(() => undefined);
+  note(`#${step.id} renews at the end of its lease: ${outcome?.status ?? 'no answer'}`);
+  return outcome?.status === 'lost';
+}
+
+/** Holds on for as long as there is work, with renewals; ends early when the hold is lost, and says whether it is told so. */
+async function work(player: Player, task: ClaimTask): Promise<boolean> {
+  const { adapter, machine, oracle, note } = player;
   const { step, owner } = task;
   const { key, renewsForMs, workMs, downgradesAfter, overstaysMs } = step;
   const startedAt = machine.now();
-  if (overstaysMs !== undefined) {
-    const leftMs = task.deadline - startedAt;
-    return sleep(machine, workMs < leftMs ? workMs : leftMs + overstaysMs);
-  }
+  if (overstaysMs !== undefined) return overstay(player, task, overstaysMs);
   const downgradeAt =
     step.claim.mode === 'exclusive' && downgradesAfter !== undefined ? downgradesAfter * workMs : undefined;
   for (;;) {
     const doneMs = machine.now() - startedAt;
     const isDue = downgradeAt !== undefined && doneMs >= downgradeAt && task.claim.mode === 'exclusive';
     const calledAt = machine.now();
-    if (calledAt >= task.deadline) return;
+    if (calledAt >= task.deadline) return false;
     if (!isDue) {
-      if (doneMs >= workMs) return;
+      if (doneMs >= workMs) return false;
       const untilMs = task.claim.mode === 'exclusive' && downgradeAt !== undefined ? downgradeAt : workMs;
       await sleep(machine, Math.min(untilMs - doneMs + 1, Math.max(1, (task.deadline - calledAt) / 3)));
     }
@@ -124,7 +140,7 @@ async function work({ adapter, machine, oracle, note }: Player, task: ClaimTask)
         ? await adapter.downgrade!(request, renewsForMs)
         : await adapter.renew(request, renewsForMs);
       if (isDue) note(`#${step.id} is shared: ${outcome.status}`);
-      if (outcome.status === 'lost') return;
+      if (outcome.status === 'lost') return true;
       if (forcedAt !== undefined)
         oracle.fail('wrong answer', `#${step.id} is told that it still holds after it was forced out`);
       hold(task, outcome.validForMs, askedAt);

@@ -11,6 +11,7 @@ import { etcdRegressions } from './etcd.ts';
 import { modeRegressions } from './modes.ts';
 import { newCallRegressions } from './new-calls.ts';
 import { plantedRegressions } from './planted.ts';
+import { plantedAgainRegressions } from './planted-again.ts';
 import { postgresRegressions } from './postgres.ts';
 import { redisQueueRegressions } from './redis-queue.ts';
 import { redlockClaimRegressions } from './redlock-claims.ts';
@@ -31,6 +32,7 @@ export const regressions: readonly Regression[] = [
   ...postgresRegressions,
   ...claimRegressions,
   ...plantedRegressions,
+  ...plantedAgainRegressions,
   ...combinationRegressions,
 ];
 

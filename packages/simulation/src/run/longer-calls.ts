@@ -23,6 +23,15 @@ export async function acquireAll(played: Played, step: Step, around: Enclosing |
   const call = step.call === 'acquireAll' ? at.acquireAll(keys, options) : at.tryAcquireAll(keys, options);
   const group = await calls.track<LockGroup | undefined>(step, step.call, call, [...acquireCodes, 'LOCK_LOST']);
   if (group === undefined) return;
+  let isReleased = false;
+  for (const lock of group.locks) {
+    const tell = (): void => {
+      if (!isReleased && !(group.signal.aborted && group.state === 'lost'))
+        played.oracle.fail('wrong answer', `#${step.id} has lost ${lock.key}, and its group is ${group.state}`);
+    };
+    // Whoever else listens to the lock is told in the same turn.
+    lock.signal.addEventListener('abort', () => void Promise.resolve().then(tell));
+  }
   const held = group.locks.map((lock) =>
     take({ ...step, key: lock.key }, lock, invokedAt, around, `#${step.id} ${lock.key}`),
   );
@@ -30,6 +39,7 @@ export async function acquireAll(played: Played, step: Step, around: Enclosing |
   if (step.release === 'never') return;
   note(process.machine.name, `#${step.id} releases ${held.length} keys`);
   for (const one of held) played.end(one);
+  isReleased = true;
   const once = group.release();
   if (step.release === 'twice') void calls.track(step, 'second release', group.release(), []);
   await calls.track(step, 'release', once, []);

@@ -15,6 +15,17 @@ export function createTermChecks(fail: (message: string) => void, now: () => num
     fail(`${held.name} is held for ${Math.round(heldMs)} ms, and maxHoldMs is ${terms.maxHoldMs}`);
   }
 
+  /** Without the watchdog, a hold is over after its TTL, whoever else keeps the lease that it has a part in. */
+  function checkLease(held: Held): void {
+    const { machine, name, step, stoodStillMs, grantedAt, terms } = held;
+    const heldMs = now() - grantedAt;
+    // Backends that count in seconds round up.
+    const mostMs = (Math.max(terms.ttlMs, 1_000) + 1_000) * 1.01 + 50;
+    if (terms.autoRenew || heldMs < mostMs || machine.stoodStillMs > stoodStillMs) return;
+    if (!isOwn(held) || step.inside.some((deed) => deed.do === 'renew' || deed.do === 'downgrade')) return;
+    fail(`${name} is held for ${Math.round(heldMs)} ms, is not renewed, and its TTL is ${terms.ttlMs}`);
+  }
+
   /** Nobody but the one that asks for it turns an exclusive lock into a shared one. */
   function checkStaysExclusive({ name, lock, step }: Held): void {
     if (lock.mode !== 'shared' || step.options.mode === 'shared') return;
@@ -33,6 +44,7 @@ export function createTermChecks(fail: (message: string) => void, now: () => num
     },
     stay(held) {
       checkMaxHold(held);
+      checkLease(held);
       checkStaysExclusive(held);
     },
   };
