@@ -199,6 +199,10 @@ it('labels a row of a chart with no more than there is room for beside its figur
   const rivals = sectionOf(htmlReport({ ...report, rivals: [wordy] }), 'rivals');
   expect(rivals).toContain('>redis-semaphore 5.8.0, tuned</text>');
   expect(rivals).not.toMatch(/never gives up<\/text>/);
+  const long = { ...first!, name: 'redis-semaphore 5.8.0, semaphore of 10 with a longer name' };
+  expect(sectionOf(htmlReport({ ...report, rivals: [long] }), 'rivals')).toMatch(
+    />redis-semaphore 5\.8\.0, [a-z ]{0,12}…</,
+  );
 });
 
 it('hides a backend that is not ticked: its rows, columns, drawings, and what has its colour', () => {

@@ -16,7 +16,7 @@ export const boxLegend =
   'Bar: the middle half of all values, with the median as a line; whiskers: 10 % to 99 %; plus: 99.9 %. Logarithmic axis.';
 
 const [rowHeight, top, bottom, margin] = [36, 4, 22, 10];
-const [boxAt, boxHeight, labelSize] = [24, 10, 11];
+const [boxAt, boxHeight, labelSize, summaryWidth] = [24, 10, 11, 165];
 
 /** One distribution to a row, drawn from its quantiles: an average would hide the slow ones. */
 export function boxes(frame: Omit<ChartFrame, 'height' | 'label'>, unit: string, rows: readonly Box[]): Markup {
@@ -51,7 +51,7 @@ function drawer(rows: readonly Box[], unit: string): CustomSeriesRenderItem {
     return {
       type: 'group',
       children: [
-        text(row.name, margin, y, 'left', ink.text),
+        text(row.name, margin, y, 'left', ink.text, chartWidth - 2 * margin - summaryWidth),
         text(summary(values, unit), chartWidth - margin, y, 'right', ink.quiet),
         line(values.p10, values.p25),
         line(values.p75, values.p99),
@@ -85,11 +85,11 @@ function plus(cx: number, cy: number, colour: string) {
   return { type: 'group' as const, children: [arm(3, 0), arm(0, 3)] };
 }
 
-function text(content: string, x: number, y: number, align: 'left' | 'right', fill: string) {
-  return {
-    type: 'text' as const,
-    style: { text: content, x, y: y + 7, align, fill, fontSize: labelSize, fontFamily: 'system-ui, sans-serif' },
-  };
+/** Cut where it would reach into what stands beside it, if it has a width. */
+function text(content: string, x: number, y: number, align: 'left' | 'right', fill: string, width?: number) {
+  const font = { fontSize: labelSize, fontFamily: 'system-ui, sans-serif' };
+  const room = width === undefined ? {} : { width, overflow: 'truncate' as const, ellipsis: '…' };
+  return { type: 'text' as const, style: { text: content, x, y: y + 7, align, fill, ...font, ...room } };
 }
 
 function summary({ p50, p99 }: Distribution, unit: string): string {
