@@ -78,7 +78,7 @@ export class HeldLock implements Lock {
 
   get remainingMs(): number {
     if (this.state !== 'held') return 0;
-    return Math.min(this.#lease.deadline, this.#hold.endsAt) - this.#context.settings.clock.now();
+    return Math.min(this.#lease.deadline, this.#hold.leaseEndsAt) - this.#context.settings.clock.now();
   }
 
   assertHeld(): void {

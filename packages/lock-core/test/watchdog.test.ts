@@ -72,7 +72,6 @@ describe('the watchdog', () => {
     const other = createLocks(adapter.backend, { clock, ttlMs: 3_000 });
     await clock.advance(4_990);
     expect(hung.state).toBe('held');
-    expect(hung.remainingMs).toBeCloseTo(10);
     await clock.advance(20);
     expect(hung.state).toBe('lost');
     expect(await other.tryAcquire('k')).toBeDefined();
