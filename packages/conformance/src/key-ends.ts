@@ -4,6 +4,8 @@ import type { Capabilities } from '@holdfast/lock-core';
 const ROUNDING_MS = 1;
 /** For how long what a request took on its way to a refusal may still stand, on a busy machine. */
 const GIVEN_BACK_WITHIN_MS = 500;
+/** How long after a grant a part of the key may still be taken for it, on a busy machine. */
+const TAKEN_WITHIN_MS = 50;
 
 /** The longest lease that the backend may grant for a TTL. */
 export function longestLease({ ttl }: Capabilities, ttlMs: number): number {
@@ -51,7 +53,10 @@ export function noteEnds(capabilities: Capabilities): Ends {
   const keys = new Map<string, KeyEnds>();
   const none: Refusal = { at: Number.NEGATIVE_INFINITY, latest: 0 };
   // Without a queue, contenders may take a part of a key each, and give it back once they are told that it is busy (Redlock).
-  const givenBackMs = capabilities.fairness === 'none' ? GIVEN_BACK_WITHIN_MS : 0;
+  const isInParts = capabilities.fairness === 'none';
+  const givenBackMs = isInParts ? GIVEN_BACK_WITHIN_MS : 0;
+  // Of several nodes a majority grants, and the others, whose leases begin later, tell of theirs as well.
+  const takenMs = isInParts ? TAKEN_WITHIN_MS : 0;
   let isOpen = capabilities.expiry !== 'ttl';
 
   const at = (key: string): KeyEnds => {
@@ -93,7 +98,7 @@ export function noteEnds(capabilities: Capabilities): Ends {
       const refusal = last.at > calledAt ? before : last;
       const givenBack = calledAt < refusal.at + givenBackMs ? refusal.latest : 0;
       const latest = Math.max(givenBack, ...[...ends!.leases.values()].map((lease) => lease.latest));
-      return latest - calledAt + granularityMs + ROUNDING_MS;
+      return latest - calledAt + takenMs + granularityMs + ROUNDING_MS;
     },
     mayEnd(key, from, to) {
       const ends = keys.get(key);
