@@ -114,9 +114,11 @@ describe('on one server', () => {
     subscribe('holdfast:reap', note);
     try {
       const asked = Array.from({ length: 20 }, (_, i) =>
-        i % 2 === 0 ? locks.acquire(newName()) : locks.tryAcquire(newName()),
+        expect(i % 2 === 0 ? locks.acquire(newName()) : locks.tryAcquire(newName())).rejects.toMatchObject({
+          code: 'LOCK_BACKEND',
+        }),
       );
-      for (const asking of asked) await expect(asking).rejects.toMatchObject({ code: 'LOCK_BACKEND' });
+      await Promise.all(asked);
       await eventually('no release is under way', async () => cleanUps.size === 0);
     } finally {
       if (how === 'killed') await server.restart();
