@@ -31,7 +31,7 @@ export interface Watches {
   isSet(path: string): boolean;
 }
 
-// A server withholds an event from a client that may not read the node by then, and does not say so: permissions may change meanwhile.
+// A client that may no longer read a node is told nothing when that goes, and permissions change at any time.
 const lookMs = 5_000;
 
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
@@ -44,22 +44,16 @@ export function createWatches(requests: Requests): Watches {
   const watches = new Map<string, Watch>();
   const unreadable = new Map<string, Unreadable>();
   let newest: Connection | undefined;
-  let listening = 0;
   let looking: NodeJS.Timeout | undefined;
-
-  function count(change: number): void {
-    listening += change;
-    if (listening > 0) looking ??= setInterval(lookAtAll, lookMs).unref();
-    else {
-      clearInterval(looking);
-      looking = undefined;
-    }
-  }
 
   /** Whether a node is there is told to everybody. */
   function lookAtAll(): void {
+    let isWanted = false;
     for (const [path, watch] of watches) {
       if (watch.listeners.size === 0) continue;
+      isWanted = true;
+      // Without its connection it is lost, or is being set, which looks as well.
+      if (watch.connection?.isOpen !== true) continue;
       requests.stat(path).then(
         (stat) => {
           if (stat === undefined) fire(path, watch);
@@ -67,6 +61,9 @@ export function createWatches(requests: Requests): Watches {
         () => {},
       );
     }
+    if (isWanted) return;
+    clearInterval(looking);
+    looking = undefined;
   }
 
   function fire(path: string, watch: Watch, refusal?: unknown): void {
@@ -74,10 +71,8 @@ export function createWatches(requests: Requests): Watches {
     const parent = parentOf(path);
     const siblings = unreadable.get(parent);
     if (siblings?.watches.delete(path) && siblings.watches.size === 0) unreadable.delete(parent);
-    const told = [...watch.listeners];
+    for (const listener of watch.listeners) listener(refusal);
     watch.listeners.clear();
-    count(-told.length);
-    for (const listener of told) listener(refusal);
   }
 
   /** A watch ends with its connection; the event may have gone by meanwhile. */
@@ -153,11 +148,11 @@ export function createWatches(requests: Requests): Watches {
   return {
     listen(path, listener) {
       const watch = watches.get(path) ?? set(path);
-      if (!watch.listeners.has(listener)) count(1);
       watch.listeners.add(listener);
+      looking ??= setInterval(lookAtAll, lookMs).unref();
     },
     unlisten(path, listener) {
-      if (watches.get(path)?.listeners.delete(listener)) count(-1);
+      watches.get(path)?.listeners.delete(listener);
     },
     isSet: (path) => watches.get(path)?.connection?.isOpen ?? false,
   };
