@@ -12,6 +12,10 @@ export function longestLease({ ttl }: Capabilities, ttlMs: number): number {
   return Math.ceil(Math.max(ttlMs, ttl.minMs) / ttl.granularityMs) * ttl.granularityMs;
 }
 
+/** When a lease of this TTL is over at the latest that began before `begunBy`. */
+export const latestEnd = (capabilities: Capabilities, ttlMs: number, begunBy: number): number =>
+  begunBy + longestLease(capabilities, ttlMs) + capabilities.ttl.maxOvershootMs;
+
 /** A request that may begin a lease, or change one. */
 export interface LeaseCall {
   readonly key: string;
@@ -49,7 +53,7 @@ export interface Ends {
 
 /** Begins to note the ends of leases. */
 export function noteEnds(capabilities: Capabilities): Ends {
-  const { granularityMs, maxOvershootMs } = capabilities.ttl;
+  const { granularityMs } = capabilities.ttl;
   const keys = new Map<string, KeyEnds>();
   const none: Refusal = { at: Number.NEGATIVE_INFINITY, latest: 0 };
   // Without a queue, contenders may take a part of a key each, and give it back once they are told that it is busy (Redlock).
@@ -76,7 +80,7 @@ export function noteEnds(capabilities: Capabilities): Ends {
         for (const [i, { key, owner, ttlMs }] of calls.entries()) {
           const ends = at(key);
           ends.asked -= 1;
-          const latest = answeredAt + longestLease(capabilities, ttlMs) + maxOvershootMs;
+          const latest = latestEnd(capabilities, ttlMs, answeredAt);
           const outcome = outcomes?.[i] as { readonly status?: unknown; readonly validForMs?: unknown } | undefined;
           if (outcome?.status === 'granted' || outcome?.status === 'renewed') {
             // The answers of two requests may come in the other order, and to ask again may leave a longer lease as it is.

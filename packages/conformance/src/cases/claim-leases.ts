@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { AcquireOutcome, Claim, Granted, LockAdapter, RenewOutcome } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
-import { longestLease } from '../key-ends.ts';
+import { latestEnd } from '../key-ends.ts';
 import { assertWaiting, capital, exclusive, type Held, holdOf, shared, takeClaim } from './claim-holds.ts';
 import { claimsOf, sharedClaimsOf, wholeOf } from './every-claim.ts';
 import { join, type Waiter } from './join-queue.ts';
@@ -17,7 +17,7 @@ const LONG_TTLS = [67_339, 2 ** 32 + 54_323];
 async function lateEndOf(context: Context, by: LockAdapter, { hold, lease }: Begun, how: string): Promise<number> {
   const { capabilities } = context.harness;
   const endsAt = lease.sentAt + lease.validForMs;
-  const due = lease.answeredAt + longestLease(capabilities, lease.ttlMs) + capabilities.ttl.maxOvershootMs;
+  const due = latestEnd(capabilities, lease.ttlMs, lease.answeredAt);
   const stranger = context.attempt(hold.key, { claim: wholeOf(hold.claim ?? exclusive) });
   await context.until(endsAt - context.timing.pollMs - 2 * context.latencyMs);
   let lateMs = 0;
@@ -82,19 +82,20 @@ async function waitedFor(
   const answeredAt = context.now();
   const isOver = answeredAt >= hold.sentAt + hold.granted.validForMs;
   // On a machine that stalls the hold may be over by then, and the waiter have it.
-  if (answer === undefined || isOver) return giveUp(one, hold, waiter);
+  if (answer === undefined || isOver) return giveUp(hold, waiter);
   assert.match(answer.status, /renewed|granted/, `${capital(holdOf(claim))} that was ${how}, while others waited`);
   const { validForMs } = answer as Granted;
   const { capabilities } = context.harness;
-  const due = answeredAt + longestLease(capabilities, toMs) + capabilities.ttl.maxOvershootMs;
+  const due = latestEnd(capabilities, toMs, answeredAt);
   const what = `a waiter is let in when ${holdOf(claim)} ends that was ${how} meanwhile`;
   await grantedBetween(context, waiter, [sentAt + validForMs, due], what);
   await two.release(waiter.attempt);
 }
 
-async function giveUp(by: LockAdapter, hold: Held, waiter: Waiter): Promise<void> {
+/** Gives back what is held, and what is waited for. */
+export async function giveUp(hold: Held, waiter: Waiter): Promise<void> {
   await waiter.adapter.release(waiter.attempt);
-  await by.release(hold);
+  await hold.adapter.release(hold);
 }
 
 /** Readers whose leases end one after the other, the last one not the latest to come. */
@@ -105,7 +106,7 @@ async function behindReaders(context: Context, [one, two]: readonly [LockAdapter
   const last = await takeClaim(context, two, key, shared, { ttlMs: leaseMs });
   await takeClaim(context, one, key, shared, { ttlMs: Math.ceil(ttlMs * 1.3) });
   const { capabilities } = context.harness;
-  const due = context.now() + longestLease(capabilities, leaseMs) + capabilities.ttl.maxOvershootMs;
+  const due = latestEnd(capabilities, leaseMs, context.now());
   const waiter = await join(context, two, key, { claim: exclusive });
   const what = 'a writer is let in when the leases of all readers before it have ended';
   await grantedBetween(context, waiter, [last.sentAt + last.granted.validForMs, due], what);
@@ -118,7 +119,7 @@ async function behindACrash(context: Context, [one, two]: readonly [LockAdapter,
   const key = context.key();
   const holds = await Promise.all([one, two, one].map((by) => takeClaim(context, by, key, claim, { ttlMs })));
   const { capabilities } = context.harness;
-  const due = context.now() + longestLease(capabilities, ttlMs) + capabilities.ttl.maxOvershootMs;
+  const due = latestEnd(capabilities, ttlMs, context.now());
   const waiter = await join(context, two, key, { claim: wholeOf(claim) });
   const from = Math.max(...holds.map(({ sentAt, granted }) => sentAt + granted.validForMs));
   await grantedBetween(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Claim, InspectedLock, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
-import { longestLease } from '../key-ends.ts';
+import { latestEnd } from '../key-ends.ts';
 import { assertRelease } from './assert-release.ts';
 import { exclusive, holdOf, kindOf, nameOf, shared, takeClaim } from './claim-holds.ts';
 import { claimsOf, sharedClaimsOf, wholeOf } from './every-claim.ts';
@@ -150,7 +150,7 @@ export const claimLookCases: readonly Case[] = [
           for (const ttlMs of [longestMs, longTtlMs + 6_482])
             holds.push(await takeClaim(context, two, key, claim, { ttlMs }));
         const assertWithin = async (leaseMs: number) => {
-          const latest = context.now() + longestLease(capabilities, leaseMs) + capabilities.ttl.maxOvershootMs;
+          const latest = latestEnd(capabilities, leaseMs, context.now());
           const askedAt = context.now();
           const answer = await two.tryAcquire(context.attempt(key, { claim: wholeOf(claim) }));
           assert.equal(answer.status, 'busy', `A request must be told "busy": there is ${holdOf(claim)}`);

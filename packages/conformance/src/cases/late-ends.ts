@@ -1,13 +1,13 @@
 import type { LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
-import { longestLease } from '../key-ends.ts';
+import { latestEnd } from '../key-ends.ts';
 import { join } from './join-queue.ts';
 
 /** How long after the latest end of a lease that began before now the key is still busy, as a request that is answered shows. */
 export async function latenessOf(context: Context, adapter: LockAdapter, key: string, ttlMs: number): Promise<number> {
   const { capabilities } = context.harness;
-  const due = context.now() + longestLease(capabilities, ttlMs) + capabilities.ttl.maxOvershootMs;
+  const due = latestEnd(capabilities, ttlMs, context.now());
   const stranger = context.attempt(key, { ttlMs: capabilities.ttl.minMs });
   await context.until(due);
   let lateMs = 0;

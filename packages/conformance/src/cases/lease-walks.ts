@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Granted, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import { type Context, newOwner } from '../context.ts';
-import { longestLease } from '../key-ends.ts';
+import { latestEnd } from '../key-ends.ts';
 
 const WALKS = 10;
 const STEPS = 6;
@@ -32,14 +32,9 @@ interface Step {
   take(context: Context, lease: Lease, ttlMs: number, stranger: LockAdapter): Promise<void>;
 }
 
-function latestEnd(context: Context, ttlMs: number): number {
-  const { capabilities } = context.harness;
-  return context.now() + longestLease(capabilities, ttlMs) + capabilities.ttl.maxOvershootMs;
-}
-
 function setEnd(context: Context, lease: Lease, { sentAt, ttlMs, validForMs }: Times): void {
   lease.earliest = sentAt + validForMs;
-  lease.latest = latestEnd(context, ttlMs);
+  lease.latest = latestEnd(context.harness.capabilities, ttlMs, context.now());
 }
 
 type Renewed = Awaited<ReturnType<LockAdapter['renew']>>;
@@ -48,7 +43,10 @@ async function renew(context: Context, lease: Lease, ttlMs: number, ask: () => P
   const sentAt = context.now();
   const answer = await ask();
   if (answer.status === 'lost')
-    return assert.ok(context.now() >= lease.earliest, 'A hold was lost before the end that it was promised');
+    return context.assertNotEarly(
+      lease.earliest - context.now(),
+      'A hold was lost before the end that it was promised',
+    );
   setEnd(context, lease, { sentAt, ttlMs, validForMs: answer.validForMs });
 }
 
@@ -77,17 +75,21 @@ const steps: readonly Step[] = [
       const sentAt = context.now();
       const again = await by.tryAcquire(context.attempt(key, { owner, ttlMs, tokens: 2 }));
       if (again.status === 'busy' || again.fencingToken !== granted.fencingToken)
-        return assert.ok(context.now() >= lease.earliest, 'The holder asked again, and was not told of its own hold');
+        return context.assertNotEarly(
+          lease.earliest - context.now(),
+          'The holder asked again, and was not told of its own hold',
+        );
       // It may leave a longer lease as it is.
       lease.earliest = sentAt + again.validForMs;
-      lease.latest = Math.max(lease.latest, latestEnd(context, ttlMs));
+      lease.latest = Math.max(lease.latest, latestEnd(context.harness.capabilities, ttlMs, context.now()));
     },
   },
   {
     name: 'the request of another owner',
     async take(context, { key, earliest }, ttlMs, stranger) {
       const { status } = await stranger.tryAcquire(context.attempt(key, { ttlMs }));
-      assert.ok(status === 'busy' || context.now() >= earliest, 'Another owner was granted a key that is held');
+      if (status !== 'busy')
+        context.assertNotEarly(earliest - context.now(), 'Another owner was granted a key that is held');
     },
   },
   {

@@ -2,20 +2,14 @@ import assert from 'node:assert/strict';
 import type { Claim, LockAdapter } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
 import type { Context } from '../context.ts';
-import { longestLease } from '../key-ends.ts';
+import { latestEnd } from '../key-ends.ts';
 import { assertRelease } from './assert-release.ts';
-import { assertClaimBusy, assertClaimFree, exclusive, type Held, holdOf, shared, takeClaim } from './claim-holds.ts';
-import { grantedBetween } from './claim-leases.ts';
+import { assertClaimBusy, assertClaimFree, exclusive, holdOf, shared, takeClaim } from './claim-holds.ts';
+import { giveUp, grantedBetween } from './claim-leases.ts';
 import { claimsOf, wholeOf } from './every-claim.ts';
-import { join, type Waiter } from './join-queue.ts';
+import { join } from './join-queue.ts';
 
 type Clients = readonly [LockAdapter, LockAdapter];
-
-/** When a lease of this TTL is over at the latest, if it began before now. */
-function latestEnd(context: Context, ttlMs: number): number {
-  const { capabilities } = context.harness;
-  return context.now() + longestLease(capabilities, ttlMs) + capabilities.ttl.maxOvershootMs;
-}
 
 /** A hold that is renewed more than once while one waits for it, the last time as told. */
 async function renewedOften(context: Context, [one, two]: Clients, claim: Claim, isJoint: boolean): Promise<void> {
@@ -31,20 +25,20 @@ async function renewedOften(context: Context, [one, two]: Clients, claim: Claim,
   // On a machine that stalls the first lease may have ended by then, by right.
   if (answer.status === 'lost') return giveUp(hold, waiter);
   const what = `a waiter is let in when ${holdOf(claim)} ends that was renewed more than once meanwhile`;
-  await grantedBetween(context, waiter, [sentAt + answer.validForMs, latestEnd(context, leaseMs + 13)], what);
+  await grantedBetween(
+    context,
+    waiter,
+    [sentAt + answer.validForMs, latestEnd(context.harness.capabilities, leaseMs + 13, context.now())],
+    what,
+  );
   await two.release(waiter.attempt);
-}
-
-async function giveUp(hold: Held, waiter: Waiter): Promise<void> {
-  await waiter.adapter.release(waiter.attempt);
-  await hold.adapter.release(hold);
 }
 
 /** Of two who wait for a hold to end, the first leaves. */
 async function behindLeaver(context: Context, [one, two]: Clients, claim: Claim, isAborted: boolean): Promise<void> {
   const { leaseMs } = context.timing;
   const hold = await takeClaim(context, one, context.key(), claim, { ttlMs: leaseMs });
-  const due = latestEnd(context, leaseMs);
+  const due = latestEnd(context.harness.capabilities, leaseMs, context.now());
   const leaving = new AbortController();
   const first = await join(context, two, hold.key, { claim: wholeOf(claim), signal: leaving.signal });
   const next = await join(context, two, hold.key, { claim: wholeOf(claim) });

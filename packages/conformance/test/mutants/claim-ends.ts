@@ -2,6 +2,7 @@ import type { AcquireAttempt, InspectedLock, LockAdapter } from '@holdfast/lock-
 import type { ClaimEntry, ClaimHolder } from '../support/claims-adapter.ts';
 import { now } from '../support/table-adapter.ts';
 import { holdOf } from './claim-leases.ts';
+import { memoryOf } from './memory.ts';
 import type { Inside, Mutant } from './mutant.ts';
 
 const isOver = ({ expiresAt }: ClaimHolder): boolean => expiresAt <= now();
@@ -19,15 +20,6 @@ const telling =
       return info && { ...info, ...tell(info, claims.entries.get(key)!) };
     },
   });
-
-/** Notes of a backend that is kept beside the right one. */
-const notes = new WeakMap<object, Map<string, Date>>();
-
-function notesOf({ claims }: Inside): Map<string, Date> {
-  const known = notes.get(claims) ?? new Map<string, Date>();
-  notes.set(claims, known);
-  return known;
-}
 
 /** The right adapter, by which an owner whose hold is over gets it back where the key is free. */
 function resurrecting(right: LockAdapter, by: 'renew' | 'downgrade'): Partial<LockAdapter> {
@@ -162,16 +154,16 @@ export const claimEndMutants: readonly Mutant[] = [
     message: /since when it was held/,
     adapter: (right, inside) => ({
       async tryAcquire(attempt) {
-        if (holdOf(inside, attempt) === undefined) notesOf(inside).set(attempt.key, new Date());
+        if (holdOf(inside, attempt) === undefined) memoryOf<Date>(inside).set(attempt.key, new Date());
         return right.tryAcquire(attempt);
       },
       async renew(hold, ttlMs) {
-        notesOf(inside).set(hold.key, new Date());
+        memoryOf<Date>(inside).set(hold.key, new Date());
         return right.renew(hold, ttlMs);
       },
       async inspect(key) {
         const info = await right.inspect!(key);
-        return info && { ...info, since: notesOf(inside).get(key) };
+        return info && { ...info, since: memoryOf<Date>(inside).get(key) };
       },
     }),
   },

@@ -217,7 +217,7 @@ export const claimLeaseMutants: readonly Mutant[] = [
     seenIn: 'H88',
     base: 'sessions',
     caughtBy: ['LK-0310'],
-    message: /Another owner was let in \d+ ms too early/,
+    message: /Another owner was let in too early, by \d+\.\d ms/,
     adapter: (right, inside) => ({
       async tryAcquire(attempt) {
         const outcome = await right.tryAcquire(attempt);

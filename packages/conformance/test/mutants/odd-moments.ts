@@ -3,20 +3,13 @@ import { type Claim, type LockAdapter, LockError } from '@holdfast/lock-core';
 import { type ClaimEntry, type ClaimHolder, claimsAdapter, limitOf, rightRules } from '../support/claims-adapter.ts';
 import { now } from '../support/table-adapter.ts';
 import { holdOf } from './claim-leases.ts';
+import { memoryOf } from './memory.ts';
 import type { Inside, Mutant } from './mutant.ts';
 
 const modeOf = ({ claim }: { readonly claim?: Claim | undefined }): Claim['mode'] => claim?.mode ?? 'exclusive';
 const entryOf = ({ claims }: Inside, key: string): ClaimEntry | undefined => claims.entries.get(key);
 const overIn = (entry: ClaimEntry | undefined): readonly ClaimHolder[] =>
   entry?.holders.filter(({ expiresAt }) => now() >= expiresAt) ?? [];
-
-/** What all clients of a backend have in common, for a mutant that remembers what it should not. */
-const memories = new WeakMap<object, Map<string, unknown>>();
-function memoryOf<T>({ rows }: Inside): Map<string, T> {
-  const known = memories.get(rows) ?? new Map<string, unknown>();
-  memories.set(rows, known);
-  return known as Map<string, T>;
-}
 
 /** Grants beside whoever holds the key. */
 function enter({ claims }: Inside, key: string, hold: Omit<ClaimHolder, 'token' | 'tokens'>, token: bigint) {

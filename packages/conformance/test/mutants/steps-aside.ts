@@ -1,14 +1,7 @@
 import { claimsAdapter, rightRules } from '../support/claims-adapter.ts';
 import { liveRow, now } from '../support/table-adapter.ts';
+import { memoryOf } from './memory.ts';
 import type { Mutant } from './mutant.ts';
-
-/** The keys that were released by force, of each backend. */
-const forced = new WeakMap<object, Set<string>>();
-function forcedOf(rows: object): Set<string> {
-  const known = forced.get(rows) ?? new Set<string>();
-  forced.set(rows, known);
-  return known;
-}
 
 /** What goes wrong only for keys with a past, with a name of a kind, in a long run, or when others ask. */
 export const stepAsideMutants: readonly Mutant[] = [
@@ -21,11 +14,11 @@ export const stepAsideMutants: readonly Mutant[] = [
     adapter: (right, { rows }) => ({
       async tryAcquire(attempt) {
         const outcome = await right.tryAcquire(attempt);
-        if (outcome.status !== 'busy' || !forcedOf(rows).has(attempt.key)) return outcome;
+        if (outcome.status !== 'busy' || !memoryOf<true>({ rows }).has(attempt.key)) return outcome;
         return { status: 'busy', retryAfterMs: 2 * outcome.retryAfterMs! };
       },
       forceRelease(key) {
-        forcedOf(rows).add(key);
+        memoryOf<true>({ rows }).set(key, true);
         return right.forceRelease!(key);
       },
     }),

@@ -1,23 +1,27 @@
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
 import { claimsAdapter } from '../support/claims-adapter.ts';
 import { now } from '../support/table-adapter.ts';
+import { memoryOf } from './memory.ts';
 import type { Inside, Mutant } from './mutant.ts';
 import { modeOf } from './odd-queues.ts';
+import { listWithout } from './told-of-keys.ts';
 
-/** Forgets what is held of a key in its list, until it is asked for anew. */
-const unlisted =
-  (right: LockAdapter, isOut: (key: string) => boolean): NonNullable<LockAdapter['keys']> =>
-  async (cursor) => {
-    const page = await right.keys!(cursor);
-    return { ...page, keys: page.keys.filter((key) => !isOut(key)) };
+/** Leaves a key out of lists from the call that `ends` wraps on, until it is granted again. */
+function unlistedAfter(
+  right: LockAdapter,
+  inside: Inside,
+  ends: (leaveOut: (key: string) => void) => Partial<LockAdapter>,
+): Partial<LockAdapter> {
+  const gone = memoryOf<true>(inside);
+  return {
+    keys: listWithout(right, (key) => gone.has(key)),
+    async tryAcquire(attempt) {
+      const outcome = await right.tryAcquire(attempt);
+      if (outcome.status === 'granted') gone.delete(attempt.key);
+      return outcome;
+    },
+    ...ends((key) => void gone.set(key, true)),
   };
-
-/** What all clients of a backend have in common, for a mutant that remembers what it should not. */
-const memories = new WeakMap<object, Map<string, unknown>>();
-function memory<T>({ rows }: Inside): Map<string, T> {
-  const known = memories.get(rows) ?? new Map<string, unknown>();
-  memories.set(rows, known);
-  return known as Map<string, T>;
 }
 
 /** What is answered and told after renewals, repeated requests, and the end of one of several holds. */
@@ -63,22 +67,14 @@ export const toldAfterMutants: readonly Mutant[] = [
     base: 'queue',
     caughtBy: ['LK-0296'],
     message: /Keys that are held, and that keys leaves out/,
-    adapter(right, inside) {
-      const gone = memory<boolean>(inside);
-      return {
-        keys: unlisted(right, (key) => gone.has(key)),
-        async tryAcquire(attempt) {
-          const outcome = await right.tryAcquire(attempt);
-          if (outcome.status === 'granted') gone.delete(attempt.key);
-          return outcome;
-        },
+    adapter: (right, inside) =>
+      unlistedAfter(right, inside, (leaveOut) => ({
         async release(ref) {
           const answer = await right.release(ref);
-          if (answer === 'released') gone.set(ref.key, true);
+          if (answer === 'released') leaveOut(ref.key);
           return answer;
         },
-      };
-    },
+      })),
   },
   {
     bug: 'a key is not listed any more once one of its holders was released by force, by name',
@@ -86,22 +82,14 @@ export const toldAfterMutants: readonly Mutant[] = [
     base: 'queue',
     caughtBy: ['LK-0296'],
     message: /Keys that are held, and that keys leaves out/,
-    adapter(right, inside) {
-      const gone = memory<boolean>(inside);
-      return {
-        keys: unlisted(right, (key) => gone.has(key)),
-        async tryAcquire(attempt) {
-          const outcome = await right.tryAcquire(attempt);
-          if (outcome.status === 'granted') gone.delete(attempt.key);
-          return outcome;
-        },
+    adapter: (right, inside) =>
+      unlistedAfter(right, inside, (leaveOut) => ({
         async forceRelease(key: string, owner?: string) {
           const answer = await right.forceRelease!(key, owner);
-          if (answer) gone.set(key, true);
+          if (answer) leaveOut(key);
           return answer;
         },
-      };
-    },
+      })),
   },
   {
     bug: 'a busy answer points to the end of the lease of a holder that has left',
@@ -110,7 +98,7 @@ export const toldAfterMutants: readonly Mutant[] = [
     caughtBy: ['LK-0295'],
     message: /but all leases are over in/,
     adapter(right, inside) {
-      const latest = memory<number>(inside);
+      const latest = memoryOf<number>(inside);
       return {
         async tryAcquire(attempt) {
           const outcome = await right.tryAcquire(attempt);
@@ -131,7 +119,7 @@ export const toldAfterMutants: readonly Mutant[] = [
     caughtBy: ['LK-0172'],
     message: /enqueued twice was promised/,
     adapter(_, inside) {
-      const first = memory<number>(inside);
+      const first = memoryOf<number>(inside);
       const right = claimsAdapter(inside.claims, {
         leaseOfWaiter: ({ attempt }) => first.get(attempt.owner) ?? attempt.ttlMs,
       });
@@ -206,7 +194,7 @@ export const toldAfterMutants: readonly Mutant[] = [
     caughtBy: ['LK-0294'],
     message: /2 waiters are queued/,
     adapter(right, inside) {
-      const left = memory<number>(inside);
+      const left = memoryOf<number>(inside);
       return {
         enqueue(attempt, signal) {
           const result = right.enqueue!(attempt, signal);
@@ -228,7 +216,7 @@ export const toldAfterMutants: readonly Mutant[] = [
     caughtBy: ['LK-0220'],
     message: /inspect of a semaphore/,
     adapter(right, inside) {
-      const first = memory<string>(inside);
+      const first = memoryOf<string>(inside);
       return {
         async tryAcquire(attempt) {
           const isFree = !inside.claims.entries.get(attempt.key)?.holders.length;

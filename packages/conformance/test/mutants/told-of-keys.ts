@@ -15,7 +15,8 @@ function leftOut(of: object): Set<string> {
   listed.set(of, set);
   return set;
 }
-const listWithout =
+/** Leaves keys out of lists. */
+export const listWithout =
   (right: LockAdapter, isOut: (key: string) => boolean): NonNullable<LockAdapter['keys']> =>
   async (cursor) => {
     const page = await right.keys!(cursor);
