@@ -19,6 +19,8 @@ export interface CapacityText {
 /** Where a number of processes can hold no more locks. */
 export interface StopText {
   readonly processes: number;
+  readonly most: number;
+  /** The same in words. */
   readonly locks: string;
   /** What runs out; `undefined` when no limit is known. */
   readonly limit: string | undefined;
@@ -84,6 +86,7 @@ function owned({ sessions, leases }: Need): string {
 
 const stopText = ({ locks, limit, extrapolated }: Stop, processes: number): StopText => ({
   processes,
+  most: locks,
   locks: locks === 0 ? 'none' : rounded(locks),
   limit: limit?.what,
   mark: extrapolated ? ' *' : '',

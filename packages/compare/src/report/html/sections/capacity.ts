@@ -22,10 +22,10 @@ interface Capacity extends CapacityText {
 
 /** A row for each backend, the one that holds most first. */
 function limits(texts: readonly Capacity[]): Markup {
-  const size = ({ stops }: Capacity) => Number(stops[0]?.locks.replaceAll(',', ''));
+  const most = ({ stops }: Capacity) => stops[0]?.most ?? 0;
   const longest = texts.map(({ stops }) => stops).sort((a, b) => b.length - a.length)[0] ?? [];
   return table(
-    [...texts].sort((a, b) => size(b) - size(a)),
+    [...texts].sort((a, b) => most(b) - most(a)),
     [
       { head: 'backend', cell: ({ title }) => title },
       ...longest.map(({ processes }, i) => ({
