@@ -9,6 +9,9 @@ import {
 } from '@holdfast/redis-protocol';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 
+/** For so long a master may leave a command without an answer before the sentinels are asked which one is the master now. */
+const silentMs = 5_000;
+
 const retryStrategy = (attempt: number): number => Math.min(attempt * 50, 1_000);
 
 /**
@@ -17,7 +20,9 @@ const retryStrategy = (attempt: number): number => Math.min(attempt * 50, 1_000)
  * @throws LockError LOCK_INVALID_ARGUMENT for an invalid target or option
  */
 export function openIoredis(target: RedisTarget<RedisOptions>, options: RedisLockOptions = {}): LockAdapter {
-  const client = connectIoredis(target);
+  const { waitReplicasTimeoutMs = 0 } = options;
+  // WAIT is silent for as long as it waits.
+  const client = connect(target, silentMs + (Number.isSafeInteger(waitReplicasTimeoutMs) ? waitReplicasTimeoutMs : 0));
   try {
     return redisLockAdapter(ioredisBinding(client, { ownsClient: true }), options);
   } catch (error) {
@@ -28,15 +33,19 @@ export function openIoredis(target: RedisTarget<RedisOptions>, options: RedisLoc
 
 /** Creates only the client of `openIoredis`, for `ioredisBinding(client, { ownsClient: true })`. */
 export function connectIoredis(target: RedisTarget<RedisOptions>): Redis | Cluster {
+  return connect(target, silentMs);
+}
+
+function connect(target: RedisTarget<RedisOptions>, socketTimeout: number): Redis | Cluster {
   checkRedisTarget(target);
-  const client = createClient(target);
+  const client = createClient(target, socketTimeout);
   // Without a listener ioredis would write each failed attempt to the console.
   client.on('error', () => {});
   checkTlsOf(client, 'ioredis', { nodes: target.nodes, tls: Boolean(target.options?.tls ?? target.tls) });
   return client;
 }
 
-function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
+function createClient(target: RedisTarget<RedisOptions>, socketTimeout: number): Redis | Cluster {
   const first = target.nodes[0]!;
   const connection: RedisOptions = {
     username: target.username,
@@ -57,6 +66,8 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
   if (target.kind === 'sentinel') {
     if (!target.masterName) throw new LockError('LOCK_INVALID_ARGUMENT', 'Sentinels need the name of their master.');
     return new Redis({
+      // Of a master that has died without a sign: the sentinels are asked anew only when its connection breaks.
+      socketTimeout,
       ...connection,
       sentinels: [...target.nodes],
       name: target.masterName,
@@ -66,8 +77,6 @@ function createClient(target: RedisTarget<RedisOptions>): Redis | Cluster {
       sentinelRetryStrategy: retryStrategy,
       // One that accepts and never answers would be waited for for ever, also after the client was closed (H43).
       sentinelCommandTimeout: 2_000,
-      // Of a master that has died without a sign: the sentinels are asked anew only when its connection breaks.
-      socketTimeout: connection.socketTimeout ?? 5_000,
     });
   }
   if (target.db) throw new LockError('LOCK_INVALID_ARGUMENT', `A Redis Cluster has only database 0, not ${target.db}.`);
