@@ -151,7 +151,7 @@ export interface Lock<Token extends bigint | undefined = bigint | undefined> ext
    */
   readonly signal: AbortSignal;
   readonly state: 'held' | 'released' | 'lost';
-  /** The time until the local deadline in ms; 0 once lost or released. */
+  /** Ms until the lease ends for its holder, unless it is renewed; 0 once lost or released. `maxHoldMs` may end the lock before. */
   readonly remainingMs: number;
   /** Throws LOCK_LOST if the lease has ended, or LOCK_RELEASED if the lock was released. */
   assertHeld(): void;
