@@ -1,4 +1,5 @@
 import type { LockAdapter, LocksOptions } from '@holdfast/lock-core';
+import { adapterPackages } from './adapter-packages.ts';
 import { invalid, nearest } from './invalid.ts';
 import {
   type Address,
@@ -63,6 +64,11 @@ export function readConfig(config: LocksConfig, sources: AdapterSources = {}): P
   const { adapter, ...options } = withInherited(config);
   const scheme = schemeOf(adapter);
   if (scheme !== undefined && scheme !== 'file') return readUrl(adapter, options, sources);
+  const example = exampleFor(adapter);
+  if (example !== undefined)
+    throw invalid(
+      `"adapter" is a URL, or the name of a third party's package, not ${JSON.stringify(adapter)}. For this backend write a URL, such as ${example}.`,
+    );
   for (const name of codeOptions) {
     if (Object.hasOwn(options, name)) throw invalid(`"${name}" is not part of the configuration. ${inCode(name)}`);
   }
@@ -77,6 +83,13 @@ export function readConfig(config: LocksConfig, sources: AdapterSources = {}): P
     url: undefined,
     open: () => openModule(adapter, rest),
   };
+}
+
+/** A URL for who names a backend, its client or our package for it where a third party's adapter is named: importing that cannot work. */
+function exampleFor(name: string): string | undefined {
+  const short = name.replace(/^@holdfast\/adapter-/, '');
+  const bound = Object.values(adapterPackages).find(({ needs }) => needs.includes(short))?.adapter ?? short;
+  return (schemes[short] ?? schemes[bound] ?? schemes[`redis+${bound}`])?.example;
 }
 
 /** A copy with own properties: the rest of a destructured object would silently lack inherited ones. */

@@ -177,6 +177,19 @@ describe('a third party', () => {
     await locks.close();
   });
 
+  it.each([
+    ['memory', 'memory:'],
+    ['redis', 'redis://'],
+    ['ioredis', 'redis+ioredis://'],
+    ['pg', 'postgres://'],
+    ['node-zookeeper-client', 'zookeeper://'],
+    ['@holdfast/adapter-ioredis', 'redis+ioredis://'],
+    ['@holdfast/adapter-memory', 'memory:'],
+  ])('is not %s: for our backends a URL is written', async (adapter, url) => {
+    const { message } = await refusal(openLocks({ adapter }), 'LOCK_INVALID_ARGUMENT');
+    expect(message).toContain(`not "${adapter}". For this backend write a URL, such as ${url}`);
+  });
+
   it('an unknown scheme lists the own ones too', async () => {
     const schemes = { dynamo: () => memoryAdapter() };
     const error = await refusal(openLocks('dinamo://table', { schemes }), 'LOCK_INVALID_ARGUMENT');

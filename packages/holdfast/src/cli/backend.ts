@@ -27,8 +27,8 @@ export function openBackend({ url }: BackendOptions, options: OpenLocksOptions =
   return openLocks(requireUrl(url), { backendTimeoutMs, require: { crossProcess: true }, ...options });
 }
 
-/** The lock URL of a command. @throws Failure when there is none. */
-export function requireUrl(url: string | undefined): string {
+/** The lock URL of a command. @throws Failure when there is none, with an example. */
+export function requireUrl(url: string | undefined, example = 'redis://127.0.0.1:6379'): string {
   if (url !== undefined && url !== '') return url;
-  throw new Failure('Which backend? Give --url, or set LOCK_URL, such as LOCK_URL=redis://127.0.0.1:6379.');
+  throw new Failure(`Which backend? Give --url, or set LOCK_URL, such as LOCK_URL=${example}.`);
 }

@@ -55,5 +55,7 @@ describe('wrong usage', { timeout: 90_000 }, () => {
       code: 64,
       stderr: 'holdfast: Which backend? Give --url, or set LOCK_URL, such as LOCK_URL=redis://127.0.0.1:6379.\n',
     });
+    // Only PostgreSQL has something to set up.
+    expect((await holdfast(['setup'])).stderr).toContain('LOCK_URL=postgres://');
   });
 });

@@ -41,7 +41,7 @@ export function setupCommand(): Command {
 }
 
 async function setUp(text: string | undefined, options: Options): Promise<void> {
-  const { url, options: all, address, tls } = readTarget(requireUrl(text ?? options.url));
+  const { url, options: all, address, tls } = readTarget(requireUrl(text ?? options.url, 'postgres://127.0.0.1/app'));
   if (!url.scheme.startsWith('postgres'))
     throw new Failure(`Only postgres: needs a set-up; ${url.scheme}: can be used at once.`);
   const own = objectNames(schemes[url.scheme]!.options);
