@@ -3,18 +3,21 @@
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import type { OneRun } from './flake-check-of-one.ts';
 import { keepRuns } from './flake-check-page.ts';
 import { ownBackends } from './own-backends.ts';
+import { checkNames, readArguments, wrongUsage } from './usage.ts';
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { runs: { type: 'string' } } });
-const unknown = positionals.filter((name) => !ownBackends.some((backend) => backend.name === name));
-if (unknown.length > 0) {
-  console.error(`There is no ${unknown.join(', ')}; there are ${ownBackends.map(({ name }) => name).join(', ')}.`);
-  process.exit(64);
-}
+const usage = 'pnpm flake-check [--runs <n>] [name …]';
+const { values, positionals } = readArguments(usage, { allowPositionals: true, options: { runs: { type: 'string' } } });
+if (values.runs !== undefined && !/^[1-9]\d*$/.test(values.runs))
+  wrongUsage(usage, `--runs is a whole number above 0, not ${values.runs}.`);
+checkNames(
+  usage,
+  positionals,
+  ownBackends.map(({ name }) => name),
+);
 const chosen = ownBackends.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 const program = fileURLToPath(new URL('./flake-check-of-one.ts', import.meta.url));
 // Few backends leave the cores time to spare.

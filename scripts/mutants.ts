@@ -4,6 +4,9 @@ import Table from 'cli-table3';
 import { findInChild } from '../packages/conformance/test/mutants/find-in-child.ts';
 import { renderPage, rowsOf } from '../packages/conformance/test/mutants/page.ts';
 import { root } from '../test/workspace.ts';
+import { readArguments } from './usage.ts';
+
+readArguments('pnpm mutants', {});
 
 const findings = await findInChild(true, (done, of) => {
   if (process.stderr.isTTY) process.stderr.write(`\r${done} of ${of} adapters`);

@@ -4,25 +4,25 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import type { Outage } from './outage-of-one.ts';
 import { ownBackends } from './own-backends.ts';
+import { readArguments, wrongUsage } from './usage.ts';
 
 /** Bytes that may come and go: code that is compiled late, and buffers that are reused. */
 const noise = 2_000_000;
 /** The first lock may come so long after the servers answer again: 100 ms, and the longest pause of the clients between two attempts. */
 const soonMs = 100 + 1_000;
 
-const { values, positionals } = parseArgs({
+const names = ownBackends.flatMap(({ name }) => (name === 'memory' ? [] : [`${name}:killed`, `${name}:frozen`]));
+const usage = `pnpm outage [--minutes 10] [--rate 200] [name[:killed|:frozen]] …, of ${names.join(', ')}`;
+const { values, positionals } = readArguments(usage, {
   allowPositionals: true,
   options: { minutes: { type: 'string', default: '10' }, rate: { type: 'string', default: '200' } },
 });
-const names = ownBackends.flatMap(({ name }) => (name === 'memory' ? [] : [`${name}:killed`, `${name}:frozen`]));
 const unknown = positionals.filter((wanted) => !names.some((name) => isPart(wanted, name)));
-if (unknown.length > 0 || !(Number(values.minutes) > 0) || !(Number(values.rate) > 0)) {
-  console.error(`pnpm outage [--minutes 10] [--rate 200] [name[:killed|:frozen]] …, of ${names.join(', ')}`);
-  process.exit(64);
-}
+if (unknown.length > 0) wrongUsage(usage, `There is no ${unknown.join(', ')}.`);
+if (!(Number(values.minutes) > 0 && Number(values.rate) > 0))
+  wrongUsage(usage, '--minutes and --rate must be above 0.');
 const chosen = names.filter((name) => positionals.length === 0 || positionals.some((wanted) => isPart(wanted, name)));
 const program = fileURLToPath(new URL('./outage-of-one.ts', import.meta.url));
 let turns: Promise<unknown> = Promise.resolve();

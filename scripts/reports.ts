@@ -6,13 +6,15 @@ import { type Report, renderBadge, renderJson, renderMarkdown } from '../package
 import { ownBackends } from './own-backends.ts';
 import { ownSuite } from './own-suite.ts';
 import { reportFolder, writeReportTables } from './report-table.ts';
+import { checkNames, readArguments } from './usage.ts';
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !ownBackends.some((backend) => backend.name === name));
-if (unknown.length > 0) {
-  console.error(`There is no ${unknown.join(', ')}; there are ${ownBackends.map(({ name }) => name).join(', ')}.`);
-  process.exit(64);
-}
+const usage = 'pnpm reports [name …]';
+const { positionals: wanted } = readArguments(usage, { allowPositionals: true });
+checkNames(
+  usage,
+  wanted,
+  ownBackends.map(({ name }) => name),
+);
 mkdirSync(reportFolder, { recursive: true });
 for (const backend of ownBackends) {
   if (wanted.length > 0 && !wanted.includes(backend.name)) continue;

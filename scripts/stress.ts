@@ -2,15 +2,21 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { root } from '../test/workspace.ts';
 import { type OwnBackend, ownBackends } from './own-backends.ts';
 import { reportFolder, writeReportTables } from './report-table.ts';
+import { checkNames, readArguments } from './usage.ts';
 
-const { values, positionals } = parseArgs({
+const usage = 'pnpm stress [--duration 10m] [--seed <seed>] [--ttl <duration>] [name …]';
+const { values, positionals } = readArguments(usage, {
   allowPositionals: true,
   options: { duration: { type: 'string', default: '10m' }, seed: { type: 'string' }, ttl: { type: 'string' } },
 });
+checkNames(
+  usage,
+  positionals,
+  ownBackends.map(({ name }) => name),
+);
 const main = join(root, 'packages', 'holdfast', 'dist', 'cli', 'main.js');
 const chosen = ownBackends.filter(({ name, stress }) =>
   positionals.length === 0 ? stress : positionals.includes(name),

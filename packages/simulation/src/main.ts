@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { checkNames, readArguments, wrongUsage } from '../../../scripts/usage.ts';
 import { models } from './backends/models.ts';
 import { regressions } from './regressions/find.ts';
 import { type BackendName, backendNames } from './schedule/types.ts';
@@ -6,7 +6,16 @@ import type { CampaignResult, Finding } from './search.ts';
 import { type Hang, runTask, type Task } from './tasks.ts';
 import { renderTimeline } from './timeline.ts';
 
-const { values } = parseArgs({
+const usage = `pnpm simulate [options]
+  --backend <names>      only these, separated by commas
+  --minutes <n>          how long to search, over all backends (default 1.5); or --seconds <n>
+  --day <seed>           the seed of the search (default: today's date)
+  --seed <seed>          run one seed again, as a failure names it
+  --keep                 search on after a failure, until the time is over
+  --regressions          bring known faults back, and search for each: at most --seconds <n> (default 60)
+  --only <text>          only regressions whose name contains the text`;
+
+const { values } = readArguments(usage, {
   options: {
     seed: { type: 'string' },
     day: { type: 'string' },
@@ -30,10 +39,7 @@ function chosenBackends(): BackendName[] {
   const known = backendNames.filter((name) => models[name] !== undefined);
   if (values.backend === undefined) return known;
   const chosen = values.backend.split(',') as BackendName[];
-  for (const name of chosen) {
-    if (!known.includes(name))
-      throw new Error(`There is no backend ${JSON.stringify(name)}; there are ${known.join(', ')}.`);
-  }
+  checkNames(usage, chosen, known);
   return chosen;
 }
 
@@ -92,6 +98,7 @@ async function search(minutes: number, backends: readonly BackendName[]): Promis
 async function findAll(): Promise<boolean> {
   const seconds = Number(values.seconds ?? 60);
   const chosen = regressions.filter(({ name }) => name.includes(values.only ?? ''));
+  if (chosen.length === 0) wrongUsage(usage, `There is no regression with ${JSON.stringify(values.only)} in its name.`);
   let missed = 0;
   for (const { name } of chosen) {
     let line = '';
@@ -109,6 +116,11 @@ async function findAll(): Promise<boolean> {
   return missed > 0;
 }
 
+for (const name of ['seconds', 'minutes'] as const) {
+  const given = values[name];
+  if (given !== undefined && !(Number(given) > 0))
+    wrongUsage(usage, `--${name} must be a number above 0, not ${JSON.stringify(given)}.`);
+}
 const backends = chosenBackends();
 const failed = values.regressions
   ? await findAll()
