@@ -41,6 +41,18 @@ function withoutComments(block: string): string {
   return lines.filter((line) => line !== '').join('\n');
 }
 
+it('the options in Chinese are those of every lock in English', () => {
+  const tableOf = (file: string): string =>
+    readFileSync(join(root, file), 'utf8')
+      .split('\n\n')
+      .find((part) => part.includes('\n| `autoRenew`'))!;
+  const english = tableOf('packages/holdfast/README.md').split('| `fencing`')[0]!; // what follows is of the adapters
+  const names = [...english.matchAll(/^\| `\w+` +\| `(\w+)/gm)].map(([, name]) => name!);
+  const chinese = [...tableOf('docs/zh-CN/using.md').matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name!);
+  expect(names).toContain('graceMs');
+  expect(chinese).toEqual(expect.arrayContaining(names));
+});
+
 describe.each(['README', 'docs/conformance/README'])('%s in Chinese has what that in English has', (page) => {
   const [english, chinese] = [sectionsOf(`${page}.md`), sectionsOf(`${page}.zh-CN.md`)];
 
