@@ -61,7 +61,7 @@ class Request implements LockRequest<AcquireOutcome | Queued> {
     const { sha } = scripts.acquire;
     const { owner, ttlMs } = this.attempt;
     const ttl = String(ttlMs);
-    // Made at once: a list that grows is copied.
+    // Built in one step: an array that grows is copied.
     return this.send(
       this.state.settings.fencing ? [sha, '3', lock, queue, fence, owner, ttl] : [sha, '2', lock, queue, owner, ttl],
     );
@@ -104,7 +104,7 @@ class Request implements LockRequest<AcquireOutcome | Queued> {
     if (client.resends !== this.resends) throw sentAgain(state, attempt);
     const reply = readAcquireReply(raw, client.name, attempt.key);
     if (reply.kind !== 'more') return outcomeOf(state, attempt, keys, reply);
-    // Nothing was done, and nobody wants it any more.
+    // Nothing was done, and the caller has given up.
     return attempt.signal.aborted ? { status: 'busy' } : this.sendAll('');
   }
 }
@@ -145,7 +145,7 @@ const grantedWith = (last: number, count: number, validForMs: number): Granted =
 
 /**
  * The answer is one to the client's repetition: what it sent first may still arrive, so neither busy nor granted is the end (H14).
- * When nobody has wanted it for long, core looks after it no more, and it is released here.
+ * If the caller gave up long ago, core no longer cleans up after it, so it is released here.
  */
 function sentAgain(state: RedisLockState, { key, owner, signal }: AcquireAttempt): Error {
   const unknown = unknownOutcome('the lock was acquired', state.client.name, key);

@@ -35,7 +35,7 @@ export function createReadiness(
 
 type WhenReady = (signal?: AbortSignal) => Promise<void>;
 
-// One for a client, however many adapters are made over it.
+// One per client, however many adapters use it.
 const readiness = new WeakMap<ClientEvents, WhenReady>();
 
 // How long a client may take to connect before its servers are asked whether they speak TLS.
@@ -49,7 +49,7 @@ function watch(client: ClientEvents, name: string, readyEvent: string, longestMs
   const settleAll = (error?: unknown) => {
     for (const settle of waiting) settle(error);
   };
-  // At its end a client refuses what it is asked, with its own reason.
+  // A closed client rejects commands with its own reason.
   const onReady = () => settleAll();
   const onError = (error: unknown) => {
     const reason = readable(error, name);

@@ -42,7 +42,7 @@ export function redisLockSettings(options: RedisLockOptions, commandTimeoutMs?: 
   if (!Number.isSafeInteger(waitReplicas) || waitReplicas < 0) {
     throw refused('waitReplicas must be a whole number, 0 or more', waitReplicas);
   }
-  // WAIT with 0 would wait for ever.
+  // WAIT with 0 has no time-out.
   if (!Number.isSafeInteger(waitReplicasTimeoutMs) || waitReplicasTimeoutMs < 1) {
     throw refused('waitReplicasTimeoutMs must be a whole number of ms, 1 or more', waitReplicasTimeoutMs);
   }

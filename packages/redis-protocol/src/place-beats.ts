@@ -68,7 +68,7 @@ function keep(waiting: Waiting, due: readonly Place[]): void {
   const { state } = waiting;
   const { client } = state;
   let places: readonly Place[] = [];
-  // A server that does not know the script is asked once more, and for nobody who has left or has the lock by then (H106).
+  // If the server does not know the script, it is asked again, without waiters that have left or got the lock (H106).
   const command = (): string[] => {
     places = due.filter(({ done }) => !done);
     return beatCommand(waiting, places);
@@ -82,7 +82,7 @@ function keep(waiting: Waiting, due: readonly Place[]): void {
     read: (reply) => readBeatReply(reply, places.length, client.name),
   }).then(
     (replies) => {
-      // Answers to what was sent twice say nothing that lasts.
+      // Answers to a command that was sent twice prove nothing.
       if (client.resends !== resends) return;
       for (const [i, place] of places.entries()) kept(waiting, place, replies[i], sentAt);
     },

@@ -44,18 +44,18 @@ interface State {
   retry: NodeJS.Timeout | undefined;
 }
 
-// After which time a refused UNSUBSCRIBE is sent again.
+// From a refused UNSUBSCRIBE to the next attempt.
 const unsubscribeAgainMs = 1_000;
 
 const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
 
 /**
- * Opens one connection at the first need and keeps it; one subscription per channel, whoever waits, which ends with its
- * last waiter and with no other (H40). A waiter leaves nothing behind (H43).
+ * Opens one connection when it is first needed and keeps it. All waiters of a channel share one subscription, which ends with
+ * the last of them and no earlier (H40). A waiter leaves nothing behind (H43).
  *
  * What is wanted and what is subscribed are compared whenever the connection comes up, and when a message comes for a channel
  * that nobody waits for: some clients renew all subscriptions that they know of, also one whose UNSUBSCRIBE was lost (H123).
- * While there is no connection nothing is sent, so nothing queues up (H116).
+ * Without a connection, nothing is sent, so nothing queues up (H116).
  */
 export function createReleaseHints(client: RedisClientBinding, events: HintEvents): ReleaseHints {
   const state: State = { client, events, channels: new Map(), connection: undefined, closed: false, retry: undefined };
@@ -122,7 +122,7 @@ function subscribe(state: State, channel: Channel): void {
       if (channel.commands !== command) return;
       channel.standing = true;
       state.events.standing(channel.name);
-      // A message may have been lost meanwhile, so everybody looks again (H37, H38).
+      // A message may have been lost in the meantime, so every waiter checks again (H37, H38).
       wake(channel);
     },
     (error: unknown) => {
@@ -174,7 +174,7 @@ function addWaiter(state: State, channel: Channel, signal: AbortSignal): Waiter 
   const waiter: Waiter = { pending: [], forget: () => signal.removeEventListener('abort', onAbort) };
   channel.waiters.set(signal, waiter);
   signal.addEventListener('abort', onAbort, { once: true });
-  // The first call resolves as soon as the subscription stands.
+  // The first call resolves once the subscription is established.
   if (channel.standing) void Promise.resolve().then(() => settle(waiter));
   return waiter;
 }

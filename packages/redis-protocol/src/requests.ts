@@ -101,12 +101,12 @@ export async function whenConnected(
   try {
     await client.whenReady(signal, keys.lock);
   } catch (error) {
-    // Whoever gave up while waiting has sent nothing either.
+    // A caller that gave up while waiting has sent nothing either.
     if (signal?.aborted) throw notConnected(client.name, name, error);
     const reason = readable(error, client.name, name);
-    // A refusal of the server is told as it is.
+    // The server's refusal is reported unchanged.
     if (!(reason instanceof LockError)) throw notConnected(client.name, name, error);
-    // All who wait get the same error from the client, each its own copy with its key.
+    // The client gives all waiters the same error; each caller gets its own copy, with its key.
     const { code, message, retryable } = reason;
     throw new LockError(code, message, { key: name, retryable, notSent: true });
   }

@@ -122,8 +122,8 @@ interface Before {
 }
 
 /**
- * A script of the queue has the tokens, and the grant rule. What is usual comes before them: Lua makes the functions of a script
- * anew in each run, and that costs as much as some commands.
+ * A queue script contains the token functions and the grant rule. The usual case comes before them: Lua recreates all functions
+ * of a script in each run, which costs as much as a few commands.
  */
 const withQueue = (rest: string, { keys = '', tokens = '', queue = '' }: Before = {}): LuaScript =>
   luaScript(keys + keysSource + tokens + tokensSource + queue + queueSource + rest);
@@ -138,7 +138,7 @@ export interface MissingRights {
   readonly amongOthers: Error | undefined;
 }
 
-// A function that is not made in the usual case.
+// A function that the usual case does not create.
 const rightsFirst = `
 if ARGV[9] then${rightsSource}
   local refused = missingRight(ARGV[6])

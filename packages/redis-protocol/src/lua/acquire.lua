@@ -10,13 +10,13 @@ if isTaken and not fence then return '0 0' end
 if isTaken then
   local block, refused = mint(lease, tokensAsked)
   if block then return block end
-  -- Undone also for a user that may not DEL.
+  -- Undo this even if the user may not run DEL.
   local gone = pcall('DEL', lock)
   if type(gone) == 'table' then call('SET', lock, asker, 'PX', 1) end
   return refused
 end
 
--- Whoever has it, that can be told without the places.
+-- Without the places, the lock key alone gives the answer.
 if not places then
   local holder = pcall('GET', lock)
   if type(holder) == 'table' then return string.find(holder.err, 'WRONGTYPE', 1, true) and 'foreign' or holder end

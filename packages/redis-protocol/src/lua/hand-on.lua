@@ -1,12 +1,12 @@
 
--- Grants the lock to who is next; where nobody is, those who only listen are told that it is free.
+-- Grants the lock to the next waiter. If there is none, subscribers are told that the lock is free.
 local function handOn()
   if publish == '' then return end
   serve()
   if not held and not message then message = '' end
 end
 
--- Frees what was held together, by whatever command its user may.
+-- Frees a lock that several held, by any command that the user is allowed to run.
 local function unlock()
   if type(pcall('DEL', lock)) == 'table' then pcall('SET', lock, held, 'PX', 1) end
 end
@@ -39,11 +39,11 @@ local function leave()
   return '1'
 end
 
--- The usual repetition: nothing of it is there.
+-- The usual case of a repeated release: this owner has nothing left.
 if type(alone) ~= 'table' and alone ~= owner and pcall('ZSCORE', queue, owner) == false then return '0' end
 local done, answer = protected(leave)
 if answer == 'foreign' then return '-1' end
--- The lock is free, whatever keeps its user from granting it to the next: beats do that.
+-- The lock is free even if the user may not grant it to the next waiter: the beats do that.
 if alone == owner and (not done or type(answer) == 'table') then return '1' end
 if not done then return type(answer) == 'table' and answer or redis.error_reply(tostring(answer)) end
 if type(answer) == 'table' then return answer end

@@ -7,7 +7,7 @@ local owner = pcall('GET', lock)
 if type(owner) == 'table' then return string.find(owner.err, 'WRONGTYPE', 1, true) and 'foreign' or owner end
 if not owner then return {} end
 
--- One that has the lock alone. The server's clock, which not every user may ask for, can be done without.
+-- Reads a sole holder. This needs no TIME, which not every user may run.
 local function inspectAlone()
   local block = fence and pcall('GET', fence)
   local last, count

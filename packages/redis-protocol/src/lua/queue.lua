@@ -6,7 +6,7 @@
 -- places   a HASH of owners. Waiters: 'until ttl tokens claim permits limit'; without it, or after `until`, a waiter is dead.
 --          Holders: 'permits last count since'. '#' is the sum of the permits that are held.
 local tickets = '100000000000000'
--- A waiter that is not heard of for so long is dead; a waiter that is granted the lock has so long to claim it.
+-- A waiter that stays silent for this long is dead; a waiter that is granted the lock has this long to claim it.
 local waiterLease, reservation = 4000, 3000
 local held, limitHeld, used, message
 local entered = 0
@@ -16,7 +16,7 @@ local function forget(owner)
   call('HDEL', places, owner)
 end
 
--- Whether one owner has it alone: then nobody is let in, whoever waits.
+-- Whether one owner holds it alone: then no waiter is admitted.
 local function heldAlone()
   return held and held ~= '(shared)' and not limitHeld
 end
@@ -28,7 +28,7 @@ local function keep(heldMs)
   call('PEXPIRE', places, ms)
 end
 
--- Takes a holder out of the account.
+-- Removes a holder and its permits.
 local function drop(owner)
   local info = limitHeld and call('HGET', places, owner)
   forget(owner)
@@ -38,7 +38,7 @@ local function drop(owner)
   end
 end
 
--- Reads who holds the lock, unless that is known, and drops what is over; gives the refusal, if there is one.
+-- Reads who holds the lock, unless that is known, and drops expired entries. Returns the refusal, if there is one.
 local function open(known)
   held, limitHeld, used, message = known, nil, nil, nil
   if held == nil then held = pcall('GET', lock) end
@@ -49,7 +49,7 @@ local function open(known)
   local counts = limitHeld or held == '(shared)'
   local over = pcall('ZRANGEBYSCORE', queue, '-inf', counts and string.format('(%.0f', now) or '(' .. tickets)
   if over.err then return over end
-  -- What is held is not known without the sum: nothing more is given then.
+  -- Without the sum, nobody knows how many permits are held: grant no more.
   if limitHeld then used = tonumber(call('HGET', places, '#') or limitHeld) end
   for _, owner in ipairs(over) do drop(owner) end
 end
@@ -87,7 +87,7 @@ local function write(owner, lease, claim, mark, longest, info, sum)
   call('SET', lock, mark, 'PX', longest)
 end
 
--- The same; gives the refusal, if there is one, and then nothing of it is left.
+-- The same, but returns the refusal, if there is one, after undoing its writes.
 local function enter(owner, lease, claim, permits, limit, block, since)
   local mark = claim == 's' and '(shared)' or '(permits ' .. limit .. ')'
   local before = held
@@ -117,7 +117,7 @@ local function tokensFor(claim, ttl, tokens)
   return '0 0'
 end
 
--- Gives the lock, which fits, for a lease; gives the tokens, or nil and the refusal.
+-- Grants the lock to a compatible claim for a lease. Returns the tokens, or nil and the refusal.
 local function give(owner, lease, ttl, tokens, claim, permits, limit)
   local block, refused = tokensFor(claim, ttl, tokens)
   if not block then return nil, refused end
@@ -131,8 +131,8 @@ local function give(owner, lease, ttl, tokens, claim, permits, limit)
   return block
 end
 
--- Grants from the head of the queue while it fits, for a reservation; `asker`, which is here to hear of it, for its lease.
--- Gives the tokens of `asker`, or nil and a refusal.
+-- Grants from the head of the queue while it is compatible, for a reservation; `asker` reads the reply, so it gets its full lease.
+-- Returns the tokens of `asker`, or nil and a refusal.
 local function serve(asker, askersLease)
   local mine
   while not heldAlone() do
@@ -152,7 +152,7 @@ local function serve(asker, askersLease)
   return mine
 end
 
--- Tells those who were granted the lock. A user without permission for the channel is heard of by the next beats.
+-- Notifies the waiters that were granted the lock. Without permission for the channel, they find out by their next beat.
 local function tell(publish)
   if message then pcall(publish, lock, message) end
 end
@@ -179,7 +179,7 @@ local function restore(owner, ttl, tokens, claim, permits)
   return block
 end
 
--- Who holds the key, or is first to wait for it, uses it in another way.
+-- The refusal if the holder, or else the first waiter, uses the key in another way.
 local function otherUse(claim, limit)
   local kind, other = claim == 'p', limitHeld
   local usesPermits = limitHeld ~= nil
@@ -194,12 +194,12 @@ local function otherUse(claim, limit)
   if kind and other ~= limit then return 'limit ' .. other end
 end
 
--- Takes a place, or keeps the one with this ticket. Gives the ticket, or nil and the refusal; then nothing was written.
+-- Takes a place, or keeps the one with this ticket. Returns the ticket, or nil and the refusal if nothing was written.
 local function queueUp(owner, known, ttl, tokens, ticket, claim, permits, limit)
   if not known and ticket == '0' then
     local last = call('ZREVRANGEBYSCORE', queue, '+inf', tickets, 'WITHSCORES', 'LIMIT', 0, 1)[2] or 0
     ticket = string.format('%.0f', math.max(last + 1, micros + 0))
-    -- What else is needed for a place has to be allowed too.
+    -- The other commands that a place needs must be allowed too.
     for _, command in ipairs({ 'ZREM', 'HDEL' }) do
       local allowed = pcall(command, command == 'ZREM' and queue or places, owner)
       if type(allowed) == 'table' then return nil, allowed end
@@ -219,7 +219,7 @@ local function queueUp(owner, known, ttl, tokens, ticket, claim, permits, limit)
   return nil, type(refused) == 'table' and refused or redis.error_reply(tostring(refused))
 end
 
--- `lease` is for how long it is granted now; `known` is who holds the lock, where that was read.
+-- `lease` is the duration of a grant made now; `known` is the current holder, if it was read already.
 local function ask(owner, lease, ttl, tokens, place, claim, permits, limit, known)
   local refused = open(known)
   if refused then return refused end
@@ -230,7 +230,7 @@ local function ask(owner, lease, ttl, tokens, place, claim, permits, limit, know
   end
   local other = not score and (place == '' or place == '0') and otherUse(claim, limit)
   if other then return other end
-  -- A newcomer need not know who is first while one owner has it alone; who waits clears away those that are dead.
+  -- While one owner holds it alone, a newcomer need not know who is first; waiters remove the dead ones.
   local head = (score or not heldAlone()) and first()
   local block
   if (not head or head == owner) and fits(claim, permits, limit) then

@@ -3,16 +3,16 @@ local owner, publish = ARGV[1], ARGV[2] or 'PUBLISH'
 local alone = pcall('GET', lock)
 if alone == owner then
   local refused = pcall('DEL', lock)
-  -- A user that may SET but not DEL has it expire at once, and the next read finds it gone.
+  -- A user that may run SET but not DEL lets it expire at once, so the next read does not find it.
   if type(refused) == 'table' and pcall('SET', lock, owner, 'PX', 1).err then return refused end
   if publish == '' then return '1' end
-  -- Without the queue beats grant it.
+  -- Without the queue, the beats grant it.
   if not places or pcall('EXISTS', queue) == 0 then
     pcall(publish, lock, '')
     return '1'
   end
 end
--- The last of those that hold it together, where nobody waits.
+-- The last of several holders, while nobody waits.
 if places and (alone == '(shared)' or (type(alone) == 'string' and string.find(alone, '^%(permits %d+%)$'))) then
   local score = pcall('ZSCORE', queue, owner)
   local isHolder = type(score) == 'string' and score + 0 < 100000000000000

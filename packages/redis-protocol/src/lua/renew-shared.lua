@@ -6,7 +6,7 @@ local ttl, owners, outcomes = ARGV[1], cjson.decode(ARGV[2]), {}
 for i = 1, #owners do
   lock, queue, places = KEYS[3 * i - 2], KEYS[3 * i - 1], KEYS[3 * i]
   local alone = pcall('GET', lock)
-  -- A downgrade of it was lost on its way, or refused: its user may lack what shared locks need.
+  -- Its downgrade was lost or refused: the user may lack the rights that shared locks need.
   local isAlone = alone == owners[i]
   local refused = not isAlone and open(alone) or nil
   if type(refused) == 'table' then return refused end

@@ -1,6 +1,6 @@
 
--- Tries what renewing and releasing a lock need, on what is not there. A user who may not do one of them is refused before anything is
--- written: nobody could release what it had acquired (H115).
+-- Tries the commands that renewing and releasing need on missing keys. A user that may not run one of them is refused before
+-- anything is written: nobody could release what it had acquired (H115).
 local function missingRight(claim)
   local needed = { { 'GET', lock } }
   if claim ~= 'x' then

@@ -41,7 +41,7 @@ local function mint(ttl, tokens)
   return block
 end
 
--- The tokens of a holder that has none of its own: the last that was given.
+-- A holder without tokens of its own has the last one that was minted.
 local function lastToken()
   local block = fence and pcall('GET', fence)
   if not block then return '0 1' end
@@ -52,7 +52,7 @@ local function lastToken()
   return last .. ' 1'
 end
 
--- A holder asks again: the answer is its own tokens (H12, H13), and the lease becomes the longer of the two (H113).
+-- A repeated request of the holder returns its own tokens (H12, H13) and keeps the longer of the two leases (H113).
 local function refreshAlone(owner, ttl)
   local left = pcall('PTTL', lock)
   if type(left) == 'table' then return left end

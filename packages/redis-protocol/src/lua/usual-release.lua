@@ -1,4 +1,4 @@
--- Frees the lock from its owner, or withdraws the place of that owner, and grants the lock to who is next. Repeating it is
+-- Releases the hold of an owner, or withdraws its place, and grants the lock to the next waiter. Repeating it is
 -- harmless. The fence key stays, so that tokens keep rising.
 -- KEYS    lock, which is also the channel; queue; places; fence; absent: no fencing tokens. Lock and queue alone, as each key costs
 --         time: what nobody waits for is freed (usual). The lock alone: it is freed past the queue
@@ -6,7 +6,7 @@
 -- Replies 1 released, 0 not held, -1 a key of another kind; behind it, each on a line, who was granted the lock; 'more': nothing was
 -- done, and all keys are needed; or the error.
 
--- What nobody waits for, and whose owner has it: nothing of what follows is needed.
+-- Nobody waits and the owner holds it: nothing of what follows is needed.
 if #KEYS == 2 then
   local try, lock = redis.pcall, KEYS[1]
   if try('EXISTS', KEYS[2]) ~= 0 then return 'more' end
