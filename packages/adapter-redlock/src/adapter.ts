@@ -108,8 +108,8 @@ function createRedlock({ clients, prefix, fencing, nodeTimeoutMs, permitQuorum }
 }
 
 /**
- * Waits until enough nodes are connected and known; tells what the others say when it cannot be had. The first time all nodes are
- * given the time to tell who they are.
+ * Waits until enough nodes are connected and identified; otherwise returns the errors of the others. The first call gives every
+ * node time to identify itself.
  */
 async function prepare(redlock: Redlock, needed: number, signal: AbortSignal): Promise<Failure | undefined> {
   const { nodes, nodeTimeoutMs, clock } = redlock;
@@ -159,7 +159,7 @@ function notReady(redlock: Redlock, attempt: AcquireAttempt, needed: number): Gr
   const { nodes, clock, nodeTimeoutMs } = redlock;
   if (!isReady(nodes, needed)) return () => prepare(redlock, needed, attempt.signal);
   if (!tooFewAnswer(nodes, needed)) return undefined;
-  // The few that answer would only have their votes withdrawn again, each of which core and the protocol keep in mind (H116).
+  // The votes of the few that answer would have to be withdrawn again, and core and the protocol would track each one (H116).
   return async () => {
     const after = (callback: () => void) => clock.after(Math.min(nodeTimeoutMs, attempt.ttlMs / 2), callback);
     const errors = await enoughAnswer({ nodes, majority: needed, after }, attempt.signal);
@@ -170,7 +170,7 @@ function notReady(redlock: Redlock, attempt: AcquireAttempt, needed: number): Gr
 function acquireOutcome(outcome: Exclude<GrantOutcome, { kind: 'failed' }>, fencing: boolean): AcquireOutcome {
   if (outcome.kind === 'busy') return { status: 'busy', retryAfterMs: outcome.retryAfterMs };
   const { first, tokens, validForMs } = outcome;
-  // Others are looked for only where a block of tokens was asked for.
+  // Other waiters are counted only if a block of tokens was requested.
   const waiting = tokens > 1 ? outcome.waiting : undefined;
   const block = fencing ? { fencingToken: BigInt(first), tokens } : {};
   return { status: 'granted', ...block, validForMs, waiting };

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers';
 /**
- * Notices a node that has fallen silent: a frozen server or a dead line takes every command and answers none. It then gets a
- * command now and then, enough to see it come back, or to see its connection break, so that what it will have to catch up with
- * does not grow with the length of the outage.
+ * Detects a node that has fallen silent: a frozen server or a dead connection accepts every command and answers none. It then gets
+ * only an occasional probe, enough to notice that it is back or that its connection broke, so its backlog does not grow with the
+ * length of the outage.
  */
 export interface CircuitBreaker {
   /** False when nothing should be sent now. While the node is silent, true is the leave for one request. */
@@ -23,7 +23,7 @@ const longestPauseMs = 20_000;
 
 export function createCircuitBreaker(now: () => number, timeoutMs: number): CircuitBreaker {
   let outstanding = 0;
-  // Counted, and dated only when somebody asks: clocks are slow to read, and nearly always all is well.
+  // Counts answers and reads the clock only on demand: clocks are slow to read, and a node is rarely silent.
   let progress = 0;
   let datedProgress = -1;
   let progressAt = 0;

@@ -9,7 +9,7 @@ export interface NodeCount {
   readonly majority: number;
 }
 
-// What a server says for good, and what to do about it. Inside a script it says some of it in other words.
+// Refusals that repetition does not change, with the remedy for each. Inside a script, the server words some of them differently.
 const refusals: readonly (readonly [RegExp, string])[] = [
   [
     /^(WRONGPASS|NOAUTH|NOPERM)\b|user executing the script|ACL failure in script|unauthenticated (multi)?bulk length/,
@@ -89,8 +89,8 @@ function otherUse(claim: Claim | undefined, { limit }: OtherUse, key: string): L
 const isRefusal = (error: unknown): error is LockError => isLockError(error) && !error.retryable;
 
 /**
- * What to tell when a majority, or as many nodes as permits need, could not be had. Where refusals alone are enough to prevent one, the first of them, which no
- * repetition changes; else an error that is retryable: the outcome is unknown, unless no node was asked.
+ * The error when too few nodes answered for a majority, or for permits. If refusals alone prevent it, this is the first refusal,
+ * not retryable. Otherwise it is retryable, and the outcome is unknown unless no node was asked.
  */
 export function noMajority(
   what: string,

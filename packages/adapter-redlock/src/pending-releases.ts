@@ -3,12 +3,12 @@ import type { RedisClientBinding } from '@holdfast/redis-protocol';
 import type { CircuitBreaker } from './circuit-breaker.ts';
 import type { NodeRequest, Reply, Requests } from './requests.ts';
 
-// A node that stays away for long while locks come and go: what is forgotten then ends with its TTL.
+// Bounds the memory for a node that is away for long. A vote whose withdrawal is dropped ends with its TTL.
 const maxPending = 1_000;
 
-// With the connection up the server itself has refused. These pass: it loads its data, runs a long script, cannot write to disk, has
-// no memory left, which a release of one of several holders needs, or too few replicas, or is a replica for a while. A vote that has
-// expired is answered all the same: none of this goes on for longer than the lease.
+// Refusals that pass: the server is loading its data, runs a long script, cannot write to disk, lacks memory (the release of one of
+// several holders needs some) or replicas, or is a replica for a while. Expired votes are answered in any case, so resending ends
+// with the lease.
 const passing = /(^|-)(LOADING|BUSY|MISCONF|OOM|MASTERDOWN|NOREPLICAS|READONLY)\b/;
 const pauseMs = 1_000;
 
@@ -37,7 +37,7 @@ export function createReleases(
   server: Server,
 ): Releases {
   const pending = createPending(client, server, (request) => send(request, () => {}));
-  // By what they do. Of a node that answers nothing is kept, since a map that every release goes through costs a fifth of the speed.
+  // Keyed by what they do. Empty for a node that answers: putting every release into a map costs a fifth of the speed.
   const unanswered = new Map<string, Reply>();
 
   function send(request: NodeRequest, answer: Reply): void {
@@ -74,10 +74,9 @@ const mayPass = (client: RedisClientBinding, error: unknown): boolean =>
   !client.ready || (error instanceof Error && passing.test(error.message));
 
 /**
- * Votes that are still to be withdrawn from one node, because it was not connected, its connection broke over it, or the server
- * was not able to, or because it led to another server. The lock as a whole is released by then, since a majority is, and nobody would ask again: the vote would
- * stand until its TTL, and be missing in the next majority. They are withdrawn once the connection is there again, or a second
- * later (H11).
+ * Votes that are still to be withdrawn from one node: it was disconnected, led to another server, or could not carry it out. A
+ * majority has released the lock, so nobody would ask again, and the next majority would lack this vote until its TTL ends. They
+ * are withdrawn on reconnection, or a second later (H11).
  */
 function createPending(client: RedisClientBinding, server: Server, send: (request: NodeRequest) => void) {
   const pending = new Map<string, NodeRequest>();

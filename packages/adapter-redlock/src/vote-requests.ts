@@ -13,10 +13,10 @@ import { type NodeRequest, type RequestArgs, setIfFree } from './requests.ts';
 
 const rollbackVoteScript = /* @__PURE__ */ luaScript(rollbackVoteSource);
 
-/** What stands at a node as the owner of an exclusive vote: the round's own value, of the contract's owner and the proposed token. */
+/** The value of an exclusive vote at a node. It is unique to the round: the owner ID and the proposed token. */
 export const voteValue = ({ owner, first }: Pick<StandingVote, 'owner' | 'first'>): string => `${owner}:${first}`;
 
-/** Whether `shared-votes.lua` deals with it: all but what is known to be exclusive. */
+/** Whether `shared-votes.lua` handles the vote: every claim that is not known to be exclusive. */
 export const isOfClaims = (claim: HeldVote['claim']): boolean => claim === 'any' || isAmongOthers(claim);
 
 /** The server, and what is known of its key. */
@@ -104,7 +104,7 @@ function claimArgs(
 
 /** What stands in the lock's key while readers hold it. */
 export const heldByReaders = '(shared)';
-// What those are told who would pass a waiter.
+// The answer to a request that would overtake a waiter.
 const behindWaiter = '(waiting)';
 
 /** What else than this the key is used for, by what is in the way. */
