@@ -113,7 +113,7 @@ export class Connection {
       signal.addEventListener('abort', this.#endNow);
       this.#watchSilence(answerTimeoutMs);
       this.#client.connect();
-      // The library makes its socket a tick after it was told to connect, and does not tell what is wrong with it.
+      // The library creates its socket a tick after `connect`, and does not report the socket's errors.
       nextTick(() => manager.socket?.on('error', (error) => this.#onSocketError(error)));
       // This is what the library calls when a connection, or an attempt, has ended.
       manager.connect = this.#endNow;

@@ -1,5 +1,5 @@
-// A process hands a hold over to its own waiters without asking ZooKeeper, and each of them gets a token of its own: the next one. So
-// a transaction stands for a block of tokens, whatever was asked for, and tokens rise from one transaction to the next.
+// A process hands a hold over to its own waiters without asking ZooKeeper, and each of them gets the next token. Each transaction
+// therefore provides a block of tokens, whatever was requested, and tokens rise from one transaction to the next.
 const bits = 16n;
 
 /** How many tokens there are for one hold. */

@@ -144,8 +144,8 @@ export class Nodes {
   }
 
   /**
-   * The node that exists although its create has failed: an error that is no refusal says nothing of what was done. The listing
-   * was carried out right behind the create; where that does not help either, the leader is asked.
+   * Finds a node that exists although its create failed: an error that is not a refusal does not say what was done. The listing ran
+   * right after the create; if that does not help either, the leader is asked.
    */
   async #createdDespite(
     error: unknown,

@@ -19,8 +19,8 @@ export function firstIn(contenders: readonly Numbered[]): string | undefined {
 }
 
 /**
- * Those ahead of which one at least has to go before a claim behind all of them can be granted; none when it is granted. Each is as
- * near to it as can be: what is near goes late, so it is woken as seldom as can be, and never by whoever comes and goes elsewhere.
+ * The predecessors to watch: a claim behind all of `ahead` cannot be granted before one of them leaves. Empty if it is granted. They
+ * are the nearest possible ones: those leave last, so the waiter wakes rarely, and never for an unrelated contender.
  * @param passed An exclusive one that was downgraded. It held the lock alone, so nothing ahead of it is left.
  */
 export function blockersIn(ahead: readonly Numbered[], claim: Claim, passed: string | undefined): string[] {

@@ -92,7 +92,7 @@ export class Sessions {
     this.#rejectWaiting(error);
     this.#stopPausing?.();
     const link = this.current;
-    // From now on calls are refused: the library would answer each of them at once, and who waits would ask for ever.
+    // Refuse calls from now on: the library would answer each at once, and a waiter would ask again without end.
     this.current = undefined;
     await link?.connection.close();
     await this.#running;
@@ -130,8 +130,8 @@ export class Sessions {
   /** Connects to a server, and stays until the connection ends. */
   async #tryServer(server: string, sentAt: number): Promise<End & { wasOpen: boolean }> {
     const session = this.#session;
-    // Servers that came back without their data refuse whoever has seen more than they have, and never say that the session
-    // is gone. By then nothing is held in it.
+    // Servers that restarted without their data refuse a client that has seen a later transaction, and never report the session
+    // as expired. By then, nothing is held in it.
     if (session !== undefined && sentAt - session.confirmedAt > 2 * session.timeoutMs) this.#endSession(session);
     const { clientFactory, sessionTimeoutMs, auth } = this.#settings;
     const connection = new Connection({

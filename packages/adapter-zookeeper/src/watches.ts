@@ -37,8 +37,8 @@ const lookMs = 5_000;
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 
 /**
- * One watch per node, whoever listens. The library cannot take a watch back, so those who give up leave theirs to the next; as
- * each is set on a node that exists and fires when that goes, there are never more than contenders (H43, H73).
+ * One watch per node, shared by its listeners. The library cannot remove a watch, so a listener that leaves keeps it for the next
+ * one. Each is set on an existing node and fires when that is removed, so there are never more watches than contenders (H43, H73).
  */
 export function createWatches(requests: Requests): Watches {
   const watches = new Map<string, Watch>();
@@ -46,13 +46,13 @@ export function createWatches(requests: Requests): Watches {
   let newest: Connection | undefined;
   let looking: NodeJS.Timeout | undefined;
 
-  /** Whether a node is there is told to everybody. */
+  /** Checks every watched node, and notifies the listeners of those that are gone. */
   function lookAtAll(): void {
     let isWanted = false;
     for (const [path, watch] of watches) {
       if (watch.listeners.size === 0) continue;
       isWanted = true;
-      // Without its connection it is lost, or is being set, which looks as well.
+      // Without a connection the watch is lost, or is being set, which checks the node as well.
       if (watch.connection?.isOpen !== true) continue;
       requests.stat(path).then(
         (stat) => {
@@ -77,7 +77,7 @@ export function createWatches(requests: Requests): Watches {
 
   /** A watch ends with its connection; the event may have gone by meanwhile. */
   function placed(path: string, watch: Watch, connection: Connection): void {
-    // It may have ended right behind the answer, and those below been told before.
+    // The connection may have ended right after the answer, when the watches below were already notified.
     if (!connection.isOpen) return fire(path, watch);
     watch.connection = connection;
     if (connection === newest) return;
@@ -91,7 +91,7 @@ export function createWatches(requests: Requests): Watches {
 
   /**
    * A server withholds the events of a node from a client that may not read it, so the parent is watched, once for all of these
-   * nodes: a change costs one look, however many there are.
+   * nodes: a change costs one check, however many there are.
    */
   function watchParent(path: string, watch: Watch): void {
     const parent = parentOf(path);
@@ -135,7 +135,7 @@ export function createWatches(requests: Requests): Watches {
         if (connection === undefined) onEvent();
         else placed(path, watch, connection);
       },
-      // To ask again at once would only be refused again.
+      // Asking again at once would only be refused again.
       (error: unknown) => {
         if (codeOf(error) === codes.noAuth) watchParent(path, watch);
         else fire(path, watch, isAnswer(error) ? error : undefined);
