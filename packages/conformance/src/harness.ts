@@ -93,7 +93,7 @@ export interface Timing {
   readonly pollMs: number;
 }
 
-/** Fills in the defaults; the environment variable LOCK_CONFORMANCE_TIME_SCALE stretches the patience on a slow machine. */
+/** Fills in the defaults; the environment variable LOCK_CONFORMANCE_TIME_SCALE stretches the time-outs on a slow machine. */
 export function timingOf(harness: Harness, latencyMs = 0): Timing {
   const scale = Number(process.env.LOCK_CONFORMANCE_TIME_SCALE ?? 1);
   const { minMs } = harness.capabilities.ttl;

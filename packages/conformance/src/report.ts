@@ -65,7 +65,7 @@ export interface Report {
   readonly ok: boolean;
 }
 
-/** What a test runner is to be told of a result: a failure, a skip with its reason, or nothing, which is a pass. */
+/** What to report to a test runner: a failure, a skip with its reason, or `undefined` for a pass. */
 export function verdictOf({
   outcome,
   level,

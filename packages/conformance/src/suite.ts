@@ -15,7 +15,7 @@ import { createTurns } from './turns.ts';
 /** Processes take their time to start, on a busy machine a lot of it. */
 const processMs = 60_000;
 
-/** Of the time of a case, how much its timers may be late before the patience of its locks shows nothing. */
+/** The share of a case's time by which its timers may be late before the time-outs of its locks prove nothing. */
 const MOST_LAGGED = 0.4;
 
 /** What a case needs that breaks connections, or stops what others work with. */
@@ -92,7 +92,7 @@ export async function openSuite(given: Harness, options: SuiteOptions = {}): Pro
   async function orStarved({ needs = [] }: Case, error: unknown, mostMs: number, lagged: number): Promise<unknown> {
     const isUnanswered = isLockError(error, 'LOCK_BACKEND') && error.retryable;
     const isDisturbing = needs.some((need) => disturbing.has(need));
-    // The patience of locks is counted by the clock, also where another error was awaited.
+    // The time-outs of locks follow the clock, even if the case expected another error.
     const told = error instanceof AssertionError ? error.actual : error;
     if ((isLockError(told, 'LOCK_TIMEOUT') || (isUnanswered && !isDisturbing)) && lagged > MOST_LAGGED)
       return new Inconclusive(

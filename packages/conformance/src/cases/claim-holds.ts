@@ -45,7 +45,7 @@ export async function takeClaim(
   return { adapter, ...(await context.take(adapter, key, { ...more, claim })) };
 }
 
-/** Fails unless a stranger that asks for this is told "busy". */
+/** Fails unless a request by another owner is answered `busy`. */
 export async function assertClaimBusy(
   context: Context,
   adapter: LockAdapter,
@@ -59,7 +59,7 @@ export async function assertClaimBusy(
   assert.equal(status, 'busy', `A request for ${nameOf(claim)} must be told "busy": ${why}`);
 }
 
-/** Fails unless a stranger can have this within the grace; gives it back. */
+/** Fails unless another owner is granted this within `graceMs`; releases it. */
 export async function assertClaimFree(
   context: Context,
   adapter: LockAdapter,

@@ -16,7 +16,7 @@ async function look(adapter: LockAdapter, key: string): Promise<InspectedLock> {
   return info;
 }
 
-/** Of several holders with leases of their own, the first is told of, until it leaves. */
+/** Of several holders with different leases, `inspect` reports the first until it leaves. */
 async function earliestOfThree(context: Context, adapters: readonly [LockAdapter, LockAdapter], claim: Claim) {
   const [one, two] = adapters;
   const key = context.key();

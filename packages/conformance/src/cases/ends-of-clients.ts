@@ -112,7 +112,7 @@ export const endOfClientCases: readonly Case[] = [
       if (one.enqueue) await join(context, one, foreign.key);
       await context.soon('close settles', one.close?.() ?? Promise.resolve(), 2 * context.boundMs);
       const attempt = context.attempt(context.key());
-      // What is not answered is asked for side by side: each time, it takes the whole patience.
+      // In parallel: each call that stays unanswered takes the whole time-out.
       const [renewed, released, asked, seen] = await Promise.all([
         answerOf(context, () => one.renew(held, context.timing.longTtlMs)),
         answerOf(context, () => one.release(freed)),

@@ -40,7 +40,7 @@ export const steadyAnswerCases: readonly Case[] = [
       });
       const rejected = context.rejections.slice(before);
       if (rejected.length === 0) return;
-      // A session ends, and patience does, on a machine that stalls or with a backend that is starved.
+      // A machine or a backend that stalls ends sessions and exceeds time-outs.
       await context.assertMachineRan(context.slackMs);
       assert.fail(
         `${rejected.length} calls were rejected in ${context.measures.chances} rounds of them, and nothing was in their way: ${rejected[0]}`,

@@ -3,7 +3,7 @@ import type { Locks, LocksOptions } from '@holdfast/lock-core';
 import type { Context } from '../context.ts';
 import { assertWorks } from './works-again.ts';
 
-/** Little patience with a backend that says nothing: a case need not have more, and a lease outlasts it by far. */
+/** Options with a short time-out for a silent backend: it is enough for a case, and far shorter than a lease. */
 export function impatient({ timing }: Context): LocksOptions & { backendTimeoutMs: number } {
   const backendTimeoutMs = Math.ceil(Math.min(timing.graceMs / 2, timing.longTtlMs / 4));
   return { backendTimeoutMs, attemptTimeoutMs: Math.ceil(backendTimeoutMs / 3) };

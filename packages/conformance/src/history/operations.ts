@@ -18,7 +18,7 @@ export function operationsOf(holds: readonly Hold[]): Operation<LockOp>[] {
 
 /** The refusals as operations, each of which needs a holder, and the unanswered requests, any of which may have become that holder. */
 export function refusalsOf({ refusals, unanswered }: Pick<History, 'refusals' | 'unanswered'>): Operation<LockOp>[] {
-  // As an owner of its own: what nobody was told of re-enters nothing.
+  // Under an owner of its own: a hold that nobody heard of cannot be re-entered.
   const maybe = (f: LockOp['f'], { hold, invokedAt }: Call): Operation<LockOp> => ({
     call: invokedAt,
     return: never,

@@ -41,7 +41,7 @@ export function recordAdapter(notes: Notes, adapter: LockAdapter): LockAdapter {
     const { key, owner, ttlMs, tokens, claim } = attempt;
     const noted: AcquireAttempt = {
       ...{ key, owner, ttlMs, tokens, claim },
-      // A signal is made on demand where it is dear.
+      // Read lazily: core creates the signal on demand, since it is expensive.
       get signal() {
         return attempt.signal;
       },

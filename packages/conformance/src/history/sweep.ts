@@ -36,7 +36,7 @@ export function checkExclusion(holds: readonly Hold[], options: ExclusionOptions
     }
     // By their ends, so that a hold of no length stands before one that begins with it.
     const inOrder = ofKey.toSorted((a, b) => a.start - b.start || a.end - b.end);
-    // As long as cores are disjoint, whoever ends last is the only one that the next can meet.
+    // While holds are disjoint, the next one can overlap only the one that ends last.
     let last: Hold | undefined;
     for (const hold of inOrder) {
       if (last && last.owner !== hold.owner && last.end > hold.start) {

@@ -84,7 +84,7 @@ export async function runStress(harness: Harness, options: StressOptions): Promi
     options.onProgress?.({ elapsedMs: performance.now() - startedAt, holds, faults: faults.length, doing });
   };
   const proxies = nemesis.includes('cut') ? await faultProxies(harness.servers!()) : undefined;
-  // Also when the program is left in the middle: a process that was stopped in its tracks would stay so for ever.
+  // Also if the program ends early: a worker that was paused by SIGSTOP would stay paused.
   const killAll = (): void => all.forEach((worker) => void worker.kill());
   process.once('exit', killAll);
   const ticker = setInterval(() => tell('running'), 1_000);
