@@ -105,7 +105,7 @@ function createEtcdBackend(stage: Stage): Backend {
   };
 }
 
-/** A client that deletes the key of a holder which it has not made frees it by force. */
+/** A client that deletes the key of a holder that it did not create has freed it by force. */
 function createForceObserver({ freedByForce }: Stage, cluster: () => Cluster): ClusterTerms['onRequest'] {
   const made = new Set<string>();
 

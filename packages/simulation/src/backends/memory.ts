@@ -80,7 +80,7 @@ function createMemoryBackend(stage: Stage): Backend {
     atEnd: (run: () => void) => void,
   ): Promise<unknown> {
     const controller = new AbortController();
-    // As in any queue over a network, a place does not outlast the connection of whoever waits there.
+    // As in any queue over a network, a place does not outlast the connection of its waiter.
     atEnd(() => controller.abort());
     aborts.set(id, controller);
     return own.enqueue!({ ...attempt, signal: controller.signal, onQueued: () => tell('queued') }, controller.signal);

@@ -46,7 +46,7 @@ export interface ClockTerms {
 const wallEpoch = 1_700_000_000_000;
 const longestDelay = 2 ** 31 - 1;
 
-/** What `setTimeout` gives back, as far as libraries use it. */
+/** What `setTimeout` returns, as far as libraries use it. */
 export class Timer {
   scheduled: Scheduled | undefined;
   readonly #arm: (timer: Timer) => void;

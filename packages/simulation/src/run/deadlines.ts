@@ -56,7 +56,7 @@ export function longestCallMs(schedule: Schedule, step: Step, what: string): num
   return (bounds[what] ?? Number.POSITIVE_INFINITY) * 1.01 + 150;
 }
 
-/** From when to when a process gets no answer from the only server: then its calls must not wait for one for ever. */
+/** The periods in which a process gets no answer from the only server: its calls must not wait without limit. */
 export function silences({ faults }: Schedule, client: number): readonly { from: number; until: number }[] {
   return faults.flatMap((fault) => {
     const isSilence =

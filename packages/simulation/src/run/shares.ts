@@ -23,9 +23,9 @@ const nameOf = ({ client, locks }: Step): string => `process ${client + 1}${lock
 const mostByChance = 24;
 
 /**
- * In a queue each `Locks` has one place, and a turn ends after `localRun.count` hand-overs or `localRun.ms`: so whoever waits is passed
- * once by each of the others, at most. Where readers or permits go together, each `Locks` may have as many holds, each with a turn of its
- * own. Judged where nothing goes wrong.
+ * In a queue, each `Locks` has one place, and a turn ends after `localRun.count` hand-overs or `localRun.ms`, so each other `Locks`
+ * overtakes a waiter once at most. Where readers or permits hold together, each `Locks` may have that many holds, each with its own
+ * turn. Checked only in runs without faults.
  */
 export function createShares(
   schedule: Schedule,
@@ -42,7 +42,7 @@ export function createShares(
     faults.length === 0 &&
     network.slowRate === 0 &&
     clients.every(({ locks }) => locks.every(({ localRun }) => localRun?.count !== 0));
-  // By then whoever asks has a place.
+  // By then, every caller has a place.
   const aWhileMs = 2 + 6 * (network.mostMs + servesWithinMs);
   /** The last turn of each `Locks`, and whose was the last of all. */
   const turns = new Map<string, Turn>();

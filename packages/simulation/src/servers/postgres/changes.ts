@@ -5,7 +5,7 @@ import { change, conflictOf, insert, latest, type Row, type Strength, type Table
 import { type Bound, type Doing, type Node, type Rows, type Scope, within } from './scope.ts';
 import { coerce, NotModelled, SqlError, type Value } from './values.ts';
 
-/** What a change gives back, and how many rows it was. */
+/** What a change returns, and how many rows it affected. */
 export interface Changed extends Rows {
   readonly count: number;
 }

@@ -18,7 +18,7 @@ export interface DatabaseTerms {
   onCommit?(transaction: Transaction): void;
 }
 
-/** Who is told of notices. */
+/** A session that receives notifications. */
 export interface Listener {
   readonly channels: ReadonlySet<string>;
   notify(pid: number, channel: string, payload: string): void;

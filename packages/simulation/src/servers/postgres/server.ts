@@ -14,7 +14,7 @@ export interface ServerTerms {
   readonly machine: Machine;
   pauseMs(what: Pause): number;
   readonly maxConnections: number;
-  /** How long a session may idle in a transaction; 0 for ever. */
+  /** How long a session may idle in a transaction; 0 for no limit. */
   readonly idleInTransactionMs: number;
   /** Whether a pooler that lends sessions for one transaction stands before it. */
   readonly pooler: boolean;
@@ -113,7 +113,7 @@ export class Server {
     this.#listeners.delete(front);
   }
 
-  /** A session has done what it was asked; one in a transaction may not stay so for ever. */
+  /** A session has become idle; in a transaction, its idle time is limited. */
   rested(front: Front): void {
     this.#stopIdle(front);
     if (front.session?.status === 'I' || this.#terms.idleInTransactionMs === 0) return;

@@ -49,7 +49,7 @@ function parseSetOptions(words: readonly string[]): SetOptions | Refusal {
   return options;
 }
 
-/** How long the key is to live; none: for ever. */
+/** The TTL of the key in ms; `undefined` for none. */
 function spanOf({ span }: SetOptions): number | undefined | Refusal {
   if (span === undefined) return undefined;
   const count = integer(span.text);

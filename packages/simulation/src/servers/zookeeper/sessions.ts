@@ -6,7 +6,7 @@ export interface SessionTracker {
   setOwner(session: bigint, server: number): void;
   /** Why a request of the session through this server is refused. */
   check(session: bigint, server: number): 'expired' | 'moved' | undefined;
-  /** It is being closed: nothing more is done for it. */
+  /** Marks the session as closing: from now on it is neither renewed nor expired. */
   close(session: bigint): void;
   remove(session: bigint): void;
   /** Those whose time is over. */
