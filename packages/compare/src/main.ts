@@ -21,5 +21,5 @@ await program.parseAsync(
   process.argv.slice(2).filter((argument) => argument !== '--'),
   { from: 'user' },
 );
-// Not by itself: freeing the sockets that clients left open, Node 20 was seen to spin for ever (Environment::CleanupHandles).
+// Exit explicitly: Node 20 was seen to spin without end when it frees sockets that clients left open (Environment::CleanupHandles).
 process.exit(code);

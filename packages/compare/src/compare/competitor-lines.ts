@@ -70,7 +70,7 @@ export function rivalLines(
   ];
 }
 
-/** Strict order, and what is not a lock: semaphores beside those of redis-semaphore, and readers, of which nobody else has any. */
+/** Strict order, semaphores (compared with redis-semaphore), and shared locks, which no competitor has. */
 function modeLines(port: number, versions: Machine['clients']): RivalLine[] {
   const base = `raw, Node ${process.version}`;
   const common = {

@@ -77,7 +77,7 @@ export async function play({ backend, ttlMs, lastsMs, ofServers, open }: Scenari
   }
 }
 
-/** Waits for the next grant; a holder that has survived gives back its lock. Answers whether it had. */
+/** Waits for the next grant; a holder that has survived releases its lock. Resolves to whether it did. */
 async function letPass(holder: Actor, granted: Promise<'granted'>, ttlMs: number, backend: string): Promise<boolean> {
   if ((await Promise.race([granted, sleep(Math.min(ttlMs, survivedMs))])) === 'granted') return false;
   const kept = (await stateOf(holder)) === 'held';

@@ -27,7 +27,7 @@ export interface CycleTask {
 const keys: readonly string[] = Array.from({ length: 1_000 }, (_, i) => `bench-${i}`);
 let next = 0;
 
-/** Takes and gives back free locks for a time. */
+/** Acquires and releases uncontended locks for a time. */
 export async function measureCycles(
   subject: Subject,
   { inFlight, forMs, oneKey = false, latencies = false }: CycleTask,

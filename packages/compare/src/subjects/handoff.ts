@@ -2,8 +2,8 @@ import { connectIoredis } from './redis-clients.ts';
 import type { Subject } from './subject.ts';
 
 /**
- * The fastest hand-over that Redis itself offers: waiters block on a list, and the one served puts the token back in the
- * same breath in which it waits anew. One round trip for each; no TTL, so a crash loses the token for ever.
+ * The fastest hand-over that Redis itself offers: waiters block on a list, and the one served returns the token in the same
+ * tick in which it waits again. One round trip per hand-over; no TTL, so a crash loses the token permanently.
  */
 export function handoffSubject(port: number): Subject {
   const connections: ReturnType<typeof connectIoredis>[] = [];

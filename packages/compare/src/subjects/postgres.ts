@@ -26,8 +26,8 @@ const takeSql = `INSERT INTO raw_lock VALUES ($1, $2, now() + $3 * interval '1 m
 const releaseSql = 'DELETE FROM raw_lock WHERE key = $1 AND owner = $2';
 
 /**
- * By hand, the two smallest statements that lock at all, prepared: they leave the lock of a crashed process for ever, and give no token. A
- * waiter asks again every 10 ms.
+ * The two smallest statements that make a lock, written by hand and prepared. The lock of a crashed process is never freed, and there
+ * is no token. A waiter asks again every 10 ms.
  */
 export async function rawPostgresSubject(port: number): Promise<Subject> {
   const pool = newPool(port);

@@ -25,7 +25,7 @@ export interface Subject {
   close(): Promise<void>;
 }
 
-/** Which release of which Redis client. */
+/** A Redis client and its major version. */
 export type RedisClientName = 'ioredis 6' | 'ioredis 5' | 'node-redis 6' | 'node-redis 5';
 
 /** Other libraries that lock on one Redis. */

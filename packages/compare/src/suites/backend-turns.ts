@@ -73,7 +73,7 @@ export function backendTurnTargets(turns: Rounds<TurnRound>): Target[] {
       better: 'more',
       unit: '',
     },
-    // Of a slow backend each waiter has one turn or two, of which Jain's index says little.
+    // On a slow backend, each waiter gets only one or two turns, too few for Jain's index.
     ...[strict, strictInTwo].map(
       (name): Target => ({
         what: `${name}: longest wait / wait in a strict queue`,
