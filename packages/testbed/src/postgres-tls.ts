@@ -2,7 +2,7 @@ import { chownSync } from 'node:fs';
 import { makeCertificates } from './certificates.ts';
 import { giveAway, nobody, type PostgresServer, startPostgres } from './postgres.ts';
 
-/** A PostgreSQL that speaks TLS to whoever asks for it, on the same port as without. */
+/** A PostgreSQL server that accepts connections with and without TLS on the same port. */
 export interface PostgresTlsServer extends PostgresServer {
   /** The file (PEM) of the authority that signed the certificate of the server, for `sslrootcert`. */
   readonly authorityFile: string;

@@ -97,7 +97,7 @@ export async function startServer(plan: ServerPlan, signal?: AbortSignal): Promi
       if (await plan.healthy(lastPid, timeoutMs).catch(() => false)) return;
       const now = performance.now();
       if (now > giveUpAt) throw new Error(`${name} was not ready in ${readyWithinMs} ms. ${logTail()}`);
-      // ZooKeeper leaves a question unanswered that comes while it starts; a slow machine needs more patience each time.
+      // ZooKeeper never answers a request that arrives while it starts; on a slow machine, each attempt needs a longer time-out.
       if (now - askedAt >= timeoutMs) timeoutMs = Math.min(timeoutMs * 2, 5000);
       signal?.throwIfAborted();
       await sleep(15);
