@@ -28,7 +28,7 @@ Examples:
 Exit codes: 0 freed, 1 not freed: the lock was free or is held with another token, or you answered no.
 `;
 
-/** `holdfast release <key>`: frees the lock by its token or, with `--force`, whoever holds it. */
+/** `holdfast release <key>`: frees the lock by its token or, with `--force`, regardless of its holder. */
 export function releaseCommand(): Command {
   const command = new Command('release')
     .description('Release a lock by its fencing token, or free it by force, whoever holds it.')
@@ -54,7 +54,7 @@ function readToken(text: string): bigint {
 
 async function releaseToken(key: string, token: bigint, options: Options): Promise<void> {
   await using locks = await openBackend(options);
-  // Names the owner, so that whoever acquires the lock in between keeps it.
+  // Names the owner, so that a later holder keeps the lock.
   const info = await locks.inspect(key);
   const released = info?.fencingToken === token && (await locks.forceRelease(key, info.owner));
   if (options.json) printJson({ key, released });
@@ -68,7 +68,7 @@ async function release(key: string, options: Options): Promise<void> {
   const info = await locks.inspect(key);
   const asks = info !== undefined && options.yes !== true;
   const wanted = !asks || (await confirmed(lockLines(key, info)));
-  // The yes was for the holder that was shown: whoever has acquired the lock since then keeps it.
+  // The confirmation was for the holder that was shown: a later holder keeps the lock.
   const owner = asks && (info.holders ?? 1) === 1 ? info.owner : undefined;
   const freed = info !== undefined && wanted && (await locks.forceRelease(key, owner));
   if (options.json) printJson({ key, released: freed });

@@ -74,7 +74,7 @@ type Role = 'waiting' | 'sleeping';
  * lease: nobody would renew the lock, and the command would continue beside the next holder. The result dismisses the guards.
  *
  * This process replaces a guard that has ended, but not one that is killed together with this process or while it is suspended. No
- * portable protection against that exists: only a process can act, and whoever kills these can kill any other.
+ * portable protection against that exists: only a process can act, and anyone who can kill these can kill any other.
  */
 export function guard({ id, pid, ownGroup }: RunMark, graceMs: number, lock: Held): () => void {
   const target = [String(ownGroup ? -pid : pid), String(Math.ceil(graceMs / 1_000)), id];
