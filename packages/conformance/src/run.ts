@@ -66,7 +66,7 @@ function racesOf(results: readonly CaseResult[]): Races[] {
   );
 }
 
-/** The suite, with each result told, and without those cases that begin after the end was asked for. */
+/** The suite, reporting each result, without the cases that would begin after a stop was requested. */
 function observed(suite: Suite, of: number, { signal, onResult }: RunOptions): Suite {
   return {
     ...suite,

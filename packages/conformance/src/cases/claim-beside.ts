@@ -40,7 +40,7 @@ const acts: Readonly<Record<string, Act>> = {
   },
 };
 
-/** Leases of those who hold a key together. */
+/** The leases of several holders of one key. */
 export const claimBesideCases: readonly Case[] = [
   {
     id: 'LK-0340',

@@ -17,7 +17,7 @@ function endsOf({ forcesByName, harness }: Context): readonly End[] {
   return ends;
 }
 
-/** All those at the head of the queue are let in, whatever ended the hold before them. */
+/** All compatible waiters at the head of the queue are admitted, whatever ended the hold before them. */
 async function letInTogether(context: Context, [one, two]: Clients, claim: Claim, end: End): Promise<void> {
   if (!one.forceRelease && end !== 'the end of a lease') return;
   const key = context.key();
@@ -50,7 +50,7 @@ async function behindOneThatLeaves(context: Context, [one, two]: Clients, claim:
   }
 }
 
-/** Many who hold a key together, and who are let in together. */
+/** Many owners that hold a key together and are admitted together. */
 export const claimCrowdCases: readonly Case[] = [
   {
     id: 'LK-0299',

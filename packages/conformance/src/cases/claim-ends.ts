@@ -39,7 +39,7 @@ const requests: readonly Request[] = [
       `inspect ${of(over)} names another holder than the one that is left, if any`,
     );
     assert.equal(info?.holders ?? 1, 1, `inspect ${of(over)} counts it still`);
-    // Where tokens are revisions, readers carry that of the first of them (C-196), and inspect tells their own.
+    // Where tokens are revisions, readers carry that of the first of them (C-196), and `inspect` reports their own.
     if (over.claim?.mode !== 'shared')
       assert.equal(info?.fencingToken, live?.fencingToken, `inspect ${of(over)} tells its token still`);
   },
@@ -49,7 +49,7 @@ const requests: readonly Request[] = [
     const { attempt, granted } = await join(context, by, over.key, { claim: wholeOf(over.claim ?? exclusive) });
     await context.soon(`the queue grants the key ${of(over)}`, granted);
     const lateMs = context.now() - calledAt - 2 * context.latencyMs;
-    // Asked once, so a backend that stands still for a moment may be late; one that looks now and then takes longer.
+    // Asked once: a backend that stalls for a moment may be late, but one that polls takes longer.
     context.assertInTime(
       lateMs - 300,
       `The queue granted the key ${of(over)} ${Math.round(lateMs)} ms after the request`,
@@ -63,7 +63,7 @@ const requests: readonly Request[] = [
   },
 ];
 
-/** Holds that end by themselves, alone or beside others. */
+/** Holds that expire, alone or with other holders of the key. */
 export const claimEndCases: readonly Case[] = [
   {
     id: 'LK-0293',

@@ -48,7 +48,7 @@ export const claimHintCases: readonly Case[] = [
         const act = () => assertRelease(one.release(last));
         trials.push(assertHint(context, two, key, 'the last reader has left', act));
       }
-      // A queue lets in those for whom there is room beside others, without a hint.
+      // A queue admits compatible waiters without a hint.
       if (one.downgrade && hasShared && !one.enqueue) {
         const held = await takeClaim(context, one, context.key(), exclusive);
         const act = () => one.downgrade!(held, context.timing.longTtlMs);

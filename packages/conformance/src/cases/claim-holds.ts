@@ -76,7 +76,7 @@ export async function assertClaimFree(
   await adapter.release(stranger);
 }
 
-/** Fails unless the hold stands. */
+/** Fails unless the hold is still in effect. */
 export async function assertStands(context: Context, hold: Claimed, why: string): Promise<void> {
   const { status } = await hold.adapter.renew(hold, context.timing.longTtlMs);
   assert.equal(status, 'renewed', `${capital(holdOf(hold.claim))} must stand: ${why}`);

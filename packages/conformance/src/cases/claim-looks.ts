@@ -31,14 +31,14 @@ async function earliestOfThree(context: Context, adapters: readonly [LockAdapter
       await assertRemaining(context, two, key, how, lease);
     }
     const { fencingToken } = await look(one, key);
-    // Where tokens are revisions, readers carry that of the first of them (C-196), and inspect tells their own.
+    // Where tokens are revisions, readers carry that of the first of them (C-196), and `inspect` reports their own.
     if (i === 0 || claim.mode !== 'shared')
       assert.equal(fencingToken, hold.fencingToken, `The token that inspect tells of ${how}`);
     await assertRelease(hold.adapter.release(hold));
   }
 }
 
-/** The waiters that inspect counts, where it does: those who are there, whatever they ask for. */
+/** The waiters that `inspect` counts, if it counts any: all that are present, with any claim. */
 async function waitersOf(context: Context, [one, two]: readonly [LockAdapter, LockAdapter], claim: Claim) {
   const key = context.key();
   const hold = await takeClaim(context, one, key, wholeOf(claim));
@@ -71,7 +71,7 @@ async function waitersOf(context: Context, [one, two]: readonly [LockAdapter, Lo
   }
 }
 
-/** Since when a key is held, where the backend tells: from the grant, whatever came before or after it. */
+/** `since`, if the backend reports it: the time of the grant, whatever came before or after it. */
 async function sinceOf(context: Context, [one, two]: readonly [LockAdapter, LockAdapter], claim: Claim) {
   const key = context.key();
   const hold = await takeClaim(context, one, key, wholeOf(claim));

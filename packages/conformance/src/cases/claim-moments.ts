@@ -104,7 +104,7 @@ function scenesOf({ harness }: Context): readonly Scene[] {
   return scenes;
 }
 
-/** Many who ask at the moment at which a hold has ended by itself, for all kinds of claims: those are granted that fit together. */
+/** Many requests with all kinds of claims at the moment a hold expires: only compatible ones are granted. */
 async function askedTogether(
   context: Context,
   clients: Clients,

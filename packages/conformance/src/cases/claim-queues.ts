@@ -56,7 +56,7 @@ const asked: Trial = async (context, [one, two], claim) => {
   await releaseWaiter(next);
 };
 
-/** A holder asks the queue again, for which others wait, and is released by force: it leaves no place. */
+/** A holder calls `enqueue` again while others wait, and is then force-released: it leaves no place. */
 const holderAsked: Trial = async (context, [one, two], claim) => {
   const key = context.key();
   const hold = await takeClaim(context, one, key, wholeOf(claim));
@@ -90,7 +90,7 @@ const askedToo = async (context: Context, [one, two]: Clients, claim: Claim, mos
   }
 };
 
-/** A forced release lets in those who wait, and takes no place from them. */
+/** A forced release admits the waiters and removes none of their places. */
 const forced: Trial = async (context, [one, two], claim) => {
   const key = context.key();
   const hold = await takeClaim(context, one, key, claim);
@@ -116,7 +116,7 @@ const forced: Trial = async (context, [one, two], claim) => {
   }
 };
 
-/** Who asks for what the key is not used for is refused, and those who wait stay. */
+/** A request for another kind of use is refused, and the waiters keep their places. */
 const refused: Trial = async (context, [one, two], claim) => {
   const key = context.key();
   const hold = await takeClaim(context, one, key, wholeOf(claim));

@@ -122,7 +122,7 @@ async function readAfterCrash(context: Context, [one, two]: readonly [LockAdapte
   }
 }
 
-/** A writer that downgraded, and readers beside it and after it. */
+/** A writer that downgraded, and readers during its hold and after it. */
 async function downgraded(context: Context, [one, two]: readonly [LockAdapter, LockAdapter]): Promise<void> {
   const key = context.key();
   const marks: Marks = { written: -1n, used: -1n };

@@ -156,7 +156,7 @@ export const closingCases: readonly Case[] = [
       });
       await Promise.all(closed);
       const left = () => count() <= before;
-      // No grace: what ends later had not ended when close resolved. A socket is told of its end a turn later.
+      // No grace period: all must have ended when `close` resolved. A socket emits its end one turn later.
       await context.eventually('the closed client has let go of its sockets and timers', left, context.timing.quietMs);
     },
   },

@@ -15,6 +15,6 @@ export function claimsOf({ harness }: Context): readonly Claim[] {
 export const sharedClaimsOf = (context: Context): readonly Claim[] =>
   claimsOf(context).filter(({ mode }) => mode !== 'exclusive');
 
-/** What nobody can hold beside a holder of this claim. */
+/** A claim that is not compatible with a holder of this one. */
 export const wholeOf = (claim: Claim): Claim =>
   claim.mode === 'permits' ? permits(claim.limit, claim.limit) : exclusive;

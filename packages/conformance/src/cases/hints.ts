@@ -50,7 +50,7 @@ export const hintCases: readonly Case[] = [
           );
         }
         elsewhere.abort.abort(new Error('no longer wanted'));
-        // One that comes when all have left is told as ever.
+        // A waiter that comes after all others have left still receives hints.
         const late = await listen(context, two, key);
         const hold = await context.take(one, key);
         const hint = late.next();

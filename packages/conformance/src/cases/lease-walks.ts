@@ -111,7 +111,7 @@ const steps: readonly Step[] = [
   },
 ];
 
-/** Fails unless `inspect` tells of the hold what the answers so far leave. */
+/** Fails unless `inspect` agrees with the answers so far. */
 async function assertAsPromised(context: Context, lease: Lease, by: LockAdapter, after: string): Promise<void> {
   if (!by.inspect) return;
   const { granularityMs } = context.harness.capabilities.ttl;

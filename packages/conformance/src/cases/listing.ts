@@ -9,7 +9,7 @@ import { assertUnanswered, impatient } from './unanswered.ts';
 /** More than any page has; fewer on a slow backend. */
 const MOST_KEYS = 613;
 
-/** Goes through all pages; `afterFirst` is told what the first one named. */
+/** Reads all pages; `afterFirst` is called with the keys of the first one. */
 export async function keysOf(
   context: Context,
   adapter: LockAdapter,
@@ -68,7 +68,7 @@ export const listingCases: readonly Case[] = [
         ' j ',
         '"k,l"',
       ];
-      // What has ended by itself stands among the rest, where it may be counted in a page.
+      // Expired holds are mixed with the others, where a page may count them.
       const { expiry, ttl } = context.harness.capabilities;
       const ended = Array.from({ length: expiry === 'ttl' ? 17 : 0 }, () => context.key());
       await Promise.all(ended.map((key) => context.take(one, key, { ttlMs: context.timing.ttlMs })));

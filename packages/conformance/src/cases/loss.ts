@@ -31,7 +31,7 @@ export const lossCases: readonly Case[] = [
         lostAt = context.now();
       };
       const { signal } = lock;
-      // After a stall of a whole lease it is over already, and nobody will be told any more.
+      // After a stall of a whole lease, the hold is already over, and no further notice follows.
       if (signal.aborted) noteLoss();
       else signal.addEventListener('abort', noteLoss);
       const next = await context.soon('another gets the lock', two.acquire(key));

@@ -4,7 +4,7 @@ import type { Case } from '../case.ts';
 import { assertRelease } from './assert-release.ts';
 import { exclusive, type Held, permits, shared, takeClaim } from './claim-holds.ts';
 
-/** What `inspect` tells of a key with several holders. */
+/** What `inspect` reports for a key with several holders. */
 export const modeLookCases: readonly Case[] = [
   {
     id: 'LK-0210',

@@ -63,7 +63,7 @@ async function assertStrangers(
 const changed = (text: string, at: number): string =>
   `${text.slice(0, at)}${text[at] === 'y' ? 'z' : 'y'}${text.slice(at + 1)}`;
 
-/** What tells keys apart, and owners. */
+/** Keys and owner IDs that a lossy encoding or hash would confuse. */
 export const nameCases: readonly Case[] = [
   {
     id: 'LK-0183',

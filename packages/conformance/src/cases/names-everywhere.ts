@@ -31,7 +31,7 @@ async function assertRenewed(context: Context, [one, two]: Clients, holds: reado
   await Promise.all(looks);
 }
 
-/** A waiter is told of the release, and a forced release frees the key. */
+/** A waiter is notified of the release, and a forced release frees the key. */
 async function assertPassedOn(context: Context, [one, two]: Clients, hold: RawHold): Promise<void> {
   const { key } = hold;
   const what = (done: string) => `${done}, of a key that ends in ${JSON.stringify(key.slice(-12))}`;

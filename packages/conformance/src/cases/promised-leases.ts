@@ -47,7 +47,7 @@ export async function assertRemaining(
   context.assertNotEarly(least - remainingMs!, told);
 }
 
-/** The answer of a renewal of a hold that stands. */
+/** The answer to the renewal of a hold that is still in effect. */
 export function renewedOf(answer: Awaited<ReturnType<LockAdapter['renew']>>, by: string): { validForMs: number } {
   assert.equal(answer.status, 'renewed', `${by} answers "${answer.status}" for a hold that was granted a moment ago`);
   return answer as { validForMs: number };

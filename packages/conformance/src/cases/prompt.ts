@@ -44,7 +44,7 @@ async function toldAfter(context: Context, [one, two]: readonly [LockAdapter, Lo
   return ms;
 }
 
-/** Whom a backend tells of a release, and when. */
+/** Which waiters a backend notifies of a release, and when. */
 export const promptCases: readonly Case[] = [
   {
     id: 'LK-0341',

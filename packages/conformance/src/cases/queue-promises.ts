@@ -82,7 +82,7 @@ async function enqueueTwice(context: Context, firstMs: number, againMs: number):
   await context.assertFree(one, key, 'all have released it; an owner that enqueued twice has one place');
 }
 
-/** What the backend's queue promises to those who wait in it. */
+/** What the backend's queue promises to its waiters. */
 export const queuePromiseCases: readonly Case[] = [
   {
     id: 'LK-0169',
@@ -142,7 +142,7 @@ export const queuePromiseCases: readonly Case[] = [
         const waiters: Waiter[] = [];
         for (let i = 0; i < 3; i++) waiters.push(await join(context, clients[i % 3]!, key));
         await context.until(endsAt - 30 - context.latencyMs);
-        // Others ask all the while: none of them may pass those who are queued.
+        // Others send requests all the time: none of them may overtake a waiter in the queue.
         while (!waiters.some(isGranted) && context.now() < endsAt + context.boundMs) {
           const passer = context.attempt(key);
           inTime ||= Math.abs(context.now() - endsAt - 5) < 15;

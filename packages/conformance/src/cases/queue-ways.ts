@@ -36,7 +36,7 @@ const wholeKey =
   (wish: Wish): Promise<Held> =>
     take({ ...wish, claim: wholeOf(wish.claim) }, more(wish));
 
-/** The queue lets in somebody, or its owner renews what it granted. */
+/** The queue admits a waiter, or the owner renews what the queue granted. */
 export const queueWays: Readonly<Record<string, Way>> = {
   'granted by the queue': letInBy(wholeKey(), release),
   'granted by the queue, after a shorter TTL': letInBy(
@@ -81,7 +81,7 @@ export const queueWays: Readonly<Record<string, Way>> = {
   },
 };
 
-/** The queue lets in somebody beside another holder. */
+/** The queue admits a waiter while another owner holds the key. */
 export const queueWaysBeside: Readonly<Record<string, Way>> = {
   'granted by the queue, beside others, when who was before it left': async (wish) => {
     const { context, clients, claim } = wish;
@@ -99,7 +99,7 @@ export const queueWaysBeside: Readonly<Record<string, Way>> = {
   },
 };
 
-/** The queue lets in readers beside a writer that becomes one. */
+/** The queue admits readers when the writer downgrades. */
 export const queueWaysToRead: Readonly<Record<string, Way>> = {
   'granted by the queue, when a writer downgraded': letInBy(
     wholeKey(),

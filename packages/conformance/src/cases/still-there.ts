@@ -34,7 +34,7 @@ async function renewedOften(context: Context, [one, two]: Clients, claim: Claim,
   await two.release(waiter.attempt);
 }
 
-/** Of two who wait for a hold to end, the first leaves. */
+/** Two waiters, the first of which leaves. */
 async function behindLeaver(context: Context, [one, two]: Clients, claim: Claim, isAborted: boolean): Promise<void> {
   const { leaseMs } = context.timing;
   const hold = await takeClaim(context, one, context.key(), claim, { ttlMs: leaseMs });

@@ -14,7 +14,7 @@ export async function assertWorks(context: Context, locks: Locks): Promise<void>
   });
 }
 
-/** Takes a free lock before the faults begin, with locks that are too impatient for a connection that is only just made. */
+/** Acquires a free lock before the faults begin: their time-outs are too short to open a connection first. */
 export function acquireBefore(context: Context, locks: Locks, key: string, options?: AcquireOptions): Promise<Lock> {
   return context.eventually('a free key is locked', async () => {
     try {

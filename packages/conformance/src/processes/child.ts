@@ -1,4 +1,4 @@
-/** The program of the other process: a client of the backend under lock-core, which does what the suite tells it. */
+/** The program of the other process: a client of the backend, under lock-core, that carries out commands of the suite. */
 import { randomBytes } from 'node:crypto';
 import { createLocks, type Lock, type LockAdapter, type Locks, type LocksOptions } from '@holdfast/lock-core';
 import { createRecorder } from '../history/recorder.ts';

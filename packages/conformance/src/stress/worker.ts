@@ -1,4 +1,4 @@
-// The process that a stress run forks: it uses locks at random, writes its history, and tells its parent what must not happen.
+// A process that a stress run forks: it uses locks at random, records its history, and reports violations to its parent.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLocks, type LockAdapter, type Locks } from '@holdfast/lock-core';
 import type { ProxyTarget } from '../faults/types.ts';
