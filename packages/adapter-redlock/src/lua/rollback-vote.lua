@@ -1,4 +1,4 @@
--- Withdraws one vote by its exact value, and wakes those who wait.
+-- Withdraws one vote by its exact value, and wakes the waiters.
 -- KEYS[1] lock key, also the channel of its releases    ARGV[1] the vote    ARGV[2] how many of its subscribers are the caller's own
 -- Replies 1 + the number of others that wait; 0 when something else stands there, or nothing; 'error <words>' when the server
 -- refused a command.
