@@ -75,7 +75,7 @@ export async function enoughReady(
         errors.push(error);
         if (isLockError(error) && !error.retryable) refused += 1;
         const pending = nodes.length - ready - errors.length;
-        // Those that have not answered may turn out to refuse, which says more.
+        // A node that has not answered yet may still refuse, which says more.
         const undecided = refused <= spare && refused + pending > spare;
         if (errors.length > spare && !undecided) resolve(errors);
       };

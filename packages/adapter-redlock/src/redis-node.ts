@@ -278,7 +278,7 @@ export class RedisNode implements QuorumNode {
 
   /** The votes that stand here. */
   async votes(key: string): Promise<readonly NodeVote[]> {
-    // What a silent node is asked would only pile up (H116).
+    // Requests to a silent node would only pile up (H116).
     if (!this.breaker.admits()) throw this.error('it does not answer', key);
     const keys = this.#keysOf(key);
     this.breaker.sent();

@@ -13,7 +13,7 @@ local function amongOthers(channel, own)
   return 1 + math.max(0, (seen[2] or 0) - own)
 end
 
--- Whether a vote is one of this owner, of whatever round.
+-- Whether a vote belongs to this owner, in any round.
 local function belongs(value, owner)
   return string.sub(value, 1, #owner + 1) == owner .. ':' and string.find(value, '^%d+$', #owner + 2)
 end

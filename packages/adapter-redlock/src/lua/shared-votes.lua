@@ -1,6 +1,6 @@
 
--- Gives, extends and withdraws this node's votes for shared locks and permits: any number of requests, done in order. The votes stand
--- where a single Redis keeps such holders (see its queue.lua), with the round in place of the time of entry.
+-- Grants, extends and withdraws this node's votes for shared locks and permits, for any number of requests, in order. The votes are
+-- stored where a single Redis keeps such holders (see its queue.lua), with the round in place of the time of entry.
 -- Of request i: KEYS[4i - 3] to KEYS[4i] lock, queue, places, fence; then ten of ARGV:
 --   what: 'vote'; 'renew', also to a shorter lease; 'extend', never to a shorter one; 'round', withdraws the vote of that round,
 --     silently; 'owner', the vote of any round, an exclusive one as well; 'wait', keeps others from passing; 'waited', no longer
@@ -11,7 +11,7 @@
 -- 'yes <token>' for a shared one; {what is in the way, ms}; 'low <number>' (proposal or round too low), 'foreign' or 'fence'. To the others:
 -- 1 + the number of others that wait (done), 0 there was no such vote. To any: 'error <words>' when the server refused a command.
 
--- A waiter marks what it waits for as field '!' of the places: 'until claim permits'. It asks again within a second or so.
+-- A waiter stores its claim as field '!' of the places: 'until claim permits'. It asks again within about a second.
 local markMs = 1500
 
 local function refusalOf(refused, foreign)
@@ -95,7 +95,7 @@ local function vote(owner, first, last, ttl, claim, permits, limit, own, waits)
     end
     if refused then return refused end
     if round then
-      -- Another client of the owner may count on the lease that stands.
+      -- Another client of the owner may rely on the current lease.
       drop(owner)
       if ending - now > ttl + 0 then ttl = string.format('%.0f', ending - now) end
     end

@@ -8,7 +8,7 @@ if refused then return refused end
 if not held then return {} end
 if not limitHeld and held ~= '(shared)' then return { 'x', '0', held, '', call('PTTL', lock) } end
 local votes = call('ZRANGEBYSCORE', queue, '-inf', '(' .. tickets, 'WITHSCORES')
--- The queue of the key was deleted or evicted: whoever holds it, it ends with the last lease.
+-- The queue of the key was deleted or evicted: its unknown holders end with the last lease.
 if #votes == 0 then return { 'x', '0', held, '', call('PTTL', lock) } end
 local all = { limitHeld and 'p' or 's', limitHeld or '0' }
 for i = 1, #votes, 2 do

@@ -62,7 +62,7 @@ local function vote(lock, fence, owner, first, last, ttl, own)
     end
   end
   if not fresh then
-    -- The owner may count on what stands, asked for by another client: not shortened.
+    -- Never shortened: the owner may rely on the current lease, requested through another client.
     local left = pcall('PTTL', lock)
     call('SET', lock, value, 'PX', type(left) == 'number' and left > ttl + 0 and left or ttl)
   end

@@ -120,12 +120,12 @@ export class Acquisition {
   /** The owner asks again for what it has (H12, H13). */
   #refresh(hold: GrantedHold): void {
     const { key, owner, ttlMs } = this.#request;
-    // It may have been downgraded since this was asked for.
+    // It may have been downgraded since this request.
     const { claim } = this.#state;
     const sentAt = this.#means.context.clock.now();
     this.#means.extend({ key, owner, claim, first: hold.first }, ttlMs, ({ items: [held], errors }) => {
       if (this.#state.released) return this.#fail({ kind: 'released' });
-      // What a majority has no more is gone; what nobody knows stays as it is.
+      // If a majority no longer has the hold, vote again; an unknown outcome changes nothing.
       if (held === false) return this.#vote();
       if (held === undefined) return this.#fail({ kind: 'no-majority', errors });
       this.#finish(this.#granted(hold, sentAt));

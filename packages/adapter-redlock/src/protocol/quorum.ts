@@ -112,7 +112,7 @@ function renew(
     (verdict) => {
       for (const [i, renewed] of verdict.items.entries()) {
         settle(owners, states[i], renewed, validUntil);
-        // Where the vote stood it stands for longer now, and would keep others out although nobody has the hold.
+        // Nodes that still had the vote have now extended it, which would exclude others although nobody has the hold.
         if (renewed === false) withdrawRound(context, votes[i]!);
       }
       done(verdict);

@@ -186,7 +186,7 @@ export class Round {
     }
     const spare = nodes.length - needed;
     const silent = last ? this.pending : 0;
-    // Those that have not answered may turn out to refuse, which says more.
+    // A node that has not answered yet may still refuse, which says more.
     const mayBeRefused = !last && this.#refused <= spare && this.#refused + this.pending > spare;
     if (this.#errors.length + silent > spare && !mayBeRefused) return { kind: 'no-majority', errors: this.#errors };
     const unknown = this.pending + this.#errors.length;
