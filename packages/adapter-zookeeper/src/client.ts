@@ -116,7 +116,7 @@ export function makeClient(terms: ClientTerms): ZookeeperClient {
     sessionPassword: resume?.password,
   });
   assertClient(client);
-  // A server that lags behind what we have seen must not take us (H74).
+  // A server that lags behind what this client has seen must not accept it (H74).
   if (resume !== undefined) client.connectionManager.zxid = resume.zxid;
   if (auth !== undefined) client.addAuthInfo(auth.scheme, auth.credentials);
   return client;

@@ -1,4 +1,4 @@
-// The library has no types of its own; this is what we use of it.
+// The library has no types of its own; these cover the parts that the adapter uses.
 declare module 'node-zookeeper-client' {
   const zookeeper: {
     createClient: import('./client.ts').ClientFactory;

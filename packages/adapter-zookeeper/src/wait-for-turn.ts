@@ -14,7 +14,7 @@ export interface Waiting {
   readonly watches: Watches;
 }
 
-// How long a waiter's node is kept for while no server can be reached; then nobody knows, and core is to decide.
+// How long a waiter keeps its node while no server can be reached; then the outcome is unknown, and core decides.
 const maxOutageMs = 3_000;
 
 /** Waits in the queue until the node holds the lock. Rejects with the signal's reason once an aborted waiter's node is removed. */
@@ -45,7 +45,7 @@ async function untilGranted(waiting: Waiting, node: LockNode, signal: AbortSigna
     await waiting.nodes.assertEphemeral(node.key, node.blockers).catch((error: unknown) => {
       if (isFinal(error)) throw error;
     });
-    // Its removal wakes only those who sleep.
+    // Its removal wakes only sleeping waiters.
     if (node.isLeaving) throw new NodeRemoved();
     if (!signal.aborted) await untilChange(waiting, node, node.blockers, signal);
     signal.throwIfAborted();
