@@ -218,7 +218,8 @@ function leftovers(server: Server): string[] {
   const isLive = (row: Row): boolean => row.owner !== null && Number(row.expires_at ?? row.alive_until) > now;
   const rows = () => tables.flatMap((table) => database.committed(`holdfast.${table}`).map((row) => ({ table, row })));
   const live = rows().filter(({ row }) => isLive(row));
-  if (live.length === 0 && database.catalog.schemas.has('holdfast')) database.administer('SELECT holdfast.sweep()');
+  if (live.length === 0 && database.catalog.functions.has('holdfast.sweep'))
+    database.administer('SELECT holdfast.sweep()');
   return (live.length > 0 ? live : rows()).map(
     ({ table, row }) => `a row of ${table} for ${Buffer.from(row.key as string, 'hex')}`,
   );

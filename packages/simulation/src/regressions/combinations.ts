@@ -8,7 +8,7 @@ export const combinationRegressions: readonly Regression[] = [
     'redis-protocol/lua/queue.lua',
     'for _, owner in ipairs(over) do drop(owner) end',
     'for _, owner in ipairs(over) do forget(owner) end',
-    inClaims,
+    { ...inClaims, about: 'a server in trouble' },
   ),
   fault(
     'memory',

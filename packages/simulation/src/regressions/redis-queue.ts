@@ -49,6 +49,7 @@ export const redisQueueRegressions: readonly Regression[] = [
     name: 'Redis queue: the release of an expired permit frees another',
     backends: ['redis'],
     inClaims: true,
+    about: 'a server in trouble',
     patches: [
       patch(
         handOn,

@@ -180,7 +180,6 @@ export const focuses: Readonly<Record<string, Focus>> = {
       emphasis: 'work',
     };
   },
-  // Many callers at once and nothing that goes wrong: order, tokens, wake-ups.
   // Readers, writers and those who want permits, who wait in a process for each other, and some of whom give up.
   'several modes': (random) => ({
     clients: random.int(1, 3),
