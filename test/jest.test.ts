@@ -12,6 +12,8 @@ const execute = promisify(execFile);
 const recipes = readFileSync(join(root, 'docs/recipes.md'), 'utf8');
 const folder = join(root, '.cache/jest');
 const wanted = ['jest@30.5.2', '@babel/core@8.0.7', '@babel/preset-env@8.0.7'];
+// What these depend on, as of a day: a registry may name a version of it hours before it has it.
+const asOf = '--before=2026-11-15';
 
 const tests = `
 import { memoryAdapter } from '@holdfast/adapter-memory';
@@ -77,7 +79,9 @@ describe('our packages under Jest', { timeout: 120_000 }, () => {
     writeFileSync(join(folder, 'package.json'), '{ "private": true }');
     // Once for a checkout. npm would remove what it did not install, so ours come after it.
     if (!existsSync(join(folder, 'node_modules/@babel/preset-env/package.json')))
-      await execute('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...wanted], { cwd: folder });
+      await execute('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', asOf, ...wanted], {
+        cwd: folder,
+      });
     for (const name of ['lock-core', 'adapter-memory']) {
       const installed = join(folder, 'node_modules/@holdfast', name);
       rmSync(installed, { recursive: true, force: true });

@@ -14,6 +14,8 @@ const config = `export default {
 `;
 const client = 'ioredis';
 const wanted = ['next@16.4.6', 'react@19', 'react-dom@19', `${client}@6`];
+// What these depend on, as of a day: a registry may name a version of it hours before it has it.
+const asOf = '--before=2026-11-15';
 
 /** The route handler of the recipe, in JavaScript: a test of the documents checks its types. */
 function recipe(): string {
@@ -30,7 +32,7 @@ export async function buildNext(folder: string, packages: readonly [name: string
   writeFileSync(join(folder, 'next.config.mjs'), config);
   writeFileSync(join(folder, 'app/[invoice]/route.js'), recipe());
   if (!existsSync(join(folder, 'node_modules', client, 'package.json')))
-    await execute('npm', ['install', '--no-audit', '--no-fund', ...wanted], { cwd: folder });
+    await execute('npm', ['install', '--no-audit', '--no-fund', asOf, ...wanted], { cwd: folder });
   // npm would remove what it did not install.
   for (const [name, source] of packages) {
     const installed = join(folder, 'node_modules', name);
