@@ -129,9 +129,10 @@ function latestEnds(capabilities: Capabilities) {
   };
 }
 
-/** What is wrong with the time until a lease of a key ends, which a call between these two times was told. */
+/** What is wrong with the time until a lease of a key ends, which a call of this client between these two times was told. */
 function wrongTimeLeft(
   ends: Ends,
+  client: object,
   method: string | symbol,
   [first]: readonly unknown[],
   answer: unknown,
@@ -148,7 +149,7 @@ function wrongTimeLeft(
     -(leftMs as number) <= answeredAt - calledAt + ROUNDING_MS && ends.mayEnd(key, calledAt, answeredAt);
   if (!isNumber || (leftMs < 0 && !mayBeOver()))
     return `${name} must be a finite number of 0 or more, or undefined, not ${shown(leftMs)}`;
-  const most = ends.mostMs(key, calledAt);
+  const most = ends.mostMs(key, calledAt, isLook ? client : undefined);
   return leftMs > most
     ? `${name} is ${leftMs}, but all leases of the key are over in ${most.toFixed(1)} ms`
     : undefined;
@@ -195,7 +196,7 @@ export function checkedAdapter(
         const wait = name === 'enqueue' ? waitOf(args[0] as AcquireAttempt) : undefined;
         const calledAt = wait?.since ?? performance.now();
         const leases = leasesOf(name, args);
-        const noteAnswers = leases.length > 0 ? ends.ask(leases) : () => {};
+        const noteAnswers = leases.length > 0 ? ends.ask(leases, target) : () => {};
         let answer: unknown;
         try {
           answer = Reflect.apply(member, target, args);
@@ -212,7 +213,7 @@ export function checkedAdapter(
             const mayStand = wait ? Math.max(stands, answeredAt + longestLease(capabilities, wait.ttlMs)) : stands;
             const wrong =
               check(value, args, answeredAt - calledAt, mayStand - calledAt) ??
-              wrongTimeLeft(ends, name, args, value, [calledAt, answeredAt]);
+              wrongTimeLeft(ends, target, name, args, value, [calledAt, answeredAt]);
             standsUntil.note(name, args, value, answeredAt);
             if (wrong !== undefined) onWrong(`${String(name)}: ${wrong}`);
           },

@@ -29,9 +29,19 @@ interface Refusal {
   readonly latest: number;
 }
 
+/** A lease that was answered: between which times it ends, if nothing else ends it before. */
+interface AnsweredLease {
+  readonly earliest: number;
+  readonly latest: number;
+  /** As long as it may have been from its last renewal. */
+  readonly wholeMs: number;
+  /** The client that was answered. */
+  readonly client: object;
+}
+
 interface KeyEnds {
-  /** Between which times the last lease of each owner ends, if nothing else ends it before. */
-  readonly leases: Map<string, { readonly earliest: number; readonly latest: number }>;
+  /** The last lease of each owner. */
+  readonly leases: Map<string, AnsweredLease>;
   /** How many requests are on their way. */
   asked: number;
   readonly refusals: { last: Refusal; before: Refusal };
@@ -41,10 +51,13 @@ interface KeyEnds {
 
 /** When the leases of the keys of a case end, as far as all its clients were told. */
 export interface Ends {
-  /** Notes that a request is made; what it gives notes the answer. */
-  ask(calls: readonly LeaseCall[]): (outcomes: readonly unknown[] | undefined) => void;
-  /** No lease of the key lasts for longer than this from `calledAt`; infinite where that cannot be told. */
-  mostMs(key: string, calledAt: number): number;
+  /** Notes that a client makes a request; what it gives notes the answer. */
+  ask(calls: readonly LeaseCall[], client: object): (outcomes: readonly unknown[] | undefined) => void;
+  /**
+   * No lease of the key lasts for longer than this from `calledAt`; infinite where that cannot be told. Holds of one TTL may share a
+   * lease, and only their own client knows when each was renewed: another one, `looker`, may tell up to the whole TTL.
+   */
+  mostMs(key: string, calledAt: number, looker?: object): number;
   /** Whether a lease of the key may have ended between these times. */
   mayEnd(key: string, from: number, to: number): boolean;
   /** From now on, others ask for the same keys. */
@@ -72,7 +85,7 @@ export function noteEnds(capabilities: Capabilities): Ends {
   const isUncertain = (ends: KeyEnds | undefined) => isOpen || !ends || ends.asked > 0 || ends.isUnknown;
 
   return {
-    ask(calls) {
+    ask(calls, client) {
       const calledAt = performance.now();
       for (const { key } of calls) at(key).asked += 1;
       return (outcomes) => {
@@ -84,9 +97,10 @@ export function noteEnds(capabilities: Capabilities): Ends {
           const outcome = outcomes?.[i] as { readonly status?: unknown; readonly validForMs?: unknown } | undefined;
           if (outcome?.status === 'granted' || outcome?.status === 'renewed') {
             // The answers of two requests may come in the other order, and to ask again may leave a longer lease as it is.
-            const before = ends.leases.get(owner)?.latest ?? 0;
+            const before = ends.leases.get(owner) ?? { latest: 0, wholeMs: 0 };
             const earliest = calledAt + Math.min(Number(outcome.validForMs), ttlMs);
-            ends.leases.set(owner, { earliest, latest: Math.max(latest, before) });
+            const wholeMs = Math.max(longestLease(capabilities, ttlMs), before.wholeMs);
+            ends.leases.set(owner, { earliest, latest: Math.max(latest, before.latest), wholeMs, client });
           } else if (outcome?.status === 'busy' || outcome?.status === 'lost') {
             ends.refusals.before = ends.refusals.last;
             ends.refusals.last = { at: answeredAt, latest };
@@ -94,14 +108,16 @@ export function noteEnds(capabilities: Capabilities): Ends {
         }
       };
     },
-    mostMs(key, calledAt) {
+    mostMs(key, calledAt, looker) {
       const ends = keys.get(key);
       if (isUncertain(ends) || ends!.leases.size === 0) return Number.POSITIVE_INFINITY;
       const { last, before } = ends!.refusals;
       // The last one may be that of this call.
       const refusal = last.at > calledAt ? before : last;
       const givenBack = calledAt < refusal.at + givenBackMs ? refusal.latest : 0;
-      const latest = Math.max(givenBack, ...[...ends!.leases.values()].map((lease) => lease.latest));
+      const latestOf = ({ latest, wholeMs, client }: AnsweredLease) =>
+        looker === undefined || looker === client ? latest : Math.max(latest, calledAt + wholeMs);
+      const latest = Math.max(givenBack, ...[...ends!.leases.values()].map(latestOf));
       return latest - calledAt + takenMs + granularityMs + ROUNDING_MS;
     },
     mayEnd(key, from, to) {

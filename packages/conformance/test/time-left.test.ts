@@ -61,11 +61,23 @@ it.each([
   const ends = noteEnds({ ...tableCapabilities, fairness });
   const request = (owner: string) => [{ key: 'k', owner, ttlMs: 60_000 }];
   const holder = { key: 'k', owner: 'holder', ttlMs: 5_000 };
-  ends.ask([holder])([{ status: 'granted', validForMs: 5_000 }]);
-  ends.ask(request('one'))([{ status: 'busy' }]);
+  ends.ask([holder], {})([{ status: 'granted', validForMs: 5_000 }]);
+  ends.ask(request('one'), {})([{ status: 'busy' }]);
   const calledAt = now();
-  ends.ask(request('two'))([{ status: 'busy' }]);
+  ends.ask(request('two'), {})([{ status: 'busy' }]);
   expect(ends.mostMs('k', calledAt) > 50_000).toBe(fairness === 'none');
   // A second later.
   expect(ends.mostMs('k', now() + 1_000)).toBeLessThan(5_000);
+});
+
+it('a client that is not the holder may tell up to the whole TTL, and no more', () => {
+  const [own, other] = [{}, {}];
+  const ends = noteEnds({ ...tableCapabilities, fairness: 'fifo' });
+  ends.ask([{ key: 'k', owner: 'holder', ttlMs: 5_000 }], own)([{ status: 'granted', validForMs: 5_000 }]);
+  const later = now() + 1_000;
+  const { granularityMs } = tableCapabilities.ttl;
+  expect(ends.mostMs('k', later, own)).toBeLessThan(4_900);
+  expect(ends.mostMs('k', later)).toBeLessThan(4_900);
+  expect(ends.mostMs('k', later, other)).toBeGreaterThanOrEqual(5_000);
+  expect(ends.mostMs('k', later, other)).toBeLessThan(5_100 + granularityMs);
 });
