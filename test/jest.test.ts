@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { npmInstall } from './npm-install.ts';
 import { root } from './workspace.ts';
 
 const execute = promisify(execFile);
@@ -12,8 +13,6 @@ const execute = promisify(execFile);
 const recipes = readFileSync(join(root, 'docs/recipes.md'), 'utf8');
 const folder = join(root, '.cache/jest');
 const wanted = ['jest@30.5.2', '@babel/core@8.0.7', '@babel/preset-env@8.0.7'];
-// What these depend on, as of a day: a registry may name a version of it hours before it has it.
-const asOf = '--before=2026-11-15';
 
 const tests = `
 import { memoryAdapter } from '@holdfast/adapter-memory';
@@ -78,10 +77,7 @@ describe('our packages under Jest', { timeout: 120_000 }, () => {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'package.json'), '{ "private": true }');
     // Once for a checkout. npm would remove what it did not install, so ours come after it.
-    if (!existsSync(join(folder, 'node_modules/@babel/preset-env/package.json')))
-      await execute('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', asOf, ...wanted], {
-        cwd: folder,
-      });
+    if (!existsSync(join(folder, 'node_modules/@babel/preset-env/package.json'))) await npmInstall(folder, wanted);
     for (const name of ['lock-core', 'adapter-memory']) {
       const installed = join(folder, 'node_modules/@holdfast', name);
       rmSync(installed, { recursive: true, force: true });

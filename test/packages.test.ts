@@ -1,12 +1,9 @@
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installedKib, type PackedProject, packedProject, published } from '../scripts/packed-project.ts';
+import { npmInstall } from './npm-install.ts';
 import { root } from './workspace.ts';
-
-const execute = promisify(execFile);
 
 /** Every entry that one can import; those that a test runner loads are imported for their types only. */
 const entries = published.flatMap(({ manifest }) =>
@@ -125,7 +122,7 @@ async function node24(): Promise<string> {
   if (!existsSync(binary)) {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'package.json'), '{ "private": true }');
-    await execute('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', 'node@24'], { cwd: folder });
+    await npmInstall(folder, ['node@24']);
   }
   return binary;
 }

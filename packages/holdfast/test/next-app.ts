@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { transformSync } from 'esbuild';
+import { npmInstall } from '../../../test/npm-install.ts';
 import { freePorts } from '../../testbed/src/ports.ts';
 
 const execute = promisify(execFile);
@@ -14,8 +15,6 @@ const config = `export default {
 `;
 const client = 'ioredis';
 const wanted = ['next@16.4.6', 'react@19', 'react-dom@19', `${client}@6`];
-// What these depend on, as of a day: a registry may name a version of it hours before it has it.
-const asOf = '--before=2026-11-15';
 
 /** The route handler of the recipe, in JavaScript: a test of the documents checks its types. */
 function recipe(): string {
@@ -31,8 +30,7 @@ export async function buildNext(folder: string, packages: readonly [name: string
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
   writeFileSync(join(folder, 'next.config.mjs'), config);
   writeFileSync(join(folder, 'app/[invoice]/route.js'), recipe());
-  if (!existsSync(join(folder, 'node_modules', client, 'package.json')))
-    await execute('npm', ['install', '--no-audit', '--no-fund', asOf, ...wanted], { cwd: folder });
+  if (!existsSync(join(folder, 'node_modules', client, 'package.json'))) await npmInstall(folder, wanted);
   // npm would remove what it did not install.
   for (const [name, source] of packages) {
     const installed = join(folder, 'node_modules', name);
