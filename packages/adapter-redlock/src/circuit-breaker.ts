@@ -23,7 +23,7 @@ const longestPauseMs = 20_000;
 
 export function createCircuitBreaker(now: () => number, timeoutMs: number): CircuitBreaker {
   let outstanding = 0;
-  // Counts answers and reads the clock only on demand: clocks are slow to read, and a node is rarely silent.
+  // Answers are counted, and the clock is read only on demand: that is slow, and a node is rarely silent.
   let progress = 0;
   let datedProgress = -1;
   let progressAt = 0;

@@ -37,7 +37,7 @@ const lookMs = 5_000;
 const parentOf = (path: string): string => path.slice(0, path.lastIndexOf('/'));
 
 /**
- * One watch per node, shared by its listeners. The library cannot remove a watch, so a listener that leaves keeps it for the next
+ * One watch per node, shared by its listeners. The library cannot remove a watch, so a departing listener leaves it to the next
  * one. Each is set on an existing node and fires when that is removed, so there are never more watches than contenders (H43, H73).
  */
 export function createWatches(requests: Requests): Watches {
@@ -46,7 +46,7 @@ export function createWatches(requests: Requests): Watches {
   let newest: Connection | undefined;
   let looking: NodeJS.Timeout | undefined;
 
-  /** Checks every watched node, and notifies the listeners of those that are gone. */
+  /** Checks every watched node, which needs no right to read it, and notifies the listeners of those that are gone. */
   function lookAtAll(): void {
     let isWanted = false;
     for (const [path, watch] of watches) {

@@ -85,7 +85,7 @@ export function readConfig(config: LocksConfig, sources: AdapterSources = {}): P
   };
 }
 
-/** A URL for who names a backend, its client or our package for it where a third party's adapter is named: importing that cannot work. */
+/** An example URL if `name` is a backend, its client or our package for it, none of which is a third party's adapter. */
 function exampleFor(name: string): string | undefined {
   const short = name.replace(/^@holdfast\/adapter-/, '');
   const bound = Object.values(adapterPackages).find(({ needs }) => needs.includes(short))?.adapter ?? short;

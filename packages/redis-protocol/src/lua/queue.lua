@@ -194,7 +194,7 @@ local function otherUse(claim, limit)
   if kind and other ~= limit then return 'limit ' .. other end
 end
 
--- Takes a place, or keeps the one with this ticket. Returns the ticket, or nil and the refusal if nothing was written.
+-- Takes a place, or keeps the one with this ticket. Returns the ticket, or nil and the refusal, with nothing written.
 local function queueUp(owner, known, ttl, tokens, ticket, claim, permits, limit)
   if not known and ticket == '0' then
     local last = call('ZREVRANGEBYSCORE', queue, '+inf', tickets, 'WITHSCORES', 'LIMIT', 0, 1)[2] or 0

@@ -1,6 +1,6 @@
 
--- Tries the commands that renewing and releasing need on missing keys. A user that may not run one of them is refused before
--- anything is written: nobody could release what it had acquired (H115).
+-- Tries, on keys that do not exist, the commands that renewing and releasing need. A user that may not run one of them is refused
+-- before anything is written: nobody could release what it had acquired (H115).
 local function missingRight(claim)
   local needed = { { 'GET', lock } }
   if claim ~= 'x' then
