@@ -4,6 +4,8 @@ import { clearTimeout, setTimeout } from 'node:timers';
 export class Place {
   readonly key: string;
   readonly owner: string;
+  /** Whether the database has confirmed the place. */
+  isQueued = false;
   /** Whether the owner was released: it must not ask again. */
   isOver = false;
   /** The request in flight, if any. */

@@ -62,17 +62,18 @@ export class Queue {
     const calledAt = performance.now();
     // Reading the signal of the attempt would create it, which costs more than the request.
     const wanted = { signal };
-    let isQueued = false;
     let sleeps = false;
+    this.#join(place);
     try {
       for (;;) {
         const sentAt = performance.now();
-        const asked = await this.#askOnce(attempt, place, { isQueued, wanted });
+        const asked = await this.#askOnce(attempt, place, wanted);
         if (asked?.status === 'granted') return grantOf(asked, attempt.ttlMs + sentAt - calledAt);
         if (this.#closed !== undefined) throw this.#closed;
-        if (asked?.status === 'queued' && !isQueued) {
-          isQueued = true;
-          this.#join(place);
+        if (asked?.status === 'queued' && !place.isQueued) {
+          place.isQueued = true;
+          this.#listen();
+          this.#beat ??= this.#nextBeat();
           attempt.onQueued?.();
         }
         if (!sleeps) signal.addEventListener('abort', wake);
@@ -88,7 +89,7 @@ export class Queue {
       }
     } finally {
       if (sleeps) signal.removeEventListener('abort', wake);
-      if (isQueued) this.#forget(place);
+      this.#forget(place);
     }
   }
 
@@ -97,17 +98,13 @@ export class Queue {
    * means that it is to be repeated. A request without an answer may still arrive, even after the release of what the place was granted.
    * Its outcome is then unknown, and lock-core cleans up after this owner (H64).
    */
-  async #askOnce(
-    attempt: AcquireAttempt,
-    place: Place,
-    how: Pick<AskedPlace, 'isQueued' | 'wanted'>,
-  ): Promise<Asked | undefined> {
-    const { isQueued } = how;
+  async #askOnce(attempt: AcquireAttempt, place: Place, wanted: Wanted): Promise<Asked | undefined> {
+    const { isQueued } = place;
     let isSent = false;
-    const asking = this.#ask(attempt, { ...how, leaseMs: waiterLeaseMs, channel: this.#channel }, () => {
+    const asking = this.#ask(attempt, { isQueued, wanted, leaseMs: waiterLeaseMs, channel: this.#channel }, () => {
       isSent = true;
     });
-    if (isQueued) place.asking = asking.catch(() => {});
+    place.asking = asking.catch(() => {});
     try {
       return await asking;
     } catch (error) {
@@ -122,8 +119,6 @@ export class Queue {
   #join(place: Place): void {
     const owner = hex(place.owner);
     this.#places.set(owner, (this.#places.get(owner) ?? new Set()).add(place));
-    this.#listen();
-    this.#beat ??= this.#nextBeat();
   }
 
   #forget(place: Place): void {
@@ -154,7 +149,7 @@ export class Queue {
       async () => {
         await this.#keepAlive().catch(() => {}); // the next report may be answered
         this.#beat = undefined;
-        if (this.#places.size === 0 || this.#closed !== undefined) return;
+        if (this.#all().length === 0 || this.#closed !== undefined) return;
         this.#listen();
         this.#beat ??= this.#nextBeat();
       },
@@ -184,7 +179,7 @@ export class Queue {
   }
 
   #all(): Place[] {
-    return [...this.#places.values()].flatMap((ofOwner) => [...ofOwner]);
+    return [...this.#places.values()].flatMap((ofOwner) => [...ofOwner]).filter(({ isQueued }) => isQueued);
   }
 
   /** Ends the waiting of an owner that is about to be released: a request in flight must not arrive after the release. */

@@ -48,13 +48,20 @@ interface Line {
   idle: NodeJS.Timeout | undefined;
 }
 
+/** The first requests of one owner that have no answer, and what has happened meanwhile. */
+export interface Asking {
+  requests: number;
+  /** The message of the grant may be here before the place. */
+  isGranted: boolean;
+  /** The release may be sent before the place is here. */
+  isWithdrawn: boolean;
+}
+
 export interface Waiting {
   readonly state: RedisLockState;
   readonly byOwner: Map<string, Place>;
   readonly lines: Map<string, Line>;
-  /** First requests that have no answer, and who was granted a lock meanwhile: the message may be here before the place. */
-  asks: number;
-  readonly early: Set<string>;
+  readonly asking: Map<string, Asking>;
   /** Keeps the places, and plans the next beat. */
   beat(): void;
   timer: NodeJS.Timeout | undefined;

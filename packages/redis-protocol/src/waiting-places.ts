@@ -1,10 +1,10 @@
 import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-core';
 import { ask } from './acquire.ts';
-import { unknownOutcome } from './errors.ts';
-import { beatMs, end, now, type Place, plan, type Waiting, wait } from './place.ts';
+import { type Asking, beatMs, end, now, type Place, plan, type Waiting, wait } from './place.ts';
 import { beat } from './place-beats.ts';
 import { askFor, claim, isQueued, leave } from './place-claims.ts';
 import type { Connect, Places } from './queue-places.ts';
+import { release } from './release.ts';
 import { grantedOwners } from './replies.ts';
 import { channelOf, type RedisLockState } from './requests.ts';
 
@@ -20,8 +20,7 @@ export function openPlaces(state: RedisLockState): Places {
     state,
     byOwner: new Map(),
     lines: new Map(),
-    asks: 0,
-    early: new Set(),
+    asking: new Map(),
     beat: () => beat(waiting),
     timer: undefined,
     timerAt: 0,
@@ -29,18 +28,24 @@ export function openPlaces(state: RedisLockState): Places {
   };
   const granted = (owner: string): void => {
     const place = waiting.byOwner.get(owner);
-    if (place !== undefined) claim(waiting, place);
-    else if (waiting.asks > 0) waiting.early.add(owner);
+    if (place !== undefined) return claim(waiting, place);
+    const asking = waiting.asking.get(owner);
+    if (asking !== undefined) asking.isGranted = true;
   };
   return {
     enqueue: (attempt, signal, connect) => enqueue(waiting, attempt, signal, connect),
     granted,
     withdraw(owner) {
+      const asking = waiting.asking.get(owner);
+      if (asking !== undefined) {
+        asking.isWithdrawn = true;
+        waiting.asking.delete(owner); // a later call of this owner is another matter
+      }
       if (waiting.byOwner.size === 0) return;
       const place = waiting.byOwner.get(owner);
       if (place === undefined || place.done) return;
       const { key } = place.attempt;
-      place.settle(undefined, unknownOutcome('the place in the queue was withdrawn', state.client.name, key));
+      place.settle(undefined, releasedError(state.client.name, key));
     },
     areKnown: (channel) => waiting.lines.size > 0 && waiting.lines.has(channel),
     message(channel, text) {
@@ -78,36 +83,42 @@ function enqueue(waiting: Waiting, attempt: AcquireAttempt, signal: AbortSignal,
 /** The usual lock is free, so nothing is made for a place before the server has given one. */
 function enqueueAtOnce(waiting: Waiting, attempt: AcquireAttempt, signal: AbortSignal): Promise<Granted> {
   const { state } = waiting;
+  const { owner } = attempt;
   const calledAt = now();
-  waiting.asks += 1;
+  const asking = waiting.asking.get(owner) ?? { requests: 0, isGranted: false, isWithdrawn: false };
+  asking.requests += 1;
+  waiting.asking.set(owner, asking);
   return ask(state, attempt, state.keysOf(attempt.key), '0').then(
     (outcome) => {
-      const isGranted = answered(waiting, attempt.owner);
+      answered(waiting, owner, asking);
+      if (asking.isWithdrawn) return releaseAgain(waiting, attempt);
       if (outcome.status === 'granted') return outcome;
       if (waiting.closed) throw closedError();
-      const known = waiting.byOwner.get(attempt.owner);
+      const known = waiting.byOwner.get(owner);
       if (known !== undefined) return join(waiting, known, attempt, signal);
       return takePlace(waiting, attempt, signal, calledAt, (place, sent) => {
         sent();
         if (outcome.status === 'queued') isQueued(waiting, place, outcome, calledAt);
         else wait(waiting, place, outcome.retryAfterMs ?? beatMs);
-        if (isGranted) claim(waiting, place);
+        if (asking.isGranted) claim(waiting, place);
       });
     },
     (error: unknown) => {
-      answered(waiting, attempt.owner);
+      answered(waiting, owner, asking);
       throw error;
     },
   );
 }
 
-/** Counts an answer; whether the lock was granted to this owner since its place was made. */
-function answered(waiting: Waiting, owner: string): boolean {
-  waiting.asks -= 1;
-  if (waiting.early.size === 0) return false;
-  const isGranted = waiting.early.has(owner);
-  if (waiting.asks === 0) waiting.early.clear();
-  return isGranted;
+function answered(waiting: Waiting, owner: string, asking: Asking): void {
+  asking.requests -= 1;
+  if (asking.requests === 0 && waiting.asking.get(owner) === asking) waiting.asking.delete(owner);
+}
+
+/** A request that was redirected arrives behind the release that was sent after it. */
+async function releaseAgain({ state }: Waiting, { key, owner }: AcquireAttempt): Promise<never> {
+  await release(state, { key, owner }).catch(() => {}); // unknown in any case
+  throw releasedError(state.client.name, key);
 }
 
 /** Makes a place; `begin` is told how to say that the server may have something of it. */
@@ -175,6 +186,11 @@ async function join(waiting: Waiting, place: Place, attempt: AcquireAttempt, sig
     signal.removeEventListener('abort', onAbort);
   }
 }
+
+const releasedError = (client: string, key: string): LockError =>
+  new LockError('LOCK_BACKEND', `The place in the queue of Redis (${client}) was given up: its owner was released.`, {
+    key,
+  });
 
 const closedError = (): LockError => new LockError('LOCK_CLOSED', 'The adapter was closed while waiting for a lock.');
 

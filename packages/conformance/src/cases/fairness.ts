@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Case } from '../case.ts';
 import { assertRelease } from './assert-release.ts';
 import { queued } from './join-queue.ts';
@@ -100,6 +101,36 @@ export const fairnessCases: readonly Case[] = [
       await context.assertFree(one, key, 'the only waiter had given back its place');
       abort.abort();
       await context.soon('the withdrawn enqueue settles', waiting, context.timing.graceMs);
+    },
+  },
+  {
+    id: 'LK-0372',
+    level: 'MUST',
+    rule: 'C-79',
+    title: 'a release while the enqueue of its owner has no answer leaves neither a place nor a hold behind',
+    hazards: [42, 64],
+    needs: ['enqueue'],
+    async run(context) {
+      const [one, two] = [await context.client(), await context.client()];
+      const { leaseMs, quietMs, graceMs } = context.timing;
+      const trial = async (_: unknown, nth: number) => {
+        const key = context.key();
+        const hold = await context.take(one, key);
+        const abort = new AbortController();
+        const quitter = context.attempt(key, { signal: abort.signal });
+        const releaseAt = context.now() + (nth % 2) * context.random.next() * 2 * context.latencyMs;
+        const waiting = two.enqueue!(quitter, abort.signal).catch(() => undefined);
+        while (context.now() < releaseAt) await nextTurn();
+        await two.release(quitter);
+        await one.release(hold);
+        await context.assertFree(one, key, 'the only waiter was released while its request was under way');
+        // Whoever still keeps the place alive takes the key now.
+        await context.sleep(leaseMs + quietMs);
+        assert.ok(!(await context.isHeld(one, key)), 'A waiter was granted the key after its release');
+        abort.abort();
+        await context.soon('the withdrawn enqueue settles', waiting, graceMs);
+      };
+      await Promise.all(Array.from({ length: 12 }, trial));
     },
   },
   {

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { AcquireAttempt, Granted, LockAdapter } from '@holdfast/lock-core';
 import type { Mutant } from './mutant.ts';
 
@@ -89,6 +89,19 @@ export const waitingMutants: readonly Mutant[] = [
       async release(hold) {
         const holder = await right.inspect?.(hold.key);
         return holder?.owner === hold.owner ? right.release(hold) : 'not-held';
+      },
+    }),
+  },
+  {
+    bug: 'a release that overtakes the enqueue of its owner finds no place, which is taken then',
+    seenIn: 'H42, H64',
+    base: 'queue',
+    caughtBy: ['LK-0372'],
+    message: /granted the key after its release/,
+    adapter: (right) => ({
+      async enqueue(attempt, signal) {
+        await nextTurn();
+        return right.enqueue!(attempt, signal);
       },
     }),
   },
