@@ -72,8 +72,8 @@ export function noteEnds(capabilities: Capabilities): Ends {
   // Without a queue, contenders may take a part of a key each, and give it back once they are told that it is busy (Redlock).
   const isInParts = capabilities.fairness === 'none';
   const givenBackMs = isInParts ? GIVEN_BACK_WITHIN_MS : 0;
-  // Of several nodes a majority grants, and the others, whose leases begin later, tell of theirs as well.
-  const takenMs = isInParts ? TAKEN_WITHIN_MS : 0;
+  // Of several nodes a majority grants, and the others, whose leases begin later, tell of theirs as well: how slow one can be, the calls show.
+  let takenMs = isInParts ? TAKEN_WITHIN_MS : 0;
   let isOpen = capabilities.expiry !== 'ttl';
 
   const at = (key: string): KeyEnds => {
@@ -90,6 +90,7 @@ export function noteEnds(capabilities: Capabilities): Ends {
       for (const { key } of calls) at(key).asked += 1;
       return (outcomes) => {
         const answeredAt = performance.now();
+        if (isInParts) takenMs = Math.max(takenMs, answeredAt - calledAt);
         for (const [i, { key, owner, ttlMs }] of calls.entries()) {
           const ends = at(key);
           ends.asked -= 1;

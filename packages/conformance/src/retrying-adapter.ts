@@ -12,8 +12,10 @@ export class TooLate extends AssertionError {
   }
 }
 
+const withoutOutcome = 'renewMany has no outcome for some of its holds, however often it is asked';
+
 /** Calls that answer the same when they are made again. */
-const repeatable: ReadonlySet<unknown> = new Set(['tryAcquire', 'renew', 'renewMany', 'downgrade', 'inspect', 'keys']);
+const repeatable: ReadonlySet<unknown> = new Set(['tryAcquire', 'renew', 'downgrade', 'inspect', 'keys']);
 /** Calls whose second answer may be "no" because the first had done it. */
 const onceOnly: ReadonlySet<unknown> = new Set(['release', 'forceRelease']);
 
@@ -27,6 +29,14 @@ export function retryingAdapter(context: Context, adapter: LockAdapter): LockAda
       const member: unknown = Reflect.get(target, name);
       if (typeof member !== 'function') return member;
       const call = (...args: unknown[]): Promise<unknown> => Reflect.apply(member, target, args);
+      // The outcome of some may be unknown, such as where a node of a quorum is slow. All are asked for again, so that none is left out.
+      if (name === 'renewMany')
+        return (...args: unknown[]) =>
+          untilKnown(context, 'renewMany is answered', async () => {
+            const outcomes = await call(...args);
+            if (Array.isArray(outcomes) && outcomes.includes(undefined)) throw new TooLate(withoutOutcome);
+            return outcomes;
+          });
       if (repeatable.has(name))
         return (...args: unknown[]) =>
           untilKnown(context, `${String(name)} is answered`, () => call(...args), isUnwanted(args[0]));

@@ -150,9 +150,10 @@ describe('the recorder of locks', () => {
     );
     await expect(led).rejects.toThrow('enough');
     await locks.close();
-    expect(kinds(recorder.events).filter((kind) => !kind.endsWith('invoke'))).toEqual([
-      ...['acquire ok', 'hold lost', 'release ok', 'acquire ok', 'release ok'],
-    ]);
+    const told = kinds(recorder.events).filter((kind) => !kind.endsWith('invoke'));
+    // A machine that stalls for 50 ms ends the second term as well.
+    const second = told.includes('hold lost', 4) ? ['hold lost', 'release ok'] : ['release ok'];
+    expect(told).toEqual(['acquire ok', 'hold lost', 'release ok', 'acquire ok', ...second]);
     expect(checkHistory(recorder.events, { strict: true }).violations).toEqual([]);
   });
 

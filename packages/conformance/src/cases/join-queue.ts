@@ -11,6 +11,8 @@ export interface Waiter {
   readonly confirmed: () => number;
   /** When it was granted, if it was. */
   grantedAt?: number;
+  /** What it was told instead. */
+  failure?: unknown;
 }
 
 /** Queues with a new owner, unless told; resolves at once when the place is confirmed, or the key granted. */
@@ -36,7 +38,9 @@ export async function join(
   const note = () => {
     waiter.grantedAt = context.now();
   };
-  granted.then(note, () => {});
+  granted.then(note, (error) => {
+    waiter.failure = error;
+  });
   await context.soon('a waiter is queued', Promise.race([placed, granted.then(() => {})]));
   return waiter;
 }

@@ -8,7 +8,11 @@ import { holdOf, takeClaim } from './claim-holds.ts';
 import { claimsOf, wholeOf } from './every-claim.ts';
 import { join, queued, type Waiter } from './join-queue.ts';
 
-const isGranted = ({ grantedAt }: Waiter) => grantedAt !== undefined;
+function isGranted({ grantedAt, failure }: Waiter): boolean {
+  // An adapter that does not know whether a place still stands says so: then it is no place, and those behind it are next.
+  if (failure !== undefined) throw failure;
+  return grantedAt !== undefined;
+}
 
 /** A hold that others wait for, and what its owner may do with it all the same. */
 async function waitedFor(

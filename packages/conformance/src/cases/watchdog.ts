@@ -1,18 +1,9 @@
 import assert from 'node:assert/strict';
-import type { Lock } from '@holdfast/lock-core';
 import type { Case } from '../case.ts';
-import type { Context } from '../context.ts';
 import { recorded } from '../recording.ts';
-import { assertRelease } from './assert-release.ts';
+import { assertRelease, assertReleased } from './assert-release.ts';
 
 const DAY_MS = 86_400_000;
-
-/** Releases a held lock. On a slow machine a lease that was nearly over may end before its release arrives. */
-async function assertReleased(context: Context, lock: Lock): Promise<void> {
-  const until = context.now() + lock.remainingMs;
-  const outcome = await lock.release();
-  if (context.now() < until) assert.equal(outcome, 'released');
-}
 
 /** Automatic renewal. */
 export const watchdogCases: readonly Case[] = [
