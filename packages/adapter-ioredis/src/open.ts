@@ -2,6 +2,7 @@ import { type LockAdapter, LockError } from '@holdfast/lock-core';
 import {
   checkRedisTarget,
   checkTlsOf,
+  ignoreLateSocketErrors,
   ioredisBinding,
   type RedisLockOptions,
   type RedisTarget,
@@ -41,6 +42,8 @@ function connect(target: RedisTarget<RedisOptions>, socketTimeout: number): Redi
   const client = createClient(target, socketTimeout);
   // Without a listener ioredis would write each failed attempt to the console.
   client.on('error', () => {});
+  if (client instanceof Redis) ignoreLateSocketErrors(client);
+  else client.on('+node', ignoreLateSocketErrors);
   checkTlsOf(client, 'ioredis', { nodes: target.nodes, tls: Boolean(target.options?.tls ?? target.tls) });
   return client;
 }

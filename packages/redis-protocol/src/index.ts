@@ -5,6 +5,7 @@ export { type ConnectingSignal, connectingSignal } from './clients/connecting-si
 export { type AnyRedisClient, bindRedisClient } from './clients/detect-client.ts';
 export { ioredisBinding } from './clients/ioredis.ts';
 export type { IoredisClient, IoredisCluster, IoredisNode, IoredisOptions } from './clients/ioredis-client.ts';
+export { ignoreLateSocketErrors } from './clients/late-socket-errors.ts';
 export { nodeRedisBinding } from './clients/node-redis.ts';
 export type {
   AnyNodeRedis,

@@ -3,6 +3,7 @@ import { hashSlot } from '../cluster-slot.ts';
 import { isRedirection, stillMoving } from '../errors.ts';
 import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../redis-client.ts';
 import type { IoredisCluster, IoredisNode, IoredisOptions } from './ioredis-client.ts';
+import { ignoreLateSocketErrors } from './late-socket-errors.ts';
 import { whereServed } from './wait-on-cluster.ts';
 
 const name = 'ioredis';
@@ -145,6 +146,7 @@ function openSubscriber(client: IoredisCluster, events: SubscriberEvents): Redis
   });
   let subscribersReady = false;
   connection.on('error', () => {});
+  connection.on('+node', (node) => ignoreLateSocketErrors(node as IoredisNode));
   connection.on('smessage', (channel, text) => events.message(String(channel), String(text)));
   // The two come in either order.
   const onReady = (): void => {

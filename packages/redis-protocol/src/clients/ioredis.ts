@@ -6,6 +6,7 @@ import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../r
 import { looksLikeIoredis, looksLikeIoredisCluster, wrongClient } from './client-shapes.ts';
 import type { IoredisClient, IoredisCluster } from './ioredis-client.ts';
 import { ioredisClusterBinding } from './ioredis-cluster.ts';
+import { ignoreLateSocketErrors } from './late-socket-errors.ts';
 
 const name = 'ioredis';
 
@@ -174,6 +175,7 @@ function connectionStateOf(client: IoredisClient): ConnectionState {
 function openSubscriber(client: IoredisClient, events: SubscriberEvents): RedisSubscriber {
   const connection = client.duplicate(subscriberOptions);
   connection.on('error', () => {});
+  ignoreLateSocketErrors(connection);
   connection.on('message', (channel, text) => events.message(String(channel), String(text)));
   connection.on('ready', () => events.connected());
   return {
