@@ -82,7 +82,8 @@ async function cluster(client: string): Promise<Started> {
 }
 
 async function sentinel(client: string): Promise<Started> {
-  const { master, replicas, sentinels, masterName, stop } = await startRedisSentinel();
+  const { master, replicas, sentinels, masterName, replaceAfter, stop } = await startRedisSentinel();
+  await replaceAfter(60_000);
   const target = `redis+sentinel+${client}://${hostsOf(sentinels)}/${masterName}`;
   return { target, servers: [master, ...replicas], hooks: {}, stop };
 }

@@ -11,6 +11,8 @@ export interface RedisSentinel extends AsyncDisposable {
   readonly replicas: RedisServer[];
   readonly sentinels: RedisServer[];
   readonly masterName: string;
+  /** For how long the master may be silent from now on: a busy machine is silent for seconds, and a new master lacks the last locks. */
+  replaceAfter(silentMs: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -19,7 +21,7 @@ export const masterName = 'holdfast';
 
 /**
  * Starts a master, two replicas and three sentinels, and waits until each sentinel knows all of them. A master that does
- * not answer for 1 s is replaced (about 2.3 s after its death).
+ * not answer for 1 s is replaced (about 2.3 s after its death); `replaceAfter` changes that.
  */
 export function startRedisSentinel(): Promise<RedisSentinel> {
   return withFreePorts(6, async (ports) => {
@@ -50,7 +52,11 @@ export function startRedisSentinel(): Promise<RedisSentinel> {
         }
         return true;
       });
-      return { master, replicas, sentinels, masterName, stop, [Symbol.asyncDispose]: stop };
+      const replaceAfter = async (silentMs: number): Promise<void> => {
+        const setting = ['SENTINEL', 'SET', masterName, 'down-after-milliseconds', String(silentMs)] as const;
+        await Promise.all(sentinels.map((sentinel) => sentinel.command(...setting)));
+      };
+      return { master, replicas, sentinels, masterName, replaceAfter, stop, [Symbol.asyncDispose]: stop };
     } catch (error) {
       await stop();
       throw error;

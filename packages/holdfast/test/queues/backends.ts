@@ -67,7 +67,8 @@ const redis = (client: string): BackendKind[] => [
   {
     name: `Redis Sentinel, ${client}`,
     async start() {
-      const { master, sentinels, masterName, stop } = await startRedisSentinel();
+      const { master, sentinels, masterName, replaceAfter, stop } = await startRedisSentinel();
+      await replaceAfter(60_000);
       const url = `redis+sentinel+${client}://${addresses(sentinels)}/${masterName}`;
       return { url, foreign: foreignOn([master]), deleteWaiters: (key) => deleteQueue([master], key), stop };
     },

@@ -20,6 +20,8 @@ export interface Topology {
   stop(): Promise<void>;
 }
 
+const patienceMs = 60_000;
+
 const addressOf = ({ host, port }: Address): Address => ({ host, port });
 
 /** Starts the servers of one kind of deployment. */
@@ -60,8 +62,10 @@ const disturb = (servers: readonly RedisServer[]): Topology['hooks'] => ({
   },
 });
 
-/** A master that is killed, and comes back as a replica of the one that was promoted. */
-function withFailover({ master, replicas, sentinels, masterName, stop }: RedisSentinel): Topology {
+/** A master that is killed, and comes back as a replica of the one that was promoted. It is replaced only then, however slow it is. */
+async function withFailover(group: RedisSentinel): Promise<Topology> {
+  const { master, replicas, sentinels, masterName, replaceAfter, stop } = group;
+  await replaceAfter(patienceMs);
   const servers = [master, ...replicas];
   const portOf = async (sentinel: RedisServer): Promise<number> =>
     Number(((await sentinel.command('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName)) as string[])[1]);
@@ -72,6 +76,7 @@ function withFailover({ master, replicas, sentinels, masterName, stop }: RedisSe
       async failover() {
         const before = await portOf(sentinels[0]!);
         const killed = servers.find(({ port }) => port === before)!;
+        await replaceAfter(1_000);
         await killed.kill();
         let promoted = before;
         await until('all sentinels name another master', async () => {
@@ -82,6 +87,7 @@ function withFailover({ master, replicas, sentinels, masterName, stop }: RedisSe
         await killed.restart();
         // Sentinels take seconds to tell it; an empty second master would grant locks until then.
         await killed.command('REPLICAOF', killed.host, String(promoted));
+        await replaceAfter(patienceMs);
       },
     },
     stop,
