@@ -33,10 +33,14 @@ function client(library: typeof six, target: Target): TestClient {
   };
 }
 
+// While a server loads its data, ioredis believes its guess of how long that takes, up to ten seconds.
+const loading = { maxLoadingRetryTime: 500 };
+
 function make(
   library: typeof six,
-  { kind, nodes, masterName, username, password, db, natMap, clientOptions }: Target,
+  { kind, nodes, masterName, username, password, db, natMap, ...target }: Target,
 ): six.Redis | six.Cluster {
+  const clientOptions = { ...loading, ...target.clientOptions };
   const seeds = nodes.map(({ host, port }) => ({ host, port }));
   if (kind === 'cluster')
     return new library.Cluster(seeds, {

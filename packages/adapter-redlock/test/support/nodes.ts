@@ -25,6 +25,8 @@ export async function bind(kind: ClientKind, { host, port }: Address): Promise<R
       port,
       lazyConnect: true,
       retryStrategy: (attempt) => Math.min(attempt * 50, 500),
+      // While a server loads its data, ioredis believes its guess of how long that takes, up to ten seconds.
+      maxLoadingRetryTime: 500,
     });
     client.on('error', () => {});
     await client.connect();
