@@ -90,7 +90,7 @@ export function noteEnds(capabilities: Capabilities): Ends {
       for (const { key } of calls) at(key).asked += 1;
       return (outcomes) => {
         const answeredAt = performance.now();
-        if (isInParts) takenMs = Math.max(takenMs, answeredAt - calledAt);
+        if (isInParts) takenMs = Math.min(GIVEN_BACK_WITHIN_MS, Math.max(takenMs, answeredAt - calledAt));
         for (const [i, { key, owner, ttlMs }] of calls.entries()) {
           const ends = at(key);
           ends.asked -= 1;
