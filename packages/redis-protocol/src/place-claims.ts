@@ -1,9 +1,10 @@
-import type { Granted } from '@holdfast/lock-core';
+import type { AcquireAttempt, Granted } from '@holdfast/lock-core';
 import { ask, type Queued } from './acquire.ts';
 import { afterSending, isAnswer, refusedAgain, slotMoving, unknownOutcome, wasNotSent } from './errors.ts';
 import { beatMs, end, isDefinite, listen, now, type Place, soonestBeatMs, type Waiting, wait } from './place.ts';
 import { release } from './release.ts';
 import { waitForReplicas } from './replica-acknowledgement.ts';
+import type { RedisLockState } from './requests.ts';
 
 const { setTimeout: startTimer } = globalThis;
 
@@ -17,6 +18,7 @@ export function askFor(waiting: Waiting, place: Place): void {
   place.asking += 1;
   ask(state, place.attempt, place.keys, place.ticket).then(
     async (outcome) => {
+      if (place.isWithdrawn) return releaseAgain(state, place.attempt);
       if (outcome.status === 'granted' && !place.done) await confirm(waiting, place, outcome, sentAt, connection);
       place.asking -= 1;
       if (place.done || outcome.status === 'granted') return;
@@ -36,6 +38,14 @@ export function askFor(waiting: Waiting, place: Place): void {
       wait(waiting, place, 4 * soonestBeatMs);
     },
   );
+}
+
+/**
+ * Frees what a request has got that arrived behind the release of its owner: it was redirected, or sent again to a server that did
+ * not know the script.
+ */
+export async function releaseAgain(state: RedisLockState, { key, owner }: AcquireAttempt): Promise<void> {
+  await release(state, { key, owner }).catch(() => {}); // unknown in any case
 }
 
 /** With `waitReplicas`, a grant counts when enough replicas have it. One that too few have is taken back, as a busy lock. */

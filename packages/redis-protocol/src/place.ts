@@ -38,6 +38,8 @@ export interface Place {
   done: boolean;
   /** The server has nothing of it any more. */
   isGone: boolean;
+  /** A release of its owner was sent. */
+  isWithdrawn: boolean;
   settle(outcome: Granted | undefined, error?: unknown): void;
 }
 

@@ -2,9 +2,8 @@ import { type AcquireAttempt, type Granted, LockError } from '@holdfast/lock-cor
 import { ask } from './acquire.ts';
 import { type Asking, beatMs, end, now, type Place, plan, type Waiting, wait } from './place.ts';
 import { beat } from './place-beats.ts';
-import { askFor, claim, isQueued, leave } from './place-claims.ts';
+import { askFor, claim, isQueued, leave, releaseAgain } from './place-claims.ts';
 import type { Connect, Places } from './queue-places.ts';
-import { release } from './release.ts';
 import { grantedOwners } from './replies.ts';
 import { channelOf, type RedisLockState } from './requests.ts';
 
@@ -45,6 +44,7 @@ export function openPlaces(state: RedisLockState): Places {
       const place = waiting.byOwner.get(owner);
       if (place === undefined || place.done) return;
       const { key } = place.attempt;
+      place.isWithdrawn = true;
       place.settle(undefined, releasedError(state.client.name, key));
     },
     areKnown: (channel) => waiting.lines.size > 0 && waiting.lines.has(channel),
@@ -91,7 +91,10 @@ function enqueueAtOnce(waiting: Waiting, attempt: AcquireAttempt, signal: AbortS
   return ask(state, attempt, state.keysOf(attempt.key), '0').then(
     (outcome) => {
       answered(waiting, owner, asking);
-      if (asking.isWithdrawn) return releaseAgain(waiting, attempt);
+      if (asking.isWithdrawn) {
+        const error = releasedError(state.client.name, attempt.key);
+        return releaseAgain(state, attempt).then(() => Promise.reject(error));
+      }
       if (outcome.status === 'granted') return outcome;
       if (waiting.closed) throw closedError();
       const known = waiting.byOwner.get(owner);
@@ -113,12 +116,6 @@ function enqueueAtOnce(waiting: Waiting, attempt: AcquireAttempt, signal: AbortS
 function answered(waiting: Waiting, owner: string, asking: Asking): void {
   asking.requests -= 1;
   if (asking.requests === 0 && waiting.asking.get(owner) === asking) waiting.asking.delete(owner);
-}
-
-/** A request that was redirected arrives behind the release that was sent after it. */
-async function releaseAgain({ state }: Waiting, { key, owner }: AcquireAttempt): Promise<never> {
-  await release(state, { key, owner }).catch(() => {}); // unknown in any case
-  throw releasedError(state.client.name, key);
 }
 
 /** Makes a place; `begin` is told how to say that the server may have something of it. */
@@ -153,6 +150,7 @@ function takePlace(
       claimAgain: false,
       done: false,
       isGone: false,
+      isWithdrawn: false,
       settle(outcome, error) {
         end(waiting, place);
         signal.removeEventListener('abort', onAbort);

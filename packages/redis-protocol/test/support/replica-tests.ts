@@ -43,6 +43,32 @@ export function replicaTests(
     await client.close();
   });
 
+  it.each([0, 1])(
+    'a release that overtakes its request leaves nothing locked, with waitReplicas %i (H64)',
+    async (waitReplicas) => {
+      const { server } = servers();
+      const client = kit.connect(single(server));
+      const adapter = client.adapter({ waitReplicas });
+      const busy = attempt(newName(), { ttlMs: 60_000 });
+      await until('a grant', () => grant(adapter, busy).catch(() => undefined));
+      const queued = new AbortController();
+      const waiter = attempt(busy.key, { onQueued: () => queued.abort(new Error('it listens')) });
+      await expect(adapter.enqueue!(waiter, queued.signal)).rejects.toThrow('it listens');
+      // The server then knows the script of the release only, and the one of the request is sent again behind it.
+      await server.command('SCRIPT', 'FLUSH');
+      await adapter.release(attempt(newName()));
+      const request = attempt(newName(), { ttlMs: 60_000 });
+      const refused = adapter.enqueue!(request, new AbortController().signal).catch((error: unknown) => error);
+      await adapter.release(request);
+      expect(await refused).toEqual(lockError('LOCK_BACKEND'));
+      // Behind all that was sent.
+      await until('it is free', async () => (await client.works()) && (await holderOf(request.key)) === null);
+      await adapter.release(busy);
+      await adapter.close?.();
+      await client.close();
+    },
+  );
+
   it('with waitReplicas, whoever waits is not woken by the grants that it takes back itself', async () => {
     const client = kit.connect(single(servers().server));
     const locks = createLocks(client.adapter({ waitReplicas: 2, waitReplicasTimeoutMs: 1 }));
