@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { type LockAdapter, LockError } from '@holdfast/lock-core';
 import {
   checkRedisTarget,
@@ -10,8 +11,11 @@ import {
 } from '@holdfast/redis-protocol';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 
-/** For so long a master may leave a command without an answer before the sentinels are asked which one is the master now. */
+/** For so long a server may leave a command without an answer before its connection is taken for dead. */
 const silentMs = 5_000;
+
+/** Between looks for nodes of a cluster that were lost. */
+const lookAgainMs = 1_000;
 
 const retryStrategy = (attempt: number): number => Math.min(attempt * 50, 1_000);
 
@@ -60,17 +64,20 @@ function createClient(target: RedisTarget<RedisOptions>, socketTimeout: number):
     maxRetriesPerRequest: 0,
     // It asks for INFO, and prints a warning where that is forbidden. A server that is loading says so to each command.
     enableReadyCheck: false,
+    // ioredis 5 takes a connection that breaks while it says its name for ready, and then never makes another one.
+    disableClientInfo: true,
     // Closing after a refused connection would keep the process alive that long: ioredis waits for an end that was before.
     disconnectTimeout: 100,
     retryStrategy,
+    // TCP would try for minutes to reach a server that has died without a sign, or to pass a firewall that has forgotten the connection.
+    socketTimeout,
+    keepAlive: silentMs,
     ...target.options,
   };
   if (target.kind === 'single') return new Redis({ ...connection, host: first.host, port: first.port });
   if (target.kind === 'sentinel') {
     if (!target.masterName) throw new LockError('LOCK_INVALID_ARGUMENT', 'Sentinels need the name of their master.');
     return new Redis({
-      // Of a master that has died without a sign: the sentinels are asked anew only when its connection breaks.
-      socketTimeout,
       ...connection,
       sentinels: [...target.nodes],
       name: target.masterName,
@@ -83,10 +90,26 @@ function createClient(target: RedisTarget<RedisOptions>, socketTimeout: number):
     });
   }
   if (target.db) throw new LockError('LOCK_INVALID_ARGUMENT', `A Redis Cluster has only database 0, not ${target.db}.`);
-  return new Cluster([...target.nodes], {
+  const cluster = new Cluster([...target.nodes], {
     redisOptions: connection,
     clusterRetryStrategy: retryStrategy,
     enableOfflineQueue: connection.enableOfflineQueue ?? false,
+  });
+  lookForLostNodes(cluster);
+  return cluster;
+}
+
+/**
+ * ioredis forgets a node whose connection has broken until another one names it, over connections that may be as dead. Asking
+ * for the slots makes new ones.
+ */
+function lookForLostNodes(cluster: Cluster): void {
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  cluster.on('-node', () => {
+    const now = performance.now();
+    if (cluster.status !== 'ready' || now - lookedAt < lookAgainMs) return;
+    lookedAt = now;
+    cluster.refreshSlotsCache();
   });
 }
 

@@ -78,7 +78,10 @@ function create(target: RedisTarget<RedisClientOptions>, closing: ConnectingSign
   const { username, password, db = 0, tls, options } = target;
   // Node's sockets end with the signal; node-redis hands all of this on to them.
   const socket = {
-    signal: closing.signal,
+    // Read for each client that a cluster or a sentinel makes.
+    get signal() {
+      return connectingSignal(closing).signal;
+    },
     ...(tls ? { tls: true as const } : {}),
     ...options?.socket,
     reconnectStrategy: reconnectUntil(closing, target),

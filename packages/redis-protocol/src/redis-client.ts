@@ -54,6 +54,11 @@ export interface RedisSubscriber {
   /** Resolves when the server has confirmed the subscription. It may be repeated. */
   subscribe(channel: string): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
+  /**
+   * Has the connections that these channels are listened to on show that they work, and makes those anew that have shown nothing since
+   * the last time. It is called now and then while anybody waits: a connection that only listens may be dead without a sign.
+   */
+  check?(channels: readonly string[]): void;
   /** Closes the connection at once. Idempotent. */
   close(): void;
 }

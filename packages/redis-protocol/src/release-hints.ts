@@ -42,8 +42,11 @@ interface State {
   connection: RedisSubscriber | undefined;
   closed: boolean;
   retry: NodeJS.Timeout | undefined;
+  check: NodeJS.Timeout | undefined;
 }
 
+// While anybody waits, the connection shows so often that it is alive.
+const checkEveryMs = 2_500;
 // From a refused UNSUBSCRIBE to the next attempt.
 const unsubscribeAgainMs = 1_000;
 
@@ -58,7 +61,15 @@ const { setTimeout: startTimer, clearTimeout: stopTimer } = globalThis;
  * Without a connection, nothing is sent, so nothing queues up (H116).
  */
 export function createReleaseHints(client: RedisClientBinding, events: HintEvents): ReleaseHints {
-  const state: State = { client, events, channels: new Map(), connection: undefined, closed: false, retry: undefined };
+  const state: State = {
+    client,
+    events,
+    channels: new Map(),
+    connection: undefined,
+    closed: false,
+    retry: undefined,
+    check: undefined,
+  };
   return {
     whenFree: (name, signal) => whenFree(state, name, signal),
     close: () => close(state),
@@ -69,11 +80,24 @@ function whenFree(state: State, name: string, signal: AbortSignal): Promise<void
   if (state.closed) return Promise.reject(new LockError('LOCK_CLOSED', 'The adapter is closed.'));
   if (signal.aborted) return Promise.reject(signal.reason);
   state.connection ??= connect(state);
+  if (state.check === undefined) checkLater(state);
   const channel = join(state, name);
   const waiter = channel.waiters.get(signal) ?? addWaiter(state, channel, signal);
   return new Promise((resolve, reject) => {
     waiter.pending.push({ resolve, reject });
   });
+}
+
+/** Checks the connection for as long as anybody waits. */
+function checkLater(state: State): void {
+  state.check = startTimer(() => {
+    state.check = undefined;
+    const names = [...state.channels.values()].filter(({ waiters }) => waiters.size > 0).map(({ name }) => name);
+    if (state.closed || names.length === 0) return;
+    state.connection?.check?.(names);
+    checkLater(state);
+  }, checkEveryMs);
+  state.check.unref();
 }
 
 function connect(state: State): RedisSubscriber {
@@ -198,6 +222,7 @@ function leave(waiter: Waiter, reason: unknown): void {
 function close(state: State): void {
   state.closed = true;
   stopTimer(state.retry);
+  stopTimer(state.check);
   const gone = new LockError('LOCK_CLOSED', 'The adapter was closed while waiting for a lock.');
   for (const channel of state.channels.values()) {
     for (const waiter of channel.waiters.values()) leave(waiter, gone);

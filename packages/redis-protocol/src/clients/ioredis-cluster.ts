@@ -2,6 +2,7 @@ import { createReadiness } from '../client-readiness.ts';
 import { hashSlot } from '../cluster-slot.ts';
 import { isRedirection, stillMoving } from '../errors.ts';
 import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../redis-client.ts';
+import { silentMs } from './dead-connection.ts';
 import type { IoredisCluster, IoredisNode, IoredisOptions } from './ioredis-client.ts';
 import { ignoreLateSocketErrors } from './late-socket-errors.ts';
 import { whereServed } from './wait-on-cluster.ts';
@@ -134,6 +135,9 @@ function mastersOf(client: IoredisCluster): readonly IoredisNode[] {
   return [...client.nodes('master')].sort((a, b) => (addressOf(a) < addressOf(b) ? -1 : 1));
 }
 
+/** A channel in the same slot that nobody subscribes to. */
+const besides = (channel: string): string => (channel.includes('{') ? `${channel}?` : `{${channel}}`);
+
 function openSubscriber(client: IoredisCluster, events: SubscriberEvents): RedisSubscriber {
   const connection = client.duplicate([], {
     keyPrefix: '',
@@ -141,7 +145,7 @@ function openSubscriber(client: IoredisCluster, events: SubscriberEvents): Redis
     enableOfflineQueue: true,
     shardedSubscribers: true,
     // With numbers as text ioredis does not find the subscriber of a slot.
-    redisOptions: { stringNumbers: false },
+    redisOptions: { stringNumbers: false, socketTimeout: client.options.redisOptions?.socketTimeout ?? silentMs },
     clusterRetryStrategy: (attempt: number): number => Math.min(attempt * 50, 1_000),
   });
   let subscribersReady = false;
@@ -180,6 +184,12 @@ function openSubscriber(client: IoredisCluster, events: SubscriberEvents): Redis
     },
     subscribe: (channel) => send(() => connection.ssubscribe(channel)),
     unsubscribe: (channel) => send(() => connection.sunsubscribe(channel)),
+    check(channels) {
+      if (connection.status !== 'ready') return;
+      const byNode = new Map(channels.map((channel) => [connection.slots[hashSlot(channel)]?.[0], channel]));
+      // ioredis keeps each SUBSCRIBE of the same channel. It ends connections that leave this without an answer.
+      for (const channel of byNode.values()) send(() => connection.sunsubscribe(besides(channel))).catch(() => {});
+    },
     close: () => connection.disconnect(),
   };
 }

@@ -4,6 +4,7 @@ import { createReadiness } from '../client-readiness.ts';
 import { notConnected, readable } from '../errors.ts';
 import type { RedisClientBinding, RedisSubscriber, SubscriberEvents } from '../redis-client.ts';
 import { looksLikeIoredis, looksLikeIoredisCluster, wrongClient } from './client-shapes.ts';
+import { silentMs } from './dead-connection.ts';
 import type { IoredisClient, IoredisCluster } from './ioredis-client.ts';
 import { ioredisClusterBinding } from './ioredis-cluster.ts';
 import { ignoreLateSocketErrors } from './late-socket-errors.ts';
@@ -18,6 +19,8 @@ const longCommand = 50;
 // A SELECT without an answer for so long is waited for by nobody else.
 const longestSelectMs = 1_000;
 
+const { clearTimeout: stopTimer } = globalThis;
+
 // In these states ioredis queues a command to send it later; a lazy client ("wait") connects for its first command.
 const queueing: ReadonlySet<string> = new Set(['connecting', 'connect', 'reconnecting', 'close', 'disconnecting']);
 
@@ -28,6 +31,8 @@ const subscriberOptions = {
   enableOfflineQueue: false,
   // Subscribing is allowed while the server is loading, and also to a user who may not ask for INFO.
   enableReadyCheck: false,
+  // ioredis 5 takes a connection that breaks while it says its name for ready, and then never makes another one.
+  disableClientInfo: true,
   maxRetriesPerRequest: 0,
   commandTimeout: undefined,
   reconnectOnError: null,
@@ -57,6 +62,7 @@ export function ioredisBinding(
 }
 
 function singleBinding(client: IoredisClient, ownsClient: boolean, close: () => Promise<void>): RedisClientBinding {
+  if (ownsClient) endSocketTimer(client);
   const connection = connectionStateOf(client);
   const whenUp = createReadiness(client, name);
   const startGroup = writesInGroups(client);
@@ -172,8 +178,19 @@ function connectionStateOf(client: IoredisClient): ConnectionState {
   return state;
 }
 
+/** In ioredis 5 the timer of `socketTimeout` outlives its connection, and would break the next one. */
+function endSocketTimer(client: IoredisClient): void {
+  client.on('close', () => {
+    const state = client as { socketTimeoutTimer?: NodeJS.Timeout | undefined };
+    stopTimer(state.socketTimeoutTimer);
+    state.socketTimeoutTimer = undefined;
+  });
+}
+
 function openSubscriber(client: IoredisClient, events: SubscriberEvents): RedisSubscriber {
-  const connection = client.duplicate(subscriberOptions);
+  const { socketTimeout = silentMs } = client.options;
+  const connection = client.duplicate({ ...subscriberOptions, socketTimeout });
+  endSocketTimer(connection);
   connection.on('error', () => {});
   ignoreLateSocketErrors(connection);
   connection.on('message', (channel, text) => events.message(String(channel), String(text)));
@@ -184,6 +201,8 @@ function openSubscriber(client: IoredisClient, events: SubscriberEvents): RedisS
     },
     subscribe: (channel) => connection.subscribe(channel),
     unsubscribe: (channel) => connection.unsubscribe(channel),
+    // A user who may not PING is told so, which is an answer; `socketTimeout` ends a connection that has none.
+    check: () => void connection.call('ping', []).catch(() => {}),
     close: () => connection.disconnect(),
   };
 }

@@ -48,15 +48,18 @@ export interface NodeRedisCluster extends ClientEvents {
 
 /** A node of a cluster. Its connection is opened when it is first needed. */
 export interface NodeRedisClusterNode {
-  readonly client?:
-    | (ClientEvents & {
-        readonly isReady: boolean;
-        readonly isOpen: boolean;
-        readonly options?: { readonly socket?: object | undefined } | undefined;
-        sendCommand(args: string[]): Promise<unknown>;
-      })
-    | undefined;
+  readonly client?: NodeRedisNodeClient | undefined;
+  /** The connection for subscriptions. */
+  readonly pubSub?: { readonly client: NodeRedisNodeClient } | undefined;
   readonly address?: string | undefined;
+}
+
+/** A client that a cluster has made for one of its nodes. */
+export interface NodeRedisNodeClient extends ClientEvents {
+  readonly isReady: boolean;
+  readonly isOpen: boolean;
+  readonly options?: { readonly socket?: object | undefined } | undefined;
+  sendCommand(args: string[]): Promise<unknown>;
 }
 
 /** The connection of a cluster to one of its nodes. */
@@ -74,7 +77,7 @@ export interface NodeRedisSentinel extends ClientEvents {
   /** Calls `send` with a connection to the master, and again with another connection if the first one was lost. */
   _execute(
     isReadonly: boolean | undefined,
-    send: (client: NodeSender & ClientEvents) => Promise<unknown>,
+    send: (client: NodeSender & NodeRedisNodeClient) => Promise<unknown>,
   ): Promise<unknown>;
   connect(): Promise<unknown>;
   destroy(): void | Promise<void>;

@@ -2,6 +2,7 @@ import { createReadiness } from '../client-readiness.ts';
 import { hashSlot } from '../cluster-slot.ts';
 import { stillMoving } from '../errors.ts';
 import type { RedisClientBinding } from '../redis-client.ts';
+import { checkListening } from './dead-connection.ts';
 import type { NodeRedisCluster, NodeRedisClusterNode } from './node-redis-client.ts';
 import { commandOptions, dropsOf } from './node-redis-command-options.ts';
 import { MasterFinder, nodeIsUp } from './node-redis-masters.ts';
@@ -66,9 +67,11 @@ export function nodeRedisClusterBinding(
     connectionOf: (key) => `${masterOf(key)?.address}/${drops.count}`,
     async waitReplicas(key, replicas, timeoutMs) {
       // To the master itself: a cluster would ask all of its masters.
-      const master = await client.nodeClient(masterOf(key) as never);
+      const node = masterOf(key);
+      const master = await client.nodeClient(node as never);
       const serves = master.sendCommand(['get', key], mapped);
-      return whereServed(serves, master.sendCommand(['wait', String(replicas), String(timeoutMs)], mapped));
+      const waited = master.sendCommand(['wait', String(replicas), String(timeoutMs)], mapped);
+      return whereServed(serves, finder?.asked(node, waited, timeoutMs) ?? waited);
     },
     openSubscriber(events) {
       const onMessage = (message: unknown, channel: unknown) => events.message(String(channel), String(message));
@@ -81,6 +84,10 @@ export function nodeRedisClusterBinding(
         isOpen: () => client.isOpen,
         subscribe: (channel) => client.sSubscribe(channel, onMessage),
         unsubscribe: (channel) => client.sUnsubscribe(channel, onMessage),
+        check(channels) {
+          const listening = new Set(channels.map((channel) => masterOf(channel)?.pubSub?.client));
+          for (const connection of listening) if (connection !== undefined) checkListening(connection);
+        },
         close() {
           for (const event of backEvents) client.off(event, onBack);
         },

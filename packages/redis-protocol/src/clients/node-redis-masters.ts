@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
+import { leaveMuteConnection, Silence } from './dead-connection.ts';
 import type { NodeRedisCluster, NodeRedisClusterNode } from './node-redis-client.ts';
 
 /** Whether a node is connected, or nobody has tried yet: it is on the first use. */
@@ -9,27 +10,6 @@ export const nodeIsUp = (node: NodeRedisClusterNode | undefined): boolean =>
 
 /** About as long as a cluster takes to notice that a master is gone. */
 const longestSilenceMs = 2_000;
-
-/** What a node has been asked, and since when it has said nothing. */
-class Silence {
-  private pending = 0;
-  private since = 0;
-
-  isTooLong(): boolean {
-    return this.pending > 0 && performance.now() - this.since > longestSilenceMs;
-  }
-
-  until<T>(answer: Promise<T>): Promise<T> {
-    if (this.pending === 0) this.since = performance.now();
-    this.pending += 1;
-    const heard = (): void => {
-      this.pending -= 1;
-      this.since = performance.now();
-    };
-    answer.then(heard, heard);
-    return answer;
-  }
-}
 
 /** How long a node may take to say who serves which slots. */
 const lookMs = 2_000;
@@ -55,19 +35,23 @@ export class MasterFinder {
     this.client = client;
   }
 
-  /** Notes that a node was asked something. */
-  asked<T>(node: NodeRedisClusterNode | undefined, answer: Promise<T>): Promise<T> {
-    if (node === undefined) return answer;
+  /** Notes that a node was asked something, with which it may be busy for so long. */
+  asked<T>(node: NodeRedisClusterNode | undefined, answer: Promise<T>, busyMs?: number): Promise<T> {
+    return node === undefined ? answer : this.silenceOf(node).until(answer, busyMs);
+  }
+
+  private silenceOf(node: NodeRedisClusterNode): Silence {
     let silence = this.silences.get(node);
     if (silence === undefined) {
-      silence = new Silence();
+      silence = new Silence(() => node.client);
       this.silences.set(node, silence);
     }
-    return silence.until(answer);
+    return silence;
   }
 
   /** Somebody needs this master of a slot: if nothing is heard of it, looks for another one. */
   check(node: NodeRedisClusterNode): void {
+    if (node.client !== undefined) leaveMuteConnection(node.client);
     if (this.isWell(node)) {
       if (this.missed?.node === node) this.missed = undefined;
       return;
@@ -82,7 +66,7 @@ export class MasterFinder {
   }
 
   private isWell(node: NodeRedisClusterNode): boolean {
-    return nodeIsUp(node) && !this.silences.get(node)?.isTooLong();
+    return nodeIsUp(node) && !(this.silenceOf(node).ms > longestSilenceMs);
   }
 
   private look(node: NodeRedisClusterNode): void {

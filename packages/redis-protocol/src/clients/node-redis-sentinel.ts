@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { type ClientEvents, createReadiness } from '../client-readiness.ts';
 import { notConnected } from '../errors.ts';
 import type { RedisClientBinding } from '../redis-client.ts';
+import { silenceOf } from './dead-connection.ts';
 import type { NodeRedisSentinel, NodeSender } from './node-redis-client.ts';
 import { commandOptions, dropsOf, keepsOptions } from './node-redis-command-options.ts';
 import { sentinelEvents } from './node-redis-sentinel-events.ts';
@@ -31,7 +32,7 @@ export function nodeRedisSentinelBinding(
   const master = masterConnection();
   let resends = 0;
 
-  function call(command: string, args: readonly string[]): Promise<unknown> {
+  function send(command: string, args: readonly string[], busyMs?: number): Promise<unknown> {
     const whole = [command, ...args];
     const calledAt = performance.now();
     let sends = 0;
@@ -41,10 +42,9 @@ export function nodeRedisSentinelBinding(
       sends += 1;
       if (sends > 1) resends += 1;
       master.uses(connection);
-      return connection.sendCommand(
-        whole,
-        commandOptions(connection, () => keepsOptions(connection), 'reconnecting')(),
-      );
+      const options = commandOptions(connection, () => keepsOptions(connection), 'reconnecting')();
+      const answer = connection.sendCommand(whole, options);
+      return ownsClient ? silenceOf(connection).until(answer, busyMs) : answer;
     });
   }
 
@@ -59,9 +59,9 @@ export function nodeRedisSentinelBinding(
       return isUp();
     },
     whenReady,
-    call,
+    call: (command, args) => send(command, args),
     connectionOf: () => String(master.changes),
-    waitReplicas: (_key, replicas, timeoutMs) => call('wait', [String(replicas), String(timeoutMs)]),
+    waitReplicas: (_key, replicas, timeoutMs) => send('wait', [String(replicas), String(timeoutMs)], timeoutMs),
     openSubscriber(events) {
       const onMessage = (message: unknown, channel: unknown) => events.message(String(channel), String(message));
       let closed = false;

@@ -9,6 +9,7 @@ import {
 } from './client-shapes.ts';
 import { batchCommands } from './command-batching.ts';
 import { connectingSignal } from './connecting-signal.ts';
+import { checkListening, leaveMuteConnection, silenceOf } from './dead-connection.ts';
 import type { AnyNodeRedis, NodeRedisClient } from './node-redis-client.ts';
 import { nodeRedisClusterBinding } from './node-redis-cluster.ts';
 import { commandOptions, dropsOf, keepsOptions } from './node-redis-command-options.ts';
@@ -54,6 +55,11 @@ function singleBinding(client: NodeRedisClient, ownsClient: boolean, close: () =
   const options = commandOptions(client, () => keepsOptions(client), 'reconnecting');
   // An application may close its client and connect it again, without a "reconnecting".
   const drops = dropsOf(client, 'reconnecting', 'ready');
+  const silence = ownsClient ? silenceOf(client) : undefined;
+  const send = (words: string[], busyMs?: number): Promise<unknown> => {
+    const answer = client.sendCommand(words, options());
+    return silence === undefined ? answer : silence.until(answer, busyMs);
+  };
   return {
     name,
     cluster: false,
@@ -61,14 +67,14 @@ function singleBinding(client: NodeRedisClient, ownsClient: boolean, close: () =
     commandTimeoutMs: client.options?.socket?.socketTimeout,
     resends: 0,
     get ready() {
+      if (ownsClient) leaveMuteConnection(client);
       // A client that was never connected refuses commands, which says more than waiting.
       return client.isReady || !client.isOpen;
     },
     whenReady: createReadiness(client, name, 'ready'),
-    call: batchCommands((command, args) => client.sendCommand([command, ...args], options())),
+    call: batchCommands((command, args) => send([command, ...args])),
     connectionOf: () => String(drops.count),
-    waitReplicas: (_key, replicas, timeoutMs) =>
-      client.sendCommand(['wait', String(replicas), String(timeoutMs)], options()),
+    waitReplicas: (_key, replicas, timeoutMs) => send(['wait', String(replicas), String(timeoutMs)], timeoutMs),
     openSubscriber: (events) => openSubscriber(client, events),
     ...(ownsClient && {
       // The server closes the connection after it, and the client makes another one.
@@ -101,6 +107,7 @@ function openSubscriber(client: NodeRedisClient, events: SubscriberEvents): Redi
     isOpen: () => connection.isOpen,
     subscribe: (channel) => connection.subscribe(channel, onMessage),
     unsubscribe: (channel) => connection.unsubscribe(channel, onMessage),
+    check: () => checkListening(connection),
     close() {
       if (connection.isOpen) connection.destroy();
       // What is destroyed before its socket is up comes up all the same, and would stay indefinitely (H43).

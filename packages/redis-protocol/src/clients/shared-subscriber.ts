@@ -7,6 +7,7 @@ export interface SharedSubscriptions {
   isOpen(): boolean;
   subscribe(channel: string): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
+  check?(channels: readonly string[]): void;
   close(): void;
 }
 
@@ -58,6 +59,7 @@ export function sharedSubscriber(client: object, shared: SharedSubscriptions): S
       standing.delete(channel);
       return unsubscribe(channel);
     },
+    check: (channels) => shared.check?.(channels),
     startOver() {
       turns.delete(client);
     },
