@@ -21,7 +21,7 @@ it.each(['ioredis', 'node-redis'] as const)(
       return locks;
     };
     const [one, two] = [await open(), await open()];
-    const lock = await one.acquire(newName(), { ttlMs: 12_000 });
+    const lock = await one.acquire(newName());
     let isServed = false;
     const next = two.acquire(lock.key).finally(() => {
       isServed = true;

@@ -1,6 +1,6 @@
 import { createLocks, type Lock, type Locks, type LocksOptions } from '@holdfast/lock-core';
 import { type RedisServer, startRedis, startRedisCluster, startRedisSentinel } from '@holdfast/testbed';
-import { afterEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { type HalfOpenProxy, halfOpenProxy } from './half-open-proxy.ts';
 import { newName, sleep, until } from './helpers.ts';
 import { type ClientKit, single, type Target } from './kit.ts';
@@ -66,17 +66,12 @@ const notToldMs = 500;
 
 /** Connections that have died without a sign, of clients that the adapter opens itself. */
 export function halfOpenSuite(kit: ClientKit, kinds: readonly Kind[] = ['single', 'cluster', 'sentinel']): void {
-  const opened: { close(): Promise<void> }[] = [];
-  afterEach(async () => {
-    for (const one of opened.splice(0).reverse()) await one.close();
-  });
-
-  async function start(kind: Kind) {
+  async function start(kind: Kind, onTestFinished: (close: () => Promise<void>) => void) {
     const { target, proxies, stop } = await starts[kind]();
-    opened.push({ close: stop });
+    onTestFinished(stop);
     const open = (options?: LocksOptions): Locks => {
       const locks = createLocks(kit.open(target), { localRun: { count: 0 }, ...options });
-      opened.push(locks);
+      onTestFinished(() => locks.close());
       return locks;
     };
     const die = (which?: 'subscribers') => proxies.forEach((proxy) => void proxy.die(which));
@@ -89,18 +84,18 @@ export function halfOpenSuite(kit: ClientKit, kinds: readonly Kind[] = ['single'
     waiter: Locks,
     key = newName(),
   ): Promise<{ lock: Lock; next: Promise<Lock> }> {
-    const lock = await holder.acquire(key, { ttlMs: 12_000 });
+    const lock = await holder.acquire(key);
     const next = waiter.acquire(lock.key);
     next.catch(() => {});
     await until('its place', async () => (await holder.inspect(lock.key))?.waiters === 1);
     return { lock, next };
   }
 
-  it.each(kinds)(
+  it.concurrent.for(kinds)(
     `H66: all connections have died without a sign (%s, ${kit.name}): soon others work, and the hold and its waiter are still there`,
     { timeout: 60_000 },
-    async (kind) => {
-      const { open, die } = await start(kind);
+    async (kind, { onTestFinished }) => {
+      const { open, die } = await start(kind, onTestFinished);
       const [one, two] = [open(), open()];
       const { lock, next } = await contended(one, two);
       die();
@@ -117,11 +112,11 @@ export function halfOpenSuite(kit: ClientKit, kinds: readonly Kind[] = ['single'
   );
 
   // node-redis does not show the connection by which its sentinel client subscribes.
-  it.each(kinds.filter((kind) => kind !== 'sentinel' || kit.name.startsWith('ioredis')))(
+  it.concurrent.for(kinds.filter((kind) => kind !== 'sentinel' || kit.name.startsWith('ioredis')))(
     `H66: the subscriptions have died without a sign (%s, ${kit.name}): waiters are told again`,
     { timeout: 60_000 },
-    async (kind) => {
-      const { open, die } = await start(kind);
+    async (kind, { onTestFinished }) => {
+      const { open, die } = await start(kind, onTestFinished);
       const [one, two] = [open(), open()];
       const key = newName();
       const handOver = async (): Promise<number> => {
@@ -139,8 +134,10 @@ export function halfOpenSuite(kit: ClientKit, kinds: readonly Kind[] = ['single'
     },
   );
 
-  it(`a connection that works is kept, however long nobody uses it (${kit.name})`, { timeout: 60_000 }, async () => {
-    const { open, proxies } = await start('single');
+  it.concurrent(`a connection that works is kept, however long nobody uses it (${kit.name})`, {
+    timeout: 60_000,
+  }, async ({ onTestFinished }) => {
+    const { open, proxies } = await start('single', onTestFinished);
     const [one, two] = [open(), open()];
     const { lock, next } = await contended(one, two);
     await lock.release();
@@ -154,10 +151,10 @@ export function halfOpenSuite(kit: ClientKit, kinds: readonly Kind[] = ['single'
     expect(proxies[0]!.accepted).toBe(accepted);
   });
 
-  it(`H66: a connection that is made and says nothing is given up as well (${kit.name})`, {
+  it.concurrent(`H66: a connection that is made and says nothing is given up as well (${kit.name})`, {
     timeout: 60_000,
-  }, async () => {
-    const { open, die, proxies } = await start('single');
+  }, async ({ onTestFinished }) => {
+    const { open, die, proxies } = await start('single', onTestFinished);
     const locks = open({ backendTimeoutMs: 30_000 });
     await (await locks.acquire(newName())).release();
     die();
@@ -165,8 +162,10 @@ export function halfOpenSuite(kit: ClientKit, kinds: readonly Kind[] = ['single'
     expect((await locks.acquire(newName())).state).toBe('held');
   });
 
-  it(`connections that are accepted and closed at once: the next one that works is used, and kept (${kit.name})`, async () => {
-    const { open, proxies } = await start('single');
+  it.concurrent(`connections that are accepted and closed at once: the next one that works is used, and kept (${kit.name})`, async ({
+    onTestFinished,
+  }) => {
+    const { open, proxies } = await start('single', onTestFinished);
     const locks = open({ backendTimeoutMs: 15_000 });
     const lock = await locks.acquire(newName());
     // One request has no answer when the connection breaks.
